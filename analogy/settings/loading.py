@@ -1,0 +1,192 @@
+"""YAML files -> validated settings.
+
+Order of precedence, lowest first: the file named by `base:` (and its own base), the experiment's file, its `demo:` block
+when the scale is demo, command-line options, `--set`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from analogy.errors import UserError
+from analogy.settings.sections import Settings
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML as people mean it: 0050 is text (not octal 40), 1e-4 is a number, on/off are text, a repeated key is an error."""
+
+    yaml_implicit_resolvers: dict = {}
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} stands twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+for _tag, _pattern, _first in (
+    ("bool", r"true|True|false|False", "tTfF"),
+    ("null", r"null|~|", ["n", "~", ""]),
+    ("int", r"[-+]?(0|[1-9][0-9_]*)", "-+0123456789"),
+    ("float", r"[-+]?((0|[1-9][0-9_]*)?\.[0-9]+([eE][-+]?[0-9]+)?|(0|[1-9][0-9]*)(\.?[eE][-+]?[0-9]+|\.))|[-+]?\.inf|\.nan",
+     "-+.0123456789"),
+):  # fmt: skip
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_pattern})$"), list(_first))
+
+
+def _construct_int(loader: _Loader, node: yaml.ScalarNode) -> int:
+    return int(node.value.replace("_", ""))
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _construct_int)
+
+
+def parse_yaml(text: str, where: str) -> object:
+    """Parse YAML; `where` names the text in an error. Raises UserError."""
+    try:
+        return yaml.load(text, _Loader)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise UserError(f"{where}{line}: not valid YAML: {problem}") from error
+
+
+def _read_mapping(path: Path) -> dict:
+    try:
+        content = parse_yaml(path.read_text(encoding="utf-8"), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read: {error}") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: expected `key: value` lines, found {type(content).__name__}")
+    return content
+
+
+def merge(lower: Mapping, upper: Mapping) -> dict:
+    """`upper` refines `lower`: mappings are merged key by key, everything else is replaced."""
+    merged = dict(lower)
+    for key, value in upper.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = merge(merged[key], value) if both else value
+    return merged
+
+
+def read_experiment(path: Path, seen: tuple[Path, ...] = ()) -> dict:
+    """One experiment's file with its bases merged in; the key `base` is consumed."""
+    path = path.resolve()
+    if path in seen:
+        chain = " -> ".join(p.name for p in (*seen, path))
+        raise UserError(f"{path}: `base` goes round in a circle: {chain}")
+    content = _read_mapping(path)
+    base = content.pop("base", None)
+    if base is None:
+        return content
+    base_path = path.parent / str(base)
+    if not base_path.is_file():
+        raise UserError(f"{path}: base: {base}: there is no file {base_path}")
+    return merge(read_experiment(base_path, (*seen, path)), content)
+
+
+def list_experiments(folder: Path) -> dict[str, tuple[str, str]]:
+    """Every experiment by name -> (summary, source). A file without `experiment:` is a base, not an experiment."""
+    experiments = {}
+    for path in sorted(folder.glob("*.yaml")):
+        content = _read_mapping(path)
+        if "experiment" in content:
+            experiments[path.stem] = (str(content.get("summary", "")), str(content.get("source", "")))
+    return experiments
+
+
+def find_experiment(name: str, folder: Path) -> Path:
+    """The file of an experiment: a name in `folder`, or the path of a YAML file. Raises UserError with the nearest names."""
+    if name.endswith((".yaml", ".yml")):
+        if not Path(name).is_file():
+            raise UserError(f"--exp {name}: there is no such file")
+        return Path(name)
+    names = list(list_experiments(folder))
+    if name not in names:
+        near = difflib.get_close_matches(name, names, n=3, cutoff=0.4)
+        mean = f"did you mean {', '.join(near)}?" if near else "see --list for all of them"
+        raise UserError(f"--exp {name}: there is no experiment of that name; {mean}")
+    return folder / f"{name}.yaml"
+
+
+def apply_overrides(content: dict, overrides: Sequence[str]) -> dict:
+    """Apply `a.b=value` texts, the value read as YAML. Unknown keys are left for validation to report."""
+    for override in overrides:
+        key, separator, text = override.partition("=")
+        if not separator or not key.strip():
+            raise UserError(f"--set {override}: expected KEY=VALUE, such as --set training.steps=100")
+        value: object = parse_yaml(text, f"--set {override}")
+        for part in reversed(key.strip().split(".")):
+            value = {part: value}
+        content = merge(content, value)
+    return content
+
+
+def load_settings(
+    path: Path, schemas: Mapping[str, type[Settings]], *, scale: str, overrides: Sequence[str] = ()
+) -> Settings:
+    """Read, merge and validate an experiment.
+
+    Args:
+        path: the experiment's file (or a resolved `settings.yaml`, which has no base and no demo block).
+        schemas: settings class by `system`.
+        scale: "paper" or "demo".
+        overrides: `a.b=value` texts, applied last.
+
+    Raises:
+        UserError: naming the file, the key and the nearest valid one.
+    """
+    content = read_experiment(path)
+    demo = content.pop("demo", None)
+    if scale == "demo" and isinstance(demo, Mapping):
+        content = merge(content, demo)
+    content = apply_overrides(merge(content, {"scale": scale}), overrides)
+    system = content.get("system")
+    if system not in schemas:
+        raise UserError(f"{path}: system: {system!r} is not one of {', '.join(schemas)}")
+    try:
+        return schemas[system].model_validate(content)
+    except ValidationError as error:
+        where = f"{path}, --set" if overrides else str(path)
+        raise UserError("\n".join(_explain(fault, schemas[system], where) for fault in error.errors())) from error
+
+
+def _explain(fault: dict, schema: type[BaseModel], where: str) -> str:
+    """One validation fault as one line a person can act on."""
+    location = [part for part in fault["loc"] if isinstance(part, str) and not part.startswith(("list[", "literal["))]
+    location = [part for part in location if part not in ("str", "function-before[_clip_name(), str]")]
+    key = ".".join(location)
+    if fault["type"] == "extra_forbidden":
+        *parents, wrong = location
+        near = difflib.get_close_matches(wrong, _keys(schema, parents), n=1, cutoff=0.0)
+        mean = ".".join([*parents, near[0]]) if near else ""
+        return f"{where}: unknown setting {key}" + (f"; the nearest valid one is {mean}" if mean else "")
+    message = fault["msg"].removeprefix("Value error, ")
+    return f"{where}: {key}: {message} (got {fault['input']!r})" if key else f"{where}: {message}"
+
+
+def _keys(schema: type[BaseModel], parents: Sequence[str]) -> list[str]:
+    for parent in parents:
+        field = schema.model_fields.get(parent)
+        if field is None or not isinstance(field.annotation, type) or not issubclass(field.annotation, BaseModel):
+            return []
+        schema = field.annotation
+    return list(schema.model_fields)
+
+
+def write_settings(settings: Settings, path: Path) -> None:
+    """Write the resolved settings; `--exp PATH` on that file alone repeats the run."""
+    text = yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text, encoding="utf-8")
+    os.replace(partial, path)

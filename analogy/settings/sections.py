@@ -1,0 +1,88 @@
+"""The sections every experiment has. Types and limits live here; values live in `experiments/configs/*.yaml`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, StringConstraints, model_validator
+
+
+class Section(BaseModel):
+    """A frozen group of keys: an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _clip_name(value: object) -> object:
+    """Clip ids are strings. YAML hands 1198 over as a number; Penn Action's names have four digits."""
+    return f"{value:04d}" if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+ClipId = Annotated[str, BeforeValidator(_clip_name), StringConstraints(min_length=1)]
+# A list of clip ids, or the path of a split file with one clip per line; null is the dataset's own split.
+Clips = list[ClipId] | str | None
+
+
+class DataSettings(Section):
+    dataset: Literal["penn_action", "synthetic_actors"]
+    folder: str | None
+    cache: str | None
+    actions: list[str] | Literal["all"]
+    train_clips: Clips
+    test_clips: Clips
+    image_size: tuple[PositiveInt, PositiveInt]
+    crop: Literal["consistent", "per_frame", "full"]
+    padding: Annotated[int, Field(ge=0)]
+    gray: bool
+    min_frame_distance: Annotated[int, Field(ge=0)]
+    flip: bool
+    flip_exchanges_joints: bool
+
+    @model_validator(mode="before")
+    @classmethod
+    def _square(cls, values: dict) -> dict:
+        """`image_size: 224` means 224 x 224."""
+        if isinstance(values, dict) and isinstance(values.get("image_size"), int):
+            values = {**values, "image_size": (values["image_size"], values["image_size"])}
+        return values
+
+    @property
+    def channels(self) -> int:
+        return 1 if self.gray else 3
+
+
+class TrainingSettings(Section):
+    steps: PositiveInt
+    batch_size: PositiveInt
+    steps_per_call: PositiveInt
+    log_every: PositiveInt
+    sample_every: PositiveInt
+    checkpoint_every: PositiveInt
+    keep_checkpoints: PositiveInt
+    precision: Literal["auto", "float32", "bfloat16", "float16"]
+    devices: Annotated[str, StringConstraints(pattern=r"^(auto|(cpu|gpu)(:[1-9][0-9]*)?)$")]
+    deterministic: bool
+
+
+class EvaluationSettings(Section):
+    clips_per_action: PositiveInt
+    preferred_clips: list[ClipId]
+    frames_per_call: PositiveInt
+    frames_per_second: PositiveInt
+
+
+class Settings(Section):
+    """What every experiment has in common; each system adds its own sections.
+
+    `base` and `demo` are consumed while loading, so a resolved file has neither.
+    """
+
+    experiment: str
+    summary: str
+    source: str
+    system: str
+    scale: Literal["paper", "demo"]
+    seed: Annotated[int, Field(ge=0, lt=2**31)]
+    data: DataSettings
+    training: TrainingSettings
+    evaluation: EvaluationSettings

@@ -1,0 +1,86 @@
+"""Titled rows of pictures: what the panels of a sample and the columns of a clip have in common."""
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from math import ceil
+from pathlib import Path
+
+import cv2
+import matplotlib
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+SMALLEST_HEIGHT = 160  # pixels: below this a person sees a stamp, not a picture
+GAP = 4  # pixels between neighbours
+TITLE_HEIGHT = 24  # pixels
+PAPER, INK = (255, 255, 255), (40, 44, 52)
+# "x_t" and "x_{t+n}" are symbols with an index; "copy_reference" is a name.
+SYMBOL = re.compile(r"(\w)_(?:\{(.+)\}|(\w))")
+
+
+def to_rgb(pictures: np.ndarray) -> np.ndarray:
+    """uint8 [..., H, W, 1 or 3] -> uint8 [..., H, W, 3].
+
+    Raises:
+        ValueError: another dtype, another number of channels, or an empty picture.
+    """
+    pictures = np.asarray(pictures)
+    if pictures.dtype != np.uint8 or pictures.ndim < 3 or pictures.shape[-1] not in (1, 3) or not pictures.size:
+        raise ValueError(f"expected uint8 [..., H, W, 1 or 3], not {pictures.dtype} {list(pictures.shape)}")
+    return np.broadcast_to(pictures, (*pictures.shape[:-1], 3))
+
+
+def common_height(heights: Sequence[int]) -> int:
+    """The tallest height, multiplied by the smallest whole number that makes it at least `SMALLEST_HEIGHT`."""
+    tallest = max(heights)
+    return tallest * ceil(SMALLEST_HEIGHT / tallest)
+
+
+def scale_to_height(picture: np.ndarray, height: int) -> np.ndarray:
+    """uint8 [H, W, 3] -> uint8 [height, W', 3] of the same aspect ratio."""
+    factor = height / picture.shape[0]
+    if factor == 1:
+        return picture
+    # A whole factor repeats pixels, so that the viewer sees exactly what the model produced.
+    interpolation = cv2.INTER_NEAREST if factor.is_integer() else cv2.INTER_LANCZOS4
+    size = (max(1, round(picture.shape[1] * factor)), height)
+    return cv2.resize(np.ascontiguousarray(picture), size, interpolation=interpolation)
+
+
+def title_row(titles: Sequence[str], widths: Sequence[int]) -> np.ndarray:
+    """One strip uint8 [TITLE_HEIGHT, sum(widths) + gaps, 3] with a title above each column of `widths` pixels."""
+    return _join([_title(title, width) for title, width in zip(titles, widths, strict=True)])
+
+
+def picture_row(pictures: Sequence[np.ndarray], height: int) -> np.ndarray:
+    """uint8 [H, W, 3] each -> uint8 [height, W', 3], side by side with gaps."""
+    return _join([scale_to_height(picture, height) for picture in pictures])
+
+
+def _join(pieces: Sequence[np.ndarray]) -> np.ndarray:
+    gap = np.full((pieces[0].shape[0], GAP, 3), PAPER, np.uint8)
+    return np.concatenate([part for piece in pieces for part in (piece, gap)][:-1], axis=1)
+
+
+def _title(title: str, width: int) -> np.ndarray:
+    """Black on white, centred, set smaller where the column is narrow: uint8 [TITLE_HEIGHT, width, 3]."""
+    symbol = SYMBOL.fullmatch(title)
+    base, index = (symbol[1], symbol[2] or symbol[3]) if symbol else (title, "")
+    for size in (14, 12, 10, 8):
+        font, small = _font(size), _font(max(7, size - 3))
+        base_width, index_width = font.getlength(base), small.getlength(index)
+        if base_width + index_width <= width:
+            break
+    strip = Image.new("RGB", (width, TITLE_HEIGHT), PAPER)
+    draw = ImageDraw.Draw(strip)
+    left, baseline = max(0, (width - base_width - index_width) / 2), TITLE_HEIGHT - 8
+    draw.text((left, baseline), base, INK, font, anchor="ls")
+    draw.text((left + base_width, baseline + 3), index, INK, small, anchor="ls")
+    return np.asarray(strip)
+
+
+@lru_cache
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    # The font that matplotlib ships: the same letters on every machine, accents and Greek included.
+    return ImageFont.truetype(str(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")), size)

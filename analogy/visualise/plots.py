@@ -1,0 +1,150 @@
+"""Curves of a run: losses against steps, and a metric against the distance into the future."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from math import ceil, isfinite
+from numbers import Real
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from analogy.visualise.atomic import replacing
+
+COLOURS = ["#2563a8", "#c2512f", "#2f8560", "#7d55a6", "#a87d1f", "#4f5b66"]
+STYLE = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#9aa3ad",
+    "axes.labelcolor": "#3b4350",
+    "axes.titlesize": 10,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e6e9ed",
+    "xtick.color": "#5b6470",
+    "ytick.color": "#5b6470",
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+}
+METRIC_LABELS = {
+    "psnr": "PSNR (dB)",
+    "ssim": "SSIM",
+    "lpips": "LPIPS (lower is better)",
+    "mse": "MSE (lower is better)",
+}
+NOT_CURVES = {"step", "seconds"}
+FEW_POINTS = 10  # below this every point is marked and nothing is smoothed
+
+
+def plot_losses(rows: Iterable[Mapping], path: str | Path) -> None:
+    """Write one PNG with every number that the run logged, as a smoothed line over a faint raw one.
+
+    Args:
+        rows: rows of metrics.jsonl: "step", "seconds" and names such as "generator/l2"; the part before "/" chooses the
+            small multiple. Rows may lack names. What is not a finite number is left out; of several rows with one
+            step (a resumed run) the last counts.
+        path: the `.png` file. Where there is nothing to draw, nothing is written.
+    """
+    groups = _curves(rows)
+    if not groups:
+        return
+    across = min(3, len(groups))
+    down = ceil(len(groups) / across)
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(max(5.0, 4.0 * across), 2.9 * down), layout="constrained")
+        axes = figure.subplots(down, across, squeeze=False).ravel()
+        for ax, (group, curves) in zip(axes, groups.items(), strict=False):
+            _draw_group(ax, group, curves)
+        for ax in axes[len(groups) :]:
+            ax.remove()
+        _save(figure, path)
+
+
+def plot_horizon(horizon: Mapping, metric: str, path: str | Path) -> None:
+    """Write one PNG: the metric against the time distance, a curve per method, all but "prediction" dashed.
+
+    Args:
+        horizon: test/horizon.json: {"distance": [n], "frames": [n], "methods": {name: {metric: [n]}}}; null is a gap.
+        metric: the key to draw; a method without it is left out.
+        path: the `.png` file.
+
+    Raises:
+        ValueError: no method has this metric, or a curve is not as long as "distance".
+    """
+    curves = {name: scores[metric] for name, scores in horizon["methods"].items() if metric in scores}
+    distance = horizon["distance"]
+    if not curves:
+        raise ValueError(f"horizon: no method has {metric!r}")
+    for name, curve in curves.items():
+        if len(curve) != len(distance):
+            raise ValueError(f"horizon: {name} has {len(curve)} values of {metric!r} for {len(distance)} distances")
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(6.0, 3.6), layout="constrained")
+        ax = figure.subplots()
+        for colour, (name, curve) in zip(_colours(), curves.items(), strict=False):
+            line = "-" if name == "prediction" else "--"
+            values = np.array(curve, dtype=float)
+            ax.plot(distance, values, line, color=colour, marker="o", markersize=3, label=name.replace("_", " "))
+        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.set(xlabel="distance from the reference frame (frames)", ylabel=METRIC_LABELS.get(metric, metric))
+        ax.legend()
+        figure.supxlabel(_frames_caption(horizon.get("frames", [])), fontsize=8, color="#5b6470", x=0.01, ha="left")
+        _save(figure, path)
+
+
+def _curves(rows: Iterable[Mapping]) -> dict[str, dict[str, dict[int, float]]]:
+    """{group: {name: {step: value}}}, groups and names in the order in which they first appear."""
+    groups = defaultdict(lambda: defaultdict(dict))
+    for row in rows:
+        for key, value in row.items():
+            if key in NOT_CURVES or isinstance(value, bool) or not isinstance(value, Real) or not isfinite(value):
+                continue
+            group, _, name = key.partition("/")
+            groups[group][name or group][row["step"]] = value
+    return groups
+
+
+def _draw_group(ax: Axes, group: str, curves: Mapping[str, Mapping[int, float]]) -> None:
+    for colour, (name, points) in zip(_colours(), curves.items(), strict=False):
+        steps = np.array(sorted(points))
+        values = np.array([points[step] for step in steps])
+        if len(values) < FEW_POINTS:
+            ax.plot(steps, values, color=colour, marker="o", markersize=3, label=name)
+        else:
+            ax.plot(steps, values, color=colour, alpha=0.22, linewidth=0.8)
+            ax.plot(steps, _smoothed(values), color=colour, linewidth=1.6, label=name)
+    ax.set(title=group.replace("_", " "), xlabel="step")
+    ax.xaxis.get_major_locator().set_params(nbins=5, integer=True)
+    ax.legend()
+
+
+def _smoothed(values: Sequence[float]) -> np.ndarray:
+    """Mean over a centred window of a twentieth of the curve, narrower at the ends: no lag, and no invented start."""
+    half = max(1, len(values) // 40)
+    total = np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])
+    middle = np.arange(len(values))
+    reach = np.minimum(half, np.minimum(middle, len(values) - 1 - middle))
+    return (total[middle + reach + 1] - total[middle - reach]) / (2 * reach + 1)
+
+
+def _frames_caption(frames: Sequence[int]) -> str:
+    if not frames:
+        return ""
+    each = f"{min(frames):,}" if min(frames) == max(frames) else f"{min(frames):,} to {max(frames):,}"
+    return f"{sum(frames):,} frames in all, {each} at each distance"
+
+
+def _colours() -> Iterable[str]:
+    while True:
+        yield from COLOURS
+
+
+def _save(figure: Figure, path: str | Path) -> None:
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=130)

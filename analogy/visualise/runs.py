@@ -1,0 +1,181 @@
+"""Reading a run folder for its page. A folder may be half finished or damaged: what cannot be read counts as missing."""
+
+import json
+import re
+from dataclasses import dataclass, field
+from datetime import datetime
+from math import isnan
+from pathlib import Path
+from typing import Any
+
+BASELINE = "copy_reference"
+CLIP_SUFFIXES = (".mp4", ".gif")  # the first that exists is shown
+FILES = [
+    "log.txt",
+    "metrics.csv",
+    "metrics.jsonl",
+    "summary.json",
+    "settings.yaml",
+    "environment.json",
+    "test/horizon.json",
+    "saved_model",
+    "tensorboard",
+    "checkpoints",
+]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run folder: its summary, or in `problem` one line that says why there is none."""
+
+    folder: Path
+    summary: dict
+    problem: str = ""
+
+    @property
+    def experiment(self) -> str:
+        return self.text("experiment") or self.folder.parent.name
+
+    @property
+    def started(self) -> str:
+        """A key that sorts by time: the date in the folder's name, else the age of the folder."""
+        date = re.search(r"\d{4}-\d\d-\d\d_\d{6}", self.folder.name)
+        return date[0] if date else f"{datetime.fromtimestamp(self.folder.stat().st_mtime):%Y-%m-%d_%H%M%S}"
+
+    @property
+    def status(self) -> str:
+        return "unreadable" if self.problem else self.text("status") or "unknown"
+
+    def text(self, key: str) -> str:
+        """The summary's `key` as text; empty if it is missing."""
+        value = self.summary.get(key)
+        return "" if value is None or isinstance(value, dict | list) else str(value)
+
+    def number(self, *keys: str) -> float | None:
+        """The number at a path of keys, as in `number("test", "psnr")`."""
+        return number(self.summary, *keys)
+
+    def group(self, *keys: str) -> dict[str, Any]:
+        """The dict at a path of keys; empty if it is missing or something else."""
+        value = _at(self.summary, *keys)
+        return value if isinstance(value, dict) else {}
+
+    @property
+    def baseline(self) -> str:
+        """The baseline to compare with: copying the reference frame, or the first one there is, or none."""
+        names = list(self.group("baseline"))
+        return BASELINE if BASELINE in names else next(iter(names), "")
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One test clip: the player's file relative to the run folder, the row of the summary, or both."""
+
+    action: str
+    name: str
+    file: Path | None = None
+    row: dict = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One panel drawn during training; `file` is relative to the run folder."""
+
+    step: int
+    split: str
+    action: str
+    name: str
+    file: Path
+
+
+def read_run(folder: Path) -> Run:
+    """Read summary.json; never raises for what the file contains."""
+    file = folder / "summary.json"
+    if not file.is_file():
+        return Run(folder, {}, "summary.json is missing")
+    summary, problem = _read_json(file)
+    if not problem and not isinstance(summary, dict):
+        problem = "summary.json holds no table of values"
+    return Run(folder, {}, problem) if problem else Run(folder, summary)
+
+
+def read_runs(results: Path) -> list[Run]:
+    """All runs of results/EXPERIMENT/RUN, newest first."""
+    runs = [read_run(run) for experiment in _folders(results) for run in _folders(experiment)]
+    return sorted(runs, key=lambda run: (run.started, run.experiment), reverse=True)
+
+
+def clips_of(run: Run) -> list[Clip]:
+    """The clips under test/ACTION and those of the summary, joined by action and name, in that order."""
+    files = {}
+    for suffix in reversed(CLIP_SUFFIXES):
+        files |= {(file.parent.name, file.stem): file for file in _visible(run.folder, f"test/*/*{suffix}")}
+    rows = run.summary.get("clips")
+    rows = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+    rows = {(str(row.get("action", "")), str(row.get("clip", ""))): row for row in rows}
+    return [Clip(*key, files.get(key), rows.get(key, {})) for key in sorted(files.keys() | rows.keys())]
+
+
+def samples_of(folder: Path) -> list[Sample]:
+    """The panels samples/step-N/SPLIT/ACTION/CLIP.png, newest step first."""
+    samples = []
+    for file in _visible(folder, "samples/step-*/*/*/*.png"):
+        _, step, split, action, _ = file.parts
+        if step.removeprefix("step-").isdecimal():
+            samples.append(Sample(int(step.removeprefix("step-")), split, action, file.stem, file))
+    return sorted(samples, key=lambda sample: (-sample.step, sample.split, sample.action, sample.name))
+
+
+def plots_of(folder: Path) -> list[Path]:
+    """The pictures in plots/, relative to the run folder."""
+    return _visible(folder, "plots/*.png")
+
+
+def files_of(folder: Path) -> list[Path]:
+    """Those files and folders of a run that a reader may want to open, relative to the run folder."""
+    return [Path(name) for name in FILES if (folder / name).exists()]
+
+
+def read_text(file: Path) -> str:
+    """The file's text; empty if it is missing, unreadable bytes replaced."""
+    try:
+        return file.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def read_table(file: Path) -> dict[str, Any]:
+    """The JSON object in a file; empty if it is missing or broken."""
+    table, _ = _read_json(file)
+    return table if isinstance(table, dict) else {}
+
+
+def number(table: Any, *keys: str) -> float | None:
+    """The number at a path of keys in nested dicts; None if it is missing, no number, or NaN."""
+    value = _at(table, *keys)
+    usable = isinstance(value, int | float) and not isinstance(value, bool) and not isnan(value)
+    return value if usable else None
+
+
+def _at(table: Any, *keys: str) -> Any:
+    for key in keys:
+        table = table.get(key) if isinstance(table, dict) else None
+    return table
+
+
+def _read_json(file: Path) -> tuple[Any, str]:
+    try:
+        return json.loads(file.read_text(encoding="utf-8")), ""
+    except OSError as error:
+        return None, f"{file.name} cannot be read: {error.strerror}"
+    except (ValueError, RecursionError) as error:
+        return None, f"{file.name} is broken: {error}"
+
+
+def _folders(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+
+def _visible(folder: Path, pattern: str) -> list[Path]:
+    """Files relative to `folder`, without those that are still being written (their names begin with a dot)."""
+    return sorted(file.relative_to(folder) for file in folder.glob(pattern) if not file.name.startswith("."))

@@ -1,0 +1,102 @@
+"""Moving pictures of a prediction: MP4 and GIF files, and columns of clips side by side."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import imageio_ffmpeg
+import numpy as np
+from PIL import Image
+
+from analogy.visualise.atomic import replacing
+from analogy.visualise.canvas import common_height, picture_row, scale_to_height, title_row, to_rgb
+
+# ffmpeg would convert with one colour matrix and leave the player to guess it; say it, so that colours stay true.
+COLOUR = ["-vf", "scale=out_color_matrix=bt709:out_range=tv", "-colorspace", "bt709", "-color_primaries", "bt709"]
+COLOUR += ["-color_trc", "bt709", "-color_range", "tv"]
+# The index goes to the front of the file, so that a browser starts before it has read the end.
+STREAMING = ["-movflags", "+faststart"]
+SHORTEST_GIF_FRAME = 20  # milliseconds; browsers slow anything faster down to 100
+
+
+def write_mp4(path: str | Path, frames: np.ndarray, fps: float) -> None:
+    """Write H.264 in yuv420p, which every browser plays.
+
+    Args:
+        path: the `.mp4` file; its folder is made if it is missing.
+        frames: uint8 [T, H, W, 1 or 3], T >= 1. Odd sizes grow by one repeated row or column, for the codec.
+        fps: frames per second, above 0.
+
+    Raises:
+        ValueError: another type or shape, or no frames.
+    """
+    frames = _checked(frames, fps)
+    odd_rows, odd_columns = frames.shape[1] % 2, frames.shape[2] % 2
+    frames = np.pad(frames, [(0, 0), (0, odd_rows), (0, odd_columns), (0, 0)], mode="edge")
+    height, width = frames.shape[1:3]
+    with replacing(path) as temporary:
+        writer = imageio_ffmpeg.write_frames(
+            str(temporary),
+            (width, height),
+            fps=fps,
+            codec="libx264",
+            pix_fmt_out="yuv420p",
+            quality=None,
+            macro_block_size=1,  # the size is already even; anything else would rescale the picture
+            ffmpeg_log_level="error",
+            output_params=["-crf", "18", *COLOUR, *STREAMING],
+        )
+        writer.send(None)
+        try:
+            for frame in frames:
+                writer.send(np.ascontiguousarray(frame))
+        finally:
+            writer.close()
+
+
+def write_gif(path: str | Path, frames: np.ndarray, fps: float) -> None:
+    """Write a GIF that loops for ever; equal neighbouring frames become one frame shown for longer.
+
+    Args:
+        path: the `.gif` file; its folder is made if it is missing.
+        frames: uint8 [T, H, W, 1 or 3], T >= 1.
+        fps: frames per second, above 0; the format counts in hundredths of a second and browsers stop at 50.
+
+    Raises:
+        ValueError: another type or shape, or no frames.
+    """
+    pictures = [Image.fromarray(np.ascontiguousarray(frame)) for frame in _checked(frames, fps)]
+    duration = max(SHORTEST_GIF_FRAME, round(100 / fps) * 10)
+    with replacing(path) as temporary:
+        pictures[0].save(temporary, "GIF", save_all=True, append_images=pictures[1:], duration=duration, loop=0)
+
+
+def side_by_side(columns: Sequence[tuple[str, np.ndarray]]) -> np.ndarray:
+    """Clips in columns, at least 160 pixels high, each under its title: truth, pose, prediction, difference.
+
+    Args:
+        columns: (title, uint8 [T, H, W, 1 or 3]) with the same T; other heights are scaled to the tallest.
+
+    Returns:
+        uint8 [T, H', W', 3].
+
+    Raises:
+        ValueError: no columns, clips of different lengths, or an array of another type or shape.
+    """
+    clips = [_checked(clip) for _, clip in columns]
+    lengths = {title: len(clip) for (title, _), clip in zip(columns, clips, strict=True)}
+    if len(set(lengths.values())) != 1:
+        raise ValueError(f"side_by_side needs clips of one length, not {lengths}")
+    height = common_height([clip.shape[1] for clip in clips])
+    widths = [scale_to_height(clip[0], height).shape[1] for clip in clips]
+    titles = title_row([title for title, _ in columns], widths)
+    rows = (picture_row(frames, height) for frames in zip(*clips, strict=True))
+    return np.stack([np.concatenate([titles, row]) for row in rows])
+
+
+def _checked(frames: np.ndarray, fps: float = 1) -> np.ndarray:
+    frames = to_rgb(frames)
+    if frames.ndim != 4:
+        raise ValueError(f"expected a clip [T, H, W, 1 or 3], not {list(frames.shape)}")
+    if not fps > 0:
+        raise ValueError(f"fps must be above 0, not {fps}")
+    return frames
