@@ -1,0 +1,97 @@
+"""One stored frame -> the image a network sees, with its joints in the same frame of reference."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+from analogy.data.prepared import Clip, PreparedClips
+
+# Penn Action's joints: 0 head, then left and right shoulder, elbow, wrist, hip, knee, ankle.
+MIRRORED_JOINTS = (0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11)
+
+
+def padded_box(box, padding: int, height: int, width: int) -> tuple[int, int, int, int]:
+    """(x_min, y_min, x_max, y_max) widened by `padding` pixels and clipped to the frame; at least one pixel a side."""
+    x_min, y_min, x_max, y_max = (round(float(edge)) for edge in box)
+    x_min, y_min = (min(max(edge - padding, 0), limit - 1) for edge, limit in ((x_min, width), (y_min, height)))
+    return x_min, y_min, max(min(x_max + padding, width), x_min + 1), max(min(y_max + padding, height), y_min + 1)
+
+
+class FrameReader:
+    """Decodes, crops and resizes stored frames; only the crop's pixels are decoded.
+
+    Args:
+        prepared: the dataset.
+        crop: "consistent" (one box per clip), "per_frame" or "full".
+        padding: pixels of the source frame around the box.
+        image_size: (H, W) of the result; the aspect ratio is not kept.
+        gray: one channel of luma instead of RGB.
+    """
+
+    def __init__(self, prepared: PreparedClips, *, crop: str, padding: int, image_size: tuple[int, int], gray: bool):
+        self.prepared, self.crop, self.padding, self.image_size, self.gray = prepared, crop, padding, image_size, gray
+
+    @property
+    def signature(self) -> dict[str, tf.TensorSpec]:
+        """What `decode` returns."""
+        return {
+            "image": tf.TensorSpec([*self.image_size, 1 if self.gray else 3], tf.uint8),
+            "joints": tf.TensorSpec([13, 2]),
+            "visibility": tf.TensorSpec([13]),
+            "crop": tf.TensorSpec([2]),
+        }
+
+    def clip_boxes(self, clips: list[Clip]) -> np.ndarray:
+        """[N, 4] int32 crop of each clip, in source pixels. With "per_frame" it is the whole frame, the clipping limit."""
+        whole = [(0, 0, clip.width, clip.height) for clip in clips]
+        if self.crop != "consistent":
+            return np.array(whole, np.int32)
+        return np.array([padded_box(c.union_box, self.padding, c.height, c.width) for c in clips], np.int32)
+
+    def read(self, records):
+        """[n] record numbers -> [n] serialized records."""
+        raw = tf.numpy_function(lambda r: np.array(self.prepared.read(r), object), [records], tf.string, stateful=False)
+        return tf.ensure_shape(raw, records.shape)
+
+    def decode(self, serialized, clip_box, mirrored=False, exchange_joints=True) -> dict[str, tf.Tensor]:
+        """One serialized record -> image uint8 [H, W, C], joints [13, 2] in pixels of that image, visibility [13],
+        crop [2] = (width, height) of the crop in source pixels."""
+        record = self.prepared.parse(serialized)
+        box = self._frame_box(record["box"], clip_box) if self.crop == "per_frame" else clip_box
+        x_min, y_min, x_max, y_max = tf.unstack(box)
+        crop = tf.cast(tf.stack([x_max - x_min, y_max - y_min]), tf.float32)  # (w, h)
+        image = tf.io.decode_and_crop_jpeg(
+            record["image"], tf.stack([y_min, x_min, y_max - y_min, x_max - x_min]), channels=3
+        )
+        image = tf.image.resize(image, self.image_size, antialias=True)  # as Pillow's bilinear
+        if self.gray:
+            image = tf.image.rgb_to_grayscale(image)
+        image = tf.saturate_cast(tf.round(image), tf.uint8)
+        height, width = self.image_size
+        origin = tf.cast(tf.stack([x_min, y_min]), tf.float32)
+        joints = (record["joints"] - origin) * tf.constant([width, height], tf.float32) / crop
+        visibility = record["visibility"]
+        if mirrored is not False:
+            image, joints, visibility = tf.cond(
+                mirrored,
+                lambda: _mirror(image, joints, visibility, exchange_joints),
+                lambda: (image, joints, visibility),
+            )
+        return {"image": image, "joints": joints, "visibility": visibility, "crop": crop}
+
+    def _frame_box(self, box, limits):
+        """The frame's own box, padded and clipped: the graph twin of `padded_box`."""
+        low, high = tf.round(box[:2]), tf.round(box[2:])
+        limit = tf.cast(limits[2:], tf.float32)  # (w, h)
+        low = tf.clip_by_value(low - self.padding, 0.0, limit - 1.0)
+        high = tf.maximum(tf.minimum(high + self.padding, limit), low + 1.0)
+        return tf.cast(tf.concat([low, high], 0), tf.int32)
+
+
+def _mirror(image, joints, visibility, exchange_joints: bool):
+    width = tf.cast(tf.shape(image)[1], tf.float32)
+    joints = tf.stack([width - 1.0 - joints[:, 0], joints[:, 1]], -1)
+    if exchange_joints:
+        joints, visibility = tf.gather(joints, MIRRORED_JOINTS), tf.gather(visibility, MIRRORED_JOINTS)
+    return tf.reverse(image, [1]), joints, visibility

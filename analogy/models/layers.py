@@ -1,0 +1,63 @@
+"""The four primitives of the image-analogy networks (3 x 3, SAME, bias, Glorot-uniform kernels, no normalisation)."""
+
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+
+LEAKY_SLOPE = 0.2
+
+
+@tf.custom_gradient
+def leaky_relu(x):
+    """max(x, 0.2 x).
+
+    The gradient is read from the output, which has the sign of the input: the input need not be kept, so convolution,
+    bias and activation can run as one kernel while training too.
+    """
+    y = tf.nn.leaky_relu(x, LEAKY_SLOPE)
+
+    def gradient(dy):
+        return tf.raw_ops.LeakyReluGrad(gradients=dy, features=y, alpha=LEAKY_SLOPE)
+
+    return y, gradient
+
+
+class Stage(keras.layers.Layer):
+    """One VGG stage: `repeats` convolutions with leaky ReLU, then 2 x 2 max pooling.
+
+    The last activation follows the pooling: leaky ReLU is monotonic, so the result is the same at a quarter of the work.
+    """
+
+    def __init__(self, channels: int, repeats: int, **kwargs):
+        super().__init__(**kwargs)
+        self.convolutions = [
+            keras.layers.Conv2D(channels, 3, padding="same", name=f"conv{index + 1}") for index in range(repeats)
+        ]
+        self.pool = keras.layers.MaxPooling2D(2, name="pool")
+
+    def build(self, input_shape):
+        for convolution in self.convolutions:
+            convolution.build(input_shape)
+            input_shape = (*input_shape[:-1], convolution.filters)
+        self.built = True
+
+    def call(self, x):
+        for convolution in self.convolutions[:-1]:
+            x = leaky_relu(convolution(x))  # [B, H, W, channels]
+        return leaky_relu(self.pool(self.convolutions[-1](x)))  # [B, H/2, W/2, channels]
+
+    def compute_output_shape(self, input_shape):
+        batch, height, width, _ = input_shape
+        halves = [side and side // 2 for side in (height, width)]
+        return (batch, *halves, self.convolutions[-1].filters)
+
+
+def deconvolution(channels: int, stride: int, activation: str = "relu", name: str | None = None):
+    """A 3 x 3 SAME transposed convolution.
+
+    With stride 1 it is a convolution with the flipped kernel; it is kept as that convolution, which is the faster kernel.
+    """
+    if stride == 1:
+        return keras.layers.Conv2D(channels, 3, padding="same", activation=activation, name=name)
+    return keras.layers.Conv2DTranspose(channels, 3, strides=stride, padding="same", activation=activation, name=name)

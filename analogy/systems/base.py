@@ -1,0 +1,84 @@
+"""What a trainable method offers the training loop. The loop knows no method by name; a method knows no loop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+
+@dataclass(frozen=True)
+class Panels:
+    """A row of pictures for one clip: (title, uint8 [H, W, 1|3]) columns."""
+
+    split: str
+    action: str
+    clip: str
+    columns: list[tuple[str, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class PredictedClip:
+    """A whole test clip: what was predicted, the truth, and the baseline that costs nothing.
+
+    truth, prediction, baseline: uint8 [T, H, W, 1|3], predicted frames only; distance: [T] frames since the reference.
+    given: uint8 [k, H, W, 1|3], the observed frames. extra: further columns for the video, as long as `truth`.
+    """
+
+    clip: str
+    action: str
+    given: np.ndarray
+    truth: np.ndarray
+    prediction: np.ndarray
+    baseline: np.ndarray
+    distance: np.ndarray
+    extra: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+class System:
+    """The contract. A subclass's constructor takes the settings and builds `models`; the rest are the methods below.
+
+    Models and optimisers are built inside the strategy's scope.
+
+    models, optimizers: named; a checkpoint is exactly these plus the loop's step counter.
+    baseline_name: what `PredictedClip.baseline` is, for example "copy_reference".
+    """
+
+    models: dict[str, keras.Model]
+    optimizers: dict[str, keras.optimizers.Optimizer]
+    baseline_name: str
+
+    def build_optimizers(self) -> None:
+        """Fill in `optimizers`, with all slots built. Apart from the constructor, so that counting weights costs no memory."""
+        raise NotImplementedError
+
+    def parameters(self) -> dict[str, int]:
+        """Trainable weights by network."""
+        raise NotImplementedError
+
+    def train_batches(self, clips, context) -> tf.data.Dataset:
+        """Endless per-replica batches, a function of (seed, start step, replica): see `ReplicaContext` in analogy.data."""
+        raise NotImplementedError
+
+    def train_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """One optimisation step in replica context -> named scalars, each this replica's share of the global mean."""
+        raise NotImplementedError
+
+    def sample_panels(self, clips) -> Iterator[Panels]:
+        """Pictures for the samples folder, from a few fixed train and test clips."""
+        raise NotImplementedError
+
+    def predict_clips(self, clips) -> Iterator[PredictedClip]:
+        """The test clips, predicted whole."""
+        raise NotImplementedError
+
+    def protocol(self, clips) -> str:
+        """One sentence that says what the test figures mean: data, split, clips, resolution, context, horizon."""
+        raise NotImplementedError
+
+    def endpoints(self) -> dict[str, tf.types.experimental.PolymorphicFunction]:
+        """name -> tf.function with an input_signature: what the SavedModel offers."""
+        raise NotImplementedError

@@ -1,0 +1,66 @@
+"""Saving and restoring exactly what a run needs to go on as if nothing had happened."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import tensorflow as tf
+
+from analogy.errors import UserError
+
+
+class Checkpoints:
+    """Models, optimisers, the step counter, and the losses not yet written as a row.
+
+    The data position and all noise are functions of (seed, step): the step counter is their state.
+
+    Args:
+        folder: where the checkpoints lie.
+        system: has `models` and `optimizers`, all built.
+        step: int64 variable.
+        keep: how many to keep.
+    """
+
+    def __init__(self, folder: Path, system, step: tf.Variable, keep: int):
+        self.step = step
+        self._pending = tf.Variable("[]", dtype=tf.string, trainable=False)
+        objects = {f"model_{name}": model for name, model in system.models.items()}
+        objects |= {f"optimizer_{name}": optimizer for name, optimizer in system.optimizers.items()}
+        self._checkpoint = tf.train.Checkpoint(step=step, pending=self._pending, **objects)
+        self._manager = tf.train.CheckpointManager(
+            self._checkpoint, str(folder), max_to_keep=keep, checkpoint_name="step"
+        )
+
+    @property
+    def latest(self) -> str | None:
+        return self._manager.latest_checkpoint
+
+    def save(self, pending: list) -> None:
+        """`pending`: rows of numbers since the last metrics row (JSON keeps their every bit)."""
+        self._pending.assign(json.dumps(pending))
+        self._manager.save(checkpoint_number=int(self.step.numpy()))
+
+    def restore(self) -> list:
+        """Restore the newest checkpoint, if there is one; returns the pending rows.
+
+        Raises:
+            UserError: it belongs to another architecture, or cannot be read.
+        """
+        if self.latest is None:
+            return []
+        try:
+            self._checkpoint.restore(self.latest).assert_consumed()
+        except (AssertionError, ValueError) as error:
+            raise UserError(
+                f"{self.latest}: this checkpoint belongs to another architecture ({_first_line(error)}); "
+                "resume with the settings of its own run, or start a new one"
+            ) from error
+        except tf.errors.OpError as error:
+            raise UserError(f"{self.latest}: the checkpoint cannot be read ({_first_line(error)})") from error
+        return json.loads(self._pending.numpy())
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return lines[0][:160] if lines else type(error).__name__

@@ -1,0 +1,218 @@
+"""The one training loop: it owns devices, steps, checkpoints, samples, evaluation, export and pages, and no method."""
+
+from __future__ import annotations
+
+import logging
+import math
+import signal
+import time
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from analogy.data.pairs import ReplicaContext
+from analogy.errors import UserError
+from analogy.export import export_saved_model
+from analogy.systems.base import System
+from analogy.training.checkpoint import Checkpoints
+from analogy.training.evaluate import evaluate, write_loss_plot, write_samples
+from analogy.training.progress import Progress
+from analogy.training.run_folder import RunFolder
+from analogy.training.stop import Stopped, StopRequest
+from analogy.training.tensorboard import TensorBoard
+from analogy.visualise.pages import write_results_page, write_run_page
+
+log = logging.getLogger("analogy")
+
+# A call of the device takes about this long at most, so that signals, the progress bar and pictures need not wait.
+SECONDS_PER_CALL = 5.0
+
+
+def build_system(system_class: type[System], settings, strategy: tf.distribute.Strategy) -> System:
+    """Build a system's models and optimisers from the seed, on every replica alike."""
+    keras.utils.set_random_seed(settings.seed)
+    if settings.training.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    with strategy.scope():
+        system = system_class(settings)
+        system.build_optimizers()
+    return system
+
+
+class Trainer:
+    """Trains one system on one dataset into one run folder.
+
+    Args:
+        system: built in `strategy`'s scope.
+        clips: the dataset.
+        settings: the experiment.
+        folder: the run's; None on workers other than the chief, which write nothing but must know `checkpoints`.
+        checkpoints_path: where checkpoints are read (all workers) and written (the chief).
+    """
+
+    def __init__(self, system: System, clips, settings, strategy, folder: RunFolder | None, checkpoints_path):
+        self.system, self.clips, self.settings, self.strategy, self.folder = system, clips, settings, strategy, folder
+        with strategy.scope():
+            self.step = tf.Variable(
+                0, dtype=tf.int64, trainable=False, aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA
+            )
+        self.checkpoints = Checkpoints(checkpoints_path, system, self.step, settings.training.keep_checkpoints)
+        self.tensorboard = TensorBoard(folder.path / "tensorboard") if folder else None
+        self._names: list[str] = []
+        self._run_steps = tf.function(self._steps_on_device)
+
+    # ---------------------------------------------------------------- resume
+    # 1. A run folder with a checkpoint goes on from the newest one. 2. One without starts at step 0.
+    # Metrics rows and samples after the checkpoint are made anew, so a resumed run equals an undisturbed one.
+
+    def resume(self) -> None:
+        self._pending = self.checkpoints.restore()
+        if self.folder:
+            self.folder.drop_rows_after(int(self.step.numpy()))
+
+    # ---------------------------------------------------------------- train
+
+    def train(self) -> None:
+        """Train up to `training.steps`.
+
+        Raises:
+            Stopped: a signal asked for it; a checkpoint was saved.
+            UserError: a loss is no longer finite.
+        """
+        training = self.settings.training
+        first, last = int(self.step.numpy()), training.steps
+        if first >= last:
+            log.info("step %d of %d: nothing left to train", first, last)
+            return
+        iterator = iter(self._distributed_batches(first))
+        log.info("training from step %d to %d", first, last)
+        start, seconds_per_step, step = time.monotonic(), math.inf, first
+        with StopRequest() as stop, Progress("training", first, last) as progress:
+            while step < last:
+                count = self._steps_to_take(step, seconds_per_step)
+                began = time.monotonic()
+                history, asked = self._run_steps(iterator, tf.constant(count), float(stop.signal is not None))
+                rows = history.numpy()  # [count, names]
+                if step > first:  # the first call includes tracing
+                    seconds_per_step = (time.monotonic() - began) / count
+                self._check_finite(rows, step)
+                step += count
+                self._pending += rows.tolist()
+                self._at_interval(step, time.monotonic() - start, progress)
+                if self._stop_now(stop, float(asked)):
+                    self._save(progress)
+                    raise Stopped(f"stopped at step {step} of {last} by {stop.signal.name}", stop.signal)
+            self._save(progress)
+
+    def _distributed_batches(self, start_step: int):
+        replicas = self.strategy.num_replicas_in_sync
+
+        def batches(context: tf.distribute.InputContext) -> tf.data.Dataset:
+            local = replicas // context.num_input_pipelines
+            part = ReplicaContext(
+                start_step=start_step,
+                batch_size=self.settings.training.batch_size,
+                replicas=replicas,
+                first_replica=context.input_pipeline_id * local,
+                local_replicas=local,
+            )
+            return self.system.train_batches(self.clips, part)
+
+        return self.strategy.distribute_datasets_from_function(batches)
+
+    def _steps_on_device(self, iterator, count, stop):
+        """`count` steps without a round trip to the host -> (losses [count, names], how many workers ask to stop)."""
+        rows = tf.TensorArray(tf.float32, size=count, infer_shape=False)
+        for index in tf.range(count):
+            per_replica = self.strategy.run(self.system.train_step, (next(iterator),))
+            scalars = self.strategy.reduce(tf.distribute.ReduceOp.SUM, per_replica, axis=None)
+            self._names = sorted(scalars)
+            rows = rows.write(index, tf.stack([tf.cast(scalars[name], tf.float32) for name in self._names]))
+            self.step.assign_add(1)
+        ask = lambda: tf.cast(stop, tf.float32)  # noqa: E731
+        asked = self.strategy.reduce(tf.distribute.ReduceOp.SUM, self.strategy.run(ask), axis=None)
+        return rows.stack(), asked
+
+    def _steps_to_take(self, step: int, seconds_per_step: float) -> int:
+        """Up to the next interval, within `steps_per_call` and about five seconds; one step while the pace is unknown."""
+        training = self.settings.training
+        intervals = (training.log_every, training.sample_every, training.checkpoint_every)
+        to_next = min([every - step % every for every in intervals] + [training.steps - step])
+        by_time = int(SECONDS_PER_CALL / seconds_per_step) if seconds_per_step else training.steps_per_call
+        if self._multi_worker():  # workers must take the same number of steps, whatever their clocks say
+            return min(to_next, training.steps_per_call)
+        return max(1, min(to_next, training.steps_per_call, by_time))
+
+    def _multi_worker(self) -> bool:
+        return isinstance(self.strategy, tf.distribute.MultiWorkerMirroredStrategy)
+
+    def _stop_now(self, stop: StopRequest, asked: float) -> bool:
+        """One worker alone must not stop: the others would wait for it. All see the same sum and stop together."""
+        if self._multi_worker():
+            if asked and stop.signal is None:
+                stop.signal = signal.SIGTERM
+            return asked > 0
+        return stop.signal is not None
+
+    def _check_finite(self, rows: np.ndarray, step: int) -> None:
+        bad = np.argwhere(~np.isfinite(rows))
+        if len(bad):
+            index, name = bad[0]
+            saved = self.checkpoints.latest or "none yet"
+            raise UserError(
+                f"{self._names[name]} became {rows[index, name]} at step {step + index + 1} "
+                f"(between steps {step + 1} and {step + len(rows)}); last good checkpoint: {saved}. "
+                "Lower the learning rates, or set loss.guard=logits and training.precision=float32"
+            )
+
+    def _at_interval(self, step: int, seconds: float, progress: Progress) -> None:
+        training = self.settings.training
+        done = step == training.steps
+        if step % training.log_every == 0 or done:
+            means = dict(zip(self._names, np.mean(self._pending, axis=0).tolist(), strict=True))
+            self._pending = []
+            if self.folder:
+                self.folder.add_row({"step": step, "seconds": round(seconds, 3), **means})
+                self.tensorboard.scalars(means, step)
+            losses = {name: value for name, value in means.items() if name.endswith("/loss")} or means
+            progress.say(step, "  ".join(f"{name} {value:.4g}" for name, value in losses.items()))
+        progress.update(step)
+        if step % training.checkpoint_every == 0 and not done:
+            self._save(progress)
+        if self.folder and (step % training.sample_every == 0 or done):
+            write_samples(self.system, self.clips, self.folder, step, self.tensorboard)
+            write_loss_plot(self.folder)
+            write_run_page(self.folder.path)
+            log.info("step %d: samples written to %s", step, self.folder.path / "samples" / f"step-{step:06d}")
+
+    def _save(self, progress: Progress) -> None:
+        if self.folder:
+            self.checkpoints.save(self._pending)
+            log.info("step %d: checkpoint saved", int(self.step.numpy()))
+
+    # ---------------------------------------------------------------- after training
+
+    def finish(self) -> None:
+        """Evaluate, export and write the pages; workers other than the chief wait for it."""
+        if self.folder:
+            settings, folder = self.settings, self.folder
+            began = time.monotonic()
+            log.info("evaluating on the test clips")
+            figures = evaluate(self.system, self.clips, folder, settings.evaluation.frames_per_second)
+            evaluated = time.monotonic()
+            log.info("exporting the SavedModel")
+            export_saved_model(self.system, folder.path / "saved_model")
+            exported = time.monotonic()
+            folder.write_metrics_csv()
+            seconds = {"evaluate": round(evaluated - began, 2), "export": round(exported - evaluated, 2)}
+            folder.summary["seconds"] = {**folder.summary.get("seconds", {}), **seconds}
+            folder.update_summary(**figures, protocol=self.system.protocol(self.clips))
+        if self._multi_worker():
+            self.strategy.run(lambda: tf.distribute.get_replica_context().all_reduce("sum", tf.constant(1.0)))
+
+
+def write_pages(folder: RunFolder) -> None:
+    """The run's page and the list of all runs."""
+    write_run_page(folder.path)
+    write_results_page(folder.path.parent.parent)

@@ -1,0 +1,52 @@
+"""A progress bar with ETA on a terminal; plain lines elsewhere."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+log = logging.getLogger("analogy")
+SECONDS_BETWEEN_LINES = 10.0
+
+
+class Progress:
+    """Shows steps first..last. `say` gives the latest figures: in the bar, or as a line every ten seconds."""
+
+    def __init__(self, title: str, first: int, last: int):
+        self._first, self._last, self._said, self._began = first, last, 0.0, time.monotonic()
+        self._bar = Bar(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("ETA"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[figures]}"),
+            disable=not sys.stdout.isatty(),
+        )
+        self._task = self._bar.add_task(title, total=last, completed=first, figures="")
+
+    def __enter__(self) -> Progress:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._bar.stop()
+
+    def update(self, step: int) -> None:
+        self._bar.update(self._task, completed=step)
+
+    def say(self, step: int, figures: str) -> None:
+        self._bar.update(self._task, figures=figures)
+        now = time.monotonic()
+        if step < self._last and now - self._said < SECONDS_BETWEEN_LINES:
+            log.debug("step %d  %s", step, figures)
+            return
+        self._said = now
+        left = (now - self._began) / (step - self._first) * (self._last - step)
+        level = logging.DEBUG if sys.stdout.isatty() else logging.INFO
+        log.log(level, "step %d of %d  %s  ETA %d s", step, self._last, figures, left)

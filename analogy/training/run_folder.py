@@ -1,0 +1,109 @@
+"""The folder of one run: its files, its log, and the lock that keeps a second run out."""
+
+from __future__ import annotations
+
+import csv
+import fcntl
+import io
+import json
+import logging
+import os
+from datetime import datetime
+from pathlib import Path
+
+from analogy.errors import UserError
+
+log = logging.getLogger("analogy")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write, then rename: a reader never sees half a file."""
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text, encoding="utf-8")
+    os.replace(partial, path)
+
+
+def write_json(path: Path, content: object) -> None:
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+class RunFolder:
+    """`results/EXPERIMENT/DATE_TIME/`, locked while this process lives.
+
+    Raises:
+        UserError: the folder cannot be written, or another run is using it.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        try:
+            for name in ("checkpoints", "samples", "test", "plots", "tensorboard"):
+                (path / name).mkdir(parents=True, exist_ok=True)
+            self._lock = open(path / ".lock", "w")  # noqa: SIM115 - held until the process ends
+        except OSError as error:
+            raise UserError(f"{path}: cannot be written: {error.strerror}; choose another --results-dir") from error
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise UserError(f"{path}: another run is using this folder; wait for it to end, or start a new run") from error
+        self._handler = logging.FileHandler(path / "log.txt", encoding="utf-8")
+        self._handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S"))
+        logging.getLogger("analogy").addHandler(self._handler)
+        self._metrics = path / "metrics.jsonl"
+        self.summary: dict = {}
+
+    @classmethod
+    def create(cls, results: Path, experiment: str) -> RunFolder:
+        """A new folder named by the time; a second one in the same second gets a suffix."""
+        stamp = datetime.now().strftime("%Y-%m-%d_%H%M%S")
+        for suffix in ("", *(f"_{n}" for n in range(2, 100))):
+            path = results / experiment / f"{stamp}{suffix}"
+            try:
+                path.mkdir(parents=True)
+            except FileExistsError:
+                continue
+            except OSError as error:
+                raise UserError(f"{path}: cannot be made: {error.strerror}; choose another --results-dir") from error
+            return cls(path)
+        raise UserError(f"{results / experiment}: too many runs started in one second")
+
+    def close(self) -> None:
+        """Release the lock and the log."""
+        logging.getLogger("analogy").removeHandler(self._handler)
+        self._handler.close()
+        self._lock.close()
+
+    def update_summary(self, **facts) -> None:
+        self.summary |= facts
+        write_json(self.path / "summary.json", self.summary)
+
+    # ------------------------------------------------------------ metrics
+
+    def rows(self) -> list[dict]:
+        if not self._metrics.exists():
+            return []
+        rows = []
+        for line in self._metrics.read_text(encoding="utf-8").splitlines():
+            try:
+                rows.append(json.loads(line))
+            except ValueError:  # the last line of a killed run may be cut
+                continue
+        return rows
+
+    def drop_rows_after(self, step: int) -> None:
+        """A resumed run writes the rows after its checkpoint anew."""
+        kept = [row for row in self.rows() if row["step"] <= step]
+        write_text(self._metrics, "".join(json.dumps(row) + "\n" for row in kept))
+
+    def add_row(self, row: dict) -> None:
+        with open(self._metrics, "a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+
+    def write_metrics_csv(self) -> None:
+        rows = self.rows()
+        if rows:
+            text = io.StringIO()
+            writer = csv.DictWriter(text, list(rows[-1]), extrasaction="ignore", restval="")
+            writer.writeheader()
+            writer.writerows(rows)
+            write_text(self.path / "metrics.csv", text.getvalue())

@@ -1,0 +1,31 @@
+"""Scalars and pictures for TensorBoard."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+
+class TensorBoard:
+    """Event files in `folder`; the file is made with the first event."""
+
+    def __init__(self, folder: Path):
+        self._folder = folder
+        self._writer = None
+
+    def _open(self):
+        self._writer = self._writer or tf.summary.create_file_writer(str(self._folder))
+        return self._writer.as_default()
+
+    def scalars(self, values: dict[str, float], step: int) -> None:
+        with self._open():
+            for name, value in values.items():
+                tf.summary.scalar(name, value, step)
+        self._writer.flush()
+
+    def image(self, name: str, image: np.ndarray, step: int) -> None:
+        """image: uint8 [H, W, 1|3]."""
+        with self._open():
+            tf.summary.image(name, image[None], step)

@@ -1,0 +1,125 @@
+"""Reading the label files of Penn Action (`labels/NNNN.mat`)."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import scipy.io
+
+from analogy.errors import UserError
+
+JOINTS = 13
+_SPLITS = {1: "train", -1: "test"}
+
+
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """The labels of one clip of N frames; coordinates are pixels of the original frame.
+
+    Attributes:
+        clip: the number of the video, e.g. "0050".
+        action: e.g. "baseball_pitch".
+        viewpoint: e.g. "back".
+        official_split: "train" or "test".
+        joints: float32 [N, 13, 2], x then y. A hidden joint carries an arbitrary position.
+        visibility: float32 [N, 13], 1 seen or 0 hidden.
+        boxes: float32 [N, 4], xmin, ymin, xmax, ymax.
+        height, width: size of the frame in pixels.
+    """
+
+    clip: str
+    action: str
+    viewpoint: str
+    official_split: str
+    joints: np.ndarray
+    visibility: np.ndarray
+    boxes: np.ndarray
+    height: int
+    width: int
+
+    @property
+    def frames(self) -> int:
+        """Number of labelled frames, N."""
+        return len(self.boxes)
+
+    @property
+    def union_box(self) -> tuple[int, int, int, int]:
+        """Smallest box around the rounded boxes of all frames: not padded, not clipped to the frame."""
+        boxes = np.round(self.boxes)
+        return (*map(int, boxes[:, :2].min(axis=0)), *map(int, boxes[:, 2:].max(axis=0)))
+
+
+class _LabelFile:
+    """A loaded .mat file whose fields are checked as they are taken."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        try:
+            self._fields = scipy.io.loadmat(path)
+        except Exception as error:  # SciPy raises a dozen unrelated types on a damaged file
+            raise self.error(f"is not a readable MATLAB file ({str(error) or type(error).__name__})") from error
+
+    def error(self, what: str) -> UserError:
+        return UserError(f"{self.path}: {what}; copy the file anew from the Penn Action archive")
+
+    def _field(self, name: str):
+        if name not in self._fields:
+            raise self.error(f"field '{name}' is missing")
+        return self._fields[name]
+
+    def text(self, name: str) -> str:
+        value = np.ravel(self._field(name))
+        if value.size != 1 or not isinstance(value[0], str) or not value[0].strip():
+            raise self.error(f"field '{name}' is not a text")
+        return str(value[0]).strip()
+
+    def matrix(self, name: str, columns: int) -> np.ndarray:
+        """The field as finite float32 [rows >= 1, columns]."""
+        try:
+            # Cast at once: some files store unsigned integers, whose differences would wrap around.
+            value = np.asarray(self._field(name)).astype(np.float32)
+        except (TypeError, ValueError) as error:
+            raise self.error(f"field '{name}' is not numeric") from error
+        if value.ndim != 2 or value.shape[0] == 0 or value.shape[1] != columns:
+            raise self.error(f"field '{name}' has shape {value.shape}, expected (rows, {columns})")
+        if not np.isfinite(value).all():
+            raise self.error(f"field '{name}' holds values that are not finite")
+        return value
+
+
+def read_labels(path: Path) -> Labels:
+    """Reads one label file.
+
+    The number of frames N is the smallest of `nframes`, the boxes and the rows of joints, because the three
+    disagree in two official files (1154 and 1865).
+
+    Raises:
+        UserError: the file is missing or damaged, or a field is missing, ill-shaped or not finite.
+    """
+    path = Path(path)
+    mat = _LabelFile(path)
+    x, y = mat.matrix("x", JOINTS), mat.matrix("y", JOINTS)
+    visibility, boxes = mat.matrix("visibility", JOINTS), mat.matrix("bbox", 4)
+    for name, value in (("y", y), ("visibility", visibility)):
+        if len(value) != len(x):
+            raise mat.error(f"field '{name}' has {len(value)} rows but 'x' has {len(x)}")
+    if not np.isin(visibility, (0, 1)).all():
+        raise mat.error("field 'visibility' holds values other than 0 and 1")
+    flag = mat.matrix("train", 1)[0, 0]
+    if flag not in _SPLITS:
+        raise mat.error(f"field 'train' is {flag:g}, expected 1 or -1")
+    height, width = (int(side) for side in mat.matrix("dimensions", 3)[0, :2])
+    frames = min(int(mat.matrix("nframes", 1)[0, 0]), len(boxes), len(x))
+    if min(height, width, frames) < 1:
+        raise mat.error(f"fields 'dimensions' and 'nframes' give {frames} frames of {height}x{width} pixels")
+    return Labels(
+        clip=path.stem,
+        action=mat.text("action"),
+        viewpoint=mat.text("pose"),
+        official_split=_SPLITS[flag],
+        joints=np.stack([x, y], axis=-1)[:frames],
+        visibility=visibility[:frames],
+        boxes=boxes[:frames],
+        height=height,
+        width=width,
+    )

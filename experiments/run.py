@@ -1,0 +1,265 @@
+"""Run an experiment by name: data, training, evaluation, export, pages.
+
+python experiments/run.py --exp analogy_pool3
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import typer
+
+from analogy.errors import UserError
+from analogy.settings import SETTINGS, list_experiments, load_settings, write_settings
+from analogy.settings.loading import find_experiment, read_experiment
+
+CONFIGS = Path(__file__).parent / "configs"
+RESULTS = Path(__file__).parent.parent / "results"
+log = logging.getLogger("analogy")
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command(help=__doc__)
+def main(
+    exp: Annotated[str | None, typer.Option(help="An experiment's name (see --list), or a resolved settings.yaml.")] = None,
+    list_: Annotated[bool, typer.Option("--list", help="List every experiment and its source.")] = False,
+    data_dir: Annotated[
+        Path | None, typer.Option(envvar="ANALOGY_DATA_DIR", help="Penn Action in its official layout (frames/, labels/).")
+    ] = None,
+    results_dir: Annotated[Path, typer.Option(help="Where run folders are made.")] = RESULTS,
+    scale: Annotated[str, typer.Option(help="paper, demo, or auto: paper where the dataset is present.")] = "auto",
+    set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Shorthand for --set training.steps=N.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Shorthand for --set seed=N.")] = None,
+    resume: Annotated[Path | None, typer.Option(help="A run folder to go on with.")] = None,
+    precision: Annotated[str | None, typer.Option(help="auto, float32, bfloat16 or float16.")] = None,
+    devices: Annotated[str | None, typer.Option(help="auto, cpu, cpu:2, gpu, gpu:2 ...")] = None,
+    dry_run: Annotated[bool, typer.Option(help="Print the settings and the models' parameter counts, and stop.")] = False,
+) -> None:
+    _log_to_console()
+    shorthands = {"training.steps": steps, "seed": seed, "training.precision": precision, "training.devices": devices}
+    overrides = [f"{key}={value}" for key, value in shorthands.items() if value is not None] + (set_ or [])
+    try:
+        if list_:
+            _print_experiments()
+        elif resume:
+            _resume(resume, exp, data_dir, scale, overrides)
+        elif exp is None:
+            raise UserError("--exp NAME is missing; --list shows every experiment")
+        else:
+            settings = _resolve(exp, data_dir, scale, overrides)
+            _print_parameters(settings) if dry_run else _run(settings, results_dir)
+    except UserError as error:
+        _fail(str(error), 2)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM):
+            raise
+        _fail(f"{error.filename or 'a file'}: cannot be written: {error.strerror}", 2)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    log.error("error: %s", message)
+    raise typer.Exit(code)
+
+
+def _log_to_console() -> None:
+    """Messages to standard output, errors to standard error; the run folder's log.txt gets both, and the details."""
+    log.setLevel(logging.DEBUG)
+    log.handlers.clear()
+    for stream, allow in (
+        (sys.stdout, lambda r: logging.INFO <= r.levelno < logging.ERROR),
+        (sys.stderr, lambda r: r.levelno >= logging.ERROR),
+    ):
+        handler = logging.StreamHandler(stream)
+        handler.setFormatter(logging.Formatter("%(message)s"))
+        handler.addFilter(allow)
+        log.addHandler(handler)
+
+
+def _print_experiments() -> None:
+    for name, (summary, source) in list_experiments(CONFIGS).items():
+        print(f"{name:28} {summary}\n{'':28} source: {source}")
+
+
+# ---------------------------------------------------------------- which settings, which data
+
+
+def _resolve(exp: str, data_dir: Path | None, scale: str, overrides: list[str]):
+    """The experiment's settings, with the scale and the dataset decided and said."""
+    if scale not in ("auto", "paper", "demo"):
+        raise UserError(f"--scale {scale}: choose auto, paper or demo")
+    path = find_experiment(exp, CONFIGS)
+    stored = read_experiment(path)
+    given = [f"data.folder={data_dir.resolve()}", "data.dataset=penn_action"] if data_dir else []
+    if scale == "auto":
+        present = data_dir or (stored.get("data") or {}).get("folder")
+        scale = stored.get("scale") or ("paper" if present else "demo")
+    settings = load_settings(path, SETTINGS, scale=scale, overrides=[*given, *overrides])
+    data = settings.data
+    if data.dataset == "penn_action" and data.folder is None:
+        raise UserError(
+            f"{settings.experiment} at scale {scale} trains on Penn Action: name its folder with --data-dir, "
+            "or take --scale demo, which needs no dataset"
+        )
+    where = f"Penn Action in {data.folder}" if data.folder else "synthetic_actors, rendered from a seed (no --data-dir given)"
+    log.info("experiment %s: %s", settings.experiment, settings.summary)
+    log.info("scale %s, dataset %s", settings.scale, where)
+    return settings
+
+
+def _prepare_data(settings):
+    """Prepare the dataset (once) and open it through the settings."""
+    from analogy.data.clips import ClipDataset
+    from analogy.data.prepared import PreparedClips
+    from data_prep.penn_action import prepare_penn_action
+    from data_prep.synthetic_actors import write_synthetic_actors
+
+    data = settings.data
+    cache = Path(data.cache or os.environ.get("ANALOGY_CACHE") or Path.home() / ".cache" / "analogy").expanduser()
+    source = Path(data.folder) if data.folder else cache / "synthetic_actors" / "seed-0"
+    if data.folder is None and not source.exists():
+        log.info("rendering synthetic_actors into %s", source)
+        write_synthetic_actors(source)
+    prepared = PreparedClips.open(prepare_penn_action(source, cache / "prepared", name=data.dataset))
+    clips = ClipDataset(prepared, data, seed=settings.seed)
+    log.info("%s: %d train and %d test clips", data.dataset, len(clips.train), len(clips.test))
+    return clips
+
+
+# ---------------------------------------------------------------- doing it
+
+
+def _print_parameters(settings) -> None:
+    import keras
+    import yaml
+
+    from analogy.systems import SYSTEMS
+
+    with keras.StatelessScope(initialize_variables=False):  # shapes only: nothing is allocated
+        parameters = SYSTEMS[settings.system](settings).parameters()
+    print(yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False), end="")
+    print("parameters:")
+    for name, count in {**parameters, "total": sum(parameters.values())}.items():
+        print(f"  {name}: {count:,}")
+
+
+def _resume(run: Path, exp: str | None, data_dir: Path | None, scale: str, overrides: list[str]) -> None:
+    stored = run / "settings.yaml"
+    if not stored.is_file():
+        raise UserError(f"--resume {run}: this is not a run folder: it has no settings.yaml")
+    settings = _resolve(str(stored), data_dir, scale, overrides)
+    if exp not in (None, settings.experiment):
+        raise UserError(f"--resume {run}: this run is of {settings.experiment}, not of {exp}")
+    _run(settings, run.parent.parent, run)
+
+
+def _run(settings, results_dir: Path, run: Path | None = None) -> None:
+    """Train (or go on), evaluate, export, write the pages."""
+    from analogy.training.distribute import check_batch, is_chief, make_strategy
+    from analogy.training.precision import resolve_precision, use_precision
+
+    began = time.monotonic()
+    strategy = make_strategy(settings.training.devices)  # before anything else touches a device
+    check_batch(settings.training.batch_size, strategy)
+    precision = resolve_precision(settings.training.precision)
+    use_precision(precision)
+    replicas = strategy.num_replicas_in_sync
+    log.info("%d replica(s), %s", replicas, precision)
+
+    from analogy.training.run_folder import RunFolder
+
+    if not is_chief(strategy):
+        _work(settings, strategy, run)
+        return
+    folder = RunFolder(run) if run else RunFolder.create(results_dir, settings.experiment)
+    try:
+        _run_in(folder, settings, strategy, precision, began)
+    finally:
+        folder.close()
+
+
+def _work(settings, strategy, run: Path | None) -> None:
+    """A worker other than the chief: the same steps, no files."""
+    from analogy.systems import SYSTEMS
+    from analogy.training.loop import Trainer, build_system
+
+    clips = _prepare_data(settings)
+    system = build_system(SYSTEMS[settings.system], settings, strategy)
+    trainer = Trainer(system, clips, settings, strategy, None, run and run / "checkpoints")
+    trainer.resume()
+    trainer.train()
+    trainer.finish()
+
+
+def _run_in(folder, settings, strategy, precision: str, began: float) -> None:
+    from analogy.systems import SYSTEMS
+    from analogy.training.environment import describe_environment
+    from analogy.training.loop import Trainer, build_system, write_pages
+    from analogy.training.run_folder import write_json
+    from analogy.training.stop import Stopped
+
+    log.info("run folder %s", folder.path)
+    write_settings(settings, folder.path / "settings.yaml")
+    write_json(folder.path / "environment.json", describe_environment(strategy))
+    folder.update_summary(
+        experiment=settings.experiment, summary=settings.summary, source=settings.source, system=settings.system,
+        dataset=settings.data.dataset, scale=settings.scale, status="running", steps=0, seed=settings.seed,
+        precision=precision, replicas=strategy.num_replicas_in_sync,
+    )  # fmt: skip
+    seconds: dict[str, float] = {}
+    status = "failed"
+    trainer = None
+    try:
+        started = time.monotonic()
+        clips = _prepare_data(settings)
+        seconds["data"] = time.monotonic() - started
+        system = build_system(SYSTEMS[settings.system], settings, strategy)
+        folder.update_summary(parameters=system.parameters(), protocol=system.protocol(clips))
+        trainer = Trainer(system, clips, settings, strategy, folder, folder.path / "checkpoints")
+        trainer.resume()
+        write_pages(folder)
+        started = time.monotonic()
+        try:
+            trainer.train()
+        finally:
+            seconds["train"] = time.monotonic() - started
+        trainer.finish()
+        status = "finished"
+    except (Stopped, KeyboardInterrupt) as stop:
+        status = "interrupted"
+        log.error("%s; go on with --resume %s", stop or "stopped before training", folder.path)
+        raise typer.Exit(128 + getattr(stop, "signal", 2)) from stop
+    except UserError as error:
+        log.debug("failed: %s", error)
+        raise
+    finally:
+        seconds["total"] = time.monotonic() - began
+        known = {**folder.summary.get("seconds", {}), **{name: round(value, 2) for name, value in seconds.items()}}
+        step = int(trainer.step.numpy()) if trainer else 0
+        folder.update_summary(status=status, steps=step, seconds=known)
+        write_pages(folder)
+    _say_result(folder)
+
+
+def _say_result(folder) -> None:
+    test, baseline = folder.summary["test"], folder.summary["baseline"]
+    for name, figures in baseline.items():
+        gain = test["psnr"] - figures["psnr"]
+        log.info(
+            "test PSNR %.2f dB, SSIM %.3f on %d clips; %s: %.2f dB, %.3f; %s by %.2f dB",
+            test["psnr"], test["ssim"], test["clips"], name.replace("_", " "), figures["psnr"], figures["ssim"],
+            "better" if gain > 0 else "WORSE", abs(gain),
+        )  # fmt: skip
+    log.info("done in %.0f s: open %s", folder.summary["seconds"]["total"], folder.path / "index.html")
+
+
+if __name__ == "__main__":
+    app()

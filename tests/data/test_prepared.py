@@ -1,0 +1,104 @@
+"""A prepared folder written by hand, read back through PreparedClips."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from array_record.python.array_record_module import ArrayRecordWriter
+
+from analogy.data.prepared import Clip, PreparedClips
+from analogy.errors import UserError
+
+CLIPS = [  # two shards; the second clip of the first shard comes first by id
+    Clip("0007", "squat", "left", "train", 0, 3, 20, 30, (1, 2, 3, 4)),
+    Clip("0003", "bowl", "front", "train", 3, 2, 20, 30, (-1, 0, 35, 9)),
+    Clip("0005", "bowl", "back", "test", 5, 4, 24, 16, (0, 0, 8, 8)),
+]
+
+
+def record(number: int) -> bytes:
+    def floats(count):
+        return tf.train.Feature(float_list=tf.train.FloatList(value=np.arange(count) + number))
+
+    jpeg = tf.train.Feature(bytes_list=tf.train.BytesList(value=[b"jpeg %d" % number]))
+    features = {"image": jpeg, "joints": floats(26), "visibility": floats(13), "box": floats(4), "more": floats(1)}
+    return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    shards = []
+    for file, numbers in (("train-0", range(5)), ("test-0", range(5, 9))):
+        writer = ArrayRecordWriter(str(tmp_path / file), "group_size:1")
+        for number in numbers:
+            writer.write(record(number))
+        writer.close()
+        shards.append({"file": file, "records": len(numbers), "bytes": (tmp_path / file).stat().st_size})
+    metadata = {"name": "made_up", "clips": [vars(clip) for clip in CLIPS], "shards": shards}
+    (tmp_path / "metadata.json").write_text(json.dumps(metadata))
+    return tmp_path
+
+
+def test_clips_are_sorted_by_id_and_know_their_records(folder):
+    data = PreparedClips.open(folder)
+    assert data.name == "made_up"
+    assert data.clips == tuple(sorted(CLIPS, key=lambda clip: clip.id))
+    assert data.clips[0].union_box == (-1, 0, 35, 9)
+
+
+def test_read_gives_records_across_shards_in_the_order_asked_for(folder):
+    data = PreparedClips.open(folder)
+    numbers = np.array([8, 0, 4, 5, 4], np.int64)
+    assert data.read(numbers) == [record(number) for number in numbers]
+    with pytest.raises(ValueError):
+        data.read(np.array([9]))
+
+
+def test_read_from_many_threads(folder):
+    data = PreparedClips.open(folder)
+    numbers = np.random.default_rng(0).integers(0, 9, 2000)
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda number: data.read([number])[0], numbers))
+    assert found == [record(number) for number in numbers]
+
+
+def test_parse_in_a_graph(folder):
+    data = PreparedClips.open(folder)
+    (frame,) = tf.data.Dataset.from_tensor_slices(data.read([6])).map(data.parse)
+    assert sorted(frame) == ["box", "image", "joints", "visibility"]
+    assert frame["image"].numpy() == b"jpeg 6"
+    np.testing.assert_array_equal(frame["joints"], np.arange(26, dtype=np.float32).reshape(13, 2) + 6)
+    np.testing.assert_array_equal(frame["visibility"], np.arange(13) + 6)
+    np.testing.assert_array_equal(frame["box"], np.arange(4) + 6)
+
+
+@pytest.mark.parametrize("content", [None, "", "[]", '{"name": "x", "clips": [{}], "shards": []}'])
+def test_a_folder_that_is_not_prepared(tmp_path, content):
+    if content is not None:
+        (tmp_path / "metadata.json").write_text(content)
+    with pytest.raises(UserError, match=f"{tmp_path}: not a prepared data set"):
+        PreparedClips.open(tmp_path)
+
+
+def test_a_missing_or_truncated_shard(folder):
+    shard = folder / "test-0"
+    content = shard.read_bytes()
+    shard.write_bytes(content[:-100])
+    with pytest.raises(UserError, match=r"test-0 has .* bytes instead of"):
+        PreparedClips.open(folder)
+    shard.unlink()
+    with pytest.raises(UserError, match="test-0 is missing"):
+        PreparedClips.open(folder)
+
+
+def test_a_damaged_record(folder):
+    shard = folder / "test-0"
+    content = shard.read_bytes()
+    shard.write_bytes(content[:100] + bytes(len(content) - 100))
+    data = PreparedClips.open(folder)
+    data.read([0])
+    with pytest.raises(UserError, match="cannot be read"):
+        data.read([7])

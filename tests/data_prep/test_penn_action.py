@@ -1,0 +1,376 @@
+"""Preparation of Penn Action: made-up clips in the official layout, and the real sample data where present."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import scipy.io
+import tensorflow_datasets as tfds
+
+from analogy.data.prepared import PreparedClips
+from analogy.errors import UserError
+from data_prep.penn_action import builder, checks, prepare, prepare_penn_action
+from data_prep.penn_action.labels import read_labels
+
+ROOT = Path(__file__).resolve().parents[2]
+REAL = ROOT.parent / "shared" / "data" / "penn_action"
+needs_real = pytest.mark.skipif(not REAL.is_dir(), reason=f"the real Penn Action sample is not at {REAL}")
+HEIGHT, WIDTH = 24, 40
+
+
+def write_labels(source: Path, clip: str, frames: int, *, train: int = 1, **changes) -> None:
+    rng = np.random.default_rng(int(clip))
+    corner = rng.uniform(-3, 9, (frames, 2))
+    fields = {
+        "action": "squat",
+        "pose": "left",
+        "x": rng.uniform(0, WIDTH, (frames, 13)),
+        "y": rng.uniform(0, HEIGHT, (frames, 13)),
+        "visibility": rng.integers(0, 2, (frames, 13), dtype=np.uint8),
+        "train": train,
+        "bbox": np.concatenate([corner, corner + rng.uniform(5, 9, (frames, 2))], axis=1),
+        "dimensions": np.array([[HEIGHT, WIDTH, frames]]),
+        "nframes": frames,
+    } | changes
+    (source / "labels").mkdir(parents=True, exist_ok=True)
+    kept = {name: value for name, value in fields.items() if value is not None}
+    scipy.io.savemat(source / "labels" / f"{clip}.mat", kept)
+
+
+def write_frames(source: Path, clip: str, frames: int, *, height: int = HEIGHT, width: int = WIDTH) -> None:
+    folder = source / "frames" / clip
+    folder.mkdir(parents=True, exist_ok=True)
+    images = np.random.default_rng(int(clip)).integers(0, 256, (frames, height, width, 3), dtype=np.uint8)
+    for number, image in enumerate(images, start=1):
+        cv2.imwrite(str(folder / f"{number:06d}.jpg"), image)
+
+
+@pytest.fixture
+def source(tmp_path) -> Path:
+    """Four sound clips: 0002 and 0004 to train, 0001 and 0003 to test."""
+    for number, frames in enumerate((3, 5, 4, 2), start=1):
+        write_labels(tmp_path / "penn", f"{number:04d}", frames, train=1 if number % 2 == 0 else -1)
+        write_frames(tmp_path / "penn", f"{number:04d}", frames)
+    return tmp_path / "penn"
+
+
+def frames_of(source: Path, clip: str) -> list[bytes]:
+    return [path.read_bytes() for path in sorted((source / "frames" / clip).glob("*.jpg"))]
+
+
+def assert_equals_source(folder: Path, source: Path) -> None:
+    """Every record of every prepared clip equals the files it came from, bit by bit."""
+    data = PreparedClips.open(folder)
+    for clip in data.clips:
+        labels = read_labels(source / "labels" / f"{clip.id}.mat")
+        records = data.read(np.arange(clip.first_record, clip.first_record + clip.frames))
+        parsed = [data.parse(record) for record in records]
+        assert [frame["image"].numpy() for frame in parsed] == frames_of(source, clip.id)[: clip.frames]
+        np.testing.assert_array_equal([frame["joints"] for frame in parsed], labels.joints)
+        np.testing.assert_array_equal([frame["visibility"] for frame in parsed], labels.visibility)
+        np.testing.assert_array_equal([frame["box"] for frame in parsed], labels.boxes)
+        assert (clip.action, clip.viewpoint, clip.split) == (labels.action, labels.viewpoint, labels.official_split)
+        assert (clip.frames, clip.height, clip.width) == (labels.frames, labels.height, labels.width)
+        assert clip.union_box == labels.union_box
+
+
+# ---- labels ----
+
+
+def test_unsigned_joints_become_float(tmp_path):
+    x = np.full((2, 13), 3, np.uint8)
+    write_labels(tmp_path, "0001", 2, x=x, y=x + np.uint8(7))
+    labels = read_labels(tmp_path / "labels" / "0001.mat")
+    assert labels.joints.dtype == labels.visibility.dtype == labels.boxes.dtype == np.float32
+    np.testing.assert_array_equal(labels.joints[..., 0] - labels.joints[..., 1], np.full((2, 13), -7))
+
+
+def test_frames_are_the_smallest_of_the_three_counts(tmp_path):
+    write_labels(tmp_path, "0001", 5, bbox=np.ones((4, 4)))
+    labels = read_labels(tmp_path / "labels" / "0001.mat")
+    assert (labels.frames, *labels.joints.shape, *labels.visibility.shape) == (4, 4, 13, 2, 4, 13)
+
+
+def test_union_box_is_rounded_to_even_and_not_clipped(tmp_path):
+    write_labels(tmp_path, "0001", 2, bbox=np.array([[-1.6, 2.5, 30.2, 20.0], [0.0, 3.0, 41.5, 12.0]]))
+    assert read_labels(tmp_path / "labels" / "0001.mat").union_box == (-2, 2, 42, 20)
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"x": None}, "field 'x' is missing"),
+        ({"bbox": np.ones((3, 5))}, r"field 'bbox' has shape \(3, 5\)"),
+        ({"y": np.ones((2, 13))}, "field 'y' has 2 rows but 'x' has 3"),
+        ({"x": np.full((3, 13), np.nan)}, "field 'x' holds values that are not finite"),
+        ({"x": "text"}, "field 'x' is not numeric"),
+        ({"visibility": np.full((3, 13), 2)}, "field 'visibility'"),
+        ({"train": 0}, "field 'train' is 0"),
+        ({"action": 5}, "field 'action' is not a text"),
+        ({"nframes": 0}, "'nframes' give 0 frames"),
+    ],
+)
+def test_faulty_fields_are_named(tmp_path, changes, fault):
+    write_labels(tmp_path, "0001", 3, **changes)
+    with pytest.raises(UserError, match=f"0001.mat: .*{fault}"):
+        read_labels(tmp_path / "labels" / "0001.mat")
+
+
+@pytest.mark.parametrize("size", [0, 50, 300, 700])
+def test_broken_label_files(tmp_path, size):
+    write_labels(tmp_path, "0001", 3)
+    path = tmp_path / "labels" / "0001.mat"
+    path.write_bytes(path.read_bytes()[:size])
+    with pytest.raises(UserError, match=r"0001\.mat: .*copy the file anew"):
+        read_labels(path)
+
+
+@needs_real
+def test_all_real_labels_are_read():
+    labels = {path.stem: read_labels(path) for path in sorted((REAL / "labels").glob("*.mat"))}
+    assert len(labels) == 2326
+    assert sum(clip.official_split == "train" for clip in labels.values()) == 1258
+    assert len({clip.action for clip in labels.values()}) == 15
+    assert (labels["1154"].frames, labels["1865"].frames) == (71, 72)
+    assert all(clip.joints.dtype == np.float32 for clip in labels.values())
+    assert labels["1516"].union_box[2] - labels["1516"].union_box[0] == 6
+
+
+# ---- preparation ----
+
+
+def test_records_equal_the_source(source, tmp_path):
+    folder = prepare_penn_action(source, tmp_path / "cache", name="mine")
+    assert folder.parent == tmp_path / "cache" and folder.name.startswith("mine-")
+    data = PreparedClips.open(folder)
+    assert data.name == "mine"
+    assert [(clip.id, clip.first_record) for clip in data.clips] == [
+        ("0001", 7),
+        ("0002", 0),
+        ("0003", 10),
+        ("0004", 5),
+    ]
+    assert_equals_source(folder, source)
+    assert json.loads((folder / "problems.json").read_text()) == {"counts": {}, "problems": []}
+
+
+def test_the_folder_opens_with_tensorflow_datasets(source, tmp_path):
+    opened = tfds.builder_from_directory(prepare_penn_action(source, tmp_path / "cache"))
+    assert {name: split.num_examples for name, split in opened.info.splits.items()} == {"train": 7, "test": 7}
+    frame = opened.as_data_source("test")[3]
+    assert (frame["clip"], frame["frame"], frame["action"]) == (b"0003", 0, b"squat")
+    np.testing.assert_array_equal(frame["image"], cv2.imread(str(source / "frames/0003/000001.jpg"))[..., ::-1])
+
+
+def test_an_empty_split_is_left_out(tmp_path):
+    write_labels(tmp_path / "penn", "0001", 2, train=-1)
+    write_frames(tmp_path / "penn", "0001", 2)
+    folder = prepare_penn_action(tmp_path / "penn", tmp_path / "cache")
+    assert list(tfds.builder_from_directory(folder).info.splits) == ["test"]
+    assert_equals_source(folder, tmp_path / "penn")
+
+
+def test_every_kind_of_problem_is_listed_and_left_out(source, tmp_path, capsys):
+    def clip(name, *, labels=3, frames=3, **size):
+        if labels:
+            write_labels(source, name, labels)
+        if frames is not None:
+            write_frames(source, name, frames, **size)
+        return source / "frames" / name
+
+    clip("0010", frames=None)
+    clip("0011", frames=0)
+    clip("0012", labels=0)
+    clip("0013", labels=5)
+    clip("0014", height=WIDTH, width=HEIGHT)
+    whole = clip("0015") / "000002.jpg"
+    whole.write_bytes(whole.read_bytes()[:-200])
+    (clip("0016") / "000003.jpg").write_bytes(b"no picture")
+    clip("0017")
+    (source / "labels" / "0017.mat").write_bytes(b"no labels")
+
+    folder = prepare_penn_action(source, tmp_path / "cache")
+    assert [clip.id for clip in PreparedClips.open(folder).clips] == ["0001", "0002", "0003", "0004"]
+    assert_equals_source(folder, source)
+    report = json.loads((folder / "problems.json").read_text())
+    assert report["counts"] == {
+        checks.BAD_FRAME: 2,
+        checks.NO_FRAMES: 2,
+        checks.TOO_FEW_FRAMES: 1,
+        checks.WRONG_SIZE: 1,
+        checks.NO_LABELS: 1,
+        checks.BAD_LABELS: 1,
+    }
+    listed = {(problem["clip"], problem["reason"], problem["file"]) for problem in report["problems"]}
+    assert listed == {
+        ("0010", checks.NO_FRAMES, "frames/0010"),
+        ("0011", checks.NO_FRAMES, "frames/0011"),
+        ("0012", checks.NO_LABELS, "frames/0012"),
+        ("0013", checks.TOO_FEW_FRAMES, "frames/0013/000004.jpg"),
+        *(("0014", checks.WRONG_SIZE, f"frames/0014/{number:06d}.jpg") for number in (1, 2, 3)),
+        ("0015", checks.BAD_FRAME, "frames/0015/000002.jpg"),
+        ("0016", checks.BAD_FRAME, "frames/0016/000003.jpg"),
+        ("0017", checks.BAD_LABELS, "labels/0017.mat"),
+    }
+    assert "2 clips left out, labels without frames: 0010, 0011" in capsys.readouterr().out
+
+
+def test_a_truncated_frame_with_a_thumbnail_inside_is_found(tmp_path):
+    """The end marker of an embedded thumbnail must not pass for the end of the picture."""
+    write_labels(tmp_path, "0001", 1)
+    write_frames(tmp_path, "0001", 1)
+    path = tmp_path / "frames" / "0001" / "000001.jpg"
+    jpeg = path.read_bytes()
+    segment = b"\xff\xe1" + (len(jpeg) + 2).to_bytes(2, "big") + jpeg
+    path.write_bytes(jpeg[:2] + segment + jpeg[2:])
+    assert not checks.check_clip(tmp_path, "0001").problems
+    path.write_bytes(path.read_bytes()[:-2])
+    assert [problem.reason for problem in checks.check_clip(tmp_path, "0001").problems] == [checks.BAD_FRAME]
+
+
+@needs_real
+def test_the_real_sample(tmp_path, capsys):
+    folder = prepare_penn_action(REAL, tmp_path / "cache")
+    clips = PreparedClips.open(folder).clips
+    assert [clip.id for clip in clips] == ["0050", "0280", "0445", "0544", "0992", "1198", "1370", "1755"]
+    assert json.loads((folder / "problems.json").read_text())["counts"] == {checks.NO_FRAMES: 2318}
+    assert "2318 clips left out, labels without frames: 0001, 0002" in capsys.readouterr().out
+    assert_equals_source(folder, REAL)
+
+
+# ---- once, resumed, anew, together ----
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_an_interrupted_preparation_is_resumed(source, tmp_path, monkeypatch):
+    undisturbed = prepare_penn_action(source, tmp_path / "other", shard_bytes=1)  # one clip per shard
+    written, write = [], builder.ExampleWriter.write
+
+    def failing_write(self, path, examples):
+        if len(written) == 1:
+            next(examples)
+            raise KeyboardInterrupt
+        written.append(Path(path).name)
+        write(self, path, examples)
+
+    monkeypatch.setattr(builder.ExampleWriter, "write", failing_write)
+    with pytest.raises(KeyboardInterrupt):
+        prepare_penn_action(source, tmp_path / "cache", shard_bytes=1)
+    assert not [path for path in (tmp_path / "cache").iterdir() if path.is_dir() and path.suffix != ".partial"]
+    (part,) = (tmp_path / "cache").glob("*.partial/parts/*-00000-of-00002")
+    before = part.stat()
+
+    def counting_write(self, path, examples):
+        written.append(Path(path).name)
+        write(self, path, examples)
+
+    monkeypatch.setattr(builder.ExampleWriter, "write", counting_write)
+    monkeypatch.setattr(checks, "check_clip", lambda *_: pytest.fail("a checked clip was checked again"))
+    folder = prepare_penn_action(source, tmp_path / "cache", shard_bytes=1)
+    assert len(written) == len(set(written)) == 4
+    after = (folder / part.name).stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    assert folder.name == undisturbed.name and contents(folder) == contents(undisturbed)
+    assert not list((tmp_path / "cache").glob("*.partial"))
+
+
+def test_an_interrupted_check_is_resumed(source, tmp_path):
+    scanned, journal = checks.scan_source(source, ""), tmp_path / "journal"
+    everything = checks.check_clips(scanned, journal, track=lambda outcomes, _: outcomes)
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(lines[0] + lines[1] + lines[2][:20])
+    waiting = []
+    again = checks.check_clips(scanned, journal, track=lambda outcomes, total: waiting.append(total) or outcomes)
+    assert waiting == [2]
+    assert [vars(clip) | {"union_box": (*clip.union_box,)} for clip in again] == [vars(clip) for clip in everything]
+    assert journal.read_bytes() == b"".join(lines)
+
+
+def test_the_same_source_is_prepared_once_and_a_changed_one_anew(source, tmp_path, monkeypatch):
+    cache = tmp_path / "cache"
+    first = prepare_penn_action(source, cache)
+    with monkeypatch.context() as patch:
+        patch.setattr(prepare, "_prepare", lambda *_: pytest.fail("prepared again"))
+        assert prepare_penn_action(source, cache) == first
+    write_labels(source, "0009", 2)
+    write_frames(source, "0009", 2)
+    second = prepare_penn_action(source, cache)
+    assert second != first
+    assert "0009" in [clip.id for clip in PreparedClips.open(second).clips]
+    os.utime(source / "frames/0009/000001.jpg", (1, 1))
+    assert checks.scan_source(source, "").fingerprint != checks.scan_source(source, "other").fingerprint
+    assert prepare_penn_action(source, cache) not in (first, second)
+
+
+def test_a_source_that_changes_meanwhile_is_refused(source, tmp_path, monkeypatch):
+    check = checks.check_clips
+
+    def check_then_touch(*args, **kwargs):
+        outcome = check(*args, **kwargs)
+        os.utime(source / "frames/0001/000001.jpg", (1, 1))
+        return outcome
+
+    monkeypatch.setattr(prepare, "check_clips", check_then_touch)
+    with pytest.raises(UserError, match="files changed while they were prepared"):
+        prepare_penn_action(source, tmp_path / "cache")
+    assert not [path for path in (tmp_path / "cache").iterdir() if path.is_dir()]
+
+
+def test_two_processes_at_once(source, tmp_path):
+    command = [sys.executable, "-m", "data_prep.penn_action", "--source", source, "--cache", tmp_path / "cache"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) for _ in range(2)]
+    outputs = [process.communicate()[0] for process in running]
+    assert [process.returncode for process in running] == [0, 0]
+    assert sorted(output.count("4 clips with 14 frames prepared") for output in outputs) == [0, 1]
+    folders = {output.split()[-1] for output in outputs}
+    assert len(folders) == 1 and all("train: 2 clips, 7 frames, 1 actions" in output for output in outputs)
+    assert_equals_source(Path(folders.pop()), source)
+
+
+# ---- faults of the folders ----
+
+
+def test_a_source_in_another_layout(source, tmp_path):
+    for missing in ("labels", "frames"):
+        (source / missing).rename(source / "elsewhere")
+        with pytest.raises(UserError, match=rf"{source}: .*{missing}.*expected frames/NNNN/NNNNNN.jpg"):
+            prepare_penn_action(source, tmp_path / "cache")
+        (source / "elsewhere").rename(source / missing)
+    assert not (tmp_path / "cache").exists()
+
+
+def test_no_usable_clip(tmp_path):
+    write_labels(tmp_path / "penn", "0001", 2)
+    (tmp_path / "penn" / "frames").mkdir()
+    with pytest.raises(UserError, match=r"penn: no usable clip \(1 labels without frames\); expected"):
+        prepare_penn_action(tmp_path / "penn", tmp_path / "cache")
+    assert not [path for path in (tmp_path / "cache").iterdir() if path.is_dir()]
+
+
+def test_a_cache_that_cannot_be_written(source, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(UserError, match=r"cannot be prepared in .*file.*make the folder writable"):
+        prepare_penn_action(source, tmp_path / "file" / "cache")
+
+
+def test_a_full_disk_leaves_nothing_half_written(source, tmp_path):
+    """A limit on the size of files stands in for the full disk; with room again, the work continues."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
+    try:
+        with pytest.raises(UserError, match=r"cannot be prepared in .*free space"):
+            prepare_penn_action(source, tmp_path / "cache")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not [path for path in (tmp_path / "cache").iterdir() if path.is_dir() and path.suffix != ".partial"]
+    assert_equals_source(prepare_penn_action(source, tmp_path / "cache"), source)
