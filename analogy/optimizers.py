@@ -17,9 +17,9 @@ class FusedAdam(keras.optimizers.Adam):
         step = tf.cast(self.iterations + 1, tf.float32)
         index = self._get_variable_index(variable)
         tf.raw_ops.ResourceApplyAdam(
-            var=variable.value.handle,
-            m=self._momentums[index].value.handle,
-            v=self._velocities[index].value.handle,
+            var=_handle(variable),
+            m=_handle(self._momentums[index]),
+            v=_handle(self._velocities[index]),
             beta1_power=tf.pow(float(self.beta_1), step),
             beta2_power=tf.pow(float(self.beta_2), step),
             lr=tf.cast(learning_rate, tf.float32),
@@ -28,6 +28,11 @@ class FusedAdam(keras.optimizers.Adam):
             epsilon=float(self.epsilon),
             grad=tf.cast(gradient, tf.float32),
         )
+
+
+def _handle(variable):
+    """The resource of a variable; under a strategy, of the copy on the device that is being updated."""
+    return (variable.value if isinstance(variable, keras.Variable) else variable).handle
 
 
 def make_optimizer(settings, variables, *, loss_scaling: bool = False) -> keras.optimizers.Optimizer:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from analogy.models.layers import leaky_relu
+from analogy.models.layers import build_once, leaky_relu
 from analogy.models.vgg import Decoder, Encoder
 
 
@@ -32,9 +32,9 @@ class AnalogyGenerator(keras.Model):
 
     def build(self, input_shape):
         image, pose, _ = input_shape
-        self.image_encoder.build(image)
-        self.pose_encoder.build(pose)
-        self.decoder.build(self.image_encoder.compute_output_shape(image))
+        build_once(self.image_encoder, image)
+        build_once(self.pose_encoder, pose)
+        build_once(self.decoder, self.image_encoder.compute_output_shape(image))
         self.built = True
 
     def encode(self, image, pose):
@@ -76,10 +76,10 @@ class Discriminator(keras.Model):
     def build(self, input_shape):
         image, pose, mask = input_shape
         both = (*image[:-1], image[-1] + pose[-1])
-        self.encoder.build(both)
+        build_once(self.encoder, both)
         _, height, width, channels = self.encoder.compute_output_shape(both)
-        self.hidden.build((None, height * width * channels))
-        self.logit.build(mask)
+        build_once(self.hidden, (None, height * width * channels))
+        build_once(self.logit, mask)
         self.built = True
 
     def call(self, inputs):

@@ -23,6 +23,12 @@ def leaky_relu(x):
     return y, gradient
 
 
+def build_once(layer, input_shape) -> None:
+    """Build a part that may have been used on its own before."""
+    if not layer.built:
+        layer.build(input_shape)
+
+
 class Stage(keras.layers.Layer):
     """One VGG stage: `repeats` convolutions with leaky ReLU, then 2 x 2 max pooling.
 
@@ -38,7 +44,7 @@ class Stage(keras.layers.Layer):
 
     def build(self, input_shape):
         for convolution in self.convolutions:
-            convolution.build(input_shape)
+            build_once(convolution, input_shape)
             input_shape = (*input_shape[:-1], convolution.filters)
         self.built = True
 

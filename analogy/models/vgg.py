@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from analogy.errors import UserError
-from analogy.models.layers import Stage, deconvolution
+from analogy.models.layers import Stage, build_once, deconvolution
 
 # (channels, convolutions) per stage, by depth. The published pool2 network has three convolutions a stage, unlike VGG.
 VGG_16 = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
@@ -38,7 +38,7 @@ class Encoder(keras.Model):
 
     def build(self, input_shape):
         for stage in self.stages:
-            stage.build(input_shape)
+            build_once(stage, input_shape)
             input_shape = stage.compute_output_shape(input_shape)
         self.built = True
 
@@ -85,7 +85,7 @@ class Decoder(keras.Model):
 
     def build(self, input_shape):
         for layer in self.deconvolutions:
-            layer.build(input_shape)
+            build_once(layer, input_shape)
             input_shape = layer.compute_output_shape(input_shape)
         self.built = True
 

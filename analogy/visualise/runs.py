@@ -1,4 +1,4 @@
-"""Reading a run folder for its page. A folder may be half finished or damaged: what cannot be read counts as missing."""
+"""Reading a run folder for its page. A folder may be half finished or damaged: what cannot be read is missing."""
 
 import json
 import re

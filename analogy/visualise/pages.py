@@ -1,0 +1,167 @@
+"""The pages a person opens: index.html of a run, and of results/. They work from disk, without server or network."""
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from math import isfinite
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import jinja2
+
+from analogy.errors import UserError
+from analogy.visualise.atomic import replacing
+from analogy.visualise.runs import (
+    Clip,
+    Run,
+    clips_of,
+    files_of,
+    number,
+    plots_of,
+    read_run,
+    read_runs,
+    read_table,
+    read_text,
+    samples_of,
+)
+from analogy.visualise.wording import METRICS, Comparison, compare, decimal, duration, short_count, whole
+
+NOT_SCORES = {"clips", "frames"}
+TABLE_METRICS = ("psnr", "ssim")
+
+
+def write_run_page(run_folder: str | Path) -> None:
+    """Write index.html of one run from what its folder holds now; what is missing is left out.
+
+    The page links to ../../index.html, which `write_results_page` writes.
+
+    Raises:
+        UserError: there is no such folder.
+    """
+    run = read_run(_existing(run_folder))
+    clips = [_clip_card(run, clip) for clip in clips_of(run)]
+    page = {
+        "run": run,
+        "scores": _scores(run),
+        "clips": clips,
+        "tallies": _tallies(clips),
+        "clip_orders": [name for name in TABLE_METRICS if any(card["scores"][name].gain is not None for card in clips)],
+        "samples": samples_of(run.folder),
+        "plots": plots_of(run.folder),
+        "horizon": _horizon_table(read_table(run.folder / "test" / "horizon.json")),
+        "settings": read_text(run.folder / "settings.yaml"),
+        "environment": {key: _as_text(value) for key, value in read_table(run.folder / "environment.json").items()},
+        "files": [(file, (run.folder / file).is_dir()) for file in files_of(run.folder)],
+        "times": [(part, duration(number(run.group("seconds"), part))) for part in run.group("seconds")],
+        "parameters": {
+            part: n for part in run.group("parameters") if (n := run.number("parameters", part)) is not None
+        },
+    }
+    _write(run.folder / "index.html", "run.html", page)
+
+
+def write_results_page(results_folder: str | Path) -> None:
+    """Write index.html of results/: every run of every experiment, newest first, damaged ones marked as such.
+
+    Raises:
+        UserError: there is no such folder.
+    """
+    results = _existing(results_folder)
+    rows = [_table_row(run, results) for run in read_runs(results)]
+    _write(results / "index.html", "results.html", {"rows": rows, "metrics": TABLE_METRICS})
+
+
+def _scores(run: Run) -> list[Comparison]:
+    """The test scores in the order of METRICS, then those of other names."""
+    names = [name for name in run.group("test") if name not in NOT_SCORES and run.number("test", name) is not None]
+    names.sort(key=lambda name: list(METRICS).index(name) if name in METRICS else len(METRICS))
+    return [compare(name, run.number("test", name), run.number("baseline", run.baseline, name)) for name in names]
+
+
+def _clip_card(run: Run, clip: Clip) -> dict[str, Any]:
+    scores = {
+        name: compare(name, number(clip.row, name), number(clip.row, f"baseline_{name}")) for name in TABLE_METRICS
+    }
+    return {"clip": clip, "frames": number(clip.row, "frames"), "scores": scores}
+
+
+def _tallies(cards: Iterable[Mapping]) -> list[tuple[str, int, int]]:
+    """(metric, clips won, clips compared) for each metric."""
+    tallies = []
+    for name in TABLE_METRICS:
+        gains = [gain for card in cards if (gain := card["scores"][name].gain) is not None]
+        if gains:
+            tallies.append((METRICS[name].label, sum(gain > 0 for gain in gains), len(gains)))
+    return tallies
+
+
+def _horizon_table(horizon: Mapping) -> dict[str, Any] | None:
+    """{"head": [...], "rows": [[...]]} of test/horizon.json; None if the file is missing or not of that form."""
+    methods, columns = horizon.get("methods"), [horizon.get("distance"), horizon.get("frames")]
+    if not isinstance(methods, dict) or not all(isinstance(column, list) for column in columns):
+        return None
+    head = ["distance", "frames"]
+    rows = [[_as_text(value) for value in row] for row in zip(*columns, strict=False)]
+    for method, curves in methods.items():
+        for name, curve in curves.items() if isinstance(curves, dict) else ():
+            digits = METRICS[name].digits if name in METRICS else 4
+            if isinstance(curve, list) and len(curve) == len(rows):
+                head.append(f"{method.replace('_', ' ')} {METRICS[name].label if name in METRICS else name}")
+                for row, value in zip(rows, curve, strict=True):
+                    row.append(decimal(number({"": value}, ""), digits))
+    return {"head": head, "rows": rows}
+
+
+def _table_row(run: Run, results: Path) -> dict[str, Any]:
+    folder = run.folder.relative_to(results)
+    page = folder / "index.html"
+    samples = samples_of(run.folder)
+    thumbnail = next((sample for sample in samples if sample.split == "test"), samples[0] if samples else None)
+    return {
+        "run": run,
+        "link": page if (results / page).is_file() else folder,
+        "thumbnail": folder / thumbnail.file if thumbnail else None,
+        "scores": {
+            name: compare(name, run.number("test", name), run.number("baseline", run.baseline, name))
+            for name in TABLE_METRICS
+        },
+    }
+
+
+def _existing(folder: str | Path) -> Path:
+    folder = Path(folder).absolute()  # a run's experiment is the name of its parent, which "." does not tell
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder")
+    return folder
+
+
+def _as_text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _url(path: Path) -> str:
+    """A relative link: each part quoted, so that spaces, quotes, #, ? and any byte of a file name survive."""
+    return "/".join(quote(os.fsencode(part), safe="") for part in path.parts)
+
+
+def _sort_key(value: float | None) -> str:
+    """What the script sorts by: a plain number, or empty, which it puts last."""
+    return "" if value is None else repr(value) if isfinite(value) else ("Infinity" if value > 0 else "-Infinity")
+
+
+def _write(path: Path, template: str, page: Mapping[str, Any]) -> None:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,  # a slip in a template fails a test, not a reader
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    words = {"duration": duration, "short_count": short_count, "whole": whole, "url": _url, "sort_key": _sort_key}
+    environment.filters |= words
+    html = environment.get_template(template).render(page, now=f"{datetime.now():%Y-%m-%d %H:%M}")
+    with replacing(path) as temporary:
+        # Names of files may hold bytes that are no text; they are shown with "?" and linked by their bytes.
+        temporary.write_bytes(html.encode("utf-8", errors="replace"))

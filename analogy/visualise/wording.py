@@ -1,0 +1,97 @@
+"""Numbers as a reader wants them: scores with units, times, counts, and who wins against the baseline."""
+
+from dataclasses import dataclass
+from math import inf, isnan
+
+
+@dataclass(frozen=True)
+class Metric:
+    label: str
+    digits: int
+    unit: str = ""
+    higher_is_better: bool = True
+
+
+METRICS = {
+    "psnr": Metric("PSNR", 2, " dB"),
+    "ssim": Metric("SSIM", 4),
+    "pck": Metric("PCK", 3),
+    "accuracy": Metric("Accuracy", 3),
+    "mse": Metric("MSE", 5, higher_is_better=False),
+    "lpips": Metric("LPIPS", 4, higher_is_better=False),
+    "fvd": Metric("FVD", 1, higher_is_better=False),
+}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A score beside its baseline's, ready to print. `gain` is positive where the score is better."""
+
+    label: str
+    value: float | None
+    baseline_value: float | None
+    score: str
+    baseline: str
+    difference: str = ""
+    verdict: str = ""
+    gain: float | None = None
+
+
+def compare(name: str, score: float | None, baseline: float | None) -> Comparison:
+    """Say whether `score` wins, LOSES or ties against `baseline`, judged by the digits that are printed.
+
+    There is no verdict where a number is missing, or where nobody knows which direction of this metric is better.
+
+    Example:
+        >>> compare("psnr", 21.5, 22.0).difference, compare("psnr", 21.5, 22.0).verdict
+        ('−0.50 dB', 'LOSES')
+    """
+    metric = METRICS.get(name, Metric(name.replace("_", " "), 4))
+    texts = [decimal(value, metric.digits, metric.unit) for value in (score, baseline)]
+    if score is None or baseline is None or name not in METRICS:
+        return Comparison(metric.label, score, baseline, *texts)
+    difference = 0.0 if score == baseline else round(score - baseline, metric.digits)
+    gain = difference if metric.higher_is_better else -difference
+    verdict = "wins" if gain > 0 else "LOSES" if gain < 0 else "ties"
+    return Comparison(metric.label, score, baseline, *texts, signed(difference, metric), verdict, gain)
+
+
+def signed(difference: float, metric: Metric) -> str:
+    """+0.50 dB, −0.50 dB (with a true minus sign), ±0.00 dB."""
+    sign = "+" if difference > 0 else "−" if difference < 0 else "±"
+    return sign + decimal(abs(difference), metric.digits, metric.unit)
+
+
+def decimal(value: float | None, digits: int, unit: str = "") -> str:
+    """A number with so many digits and its unit; "∞" for infinity (two equal pictures have that PSNR); "" for None."""
+    if value is None or isnan(value):
+        return ""
+    if abs(value) == inf:
+        return ("−" if value < 0 else "") + "∞" + unit
+    return f"{value:.{digits}f}".replace("-", "−") + unit
+
+
+def whole(value: float | None) -> str:
+    """12,345; "" for None."""
+    return "" if value is None or abs(value) == inf else f"{value:,.0f}"
+
+
+def short_count(value: float) -> str:
+    """950, 1.2 thousand, 14.7 million, 1.38 billion: three figures are enough for parameters."""
+    for size, word in [(1e9, "billion"), (1e6, "million"), (1e3, "thousand")]:
+        if value >= size:
+            return f"{value / size:.3g} {word}"
+    return f"{value:.0f}"
+
+
+def duration(seconds: float | None) -> str:
+    """0.4 s, 45 s, 3 min 07 s, 2 h 05 min, 3 d 04 h; "" for None."""
+    if seconds is None or not 0 <= seconds < inf:
+        return ""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole_seconds = round(seconds)
+    for size, word, part, part_word in [(86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")]:
+        if whole_seconds >= size:
+            return f"{whole_seconds // size} {word} {whole_seconds % size // part:02d} {part_word}"
+    return f"{whole_seconds} s"

@@ -1,0 +1,103 @@
+"""Shared fixtures: two logical CPUs, a tiny experiment, a small rendered dataset, the real one where it is present."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+ROOT = Path(__file__).parent.parent
+CONFIGS = ROOT / "experiments" / "configs"
+PENN_ACTION = ROOT.parent / "shared" / "data" / "penn_action"
+
+# Small enough for a step in milliseconds; every layer is still there.
+TINY = (
+    "data.image_size=32", "generator.width=0.125", "discriminator.units=16", "training.batch_size=4",
+    "training.log_every=2", "training.checkpoint_every=4", "training.sample_every=1000", "training.steps_per_call=2",
+    "training.precision=float32", "training.steps=8",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="session", autouse=True)
+def two_cpus():
+    """Two logical CPUs, so that two replicas can be tested anywhere."""
+    import tensorflow as tf
+
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+
+
+@pytest.fixture
+def tiny():
+    """tiny("a.b=c", ...) -> settings of a tiny analogy_pool3."""
+    from analogy.settings import SETTINGS, load_settings
+
+    def load(*overrides: str, scale: str = "demo"):
+        path = CONFIGS / "analogy_pool3.yaml"
+        return load_settings(path, SETTINGS, scale=scale, overrides=[*TINY, *overrides])
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def actors(tmp_path_factory) -> Path:
+    """A small synthetic_actors in Penn Action's layout: 16 train and 8 test clips of 8 frames, 64 px."""
+    from data_prep.synthetic_actors import write_synthetic_actors
+
+    folder = tmp_path_factory.mktemp("data") / "actors"
+    return write_synthetic_actors(folder, seed=1, train_clips=16, test_clips=8, frames=8, size=64)
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def prepared(actors, cache):
+    """The small dataset, prepared and opened."""
+    from analogy.data.prepared import PreparedClips
+    from data_prep.penn_action import prepare_penn_action
+
+    return PreparedClips.open(prepare_penn_action(actors, cache / "prepared", name="penn_action"))
+
+
+@pytest.fixture
+def clips(prepared, tiny):
+    from analogy.data.clips import ClipDataset
+
+    return ClipDataset(prepared, tiny().data, seed=0)
+
+
+@pytest.fixture(scope="session")
+def penn_action() -> Path:
+    """The folder of real clips and labels."""
+    if not PENN_ACTION.is_dir():
+        pytest.skip(f"the real Penn Action sample is not here ({PENN_ACTION.name} beside the repository)")
+    return PENN_ACTION
+
+
+@pytest.fixture
+def run_experiment(cache):
+    """run_experiment("--steps", 4, ...) starts experiments/run.py and returns the finished process, or with
+    wait=False the running one."""
+
+    def run(*options, wait: bool = True, exp: str | None = "analogy_pool3", tiny: bool = True, env: dict | None = None):
+        command = [sys.executable, str(ROOT / "experiments" / "run.py")]
+        command += ["--exp", exp] if exp else []
+        if tiny:
+            command += [part for setting in TINY for part in ("--set", setting)]
+        command += [str(option) for option in options]
+        environment = {**os.environ, "ANALOGY_CACHE": str(cache), "PYTHONUNBUFFERED": "1", **(env or {})}
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        process = subprocess.Popen(command, env=environment, **streams)
+        if not wait:
+            return process
+        out, err = process.communicate(timeout=300)
+        return subprocess.CompletedProcess(command, process.returncode, out, err)
+
+    return run

@@ -1,0 +1,57 @@
+"""Which clips train and which test."""
+
+import pytest
+
+from analogy.data.prepared import Clip
+from analogy.data.selection import first_per_action, select_clips
+from analogy.errors import UserError
+
+
+def clip(name, action="squat", split="train", frames=10):
+    return Clip(name, action, "left", split, 0, frames, 80, 60, (0, 0, 9, 9))
+
+
+CLIPS = [clip("0001"), clip("0002", "pullup"), clip("0050", split="test"), clip("0280", "bowl", "test"), clip("0300", frames=1)]
+
+
+def names(clips):
+    return [clip.id for clip in clips]
+
+
+def test_official_split_by_default_and_one_frame_clips_are_left_out():
+    train, test = select_clips(CLIPS)
+    assert names(train) == ["0001", "0002"] and names(test) == ["0050", "0280"]
+
+
+def test_lists_override_the_split():
+    train, test = select_clips(CLIPS, train_clips=["0050"], test_clips=["0001", "0280"])
+    assert names(train) == ["0050"] and names(test) == ["0001", "0280"]
+
+
+def test_a_split_file_with_paths_and_labels(tmp_path):
+    path = tmp_path / "split.txt"
+    path.write_text("frames/0280 0\nframes/0050 3\n\nframes/9999 1\n")
+    train, _ = select_clips(CLIPS, train_clips=str(path), test_clips=["0001"])
+    assert names(train) == ["0050", "0280"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"actions": ["sqat"]}, "there is no sqat in the dataset; it has bowl, pullup, squat"),
+        ({"actions": ["pullup"]}, "the test split is empty"),
+        ({"train_clips": ["7777"]}, "no usable clip 7777"),
+        ({"train_clips": ["0300"]}, "clip 0300 has one frame"),
+        ({"train_clips": []}, "the train split is empty: data.train_clips is empty"),
+        ({"train_clips": ["0050"]}, "0050: in the training and in the test half"),
+        ({"train_clips": "nowhere.txt"}, "nowhere.txt: the split file cannot be read"),
+    ],
+)
+def test_errors_name_the_key_and_the_mend(options, message):
+    with pytest.raises(UserError, match=message.replace(".", r"\.")):
+        select_clips(CLIPS, **options)
+
+
+def test_preferred_clips_come_first_then_names():
+    clips = [clip("0003"), clip("0001"), clip("0002"), clip("0009", "bowl")]
+    assert names(first_per_action(clips, 2, ["0003"])) == ["0009", "0003", "0001"]

@@ -1,0 +1,73 @@
+"""Metrics against known answers."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from analogy.metrics.horizon import HorizonMetrics
+from analogy.metrics.image import psnr, ssim
+
+
+def test_psnr_of_a_known_error():
+    truth = np.full((2, 16, 16, 3), 100, np.uint8)
+    prediction = truth.copy()
+    prediction[1] += 10
+    np.testing.assert_allclose(psnr(truth, prediction), [100.0, 10 * np.log10(255**2 / 100)])
+
+
+def test_psnr_does_not_wrap_around_in_uint8():
+    black, white = np.zeros((1, 12, 12, 1), np.uint8), np.full((1, 12, 12, 1), 255, np.uint8)
+    np.testing.assert_allclose(psnr(black, white), [0.0], atol=1e-9)
+
+
+def gaussian_ssim(a, b):
+    """SSIM of two gray images in float64, written from the definition."""
+    t = np.arange(11) - 5
+    g = np.exp(-(t**2) / (2 * 1.5**2))
+    kernel = np.outer(g, g) / g.sum() ** 2
+
+    def blur(x):
+        windows = np.lib.stride_tricks.sliding_window_view(x, (11, 11))
+        return (windows * kernel).sum(axis=(2, 3))
+
+    a, b = a.astype(float), b.astype(float)
+    ma, mb = blur(a), blur(b)
+    va, vb, vab = blur(a * a) - ma**2, blur(b * b) - mb**2, blur(a * b) - ma * mb
+    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    return (((2 * ma * mb + c1) * (2 * vab + c2)) / ((ma**2 + mb**2 + c1) * (va + vb + c2))).mean()
+
+
+def test_ssim_equals_its_definition_and_is_one_for_equal_images():
+    rng = np.random.default_rng(0)
+    a = rng.integers(0, 256, (2, 20, 24, 1), dtype=np.uint8)
+    b = np.clip(a + rng.normal(0, 20, a.shape), 0, 255).astype(np.uint8)
+    np.testing.assert_allclose(ssim(a, b), [gaussian_ssim(a[i, ..., 0], b[i, ..., 0]) for i in range(2)], atol=1e-4)
+    np.testing.assert_allclose(ssim(a, a), 1.0, atol=1e-6)
+
+
+def test_ssim_of_a_long_clip_equals_that_of_its_frames():
+    rng = np.random.default_rng(0)
+    a, b = rng.integers(0, 256, (2, 70, 12, 12, 3), dtype=np.uint8)
+    np.testing.assert_allclose(ssim(a, b)[40], tf.image.ssim(a[40], b[40], 255), atol=1e-6)
+
+
+def test_shapes_types_and_sizes_are_checked():
+    a = np.zeros((1, 16, 16, 3), np.uint8)
+    with pytest.raises(ValueError, match="one shape"):
+        psnr(a, a[:, :8])
+    with pytest.raises(ValueError, match="uint8"):
+        psnr(a, a.astype(np.float32))
+    with pytest.raises(ValueError, match="at least 11"):
+        ssim(a[:, :8, :8], a[:, :8, :8])
+
+
+def test_means_are_over_clips_and_curves_over_frames_at_a_distance():
+    metrics = HorizonMetrics()
+    zero = np.zeros((3, 12, 12, 1), np.uint8)
+    metrics.add("a", "squat", zero, np.array([1, 2, 3]), ours=zero + np.uint8(1))
+    metrics.add("b", "squat", zero[:1], np.array([1]), ours=zero[:1] + np.uint8(10))
+    at_1, at_10 = 10 * np.log10(255**2), 10 * np.log10(255**2 / 100)
+    assert metrics.mean("ours")["psnr"] == pytest.approx((at_1 + at_10) / 2)
+    curves = metrics.curves()
+    assert curves["distance"] == [1, 2, 3] and curves["frames"] == [2, 1, 1]
+    np.testing.assert_allclose(curves["methods"]["ours"]["psnr"], [(at_1 + at_10) / 2, at_1, at_1])

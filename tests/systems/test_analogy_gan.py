@@ -1,0 +1,227 @@
+"""One step of the image-analogy GAN, and the promises every system makes."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from analogy.systems import AnalogyGan
+from analogy.training.precision import use_precision
+
+
+@pytest.fixture
+def build(tiny):
+    def make(*overrides, precision="float32"):
+        keras.utils.set_random_seed(0)
+        use_precision(precision)
+        try:
+            system = AnalogyGan(tiny(*overrides))
+            system.build_optimizers()
+        finally:
+            use_precision("float32")
+        return system
+
+    return make
+
+
+def record_gradients(system):
+    """Gradients a step would apply, by network; nothing is applied."""
+    recorded = {}
+    system._apply = lambda name, gradients: recorded.__setitem__(name, gradients)
+    return recorded
+
+
+def weights(system):
+    return {v.path: v.numpy().copy() for model in system.models.values() for v in model.trainable_variables}
+
+
+@pytest.mark.parametrize("update", ["fused", "alternating"])
+def test_every_trainable_variable_gets_a_gradient(build, batch, update):
+    system = build(f"update={update}", "loss.latent=1")
+    recorded = record_gradients(system)
+    system.train_step(batch)
+    for name, model in system.models.items():
+        assert len(recorded[name]) == len(model.trainable_variables) > 10
+        for gradient, variable in zip(recorded[name], model.trainable_variables, strict=True):
+            assert gradient is not None and gradient.shape == variable.shape, variable.path
+            assert np.isfinite(gradient).all() and np.any(gradient), variable.path
+
+
+@pytest.mark.parametrize("guard", ["logits", "original", "combined2"])
+@pytest.mark.parametrize("extra", [(), ("loss.latent=2", "loss.latent_relative=true"), ("loss.l2_domain=byte",)])
+def test_one_backward_pass_gives_the_gradients_of_both_losses(build, batch, guard, extra):
+    system = build(f"loss.guard={guard}", "loss.l2=1", *extra)
+    recorded = record_gradients(system)
+    report = system.train_step(batch)
+
+    image, pose, truth, next_pose = system._inputs(batch)
+    with tf.GradientTape(persistent=True) as tape:
+        z = system.generator.latent(image, pose, next_pose)
+        painted = system.generator.decoder(z)
+        masks = system._dropout_masks(batch, 3)
+        judged = tf.concat([truth, painted, image], 0), tf.concat([next_pose] * 3, 0), masks
+        real, fake, mismatch = tf.split(system.discriminator(judged), 3)
+        fooled = {"adversarial": system._fooled(fake)}
+        losses = {
+            "generator": system._mean({**system._generator_terms(truth, painted, z), **fooled}),
+            "discriminator": system._mean(system._discriminator_terms(real, fake, mismatch)),
+        }
+    for name, model in system.models.items():
+        np.testing.assert_allclose(report[f"{name}/loss"], losses[name], rtol=1e-5)
+        for ours, plain in zip(recorded[name], tape.gradient(losses[name], model.trainable_variables), strict=True):
+            np.testing.assert_allclose(ours, plain, atol=2e-5 * np.abs(plain).max())
+
+
+def test_adversarial_gradient_survives_a_discriminator_that_is_certain(build, batch):
+    """With D(x_hat) = 1e-20 the discriminator's own gradient vanishes, the generator's must not."""
+    system = build("loss.l2=0", "loss.adversarial=1")
+    system.discriminator.logit.bias.assign([-46.0])
+    recorded = record_gradients(system)
+    system.train_step(batch)
+    norm = tf.linalg.global_norm(recorded["generator"]).numpy()
+    assert np.isfinite(norm) and norm > 1e-6
+
+
+def test_alternating_step_lets_the_discriminator_see_the_updated_generator(build, batch):
+    system = build("update=alternating", "generator_optimizer.learning_rate=0.05")
+    seen, apply = [], system._apply
+
+    def spy(name, gradients):
+        seen.append(name)
+        apply(name, gradients)
+
+    system._apply = spy
+    before = weights(system)
+    report = system.train_step(batch)
+    assert seen == ["generator", "discriminator"]
+    # With the old generator's picture the fake term would be another number.
+    other = build("update=alternating", "generator_optimizer.learning_rate=1e-30")
+    for path, value in weights(other).items():
+        np.testing.assert_array_equal(value, before[path])
+    assert abs(float(report["discriminator/generated"]) - float(other.train_step(batch)["discriminator/generated"])) > 1e-6
+
+
+def test_eager_equals_graph(build, batch):
+    eager, graph = build(), build()
+    in_graph = tf.function(graph.train_step)
+    for _ in range(2):
+        a, b = eager.train_step(batch), in_graph(batch)
+        for name in a:
+            np.testing.assert_allclose(a[name], b[name], rtol=2e-4, err_msg=name)
+    for path, value in weights(eager).items():
+        np.testing.assert_allclose(value, weights(graph)[path], atol=1e-4, err_msg=path)
+
+
+@pytest.mark.parametrize("update", ["fused", "alternating"])
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_one_replica_equals_two(build, tiny, batch, update, optimizer):
+    options = (f"update={update}", "generator_optimizer.epsilon=1e-3", "discriminator_optimizer.epsilon=1e-3")
+    options += (f"generator_optimizer.name={optimizer}", f"discriminator_optimizer.name={optimizer}")
+    one = build(*options)
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    with strategy.scope():
+        two = build(*options)
+
+    def half(context):
+        r = context.replica_id_in_sync_group
+        return {k: v if k == "step" else v[2 * r : 2 * r + 2] for k, v in batch.items()}
+
+    halves = strategy.experimental_distribute_values_from_function(half)
+    step = tf.function(lambda: strategy.run(two.train_step, (halves,)))
+    for _ in range(3):
+        expected = one.train_step(batch)
+        got = {k: strategy.reduce("SUM", v, axis=None) for k, v in step().items()}
+        for name in expected:
+            np.testing.assert_allclose(got[name], expected[name], rtol=1e-5, atol=1e-6, err_msg=name)
+    after = weights(two)
+    for path, value in weights(one).items():
+        np.testing.assert_allclose(after[path], value, atol=1e-5, err_msg=path)
+    for variable in two.generator.trainable_variables[:3]:  # every replica holds the same weights
+        copies = strategy.experimental_local_results(variable.value)
+        np.testing.assert_array_equal(copies[0], copies[1])
+
+
+def test_dropout_masks_follow_the_example_and_the_step_not_the_replica(build, batch):
+    system = build()
+    whole = tf.reshape(system._dropout_masks(batch, 3), [3, 4, 16]).numpy()
+    part = tf.reshape(system._dropout_masks({**batch, "position": tf.constant([2, 3])}, 3), [3, 2, 16]).numpy()
+    np.testing.assert_array_equal(part, whole[:, 2:])
+    assert set(np.unique(whole)) == {0.0, 2.0}
+    later = system._dropout_masks({**batch, "step": tf.constant(4, tf.int64)}, 3)
+    assert np.any(tf.reshape(later, [3, 4, 16]) != whole)
+    assert np.any(whole[0] != whole[1])  # every pass has its own
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_mixed_precision_steps_stay_close_to_float32(build, batch, precision):
+    reference, mixed = build(), build(precision=precision)
+    assert mixed.generator.image_encoder.stages[0].convolutions[0].compute_dtype == precision
+    a, b = reference.train_step(batch), mixed.train_step(batch)
+    for name in a:
+        assert b[name].dtype == tf.float32
+        np.testing.assert_allclose(b[name], a[name], rtol=0.05, atol=0.02, err_msg=name)
+    assert all(v.dtype == "float32" for v in mixed.generator.trainable_variables)
+    changed = sum(bool(np.any(weights(mixed)[path] != value)) for path, value in weights(build()).items())
+    assert changed == len(weights(mixed))
+
+
+def test_float16_gradients_match_the_unscaled_ones(build, batch):
+    reference, mixed = build("loss.l2=1"), build("loss.l2=1", precision="float16")
+    plain, scaled = record_gradients(reference), record_gradients(mixed)
+    reference.train_step(batch), mixed.train_step(batch)
+    for name in plain:
+        scale = float(mixed.optimizers[name].dynamic_scale.numpy())
+        assert scale > 1
+        a = np.concatenate([np.ravel(g) for g in plain[name]])
+        b = np.concatenate([np.ravel(g) for g in scaled[name]]) / scale
+        assert np.linalg.norm(a - b) < 0.1 * np.linalg.norm(a)
+
+
+def test_fused_adam_equals_keras_adam():
+    from analogy.optimizers import FusedAdam
+
+    start, gradients = np.random.default_rng(0).normal(size=5).astype(np.float32), np.arange(5.0) - 2
+    pair = []
+    for kind in (FusedAdam, keras.optimizers.Adam):
+        variable, optimizer = keras.Variable(start), kind(0.1, epsilon=1e-8)
+        optimizer.build([variable])
+        for scale in (1.0, -0.3, 2.0):
+            optimizer.apply([tf.constant(scale * gradients, tf.float32)], [variable])
+        pair.append(variable.numpy())
+    np.testing.assert_allclose(pair[0], pair[1], rtol=1e-5)
+
+
+def test_learning_rate_decays_in_a_staircase(build):
+    system = build("discriminator_optimizer.decay=0.5", "discriminator_optimizer.decay_steps=2")
+    optimizer = system.optimizers["discriminator"]
+    rates = []
+    for step in range(5):
+        optimizer.iterations.assign(step)
+        rates.append(float(optimizer.learning_rate))
+    np.testing.assert_allclose(rates, [5e-5 * 2, 5e-5 * 2, 5e-5, 5e-5, 2.5e-5])
+
+
+def test_prediction_of_a_clip_does_not_depend_on_how_many_frames_a_call_paints(build, clips):
+    whole, single = build("evaluation.frames_per_call=8"), build("evaluation.frames_per_call=3")
+    loaded = clips.load(clips.test[0])
+    targets = np.arange(1, 8)
+    a, b = whole.predict(loaded, 0, targets), single.predict(loaded, 0, targets)
+    assert a.shape == (7, 32, 32, 3) and a.dtype == np.uint8
+    assert np.abs(a.astype(int) - b).max() <= 1
+
+
+def test_feature_loss_uses_the_given_vgg_weights(build, batch, tmp_path):
+    rng, content, channels = np.random.default_rng(0), {}, 3
+    for stage, out, repeats in ((1, 64, 2), (2, 128, 2), (3, 256, 3)):
+        for index in range(1, repeats + 1):
+            content[f"conv{stage}_{index}"] = [0.05 * rng.normal(size=(3, 3, channels, out)), rng.normal(size=out)]
+            channels = out
+    path = tmp_path / "vgg16.npy"
+    np.save(path, content, allow_pickle=True)
+    system = build("loss.feature=0.01", f"loss.feature_weights={path}")
+    report = system.train_step(batch)
+    truth = system._inputs(batch)[2]
+    features = system.features(truth)
+    assert features.shape == (4, 8, 8, 256)
+    assert float(tf.reduce_min(features)) < 0  # no ReLU after conv3_3
+    assert float(report["generator/feature"]) > 0
