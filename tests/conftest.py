@@ -31,6 +31,14 @@ def two_cpus():
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 
 
+@pytest.fixture(scope="session")
+def two_replicas():
+    """One strategy for all tests: a second one in a process would reuse the numbers of the first one's reductions."""
+    import tensorflow as tf
+
+    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+
+
 @pytest.fixture
 def tiny():
     """tiny("a.b=c", ...) -> settings of a tiny analogy_pool3."""

@@ -125,14 +125,19 @@ class Trainer:
         """`count` steps without a round trip to the host -> (losses [count, names], how many workers ask to stop)."""
         rows = tf.TensorArray(tf.float32, size=count, infer_shape=False)
         for index in tf.range(count):
-            per_replica = self.strategy.run(self.system.train_step, (next(iterator),))
-            scalars = self.strategy.reduce(tf.distribute.ReduceOp.SUM, per_replica, axis=None)
-            self._names = sorted(scalars)
-            rows = rows.write(index, tf.stack([tf.cast(scalars[name], tf.float32) for name in self._names]))
+            rows = rows.write(index, self._one_step(next(iterator)))
             self.step.assign_add(1)
         ask = lambda: tf.cast(stop, tf.float32)  # noqa: E731
         asked = self.strategy.reduce(tf.distribute.ReduceOp.SUM, self.strategy.run(ask), axis=None)
         return rows.stack(), asked
+
+    @tf.autograph.experimental.do_not_convert
+    def _one_step(self, batch):
+        """One step on every replica -> its losses over the whole batch, [names]."""
+        per_replica = self.strategy.run(self.system.train_step, (batch,))
+        scalars = self.strategy.reduce(tf.distribute.ReduceOp.SUM, per_replica, axis=None)
+        self._names = sorted(scalars)
+        return tf.stack([tf.cast(scalars[name], tf.float32) for name in self._names])
 
     def _steps_to_take(self, step: int, seconds_per_step: float) -> int:
         """Up to the next interval, within `steps_per_call` and about five seconds; one step while the pace is unknown."""

@@ -54,7 +54,7 @@ def plot_losses(rows: Iterable[Mapping], path: str | Path) -> None:
     groups = _curves(rows)
     if not groups:
         return
-    across = min(3, len(groups))
+    across = 2 if len(groups) == 4 else min(3, len(groups))
     down = ceil(len(groups) / across)
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(max(5.0, 4.0 * across), 2.9 * down), layout="constrained")
@@ -121,16 +121,17 @@ def _draw_group(ax: Axes, group: str, curves: Mapping[str, Mapping[int, float]])
             ax.plot(steps, _smoothed(values), color=colour, linewidth=1.6, label=name)
     ax.set(title=group.replace("_", " "), xlabel="step")
     ax.xaxis.get_major_locator().set_params(nbins=5, integer=True)
-    ax.legend()
+    if list(curves) != [group]:
+        ax.legend()
 
 
 def _smoothed(values: Sequence[float]) -> np.ndarray:
-    """Mean over a centred window of a twentieth of the curve, narrower at the ends: no lag, and no invented start."""
+    """Mean over a centred window of a twentieth of the curve, cut off at the ends: a centred window does not lag."""
     half = max(1, len(values) // 40)
     total = np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])
     middle = np.arange(len(values))
-    reach = np.minimum(half, np.minimum(middle, len(values) - 1 - middle))
-    return (total[middle + reach + 1] - total[middle - reach]) / (2 * reach + 1)
+    first, last = np.maximum(middle - half, 0), np.minimum(middle + half + 1, len(values))
+    return (total[last] - total[first]) / (last - first)
 
 
 def _frames_caption(frames: Sequence[int]) -> str:

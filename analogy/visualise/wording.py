@@ -29,7 +29,6 @@ class Comparison:
 
     label: str
     value: float | None
-    baseline_value: float | None
     score: str
     baseline: str
     difference: str = ""
@@ -49,11 +48,11 @@ def compare(name: str, score: float | None, baseline: float | None) -> Compariso
     metric = METRICS.get(name, Metric(name.replace("_", " "), 4))
     texts = [decimal(value, metric.digits, metric.unit) for value in (score, baseline)]
     if score is None or baseline is None or name not in METRICS:
-        return Comparison(metric.label, score, baseline, *texts)
+        return Comparison(metric.label, score, *texts)
     difference = 0.0 if score == baseline else round(score - baseline, metric.digits)
     gain = difference if metric.higher_is_better else -difference
     verdict = "wins" if gain > 0 else "LOSES" if gain < 0 else "ties"
-    return Comparison(metric.label, score, baseline, *texts, signed(difference, metric), verdict, gain)
+    return Comparison(metric.label, score, *texts, signed(difference, metric), verdict, gain)
 
 
 def signed(difference: float, metric: Metric) -> str:

@@ -114,11 +114,11 @@ def test_eager_equals_graph(build, batch):
 
 @pytest.mark.parametrize("update", ["fused", "alternating"])
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
-def test_one_replica_equals_two(build, tiny, batch, update, optimizer):
+def test_one_replica_equals_two(build, batch, two_replicas, update, optimizer):
     options = (f"update={update}", "generator_optimizer.epsilon=1e-3", "discriminator_optimizer.epsilon=1e-3")
     options += (f"generator_optimizer.name={optimizer}", f"discriminator_optimizer.name={optimizer}")
     one = build(*options)
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    strategy = two_replicas
     with strategy.scope():
         two = build(*options)
 
@@ -165,16 +165,19 @@ def test_mixed_precision_steps_stay_close_to_float32(build, batch, precision):
     assert changed == len(weights(mixed))
 
 
-def test_float16_gradients_match_the_unscaled_ones(build, batch):
-    reference, mixed = build("loss.l2=1"), build("loss.l2=1", precision="float16")
+@pytest.mark.parametrize(("terms", "cosine"), [("loss.adversarial=0", 0.99), ("loss.l2=0", 0.85)])
+def test_float16_gradients_are_the_float32_ones_times_the_loss_scale(build, batch, terms, cosine):
+    """Rounding flips a few ReLUs and pooling choices, which the adversarial path through D feels most."""
+    reference, mixed = build("loss.l2=1", terms), build("loss.l2=1", terms, precision="float16")
     plain, scaled = record_gradients(reference), record_gradients(mixed)
-    reference.train_step(batch), mixed.train_step(batch)
+    reference.train_step(batch)
+    mixed.train_step(batch)
     for name in plain:
         scale = float(mixed.optimizers[name].dynamic_scale.numpy())
         assert scale > 1
-        a = np.concatenate([np.ravel(g) for g in plain[name]])
-        b = np.concatenate([np.ravel(g) for g in scaled[name]]) / scale
-        assert np.linalg.norm(a - b) < 0.1 * np.linalg.norm(a)
+        a, b = (np.concatenate([np.ravel(g).astype(np.float64) for g in gs[name]]) for gs in (plain, scaled))
+        assert a @ b > cosine * np.linalg.norm(a) * np.linalg.norm(b), name
+        assert np.linalg.norm(b) / scale == pytest.approx(np.linalg.norm(a), rel=0.2), name
 
 
 def test_fused_adam_equals_keras_adam():
@@ -188,7 +191,7 @@ def test_fused_adam_equals_keras_adam():
         for scale in (1.0, -0.3, 2.0):
             optimizer.apply([tf.constant(scale * gradients, tf.float32)], [variable])
         pair.append(variable.numpy())
-    np.testing.assert_allclose(pair[0], pair[1], rtol=1e-5)
+    np.testing.assert_allclose(pair[0], pair[1], atol=5e-6)
 
 
 def test_learning_rate_decays_in_a_staircase(build):

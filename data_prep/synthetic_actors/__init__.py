@@ -1,0 +1,111 @@
+"""Synthetic actors: articulated people doing Penn Action's actions, in Penn Action's own files.
+
+For trying, teaching and testing pose-driven video prediction without the 3 GB of real clips: one reader reads both.
+
+    folder/frames/NNNN/NNNNNN.jpg   clips from 0001, frames from 000001
+    folder/labels/NNNN.mat          action, pose, x, y, visibility, train, bbox, dimensions, nframes
+
+Every clip has a person and a place of its own, so no test person or background occurs in training.
+"""
+
+import multiprocessing
+import os
+import shutil
+import tempfile
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+
+import cv2
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from analogy.errors import UserError
+from data_prep.synthetic_actors.clip import ClipPlan, write_clip
+from data_prep.synthetic_actors.motions import MOTIONS
+
+__all__ = ["MOTIONS", "write_synthetic_actors"]
+MOST_CLIPS = 9999  # clip names have four digits
+
+
+def write_synthetic_actors(
+    folder: Path,
+    *,
+    seed: int = 0,
+    train_clips: int = 96,
+    test_clips: int = 24,
+    frames: int = 40,
+    size: int = 160,
+    workers: int | None = None,
+) -> Path:
+    """Write a data set and return its folder, which appears only when it is complete.
+
+    Args:
+        folder: where to; must not exist yet.
+        seed: the same seed gives the same bytes, whatever `workers` is.
+        train_clips, test_clips: numbers of clips; each split goes through all actions in turn.
+        frames: frames per clip.
+        size: side of the square frames in pixels.
+        workers: processes; None for one per processor, 1 to stay in this process.
+
+    Raises:
+        UserError: the folder exists, or a number is out of range.
+    """
+    folder = Path(folder)
+    if folder.exists():
+        raise UserError(f"{folder} already exists. Use it, remove it to write it anew, or name another folder.")
+    check_range("train_clips + test_clips", train_clips + test_clips, 1, MOST_CLIPS)
+    check_range("frames", frames, 2, 9999)
+    check_range("size", size, 32, 2048)
+    plans = plan_clips(seed, train_clips, test_clips, frames, size)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        unfinished.chmod(0o755)
+        (unfinished / "labels").mkdir()
+        write_clips(unfinished, plans, workers or count_processors())
+        unfinished.rename(folder)
+    except BaseException:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise
+    return folder
+
+
+def count_processors() -> int:
+    """Processors this process may use, which in a container can be fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def check_range(name: str, value: int, lowest: int, highest: int):
+    if not lowest <= value <= highest:
+        raise UserError(f"{name} is {value}; choose a number from {lowest} to {highest}.")
+
+
+def plan_clips(seed: int, train_clips: int, test_clips: int, frames: int, size: int) -> list[ClipPlan]:
+    """Training clips first; both splits take the actions in turn, so that both have as many of them as they can."""
+    actions = list(MOTIONS)
+    turns = [(True, k) for k in range(train_clips)] + [(False, k) for k in range(test_clips)]
+    return [
+        ClipPlan(number, actions[k % len(actions)], train, seed, frames, size)
+        for number, (train, k) in enumerate(turns, start=1)
+    ]
+
+
+def write_clips(folder: Path, plans: list[ClipPlan], workers: int):
+    """Write all clips, in this process or in others, behind a progress bar."""
+    columns = (TextColumn("clips"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns) as progress:
+        bar = progress.add_task("clips", total=len(plans))
+        if workers == 1:
+            for plan in plans:
+                write_clip(folder, plan)
+                progress.advance(bar)
+            return
+        # Spawned, not forked: the caller may hold threads (TensorFlow, OpenCV) that a fork would break.
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(workers, context, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
+            try:
+                for done in as_completed([pool.submit(write_clip, folder, plan) for plan in plans]):
+                    done.result()
+                    progress.advance(bar)
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
