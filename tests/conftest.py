@@ -89,7 +89,7 @@ def penn_action() -> Path:
     return PENN_ACTION
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def run_experiment(cache):
     """run_experiment("--steps", 4, ...) starts experiments/run.py and returns the finished process, or with
     wait=False the running one."""

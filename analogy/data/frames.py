@@ -61,9 +61,7 @@ class FrameReader:
         box = self._frame_box(record["box"], clip_box) if self.crop == "per_frame" else clip_box
         x_min, y_min, x_max, y_max = tf.unstack(box)
         crop = tf.cast(tf.stack([x_max - x_min, y_max - y_min]), tf.float32)  # (w, h)
-        image = tf.io.decode_and_crop_jpeg(
-            record["image"], tf.stack([y_min, x_min, y_max - y_min, x_max - x_min]), channels=3
-        )
+        image = tf.io.decode_and_crop_jpeg(record["image"], tf.stack([y_min, x_min, y_max - y_min, x_max - x_min]), channels=3)
         image = tf.image.resize(image, self.image_size, antialias=True)  # as Pillow's bilinear
         if self.gray:
             image = tf.image.rgb_to_grayscale(image)

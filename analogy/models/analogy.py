@@ -23,7 +23,13 @@ class AnalogyGenerator(keras.Model):
     """
 
     def __init__(
-        self, *, depth: int, image_channels: int, width: float = 1.0, simplified_pose_encoder: bool = False, name="generator"
+        self,
+        *,
+        depth: int,
+        image_channels: int,
+        width: float = 1.0,
+        simplified_pose_encoder: bool = False,
+        name="generator",
     ):
         super().__init__(name=name)
         self.image_encoder = Encoder(depth, width=width, name="image_encoder")

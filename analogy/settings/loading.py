@@ -132,9 +132,7 @@ def apply_overrides(content: dict, overrides: Sequence[str]) -> dict:
     return content
 
 
-def load_settings(
-    path: Path, schemas: Mapping[str, type[Settings]], *, scale: str, overrides: Sequence[str] = ()
-) -> Settings:
+def load_settings(path: Path, schemas: Mapping[str, type[Settings]], *, scale: str, overrides: Sequence[str] = ()) -> Settings:
     """Read, merge and validate an experiment.
 
     Args:

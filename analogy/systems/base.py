@@ -60,7 +60,7 @@ class System:
         raise NotImplementedError
 
     def train_batches(self, clips, context) -> tf.data.Dataset:
-        """Endless per-replica batches, a function of (seed, start step, replica): see `ReplicaContext` in analogy.data."""
+        """Endless per-replica batches, a function of (seed, start step, replica); context: a ReplicaContext."""
         raise NotImplementedError
 
     def train_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:

@@ -28,9 +28,7 @@ class Checkpoints:
         objects = {f"model_{name}": model for name, model in system.models.items()}
         objects |= {f"optimizer_{name}": optimizer for name, optimizer in system.optimizers.items()}
         self._checkpoint = tf.train.Checkpoint(step=step, pending=self._pending, **objects)
-        self._manager = tf.train.CheckpointManager(
-            self._checkpoint, str(folder), max_to_keep=keep, checkpoint_name="step"
-        )
+        self._manager = tf.train.CheckpointManager(self._checkpoint, str(folder), max_to_keep=keep, checkpoint_name="step")
 
     @property
     def latest(self) -> str | None:

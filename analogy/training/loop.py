@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import math
 import signal
@@ -54,9 +55,7 @@ class Trainer:
     def __init__(self, system: System, clips, settings, strategy, folder: RunFolder | None, checkpoints_path):
         self.system, self.clips, self.settings, self.strategy, self.folder = system, clips, settings, strategy, folder
         with strategy.scope():
-            self.step = tf.Variable(
-                0, dtype=tf.int64, trainable=False, aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA
-            )
+            self.step = tf.Variable(0, dtype=tf.int64, trainable=False, aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA)
         self.checkpoints = Checkpoints(checkpoints_path, system, self.step, settings.training.keep_checkpoints)
         self.tensorboard = TensorBoard(folder.path / "tensorboard") if folder else None
         self._names: list[str] = []
@@ -134,13 +133,15 @@ class Trainer:
     @tf.autograph.experimental.do_not_convert
     def _one_step(self, batch):
         """One step on every replica -> its losses over the whole batch, [names]."""
-        per_replica = self.strategy.run(self.system.train_step, (batch,))
-        scalars = self.strategy.reduce(tf.distribute.ReduceOp.SUM, per_replica, axis=None)
+        return self.strategy.reduce(tf.distribute.ReduceOp.SUM, self.strategy.run(self._losses, (batch,)), axis=None)
+
+    def _losses(self, batch):
+        scalars = self.system.train_step(batch)
         self._names = sorted(scalars)
         return tf.stack([tf.cast(scalars[name], tf.float32) for name in self._names])
 
     def _steps_to_take(self, step: int, seconds_per_step: float) -> int:
-        """Up to the next interval, within `steps_per_call` and about five seconds; one step while the pace is unknown."""
+        """Up to the next interval, `steps_per_call` and about five seconds; one step while the pace is unknown."""
         training = self.settings.training
         intervals = (training.log_every, training.sample_every, training.checkpoint_every)
         to_next = min([every - step % every for every in intervals] + [training.steps - step])
@@ -198,6 +199,14 @@ class Trainer:
 
     # ---------------------------------------------------------------- after training
 
+    def _fingerprint(self) -> str:
+        """A short hash of all weights: workers that print the same one trained alike."""
+        digest = hashlib.sha256()
+        for model in self.system.models.values():
+            for variable in model.variables:
+                digest.update(variable.numpy().tobytes())
+        return digest.hexdigest()[:16]
+
     def finish(self) -> None:
         """Evaluate, export and write the pages; workers other than the chief wait for it."""
         if self.folder:
@@ -214,6 +223,7 @@ class Trainer:
             folder.summary["seconds"] = {**folder.summary.get("seconds", {}), **seconds}
             folder.update_summary(**figures, protocol=self.system.protocol(self.clips))
         if self._multi_worker():
+            log.info("weights %s", self._fingerprint())
             self.strategy.run(lambda: tf.distribute.get_replica_context().all_reduce("sum", tf.constant(1.0)))
 
 

@@ -11,7 +11,7 @@ POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixe
 
 
 def resolve_precision(wanted: str) -> str:
-    """"auto" -> bfloat16 where the hardware computes it natively, float16 on other GPUs with tensor cores, else float32."""
+    """For "auto": bfloat16 where the hardware computes it natively, float16 on older GPUs with tensor cores, else float32."""
     if wanted != "auto":
         return wanted
     gpus = tf.config.list_physical_devices("GPU")

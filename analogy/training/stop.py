@@ -6,7 +6,7 @@ import signal
 
 
 class StopRequest:
-    """A context in which SIGINT and SIGTERM set `.signal` instead of ending the process; a second SIGINT ends it at once."""
+    """A context in which SIGINT and SIGTERM set `.signal` and the process goes on; a second SIGINT ends it at once."""
 
     def __init__(self):
         self.signal: signal.Signals | None = None

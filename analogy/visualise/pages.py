@@ -55,9 +55,7 @@ def write_run_page(run_folder: str | Path) -> None:
         "environment": {key: _as_text(value) for key, value in read_table(run.folder / "environment.json").items()},
         "files": [(file, (run.folder / file).is_dir()) for file in files_of(run.folder)],
         "times": [(part, duration(number(run.group("seconds"), part))) for part in run.group("seconds")],
-        "parameters": {
-            part: n for part in run.group("parameters") if (n := run.number("parameters", part)) is not None
-        },
+        "parameters": {part: n for part in run.group("parameters") if (n := run.number("parameters", part)) is not None},
     }
     _write(run.folder / "index.html", "run.html", page)
 
@@ -81,9 +79,7 @@ def _scores(run: Run) -> list[Comparison]:
 
 
 def _clip_card(run: Run, clip: Clip) -> dict[str, Any]:
-    scores = {
-        name: compare(name, number(clip.row, name), number(clip.row, f"baseline_{name}")) for name in TABLE_METRICS
-    }
+    scores = {name: compare(name, number(clip.row, name), number(clip.row, f"baseline_{name}")) for name in TABLE_METRICS}
     return {"clip": clip, "frames": number(clip.row, "frames"), "scores": scores}
 
 
@@ -124,8 +120,7 @@ def _table_row(run: Run, results: Path) -> dict[str, Any]:
         "link": page if (results / page).is_file() else folder,
         "thumbnail": folder / thumbnail.file if thumbnail else None,
         "scores": {
-            name: compare(name, run.number("test", name), run.number("baseline", run.baseline, name))
-            for name in TABLE_METRICS
+            name: compare(name, run.number("test", name), run.number("baseline", run.baseline, name)) for name in TABLE_METRICS
         },
     }
 

@@ -126,9 +126,7 @@ class PennAction(tfds.core.ShardBasedBuilder):
             {"file": path.name, "records": records, "bytes": path.stat().length}
             for split in SPLITS
             if self._clips[split]
-            for path, records in zip(
-                self.info.splits[split].filepaths, self.info.splits[split].shard_lengths, strict=True
-            )
+            for path, records in zip(self.info.splits[split].filepaths, self.info.splits[split].shard_lengths, strict=True)
         ]
         self.info.metadata.update(name=self._dataset, clips=clips, shards=shards)
         report = {"counts": count_clips(self._problems), "problems": [asdict(problem) for problem in self._problems]}

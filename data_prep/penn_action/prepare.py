@@ -19,9 +19,7 @@ _EXAMPLES = 5  # ids of left-out clips shown per reason
 console = Console()
 
 
-def prepare_penn_action(
-    source: Path, cache: Path, *, name: str = "penn_action", shard_bytes: int = SHARD_BYTES
-) -> Path:
+def prepare_penn_action(source: Path, cache: Path, *, name: str = "penn_action", shard_bytes: int = SHARD_BYTES) -> Path:
     """Prepares the usable clips of a Penn Action folder for random access, unless that is done already.
 
     The result is `cache/NAME-FINGERPRINT`, where the fingerprint covers the names, sizes and times of the source
@@ -131,6 +129,4 @@ def _summary(problems: list[Problem]) -> list[str]:
 
 
 def _progress() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console
-    )
+    return Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console)

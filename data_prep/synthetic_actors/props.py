@@ -34,10 +34,7 @@ def prop_parts(prop: Prop, t: int, camera: Camera) -> list[Part]:
         return [Part(float(points[:, 2].mean()), solid)]
     # A thin rod is cut up, so that one end can be before and the other behind the body.
     cuts = [points[0] + share * (points[1] - points[0]) for share in np.linspace(0, 1, 7)]
-    return [
-        Part(float((a[2] + b[2]) / 2), cord(np.stack([a, b]), prop.radius, prop.colour, camera))
-        for a, b in pairwise(cuts)
-    ]
+    return [Part(float((a[2] + b[2]) / 2), cord(np.stack([a, b]), prop.radius, prop.colour, camera)) for a, b in pairwise(cuts)]
 
 
 def cord(points, radius: float, colour, camera: Camera, thinnest: float = 0.4) -> Callable:

@@ -87,17 +87,13 @@ def gym(canvas, camera, size, edge, far, rng):
     wall, floor = draw_colour(rng, (0.02, 0.25), (0.4, 0.8)), draw_colour(rng, (0.0, 0.25), (0.18, 0.4))
     gradient(canvas, 0, edge, wall, shade(wall, 0.85))
     stripe = rng.uniform(0.2, 0.6) * edge
-    rectangle(
-        canvas, -1, stripe, size, stripe + rng.uniform(0.06, 0.14) * size, draw_colour(rng, (0.4, 0.8), (0.3, 0.7))
-    )
+    rectangle(canvas, -1, stripe, size, stripe + rng.uniform(0.06, 0.14) * size, draw_colour(rng, (0.4, 0.8), (0.3, 0.7)))
     for x in rng.uniform(0, size, rng.integers(1, 4)):  # racks with plates
         steel = shade(wall, 0.45)
         rectangle(canvas, x, 0.3 * edge, x + 0.02 * size, edge, steel)
         rectangle(canvas, x + 0.14 * size, 0.3 * edge, x + 0.16 * size, edge, steel)
         for y in np.linspace(0.45, 0.85, 3) * edge:
-            rectangle(
-                canvas, x - 0.02 * size, y, x + 0.18 * size, y + 0.035 * size, draw_colour(rng, (0, 0.5), (0.15, 0.45))
-            )
+            rectangle(canvas, x - 0.02 * size, y, x + 0.18 * size, y + 0.035 * size, draw_colour(rng, (0, 0.5), (0.15, 0.45)))
     gradient(canvas, edge, size, shade(floor, 0.8), shade(floor, 1.15))
     floor_grid(canvas, camera, far, shade(floor, 1.3), 0.025, across=True, rng=rng)
 

@@ -86,9 +86,7 @@ def tennis_serve(body, phase, rng):
     height = track(phase, {0.0: 0.96, 0.3: 0.93, 0.46: 0.82, 0.6: 0.985, 0.75: 0.93, 1: 0.95}) + lift / body.leg
     along_court = track(phase, {0.0: 0.0, 0.4: -0.03, 0.62: 0.16, 0.85: 0.28, 1: 0.27}) * body.leg
     pelvis = pelvis_over_feet(body, feet, height, z=along_court, yaw=yaw)
-    trunk = build_trunk(
-        body, pelvis, yaw=yaw, lean=lean, side=track(phase, {0.0: 0, 0.3: 6, 0.46: 12, 0.62: -10, 1: 0})
-    )
+    trunk = build_trunk(body, pelvis, yaw=yaw, lean=lean, side=track(phase, {0.0: 0, 0.3: 6, 0.46: 12, 0.62: -10, 1: 0}))
     left = swing(phase, key_poses.SERVE_LEFT_HAND)
     right = swing(phase, key_poses.SERVE_RIGHT_HAND)
     aim = swing(phase, key_poses.SERVE_RACKET)
@@ -174,9 +172,7 @@ def bowl(body, phase, rng):
     pelvis = pelvis_over_feet(body, feet, height, z=forward, yaw=yaw)
     trunk = build_trunk(body, pelvis, yaw=yaw, lean=lean, side=track(phase, {0.0: 0, 0.5: 6, 0.7: 8, 1: 4}))
     # The right arm swings in a plane, 0 hanging down and 90 forward, in world axes: the lean must not tilt it.
-    right_angle = np.radians(
-        track(phase, {0.0: 62, 0.12: 66, 0.28: 0, 0.44: -78, 0.5: -76, 0.64: 8, 0.82: 118, 1: 128})
-    )
+    right_angle = np.radians(track(phase, {0.0: 62, 0.12: 66, 0.28: 0, 0.44: -78, 0.5: -76, 0.64: 8, 0.82: 118, 1: 128}))
     bent = track(phase, {0.0: 0.5, 0.12: 0.62, 0.26: 0.98, 0.7: 0.98, 1: 0.8})
     right_arm = np.stack([0 * bent - 0.14, -np.cos(right_angle), np.sin(right_angle)], -1) * bent[:, None]
     left_arm = swing(phase, key_poses.BOWL_LEFT_HAND)

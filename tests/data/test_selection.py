@@ -11,7 +11,13 @@ def clip(name, action="squat", split="train", frames=10):
     return Clip(name, action, "left", split, 0, frames, 80, 60, (0, 0, 9, 9))
 
 
-CLIPS = [clip("0001"), clip("0002", "pullup"), clip("0050", split="test"), clip("0280", "bowl", "test"), clip("0300", frames=1)]
+CLIPS = [
+    clip("0001"),
+    clip("0002", "pullup"),
+    clip("0050", split="test"),
+    clip("0280", "bowl", "test"),
+    clip("0300", frames=1),
+]
 
 
 def names(clips):

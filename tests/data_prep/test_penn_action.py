@@ -138,9 +138,7 @@ def test_all_real_labels_are_read():
         labels[path.stem] = read_labels(path)
         x = scipy.io.loadmat(path, variable_names=["x"])["x"]
         unsigned += x.dtype.kind == "u"
-        np.testing.assert_array_equal(
-            labels[path.stem].joints[..., 0], x.astype(np.float32)[: labels[path.stem].frames]
-        )
+        np.testing.assert_array_equal(labels[path.stem].joints[..., 0], x.astype(np.float32)[: labels[path.stem].frames])
     assert (len(labels), unsigned) == (2326, 131)
     assert sum(clip.official_split == "train" for clip in labels.values()) == 1258
     assert len({clip.action for clip in labels.values()}) == 15

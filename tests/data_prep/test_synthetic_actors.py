@@ -93,9 +93,7 @@ def test_visible_joints_lie_in_the_frame_and_in_the_box(labels):
         seen = label["visibility"].astype(bool)
         boxes = label["bbox"][:, None]
         joints = np.stack([label["x"], label["y"]], -1)
-        assert ((boxes[..., :2] >= 0) & (boxes[..., 2:] <= SIZE - 1) & (boxes[..., 2:] > boxes[..., :2] + 5)).all(), (
-            clip
-        )
+        assert ((boxes[..., :2] >= 0) & (boxes[..., 2:] <= SIZE - 1) & (boxes[..., 2:] > boxes[..., :2] + 5)).all(), clip
         inside = (joints >= boxes[..., :2] - 1) & (joints <= boxes[..., 2:] + 1)
         assert inside[seen].all(), clip
 

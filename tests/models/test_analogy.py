@@ -62,9 +62,7 @@ def test_analogy_of_equal_poses_is_the_autoencoding_of_the_image():
     generator = AnalogyGenerator(depth=2, image_channels=3, width=0.125)
     image, pose = tf.random.normal([1, 16, 16, 3]), tf.random.normal([1, 16, 16, 13])
     np.testing.assert_allclose(generator.latent(image, pose, pose), generator.image_encoder(image), atol=1e-6)
-    np.testing.assert_allclose(
-        generator.paint(generator.encode(image, pose), pose), generator([image, pose, pose]), atol=1e-6
-    )
+    np.testing.assert_allclose(generator.paint(generator.encode(image, pose), pose), generator([image, pose, pose]), atol=1e-6)
 
 
 def test_simplified_pose_encoder_has_one_convolution_a_stage():

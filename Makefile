@@ -1,0 +1,31 @@
+PYTHON ?= python
+
+help:  ## show this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup:  ## install the package with its development tools
+	$(PYTHON) -m pip install -e ".[dev]"
+
+test:  ## the tests that take minutes at most
+	$(PYTHON) -m pytest -m "not slow"
+
+test-slow:  ## the long ones, among them the whole demo
+	$(PYTHON) -m pytest -m slow
+
+lint:  ## ruff: rules and format
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+
+format:  ## let ruff mend both
+	$(PYTHON) -m ruff check --fix .
+	$(PYTHON) -m ruff format .
+
+bench:  ## speed, as ratios to a plain baseline (several minutes, several GB)
+	$(PYTHON) benchmarks/step.py
+	$(PYTHON) benchmarks/clip.py
+
+demo:  ## train, evaluate, export and show the first experiment, without a dataset
+	$(PYTHON) experiments/run.py --exp analogy_pool3
+
+.PHONY: help setup test test-slow lint format bench demo
+.DEFAULT_GOAL := help

@@ -1,0 +1,95 @@
+"""What the benchmarks share: a system without a strategy, a random batch, a dataset, timing."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from analogy.data.clips import ClipDataset
+from analogy.data.prepared import PreparedClips
+from analogy.settings import SETTINGS, AnalogyGanSettings, load_settings
+from analogy.systems.analogy_gan import JOINTS, AnalogyGan
+from analogy.training.precision import use_precision
+from data_prep.penn_action import prepare_penn_action
+from data_prep.synthetic_actors import write_synthetic_actors
+
+CONFIG = Path(__file__).parent.parent / "experiments" / "configs" / "analogy_pool3.yaml"
+
+
+def parser(description: str, **defaults) -> argparse.ArgumentParser:
+    """A parser with one option per keyword: image_size=224 is --image-size, an int with that default."""
+    options = argparse.ArgumentParser(description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    for name, default in defaults.items():
+        options.add_argument(f"--{name.replace('_', '-')}", type=type(default), default=default, help=" ")
+    return options
+
+
+def make_settings(scale: str = "paper", **overrides) -> AnalogyGanSettings:
+    """Settings of analogy_pool3; data__image_size=64 overrides data.image_size."""
+    texts = [f"{key.replace('__', '.')}={value}" for key, value in overrides.items()]
+    return load_settings(CONFIG, SETTINGS, scale=scale, overrides=texts)
+
+
+def make_system(settings: AnalogyGanSettings, *, optimizers: bool = True) -> AnalogyGan:
+    """The system as a run builds it on one device. Layers built afterwards are float32 again."""
+    keras.utils.set_random_seed(settings.seed)
+    use_precision(settings.training.precision)
+    system = AnalogyGan(settings)
+    use_precision("float32")
+    if optimizers:
+        system.build_optimizers()
+    return system
+
+
+def random_batch(size: int, side: int) -> dict[str, tf.Tensor]:
+    """A batch as the input pipeline makes it, of noise."""
+    rng = np.random.default_rng(0)
+    batch = {"step": tf.constant(0, tf.int64), "position": tf.range(size)}
+    for prefix in ("", "next_"):
+        batch[f"{prefix}image"] = tf.constant(rng.integers(0, 256, (size, side, side, 3), np.uint8))
+        batch[f"{prefix}joints"] = tf.constant(rng.uniform(0, side, (size, JOINTS, 2)).astype(np.float32))
+        batch[f"{prefix}visibility"] = tf.ones([size, JOINTS])
+        batch[f"{prefix}crop"] = tf.fill([size, 2], float(side))
+    return batch
+
+
+def open_clips(settings: AnalogyGanSettings, folder: str | None) -> ClipDataset:
+    """The dataset in `folder` (Penn Action's layout), or a small synthetic one; prepared in a folder that is reused."""
+    cache = Path(os.environ.get("ANALOGY_CACHE") or Path(tempfile.gettempdir()) / "analogy_benchmarks")
+    source = Path(folder) if folder else cache / "actors"
+    if not source.exists() and not folder:
+        write_synthetic_actors(source, train_clips=32, test_clips=8, frames=20, size=128)
+    name = "penn_action" if folder else "synthetic_actors"
+    prepared = PreparedClips.open(prepare_penn_action(source, cache / "prepared", name=name))
+    return ClipDataset(prepared, settings.data, seed=settings.seed)
+
+
+def time_alternately(actions: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
+    """Median seconds of each action, after one warm-up each. Taken in turn, so that a busy machine slows all alike."""
+    seconds = {name: [] for name in actions}
+    for turn in range(repeats + 1):
+        for name, action in actions.items():
+            began = time.perf_counter()
+            action()
+            if turn:  # the first one traces
+                seconds[name].append(time.perf_counter() - began)
+    return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+def peak_gigabytes() -> float:
+    """Peak resident memory of this process so far."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9

@@ -1,0 +1,194 @@
+"""YAML files, their bases, demo blocks and --set become validated settings, or one line that says how to mend them."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from analogy.errors import UserError
+from analogy.settings import SETTINGS, list_experiments, load_settings, write_settings
+from analogy.settings.loading import find_experiment, parse_yaml, read_experiment
+
+CONFIGS = Path(__file__).parents[2] / "experiments" / "configs"
+POOL3 = CONFIGS / "analogy_pool3.yaml"
+EXPERIMENTS = sorted(p for p in CONFIGS.glob("*.yaml") if "experiment" in yaml.safe_load(p.read_text(encoding="utf-8")))
+IDS = '[0050, 0280, 0445, 1198, "7"]'
+
+
+def load(*overrides, path=POOL3, scale="paper"):
+    return load_settings(path, SETTINGS, scale=scale, overrides=overrides)
+
+
+def complaint(*overrides, **options) -> str:
+    with pytest.raises(UserError) as caught:
+        load(*overrides, **options)
+    return str(caught.value)
+
+
+@pytest.fixture
+def write(tmp_path):
+    """write(text, name) -> a file that refines analogy_pool3."""
+
+    def make(text: str, name: str = "mine.yaml", base: str = str(POOL3)) -> Path:
+        path = tmp_path / name
+        path.write_text(f"base: {base}\n{text}\n", encoding="utf-8")
+        return path
+
+    return make
+
+
+def test_clip_ids_stay_text(write):
+    from_file = load(path=write(f"data: {{train_clips: {IDS}}}\nevaluation:\n  preferred_clips: {IDS}"))
+    from_option = load(f"data.train_clips={IDS}", f"evaluation.preferred_clips={IDS}")
+    for settings in (from_file, from_option):
+        assert settings.data.train_clips == ["0050", "0280", "0445", "1198", "7"]
+        assert settings.evaluation.preferred_clips == settings.data.train_clips
+    assert load("data.test_clips=[50]").data.test_clips == ["0050"]
+    assert load("data.test_clips=split.txt").data.test_clips == "split.txt"
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("1e-4", 1e-4), ("5E3", 5e3), ("-2.5e-3", -2.5e-3), (".5", 0.5), ("10", 10), ("0", 0), ("1_000", 1000),
+     ("0445", "0445"), ("0o17", "0o17"), ("on", "on"), ("no", "no"), ("1:30", "1:30"), ("2020-01-01", "2020-01-01"), ("true", True),
+     ("null", None), ("", None)],
+)  # fmt: skip
+def test_scalars_mean_what_people_mean(text, value):
+    parsed = parse_yaml(text, "here")
+    assert parsed == value and type(parsed) is type(value)
+
+
+def test_a_key_that_stands_twice_is_an_error(write):
+    message = complaint(path=write("data:\n  gray: true\n  padding: 3\n  gray: false"))
+    assert "mine.yaml, line 3" in message and "'gray' stands twice" in message
+
+
+def test_bases_in_a_circle_are_named(write):
+    write("seed: 1", "b.yaml", base="c.yaml")
+    write("seed: 2", "c.yaml", base="a.yaml")
+    assert "a.yaml -> b.yaml -> c.yaml -> a.yaml" in complaint(path=write("", "a.yaml", base="b.yaml"))
+
+
+def test_a_missing_base_is_named(write):
+    message = complaint(path=write("", base="nowhere.yaml"))
+    assert "mine.yaml" in message and "nowhere.yaml" in message
+
+
+@pytest.mark.parametrize(
+    ("override", "nearest"),
+    [("training.step=5", "training.steps"), ("generator_optimizer.learning_rat=1", "generator_optimizer.learning_rate"),
+     ("data.min_distance=1", "data.min_frame_distance"), ("sed=1", "seed"), ("los.l2=1", "loss")],
+)  # fmt: skip
+def test_an_unknown_key_names_the_nearest(override, nearest):
+    message = complaint(override)
+    assert f"unknown setting {override.split('=')[0].removesuffix('.l2')};" in message
+    assert message.endswith(f"the nearest valid one is {nearest}")
+
+
+def test_an_unknown_key_of_a_file_names_the_file(write):
+    assert "mine.yaml: unknown setting data.grey; the nearest valid one is data.gray" in complaint(
+        path=write("data: {grey: true}")
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("training.steps", "ten"), ("training.steps", "0"), ("loss.l2", "-1"), ("data.crop", "wide"), ("seed", "1.5"),
+     ("data.train_clips", "true"), ("data.test_clips", "[[1]]"), ("data.image_size", "big"), ("training", "5"),
+     ("discriminator.dropout", "1"), ("training.devices", "tpu"), ("generator_optimizer.learning_rate", "null")],
+)  # fmt: skip
+def test_an_ill_typed_value_names_its_key(key, value):
+    lines = complaint(f"{key}={value}").splitlines()
+    assert all(f": {key}" in line for line in lines), lines
+
+
+@pytest.mark.parametrize("override", ["training.steps", "=5", "seed=[1", "seed={a: 1, a: 2}"])
+def test_an_override_that_cannot_be_read_is_quoted(override):
+    assert f"--set {override}"[:11] in complaint(override)
+
+
+def test_the_image_must_halve_evenly():
+    message = complaint("data.image_size=[64, 60]")
+    assert "data.image_size is 64 x 60" in message and "multiples of 8" in message
+    assert load("data.image_size=[64, 56]").data.image_size == (64, 56)
+    assert "multiples of 16" in complaint("data.image_size=56", "generator.depth=4")
+
+
+def test_the_feature_loss_needs_its_weights():
+    assert "loss.feature_weights" in complaint("loss.feature=0.1")
+    assert load("loss.feature=0.1", "loss.feature_weights=vgg16.npy").loss.feature == 0.1
+
+
+@pytest.mark.parametrize("system", ["villegas", "null", "[analogy_gan]"])
+def test_an_unknown_system_names_the_known_ones(system):
+    message = complaint(f"system={system}")
+    assert ": system: " in message and message.endswith("is not one of analogy_gan")
+
+
+def test_the_demo_block_counts_only_at_scale_demo(write):
+    path = write("seed: 1\ntraining: {steps: 7}\ndemo:\n  seed: 2\n  training: {batch_size: 3}")
+    paper, demo = load(path=path), load(path=path, scale="demo")
+    assert (paper.scale, paper.seed, paper.training.steps, paper.training.batch_size) == ("paper", 1, 7, 4)
+    assert (demo.seed, demo.training.batch_size) == (2, 3)
+    assert demo.training.steps == 1000, "an inherited demo block outranks the file's own training block"
+    assert (paper.data.image_size, demo.data.image_size) == ((224, 224), (64, 64))
+    assert load("seed=3", path=path, scale="demo").seed == 3
+
+
+@pytest.mark.parametrize("scale", ["paper", "demo"])
+@pytest.mark.parametrize(
+    "overrides",
+    [(), (f"data.train_clips={IDS}", "data.test_clips=[0089, 'on', '1:30']", "data.image_size=[64, 72]"),
+     ("data.train_clips=['12e3']",), ("summary='1e5'",),
+     ("loss.l2=1e20", "generator_optimizer.learning_rate=1e-12", "source='Ünïcode: #1, ~'")],
+)  # fmt: skip
+def test_written_settings_load_as_they_were(tmp_path, scale, overrides):
+    settings = load(*overrides, scale=scale)
+    write_settings(settings, tmp_path / "settings.yaml")
+    assert load(path=tmp_path / "settings.yaml", scale=scale) == settings
+    assert [path.name for path in tmp_path.iterdir()] == ["settings.yaml"]
+
+
+def test_settings_are_frozen():
+    with pytest.raises(ValueError, match="frozen"):
+        load().training.steps = 1
+
+
+def test_find_experiment(tmp_path):
+    assert find_experiment("analogy_pool3", CONFIGS) == POOL3
+    assert find_experiment(str(POOL3), tmp_path) == POOL3
+    for name, expected in (("analogy_pol3", "did you mean analogy_pool3"), ("zzz", "--list"), ("base", "no experiment"),
+                           ("no.yaml", "no such file")):  # fmt: skip
+        with pytest.raises(UserError, match=expected) as caught:
+            find_experiment(name, CONFIGS)
+        assert f"--exp {name}" in str(caught.value)
+
+
+def test_only_files_with_an_experiment_are_listed():
+    listed = list_experiments(CONFIGS)
+    assert set(listed) == {path.stem for path in EXPERIMENTS} and "analogy_pool3" in listed
+    assert not {"base", "analogy_base"} & set(listed)
+    assert all(summary and source for summary, source in listed.values())
+
+
+@pytest.mark.parametrize("scale", ["paper", "demo"])
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
+def test_every_experiment_loads(path, scale):
+    settings = load(path=path, scale=scale)
+    assert settings.experiment == path.stem == read_experiment(path)["experiment"]
+    assert settings.scale == scale and settings.system in SETTINGS
+    assert settings.data.dataset == {"paper": "penn_action", "demo": "synthetic_actors"}[scale]
+
+
+def test_analogy_pool3_has_the_published_values():
+    settings = load()
+    for optimizer, rate in ((settings.generator_optimizer, 1e-4), (settings.discriminator_optimizer, 5e-5)):
+        assert (optimizer.name, optimizer.learning_rate, optimizer.epsilon, optimizer.decay) == ("adam", rate, 1e-8, 1)
+        assert (optimizer.beta_1, optimizer.beta_2) == (0.9, 0.999)
+    loss, data = settings.loss, settings.data
+    assert (loss.l2, loss.adversarial, loss.real, loss.generated, loss.mismatch) == (100, 1, 1, 0.5, 0.5)
+    assert (loss.latent, loss.feature, loss.guard) == (0, 0, "original")
+    assert (settings.training.batch_size, settings.training.steps) == (4, 200_000)
+    assert (data.image_size, data.crop, data.padding) == ((224, 224), "consistent", 10)
+    assert not data.flip_exchanges_joints and not data.gray
+    assert (settings.generator.depth, settings.generator.width) == (3, 1)

@@ -1,0 +1,174 @@
+"""A run that is killed, stopped, spoilt or doubled: in processes of their own, as a user would meet it."""
+
+import json
+import signal
+import socket
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+KEYS = [
+    "experiment", "dataset", "scale", "status", "steps", "seconds", "test", "baseline", "protocol", "parameters",
+]  # fmt: skip
+
+
+def only_run(results: Path) -> Path:
+    (run,) = (results / "analogy_pool3").iterdir()
+    return run
+
+
+def variables(run: Path) -> dict[str, np.ndarray]:
+    reader = tf.train.load_checkpoint(tf.train.latest_checkpoint(str(run / "checkpoints")))
+    names = [name for name in reader.get_variable_to_shape_map() if name.startswith(("model_", "optimizer_", "step"))]
+    return {name: reader.get_tensor(name) for name in names}
+
+
+def rows(run: Path) -> list[dict]:
+    parsed = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return [{key: value for key, value in row.items() if key != "seconds"} for row in parsed]
+
+
+def wait_for(condition, process, seconds=120):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.02)
+
+
+@pytest.fixture(scope="session")
+def finished(run_experiment, actors, tmp_path_factory):
+    """An undisturbed run of 8 steps."""
+    results = tmp_path_factory.mktemp("undisturbed")
+    process = run_experiment("--results-dir", results, "--data-dir", actors, "--scale", "demo")
+    assert process.returncode == 0, process.stderr
+    return only_run(results), process
+
+
+def test_a_run_leaves_the_complete_folder(finished):
+    run, process = finished
+    summary = json.loads((run / "summary.json").read_text())
+    assert all(key in summary for key in KEYS)
+    assert summary["status"] == "finished" and summary["steps"] == 8 and summary["scale"] == "demo"
+    assert summary["seconds"]["total"] > 0
+    for figures in (summary["test"], summary["baseline"]["copy_reference"]):
+        assert 0 < figures["psnr"] < 100 and -1 <= figures["ssim"] <= 1
+    for name in (
+        "settings.yaml", "environment.json", "log.txt", "metrics.jsonl", "metrics.csv", "index.html",
+        "saved_model/saved_model.pb", "plots/losses.png", "plots/psnr_horizon.png", "plots/ssim_horizon.png",
+    ):  # fmt: skip
+        assert (run / name).stat().st_size > 0, name
+    assert list((run / "tensorboard").glob("events*")) and list((run / "samples").glob("step-*/train/*/*.png"))
+    clips = list((run / "test").glob("*/*.mp4"))
+    assert len(clips) == summary["test"]["clips"] > 0 and len(list((run / "test").glob("*/*.gif"))) == len(clips)
+    assert (run.parent.parent / "index.html").exists()
+    assert [row["step"] for row in rows(run)] == [2, 4, 6, 8]
+    assert not list(run.rglob("*.partial"))
+    said = process.stdout.splitlines()[:3]
+    assert "scale demo" in "\n".join(said) and "Penn Action" in "\n".join(said)
+
+
+def test_killed_and_resumed_equals_undisturbed_bit_for_bit(finished, run_experiment, actors, tmp_path):
+    process = run_experiment("--results-dir", tmp_path, "--data-dir", actors, "--scale", "demo", wait=False)
+    runs = tmp_path / "analogy_pool3"
+    wait_for(lambda: any(runs.glob("*/checkpoints/step-4.index")), process)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    run = only_run(tmp_path)
+    with open(run / "metrics.jsonl", "a") as file:
+        file.write('{"step": 6, "seco')  # what a kill in the middle of a write leaves
+    resumed = run_experiment("--resume", run, exp=None, tiny=False)
+    assert resumed.returncode == 0, resumed.stderr
+    assert "from step" in resumed.stdout
+    whole, again = variables(finished[0]), variables(run)
+    assert set(whole) == set(again) and len(whole) > 60
+    for name, value in whole.items():
+        np.testing.assert_array_equal(again[name], value, err_msg=name)
+    assert rows(run) == rows(finished[0])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_and_sigterm_leave_a_checkpoint_and_a_clear_last_line(run_experiment, actors, tmp_path, number):
+    options = ("--results-dir", tmp_path, "--data-dir", actors, "--scale", "demo", "--steps", 100000)
+    process = run_experiment(*options, wait=False)
+    wait_for(lambda: any((tmp_path / "analogy_pool3").glob("*/checkpoints/step-4.index")), process)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    run = only_run(tmp_path)
+    assert process.returncode == 128 + number
+    last = err.strip().splitlines()[-1]
+    assert last.startswith("stopped at step") and f"--resume {run}" in last and "Traceback" not in err
+    summary = json.loads((run / "summary.json").read_text())
+    assert summary["status"] == "interrupted"
+    assert tf.train.latest_checkpoint(str(run / "checkpoints")).endswith(f"step-{summary['steps']}")
+
+
+def test_a_loss_that_is_not_finite_stops_with_the_step_range(run_experiment, actors, tmp_path):
+    options = ("--results-dir", tmp_path, "--data-dir", actors, "--scale", "demo", "--steps", 40)
+    explode = ("--set", "generator_optimizer.learning_rate=1e30", "--set", "generator_optimizer.name=sgd")
+    process = run_experiment(*options, *explode)
+    assert process.returncode == 2
+    last = process.stderr.strip().splitlines()[-1]
+    assert "became" in last and "between steps" in last and "last good checkpoint" in last
+    assert "Traceback" not in process.stderr
+    assert json.loads((only_run(tmp_path) / "summary.json").read_text())["status"] == "failed"
+
+
+def test_a_second_run_on_the_same_folder_is_refused_and_a_dead_lock_is_not_in_the_way(finished, run_experiment):
+    from analogy.training.run_folder import RunFolder
+
+    run, _ = finished
+    held = RunFolder(run)
+    try:
+        process = run_experiment("--resume", run, exp=None, tiny=False)
+    finally:
+        held.close()
+    assert process.returncode == 2
+    assert "another run is using this folder" in process.stderr and "Traceback" not in process.stderr
+    RunFolder(run).close()
+
+
+def test_a_checkpoint_of_another_architecture_is_one_clear_line(finished, run_experiment, tmp_path):
+    import shutil
+
+    copy = tmp_path / "results" / "analogy_pool3" / "copy"
+    shutil.copytree(finished[0], copy)
+    process = run_experiment("--resume", copy, "--set", "generator.width=0.25", "--steps", 10, exp=None, tiny=False)
+    assert process.returncode == 2
+    assert "belongs to another architecture" in process.stderr and "Traceback" not in process.stderr
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    for one in sockets:
+        one.bind(("127.0.0.1", 0))
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+def test_two_workers_end_with_equal_weights_and_one_run_folder(finished, run_experiment, actors, tmp_path):
+    workers = [f"127.0.0.1:{port}" for port in free_ports(2)]
+    processes = []
+    for index in range(2):
+        config = {"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}}
+        options = ("--results-dir", tmp_path, "--data-dir", actors, "--scale", "demo")
+        environment = {"TF_CONFIG": json.dumps(config)}
+        processes.append(run_experiment(*options, wait=False, env=environment))
+    said = []
+    for process in processes:
+        out, err = process.communicate(timeout=240)
+        assert process.returncode == 0, out[-2000:] + err[-3000:]
+        said += [line for line in out.splitlines() if "weights" in line]
+    run = only_run(tmp_path)
+    assert len(said) == 2 and said[0] == said[1]  # both workers print the same fingerprint of their weights
+    # Each worker trained on its half of every batch; the sums agree with the run on one replica.
+    one, two = variables(finished[0]), variables(run)
+    for name, value in one.items():
+        if name.startswith("model_generator"):
+            np.testing.assert_allclose(two[name], value, atol=2e-4, err_msg=name)
+    assert [row["step"] for row in rows(run)] == [2, 4, 6, 8]
