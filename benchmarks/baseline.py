@@ -1,8 +1,8 @@
 """A plain float32 reference of the same training step and of generation, to measure against.
 
 The same networks, losses and optimisers, written the direct way: leaky ReLU before pooling, transposed convolutions
-throughout, f_pose once per pose, D once per kind of input, the generator's update and then the discriminator's on a second
-forward pass, Keras' Adam; generation paints one frame per call and encodes the reference in each.
+throughout, f_pose once per pose, D once per kind of input, the generator's update and then the discriminator's on a
+second forward pass, Keras' Adam; generation paints one frame per call and encodes the reference in each.
 """
 
 from __future__ import annotations

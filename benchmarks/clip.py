@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from common import make_settings, make_system, parser, random_batch, time_alternately  # sets TF's log level
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 from baseline import Baseline
+from common import make_settings, make_system, parser, random_batch, time_alternately
 
 
 def main() -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 from common import make_settings, open_clips, parser
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+import os
 
-from common import make_settings, make_system, parser, peak_gigabytes, random_batch, time_alternately  # sets TF's log level
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import tensorflow as tf
 from baseline import Baseline
+from common import make_settings, make_system, parser, peak_gigabytes, random_batch, time_alternately
 
 
 def main() -> None:
@@ -22,7 +24,8 @@ def main() -> None:
     wanted = [o.only] if o.only else ["baseline", "ours", "alternating"]
     steps = {}
     if "baseline" in wanted:
-        steps["baseline"] = Baseline(settings).train_step
+        plain = Baseline(settings)  # a bound tf.function does not keep its object alive
+        steps["baseline"] = plain.train_step
     if wanted != ["baseline"]:
         system = make_system(settings)
         other = copy.copy(system)  # the same weights and optimisers

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from common import make_settings, make_system, open_clips, parser  # sets TF's log level
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
 import tensorflow as tf
+from common import make_settings, make_system, open_clips, parser
 
 from analogy.data.pairs import ReplicaContext
 
@@ -35,7 +38,7 @@ def main() -> None:
             training__precision="float32", generator__width=o.width, discriminator__units=o.units,
         )  # fmt: skip
         curves[update] = train(settings, open_clips(settings, o.data_dir), o.steps)
-    print(f"means over the steps up to the given one, {o.image_size} px, batch {o.batch}, width {o.width}, seed {o.seed}")
+    print(f"means since the row before, {o.image_size} px, batch {o.batch}, width {o.width}, seed {o.seed}")
     print(f"{'step':>6}" + "".join(f"{f'{name} {update}':>24}" for name in CURVES for update in curves))
     start = 0
     for end in np.unique(np.linspace(0, o.steps, o.rows + 1).astype(int))[1:]:

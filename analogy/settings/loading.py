@@ -7,7 +7,6 @@ when the scale is demo, command-line options, `--set`.
 from __future__ import annotations
 
 import difflib
-import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from analogy.errors import UserError
+from analogy.files import replacing
 from analogy.settings.sections import Settings
 
 
@@ -185,6 +185,5 @@ def _keys(schema: type[BaseModel], parents: Sequence[str]) -> list[str]:
 def write_settings(settings: Settings, path: Path) -> None:
     """Write the resolved settings; `--exp PATH` on that file alone repeats the run."""
     text = yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
+    with replacing(path) as partial:
+        partial.write_text(text, encoding="utf-8")

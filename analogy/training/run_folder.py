@@ -7,20 +7,19 @@ import fcntl
 import io
 import json
 import logging
-import os
 from datetime import datetime
 from pathlib import Path
 
 from analogy.errors import UserError
+from analogy.files import replacing
 
 log = logging.getLogger("analogy")
 
 
 def write_text(path: Path, text: str) -> None:
     """Write, then rename: a reader never sees half a file."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
+    with replacing(path) as partial:
+        partial.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, content: object) -> None:

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import jinja2
 
 from analogy.errors import UserError
-from analogy.visualise.atomic import replacing
+from analogy.files import replacing
 from analogy.visualise.runs import (
     Clip,
     Run,

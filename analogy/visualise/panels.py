@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from analogy.visualise.atomic import replacing
+from analogy.files import replacing
 from analogy.visualise.canvas import common_height, picture_row, scale_to_height, title_row, to_rgb
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analogy.visualise.atomic import replacing
+from analogy.files import replacing
 
 COLOURS = ["#2563a8", "#c2512f", "#2f8560", "#7d55a6", "#a87d1f", "#4f5b66"]
 STYLE = {

@@ -16,6 +16,7 @@ from data_prep.synthetic_actors.scenes import draw_foreground, draw_scene
 from data_prep.synthetic_actors.skeleton import Figure
 
 JPEG_QUALITY = 92
+SENSOR_NOISE = 3.0  # grey levels: two frames of a camera are never equal, even when nobody moves
 BOX_MARGIN = 1.5  # pixels
 CORNER_SHARE = 0.4  # of the joints, when hidden, are stored at the corner as in the real labels; the rest stay behind
 MAT_HEADER = b"MATLAB 5.0 MAT-file, synthetic actors in the layout of Penn Action".ljust(116)
@@ -75,7 +76,9 @@ def write_clip(folder: Path, plan: ClipPlan):
             foreground(canvas)
         visible[t] = visible_joints(canvas, figure, joints[t], t)
         boxes[t] = body_box(canvas, plan.size)
-        (frames_folder / f"{t + 1:06d}.jpg").write_bytes(encode_jpeg(canvas.picture()))
+        picture = canvas.picture() + rng.normal(0, SENSOR_NOISE, (plan.size, plan.size, 3))
+        picture = np.clip(np.round(picture), 0, 255).astype(np.uint8)
+        (frames_folder / f"{t + 1:06d}.jpg").write_bytes(encode_jpeg(picture))
     stored = forget_hidden(joints, visible, rng)
     labels = encode_labels(plan, view, stored, visible, boxes)
     (folder / "labels" / f"{plan.number:04d}.mat").write_bytes(labels)

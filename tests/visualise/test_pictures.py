@@ -5,7 +5,7 @@ import imageio.v3 as iio
 import numpy as np
 import pytest
 
-from analogy.visualise.atomic import replacing
+from analogy.files import replacing
 from analogy.visualise.canvas import TITLE_HEIGHT
 from analogy.visualise.panels import heatmap_picture, write_panels
 from analogy.visualise.plots import plot_horizon, plot_losses
