@@ -20,6 +20,7 @@ class AnalogyGenerator(keras.Model):
         image_channels: 3 or 1.
         width: multiplier of all channels.
         simplified_pose_encoder: one convolution per stage in f_pose (paper 3.4.1).
+        initializer: of the convolutions' kernels.
     """
 
     def __init__(
@@ -29,12 +30,14 @@ class AnalogyGenerator(keras.Model):
         image_channels: int,
         width: float = 1.0,
         simplified_pose_encoder: bool = False,
-        name="generator",
+        initializer: str = "glorot_uniform",
+        name: str = "generator",
     ):
         super().__init__(name=name)
-        self.image_encoder = Encoder(depth, width=width, name="image_encoder")
-        self.pose_encoder = Encoder(depth, width=width, simplified=simplified_pose_encoder, name="pose_encoder")
-        self.decoder = Decoder(depth, image_channels=image_channels, width=width, name="decoder")
+        common = {"width": width, "initializer": initializer}
+        self.image_encoder = Encoder(depth, **common, name="image_encoder")
+        self.pose_encoder = Encoder(depth, **common, simplified=simplified_pose_encoder, name="pose_encoder")
+        self.decoder = Decoder(depth, image_channels=image_channels, **common, name="decoder")
 
     def build(self, input_shape):
         image, pose, _ = input_shape
@@ -68,13 +71,21 @@ class Discriminator(keras.Model):
     The dropout mask is an input, so that noise is a function of (seed, step, example) and not of the device.
 
     Args:
-        depth, width: as the generator's.
+        depth, width, initializer: as the generator's.
         units: width of the fully connected layer.
     """
 
-    def __init__(self, *, depth: int, width: float = 1.0, units: int = 1024, name: str = "discriminator"):
+    def __init__(
+        self,
+        *,
+        depth: int,
+        width: float = 1.0,
+        units: int = 1024,
+        initializer: str = "glorot_uniform",
+        name: str = "discriminator",
+    ):
         super().__init__(name=name)
-        self.encoder = Encoder(depth, width=width, name="stages")
+        self.encoder = Encoder(depth, width=width, initializer=initializer, name="stages")
         self.flatten = keras.layers.Flatten(name="flatten")
         self.hidden = keras.layers.Dense(units, name="hidden")
         self.logit = keras.layers.Dense(1, name="logit", dtype="float32")

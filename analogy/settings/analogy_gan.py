@@ -16,6 +16,7 @@ class GeneratorSettings(Section):
     width: PositiveFloat
     pose_encoder: Literal["full", "simplified"]
     heatmap_sigma: PositiveFloat
+    initializer: Literal["glorot_uniform", "he_uniform"]
 
 
 class DiscriminatorSettings(Section):

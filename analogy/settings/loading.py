@@ -19,6 +19,12 @@ from analogy.files import replacing
 from analogy.settings.sections import Settings
 
 
+class _Dumper(yaml.SafeDumper):
+    """Quotes exactly what `_Loader` would otherwise read as something else than text."""
+
+    yaml_implicit_resolvers: dict = {}
+
+
 class _Loader(yaml.SafeLoader):
     """YAML as people mean it: 0050 is text (not octal 40), 1e-4 is a number, on/off are text, a repeated key is an error."""
 
@@ -39,6 +45,7 @@ for _tag, _pattern, _first in (
     ("float", r"[-+]?((0|[1-9][0-9_]*)?\.[0-9]+([eE][-+]?[0-9]+)?|(0|[1-9][0-9]*)(\.?[eE][-+]?[0-9]+|\.))|[-+]?\.inf|\.nan",
      "-+.0123456789"),
 ):  # fmt: skip
+    _Dumper.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_pattern})$"), list(_first))
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_pattern})$"), list(_first))
 
 
@@ -150,7 +157,7 @@ def load_settings(path: Path, schemas: Mapping[str, type[Settings]], *, scale: s
         content = merge(content, demo)
     content = apply_overrides(merge(content, {"scale": scale}), overrides)
     system = content.get("system")
-    if system not in schemas:
+    if not isinstance(system, str) or system not in schemas:
         raise UserError(f"{path}: system: {system!r} is not one of {', '.join(schemas)}")
     try:
         return schemas[system].model_validate(content)
@@ -184,6 +191,6 @@ def _keys(schema: type[BaseModel], parents: Sequence[str]) -> list[str]:
 
 def write_settings(settings: Settings, path: Path) -> None:
     """Write the resolved settings; `--exp PATH` on that file alone repeats the run."""
-    text = yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    text = yaml.dump(settings.model_dump(mode="json"), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
     with replacing(path) as partial:
         partial.write_text(text, encoding="utf-8")

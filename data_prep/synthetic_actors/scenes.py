@@ -7,6 +7,8 @@ from data_prep.synthetic_actors.canvas import SUPERSAMPLING, Camera, Canvas, dra
 
 FOREGROUND = 251  # on the owner map: hides every joint behind it
 
+HAZE, HAZE_LEVEL = 0.6, 235.0
+
 
 def draw_scene(camera: Camera, size: int, rng: np.random.Generator):
     """A random place, uint8 [size * SUPERSAMPLING, size * SUPERSAMPLING, 3] BGR, ready to be a canvas."""
@@ -20,6 +22,8 @@ def draw_scene(camera: Camera, size: int, rng: np.random.Generator):
     picture *= soft_noise(len(picture), 4, 0.07, rng)[..., None]  # uneven light
     picture *= soft_noise(len(picture), 24, 0.02, rng)[..., None]  # a little surface texture
     picture = cv2.GaussianBlur(picture * rng.uniform(0.82, 1.1), (0, 0), 1.1)
+    # A bright, hazy place: the person stands out from it as in filmed sports, and motion changes many pixels a lot.
+    picture = (1 - HAZE) * picture + HAZE * HAZE_LEVEL
     return np.clip(picture, 0, 255).astype(np.uint8)
 
 
