@@ -179,22 +179,26 @@ def _run(settings, results_dir: Path, run: Path | None = None) -> None:
 
     from analogy.training.run_folder import RunFolder
 
+    try:
+        results_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{results_dir}: cannot be made: {error.strerror}; choose another --results-dir") from error
+    clips = _prepare_data(settings)  # a fault of the data leaves no run folder behind
     if not is_chief(strategy):
-        _work(settings, strategy, run)
+        _work(settings, clips, strategy, run)
         return
     folder = RunFolder(run) if run else RunFolder.create(results_dir, settings.experiment)
     try:
-        _run_in(folder, settings, strategy, precision, began)
+        _run_in(folder, settings, clips, strategy, precision, began)
     finally:
         folder.close()
 
 
-def _work(settings, strategy, run: Path | None) -> None:
+def _work(settings, clips, strategy, run: Path | None) -> None:
     """A worker other than the chief: the same steps, no files."""
     from analogy.systems import SYSTEMS
     from analogy.training.loop import Trainer, build_system
 
-    clips = _prepare_data(settings)
     system = build_system(SYSTEMS[settings.system], settings, strategy)
     trainer = Trainer(system, clips, settings, strategy, None, run and run / "checkpoints")
     trainer.resume()
@@ -202,7 +206,7 @@ def _work(settings, strategy, run: Path | None) -> None:
     trainer.finish()
 
 
-def _run_in(folder, settings, strategy, precision: str, began: float) -> None:
+def _run_in(folder, settings, clips, strategy, precision: str, began: float) -> None:
     from analogy.systems import SYSTEMS
     from analogy.training.environment import describe_environment
     from analogy.training.loop import Trainer, build_system, write_pages
@@ -210,6 +214,7 @@ def _run_in(folder, settings, strategy, precision: str, began: float) -> None:
     from analogy.training.stop import Stopped
 
     log.info("run folder %s", folder.path)
+    log.debug("experiment %s, scale %s, dataset %s", settings.experiment, settings.scale, settings.data)
     write_settings(settings, folder.path / "settings.yaml")
     write_json(folder.path / "environment.json", describe_environment(strategy))
     folder.update_summary(
@@ -217,13 +222,10 @@ def _run_in(folder, settings, strategy, precision: str, began: float) -> None:
         dataset=settings.data.dataset, scale=settings.scale, status="running", steps=0, seed=settings.seed,
         precision=precision, replicas=strategy.num_replicas_in_sync,
     )  # fmt: skip
-    seconds: dict[str, float] = {}
+    seconds = {"data": time.monotonic() - began}  # starting TensorFlow included
     status = "failed"
     trainer = None
     try:
-        started = time.monotonic()
-        clips = _prepare_data(settings)
-        seconds["data"] = time.monotonic() - started
         system = build_system(SYSTEMS[settings.system], settings, strategy)
         folder.update_summary(parameters=system.parameters(), protocol=system.protocol(clips))
         trainer = Trainer(system, clips, settings, strategy, folder, folder.path / "checkpoints")

@@ -105,7 +105,7 @@ def run_experiment(cache):
         process = subprocess.Popen(command, env=environment, **streams)
         if not wait:
             return process
-        out, err = process.communicate(timeout=300)
+        out, err = process.communicate(timeout=900)
         return subprocess.CompletedProcess(command, process.returncode, out, err)
 
     return run

@@ -46,6 +46,12 @@ class DataSettings(Section):
             values = {**values, "image_size": (values["image_size"], values["image_size"])}
         return values
 
+    @model_validator(mode="after")
+    def _large_enough(self) -> DataSettings:
+        if min(self.image_size) < 16:
+            raise ValueError(f"image_size is {self.image_size}: choose sides of at least 16 pixels (SSIM needs 11)")
+        return self
+
     @property
     def channels(self) -> int:
         return 1 if self.gray else 3

@@ -37,7 +37,11 @@ class Checkpoints:
     def save(self, pending: list) -> None:
         """`pending`: rows of numbers since the last metrics row (JSON keeps their every bit)."""
         self._pending.assign(json.dumps(pending))
-        self._manager.save(checkpoint_number=int(self.step.numpy()))
+        try:
+            self._manager.save(checkpoint_number=int(self.step.numpy()))
+        except tf.errors.OpError as error:
+            folder = self._manager.directory
+            raise UserError(f"{folder}: the checkpoint cannot be written ({_first_line(error)})") from error
 
     def restore(self) -> list:
         """Restore the newest checkpoint, if there is one; returns the pending rows.
