@@ -59,7 +59,8 @@ class Trainer:
         self.checkpoints = Checkpoints(checkpoints_path, system, self.step, settings.training.keep_checkpoints)
         self.tensorboard = TensorBoard(folder.path / "tensorboard") if folder else None
         self._names: list[str] = []
-        self._run_steps = tf.function(self._steps_on_device)
+        self._one_step = tf.function(self._step_on_devices)
+        self._ask = tf.function(self._ask_all)
 
     # ---------------------------------------------------------------- resume
     # 1. A run folder with a checkpoint goes on from the newest one. 2. One without starts at step 0.
@@ -91,15 +92,14 @@ class Trainer:
             while step < last:
                 count = self._steps_to_take(step, seconds_per_step)
                 began = time.monotonic()
-                history, asked = self._run_steps(iterator, tf.constant(count), float(stop.signal is not None))
-                rows = history.numpy()  # [count, names]
+                rows, asked = self._run_steps(iterator, count, stop.signal is not None)
                 if step > first:  # the first call includes tracing
                     seconds_per_step = (time.monotonic() - began) / count
                 self._check_finite(rows, step)
                 step += count
                 self._pending += rows.tolist()
                 self._at_interval(step, time.monotonic() - start, progress)
-                if self._stop_now(stop, float(asked)):
+                if self._stop_now(stop, asked):
                     self._save(progress)
                     raise Stopped(f"stopped at step {step} of {last} by {stop.signal.name}", stop.signal)
             self._save(progress)
@@ -120,20 +120,23 @@ class Trainer:
 
         return self.strategy.distribute_datasets_from_function(batches)
 
-    def _steps_on_device(self, iterator, count, stop):
-        """`count` steps without a round trip to the host -> (losses [count, names], how many workers ask to stop)."""
-        rows = tf.TensorArray(tf.float32, size=count, infer_shape=False)
-        for index in tf.range(count):
-            rows = rows.write(index, self._one_step(next(iterator)))
-            self.step.assign_add(1)
-        ask = lambda: tf.cast(stop, tf.float32)  # noqa: E731
-        asked = self.strategy.reduce(tf.distribute.ReduceOp.SUM, self.strategy.run(ask), axis=None)
-        return rows.stack(), asked
+    def _run_steps(self, iterator, count: int, stop: bool):
+        """`count` steps -> (losses [count, names], how many replicas ask to stop).
 
-    @tf.autograph.experimental.do_not_convert
-    def _one_step(self, batch):
+        Nothing is fetched from the device between the steps, so that a GPU is kept busy.
+        """
+        rows = [self._one_step(next(iterator)) for _ in range(count)]
+        asked = self._ask(float(stop)) if self._multi_worker() else float(stop)
+        return np.stack([row.numpy() for row in rows]), float(asked)
+
+    def _ask_all(self, stop):
+        return self.strategy.reduce(tf.distribute.ReduceOp.SUM, self.strategy.run(lambda: tf.cast(stop, tf.float32)), axis=None)
+
+    def _step_on_devices(self, batch):
         """One step on every replica -> its losses over the whole batch, [names]."""
-        return self.strategy.reduce(tf.distribute.ReduceOp.SUM, self.strategy.run(self._losses, (batch,)), axis=None)
+        per_replica = self.strategy.run(self._losses, (batch,))
+        self.step.assign_add(1)
+        return self.strategy.reduce(tf.distribute.ReduceOp.SUM, per_replica, axis=None)
 
     def _losses(self, batch):
         scalars = self.system.train_step(batch)

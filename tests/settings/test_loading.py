@@ -130,7 +130,7 @@ def test_the_demo_block_counts_only_at_scale_demo(write):
     paper, demo = load(path=path), load(path=path, scale="demo")
     assert (paper.scale, paper.seed, paper.training.steps, paper.training.batch_size) == ("paper", 1, 7, 4)
     assert (demo.seed, demo.training.batch_size) == (2, 3)
-    assert demo.training.steps == 1200, "an inherited demo block outranks the file's own training block"
+    assert demo.training.steps == 700, "an inherited demo block outranks the file's own training block"
     assert (paper.data.image_size, demo.data.image_size) == ((224, 224), (64, 64))
     assert load("seed=3", path=path, scale="demo").seed == 3
 
