@@ -9,6 +9,7 @@ from scipy.io import loadmat
 
 from analogy.errors import UserError
 from data_prep.synthetic_actors import MOTIONS, write_synthetic_actors
+from data_prep.synthetic_actors.clip import SENSOR_NOISE
 from data_prep.synthetic_actors.motions import perform
 from data_prep.synthetic_actors.skeleton import Body
 
@@ -139,7 +140,7 @@ def test_background_stands_still(dataset, labels):
         spread = np.ptp(frames, axis=0).mean(axis=-1)  # [SIZE, SIZE]
         # The upper corner on the side where the person leaves more room; the shadow lies below.
         corner = spread[:12, :12] if low[0] > SIZE - high[0] else spread[:12, -12:]
-        assert np.median(corner) < 4, clip
+        assert np.median(corner) < 4 + SENSOR_NOISE, clip  # the camera's own noise aside, nothing moves
         person = spread[int(low[1]) : int(high[1]), int(low[0]) : int(high[0])]
         assert person.mean() > corner.mean() + 4, clip
 
