@@ -19,7 +19,7 @@ import typer
 
 from analogy.errors import UserError
 from analogy.settings import SETTINGS, list_experiments, load_settings, write_settings
-from analogy.settings.loading import find_experiment, read_experiment
+from analogy.settings.loading import find_experiment, read_experiment, settings_text
 
 CONFIGS = Path(__file__).parent / "configs"
 RESULTS = Path(__file__).parent.parent / "results"
@@ -142,13 +142,12 @@ def _prepare_data(settings):
 
 def _print_parameters(settings) -> None:
     import keras
-    import yaml
 
     from analogy.systems import SYSTEMS
 
     with keras.StatelessScope(initialize_variables=False):  # shapes only: nothing is allocated
         parameters = SYSTEMS[settings.system](settings).parameters()
-    print(yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False), end="")
+    print(settings_text(settings), end="")
     print("parameters:")
     for name, count in {**parameters, "total": sum(parameters.values())}.items():
         print(f"  {name}: {count:,}")

@@ -189,8 +189,12 @@ def _keys(schema: type[BaseModel], parents: Sequence[str]) -> list[str]:
     return list(schema.model_fields)
 
 
+def settings_text(settings: Settings) -> str:
+    """The resolved settings as YAML that `load_settings` reads back equal."""
+    return yaml.dump(settings.model_dump(mode="json"), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+
+
 def write_settings(settings: Settings, path: Path) -> None:
     """Write the resolved settings; `--exp PATH` on that file alone repeats the run."""
-    text = yaml.dump(settings.model_dump(mode="json"), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
     with replacing(path) as partial:
-        partial.write_text(text, encoding="utf-8")
+        partial.write_text(settings_text(settings), encoding="utf-8")

@@ -100,9 +100,9 @@ class Trainer:
                 self._pending += rows.tolist()
                 self._at_interval(step, time.monotonic() - start, progress)
                 if self._stop_now(stop, asked):
-                    self._save(progress)
+                    self._save()
                     raise Stopped(f"stopped at step {step} of {last} by {stop.signal.name}", stop.signal)
-            self._save(progress)
+            self._save()
 
     def _distributed_batches(self, start_step: int):
         replicas = self.strategy.num_replicas_in_sync
@@ -188,14 +188,14 @@ class Trainer:
             progress.say(step, "  ".join(f"{name} {value:.4g}" for name, value in losses.items()))
         progress.update(step)
         if step % training.checkpoint_every == 0 and not done:
-            self._save(progress)
+            self._save()
         if self.folder and (step % training.sample_every == 0 or done):
             write_samples(self.system, self.clips, self.folder, step, self.tensorboard)
             write_loss_plot(self.folder)
             write_run_page(self.folder.path)
             log.info("step %d: samples written to %s", step, self.folder.path / "samples" / f"step-{step:06d}")
 
-    def _save(self, progress: Progress) -> None:
+    def _save(self) -> None:
         if self.folder:
             self.checkpoints.save(self._pending)
             log.info("step %d: checkpoint saved", int(self.step.numpy()))

@@ -4,7 +4,6 @@ import cv2
 import numpy as np
 import pytest
 
-from analogy.data.clips import ClipDataset
 from analogy.data.frames import padded_box
 from analogy.data.prepared import PreparedClips
 from data_prep.penn_action import prepare_penn_action
@@ -32,18 +31,16 @@ def dotted(tmp_path_factory):
     return PreparedClips.open(prepare_penn_action(root, root / "cache"))
 
 
-def load(dotted, tiny, **options):
+def load(dotted, **options):
     from analogy.data.frames import FrameReader
 
     settings = {"crop": "consistent", "padding": 10, "image_size": (64, 96), "gray": False, **options}
-    dataset = ClipDataset.__new__(ClipDataset)
     reader = FrameReader(dotted, **settings)
     box = reader.clip_boxes(list(dotted.clips))[0]
     import tensorflow as tf
 
     raw = reader.read(tf.constant([0, 1, 2], tf.int64))
     frames = [reader.decode(raw[i], box) for i in range(3)]
-    del dataset
     return frames
 
 
@@ -56,8 +53,8 @@ def load(dotted, tiny, **options):
         ("full", 10, [(120, 80)] * 3),
     ],
 )
-def test_crop_sizes_and_the_dot_stays_under_its_joint(dotted, tiny, crop, padding, sizes):
-    frames = load(dotted, tiny, crop=crop, padding=padding)
+def test_crop_sizes_and_the_dot_stays_under_its_joint(dotted, crop, padding, sizes):
+    frames = load(dotted, crop=crop, padding=padding)
     for frame, size in zip(frames, sizes, strict=True):
         image = frame["image"].numpy().astype(int)
         assert image.shape == (64, 96, 3)
@@ -71,15 +68,15 @@ def test_crop_sizes_and_the_dot_stays_under_its_joint(dotted, tiny, crop, paddin
         np.testing.assert_allclose([xs.mean(), ys.mean()], np.array([x, y]) + (scale - 1) / 2, atol=0.6 + 0.1 * scale.max())
 
 
-def test_per_frame_crop_is_the_frames_own_box_padded_and_clipped(dotted, tiny):
-    frames = load(dotted, tiny, crop="per_frame", padding=30)
+def test_per_frame_crop_is_the_frames_own_box_padded_and_clipped(dotted):
+    frames = load(dotted, crop="per_frame", padding=30)
     for frame, box in zip(frames, [(38, 28, 62, 52), (42, 30, 66, 54), (48, 32, 72, 56)], strict=True):
         x_min, y_min, x_max, y_max = padded_box(box, 30, 80, 120)
         assert tuple(frame["crop"].numpy()) == (x_max - x_min, y_max - y_min)
 
 
-def test_gray_is_luma(dotted, tiny):
-    colour, gray = load(dotted, tiny)[0]["image"].numpy(), load(dotted, tiny, gray=True)[0]["image"].numpy()
+def test_gray_is_luma(dotted):
+    colour, gray = load(dotted)[0]["image"].numpy(), load(dotted, gray=True)[0]["image"].numpy()
     assert gray.shape == (64, 96, 1)
     np.testing.assert_allclose(gray[..., 0], colour @ [0.299, 0.587, 0.114], atol=1.5)
 
@@ -91,10 +88,10 @@ def test_padded_box_is_clipped_and_never_empty():
     assert x_max > x_min and y_max > y_min and x_max <= 100 and y_max <= 100
 
 
-def test_resize_equals_pillow_bilinear(dotted, tiny):
+def test_resize_equals_pillow_bilinear(dotted):
     from PIL import Image
 
-    frames = load(dotted, tiny, crop="full", image_size=(32, 48))
+    frames = load(dotted, crop="full", image_size=(32, 48))
     raw = cv2.imread(str(next(iter_jpegs(dotted))))[..., ::-1]
     expected = np.asarray(Image.fromarray(raw).resize((48, 32), Image.Resampling.BILINEAR)).astype(int)
     assert np.abs(frames[0]["image"].numpy().astype(int) - expected).mean() < 1.0
