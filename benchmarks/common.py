@@ -20,12 +20,14 @@ import tensorflow as tf
 
 from analogy.data.clips import ClipDataset
 from analogy.data.prepared import PreparedClips
+from analogy.memory import keep_freed_memory
 from analogy.settings import SETTINGS, AnalogyGanSettings, load_settings
 from analogy.systems.analogy_gan import JOINTS, AnalogyGan
 from analogy.training.precision import use_precision
 from data_prep.penn_action import prepare_penn_action
 from data_prep.synthetic_actors import write_synthetic_actors
 
+keep_freed_memory()
 CONFIG = Path(__file__).parent.parent / "experiments" / "configs" / "analogy_pool3.yaml"
 
 

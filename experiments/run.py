@@ -18,6 +18,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import typer
 
 from analogy.errors import UserError
+from analogy.memory import keep_freed_memory
 from analogy.settings import SETTINGS, list_experiments, load_settings, write_settings
 from analogy.settings.loading import find_experiment, read_experiment, settings_text
 
@@ -165,6 +166,7 @@ def _resume(run: Path, exp: str | None, data_dir: Path | None, scale: str, overr
 
 def _run(settings, results_dir: Path, run: Path | None = None) -> None:
     """Train (or go on), evaluate, export, write the pages."""
+    keep_freed_memory()
     from analogy.training.distribute import check_batch, is_chief, make_strategy
     from analogy.training.precision import resolve_precision, use_precision
 

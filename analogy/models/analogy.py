@@ -8,7 +8,7 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from analogy.models.layers import build_once, leaky_relu
+from analogy.models.layers import BlockDense, build_once, leaky_relu
 from analogy.models.vgg import Decoder, Encoder
 
 
@@ -87,7 +87,7 @@ class Discriminator(keras.Model):
         super().__init__(name=name)
         self.encoder = Encoder(depth, width=width, initializer=initializer, name="stages")
         self.flatten = keras.layers.Flatten(name="flatten")
-        self.hidden = keras.layers.Dense(units, name="hidden")
+        self.hidden = BlockDense(units, dtype="float32", name="hidden")
         self.logit = keras.layers.Dense(1, name="logit", dtype="float32")
 
     def build(self, input_shape):

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from analogy.models.analogy import AnalogyGenerator, Discriminator
-from analogy.models.layers import Stage, deconvolution, leaky_relu
+from analogy.models.layers import BlockDense, Stage, deconvolution, leaky_relu
 from analogy.models.vgg import Decoder, Encoder, decoder_plan
 
 # depth -> (latent side and channels at 224, millions of parameters of f_img, f_pose, f_dec, D, units of D)
@@ -22,6 +22,10 @@ DECODERS = {
     4: "512/2,512,512,256/2,256,256,128/2,128,64/2,64,3",
     5: "512/2,512,512,512/2,512,512,256/2,256,256,128/2,128,64/2,64,3",
 }
+
+
+def _blocks(layer):
+    return list(zip(layer.kernels, layer.rows, strict=True))
 
 
 def millions(model):
@@ -40,7 +44,8 @@ def test_parameter_counts_and_latent_sizes_of_the_published_networks(depth):
     networks = (generator.image_encoder, generator.pose_encoder, generator.decoder, discriminator)
     assert tuple(millions(network) for network in networks) == counts
     assert generator.image_encoder.compute_output_shape(image) == (None, side, side, channels)
-    assert discriminator.hidden.kernel.shape == (side * side * channels, units)
+    assert sum(discriminator.hidden.rows) == side * side * channels
+    assert all(kernel.shape == (rows, units) for kernel, rows in _blocks(discriminator.hidden))
 
 
 @pytest.mark.parametrize("depth", DECODERS)
@@ -101,3 +106,24 @@ def test_glorot_limits_and_tanh_at_the_end():
     kernel = decoder.deconvolutions[0].kernel.numpy()
     assert abs(kernel).max() <= np.sqrt(6 / (9 * 32 + 9 * 32))
     assert abs(kernel).max() > 0.9 * np.sqrt(6 / (9 * 32 + 9 * 32))
+
+
+def test_block_dense_equals_dense(monkeypatch):
+    """Result, gradients and Glorot's bounds, with the kernel in three blocks."""
+    monkeypatch.setattr("analogy.models.layers.BLOCK_WEIGHTS", 20)
+    x = tf.constant(np.random.default_rng(0).normal(size=(4, 11)), tf.float32)
+    layer, dense = BlockDense(5), keras.layers.Dense(5)
+    layer(x), dense(x)
+    assert layer.rows == [3, 4, 4]
+    kernel = np.concatenate([block.numpy() for block in layer.kernels])
+    limit = np.sqrt(6 / (11 + 5))
+    assert 0.8 * limit < np.abs(kernel).max() <= limit
+    dense.kernel.assign(kernel)
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(x)
+        ours, plain = (tf.reduce_sum(tf.sin(part(x))) for part in (layer, dense))
+    np.testing.assert_allclose(ours, plain, rtol=1e-5)
+    np.testing.assert_allclose(tape.gradient(ours, x), tape.gradient(plain, x), atol=1e-6)
+    at_blocks = tf.concat(tape.gradient(ours, [block.value for block in layer.kernels]), 0)
+    np.testing.assert_allclose(at_blocks, tape.gradient(plain, dense.kernel.value), atol=1e-6)
+    np.testing.assert_allclose(tape.gradient(ours, layer.bias.value), tape.gradient(plain, dense.bias.value), atol=1e-6)

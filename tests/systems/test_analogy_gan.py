@@ -102,7 +102,8 @@ def test_alternating_step_lets_the_discriminator_see_the_updated_generator(build
 
 
 def test_eager_equals_graph(build, batch):
-    eager, graph = build(), build()
+    plain = ("generator_optimizer.name=sgd", "discriminator_optimizer.name=sgd")  # Adam blows rounding up to a whole step
+    eager, graph = build(*plain), build(*plain)
     in_graph = tf.function(graph.train_step)
     for _ in range(2):
         a, b = eager.train_step(batch), in_graph(batch)
@@ -116,6 +117,8 @@ def test_eager_equals_graph(build, batch):
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
 def test_one_replica_equals_two(build, batch, two_replicas, update, optimizer):
     options = (f"update={update}", "generator_optimizer.epsilon=1e-3", "discriminator_optimizer.epsilon=1e-3")
+    # The published rate: a higher one blows the rounding of the first step up in the ones after it.
+    options += ("generator_optimizer.learning_rate=1e-4", "discriminator_optimizer.learning_rate=1e-4")
     options += (f"generator_optimizer.name={optimizer}", f"discriminator_optimizer.name={optimizer}")
     one = build(*options)
     strategy = two_replicas
@@ -152,9 +155,17 @@ def test_dropout_masks_follow_the_example_and_the_step_not_the_replica(build, ba
     assert np.any(whole[0] != whole[1])  # every pass has its own
 
 
+def _start_loss_scales(system, scale):
+    """Below the 32,768 that loss scaling starts from, which may overflow and then rightly skips the first updates."""
+    for optimizer in system.optimizers.values():
+        if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+            optimizer.dynamic_scale.assign(scale)
+
+
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 def test_mixed_precision_steps_stay_close_to_float32(build, batch, precision):
     reference, mixed = build(), build(precision=precision)
+    _start_loss_scales(mixed, 64.0)
     assert mixed.generator.image_encoder.stages[0].convolutions[0].compute_dtype == precision
     a, b = reference.train_step(batch), mixed.train_step(batch)
     for name in a:
@@ -169,12 +180,12 @@ def test_mixed_precision_steps_stay_close_to_float32(build, batch, precision):
 def test_float16_gradients_are_the_float32_ones_times_the_loss_scale(build, batch, terms, cosine):
     """Rounding flips a few ReLUs and pooling choices, which the adversarial path through D feels most."""
     reference, mixed = build("loss.l2=1", terms), build("loss.l2=1", terms, precision="float16")
+    _start_loss_scales(mixed, 64.0)
     plain, scaled = record_gradients(reference), record_gradients(mixed)
     reference.train_step(batch)
     mixed.train_step(batch)
     for name in plain:
-        scale = float(mixed.optimizers[name].dynamic_scale.numpy())
-        assert scale > 1
+        scale = 64.0
         a, b = (np.concatenate([np.ravel(g).astype(np.float64) for g in gs[name]]) for gs in (plain, scaled))
         assert a @ b > cosine * np.linalg.norm(a) * np.linalg.norm(b), name
         assert np.linalg.norm(b) / scale == pytest.approx(np.linalg.norm(a), rel=0.2), name
