@@ -185,54 +185,54 @@ def _run(settings, results_dir: Path, run: Path | None = None) -> None:
     except OSError as error:
         raise UserError(f"{results_dir}: cannot be made: {error.strerror}; choose another --results-dir") from error
     clips = _prepare_data(settings)  # a fault of the data leaves no run folder behind
-    if not is_chief(strategy):
-        _work(settings, clips, strategy, run)
+    if not is_chief(strategy):  # the same steps, no files
+        trainer = _make_trainer(settings, clips, strategy, None, run and run / "checkpoints")
+        trainer.train()
+        trainer.finish()
         return
     folder = RunFolder(run) if run else RunFolder.create(results_dir, settings.experiment)
+    log.info("run folder %s", folder.path)
+    log.debug("experiment %s, scale %s, dataset %s", settings.experiment, settings.scale, settings.data)
     try:
-        _run_in(folder, settings, clips, strategy, precision, began)
+        # A checkpoint that does not fit is refused here, before anything in the folder is written.
+        trainer = _make_trainer(settings, clips, strategy, folder, folder.path / "checkpoints")
+        _run_in(folder, settings, trainer, precision, began)
     finally:
         folder.close()
 
 
-def _work(settings, clips, strategy, run: Path | None) -> None:
-    """A worker other than the chief: the same steps, no files."""
+def _make_trainer(settings, clips, strategy, folder, checkpoints: Path | None):
+    """The system and its trainer, at the newest checkpoint if there is one."""
     from analogy.systems import SYSTEMS
     from analogy.training.loop import Trainer, build_system
 
     system = build_system(SYSTEMS[settings.system], settings, strategy)
-    trainer = Trainer(system, clips, settings, strategy, None, run and run / "checkpoints")
+    trainer = Trainer(system, clips, settings, strategy, folder, checkpoints)
     trainer.resume()
-    trainer.train()
-    trainer.finish()
+    return trainer
 
 
-def _run_in(folder, settings, clips, strategy, precision: str, began: float) -> None:
-    from analogy.systems import SYSTEMS
+def _run_in(folder, settings, trainer, precision: str, began: float) -> None:
+    """Train and finish inside the run folder, whose summary says at every moment how far the run is."""
     from analogy.training.environment import describe_environment
-    from analogy.training.loop import Trainer, build_system, write_pages
+    from analogy.training.loop import write_pages
     from analogy.training.run_folder import write_json
     from analogy.training.stop import Stopped
 
-    log.info("run folder %s", folder.path)
-    log.debug("experiment %s, scale %s, dataset %s", settings.experiment, settings.scale, settings.data)
+    system, strategy = trainer.system, trainer.strategy
     write_settings(settings, folder.path / "settings.yaml")
     write_json(folder.path / "environment.json", describe_environment(strategy))
     folder.update_summary(
         experiment=settings.experiment, summary=settings.summary, source=settings.source, system=settings.system,
-        dataset=settings.data.dataset, scale=settings.scale, status="running", steps=0, seed=settings.seed,
-        precision=precision, replicas=strategy.num_replicas_in_sync,
+        dataset=settings.data.dataset, scale=settings.scale, status="running", steps=int(trainer.step.numpy()),
+        seed=settings.seed, precision=precision, replicas=strategy.num_replicas_in_sync,
+        parameters=system.parameters(), protocol=system.protocol(trainer.clips),
     )  # fmt: skip
-    seconds = {"data": time.monotonic() - began}  # starting TensorFlow included
+    write_pages(folder)
+    started = time.monotonic()
+    seconds = {"data": started - began}  # starting TensorFlow and building the networks included
     status = "failed"
-    trainer = None
     try:
-        system = build_system(SYSTEMS[settings.system], settings, strategy)
-        folder.update_summary(parameters=system.parameters(), protocol=system.protocol(clips))
-        trainer = Trainer(system, clips, settings, strategy, folder, folder.path / "checkpoints")
-        trainer.resume()
-        write_pages(folder)
-        started = time.monotonic()
         try:
             trainer.train()
         finally:
@@ -249,8 +249,7 @@ def _run_in(folder, settings, clips, strategy, precision: str, began: float) -> 
     finally:
         seconds["total"] = time.monotonic() - began
         known = {**folder.summary.get("seconds", {}), **{name: round(value, 2) for name, value in seconds.items()}}
-        step = int(trainer.step.numpy()) if trainer else 0
-        folder.update_summary(status=status, steps=step, seconds=known)
+        folder.update_summary(status=status, steps=int(trainer.step.numpy()), seconds=known)
         write_pages(folder)
     _say_result(folder)
 

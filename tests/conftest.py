@@ -16,7 +16,8 @@ PENN_ACTION = ROOT.parent / "shared" / "data" / "penn_action"
 
 # Small enough for a step in milliseconds; every layer is still there.
 TINY = (
-    "data.image_size=32", "generator.width=0.125", "discriminator.units=16", "training.batch_size=4",
+    "data.image_size=32", "generator.width=0.125", "discriminator.width=0.125", "discriminator.units=16",
+    "training.batch_size=4",
     "training.log_every=2", "training.checkpoint_every=4", "training.sample_every=1000", "training.steps_per_call=2",
     "training.precision=float32", "training.steps=8",
 )  # fmt: skip

@@ -20,7 +20,6 @@ class AnalogyGenerator(keras.Model):
         image_channels: 3 or 1.
         width: multiplier of all channels.
         simplified_pose_encoder: one convolution per stage in f_pose (paper 3.4.1).
-        initializer: of the convolutions' kernels.
     """
 
     def __init__(
@@ -30,14 +29,12 @@ class AnalogyGenerator(keras.Model):
         image_channels: int,
         width: float = 1.0,
         simplified_pose_encoder: bool = False,
-        initializer: str = "glorot_uniform",
         name: str = "generator",
     ):
         super().__init__(name=name)
-        common = {"width": width, "initializer": initializer}
-        self.image_encoder = Encoder(depth, **common, name="image_encoder")
-        self.pose_encoder = Encoder(depth, **common, simplified=simplified_pose_encoder, name="pose_encoder")
-        self.decoder = Decoder(depth, image_channels=image_channels, **common, name="decoder")
+        self.image_encoder = Encoder(depth, width=width, name="image_encoder")
+        self.pose_encoder = Encoder(depth, width=width, simplified=simplified_pose_encoder, name="pose_encoder")
+        self.decoder = Decoder(depth, image_channels=image_channels, width=width, name="decoder")
 
     def build(self, input_shape):
         image, pose, _ = input_shape
@@ -71,7 +68,7 @@ class Discriminator(keras.Model):
     The dropout mask is an input, so that noise is a function of (seed, step, example) and not of the device.
 
     Args:
-        depth, width, initializer: as the generator's.
+        depth, width: as the generator's.
         units: width of the fully connected layer.
     """
 
@@ -81,11 +78,10 @@ class Discriminator(keras.Model):
         depth: int,
         width: float = 1.0,
         units: int = 1024,
-        initializer: str = "glorot_uniform",
         name: str = "discriminator",
     ):
         super().__init__(name=name)
-        self.encoder = Encoder(depth, width=width, initializer=initializer, name="stages")
+        self.encoder = Encoder(depth, width=width, name="stages")
         self.flatten = keras.layers.Flatten(name="flatten")
         self.hidden = BlockDense(units, dtype="float32", name="hidden")
         self.logit = keras.layers.Dense(1, name="logit", dtype="float32")

@@ -39,11 +39,10 @@ class Stage(keras.layers.Layer):
     The last activation follows the pooling: leaky ReLU is monotonic, so the result is the same at a quarter of the work.
     """
 
-    def __init__(self, channels: int, repeats: int, *, initializer: str = "glorot_uniform", **kwargs):
+    def __init__(self, channels: int, repeats: int, **kwargs):
         super().__init__(**kwargs)
         self.convolutions = [
-            keras.layers.Conv2D(channels, 3, padding="same", kernel_initializer=initializer, name=f"conv{index + 1}")
-            for index in range(repeats)
+            keras.layers.Conv2D(channels, 3, padding="same", name=f"conv{index + 1}") for index in range(repeats)
         ]
         self.pool = keras.layers.MaxPooling2D(2, name="pool")
 
@@ -64,12 +63,12 @@ class Stage(keras.layers.Layer):
         return (batch, *halves, self.convolutions[-1].filters)
 
 
-def deconvolution(channels: int, stride: int, activation: str = "relu", *, initializer: str = "glorot_uniform", name=None):
+def deconvolution(channels: int, stride: int, activation: str = "relu", *, name=None):
     """A 3 x 3 SAME transposed convolution.
 
     With stride 1 it is a convolution with the flipped kernel; it is kept as that convolution, which is the faster kernel.
     """
-    options = {"padding": "same", "activation": activation, "kernel_initializer": initializer, "name": name}
+    options = {"padding": "same", "activation": activation, "name": name}
     if stride == 1:
         return keras.layers.Conv2D(channels, 3, **options)
     return keras.layers.Conv2DTranspose(channels, 3, strides=stride, **options)

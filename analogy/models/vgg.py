@@ -27,7 +27,6 @@ class Encoder(keras.Model):
         depth: number of stages, 2 to 5 (the latent is "pool<depth>").
         width: multiplier of the channels.
         simplified: one convolution per stage instead of two or three.
-        initializer: of the kernels; the published networks take Glorot's.
     """
 
     def __init__(
@@ -36,12 +35,11 @@ class Encoder(keras.Model):
         *,
         width: float = 1.0,
         simplified: bool = False,
-        initializer: str = "glorot_uniform",
         name: str = "encoder",
     ):
         super().__init__(name=name)
         self.stages = [
-            Stage(channels, 1 if simplified else repeats, initializer=initializer, name=f"stage{index + 1}")
+            Stage(channels, 1 if simplified else repeats, name=f"stage{index + 1}")
             for index, (channels, repeats) in enumerate(stages(depth, width))
         ]
 
@@ -84,9 +82,7 @@ class Decoder(keras.Model):
     ReLU after every deconvolution, tanh after the last.
     """
 
-    def __init__(
-        self, depth: int, *, image_channels: int, width: float = 1.0, initializer: str = "glorot_uniform", name="decoder"
-    ):
+    def __init__(self, depth: int, *, image_channels: int, width: float = 1.0, name="decoder"):
         super().__init__(name=name)
         plan = decoder_plan(depth, image_channels, width)
         self.deconvolutions = [
@@ -94,7 +90,6 @@ class Decoder(keras.Model):
                 channels,
                 stride,
                 "tanh" if index == len(plan) - 1 else "relu",
-                initializer=initializer,
                 name=f"deconv{index + 1}",
             )
             for index, (channels, stride) in enumerate(plan)

@@ -16,10 +16,10 @@ class GeneratorSettings(Section):
     width: PositiveFloat
     pose_encoder: Literal["full", "simplified"]
     heatmap_sigma: PositiveFloat
-    initializer: Literal["glorot_uniform", "he_uniform"]
 
 
 class DiscriminatorSettings(Section):
+    width: PositiveFloat
     units: PositiveInt
     dropout: Annotated[float, Field(ge=0, lt=1)]
 

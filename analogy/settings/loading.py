@@ -152,8 +152,10 @@ def load_settings(path: Path, schemas: Mapping[str, type[Settings]], *, scale: s
         UserError: naming the file, the key and the nearest valid one.
     """
     content = read_experiment(path)
-    demo = content.pop("demo", None)
-    if scale == "demo" and isinstance(demo, Mapping):
+    demo = content.pop("demo", {})
+    if not isinstance(demo, Mapping):
+        raise UserError(f"{path}: demo: expected the settings that differ at demo scale, found {demo!r}")
+    if scale == "demo":
         content = merge(content, demo)
     content = apply_overrides(merge(content, {"scale": scale}), overrides)
     system = content.get("system")

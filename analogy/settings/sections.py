@@ -4,13 +4,34 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PositiveInt,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 
 class Section(BaseModel):
     """A frozen group of keys: an unknown key is an error."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _true_is_not_one(cls, value: object, info: ValidationInfo) -> object:
+        """Python takes true for 1 and 1 for true; in a settings file either is a mistake."""
+        wants_bool = cls.model_fields[info.field_name].annotation is bool
+        if isinstance(value, bool) and not wants_bool:
+            raise ValueError("true and false have no meaning here")
+        if wants_bool and not isinstance(value, bool):
+            raise ValueError("choose true or false")
+        return value
 
 
 def _clip_name(value: object) -> object:
@@ -42,8 +63,9 @@ class DataSettings(Section):
     @classmethod
     def _square(cls, values: dict) -> dict:
         """`image_size: 224` means 224 x 224."""
-        if isinstance(values, dict) and isinstance(values.get("image_size"), int):
-            values = {**values, "image_size": (values["image_size"], values["image_size"])}
+        side = values.get("image_size") if isinstance(values, dict) else None
+        if isinstance(side, int) and not isinstance(side, bool):
+            values = {**values, "image_size": (side, side)}
         return values
 
     @model_validator(mode="after")

@@ -55,10 +55,11 @@ class AnalogyGan(System):
             image_channels=self.channels,
             width=shape.width,
             simplified_pose_encoder=shape.pose_encoder == "simplified",
-            initializer=shape.initializer,
         )
         self.discriminator = Discriminator(
-            depth=shape.depth, width=shape.width, units=settings.discriminator.units, initializer=shape.initializer
+            depth=shape.depth,
+            width=settings.discriminator.width,
+            units=settings.discriminator.units,
         )
         self._build()
         # The constant network of the feature loss is neither trained nor checkpointed.

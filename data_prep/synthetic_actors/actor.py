@@ -67,11 +67,11 @@ class Actor:
             skin=shade(skin, rng.uniform(0.93, 1.05)),
             hair=shade(hair, rng.uniform(0.8, 1.2)),
             hair_style=str(rng.choice(["short", "short", "long", "bun", "cap", "bald"])),
-            shirt=draw_colour(rng, (0.35, 0.95), (0.45, 0.98)),
+            shirt=draw_colour(rng, (0.35, 0.95), (0.2, 0.55)),
             pattern=str(rng.choice(["plain", "stripe", "hoops", "logo"])),
             accent=draw_colour(rng, (0.0, 0.9), (0.25, 1.0)),
             sleeve=float(rng.choice([0.0, 0.55, 0.7, 2.0])),
-            trousers=draw_colour(rng, (0.1, 0.7), (0.15, 0.6)),
+            trousers=draw_colour(rng, (0.1, 0.7), (0.08, 0.35)),
             leg=float(rng.choice([0.75, 0.9, 2.0, 2.0])),
             shoes=draw_colour(rng, (0.0, 0.7), (0.2, 0.95)),
         )

@@ -173,37 +173,6 @@ def situp(body, phase, rng):
     return Act(figure, (Prop("mat", mat, 0.0, tuple(int(v) for v in rng.integers(50, 150, 3))),))
 
 
-def bench_press(body, phase, rng):
-    """A bar from the breast to straight arms, lying on a bench."""
-    time = len(phase)
-    press = track(phase, {0.0: 1.0, 0.06: 1.0, 0.5: 0.0}, loop=True)
-    pad = 0.26 * body.height
-    pelvis = still([0, pad + 0.06 * body.height, 0], time)
-    trunk = build_trunk(body, pelvis, lean=-90)
-    rise = (0.34 + 0.62 * press) * body.arm
-    slide = (0.24 - 0.18 * press) * body.arm  # the bar comes down to the breast and goes up over the shoulders
-    hands = trunk.neck[:, None] + pair(1.45 * body.shoulder, rise, slide)
-    feet = still(pair(0.16 * body.height, body.ankle, 0.5 * body.leg), time)
-    figure = build_figure(
-        body,
-        trunk,
-        hands=hands,
-        feet=feet,
-        elbows=pair(1, -0.7, 0.5),
-        knees=pair(0.3, 0.6, 1),
-        toes=pair(0.2, 0, 1),
-        gaze=-84,
-    )
-    head_end, seat_end = -body.torso - 0.14 * body.height, 0.08 * body.height
-    rods = [
-        Prop("rod", still([[x, pad - 0.035, head_end], [x, pad - 0.035, seat_end]], time), 0.035, RUBBER)
-        for x in (-0.05 * body.height, 0.05 * body.height)
-    ]
-    for z in (head_end + 0.12, seat_end - 0.12):
-        rods.append(Prop("rod", still([[0, 0.02, z], [0, pad - 0.05, z]], time), 0.031, STEEL))
-    return Act(figure, (*barbell(figure, body, draw_plate_colour(rng)), *rods))
-
-
 def clean_and_jerk(body, phase, rng):
     """Floor, pull, catch on the shoulders, stand, dip, and the bar overhead."""
     low = rng.uniform(0.46, 0.52)

@@ -28,7 +28,6 @@ class Motion:
 
 MOTIONS = {
     "baseball_pitch": Motion(sports.baseball_pitch, None, handed=True),
-    "bench_press": Motion(exercises.bench_press, (20, 32), SIDE_VIEWS, lying=True),
     "bowl": Motion(sports.bowl, None, handed=True),
     "clean_and_jerk": Motion(exercises.clean_and_jerk, None),
     "golf_swing": Motion(sports.golf_swing, None, handed=True),

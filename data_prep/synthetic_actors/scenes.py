@@ -7,7 +7,7 @@ from data_prep.synthetic_actors.canvas import SUPERSAMPLING, Camera, Canvas, dra
 
 FOREGROUND = 251  # on the owner map: hides every joint behind it
 
-HAZE, HAZE_LEVEL = 0.6, 235.0
+HAZE, HAZE_LEVEL = 0.7, 235.0
 
 
 def draw_scene(camera: Camera, size: int, rng: np.random.Generator):

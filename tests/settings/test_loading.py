@@ -95,7 +95,8 @@ def test_an_unknown_key_of_a_file_names_the_file(write):
     ("key", "value"),
     [("training.steps", "ten"), ("training.steps", "0"), ("loss.l2", "-1"), ("data.crop", "wide"), ("seed", "1.5"),
      ("data.train_clips", "true"), ("data.test_clips", "[[1]]"), ("data.image_size", "big"), ("training", "5"),
-     ("discriminator.dropout", "1"), ("training.devices", "tpu"), ("generator_optimizer.learning_rate", "null")],
+     ("discriminator.dropout", "1"), ("training.devices", "tpu"), ("generator_optimizer.learning_rate", "null"),
+     ("seed", "true"), ("data.gray", "1"), ("data.image_size", "true"), ("loss.l2", ".inf"), ("loss.l2", ".nan")],
 )  # fmt: skip
 def test_an_ill_typed_value_names_its_key(key, value):
     lines = complaint(f"{key}={value}").splitlines()
@@ -125,12 +126,16 @@ def test_an_unknown_system_names_the_known_ones(system):
     assert ": system: " in message and message.endswith("is not one of analogy_gan")
 
 
+def test_a_demo_block_that_is_no_mapping_is_an_error(write):
+    assert "mine.yaml: demo: expected" in complaint(path=write("demo: 5"))
+
+
 def test_the_demo_block_counts_only_at_scale_demo(write):
     path = write("seed: 1\ntraining: {steps: 7}\ndemo:\n  seed: 2\n  training: {batch_size: 3}")
     paper, demo = load(path=path), load(path=path, scale="demo")
     assert (paper.scale, paper.seed, paper.training.steps, paper.training.batch_size) == ("paper", 1, 7, 4)
     assert (demo.seed, demo.training.batch_size) == (2, 3)
-    assert demo.training.steps == 700, "an inherited demo block outranks the file's own training block"
+    assert demo.training.steps == 1500, "an inherited demo block outranks the file's own training block"
     assert (paper.data.image_size, demo.data.image_size) == ((224, 224), (64, 64))
     assert load("seed=3", path=path, scale="demo").seed == 3
 

@@ -136,8 +136,10 @@ def test_a_checkpoint_of_another_architecture_is_one_clear_line(finished, run_ex
 
     copy = tmp_path / "results" / "analogy_pool3" / "copy"
     shutil.copytree(finished[0], copy)
+    kept = [(copy / name).read_bytes() for name in ("settings.yaml", "summary.json", "metrics.jsonl")]
     process = run_experiment("--resume", copy, "--set", "generator.width=0.25", "--steps", 10, exp=None, tiny=False)
     assert process.returncode == 2
+    assert kept == [(copy / name).read_bytes() for name in ("settings.yaml", "summary.json", "metrics.jsonl")]
     assert "belongs to another architecture" in process.stderr and "Traceback" not in process.stderr
 
 
