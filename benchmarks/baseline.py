@@ -21,11 +21,11 @@ def _leaky(x):
     return tf.nn.leaky_relu(x, 0.2)
 
 
-def _encoder(settings, side: int, channels: int, *, simplified: bool = False) -> keras.Sequential:
+def _encoder(depth: int, width: float, side: int, channels: int, *, simplified: bool = False) -> keras.Sequential:
     layers = [keras.Input((side, side, channels))]
-    for width, repeats in stages(settings.generator.depth, settings.generator.width):
+    for filters, repeats in stages(depth, width):
         for _ in range(1 if simplified else repeats):
-            layers.append(keras.layers.Conv2D(width, 3, padding="same", activation=_leaky))
+            layers.append(keras.layers.Conv2D(filters, 3, padding="same", activation=_leaky))
         layers.append(keras.layers.MaxPooling2D(2))
     return keras.Sequential(layers)
 
@@ -50,8 +50,9 @@ class Baseline:
     def __init__(self, settings: AnalogyGanSettings, *, train: bool = True):
         self.settings, self.side = settings, settings.data.image_size[0]
         channels, simplified = settings.data.channels, settings.generator.pose_encoder == "simplified"
-        self.f_img = _encoder(settings, self.side, channels)
-        self.f_pose = _encoder(settings, self.side, JOINTS, simplified=simplified)
+        shape = settings.generator.depth, settings.generator.width
+        self.f_img = _encoder(*shape, self.side, channels)
+        self.f_pose = _encoder(*shape, self.side, JOINTS, simplified=simplified)
         self.f_dec = _decoder(settings, self.f_img.output_shape[1:])
         self.generator_weights = [v for part in (self.f_img, self.f_pose, self.f_dec) for v in part.trainable_variables]
         if train:
@@ -61,7 +62,7 @@ class Baseline:
                 keras.layers.Dropout(settings.discriminator.dropout),
                 keras.layers.Dense(1),
             ]
-            encoder = _encoder(settings, self.side, channels + JOINTS)
+            encoder = _encoder(settings.generator.depth, settings.discriminator.width, self.side, channels + JOINTS)
             self.d = keras.Sequential([keras.Input((self.side, self.side, channels + JOINTS)), *encoder.layers, *tail])
             self.generator_adam = self._adam(settings.generator_optimizer, self.generator_weights)
             self.discriminator_adam = self._adam(settings.discriminator_optimizer, self.d.trainable_variables)

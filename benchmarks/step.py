@@ -18,7 +18,8 @@ def main() -> None:
     o = options.parse_args()
     settings = make_settings(
         data__image_size=o.image_size, training__batch_size=o.batch, training__precision=o.precision,
-        generator__width=o.width, discriminator__units=o.units,
+        generator__width=o.width, discriminator__width=o.width,
+        discriminator__units=o.units,
     )  # fmt: skip
     batch = random_batch(o.batch, o.image_size)
     wanted = [o.only] if o.only else ["baseline", "ours", "alternating"]

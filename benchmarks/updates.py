@@ -35,7 +35,8 @@ def main() -> None:
     for update in ("fused", "alternating"):
         settings = make_settings(
             "demo", update=update, seed=o.seed, data__image_size=o.image_size, training__batch_size=o.batch,
-            training__precision="float32", generator__width=o.width, discriminator__units=o.units,
+            training__precision="float32", generator__width=o.width, discriminator__width=o.width,
+            discriminator__units=o.units,
         )  # fmt: skip
         curves[update] = train(settings, open_clips(settings, o.data_dir), o.steps)
     print(f"means since the row before, {o.image_size} px, batch {o.batch}, width {o.width}, seed {o.seed}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 import tensorflow as tf
@@ -101,8 +102,11 @@ def pair_batches(
         return {"step": step, "position": position, **now, **then}
 
     start = context.start_step * context.local_replicas
-    return (
-        tf.data.Dataset.range(start, tf.int64.max)
-        .map(element, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-        .prefetch(tf.data.AUTOTUNE)
+    batches = tf.data.Dataset.range(start, tf.int64.max)
+    batches = batches.map(element, num_parallel_calls=os.cpu_count() or 1, deterministic=True).prefetch(
+        2 * context.local_replicas
     )
+    # Fixed numbers, not tuned ones: after minutes of training the tuner's thread holds up the end of a run for most of one.
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return batches.with_options(options)
