@@ -65,6 +65,7 @@ class AnalogyGan(System):
         # The constant network of the feature loss is neither trained nor checkpointed.
         self.features = load_vgg_features(settings.loss.feature_weights) if settings.loss.feature else None
         self.models = {"generator": self.generator, "discriminator": self.discriminator}
+        self._paint_in_graph = tf.function(self._paint, reduce_retracing=True)
 
     def _build(self) -> None:
         image = (None, *self.image_size, self.channels)
@@ -240,22 +241,31 @@ class AnalogyGan(System):
 
     # ---------------------------------------------------------------- prediction
 
-    @tf.function(reduce_retracing=True)
     def _paint(self, image, joints, visibility, crop, next_joints, next_visibility, next_crop):
-        """One reference [1, ...] and n target poses -> uint8 [n, H, W, C]; the reference is encoded once."""
+        """One reference [1, ...] and T target poses -> uint8 [T, H, W, C].
+
+        The reference is encoded once, and `evaluation.frames_per_call` frames are painted at a time: faster than one by
+        one or all at once, and a long clip takes no more memory than a short one.
+        """
         reference = self.generator.encode(to_unit(image), self.pose(joints, visibility, crop))
-        return to_bytes(self.generator.paint(reference, self.pose(next_joints, next_visibility, next_crop)))
+        count, most = tf.shape(next_joints)[0], self.settings.evaluation.frames_per_call
+        parts = tf.maximum((count + most - 1) // most, 1)
+        size = (count + parts - 1) // parts  # the parts are of one size; the last is filled up
+
+        def part(index):
+            chosen = tf.minimum(index * size + tf.range(size), count - 1)
+            pose = [tf.gather(x, chosen) for x in (next_joints, next_visibility, next_crop)]
+            return to_bytes(self.generator.paint(reference, self.pose(*pose)))
+
+        painted = tf.map_fn(part, tf.range(parts), fn_output_signature=tf.uint8, parallel_iterations=1)
+        return tf.reshape(painted, [-1, *self.image_size, self.channels])[:count]
 
     def predict(self, clip: LoadedClip, reference: int, targets: np.ndarray) -> np.ndarray:
         """Paint the frames `targets` [n] of a clip from its frame `reference` and the true poses: uint8 [n, H, W, C]."""
-        r, per_call = [reference], self.settings.evaluation.frames_per_call
+        r = [reference]
         given = (clip.images[r], clip.joints[r], clip.visibility[r], clip.crop[r])
-        parts = []
-        for start in range(0, len(targets), per_call):
-            t = np.resize(targets[start : start + per_call], per_call)  # the last call repeats frames: one shape, one trace
-            painted = self._paint(*given, clip.joints[t], clip.visibility[t], clip.crop[t]).numpy()
-            parts.append(painted[: len(targets) - start])
-        return np.concatenate(parts)
+        wanted = (clip.joints[targets], clip.visibility[targets], clip.crop[targets])
+        return self._paint_in_graph(*given, *wanted).numpy()
 
     def _pose_pictures(self, clip: LoadedClip, frames) -> np.ndarray:
         """Heatmaps of the given frames, [n, H, W, 13] in 0..1."""
@@ -331,8 +341,8 @@ class AnalogyGan(System):
         @tf.function(input_signature=[frames(1, "frame"), *pose(1), *pose(None, "next_"), _crop_spec(1)])
         def generate_clip(frame, joints, visibility, next_joints, next_visibility, crop):
             """One frame with its pose, and T next poses -> T frames; the reference is encoded once."""
-            reference = self.generator.encode(to_unit(frame), self.pose(joints, visibility, crop))
-            return {"frames": to_bytes(self.generator.paint(reference, self.pose(next_joints, next_visibility, crop)))}
+            next_crop = tf.repeat(crop, tf.shape(next_joints)[0], 0)
+            return {"frames": self._paint(frame, joints, visibility, crop, next_joints, next_visibility, next_crop)}
 
         return {"generate": generate, "generate_clip": generate_clip}
 
