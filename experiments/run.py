@@ -64,7 +64,8 @@ def main(
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM):
             raise
-        _fail(f"{error.filename or 'a file'}: cannot be written: {error.strerror}", 2)
+        where = error.filename or (resume or results_dir)
+        _fail(f"{where}: cannot be written: {error.strerror}", 2)
 
 
 def _fail(message: str, code: int) -> NoReturn:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import tensorflow as tf
@@ -40,8 +41,10 @@ class Checkpoints:
         try:
             self._manager.save(checkpoint_number=int(self.step.numpy()))
         except tf.errors.OpError as error:
-            folder = self._manager.directory
-            raise UserError(f"{folder}: the checkpoint cannot be written ({_first_line(error)})") from error
+            raise UserError(
+                f"{self._manager.directory}: the checkpoint cannot be written ({_first_line(error)}); "
+                "make room there, then go on with --resume"
+            ) from error
 
     def restore(self) -> list:
         """Restore the newest checkpoint, if there is one; returns the pending rows.
@@ -64,5 +67,6 @@ class Checkpoints:
 
 
 def _first_line(error: Exception) -> str:
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    return lines[0][:160] if lines else type(error).__name__
+    text = re.sub(r"\{\{.*?\}\}+ ?", "", str(error))  # TensorFlow's names of graph nodes
+    lines = [line for line in text.splitlines() if line.strip()]
+    return lines[0][:240] if lines else type(error).__name__

@@ -1,8 +1,10 @@
 """A run that is killed, stopped, spoilt or doubled: in processes of their own, as a user would meet it."""
 
 import json
+import shutil
 import signal
 import socket
+import subprocess
 import time
 from pathlib import Path
 
@@ -131,9 +133,39 @@ def test_a_second_run_on_the_same_folder_is_refused_and_a_dead_lock_is_not_in_th
     RunFolder(run).close()
 
 
-def test_a_checkpoint_of_another_architecture_is_one_clear_line(finished, run_experiment, tmp_path):
-    import shutil
+@pytest.fixture
+def small_disk(tmp_path):
+    """small_disk("300k") -> an empty disk of that size."""
+    mounted = []
 
+    def mount(size):
+        folder = tmp_path / size
+        folder.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+        if shutil.which("mount") is None or subprocess.run(command, capture_output=True).returncode:
+            pytest.skip("mounting a small disk takes Linux and its administrator's rights")
+        mounted.append(folder)
+        return folder
+
+    yield mount
+    for folder in mounted:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.parametrize(("size", "message"), [("300k", "the checkpoint cannot be written"), ("2m", "cannot be written")])
+def test_a_full_disk_is_one_clear_line_and_leaves_no_half_file(small_disk, run_experiment, actors, size, message):
+    disk = small_disk(size)
+    process = run_experiment("--results-dir", disk, "--data-dir", actors, "--scale", "demo")
+    assert process.returncode == 2
+    last = process.stderr.strip().splitlines()[-1]
+    assert str(disk) in last and message in last and "Traceback" not in process.stderr
+    summary = json.loads((only_run(disk) / "summary.json").read_text())
+    assert summary["status"] == "failed"
+    files = [path for path in disk.rglob("*") if path.is_file() and path.name != ".lock"]
+    assert not [path for path in files if path.name.startswith(".") or path.suffix == ".partial"]
+
+
+def test_a_checkpoint_of_another_architecture_is_one_clear_line(finished, run_experiment, tmp_path):
     copy = tmp_path / "results" / "analogy_pool3" / "copy"
     shutil.copytree(finished[0], copy)
     kept = [(copy / name).read_bytes() for name in ("settings.yaml", "summary.json", "metrics.jsonl")]
