@@ -30,6 +30,19 @@ class FusedAdam(keras.optimizers.Adam):
         )
 
 
+class LossScaling(keras.optimizers.LossScaleOptimizer):
+    """Dynamic loss scaling that skips an update when the gradients of ANY replica overflow.
+
+    Keras asks the first replica alone, as if gradients had been summed by then; they have not, and the overflow of
+    another replica would reach the weights of all.
+    """
+
+    def check_finite(self, grads):
+        finite = super().check_finite(grads)
+        overflows = tf.distribute.get_replica_context().all_reduce("SUM", tf.cast(~finite, tf.float32))
+        return overflows < 0.5
+
+
 def _handle(variable):
     """The resource of a variable; under a strategy, of the copy on the device that is being updated."""
     return (variable.value if isinstance(variable, keras.Variable) else variable).handle
@@ -51,7 +64,7 @@ def make_optimizer(settings, variables, *, loss_scaling: bool = False) -> keras.
     else:
         optimizer = FusedAdam(rate, beta_1=settings.beta_1, beta_2=settings.beta_2, epsilon=settings.epsilon)
     if loss_scaling:
-        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+        optimizer = LossScaling(optimizer)
     assert variables, "an optimiser without variables would train nothing"
     optimizer.build(variables)
     return optimizer

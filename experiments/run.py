@@ -124,13 +124,12 @@ def _prepare_data(settings):
     from analogy.data.clips import ClipDataset
     from analogy.data.prepared import PreparedClips
     from data_prep.penn_action import prepare_penn_action
+    from data_prep.synthetic_actors import VERSION, write_synthetic_actors
 
     data = settings.data
     cache = Path(data.cache or os.environ.get("ANALOGY_CACHE") or Path.home() / ".cache" / "analogy").expanduser()
-    source = Path(data.folder) if data.folder else cache / "synthetic_actors" / "seed-0"
+    source = Path(data.folder) if data.folder else cache / "synthetic_actors" / f"version-{VERSION}-seed-0"
     if data.folder is None and not source.exists():
-        from data_prep.synthetic_actors import write_synthetic_actors
-
         log.info("rendering synthetic_actors into %s", source)
         write_synthetic_actors(source)
     prepared = PreparedClips.open(prepare_penn_action(source, cache / "prepared", name=data.dataset))

@@ -22,7 +22,8 @@ from analogy.errors import UserError
 from data_prep.synthetic_actors.clip import ClipPlan, write_clip
 from data_prep.synthetic_actors.motions import MOTIONS
 
-__all__ = ["MOTIONS", "write_synthetic_actors"]
+__all__ = ["MOTIONS", "VERSION", "write_synthetic_actors"]
+VERSION = 1  # of the pictures: raise it when the same seed gives other bytes, so that no old rendering is taken for a new one
 MOST_CLIPS = 9999  # clip names have four digits
 
 

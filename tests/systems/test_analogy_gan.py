@@ -191,6 +191,29 @@ def test_float16_gradients_are_the_float32_ones_times_the_loss_scale(build, batc
         assert np.linalg.norm(b) / scale == pytest.approx(np.linalg.norm(a), rel=0.2), name
 
 
+@pytest.mark.parametrize("overflowing", [0, 1])
+def test_an_overflow_on_any_replica_skips_the_update_on_all(two_replicas, overflowing):
+    from analogy.optimizers import LossScaling
+
+    with two_replicas.scope():
+        variable = keras.Variable([1.0, 2.0])
+        optimizer = LossScaling(keras.optimizers.SGD(0.5), initial_scale=8.0)
+        optimizer.build([variable])
+
+    def gradient(context):
+        bad = context.replica_id_in_sync_group == overflowing
+        return tf.constant([np.inf if bad else 8.0, 8.0])
+
+    overflow = two_replicas.experimental_distribute_values_from_function(gradient)
+    fine = two_replicas.experimental_distribute_values_from_function(lambda _: tf.constant([4.0, 4.0]))
+    apply = tf.function(lambda g: two_replicas.run(lambda g: optimizer.apply([g], [variable]), (g,)))
+    apply(overflow)
+    np.testing.assert_array_equal(variable.numpy(), [1.0, 2.0])
+    assert float(optimizer.dynamic_scale.numpy()) == 4.0
+    apply(fine)  # the sum of two replicas' gradients of 1, times 0.5
+    np.testing.assert_allclose(variable.numpy(), [0.0, 1.0])
+
+
 def test_fused_adam_equals_keras_adam():
     from analogy.optimizers import FusedAdam
 
