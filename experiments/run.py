@@ -169,6 +169,7 @@ def _run(settings, results_dir: Path, run: Path | None = None) -> None:
     keep_freed_memory()
     from analogy.training.distribute import check_batch, is_chief, make_strategy
     from analogy.training.precision import resolve_precision, use_precision
+    from analogy.training.run_folder import RunFolder
 
     began = time.monotonic()
     strategy = make_strategy(settings.training.devices)  # before anything else touches a device
@@ -177,8 +178,6 @@ def _run(settings, results_dir: Path, run: Path | None = None) -> None:
     use_precision(precision)
     replicas = strategy.num_replicas_in_sync
     log.info("%d replica(s), %s", replicas, precision)
-
-    from analogy.training.run_folder import RunFolder
 
     try:
         results_dir.mkdir(parents=True, exist_ok=True)

@@ -12,14 +12,13 @@ import pytest
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 ROOT = Path(__file__).parent.parent
 CONFIGS = ROOT / "experiments" / "configs"
-PENN_ACTION = ROOT.parent / "shared" / "data" / "penn_action"
+SHARED_DATA = ROOT.parent / "shared" / "data"
 
 # Small enough for a step in milliseconds; every layer is still there.
 TINY = (
     "data.image_size=32", "generator.width=0.125", "discriminator.width=0.125", "discriminator.units=16",
-    "training.batch_size=4",
-    "training.log_every=2", "training.checkpoint_every=4", "training.sample_every=1000", "training.steps_per_call=2",
-    "training.precision=float32", "training.steps=8",
+    "training.batch_size=4", "training.log_every=2", "training.checkpoint_every=4", "training.sample_every=1000",
+    "training.steps_per_call=2", "training.precision=float32", "training.steps=8",
 )  # fmt: skip
 
 
@@ -85,9 +84,20 @@ def clips(prepared, tiny):
 @pytest.fixture(scope="session")
 def penn_action() -> Path:
     """The folder of real clips and labels."""
-    if not PENN_ACTION.is_dir():
-        pytest.skip(f"the real Penn Action sample is not here ({PENN_ACTION.name} beside the repository)")
-    return PENN_ACTION
+    return _shared("penn_action")
+
+
+@pytest.fixture(scope="session")
+def penn_action_splits() -> Path:
+    """The folder of published split files."""
+    return _shared("penn_action_splits")
+
+
+def _shared(name: str) -> Path:
+    folder = SHARED_DATA / name
+    if not folder.is_dir():
+        pytest.skip(f"the real data are not here (shared/data/{name} beside the repository)")
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -103,9 +103,8 @@ def pair_batches(
 
     start = context.start_step * context.local_replicas
     batches = tf.data.Dataset.range(start, tf.int64.max)
-    batches = batches.map(element, num_parallel_calls=os.cpu_count() or 1, deterministic=True).prefetch(
-        2 * context.local_replicas
-    )
+    batches = batches.map(element, num_parallel_calls=os.cpu_count() or 1, deterministic=True)
+    batches = batches.prefetch(2 * context.local_replicas)
     # Fixed numbers, not tuned ones: after minutes of training the tuner's thread holds up the end of a run for most of one.
     options = tf.data.Options()
     options.autotune.enabled = False

@@ -23,13 +23,7 @@ class AnalogyGenerator(keras.Model):
     """
 
     def __init__(
-        self,
-        *,
-        depth: int,
-        image_channels: int,
-        width: float = 1.0,
-        simplified_pose_encoder: bool = False,
-        name: str = "generator",
+        self, *, depth: int, image_channels: int, width: float = 1.0, simplified_pose_encoder: bool = False, name="generator"
     ):
         super().__init__(name=name)
         self.image_encoder = Encoder(depth, width=width, name="image_encoder")
@@ -72,14 +66,7 @@ class Discriminator(keras.Model):
         units: width of the fully connected layer.
     """
 
-    def __init__(
-        self,
-        *,
-        depth: int,
-        width: float = 1.0,
-        units: int = 1024,
-        name: str = "discriminator",
-    ):
+    def __init__(self, *, depth: int, width: float = 1.0, units: int = 1024, name: str = "discriminator"):
         super().__init__(name=name)
         self.encoder = Encoder(depth, width=width, name="stages")
         self.flatten = keras.layers.Flatten(name="flatten")

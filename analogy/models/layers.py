@@ -63,7 +63,7 @@ class Stage(keras.layers.Layer):
         return (batch, *halves, self.convolutions[-1].filters)
 
 
-def deconvolution(channels: int, stride: int, activation: str = "relu", *, name=None):
+def deconvolution(channels: int, stride: int, activation: str = "relu", *, name: str | None = None):
     """A 3 x 3 SAME transposed convolution.
 
     With stride 1 it is a convolution with the flipped kernel; it is kept as that convolution, which is the faster kernel.

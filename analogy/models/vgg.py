@@ -29,14 +29,7 @@ class Encoder(keras.Model):
         simplified: one convolution per stage instead of two or three.
     """
 
-    def __init__(
-        self,
-        depth: int,
-        *,
-        width: float = 1.0,
-        simplified: bool = False,
-        name: str = "encoder",
-    ):
+    def __init__(self, depth: int, *, width: float = 1.0, simplified: bool = False, name: str = "encoder"):
         super().__init__(name=name)
         self.stages = [
             Stage(channels, 1 if simplified else repeats, name=f"stage{index + 1}")
@@ -82,16 +75,11 @@ class Decoder(keras.Model):
     ReLU after every deconvolution, tanh after the last.
     """
 
-    def __init__(self, depth: int, *, image_channels: int, width: float = 1.0, name="decoder"):
+    def __init__(self, depth: int, *, image_channels: int, width: float = 1.0, name: str = "decoder"):
         super().__init__(name=name)
         plan = decoder_plan(depth, image_channels, width)
         self.deconvolutions = [
-            deconvolution(
-                channels,
-                stride,
-                "tanh" if index == len(plan) - 1 else "relu",
-                name=f"deconv{index + 1}",
-            )
+            deconvolution(channels, stride, "tanh" if index == len(plan) - 1 else "relu", name=f"deconv{index + 1}")
             for index, (channels, stride) in enumerate(plan)
         ]
 

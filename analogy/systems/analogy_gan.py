@@ -56,11 +56,8 @@ class AnalogyGan(System):
             width=shape.width,
             simplified_pose_encoder=shape.pose_encoder == "simplified",
         )
-        self.discriminator = Discriminator(
-            depth=shape.depth,
-            width=settings.discriminator.width,
-            units=settings.discriminator.units,
-        )
+        judge = settings.discriminator
+        self.discriminator = Discriminator(depth=shape.depth, width=judge.width, units=judge.units)
         self._build()
         # The constant network of the feature loss is neither trained nor checkpointed.
         self.features = load_vgg_features(settings.loss.feature_weights) if settings.loss.feature else None

@@ -1,14 +1,10 @@
 """Which clips train and which test."""
 
-from pathlib import Path
-
 import pytest
 
 from analogy.data.prepared import Clip
 from analogy.data.selection import first_per_action, read_split_file, select_clips
 from analogy.errors import UserError
-
-KIM = Path(__file__).parents[3] / "shared" / "data" / "penn_action_splits"
 
 
 def clip(name, action="squat", split="train", frames=10):
@@ -67,9 +63,8 @@ def test_preferred_clips_come_first_then_names():
     assert names(first_per_action(clips, 2, ["0003"])) == ["0009", "0003", "0001"]
 
 
-@pytest.mark.skipif(not KIM.exists(), reason=f"needs the split files in {KIM}")
-def test_the_split_files_of_kim_et_al():
-    train, test = (read_split_file(KIM / f"kim2019_{half}.txt") for half in ("train", "test"))
+def test_the_split_files_of_kim_et_al(penn_action_splits):
+    train, test = (read_split_file(penn_action_splits / f"kim2019_{half}.txt") for half in ("train", "test"))
     assert (len(train), len(test)) == (1172, 90)
     assert not set(train) & set(test)
     assert all(len(clip) == 4 and clip.isdigit() for clip in train + test)

@@ -24,10 +24,6 @@ DECODERS = {
 }
 
 
-def _blocks(layer):
-    return list(zip(layer.kernels, layer.rows, strict=True))
-
-
 def millions(model):
     return round(sum(int(np.prod(v.shape)) for v in model.trainable_variables) / 1e6, 2)
 
@@ -44,8 +40,9 @@ def test_parameter_counts_and_latent_sizes_of_the_published_networks(depth):
     networks = (generator.image_encoder, generator.pose_encoder, generator.decoder, discriminator)
     assert tuple(millions(network) for network in networks) == counts
     assert generator.image_encoder.compute_output_shape(image) == (None, side, side, channels)
-    assert sum(discriminator.hidden.rows) == side * side * channels
-    assert all(kernel.shape == (rows, units) for kernel, rows in _blocks(discriminator.hidden))
+    hidden = discriminator.hidden
+    assert sum(hidden.rows) == side * side * channels
+    assert [kernel.shape for kernel in hidden.kernels] == [(rows, units) for rows in hidden.rows]
 
 
 @pytest.mark.parametrize("depth", DECODERS)
