@@ -47,8 +47,11 @@ class Encoder(keras.Model):
             input_shape = stage.compute_output_shape(input_shape)
         return input_shape
 
-    def call(self, x):
-        for stage in self.stages:
+    def call(self, x, recompute: bool = False):
+        """recompute: the backward pass computes the first stage again, which would otherwise keep the largest activations."""
+        first, *rest = self.stages
+        x = tf.recompute_grad(first)(x) if recompute else first(x)
+        for stage in rest:
             x = stage(x)
         return x
 

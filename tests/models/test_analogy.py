@@ -124,3 +124,16 @@ def test_block_dense_equals_dense(monkeypatch):
     at_blocks = tf.concat(tape.gradient(ours, [block.value for block in layer.kernels]), 0)
     np.testing.assert_allclose(at_blocks, tape.gradient(plain, dense.kernel.value), atol=1e-6)
     np.testing.assert_allclose(tape.gradient(ours, layer.bias.value), tape.gradient(plain, dense.bias.value), atol=1e-6)
+
+
+def test_recomputing_the_first_stage_changes_no_gradient():
+    encoder = Encoder(2, width=0.125)
+    image = tf.random.stateless_normal([2, 16, 16, 3], [0, 1])
+    gradients = []
+    for recompute in (False, True):
+        with tf.GradientTape() as tape:
+            tape.watch(image)
+            loss = tf.reduce_sum(encoder(image, recompute=recompute) ** 2)
+        gradients.append(tape.gradient(loss, [image, *encoder.trainable_variables]))
+    for kept, recomputed in zip(*gradients, strict=True):
+        np.testing.assert_allclose(kept, recomputed, rtol=1e-5, atol=1e-5)
