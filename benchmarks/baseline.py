@@ -14,7 +14,7 @@ from analogy import losses
 from analogy.models.heatmaps import pose_maps
 from analogy.models.vgg import decoder_plan, stages
 from analogy.settings import AnalogyGanSettings
-from analogy.systems.analogy_gan import JOINTS
+from analogy.systems.painter import JOINTS
 
 
 def _leaky(x):

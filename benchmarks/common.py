@@ -22,7 +22,8 @@ from analogy.data.clips import ClipDataset
 from analogy.data.prepared import PreparedClips
 from analogy.memory import keep_freed_memory
 from analogy.settings import SETTINGS, AnalogyGanSettings, load_settings
-from analogy.systems.analogy_gan import JOINTS, AnalogyGan
+from analogy.systems.analogy_gan import AnalogyGan
+from analogy.systems.painter import JOINTS
 from analogy.training.precision import use_precision
 from data_prep.penn_action import prepare_penn_action
 from data_prep.synthetic_actors import write_synthetic_actors
@@ -52,7 +53,7 @@ def make_system(settings: AnalogyGanSettings, *, optimizers: bool = True) -> Ana
     system = AnalogyGan(settings)
     use_precision("float32")
     if optimizers:
-        system.build_optimizers()
+        system.prepare_training()
     return system
 
 

@@ -167,7 +167,9 @@ def _resume(run: Path, exp: str | None, data_dir: Path | None, scale: str, overr
 def _run(settings, results_dir: Path, run: Path | None = None) -> None:
     """Train (or go on), evaluate, export, write the pages."""
     keep_freed_memory()
+    from analogy.systems import SYSTEMS
     from analogy.training.distribute import check_batch, is_chief, make_strategy
+    from analogy.training.loop import build_system
     from analogy.training.precision import resolve_precision, use_precision
     from analogy.training.run_folder import RunFolder
 
@@ -183,9 +185,11 @@ def _run(settings, results_dir: Path, run: Path | None = None) -> None:
         results_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"{results_dir}: cannot be made: {error.strerror}; choose another --results-dir") from error
-    clips = _prepare_data(settings)  # a fault of the data leaves no run folder behind
+    # A fault of the data or of pretrained weights leaves no run folder behind.
+    clips = _prepare_data(settings)
+    system = build_system(SYSTEMS[settings.system], settings, strategy)
     if not is_chief(strategy):  # the same steps, no files
-        trainer = _make_trainer(settings, clips, strategy, None, run and run / "checkpoints")
+        trainer = _make_trainer(system, settings, clips, strategy, None, run and run / "checkpoints")
         trainer.train()
         trainer.finish()
         return
@@ -194,18 +198,16 @@ def _run(settings, results_dir: Path, run: Path | None = None) -> None:
     log.debug("experiment %s, scale %s, dataset %s", settings.experiment, settings.scale, settings.data)
     try:
         # A checkpoint that does not fit is refused here, before anything in the folder is written.
-        trainer = _make_trainer(settings, clips, strategy, folder, folder.path / "checkpoints")
+        trainer = _make_trainer(system, settings, clips, strategy, folder, folder.path / "checkpoints")
         _run_in(folder, settings, trainer, precision, began)
     finally:
         folder.close()
 
 
-def _make_trainer(settings, clips, strategy, folder, checkpoints: Path | None):
-    """The system and its trainer, at the newest checkpoint if there is one."""
-    from analogy.systems import SYSTEMS
-    from analogy.training.loop import Trainer, build_system
+def _make_trainer(system, settings, clips, strategy, folder, checkpoints: Path | None):
+    """The trainer, at the newest checkpoint if there is one."""
+    from analogy.training.loop import Trainer
 
-    system = build_system(SYSTEMS[settings.system], settings, strategy)
     trainer = Trainer(system, clips, settings, strategy, folder, checkpoints)
     trainer.resume()
     return trainer

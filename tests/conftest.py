@@ -12,7 +12,7 @@ import pytest
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 ROOT = Path(__file__).parent.parent
 CONFIGS = ROOT / "experiments" / "configs"
-SHARED_DATA = ROOT.parent / "shared" / "data"
+SHARED = ROOT.parent / "shared"
 
 # Small enough for a step in milliseconds; every layer is still there.
 TINY = (
@@ -53,11 +53,11 @@ def tiny():
 
 @pytest.fixture(scope="session")
 def actors(tmp_path_factory) -> Path:
-    """A small synthetic_actors in Penn Action's layout: 16 train and 8 test clips of 8 frames, 64 px."""
+    """A small synthetic_actors in Penn Action's layout: each action twice to train and once to test, 8 frames of 64 px."""
     from data_prep.synthetic_actors import write_synthetic_actors
 
     folder = tmp_path_factory.mktemp("data") / "actors"
-    return write_synthetic_actors(folder, seed=1, train_clips=16, test_clips=8, frames=8, size=64)
+    return write_synthetic_actors(folder, seed=1, train_clips=22, test_clips=11, frames=8, size=64)
 
 
 @pytest.fixture(scope="session")
@@ -84,19 +84,25 @@ def clips(prepared, tiny):
 @pytest.fixture(scope="session")
 def penn_action() -> Path:
     """The folder of real clips and labels."""
-    return _shared("penn_action")
+    return _shared("data/penn_action")
 
 
 @pytest.fixture(scope="session")
 def penn_action_splits() -> Path:
     """The folder of published split files."""
-    return _shared("penn_action_splits")
+    return _shared("data/penn_action_splits")
+
+
+@pytest.fixture(scope="session")
+def squeezenet() -> Path:
+    """The file of a small network with ImageNet weights."""
+    return _shared("models/squeezenet") / "squeezenet_v1.0_imagenet.npz"
 
 
 def _shared(name: str) -> Path:
-    folder = SHARED_DATA / name
+    folder = SHARED / name
     if not folder.is_dir():
-        pytest.skip(f"the real data are not here (shared/data/{name} beside the repository)")
+        pytest.skip(f"the real data are not here (shared/{name} beside the repository)")
     return folder
 
 

@@ -53,7 +53,7 @@ def test_the_reader_of_imports_sees_every_form():
 
 @pytest.mark.parametrize("place", ["analogy/models", "analogy/losses.py", "analogy/optimizers.py"])
 def test_mathematics_needs_only_tensorflow_and_keras(place):
-    allowed = ("keras", "tensorflow", "numpy", "analogy.models", "analogy.errors", *sys.stdlib_module_names)
+    allowed = ("keras", "tensorflow", "numpy", "h5py", "analogy.models", "analogy.errors", *sys.stdlib_module_names)
     assert [edge for edge in edges(place) if not within(edge[1], *allowed)] == []
 
 

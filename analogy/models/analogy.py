@@ -9,49 +9,103 @@ import keras
 import tensorflow as tf
 
 from analogy.models.layers import BlockDense, build_once, leaky_relu
-from analogy.models.vgg import Decoder, Encoder
+from analogy.models.vgg import SKIP_STAGE, VGG_MEAN_BGR, Decoder, Encoder
+
+
+def caffe_range(image):
+    """RGB in -1..1 -> BGR in 0..255 less ImageNet's mean: what VGG-16's published weights expect."""
+    return (image[..., ::-1] + 1.0) * 127.5 - tf.constant(VGG_MEAN_BGR, image.dtype)
+
+
+# What f_img sees of an image in -1..1 (spec 3.4): the same, 0..255, or VGG-16's own range.
+IMAGE_RANGES = {"unit": lambda image: image, "byte": lambda image: (image + 1.0) * 127.5, "caffe": caffe_range}
 
 
 class AnalogyGenerator(keras.Model):
     """f_img, f_pose, f_dec and their composition.
 
+    A latent is what the decoder takes: z, or with `skip` the pair of z and an activation of f_img.
+
     Args:
         depth: VGG stages before the latent, 2 to 5.
         image_channels: 3 or 1.
         width: multiplier of all channels.
-        simplified_pose_encoder: one convolution per stage in f_pose (paper 3.4.1).
+        pose_encoder: "full" (the stages of f_img), "simplified" (one convolution per stage, paper 3.4.1), or "none": no
+            f_pose, f_img takes the image and both poses.
+        maxout, frozen_stages, skip: of f_img (and maxout of f_pose), see `Encoder`. upsampling: see `Decoder`.
+        image_range: what f_img sees, a key of IMAGE_RANGES.
     """
 
     def __init__(
-        self, *, depth: int, image_channels: int, width: float = 1.0, simplified_pose_encoder: bool = False, name="generator"
+        self,
+        *,
+        depth: int,
+        image_channels: int,
+        width: float = 1.0,
+        pose_encoder: str = "full",
+        maxout: int = 1,
+        frozen_stages: int = 0,
+        skip: bool = False,
+        upsampling: str = "deconvolution",
+        image_range: str = "unit",
+        name: str = "generator",
     ):
         super().__init__(name=name)
-        self.image_encoder = Encoder(depth, width=width, name="image_encoder")
-        self.pose_encoder = Encoder(depth, width=width, simplified=simplified_pose_encoder, name="pose_encoder")
-        self.decoder = Decoder(depth, image_channels=image_channels, width=width, name="decoder")
+        shape = {"width": width, "maxout": maxout}
+        self.skip, self.to_range = skip, IMAGE_RANGES[image_range]
+        self.image_encoder = Encoder(depth, **shape, frozen_stages=frozen_stages, skip=skip, name="image_encoder")
+        self.pose_encoder = None
+        if pose_encoder != "none":
+            self.pose_encoder = Encoder(depth, **shape, simplified=pose_encoder == "simplified", name="pose_encoder")
+        self.decoder = Decoder(depth, image_channels=image_channels, **shape, upsampling=upsampling, skip=skip, name="decoder")
 
     def build(self, input_shape):
         image, pose, _ = input_shape
+        if self.pose_encoder is None:
+            image = (*image[:-1], image[-1] + 2 * pose[-1])
+        else:
+            build_once(self.pose_encoder, pose)
         build_once(self.image_encoder, image)
-        build_once(self.pose_encoder, pose)
-        build_once(self.decoder, self.image_encoder.compute_output_shape(image))
+        latent = self.image_encoder.compute_output_shape(image)
+        if self.skip:
+            skipped = self.image_encoder.stages[SKIP_STAGE - 1].convolutions[-1].filters
+            latent = (latent, (None, None, None, skipped))
+        build_once(self.decoder, latent)
         self.built = True
 
+    def encode_image(self, image, recompute: bool = False):
+        """f_img's latent of images [B, H, W, C] in -1..1."""
+        return self.image_encoder(self.to_range(tf.cast(image, tf.float32)), recompute=recompute)
+
     def encode(self, image, pose):
-        """What one reference contributes to every latent: f_img(x_t) - f_pose(p_t), [B, h, w, channels]."""
-        return self.image_encoder(image) - self.pose_encoder(pose)
+        """What one reference contributes to every frame painted from it: f_img(x_t) - f_pose(p_t)."""
+        if self.pose_encoder is None:
+            return tf.concat([self.to_range(image), pose], -1)
+        return self._add(self.encode_image(image), -self.pose_encoder(pose))
 
     def paint(self, reference, pose):
-        """The frame at `pose` [B, H, W, 13], given `encode`'s result for the reference: [B, H, W, C] in -1..1."""
-        return self.decoder(reference + self.pose_encoder(pose))
+        """The frame at `pose` [B, H, W, 13], given `encode`'s result for one reference or B: [B, H, W, C] in -1..1."""
+        batch = tf.shape(pose)[:1]
+        if self.pose_encoder is None:
+            reference = tf.broadcast_to(reference, tf.concat([batch, tf.shape(reference)[1:]], 0))
+            return self.decoder(self.image_encoder(tf.concat([reference, pose], -1)))
+        z = self._add(reference, self.pose_encoder(pose))
+        if self.skip:
+            z = (z[0], tf.broadcast_to(z[1], tf.concat([batch, tf.shape(z[1])[1:]], 0)))
+        return self.decoder(z)
 
     def latent(self, image, pose, next_pose):
-        """z of the analogy, [B, h, w, channels]; both poses go through f_pose as one batch.
+        """The latent of the analogy; both poses go through f_pose as one batch.
 
         Made for training: the first stages are recomputed, 2 % of a step for 0.3 GB of the published network's.
         """
+        if self.pose_encoder is None:
+            return self.image_encoder(tf.concat([self.to_range(image), pose, next_pose], -1), recompute=True)
         now, then = tf.split(self.pose_encoder(tf.concat([pose, next_pose], 0), recompute=True), 2)
-        return self.image_encoder(image, recompute=True) + then - now
+        return self._add(self.encode_image(image, recompute=True), then - now)
+
+    def _add(self, latent, pose):
+        return (latent[0] + pose, latent[1]) if self.skip else latent + pose
 
     def call(self, inputs):
         """(image [B, H, W, C], pose, next_pose [B, H, W, 13]), all in -1..1 -> next image [B, H, W, C] in -1..1."""
@@ -59,26 +113,26 @@ class AnalogyGenerator(keras.Model):
 
 
 class Discriminator(keras.Model):
-    """Does this image belong to this pose? One logit per example.
+    """Does this image belong to this condition (a pose, or the frame before it)? One logit per example.
 
-    The encoder's stages on the concatenated image and pose, one fully connected layer with dropout, one linear unit.
+    The encoder's stages on the concatenated image and condition, one fully connected layer with dropout, one linear unit.
     The dropout mask is an input, so that noise is a function of (seed, step, example) and not of the device.
 
     Args:
-        depth, width: as the generator's.
+        depth, width, maxout: as the generator's.
         units: width of the fully connected layer.
     """
 
-    def __init__(self, *, depth: int, width: float = 1.0, units: int = 1024, name: str = "discriminator"):
+    def __init__(self, *, depth: int, width: float = 1.0, maxout: int = 1, units: int = 1024, name: str = "discriminator"):
         super().__init__(name=name)
-        self.encoder = Encoder(depth, width=width, name="stages")
+        self.encoder = Encoder(depth, width=width, maxout=maxout, name="stages")
         self.flatten = keras.layers.Flatten(name="flatten")
         self.hidden = BlockDense(units, dtype="float32", name="hidden")
         self.logit = keras.layers.Dense(1, name="logit", dtype="float32")
 
     def build(self, input_shape):
-        image, pose, mask = input_shape
-        both = (*image[:-1], image[-1] + pose[-1])
+        image, condition, mask = input_shape
+        both = (*image[:-1], image[-1] + condition[-1])
         build_once(self.encoder, both)
         _, height, width, channels = self.encoder.compute_output_shape(both)
         build_once(self.hidden, (None, height * width * channels))
@@ -86,9 +140,9 @@ class Discriminator(keras.Model):
         self.built = True
 
     def call(self, inputs):
-        """(image [B, H, W, C], pose [B, H, W, 13], dropout mask [B, units]) -> logits [B] float32."""
-        image, pose, mask = inputs
-        image, pose = (tf.cast(x, self.compute_dtype) for x in (image, pose))
-        features = self.flatten(self.encoder(tf.concat([image, pose], -1)))  # [B, h * w * channels]
+        """(image [B, H, W, C], condition [B, H, W, C'], both in -1..1, dropout mask [B, units]) -> logits [B] float32."""
+        image, condition, mask = inputs
+        image, condition = (tf.cast(x, self.compute_dtype) for x in (image, condition))
+        features = self.flatten(self.encoder(tf.concat([image, condition], -1)))  # [B, h * w * channels]
         hidden = leaky_relu(self.hidden(features))  # [B, units]
         return self.logit(tf.cast(hidden, tf.float32) * tf.cast(mask, tf.float32))[:, 0]

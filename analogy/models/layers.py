@@ -36,15 +36,21 @@ def build_once(layer, input_shape) -> None:
 class Stage(keras.layers.Layer):
     """One VGG stage: `repeats` convolutions with leaky ReLU, then 2 x 2 max pooling.
 
-    The last activation follows the pooling: leaky ReLU is monotonic, so the result is the same at a quarter of the work.
+    The last activation follows the pooling: it is monotonic, so the result is the same at a quarter of the work.
+
+    Args:
+        channels, repeats: of the convolutions.
+        frozen: not trained, and with plain ReLU, as ImageNet weights want it.
     """
 
-    def __init__(self, channels: int, repeats: int, **kwargs):
+    def __init__(self, channels: int, repeats: int, *, frozen: bool = False, **kwargs):
         super().__init__(**kwargs)
         self.convolutions = [
             keras.layers.Conv2D(channels, 3, padding="same", name=f"conv{index + 1}") for index in range(repeats)
         ]
         self.pool = keras.layers.MaxPooling2D(2, name="pool")
+        self.activation = tf.nn.relu if frozen else leaky_relu
+        self.trainable = not frozen
 
     def build(self, input_shape):
         for convolution in self.convolutions:
@@ -52,10 +58,13 @@ class Stage(keras.layers.Layer):
             input_shape = (*input_shape[:-1], convolution.filters)
         self.built = True
 
-    def call(self, x):
+    def call(self, x, with_skip: bool = False):
+        """[B, H, W, C] -> [B, H/2, W/2, channels]; `with_skip` also returns the last activation [B, H, W, channels]."""
         for convolution in self.convolutions[:-1]:
-            x = leaky_relu(convolution(x))  # [B, H, W, channels]
-        return leaky_relu(self.pool(self.convolutions[-1](x)))  # [B, H/2, W/2, channels]
+            x = self.activation(convolution(x))
+        x = self.convolutions[-1](x)
+        pooled = self.activation(self.pool(x))
+        return (pooled, self.activation(x)) if with_skip else pooled
 
     def compute_output_shape(self, input_shape):
         batch, height, width, _ = input_shape
@@ -63,15 +72,66 @@ class Stage(keras.layers.Layer):
         return (batch, *halves, self.convolutions[-1].filters)
 
 
-def deconvolution(channels: int, stride: int, activation: str = "relu", *, name: str | None = None):
-    """A 3 x 3 SAME transposed convolution.
+class Maxout(keras.layers.Layer):
+    """The largest of every `pieces` consecutive channels: [B, H, W, C] -> [B, H, W, C / pieces]."""
+
+    def __init__(self, pieces: int, **kwargs):
+        super().__init__(**kwargs)
+        self.pieces = pieces
+
+    def call(self, x):
+        *batch, channels = x.shape
+        groups = [-1 if side is None else side for side in (*batch, channels // self.pieces)]
+        return tf.reduce_max(tf.reshape(x, [*groups, self.pieces]), -1)
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], input_shape[-1] // self.pieces)
+
+
+def deconvolution(
+    channels: int, stride: int, activation: str = "relu", *, upsampling: str = "deconvolution", name: str | None = None
+):
+    """A 3 x 3 transposed convolution that enlarges `stride` times.
 
     With stride 1 it is a convolution with the flipped kernel; it is kept as that convolution, which is the faster kernel.
+    For `upsampling` see `Decoder`.
     """
+    if stride == 2 and upsampling != "deconvolution":
+        return ResizeConvolution(channels, activation, valid=upsampling == "nearest_valid", name=name)
     options = {"padding": "same", "activation": activation, "name": name}
     if stride == 1:
         return keras.layers.Conv2D(channels, 3, **options)
     return keras.layers.Conv2DTranspose(channels, 3, strides=stride, **options)
+
+
+class ResizeConvolution(keras.layers.Layer):
+    """Nearest-neighbour enlargement and a 3 x 3 stride-1 deconvolution: [B, H, W, C] -> [B, 2H, 2W, channels].
+
+    Args:
+        channels, activation: of the deconvolution.
+        valid: enlarge to 2H - 2 only, and let a deconvolution without padding grow it by 2 (spec 3.4).
+    """
+
+    def __init__(self, channels: int, activation: str, *, valid: bool, **kwargs):
+        super().__init__(**kwargs)
+        self.valid = valid
+        padding = "valid" if valid else "same"
+        self.convolution = keras.layers.Conv2D(channels, 3, padding=padding, activation=activation, name="convolution")
+
+    def build(self, input_shape):
+        build_once(self.convolution, input_shape)
+        self.built = True
+
+    def call(self, x):
+        size = 2 * tf.shape(x)[1:3] - (2 if self.valid else 0)
+        # TensorFlow 1's rule, index floor(i * in / out): with the half-pixel centres of tf.image the valid form differs.
+        x = tf.raw_ops.ResizeNearestNeighbor(images=x, size=size)
+        # As a convolution, a deconvolution without padding reads two pixels beyond each edge.
+        return self.convolution(tf.pad(x, [[0, 0], [2, 2], [2, 2], [0, 0]]) if self.valid else x)
+
+    def compute_output_shape(self, input_shape):
+        batch, height, width, _ = input_shape
+        return (batch, height and 2 * height, width and 2 * width, self.convolution.filters)
 
 
 class BlockDense(keras.layers.Layer):

@@ -1,18 +1,17 @@
-"""VGG-16 stages up to pool2 .. pool5, and the mirrored deconvolution decoder (paper 3.4; spec tables 3.2 and 3.3)."""
+"""VGG-16 stages up to pool2 .. pool5, and the mirrored deconvolution decoder (paper 3.4; spec 3.2 to 3.4)."""
 
 from __future__ import annotations
 
 import keras
-import numpy as np
 import tensorflow as tf
 
-from analogy.errors import UserError
-from analogy.models.layers import Stage, build_once, deconvolution
+from analogy.models.layers import Maxout, Stage, build_once, deconvolution
 
 # (channels, convolutions) per stage, by depth. The published pool2 network has three convolutions a stage, unlike VGG.
 VGG_16 = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
-CAFFE_MEAN_BGR = (103.939, 116.779, 123.68)
 STAGES = {2: ((64, 3), (128, 3)), 3: VGG_16[:3], 4: VGG_16[:4], 5: VGG_16}
+SKIP_STAGE = 3
+VGG_MEAN_BGR = (103.939, 116.779, 123.68)  # of ImageNet, in 0..255, as VGG-16's published weights expect
 
 
 def stages(depth: int, width: float = 1.0) -> tuple[tuple[int, int], ...]:
@@ -21,20 +20,35 @@ def stages(depth: int, width: float = 1.0) -> tuple[tuple[int, int], ...]:
 
 
 class Encoder(keras.Model):
-    """VGG-16 stages: [B, H, W, C] -> [B, H / 2^depth, W / 2^depth, channels of the last stage].
+    """VGG-16 stages: [B, H, W, C] -> [B, H / 2^depth, W / 2^depth, channels of the last stage / maxout].
 
     Args:
         depth: number of stages, 2 to 5 (the latent is "pool<depth>").
         width: multiplier of the channels.
         simplified: one convolution per stage instead of two or three.
+        maxout: keep the largest of so many consecutive channels of the latent; 1 keeps all.
+        frozen_stages: so many first stages are not trained and have plain ReLU.
+        skip: the call also returns stage 3's activation before its pooling, [B, H/4, W/4, channels of stage 3].
     """
 
-    def __init__(self, depth: int, *, width: float = 1.0, simplified: bool = False, name: str = "encoder"):
+    def __init__(
+        self,
+        depth: int,
+        *,
+        width: float = 1.0,
+        simplified: bool = False,
+        maxout: int = 1,
+        frozen_stages: int = 0,
+        skip: bool = False,
+        name: str = "encoder",
+    ):
         super().__init__(name=name)
+        self.skip = skip
         self.stages = [
-            Stage(channels, 1 if simplified else repeats, name=f"stage{index + 1}")
+            Stage(channels, 1 if simplified else repeats, frozen=index < frozen_stages, name=f"stage{index + 1}")
             for index, (channels, repeats) in enumerate(stages(depth, width))
         ]
+        self.maxout = Maxout(maxout, name="maxout") if maxout > 1 else None
 
     def build(self, input_shape):
         for stage in self.stages:
@@ -43,26 +57,31 @@ class Encoder(keras.Model):
         self.built = True
 
     def compute_output_shape(self, input_shape):
+        """Of the latent."""
         for stage in self.stages:
             input_shape = stage.compute_output_shape(input_shape)
-        return input_shape
+        return self.maxout.compute_output_shape(input_shape) if self.maxout else input_shape
 
     def call(self, x, recompute: bool = False):
         """recompute: the backward pass computes the first stage again, which would otherwise keep the largest activations."""
         first, *rest = self.stages
-        x = tf.recompute_grad(first)(x) if recompute else first(x)
+        x, skip = tf.recompute_grad(first)(x) if recompute else first(x), None
         for stage in rest:
-            x = stage(x)
-        return x
+            if self.skip and stage is self.stages[SKIP_STAGE - 1]:
+                x, skip = stage(x, with_skip=True)
+            else:
+                x = stage(x)
+        x = self.maxout(x) if self.maxout else x
+        return (x, skip) if self.skip else x
 
 
-def decoder_plan(depth: int, image_channels: int, width: float = 1.0) -> list[tuple[int, int]]:
+def decoder_plan(depth: int, image_channels: int, width: float = 1.0, maxout: int = 1) -> list[tuple[int, int]]:
     """(out channels, stride) of each deconvolution (spec table 3.3).
 
     The encoder read backwards: each convolution becomes a deconvolution to its own input channels, and the one at the
     bottom of a stage has stride 2 in place of the pooling below it. The topmost pooling gets a stride-2 layer of its own.
     """
-    blocks = stages(depth, width)
+    blocks = stages(depth, width / maxout)
     below = [image_channels] + [channels for channels, _ in blocks]
     plan = [(blocks[-1][0], 2)]
     for index in reversed(range(depth)):
@@ -76,70 +95,54 @@ class Decoder(keras.Model):
     """The encoder mirrored: [B, h, w, channels] -> [B, h * 2^depth, w * 2^depth, image channels] in -1..1.
 
     ReLU after every deconvolution, tanh after the last.
+
+    Args:
+        depth, width, maxout: as the encoder's.
+        image_channels: 3 or 1.
+        upsampling: how the map is doubled: "deconvolution" (stride 2), "nearest" (nearest neighbour, then stride 1), or
+            "nearest_valid" (the same without padding).
+        skip: stage 3's activation is concatenated where the map has its size again.
     """
 
-    def __init__(self, depth: int, *, image_channels: int, width: float = 1.0, name: str = "decoder"):
+    def __init__(
+        self,
+        depth: int,
+        *,
+        image_channels: int,
+        width: float = 1.0,
+        maxout: int = 1,
+        upsampling: str = "deconvolution",
+        skip: bool = False,
+        name: str = "decoder",
+    ):
         super().__init__(name=name)
-        plan = decoder_plan(depth, image_channels, width)
+        plan = decoder_plan(depth, image_channels, width, maxout)
+        last = len(plan) - 1
         self.deconvolutions = [
-            deconvolution(channels, stride, "tanh" if index == len(plan) - 1 else "relu", name=f"deconv{index + 1}")
+            deconvolution(
+                channels, stride, "relu" if index < last else "tanh", upsampling=upsampling, name=f"deconv{index + 1}"
+            )
             for index, (channels, stride) in enumerate(plan)
         ]
+        # The map has stage 3's size after so many doublings.
+        doublings = [index for index, (_, stride) in enumerate(plan) if stride == 2]
+        self.skip_after = doublings[depth - SKIP_STAGE] if skip else None
 
     def build(self, input_shape):
-        for layer in self.deconvolutions:
-            build_once(layer, input_shape)
-            input_shape = layer.compute_output_shape(input_shape)
+        """input_shape: of the latent, or of the latent and the skip."""
+        latent, skip = input_shape if self.skip_after else (input_shape, None)
+        for index, layer in enumerate(self.deconvolutions):
+            build_once(layer, latent)
+            latent = layer.compute_output_shape(latent)
+            if index == self.skip_after:
+                latent = (*latent[:-1], latent[-1] + skip[-1])
         self.built = True
 
     def call(self, z):
-        for layer in self.deconvolutions:
+        """z: the latent, or (latent, skip) as the encoder returns them."""
+        z, skip = z if self.skip_after else (z, None)
+        for index, layer in enumerate(self.deconvolutions):
             z = layer(z)
+            if index == self.skip_after:
+                z = tf.concat([z, skip], -1)
         return z
-
-
-def load_vgg_features(path: str):
-    """VGG-16 up to conv3_3 with ImageNet weights, as the constant network of the feature loss (spec 3.5, "C1").
-
-    ReLU after every convolution but the last, pooling after stages 1 and 2.
-
-    Args:
-        path: `vgg16.npy`, a pickled dict of layer name -> [kernel (3, 3, in, out), bias] in Caffe's BGR order.
-
-    Returns:
-        A function [B, H, W, 3] in -1..1 RGB -> [B, H/4, W/4, 256].
-
-    Raises:
-        UserError: the file is missing, not such a dict, or a layer has the wrong shape.
-    """
-    weights = _read_caffe_weights(path)
-
-    def features(image):
-        x = (tf.cast(image, tf.float32)[..., ::-1] + 1.0) * 127.5 - CAFFE_MEAN_BGR
-        for stage, repeats in ((1, 2), (2, 2), (3, 3)):
-            for index in range(1, repeats + 1):
-                kernel, bias = weights[f"conv{stage}_{index}"]
-                x = tf.nn.conv2d(x, kernel, 1, "SAME") + bias
-                x = x if (stage, index) == (3, 3) else tf.nn.relu(x)
-            x = x if stage == 3 else tf.nn.max_pool2d(x, 2, 2, "SAME")
-        return x
-
-    return features
-
-
-def _read_caffe_weights(path: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    mend = "expected vgg16.npy, a dict of layer name -> [kernel (3, 3, in, out), bias]"
-    try:
-        content = np.load(path, allow_pickle=True, encoding="latin1").item()
-    except Exception as error:  # numpy and pickle raise many kinds on a foreign file
-        raise UserError(f"{path}: the VGG-16 weights cannot be read ({error}); {mend}") from error
-    weights, channels = {}, 3
-    for stage, (out, repeats) in enumerate(VGG_16[:3], 1):
-        for index in range(1, repeats + 1):
-            name = f"conv{stage}_{index}"
-            pair = content.get(name) if isinstance(content, dict) else None
-            if pair is None or np.shape(pair[0]) != (3, 3, channels, out) or np.shape(pair[1]) != (out,):
-                raise UserError(f"{path}: layer {name} is missing or has the wrong shape; {mend}")
-            weights[name] = (np.asarray(pair[0], np.float32), np.asarray(pair[1], np.float32))
-            channels = out
-    return weights

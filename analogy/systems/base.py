@@ -51,8 +51,9 @@ class System:
     optimizers: dict[str, keras.optimizers.Optimizer]
     baseline_name: str
 
-    def build_optimizers(self) -> None:
-        """Fill in `optimizers`, with all slots built. Apart from the constructor, so that counting weights costs no memory."""
+    def prepare_training(self) -> None:
+        """Fill in `optimizers`, with all slots built, and load pretrained weights. Apart from the constructor, so that counting
+        weights costs no memory and no download."""
         raise NotImplementedError
 
     def parameters(self) -> dict[str, int]:

@@ -37,7 +37,7 @@ def build_system(system_class: type[System], settings, strategy: tf.distribute.S
         tf.config.experimental.enable_op_determinism()
     with strategy.scope():
         system = system_class(settings)
-        system.build_optimizers()
+        system.prepare_training()
     return system
 
 

@@ -115,11 +115,6 @@ def test_the_image_must_halve_evenly():
     assert "multiples of 16" in complaint("data.image_size=56", "generator.depth=4")
 
 
-def test_the_feature_loss_needs_its_weights():
-    assert "loss.feature_weights" in complaint("loss.feature=0.1")
-    assert load("loss.feature=0.1", "loss.feature_weights=vgg16.npy").loss.feature == 0.1
-
-
 @pytest.mark.parametrize("system", ["villegas", "null", "[analogy_gan]"])
 def test_an_unknown_system_names_the_known_ones(system):
     message = complaint(f"system={system}")

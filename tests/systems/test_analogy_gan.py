@@ -16,7 +16,7 @@ def build(tiny):
         use_precision(precision)
         try:
             system = AnalogyGan(tiny(*overrides))
-            system.build_optimizers()
+            system.prepare_training()
         finally:
             use_precision("float32")
         return system
@@ -60,11 +60,11 @@ def test_one_backward_pass_gives_the_gradients_of_both_losses(build, batch, guar
         painted = system.generator.decoder(z)
         masks = system._dropout_masks(batch, 3)
         judged = tf.concat([truth, painted, image], 0), tf.concat([next_pose] * 3, 0), masks
-        real, fake, mismatch = tf.split(system.discriminator(judged), 3)
-        fooled = {"adversarial": system._fooled(fake)}
+        logits = system.discriminators["discriminator"](judged)
+        fooled = {"adversarial": system._fooled("discriminator", tf.split(logits, 3)[1])}
         losses = {
             "generator": system._mean({**system._generator_terms(truth, painted, z), **fooled}),
-            "discriminator": system._mean(system._discriminator_terms(real, fake, mismatch)),
+            "discriminator": system._mean(system._discriminator_terms("discriminator", logits)),
         }
     for name, model in system.models.items():
         np.testing.assert_allclose(report[f"{name}/loss"], losses[name], rtol=1e-5)
@@ -75,7 +75,7 @@ def test_one_backward_pass_gives_the_gradients_of_both_losses(build, batch, guar
 def test_adversarial_gradient_survives_a_discriminator_that_is_certain(build, batch):
     """With D(x_hat) = 1e-20 the discriminator's own gradient vanishes, the generator's must not."""
     system = build("loss.l2=0", "loss.adversarial=1")
-    system.discriminator.logit.bias.assign([-46.0])
+    system.discriminators["discriminator"].logit.bias.assign([-46.0])
     recorded = record_gradients(system)
     system.train_step(batch)
     norm = tf.linalg.global_norm(recorded["generator"]).numpy()
@@ -248,18 +248,45 @@ def test_prediction_of_a_clip_does_not_depend_on_how_many_frames_a_call_paints(b
     assert np.abs(a.astype(int) - b).max() <= 1
 
 
-def test_feature_loss_uses_the_given_vgg_weights(build, batch, tmp_path):
-    rng, content, channels = np.random.default_rng(0), {}, 3
-    for stage, out, repeats in ((1, 64, 2), (2, 128, 2), (3, 256, 3)):
-        for index in range(1, repeats + 1):
-            content[f"conv{stage}_{index}"] = [0.05 * rng.normal(size=(3, 3, channels, out)), rng.normal(size=out)]
-            channels = out
-    path = tmp_path / "vgg16.npy"
-    np.save(path, content, allow_pickle=True)
-    system = build("loss.feature=0.01", f"loss.feature_weights={path}")
+def test_the_feature_loss_of_a_pretrained_network_reaches_the_generator(build, batch, squeezenet):
+    system = build("loss.l2=0", "loss.adversarial=0", "loss.feature=1e-4", f"loss.feature_weights={squeezenet}")
+    assert list(system.models) == ["generator"]
+    recorded = record_gradients(system)
     report = system.train_step(batch)
-    truth = system._inputs(batch)[2]
-    features = system.features(truth)
-    assert features.shape == (4, 8, 8, 256)
-    assert float(tf.reduce_min(features)) < 0  # no ReLU after conv3_3
-    assert float(report["generator/feature"]) > 0
+    image, pose, truth, next_pose = system._inputs(batch)
+    painted = system.generator([image, pose, next_pose])
+    error = np.mean(np.square(system.features(truth) - system.features(painted)), axis=(1, 2, 3))
+    assert float(report["generator/feature"]) == pytest.approx(1e-4 * error.mean(), rel=1e-4)
+    assert all(np.any(gradient) for gradient in recorded["generator"])
+
+
+@pytest.mark.parametrize("update", ["fused", "alternating"])
+def test_two_discriminators_learn_and_are_answered(build, batch, update):
+    system = build(f"update={update}", "loss.l2=0", "loss.image_adversarial=1")
+    recorded = record_gradients(system)
+    report = system.train_step(batch)
+    assert set(recorded) == {"generator", "discriminator", "image_discriminator"}
+    assert all(np.any(gradient) for gradients in recorded.values() for gradient in gradients)
+    image, _, truth, _ = system._inputs(batch)
+    masks = system._masks(batch, extra=update == "alternating")["image_discriminator"]
+    real = system.discriminators["image_discriminator"]([truth, image, masks[0]])
+    assert float(report["image_discriminator/real"]) == pytest.approx(float(tf.reduce_mean(tf.nn.softplus(-real))), rel=1e-4)
+    parts = [report["generator/adversarial"], report["generator/image_adversarial"]]
+    assert float(report["generator/loss"]) == pytest.approx(float(sum(parts)) + float(report["generator/l2"]), rel=1e-5)
+
+
+def test_gradients_of_two_discriminators_are_those_of_both_losses(build, batch):
+    system = build("loss.l2=1", "loss.image_adversarial=0.5", "loss.guard=logits")
+    recorded = record_gradients(system)
+    system.train_step(batch)
+    image, pose, truth, next_pose = system._inputs(batch)
+    masks = system._masks(batch)
+    with tf.GradientTape() as tape:
+        z = system.generator.latent(image, pose, next_pose)
+        painted = system.generator.decoder(z)
+        terms = system._generator_terms(truth, painted, z)
+        for name, condition in (("discriminator", next_pose), ("image_discriminator", image)):
+            terms[name] = system._fooled(name, system.discriminators[name]([painted, condition, masks[name][1]]))
+        loss = system._mean(terms)
+    for ours, plain in zip(recorded["generator"], tape.gradient(loss, system.generator.trainable_variables), strict=True):
+        np.testing.assert_allclose(ours, plain, atol=2e-5 * np.abs(plain).max())
