@@ -24,8 +24,11 @@ bench:  ## speed, as ratios to a plain baseline (several minutes, several GB)
 	$(PYTHON) benchmarks/step.py
 	$(PYTHON) benchmarks/clip.py
 
+claims:  ## train the matched runs behind the published claims and say which hold (about 90 minutes; goes on where it stopped)
+	$(PYTHON) experiments/claims.py
+
 demo:  ## train, evaluate, export and show the first experiment, without a dataset
 	$(PYTHON) experiments/run.py --exp analogy_pool3
 
-.PHONY: help setup test test-slow lint format bench demo
+.PHONY: help setup test test-slow lint format bench claims demo
 .DEFAULT_GOAL := help

@@ -26,6 +26,7 @@ class PredictedClip:
 
     truth, prediction, baseline: uint8 [T, H, W, 1|3], predicted frames only; distance: [T] frames since the reference.
     given: uint8 [k, H, W, 1|3], the observed frames. extra: further columns for the video, as long as `truth`.
+    regions: the body's area in the reference frame ("old") and in the true frame ("new"), bool [T, H, W]; or nothing.
     """
 
     clip: str
@@ -36,6 +37,7 @@ class PredictedClip:
     baseline: np.ndarray
     distance: np.ndarray
     extra: dict[str, np.ndarray] = field(default_factory=dict)
+    regions: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 class System:

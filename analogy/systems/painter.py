@@ -10,6 +10,7 @@ import tensorflow as tf
 from analogy.data.clips import ClipDataset, LoadedClip
 from analogy.data.pairs import ReplicaContext
 from analogy.data.selection import first_per_action
+from analogy.metrics.regions import pose_region
 from analogy.models.heatmaps import joint_heatmaps, pose_maps
 from analogy.systems.base import Panels, PredictedClip, System
 
@@ -117,6 +118,7 @@ class Painter(System):
         for clip in first_per_action(clips.test, chosen.clips_per_action, chosen.preferred_clips):
             loaded = clips.load(clip)
             targets = np.arange(1, clip.frames)
+            body = pose_region(loaded.joints, loaded.visibility, self.image_size, loaded.crop)
             yield PredictedClip(
                 clip=clip.id,
                 action=clip.action,
@@ -126,6 +128,7 @@ class Painter(System):
                 baseline=np.broadcast_to(loaded.images[:1], loaded.images[1:].shape),
                 distance=targets,
                 extra={"pose": self._pose_pictures(loaded, targets)},
+                regions={"old": np.broadcast_to(body[:1], body[1:].shape), "new": body[1:]},
             )
 
     def protocol(self, clips: ClipDataset) -> str:
@@ -135,7 +138,7 @@ class Painter(System):
         return (
             f"{clips.name}, {len(tested)} test clips (at most {chosen.clips_per_action} an action) of {len(clips.test)}; "
             f"{self.settings.data.crop} crop, {height} x {width}, {'gray' if self.settings.data.gray else 'RGB'} uint8; "
-            "every frame after the first is painted from frame 0 and the TRUE poses; PSNR and SSIM (11 x 11 Gaussian, "
+            "every frame after the first is painted from frame 0 and the TRUE poses; figures (SSIM with an 11 x 11 Gaussian, "
             "sigma 1.5, range 255) per frame, averaged over frames, then over clips; "
             f"baseline: frame 0 copied; trained on {len(clips.train)} clips, seed {self.settings.seed}"
         )

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from analogy.metrics.horizon import METRICS, HorizonMetrics
+from analogy.metrics.horizon import HorizonMetrics
 from analogy.systems.base import PredictedClip, System
 from analogy.training.run_folder import RunFolder, write_json
 from analogy.visualise.panels import heatmap_picture, write_panels
 from analogy.visualise.plots import plot_horizon, plot_losses
-from analogy.visualise.video import side_by_side, write_gif, write_mp4
+from analogy.visualise.video import column_boxes, side_by_side, write_gif, write_mp4
 
 
 def picture(image: np.ndarray) -> np.ndarray:
@@ -36,15 +36,16 @@ def evaluate(system: System, clips, folder: RunFolder, frames_per_second: int, o
     rows = []
     for clip in system.predict_clips(clips):
         methods = {"prediction": clip.prediction, system.baseline_name: clip.baseline}
-        row = metrics.add(clip.clip, clip.action, clip.truth, clip.distance, **methods)
+        row = metrics.add(clip.clip, clip.action, clip.truth, clip.distance, clip.regions, **methods)
         ours, baseline = row["prediction"], row[system.baseline_name]
         base = {f"baseline_{name}": value for name, value in baseline.items()}
-        rows.append({"clip": clip.clip, "action": clip.action, "frames": row["frames"], **ours, **base})
-        _write_clip(clip, folder.path / "test" / clip.action, frames_per_second)
+        columns = _write_clip(clip, folder.path / "test" / clip.action, frames_per_second)
+        known = {"clip": clip.clip, "action": clip.action, "frames": row["frames"]}
+        rows.append({**known, **ours, **base, "columns": columns})
         on_clip(clip)
     horizon = metrics.curves()
     write_json(folder.path / "test" / "horizon.json", horizon)
-    for metric in METRICS:
+    for metric in horizon["methods"].get("prediction", {}):
         plot_horizon(horizon, metric, folder.path / "plots" / f"{metric}_horizon.png")
     return {
         "test": {**metrics.mean("prediction"), "clips": len(rows), "frames": sum(row["frames"] for row in rows)},
@@ -53,8 +54,11 @@ def evaluate(system: System, clips, folder: RunFolder, frames_per_second: int, o
     }
 
 
-def _write_clip(clip: PredictedClip, folder: Path, frames_per_second: int) -> None:
-    """Truth, poses, prediction and absolute difference, side by side, after the observed frames."""
+def _write_clip(clip: PredictedClip, folder: Path, frames_per_second: int) -> dict[str, tuple[int, int, int, int]]:
+    """Truth, poses, prediction and absolute difference, side by side, after the observed frames.
+
+    Returns the place of each column in the video, by which a comparison of runs cuts it out.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     difference = np.abs(clip.truth.astype(np.int16) - clip.prediction).astype(np.uint8)
     observed = clip.given
@@ -67,6 +71,7 @@ def _write_clip(clip: PredictedClip, folder: Path, frames_per_second: int) -> No
     frames = side_by_side(columns)
     write_mp4(folder / f"{clip.clip}.mp4", frames, frames_per_second)
     write_gif(folder / f"{clip.clip}.gif", frames, frames_per_second)
+    return {title: box for (title, _), box in zip(columns, column_boxes(columns), strict=True)}
 
 
 def write_loss_plot(folder: RunFolder) -> None:

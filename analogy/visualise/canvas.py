@@ -37,6 +37,11 @@ def common_height(heights: Sequence[int]) -> int:
     return tallest * ceil(SMALLEST_HEIGHT / tallest)
 
 
+def scaled_width(height: int, width: int, new_height: int) -> int:
+    """The width that keeps the aspect ratio of a picture when its height changes."""
+    return max(1, round(width * new_height / height))
+
+
 def scale_to_height(picture: np.ndarray, height: int) -> np.ndarray:
     """uint8 [H, W, 3] -> uint8 [height, W', 3] of the same aspect ratio."""
     factor = height / picture.shape[0]
@@ -44,7 +49,7 @@ def scale_to_height(picture: np.ndarray, height: int) -> np.ndarray:
         return picture
     # A whole factor repeats pixels, so that the viewer sees exactly what the model produced.
     interpolation = cv2.INTER_NEAREST if factor.is_integer() else cv2.INTER_LANCZOS4
-    size = (max(1, round(picture.shape[1] * factor)), height)
+    size = (scaled_width(*picture.shape[:2], height), height)
     return cv2.resize(np.ascontiguousarray(picture), size, interpolation=interpolation)
 
 

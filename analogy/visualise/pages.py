@@ -17,6 +17,7 @@ from analogy.visualise.runs import (
     Clip,
     Run,
     clips_of,
+    comparisons_of,
     files_of,
     number,
     plots_of,
@@ -45,6 +46,7 @@ def write_run_page(run_folder: str | Path) -> None:
     page = {
         "run": run,
         "scores": _scores(run),
+        "meanings": [METRICS[name] for name in METRICS if METRICS[name].meaning and name in run.group("test")],
         "clips": clips,
         "tallies": _tallies(clips),
         "clip_orders": [name for name in TABLE_METRICS if any(card["scores"][name].gain is not None for card in clips)],
@@ -57,7 +59,7 @@ def write_run_page(run_folder: str | Path) -> None:
         "times": [(part, duration(number(run.group("seconds"), part))) for part in run.group("seconds")],
         "parameters": {part: n for part in run.group("parameters") if (n := run.number("parameters", part)) is not None},
     }
-    _write(run.folder / "index.html", "run.html", page)
+    write_page(run.folder / "index.html", "run.html", page)
 
 
 def write_results_page(results_folder: str | Path) -> None:
@@ -68,7 +70,9 @@ def write_results_page(results_folder: str | Path) -> None:
     """
     results = _existing(results_folder)
     rows = [_table_row(run, results) for run in read_runs(results)]
-    _write(results / "index.html", "results.html", {"rows": rows, "metrics": TABLE_METRICS})
+    write_page(
+        results / "index.html", "results.html", {"rows": rows, "metrics": TABLE_METRICS, "comparisons": comparisons_of(results)}
+    )
 
 
 def _scores(run: Run) -> list[Comparison]:
@@ -79,8 +83,14 @@ def _scores(run: Run) -> list[Comparison]:
 
 
 def _clip_card(run: Run, clip: Clip) -> dict[str, Any]:
-    scores = {name: compare(name, number(clip.row, name), number(clip.row, f"baseline_{name}")) for name in TABLE_METRICS}
-    return {"clip": clip, "frames": number(clip.row, "frames"), "scores": scores}
+    scores = {name: compare(name, number(clip.row, name), number(clip.row, f"baseline_{name}")) for name in METRICS}
+    table = {name: scores.pop(name) for name in TABLE_METRICS}
+    return {
+        "clip": clip,
+        "frames": number(clip.row, "frames"),
+        "scores": table,
+        "more": [s for s in scores.values() if s.score],
+    }
 
 
 def _tallies(cards: Iterable[Mapping]) -> list[tuple[str, int, int]]:
@@ -146,7 +156,8 @@ def _sort_key(value: float | None) -> str:
     return "" if value is None else repr(value) if isfinite(value) else ("Infinity" if value > 0 else "-Infinity")
 
 
-def _write(path: Path, template: str, page: Mapping[str, Any]) -> None:
+def write_page(path: Path, template: str, page: Mapping[str, Any]) -> None:
+    """Fill in one of the templates and write it as a whole."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,

@@ -35,6 +35,10 @@ STYLE = {
 METRIC_LABELS = {
     "psnr": "PSNR (dB)",
     "ssim": "SSIM",
+    "sharpness_ratio": "sharpness / the truth's",
+    "checkerboard_ratio": "checkerboard / the truth's",
+    "ghosting": "ghosting (grey levels, lower is better)",
+    "pose_following": "error at the pose (grey levels, lower is better)",
     "lpips": "LPIPS (lower is better)",
     "mse": "MSE (lower is better)",
 }

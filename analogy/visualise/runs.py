@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 BASELINE = "copy_reference"
+COMPARISONS = "comparisons"  # the folder beside those of the experiments
 CLIP_SUFFIXES = (".mp4", ".gif")  # the first that exists is shown
 FILES = [
     "log.txt",
@@ -101,8 +102,19 @@ def read_run(folder: Path) -> Run:
 
 def read_runs(results: Path) -> list[Run]:
     """All runs of results/EXPERIMENT/RUN, newest first."""
-    runs = [read_run(run) for experiment in _folders(results) for run in _folders(experiment)]
+    experiments = [folder for folder in _folders(results) if folder.name != COMPARISONS]
+    runs = [run for experiment in experiments for run in read_experiment_runs(experiment)]
     return sorted(runs, key=lambda run: (run.started, run.experiment), reverse=True)
+
+
+def read_experiment_runs(experiment: Path) -> list[Run]:
+    """All runs in the folder of one experiment, newest first."""
+    return sorted(map(read_run, _folders(experiment)), key=lambda run: run.started, reverse=True)
+
+
+def comparisons_of(results: Path) -> list[Path]:
+    """The pages results/comparisons/NAME/index.html, relative to `results`."""
+    return _visible(results, f"{COMPARISONS}/*/index.html")
 
 
 def clips_of(run: Run) -> list[Clip]:

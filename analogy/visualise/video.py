@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from analogy.files import replacing
-from analogy.visualise.canvas import common_height, picture_row, scale_to_height, title_row, to_rgb
+from analogy.visualise.canvas import GAP, TITLE_HEIGHT, common_height, picture_row, scaled_width, title_row, to_rgb
 
 # ffmpeg would convert with one colour matrix and leave the player to guess it; say it, so that colours stay true.
 COLOUR = ["-vf", "scale=out_color_matrix=bt709:out_range=tv", "-colorspace", "bt709", "-color_primaries", "bt709"]
@@ -86,11 +86,39 @@ def side_by_side(columns: Sequence[tuple[str, np.ndarray]]) -> np.ndarray:
     lengths = {title: len(clip) for (title, _), clip in zip(columns, clips, strict=True)}
     if len(set(lengths.values())) != 1:
         raise ValueError(f"side_by_side needs clips of one length, not {lengths}")
-    height = common_height([clip.shape[1] for clip in clips])
-    widths = [scale_to_height(clip[0], height).shape[1] for clip in clips]
-    titles = title_row([title for title, _ in columns], widths)
-    rows = (picture_row(frames, height) for frames in zip(*clips, strict=True))
+    boxes = column_boxes(columns)
+    titles = title_row([title for title, _ in columns], [width for _, _, width, _ in boxes])
+    rows = (picture_row(frames, boxes[0][3]) for frames in zip(*clips, strict=True))
     return np.stack([np.concatenate([titles, row]) for row in rows])
+
+
+def column_boxes(columns: Sequence[tuple[str, np.ndarray]]) -> list[tuple[int, int, int, int]]:
+    """Where `side_by_side` puts each column's pictures: (left, top, width, height) in pixels of its result."""
+    height = common_height([clip.shape[1] for _, clip in columns])
+    boxes, left = [], 0
+    for _, clip in columns:
+        width = scaled_width(clip.shape[1], clip.shape[2], height)
+        boxes.append((left, TITLE_HEIGHT, width, height))
+        left += width + GAP
+    return boxes
+
+
+def read_mp4(path: str | Path) -> tuple[np.ndarray, float]:
+    """Read a video that `write_mp4` wrote: uint8 [T, H, W, 3] and its frames per second.
+
+    Raises:
+        OSError: the file cannot be decoded.
+    """
+    reader = imageio_ffmpeg.read_frames(str(path))
+    try:
+        facts = next(reader)
+        width, height = facts["size"]
+        frames = [np.frombuffer(frame, np.uint8).reshape(height, width, 3) for frame in reader]
+        return np.stack(frames), facts["fps"]
+    except (OSError, ValueError, StopIteration) as error:  # the reader's own message is the whole log of ffmpeg
+        raise OSError(f"{path}: this video cannot be decoded") from error
+    finally:
+        reader.close()
 
 
 def _checked(frames: np.ndarray, fps: float = 1) -> np.ndarray:

@@ -6,15 +6,51 @@ from math import inf, isnan
 
 @dataclass(frozen=True)
 class Metric:
+    """How a metric is printed; `higher_is_better` is None where neither direction is; `meaning` is for the pages."""
+
     label: str
     digits: int
     unit: str = ""
-    higher_is_better: bool = True
+    higher_is_better: bool | None = True
+    meaning: str = ""
 
 
 METRICS = {
-    "psnr": Metric("PSNR", 2, " dB"),
-    "ssim": Metric("SSIM", 4),
+    "psnr": Metric("PSNR", 2, " dB", meaning="peak signal-to-noise ratio; higher is better"),
+    "ssim": Metric("SSIM", 4, meaning="structural similarity, 11 x 11 Gaussian window; higher is better"),
+    "sharpness_ratio": Metric(
+        "Sharpness ratio",
+        3,
+        higher_is_better=None,
+        meaning="mean absolute Laplacian over the truth's: below 1 is blur, above is noise or invented detail",
+    ),
+    "checkerboard_ratio": Metric(
+        "Checkerboard ratio",
+        2,
+        higher_is_better=None,
+        meaning="share of the energy at and near period 2 over the truth's: far above 1 is a checkerboard, below is blur",
+    ),
+    "ghosting": Metric(
+        "Ghosting",
+        1,
+        " levels",
+        higher_is_better=False,
+        meaning="RMS error in grey levels where the body was in the reference frame and is no longer; lower is better",
+    ),
+    "pose_following": Metric(
+        "Error at the pose",
+        1,
+        " levels",
+        higher_is_better=False,
+        meaning="RMS error in grey levels where the body is in the true frame; lower is better",
+    ),
+    "background": Metric(
+        "Error in the background",
+        1,
+        " levels",
+        higher_is_better=False,
+        meaning="RMS error in grey levels where the body neither was nor is; lower is better",
+    ),
     "pck": Metric("PCK", 3),
     "accuracy": Metric("Accuracy", 3),
     "mse": Metric("MSE", 5, higher_is_better=False),
@@ -47,7 +83,7 @@ def compare(name: str, score: float | None, baseline: float | None) -> Compariso
     """
     metric = METRICS.get(name, Metric(name.replace("_", " "), 4))
     texts = [decimal(value, metric.digits, metric.unit) for value in (score, baseline)]
-    if score is None or baseline is None or name not in METRICS:
+    if score is None or baseline is None or name not in METRICS or metric.higher_is_better is None:
         return Comparison(metric.label, score, *texts)
     difference = 0.0 if score == baseline else round(score - baseline, metric.digits)
     gain = difference if metric.higher_is_better else -difference

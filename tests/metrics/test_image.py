@@ -71,3 +71,20 @@ def test_means_are_over_clips_and_curves_over_frames_at_a_distance():
     curves = metrics.curves()
     assert curves["distance"] == [1, 2, 3] and curves["frames"] == [2, 1, 1]
     np.testing.assert_allclose(curves["methods"]["ours"]["psnr"], [(at_1 + at_10) / 2, at_1, at_1])
+
+
+def test_undefined_frames_are_left_out_and_a_clip_without_regions_lacks_their_metrics():
+    metrics = HorizonMetrics()
+    truth = np.random.default_rng(0).integers(0, 256, (2, 12, 12, 1), dtype=np.uint8)
+    wrong = truth // 2
+    new = np.zeros([2, 12, 12], bool)
+    new[0, 3:6, 3:6] = True
+    regions = {"old": np.zeros_like(new), "new": new}
+    with_regions = metrics.add("a", "squat", truth, np.array([1, 2]), regions, ours=wrong)["ours"]
+    without = metrics.add("b", "squat", truth[:1], np.array([1]), ours=wrong[:1])["ours"]
+    assert "ghosting" not in with_regions and "pose_following" not in without  # the body never left its old place
+    error = np.sqrt(np.square(truth[0, 3:6, 3:6].astype(float) - wrong[0, 3:6, 3:6]).mean())
+    assert metrics.mean("ours")["pose_following"] == pytest.approx(error) == with_regions["pose_following"]
+    assert set(metrics.mean("ours")) == {"psnr", "ssim", "sharpness_ratio", "checkerboard_ratio", "pose_following"}
+    curves = metrics.curves()["methods"]["ours"]
+    assert curves["pose_following"] == [pytest.approx(error), None] and "ghosting" not in curves

@@ -99,6 +99,17 @@ def test_run_page_states_the_figures(results):
     assert 'href="https://arxiv.org/abs/1704.05831"' in html
 
 
+def test_figures_of_other_metrics_are_shown_and_explained(tmp_path):
+    clip = {"clip": "0001", "action": "squat", "psnr": 25.0, "baseline_psnr": 22.0, "ghosting": 12.34, "baseline_ghosting": 9.0}
+    test = {"psnr": 25.0, "sharpness_ratio": 0.9, "ghosting": 12.34}
+    baseline = {"copy_reference": {"psnr": 22.0, "sharpness_ratio": 1.0, "ghosting": 9.0}}
+    write_run(tmp_path / "run", SUMMARY | {"test": test, "baseline": baseline, "clips": [clip]})
+    html = page(tmp_path / "run")
+    for text in ["0.900", "Sharpness ratio (test)", "+3.3 levels", "What the figures mean", "mean absolute Laplacian"]:
+        assert text in html
+    assert 'Ghosting <span class="number">12.3 levels</span>' in html and "period 2" not in html
+
+
 def test_links_hold_and_every_picture_has_an_alt(results):
     assert_links_hold(results)
     assert_links_hold(results / "analogy_pool3" / "2026-11-21_142530")
@@ -174,6 +185,8 @@ def test_an_empty_results_folder_and_a_missing_one(tmp_path):
         ("psnr", 22.101, 22.1, "±0.00 dB", "ties"),
         ("psnr", float("inf"), float("inf"), "±0.00 dB", "ties"),
         ("lpips", 0.2, 0.3, "−0.1000", "wins"),
+        ("ghosting", 21.04, 20.0, "+1.0 levels", "LOSES"),
+        ("sharpness_ratio", 0.9, 1.0, "", ""),  # sharper is not better
         ("unknown", 1.0, 2.0, "", ""),
         ("psnr", 24.31, None, "", ""),
     ],

@@ -1,0 +1,142 @@
+"""The page of a comparison: several runs on the same test clips, in step, with their figures side by side."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from analogy.errors import UserError
+from analogy.files import replacing
+from analogy.visualise.pages import write_page
+from analogy.visualise.tables import (
+    Key,
+    Row,
+    Tested,
+    columns_of,
+    common_clips,
+    differing_settings,
+    read_tested,
+    same_pictures,
+    table,
+)
+from analogy.visualise.video import column_boxes, read_mp4, side_by_side, write_mp4
+
+NOT_SHARED = ("prediction", "|difference|")  # columns of a run's video that are its own
+
+
+def comparison_name(folders: Sequence[Path]) -> str:
+    """A folder name for a comparison of these run folders: analogy_pool3_and_analogy_pool4."""
+    experiments = dict.fromkeys(folder.resolve().parent.name for folder in folders)
+    several = f"{len(folders)}_runs_of_" if len(experiments) < len(folders) else ""
+    return (several + "_and_".join(experiments))[:100]
+
+
+def write_comparison(folders: Sequence[Path], out: Path) -> str:
+    """Write OUT/index.html with its videos, and OUT/comparison.md.
+
+    Args:
+        folders: two or more folders of finished runs.
+        out: a folder, made if it is missing; what it holds of the same names is replaced.
+
+    Returns:
+        The text of comparison.md.
+
+    Raises:
+        UserError: fewer than two runs, an unfinished one, no common clip, or a video that cannot be read.
+    """
+    runs = read_tested(folders)
+    common = common_clips(runs)
+    groups = same_pictures(runs, common)
+    columns = columns_of(groups)
+    page = {
+        "title": ", ".join(tested.label for tested in runs),
+        "runs": [(tested, _link(tested, out)) for tested in runs],
+        "groups": groups,
+        "columns": columns,
+        "means": table(columns, common),
+        "settings": differing_settings([tested.run for tested in runs]),
+        "clips": [{**_write_clip(groups, key, out), "table": table(columns, [key])} for key in common],
+    }
+    page["meanings"] = [row for row in page["means"] if row.meaning]
+    markdown = _markdown(page)
+    with replacing(out / "comparison.md") as temporary:
+        temporary.write_text(markdown, encoding="utf-8")
+    write_page(out / "index.html", "comparison.html", page)
+    return markdown
+
+
+def _link(tested: Tested, out: Path) -> Path | None:
+    """The run's own page, as seen from the comparison's folder."""
+    page = tested.run.folder / "index.html"
+    return Path(os.path.relpath(page, out.resolve())) if page.is_file() else None
+
+
+def _write_clip(groups: Sequence[Sequence[Tested]], key: Key, out: Path) -> dict[str, Any]:
+    """One video with all columns, which cannot get out of step; the page shows its columns by their boxes."""
+    clips: list[tuple[str, np.ndarray]] = []
+    for group in groups:
+        for tested in group:
+            columns, fps = _read_columns(tested, key)
+            if tested is group[0]:
+                of = f" for {tested.label}" if len(groups) > 1 else ""
+                clips += [(title + of, frames) for title, frames in columns.items() if title not in NOT_SHARED]
+            clips.append((tested.label, columns["prediction"]))
+    length = max(len(frames) for _, frames in clips)
+    clips = [(title, frames[np.minimum(np.arange(length), len(frames) - 1)]) for title, frames in clips]
+    file = Path("clips", key[0], f"{key[1]}.mp4")
+    write_mp4(out / file, side_by_side(clips), fps)
+    views = [(title, box) for (title, _), box in zip(clips, column_boxes(clips), strict=True)]
+    return {"action": key[0], "name": key[1], "file": file, "frames": length, "fps": fps, "views": views}
+
+
+def _read_columns(tested: Tested, key: Key) -> tuple[dict[str, np.ndarray], float]:
+    """The columns of a test clip's video, uint8 [T, H, W, 3] each, by their titles; and its frames per second."""
+    clip = tested.clips[key]
+    file = tested.run.folder / clip.file
+    try:
+        frames, fps = read_mp4(file)
+    except OSError as error:
+        raise UserError(f"{file}: this video cannot be read") from error
+    try:
+        boxes = {title: [int(value) for value in box] for title, box in clip.row["columns"].items()}
+        columns = {title: frames[:, y : y + h, x : x + w] for title, (x, y, w, h) in boxes.items()}
+    except (ValueError, TypeError) as error:
+        raise UserError(f"{tested.run.folder / 'summary.json'}: the columns of {'/'.join(key)} are no boxes") from error
+    if "prediction" not in columns or not all(column.size for column in columns.values()):
+        raise UserError(f"{file}: this video has not the columns that summary.json says")
+    return columns, fps
+
+
+# ---------------------------------------------------------------- Markdown
+
+
+def _markdown(page: dict[str, Any]) -> str:
+    """The page's tables, for a README; the best value of a row is bold."""
+    heads = [column.title for group in page["columns"] for column in group]
+    count = len(page["clips"])
+    text = [f"# {page['title']}", ""]
+    text += [f"- {tested.label}: {tested.run.text('protocol')}" for tested, _ in page["runs"] if tested.run.text("protocol")]
+    if len(page["groups"]) > 1:
+        text += ["", "The runs were not all tested on the same pictures: compare each with its own baseline."]
+    text += ["", *_rows([f"mean of {count} common clip{'s' * (count != 1)}", *heads], _lines(page["means"]))]
+    clips = [[f"{clip['action']} / {clip['name']}", *line] for clip in page["clips"] for line in _lines(clip["table"])]
+    text += ["", *_rows(["clip", "metric", *heads], clips)]
+    if page["settings"]:
+        labels = [tested.label for tested, _ in page["runs"]]
+        text += ["", *_rows(["setting", *labels], [[key, *values] for key, values in page["settings"]])]
+    return "\n".join(text) + "\n"
+
+
+def _lines(rows: Sequence[Row]) -> list[list[str]]:
+    cells = [[cell for group in row.groups for cell in group] for row in rows]
+    texts = [[f"**{cell.text}**" if cell.best else cell.text for cell in line] for line in cells]
+    return [[row.label, *line] for row, line in zip(rows, texts, strict=True)]
+
+
+def _rows(head: list[str], lines: list[list[str]]) -> list[str]:
+    table = [head, ["---"] * len(head), *lines]
+    return ["| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in line) + " |" for line in table]

@@ -1,0 +1,193 @@
+"""Several runs on the same test clips: which clips they share, their figures side by side, their differing settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import isclose
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from analogy.errors import UserError
+from analogy.visualise.runs import Clip, Run, clips_of, number, read_experiment_runs, read_run, read_text
+from analogy.visualise.wording import METRICS, Metric, decimal
+
+Key = tuple[str, str]  # action, clip
+SAME_FIGURE = 1e-3  # relative; decoders of other machines differ by less
+HEADINGS = {"experiment", "summary", "source"}  # settings that name a run and change nothing
+
+
+@dataclass(frozen=True)
+class Tested:
+    """A finished run: its short name in a comparison, and its test clips that have a video with known columns."""
+
+    run: Run
+    label: str
+    clips: dict[Key, Clip]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of figures: a run's, or those of the baseline of `tested` (then `prefix` is "baseline_")."""
+
+    title: str
+    tested: Tested
+    prefix: str = ""
+
+    def value(self, metric: str, key: Key) -> float | None:
+        return number(self.tested.clips[key].row, self.prefix + metric)
+
+    def mean(self, metric: str, keys: Iterable[Key]) -> float | None:
+        values = [value for key in keys if (value := self.value(metric, key)) is not None]
+        return sum(values) / len(values) if values else None
+
+
+@dataclass(frozen=True)
+class Cell:
+    text: str
+    best: bool = False
+
+
+@dataclass(frozen=True)
+class Row:
+    """One metric, its unit in the label: the cells of each group."""
+
+    label: str
+    meaning: str
+    groups: list[list[Cell]]
+
+
+def find_run(name: str, results: Path) -> Path:
+    """A run folder, or the latest finished run of an experiment (its folder, or its name under `results`).
+
+    Raises:
+        UserError: there is none.
+    """
+    for folder in (Path(name), results / name):
+        if (folder / "summary.json").is_file():
+            return folder
+        if folder.is_dir():
+            runs = [run for run in read_experiment_runs(folder) if run.status == "finished"]
+            if not runs:
+                raise UserError(f"--run {name}: no finished run in {folder}")
+            return runs[0].folder
+    raise UserError(f"--run {name}: neither a run folder nor an experiment in {results}")
+
+
+def read_tested(folders: Sequence[Path]) -> list[Tested]:
+    """Read finished runs; each is called by its experiment, with the run folder's name where that is ambiguous.
+
+    Raises:
+        UserError: fewer than two runs, one given twice, or one that is unreadable or unfinished.
+    """
+    folders = [folder.resolve() for folder in folders]
+    if len(set(folders)) < 2:
+        raise UserError("a comparison needs at least two different runs: give --run twice or more")
+    if repeated := [folder for folder in folders if folders.count(folder) > 1]:
+        raise UserError(f"{repeated[0]}: given more than once")
+    runs = [read_run(folder) for folder in folders]
+    for run in runs:
+        if run.problem:
+            raise UserError(f"{run.folder}: {run.problem}")
+        if run.status != "finished":
+            raise UserError(f"{run.folder}: this run is {run.status}: finish it with --resume first")
+    names = [run.experiment for run in runs]
+    labels = [name if names.count(name) == 1 else f"{name} {run.folder.name}" for name, run in zip(names, runs, strict=True)]
+    return [Tested(run, label, _clips_with_columns(run)) for run, label in zip(runs, labels, strict=True)]
+
+
+def _clips_with_columns(run: Run) -> dict[Key, Clip]:
+    clips = [clip for clip in clips_of(run) if clip.file and clip.file.suffix == ".mp4"]
+    return {(clip.action, clip.name): clip for clip in clips if isinstance(clip.row.get("columns"), dict)}
+
+
+def common_clips(runs: Sequence[Tested]) -> list[Key]:
+    """The clips that every run tested.
+
+    Raises:
+        UserError: there is none.
+    """
+    common = sorted(set.intersection(*(set(tested.clips) for tested in runs)))
+    if not common:
+        counts = ", ".join(f"{tested.label} {len(tested.clips)}" for tested in runs)
+        raise UserError(f"the runs have no test clip in common (clips with a video: {counts})")
+    return common
+
+
+def same_pictures(runs: Sequence[Tested], common: Sequence[Key]) -> list[list[Tested]]:
+    """Group the runs that were tested on the same pictures, by the figures of their baselines, which depend on nothing
+    else. Figures of different groups (another size or crop) cannot be compared."""
+    groups: list[list[Tested]] = []
+    for tested in runs:
+        for group in groups:
+            if _same_baseline(group[0], tested, common):
+                group.append(tested)
+                break
+        else:
+            groups.append([tested])
+    return groups
+
+
+def _same_baseline(a: Tested, b: Tested, common: Sequence[Key]) -> bool:
+    def same(key: Key) -> bool:
+        rows = a.clips[key].row, b.clips[key].row
+        x, y = ({name: number(row, name) for name in row if name.startswith("baseline_")} for row in rows)
+        shared = [name for name in x.keys() & y.keys() if None not in (x[name], y[name])]
+        close = all(isclose(x[name], y[name], rel_tol=SAME_FIGURE) for name in shared)
+        return bool(shared) and close and number(rows[0], "frames") == number(rows[1], "frames")
+
+    return a.run.baseline == b.run.baseline and all(same(key) for key in common)
+
+
+def columns_of(groups: Sequence[Sequence[Tested]]) -> list[list[Column]]:
+    """The columns of each group: its baseline, then its runs."""
+    columns = []
+    for group in groups:
+        of = f" for {group[0].label}" if len(groups) > 1 else ""
+        baseline = Column(group[0].run.baseline.replace("_", " ") + of, group[0], "baseline_")
+        columns.append([baseline, *(Column(tested.label, tested) for tested in group)])
+    return columns
+
+
+def table(groups: Sequence[Sequence[Column]], keys: Sequence[Key]) -> list[Row]:
+    """A row for each metric that some column has: the means over `keys`, the best of each group marked."""
+    rows = []
+    for name, metric in METRICS.items():
+        values = [[column.mean(name, keys) for column in group] for group in groups]
+        if any(value is not None for group in values for value in group):
+            label = f"{metric.label} ({metric.unit.strip()})" if metric.unit else metric.label
+            rows.append(Row(label, metric.meaning, [_cells(metric, group) for group in values]))
+    return rows
+
+
+def _cells(metric: Metric, values: Sequence[float | None]) -> list[Cell]:
+    """The texts of one group; the best is marked, judged by the digits that are printed, unless all are the same."""
+    rounded = [None if value is None else round(value, metric.digits) for value in values]
+    known = {value for value in rounded if value is not None}
+    best = None
+    if len(known) > 1 and metric.higher_is_better is not None:
+        best = max(known) if metric.higher_is_better else min(known)
+    return [Cell(decimal(v, metric.digits) or "–", v is not None and v == best) for v in rounded]
+
+
+def differing_settings(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:
+    """(dotted key, its value in each run) of those settings that are not the same in all; "–" where a run has no such key."""
+    settings = [_flat(_read_settings(run)) for run in runs]
+    keys = dict.fromkeys(key for one in settings for key in one)
+    rows = [(key, [one.get(key, "–") for one in settings]) for key in keys if key not in HEADINGS]
+    return [(key, values) for key, values in rows if len(set(values)) > 1]
+
+
+def _read_settings(run: Run) -> Any:
+    try:
+        return yaml.safe_load(read_text(run.folder / "settings.yaml"))
+    except yaml.YAMLError as error:
+        raise UserError(f"{run.folder / 'settings.yaml'}: this is not YAML: {error.problem}") from error
+
+
+def _flat(settings: Any, prefix: str = "") -> dict[str, str]:
+    if not isinstance(settings, Mapping):
+        return {prefix.removesuffix("."): str(settings)} if prefix else {}
+    return {k: v for key, value in settings.items() for k, v in _flat(value, f"{prefix}{key}.").items()}

@@ -1,0 +1,50 @@
+"""`experiments/claims.py` with two tiny arms."""
+
+import os
+import subprocess
+import sys
+
+import yaml
+
+from tests.conftest import ROOT, TINY
+
+PLAN = {
+    "scale": "demo",
+    "steps": 2,
+    "overrides": [setting for setting in TINY if not setting.startswith("training.steps=")],
+    "arms": {"plain": {"exp": "analogy_pool2"}, "l2": {"exp": "analogy_pool2", "set": ["loss.adversarial=0"]}},
+    "claims": [
+        ["Q6", "l2 is blurrier", "sharpness_ratio(l2) < sharpness_ratio(plain)"],
+        ["Q3", "it wins", "psnr(copy) < psnr(l2)"],
+    ],
+}
+
+
+def start(plan, folder, cache, actors, *options):
+    environment = {**os.environ, "ANALOGY_CACHE": str(cache), "ANALOGY_DATA_DIR": str(actors)}
+    command = [sys.executable, str(ROOT / "experiments" / "claims.py"), "--plan", str(plan), "--results-dir", str(folder)]
+    return subprocess.run([*command, *options], env=environment, capture_output=True, text=True, timeout=600)
+
+
+def test_arms_are_trained_once_and_claims_judged(tmp_path, cache, actors):
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(yaml.safe_dump(PLAN))
+    process = start(plan, tmp_path / "claims", cache, actors, "--seeds", "1", "--jobs", "2")
+    assert process.returncode == 0, process.stderr
+    table = (tmp_path / "claims" / "claims.md").read_text()
+    assert "| plain | 1 |" in table and "| l2: copied frame | 1 |" in table
+    assert sum(line.startswith(("| Q6 | l2 is blurrier", "| Q3 | it wins")) for line in table.splitlines()) == 2
+    assert "not measured" not in table
+    assert "l2, seed 0:" in process.stdout
+
+    again = start(plan, tmp_path / "claims", cache, actors, "--seeds", "1")
+    assert again.returncode == 0 and "seed 0:" not in again.stdout  # nothing is trained twice
+    assert (tmp_path / "claims" / "claims.md").read_text() == table
+
+
+def test_a_plan_that_cannot_be_read_is_one_line(tmp_path, cache, actors):
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(yaml.safe_dump({**PLAN, "claims": [["Q6", "", "psnr(nobody) < 3"]]}))
+    process = start(plan, tmp_path / "claims", cache, actors)
+    assert process.returncode == 2 and process.stderr.startswith("error: claim") and "Traceback" not in process.stderr
+    assert not (tmp_path / "claims").exists()
