@@ -11,7 +11,7 @@ from analogy.visualise.runs import read_table
 from analogy.visualise.video import read_mp4
 
 ALWAYS = {"psnr", "ssim", "sharpness_ratio", "checkerboard_ratio"}
-WITH_POSES = {"ghosting", "pose_following"}
+WITH_POSES = {"ghosting", "pose_following", "background"}
 
 
 def clip(name, poses):
