@@ -1,0 +1,107 @@
+"""Random changes of a training pair, the same for both of its frames: where the camera stood, and what colours it saw."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from analogy.data.frames import MIRRORED_JOINTS
+
+DRAWS = 16  # random numbers an example
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How far each change may go; 0 leaves it out.
+
+    rotation: degrees. zoom, stretch: natural logarithm of the scale (of both axes, of each). shift: share of the side.
+    colour: 1 is strong: channels in another order, gamma, saturation, contrast, brightness.
+    exchange_sides: in half of the pairs left joints become right ones and the reverse, which nothing in the image tells from a
+    label that means the image's side in one dataset and the person's in another.
+    """
+
+    rotation: float = 0.0
+    zoom: float = 0.0
+    stretch: float = 0.0
+    shift: float = 0.0
+    colour: float = 0.0
+    exchange_sides: bool = False
+
+
+def augment_pair(batch: dict, draws, how: Augmentation) -> dict:
+    """Change a batch of pairs.
+
+    Args:
+        batch: image and next_image float [B, H, W, C] in -1..1; joints, visibility, crop and their next_ twins, as
+            `pair_batches` makes them.
+        draws: [B, DRAWS] uniform random numbers in 0..1.
+
+    Returns:
+        The batch with images, joints, visibility and crop changed; what the frame's edge uncovers is mirrored.
+    """
+    changed = dict(batch)
+    for prefix in ("", "next_"):
+        image, joints = batch[f"{prefix}image"], batch[f"{prefix}joints"]
+        visibility, crop = batch[f"{prefix}visibility"], batch[f"{prefix}crop"]
+        if how.rotation or how.zoom or how.stretch or how.shift:
+            image, joints, crop = _move(image, joints, crop, draws, how)
+        if how.colour:
+            image = _recolour(image, draws, how.colour)
+        if how.exchange_sides:
+            exchange = draws[:, 0] < 0.5
+            joints = tf.where(exchange[:, None, None], tf.gather(joints, MIRRORED_JOINTS, axis=1), joints)
+            visibility = tf.where(exchange[:, None], tf.gather(visibility, MIRRORED_JOINTS, axis=1), visibility)
+        changed |= {f"{prefix}{key}": value for key, value in
+                    {"image": image, "joints": joints, "visibility": visibility, "crop": crop}.items()}  # fmt: skip
+    return changed
+
+
+def _between(uniform, reach):
+    """0..1 -> -reach..reach."""
+    return (2.0 * uniform - 1.0) * reach
+
+
+def _move(image, joints, crop, draws, how: Augmentation):
+    """Rotate the person, in source pixels so that limbs keep their proportions; then scale and shift the view."""
+    height, width = image.shape[1], image.shape[2]
+    size = tf.constant([width, height], tf.float32)
+    angle = _between(draws[:, 1], how.rotation * 3.14159265 / 180.0)
+    zoom = _between(draws[:, 2], how.zoom)
+    scale = tf.exp(
+        tf.stack([zoom + _between(draws[:, 3], how.stretch), zoom + _between(draws[:, 4], how.stretch)], -1)
+    )  # [B, 2]
+    shift = _between(draws[:, 5:7], how.shift) * size  # [B, 2]
+    turn = tf.stack([tf.stack([tf.cos(angle), -tf.sin(angle)], -1), tf.stack([tf.sin(angle), tf.cos(angle)], -1)], 1)
+    source = crop / size  # source pixels per pixel, [B, 2]
+    linear = (scale / source)[:, :, None] * turn * source[:, None, :]  # [B, 2, 2], pixel -> pixel about the centre
+    centre = (size - 1.0) / 2.0
+
+    back = tf.linalg.inv(linear)
+    offset = centre - tf.einsum("bij,bj->bi", back, centre + shift)  # [B, 2]
+    rows = tf.concat([back, offset[..., None]], -1)  # [B, 2, 3]
+    moved = tf.raw_ops.ImageProjectiveTransformV3(
+        images=image,
+        transforms=tf.concat([tf.reshape(rows, [-1, 6]), tf.zeros_like(offset)], -1),
+        output_shape=[height, width],
+        fill_value=0.0,
+        interpolation="BILINEAR",
+        fill_mode="REFLECT",
+    )
+    joints = tf.einsum("bij,bkj->bki", linear, joints - centre) + (centre + shift)[:, None]
+    return tf.ensure_shape(moved, image.shape), joints, crop / scale
+
+
+def _recolour(image, draws, strength: float):
+    """Another order of the channels in half of the pairs, then gamma, saturation, contrast and brightness."""
+    unit = tf.clip_by_value((image + 1.0) / 2.0, 1e-3, 1.0)
+    channels = image.shape[-1]
+    given = tf.range(channels)[None]
+    order = tf.where(draws[:, 7:8] < 0.5, tf.argsort(draws[:, 8 : 8 + channels]), given)  # [B, C]
+    unit = tf.gather(unit, order, axis=-1, batch_dims=1)
+    gamma, saturation, contrast, brightness = (draws[:, k, None, None, None] for k in (11, 12, 13, 14))
+    unit = tf.pow(unit, tf.exp(_between(gamma, 0.7 * strength)))
+    luma = tf.reduce_mean(unit, -1, keepdims=True)
+    unit = luma + (unit - luma) * (1.0 + _between(saturation, 0.8 * strength))
+    unit = (unit - 0.5) * tf.exp(_between(contrast, 0.4 * strength)) + 0.5 + _between(brightness, 0.15 * strength)
+    return tf.clip_by_value(unit, 0.0, 1.0) * 2.0 - 1.0
