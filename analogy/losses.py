@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import tensorflow as tf
 
 
@@ -63,3 +64,37 @@ def log_false(logits, *, guard: str = "logits"):
 def log_fooled(logits, *, guard: str = "logits"):
     """-log D(x_hat) of the generator. The original leaves it unguarded (infinite at D = 0); on logits it is finite."""
     return log_true(logits, guard="combined2" if guard == "combined2" else "logits")
+
+
+def log_error(truth, generated):
+    """log10 of the mean squared error of images [B, H, W, C] in -1..1: [B]; -0.1 times the PSNR up to a constant.
+
+    In a plain mean the examples of large motion would drown the others. The floor is half a grey level.
+    """
+    return tf.math.log(squared_error(truth, generated) + (0.5 / 127.5) ** 2) / tf.math.log(10.0)
+
+
+def dissimilarity(truth, generated):
+    """1 - SSIM of images [B, H, W, C] in -1..1: [B] (11 x 11 Gaussian window of sigma 1.5 where it fits, mean over channels).
+
+    The window is applied as two matrix products: on a CPU their gradient is many times faster than a depthwise convolution's.
+    """
+    x, y = (truth + 1.0) / 2.0, (generated + 1.0) / 2.0
+    rows, columns = (_windows(side) for side in x.shape[1:3])
+
+    def mean(image):
+        return tf.einsum("ij,bjkc,lk->bilc", rows, image, columns)
+
+    mean_x, mean_y = mean(x), mean(y)
+    c1, c2 = 0.01**2, 0.03**2
+    luminance = (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
+    variances = mean(x * x) - mean_x**2 + mean(y * y) - mean_y**2
+    structure = (2 * (mean(x * y) - mean_x * mean_y) + c2) / (variances + c2)
+    return 1.0 - tf.reduce_mean(luminance * structure, axis=[1, 2, 3])
+
+
+def _windows(side: int) -> np.ndarray:
+    """[side - 10, side]: each row is the Gaussian window at another place."""
+    offset = np.arange(side)[None] - np.arange(side - 10)[:, None] - 5
+    window = np.where(abs(offset) <= 5, np.exp(-(offset**2) / (2 * 1.5**2)), 0.0)
+    return (window / window.sum(1, keepdims=True)).astype(np.float32)

@@ -70,3 +70,19 @@ def test_latent_error_absolute_and_relative():
 def test_pose_weighted_error():
     a, b, w = np.ones((1, 2, 2, 3)), np.zeros((1, 2, 2, 3)), np.full((1, 2, 2, 1), 0.5)
     np.testing.assert_allclose(losses.pose_weighted_error(a, b, w), [0.25])
+
+
+def test_dissimilarity_is_one_minus_the_ssim_that_is_reported():
+    rng = np.random.default_rng(0)
+    truth = rng.uniform(-1, 1, (2, 24, 32, 3)).astype(np.float32)
+    generated = np.clip(truth + rng.normal(0, 0.3, truth.shape), -1, 1).astype(np.float32)
+    expected = 1 - tf.image.ssim((truth + 1) / 2, (generated + 1) / 2, 1.0)
+    np.testing.assert_allclose(losses.dissimilarity(truth, generated), expected, atol=1e-5)
+    np.testing.assert_allclose(losses.dissimilarity(truth, truth), 0, atol=1e-5)
+
+
+def test_log_error_falls_by_one_where_the_psnr_rises_by_ten():
+    truth = np.zeros((2, 4, 4, 3), np.float32)
+    far, near = truth + 0.5, truth + 0.5 / np.sqrt(10).astype(np.float32)
+    np.testing.assert_allclose(losses.log_error(truth, far) - losses.log_error(truth, near), 1, atol=1e-2)
+    assert np.isfinite(losses.log_error(truth, truth)).all()

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from analogy.settings.sections import Section, Settings
+from analogy.settings.sections import OptimizerSettings, Section, Settings
 
 Weight = Annotated[float, Field(ge=0)]
 
@@ -46,16 +46,6 @@ class LossSettings(Section):
     feature_weights: str
     feature_random_conv1_1: bool
     guard: Literal["logits", "original", "combined2"]
-
-
-class OptimizerSettings(Section):
-    name: Literal["adam", "sgd"]
-    learning_rate: PositiveFloat
-    beta_1: Annotated[float, Field(ge=0, lt=1)]
-    beta_2: Annotated[float, Field(ge=0, lt=1)]
-    epsilon: PositiveFloat
-    decay: Annotated[float, Field(gt=0, le=1)]
-    decay_steps: PositiveInt
 
 
 class AnalogyGanSettings(Settings):

@@ -9,6 +9,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PositiveFloat,
     PositiveInt,
     StringConstraints,
     ValidationInfo,
@@ -90,6 +91,17 @@ class TrainingSettings(Section):
     precision: Literal["auto", "float32", "bfloat16", "float16"]
     devices: Annotated[str, StringConstraints(pattern=r"^(auto|(cpu|gpu)(:[1-9][0-9]*)?)$")]
     deterministic: bool
+
+
+class OptimizerSettings(Section):
+    name: Literal["adam", "sgd"]
+    learning_rate: PositiveFloat
+    beta_1: Annotated[float, Field(ge=0, lt=1)]
+    beta_2: Annotated[float, Field(ge=0, lt=1)]
+    epsilon: PositiveFloat
+    decay: Annotated[float, Field(gt=0, le=1)]
+    decay_steps: PositiveInt
+    average: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
 
 class EvaluationSettings(Section):
