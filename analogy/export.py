@@ -13,12 +13,12 @@ def export_saved_model(system, folder: Path) -> None:
     """Write the system's endpoints as signatures and as methods of the loaded object; replaces an older export.
 
     Args:
-        system: has `endpoints()` (tf.functions with named input signatures) and `models`.
+        system: has `endpoints()` (tf.functions with named input signatures) and `exported`, the networks they use.
         folder: the SavedModel's folder.
     """
     module = tf.Module()
     # The plain variables: a tf.Module does not find those of Keras 3 models by itself.
-    module.weights = [v.value for model in system.models.values() for v in model.variables]
+    module.weights = [v.value for model in system.exported for v in model.variables]
     endpoints = system.endpoints()
     for name, function in endpoints.items():
         setattr(module, name, function)

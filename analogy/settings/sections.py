@@ -91,6 +91,7 @@ class TrainingSettings(Section):
     precision: Literal["auto", "float32", "bfloat16", "float16"]
     devices: Annotated[str, StringConstraints(pattern=r"^(auto|(cpu|gpu)(:[1-9][0-9]*)?)$")]
     deterministic: bool
+    start_from: str | None
 
 
 class OptimizerSettings(Section):

@@ -35,6 +35,7 @@ class AnalogyGan(Painter):
         self.generator = self._build_generator()
         self.discriminators = self._build_discriminators()
         self.models = {"generator": self.generator, **self.discriminators}
+        self.exported = [self.generator]
         self.features = None
 
     @property

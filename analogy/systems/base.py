@@ -46,11 +46,13 @@ class System:
     Models and optimisers are built inside the strategy's scope.
 
     models, optimizers: named; a checkpoint is exactly these plus the loop's step counter.
+    exported: the networks that the endpoints use; a SavedModel holds no others.
     baseline_name: what `PredictedClip.baseline` is, for example "copy_reference".
     """
 
     models: dict[str, keras.Model]
     optimizers: dict[str, keras.optimizers.Optimizer]
+    exported: list[keras.Model]
     baseline_name: str
 
     def prepare_training(self) -> None:

@@ -26,8 +26,7 @@ class Checkpoints:
     def __init__(self, folder: Path, system, step: tf.Variable, keep: int):
         self.step = step
         self._pending = tf.Variable("[]", dtype=tf.string, trainable=False)
-        objects = {f"model_{name}": model for name, model in system.models.items()}
-        objects |= {f"optimizer_{name}": optimizer for name, optimizer in system.optimizers.items()}
+        objects = _named(system.models) | {f"optimizer_{name}": optimizer for name, optimizer in system.optimizers.items()}
         self._checkpoint = tf.train.Checkpoint(step=step, pending=self._pending, **objects)
         self._manager = tf.train.CheckpointManager(self._checkpoint, str(folder), max_to_keep=keep, checkpoint_name="step")
 
@@ -64,6 +63,27 @@ class Checkpoints:
         except tf.errors.OpError as error:
             raise UserError(f"{self.latest}: the checkpoint cannot be read ({_first_line(error)})") from error
         return json.loads(self._pending.numpy())
+
+
+def load_networks(system, run: Path) -> None:
+    """Start a system's networks from the newest checkpoint of another run.
+
+    Raises:
+        UserError: the run has no checkpoint, or its networks have other weights.
+    """
+    latest = tf.train.latest_checkpoint(str(run / "checkpoints"))
+    if latest is None:
+        raise UserError(f"training.start_from: {run}: there is no checkpoint; name the folder of a run")
+    networks = tf.train.Checkpoint(**_named(system.models))
+    try:
+        networks.restore(latest).expect_partial().assert_existing_objects_matched()
+    except (AssertionError, ValueError, tf.errors.OpError) as error:
+        raise UserError(f"training.start_from: {latest}: its networks do not fit ({_first_line(error)})") from error
+
+
+def _named(models: dict) -> dict:
+    """The names of networks in a checkpoint."""
+    return {f"model_{name}": model for name, model in models.items()}
 
 
 def _first_line(error: Exception) -> str:

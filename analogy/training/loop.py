@@ -7,6 +7,7 @@ import logging
 import math
 import signal
 import time
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -16,7 +17,7 @@ from analogy.data.pairs import ReplicaContext
 from analogy.errors import UserError
 from analogy.export import export_saved_model
 from analogy.systems.base import System
-from analogy.training.checkpoint import Checkpoints
+from analogy.training.checkpoint import Checkpoints, load_networks
 from analogy.training.evaluate import evaluate, write_loss_plot, write_samples
 from analogy.training.progress import Progress
 from analogy.training.run_folder import RunFolder
@@ -31,13 +32,15 @@ SECONDS_PER_CALL = 5.0
 
 
 def build_system(system_class: type[System], settings, strategy: tf.distribute.Strategy) -> System:
-    """Build a system's models and optimisers from the seed, on every replica alike."""
+    """Build a system's models and optimisers from the seed, or from another run, on every replica alike. Raises UserError."""
     keras.utils.set_random_seed(settings.seed)
     if settings.training.deterministic:
         tf.config.experimental.enable_op_determinism()
     with strategy.scope():
         system = system_class(settings)
         system.prepare_training()
+        if settings.training.start_from:
+            load_networks(system, Path(settings.training.start_from))
     return system
 
 

@@ -1,0 +1,46 @@
+"""Settings of the masked analogy."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+
+from analogy.settings.sections import OptimizerSettings, Section, Settings
+
+
+class MaskedGeneratorSettings(Section):
+    widths: list[PositiveInt]
+    work_size: Annotated[int, Field(ge=32)]
+    heatmap_sigma: PositiveFloat
+
+
+class MaskedLossSettings(Section):
+    error: NonNegativeFloat
+    dissimilarity: NonNegativeFloat
+
+
+class AugmentationSettings(Section):
+    rotation: NonNegativeFloat
+    zoom: NonNegativeFloat
+    stretch: NonNegativeFloat
+    shift: NonNegativeFloat
+    colour: NonNegativeFloat
+    exchange_sides: bool
+
+
+class AnalogyMaskedSettings(Settings):
+    system: Literal["analogy_masked"]
+    generator: MaskedGeneratorSettings
+    loss: MaskedLossSettings
+    augmentation: AugmentationSettings
+    generator_optimizer: OptimizerSettings
+
+    @model_validator(mode="after")
+    def _consistent(self) -> AnalogyMaskedSettings:
+        stride = 2 ** len(self.generator.widths)
+        if self.generator.work_size % stride:
+            raise ValueError(f"generator.work_size is halved {len(self.generator.widths)} times: choose a multiple of {stride}")
+        if not (self.loss.error or self.loss.dissimilarity):
+            raise ValueError("loss.error and loss.dissimilarity are both 0: nothing would be learned")
+        return self

@@ -1,0 +1,101 @@
+"""Ours: an analogy generator that keeps, moves or in-paints the reference frame, and chooses among these pixel by pixel."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from analogy import losses
+from analogy.data.augmentation import DRAWS, Augmentation, augment_pair
+from analogy.models.masked import MaskedGenerator
+from analogy.optimizers import make_optimizer
+from analogy.settings import AnalogyMaskedSettings
+from analogy.systems.painter import Painter, to_unit
+
+KEYS = ("joints", "visibility", "crop", "next_joints", "next_visibility", "next_crop")
+AUGMENTATION = 1  # its random numbers are apart from those that drew the pairs
+
+
+class AnalogyMasked(Painter):
+    """Trains with a reconstruction loss alone; predicts with the moving averages of the weights.
+
+    Args:
+        settings: the experiment's settings.
+    """
+
+    def __init__(self, settings: AnalogyMaskedSettings):
+        super().__init__(settings)
+        self.half = keras.config.dtype_policy().compute_dtype == "float16"
+        self.augmentation = Augmentation(**settings.augmentation.model_dump())
+        # The second one holds the averages, for pictures and export; checkpoints have them in the optimiser.
+        self.generator, self.averaged = (self._build(name) for name in ("generator", "averaged"))
+        self.models = {"generator": self.generator}
+        self.exported = [self.averaged]
+
+    def _build(self, name: str) -> MaskedGenerator:
+        shape = self.settings.generator
+        model = MaskedGenerator(widths=tuple(shape.widths), work_size=shape.work_size, name=name)
+        model.build([(None, *self.image_size, self.channels)])
+        return model
+
+    def prepare_training(self) -> None:
+        variables = self.generator.trainable_variables
+        self.optimizers = {"generator": make_optimizer(self.settings.generator_optimizer, variables, loss_scaling=self.half)}
+
+    def parameters(self) -> dict[str, int]:
+        """Trainable weights by network."""
+        return {"generator": sum(int(np.prod(v.shape)) for v in self.generator.trainable_variables)}
+
+    # ---------------------------------------------------------------- training
+
+    def _inputs(self, batch) -> dict:
+        """The batch with images in -1..1, augmented; the same on one replica as on many."""
+        whole = [self.settings.training.batch_size, DRAWS]
+        seed = tf.stack([tf.constant(self.settings.seed, tf.int64), batch["step"]])
+        draws = tf.random.stateless_uniform(whole, tf.random.experimental.stateless_fold_in(seed, AUGMENTATION))
+        images = {key: to_unit(batch[key]) for key in ("image", "next_image")}
+        return augment_pair({**batch, **images}, tf.gather(draws, batch["position"]), self.augmentation)
+
+    def train_step(self, batch):
+        loss, whole, optimizer = self.settings.loss, self.settings.training.batch_size, self.optimizers["generator"]
+        batch = self._inputs(batch)
+        truth = batch["next_image"]
+        with tf.GradientTape() as tape:
+            generated = self.generator([batch["image"], *(batch[key] for key in KEYS)])
+            terms = {
+                "error": loss.error * losses.log_error(truth, generated),
+                "dissimilarity": loss.dissimilarity * losses.dissimilarity(truth, generated),
+            }
+            means = {f"generator/{name}": tf.reduce_sum(term) / whole for name, term in terms.items()}
+            total = tf.add_n(list(means.values()))
+            scaled = total * tf.cast(optimizer.dynamic_scale, tf.float32) if self.half else total
+        variables = self.generator.trainable_variables
+        optimizer.apply(tape.gradient(scaled, variables), variables)
+        return {**means, "generator/loss": total}
+
+    # ---------------------------------------------------------------- prediction
+
+    def _average(self) -> None:
+        """Bring the averaged network up to date."""
+        if self.settings.generator_optimizer.average and self.optimizers["generator"].iterations.numpy():
+            self.optimizers["generator"].finalize_variable_values(self.averaged.trainable_variables)
+        else:
+            self.averaged.set_weights(self.generator.get_weights())
+
+    def encode(self, frame, joints, visibility, crop):
+        return to_unit(frame), joints, visibility, crop
+
+    def paint(self, reference, joints, visibility, crop):
+        count = tf.shape(joints)[0]
+        reference = [tf.broadcast_to(x, tf.concat([[count], tf.shape(x)[1:]], 0)) for x in reference]
+        reference[0] = tf.ensure_shape(reference[0], [None, *self.image_size, self.channels])
+        return self.averaged([*reference, joints, visibility, crop])
+
+    def predict(self, clip, reference, targets):
+        self._average()
+        return super().predict(clip, reference, targets)
+
+    def endpoints(self):
+        self._average()
+        return super().endpoints()
