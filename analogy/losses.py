@@ -25,10 +25,13 @@ def squared_error(truth, prediction, *, domain: str = "unit"):
 
 
 def latent_error(truth, z, *, relative: bool = False):
-    """MSE(f_img(x_{t+n}), z); relative: divided by the mean square of f_img(x_{t+n}) over the batch. Gradients reach both."""
+    """MSE(f_img(x_{t+n}), z); relative: divided by the mean square of f_img(x_{t+n}) over the WHOLE batch, that of all
+    replicas. Gradients reach both."""
     error = squared_error(truth, z)
     if relative:
-        error /= tf.reduce_mean(tf.square(tf.cast(truth, tf.float32)))
+        square = tf.reduce_mean(tf.square(tf.cast(truth, tf.float32)))
+        replica = tf.distribute.get_replica_context()
+        error /= replica.all_reduce("MEAN", square) if replica and replica.num_replicas_in_sync > 1 else square
     return error
 
 

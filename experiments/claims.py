@@ -10,8 +10,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -20,12 +20,81 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from analogy.errors import UserError
 from analogy.files import replacing
-from analogy.metrics.claims import Verdict, judge
-from analogy.settings.loading import parse_yaml
+from analogy.metrics.claims import Verdict, judge, parse
+from analogy.settings import SETTINGS, Settings, load_settings
+from analogy.settings.loading import find_experiment, parse_yaml
+from analogy.visualise.wording import METRICS
 
 HERE = Path(__file__).parent
+CONFIGS = HERE / "configs"
+CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 COLUMNS = ("psnr", "ssim", "sharpness_ratio", "checkerboard_ratio", "ghosting", "pose_following", "background")
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The arms and claims of a YAML file, and where their runs lie."""
+
+    content: dict
+    results: Path
+    overrides: tuple[str, ...]
+
+    @classmethod
+    def read(cls, path: Path, results: Path, overrides: list[str]) -> Plan:
+        """Raises UserError for anything that would only show after hours of training."""
+        content = parse_yaml(path.read_text(encoding="utf-8"), str(path))
+        for key in ("scale", "steps", "arms", "claims"):
+            if not isinstance(content, dict) or key not in content:
+                raise UserError(f"{path}: the key {key} is missing")
+        plan = cls(content, results, tuple(overrides))
+        for arm in plan.arms:
+            plan.settings(arm, 0)
+        for _, _, claim in content["claims"]:
+            for side in parse(claim, plan.arms):
+                if side.measured and side.measured not in METRICS:
+                    raise UserError(f"claim {claim!r}: there is no metric {side.metric}; there are {', '.join(METRICS)}")
+        return plan
+
+    @property
+    def arms(self) -> list[str]:
+        return list(self.content["arms"])
+
+    def options(self, arm: str, seed: int) -> list[str]:
+        """KEY=VALUE of a run."""
+        chosen = [*self.content.get("overrides", []), *self.content["arms"][arm].get("set", []), *self.overrides]
+        return [f"training.steps={self.content['steps']}", f"seed={seed}", *chosen]
+
+    def settings(self, arm: str, seed: int) -> dict:
+        """What decides a run's result; not what merely names it, nor where its data lie."""
+        path = find_experiment(self.content["arms"][arm]["exp"], CONFIGS)
+        return _deciding(load_settings(path, SETTINGS, scale=self.content["scale"], overrides=self.options(arm, seed)))
+
+    def runs(self, arm: str, seed: int) -> list[Path]:
+        """The folders of runs with exactly these settings, the oldest first."""
+        wanted, found = self.settings(arm, seed), []
+        for stored in sorted((self.results / f"{arm}-{seed}").glob("*/*/settings.yaml")):
+            try:
+                settings = _deciding(load_settings(stored, SETTINGS, scale=self.content["scale"]))
+            except UserError:  # of another version
+                continue
+            if settings == wanted:
+                found.append(stored.parent)
+        return found
+
+    def finished(self, arm: str, seed: int) -> dict | None:
+        """The summary of a finished run."""
+        for folder in reversed(self.runs(arm, seed)):
+            if (folder / "summary.json").is_file():
+                summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+                if summary.get("status") == "finished":
+                    return summary
+        return None
+
+
+def _deciding(settings: Settings) -> dict:
+    content = settings.model_dump(exclude={"experiment", "summary", "source"})
+    return {**content, "data": {k: v for k, v in content["data"].items() if k not in ("dataset", "folder", "cache")}}
 
 
 @app.command(help=__doc__)
@@ -34,19 +103,22 @@ def main(
     results_dir: Annotated[Path, typer.Option(help="Where runs and the tables go.")] = HERE.parent / "results" / "claims",
     seeds: Annotated[int, typer.Option(min=1, help="Runs of each arm, seed 0 of all arms first.")] = 3,
     minutes: Annotated[float, typer.Option(help="Start no further run after so many minutes.")] = 90.0,
-    jobs: Annotated[int, typer.Option(min=1, help="Runs at a time, each on its share of the cores.")] = os.cpu_count() or 1,
+    jobs: Annotated[int, typer.Option(min=1, help="Runs at a time, each on its share of the cores.")] = len(CORES) or 1,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting of all runs.")
     ] = None,
 ) -> None:
     try:
-        content = parse_yaml(plan.read_text(encoding="utf-8"), str(plan))
-        for _, _, claim in content["claims"]:  # a slip shows before hours of training
-            judge(claim, {arm: {} for arm in content["arms"]})
+        chosen = Plan.read(plan, results_dir, set_ or [])
         results_dir.mkdir(parents=True, exist_ok=True)
-        _train(content, results_dir, seeds, minutes, jobs, set_ or [])
-        print(_report(content, results_dir, seeds))
+        failed = _train(chosen, seeds, minutes, jobs)
+        print(_report(chosen, seeds))
         print(f"written to {results_dir / 'claims.md'}")
+        if failed:
+            raise UserError(f"runs failed: {', '.join(map(str, failed))}; mend what their last lines say and start again")
+    except KeyboardInterrupt:
+        print("stopped; start again to go on", file=sys.stderr)
+        raise typer.Exit(130) from None
     except (UserError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         raise typer.Exit(2) from error
@@ -55,10 +127,27 @@ def main(
 # ---------------------------------------------------------------- training
 
 
-def _train(content: dict, results: Path, seeds: int, minutes: float, jobs: int, overrides: list[str]) -> None:
-    """Every arm from every seed, as long as the time allows; what has finished is not run again."""
+def _train(plan: Plan, seeds: int, minutes: float, jobs: int) -> list[Path]:
+    """Every arm from every seed, as long as the time allows; what has finished is not run again. Returns failed runs' logs."""
     deadline = time.monotonic() + 60 * minutes
-    todo = [(arm, seed) for seed in range(seeds) for arm in content["arms"] if not _finished(results, arm, seed)]
+    todo = [(arm, seed) for seed in range(seeds) for arm in plan.arms if not plan.finished(arm, seed)]
+    # Small networks train faster side by side, each on its own cores, than one after the other on all of them.
+    free = [set(CORES[i::jobs]) for i in range(jobs)]
+    failed = []
+
+    def run(job: tuple[str, int]) -> None:
+        if time.monotonic() > deadline:
+            return
+        began, cores, log = time.monotonic(), free.pop(), plan.results / f"{job[0]}-{job[1]}.log"
+        try:
+            fine = _run(plan, *job, log, cores)
+        finally:
+            free.append(cores)
+        if not fine:
+            failed.append(log)
+        bar.update(task, advance=1)
+        print(f"{job[0]}, seed {job[1]}: {time.monotonic() - began:.0f} s{'' if fine else ', FAILED'}", flush=True)
+
     columns = (
         TextColumn("runs"),
         BarColumn(),
@@ -67,98 +156,59 @@ def _train(content: dict, results: Path, seeds: int, minutes: float, jobs: int, 
         TextColumn("ETA"),
         TimeRemainingColumn(),
     )
-    failed = []
     with Progress(*columns, disable=not sys.stdout.isatty()) as bar, ThreadPoolExecutor(jobs) as pool:
         task = bar.add_task("", total=len(todo))
-
-        def run(arm: str, seed: int, cores: set[int] | None) -> None:
-            if time.monotonic() > deadline or failed:
-                return
-            began = time.monotonic()
-            if not _run(content, results, arm, seed, overrides, cores):
-                failed.append(results / f"{arm}-{seed}.log")
-            bar.update(task, advance=1)
-            print(f"{arm}, seed {seed}: {time.monotonic() - began:.0f} s", flush=True)
-
-        # The first run prepares the dataset, which the others share.
-        if todo:
-            run(*todo[0], None)
-        shares = _shares(jobs)
-        list(pool.map(lambda job: shares(lambda cores: run(*job, cores)), todo[1:]))
-    if failed:
-        raise UserError(
-            f"{failed[0]}: this run failed; its last lines say why. Mend it and start again: finished runs are kept"
-        )
-
-
-def _shares(jobs: int) -> Callable[[Callable[[set[int] | None], None]], None]:
-    """Lends each of `jobs` threads its own cores: small networks train faster side by side than on all cores in turn."""
-    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-    free = [set(cores[i::jobs]) or None for i in range(jobs)]
-
-    def lend(use: Callable[[set[int] | None], None]) -> None:
-        mine = free.pop()
         try:
-            use(mine)
-        finally:
-            free.append(mine)
+            # The first run prepares the dataset, which the others share.
+            list(pool.map(run, todo[:1]))
+            list(pool.map(run, todo[1:]))
+        except KeyboardInterrupt:
+            deadline = 0.0  # the runs got the signal too, and save a checkpoint
+            raise
+    return failed
 
-    return lend
 
-
-def _run(content: dict, results: Path, arm: str, seed: int, overrides: list[str], cores: set[int] | None) -> bool:
-    """One run, started or gone on with; its output goes to ARM-SEED.log."""
-    runs = _runs(results, arm, seed)
+def _run(plan: Plan, arm: str, seed: int, log: Path, cores: set[int]) -> bool:
+    """One run, started or gone on with; its output goes to the log."""
+    runs = plan.runs(arm, seed)
     command = [sys.executable, str(HERE / "run.py")]
     if runs:
         command += ["--resume", str(runs[-1])]
     else:
-        chosen = content["arms"][arm]
-        settings = [*content.get("overrides", []), *chosen.get("set", []), *overrides]
-        command += ["--exp", chosen["exp"], "--scale", content["scale"], "--steps", str(content["steps"]), "--seed", str(seed)]
-        command += ["--results-dir", str(results / f"{arm}-{seed}")] + [part for one in settings for part in ("--set", one)]
-    pin = (lambda: os.sched_setaffinity(0, cores)) if cores else None
-    with open(results / f"{arm}-{seed}.log", "a", encoding="utf-8") as log:
-        return subprocess.run(command, stdout=log, stderr=log, preexec_fn=pin).returncode == 0
-
-
-def _runs(results: Path, arm: str, seed: int) -> list[Path]:
-    """The run folders that can be gone on with, the oldest first."""
-    return sorted(path.parent for path in (results / f"{arm}-{seed}").glob("*/*/settings.yaml"))
-
-
-def _finished(results: Path, arm: str, seed: int) -> dict | None:
-    """The summary of a finished run."""
-    for folder in reversed(_runs(results, arm, seed)):
-        if (folder / "summary.json").is_file():
-            summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-            if summary.get("status") == "finished":
-                return summary
-    return None
+        command += ["--exp", plan.content["arms"][arm]["exp"], "--scale", plan.content["scale"]]
+        command += ["--results-dir", str(plan.results / f"{arm}-{seed}")]
+        command += [part for option in plan.options(arm, seed) for part in ("--set", option)]
+    with open(log, "a", encoding="utf-8") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output)
+        if cores:
+            os.sched_setaffinity(process.pid, cores)
+        return process.wait() == 0
 
 
 # ---------------------------------------------------------------- the tables
 
 
-def _report(content: dict, results: Path, seeds: int) -> str:
+def _report(plan: Plan, seeds: int) -> str:
     """claims.md: what each arm measured, and what that says of each claim."""
-    summaries = {
-        arm: {seed: summary for seed in range(seeds) if (summary := _finished(results, arm, seed))} for arm in content["arms"]
-    }
-    first = next(iter(summaries[next(iter(summaries))].values()), None)
+    summaries = {arm: {seed: summary for seed in range(seeds) if (summary := plan.finished(arm, seed))} for arm in plan.arms}
+    first = next((summary for runs in summaries.values() for summary in runs.values()), None)
     if first is None:
-        raise UserError(f"{results}: no run of the first arm has finished; give it more --minutes")
+        raise UserError(f"{plan.results}: no run has finished; give it more --minutes")
     rows = {arm: {seed: summary["clips"] for seed, summary in runs.items()} for arm, runs in summaries.items()}
+    done = sum(map(len, summaries.values()))
+    said = f"{done} of {seeds * len(plan.arms)} runs; scale {first['scale']}, {first['steps']} steps. {first['protocol']}."
     parts = [
         "# Claims of the image-analogy GAN, measured\n",
-        f"Scale {first['scale']}, {first['steps']} steps. First arm: {first['protocol']}.\n",
+        said + " Other arms differ where the plan says so.\n",
         _arm_table(summaries),
-        _claim_table(content["claims"], rows),
-        "Interval: 95 %, Student's t over test clips, each averaged over the seeds. Confirmed or refuted: the interval "
-        "excludes zero and every seed agrees.\n",
+        "Mean over seeds, ± half their range.\n",
+        _claim_table(plan.content["claims"], rows),
+        "± is the 95 % interval of the mean difference: Student's t over test clips (each averaged over the seeds) or over\n"
+        "seeds (each averaged over the clips), whichever is wider. Confirmed or refuted: it excludes zero. The claims are not\n"
+        "corrected for their number.\n",
     ]
     text = "\n".join(parts)
-    with replacing(results / "claims.md") as partial:
+    with replacing(plan.results / "claims.md") as partial:
         partial.write_text(text, encoding="utf-8")
     return text
 
@@ -191,9 +241,10 @@ def _claim_table(claims: list, rows: dict) -> str:
 def _verdict_cells(verdict: Verdict | None) -> str:
     if verdict is None:
         return " |  |  | 0 | not measured"
-    difference = f"{verdict.difference:+.3f} ± {verdict.interval:.3f}"
-    seeds = f"{verdict.agreeing} of {verdict.seeds} agree"
-    return f"{verdict.left:.3f} | {verdict.right:.3f} | {difference} | {seeds} | **{verdict.word}**"
+    interval = f" ± {verdict.interval:.3f}" if verdict.seeds > 1 else ""
+    return (
+        f"{verdict.left:.3f} | {verdict.right:.3f} | {verdict.difference:+.3f}{interval} | {verdict.seeds} | **{verdict.word}**"
+    )
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 
+import pytest
 import yaml
 
 from tests.conftest import ROOT, TINY
@@ -42,9 +43,24 @@ def test_arms_are_trained_once_and_claims_judged(tmp_path, cache, actors):
     assert (tmp_path / "claims" / "claims.md").read_text() == table
 
 
-def test_a_plan_that_cannot_be_read_is_one_line(tmp_path, cache, actors):
+def test_runs_of_other_settings_do_not_count_and_a_failed_run_stops_no_other(tmp_path, cache, actors):
     plan = tmp_path / "plan.yaml"
-    plan.write_text(yaml.safe_dump({**PLAN, "claims": [["Q6", "", "psnr(nobody) < 3"]]}))
+    arms = {"broken": {"exp": "analogy_pool2", "set": ["generator_optimizer.learning_rate=1e30"]}, "l2": PLAN["arms"]["l2"]}
+    plan.write_text(yaml.safe_dump({**PLAN, "arms": arms, "claims": [["Q3", "it wins", "psnr(copy) < psnr(l2)"]]}))
+    process = start(plan, tmp_path / "claims", cache, actors, "--seeds", "1", "--jobs", "1")
+    assert process.returncode == 2 and "runs failed" in process.stderr and "broken-0.log" in process.stderr
+    table = (tmp_path / "claims" / "claims.md").read_text()
+    assert "broken, seed 0:" in process.stdout and "FAILED" in process.stdout
+    assert "| broken | 0 |" in table and "| l2 | 1 |" in table
+
+    other = start(plan, tmp_path / "claims", cache, actors, "--seeds", "1", "--minutes", "0", "--set", "loss.l2=3")
+    assert other.returncode == 2 and "no run" in other.stderr  # the finished one had another weight
+
+
+@pytest.mark.parametrize("claim", ["psnr(nobody) < 3", "sharpnes(l2) < 3"])
+def test_a_plan_that_cannot_be_read_is_one_line(tmp_path, cache, actors, claim):
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(yaml.safe_dump({**PLAN, "claims": [["Q6", "", claim]]}))
     process = start(plan, tmp_path / "claims", cache, actors)
     assert process.returncode == 2 and process.stderr.startswith("error: claim") and "Traceback" not in process.stderr
     assert not (tmp_path / "claims").exists()

@@ -23,7 +23,23 @@ COMMON = {"generator_optimizer.name": "adam", "generator_optimizer.epsilon": 1e-
 COMMON |= {"data.crop": "consistent", "data.gray": False, "data.min_frame_distance": 0, "generator.pose_encoder": "full"}
 COMMON |= {"loss.adversarial": 1, "loss.image_adversarial": 0, "loss.real": 1, "loss.generated": 0.5, "loss.mismatch": 0.5}
 COMMON |= {"loss.feature": 0, "loss.latent": 0, "loss.guard": "original", "generator.upsampling": "deconvolution"}
-COMMON |= {"generator.frozen_stages": 0, "generator.image_range": "unit", "discriminator.units": 1024, "data.actions": "all"}
+COMMON |= {"loss.latent_relative": False, "loss.feature_random_conv1_1": False, "data.padding": 10, "data.flip": True}
+COMMON |= {"data.flip_exchanges_joints": False, "generator.heatmap_sigma": 5, "generator.skip": False, "generator.maxout": 1}
+COMMON |= {
+    "generator.width": 1,
+    "discriminator.width": 1,
+    "generator_optimizer.beta_1": 0.9,
+    "generator_optimizer.beta_2": 0.999,
+}
+COMMON |= {"generator_optimizer.decay": 1, "discriminator_optimizer.decay": 1, "discriminator_optimizer.decay_steps": 500}
+COMMON |= {
+    "generator.pretrained_conv1_1": True,
+    "discriminator.dropout": 0.5,
+    "generator.frozen_stages": 0,
+    "generator.image_range": "unit",
+    "discriminator.units": 1024,
+    "data.actions": "all",
+}
 
 
 def sgd(depth, **more):
@@ -41,6 +57,8 @@ def combined2(**more):
 HALF_RATES = {"generator_optimizer__learning_rate": 5e-5, "discriminator_optimizer__learning_rate": 5e-5}
 LATENT_100 = {"loss__latent": 100, "loss__latent_relative": True}
 RESIZED = {"generator__upsampling": "nearest"}
+WIDE = {"generator__width": 1.5, "discriminator__width": 1.5}
+NO_CONV1_1 = {"generator__pretrained_conv1_1": False}
 INTERMEDIATE = {"loss__l2": 1e-2, "loss__l2_domain": "byte"}
 
 PUBLISHED = {
@@ -75,8 +93,8 @@ PUBLISHED = {
     "analogy_pool3_perframe": sgd(3, data__crop="per_frame", data__padding=30),
     "analogy_pool3_gray_perframe": sgd(3, data__crop="per_frame", data__padding=30, data__gray=True),
     "analogy_pool3_gray_full": sgd(3, data__crop="full", data__gray=True),
-    "analogy_pool3_full_pretrained": sgd(3, data__crop="full", generator__pretrained_stages=3, generator__image_range="unit"),
-    "analogy_pool3_full_wide": sgd(3, data__crop="full", generator__width=1.5, training__batch_size=3, **HALF_RATES),
+    "analogy_pool3_full_pretrained": sgd(3, data__crop="full", generator__pretrained_stages=3, **NO_CONV1_1),
+    "analogy_pool3_full_wide": sgd(3, data__crop="full", training__batch_size=3, **WIDE, **HALF_RATES),
     "analogy_pool3_pullup": sgd(3, data__actions=["pullup"]),
     "analogy_pool3_tennis_serve": sgd(3, data__actions=["tennis_serve"]),
     "analogy_pool3_maxout": sgd(3, generator__maxout=4),
@@ -179,12 +197,30 @@ def test_networks_that_are_not_used_do_not_exist():
     [
         ("generator.skip=true", "depth 4 or 5"),
         ("generator.frozen_stages=1", "frozen_stages <= generator.pretrained_stages"),
-        ("generator.maxout=3", "does not divide"),
+        ("generator.maxout=3", "divisible by generator.maxout 3"),
+        ("discriminator.width=0.001", "discriminator.width 0.001 leaves 0 channels"),
+        ("generator.pretrained_stages=4", "frozen_stages <= generator.pretrained_stages <= generator.depth"),
     ],
 )
 def test_an_impossible_network_is_refused(setting, complaint):
     with pytest.raises(UserError, match=complaint):
         load("analogy_pool3", setting)
+
+
+@pytest.mark.parametrize(
+    ("name", "setting", "complaint"),
+    [
+        ("analogy_pool3_input", "loss.latent=1", "excludes loss.latent"),
+        ("analogy_pool4_fix2", "generator.width=0.5", "VGG-16's own shapes"),
+        ("analogy_pool4_fix2", "data.gray=true", "need three"),
+        ("analogy_pool4_upsample_valid", "data.image_size=16", "32 or more"),
+        ("analogy_masked", "generator.work_size=60", "multiple of 8"),
+        ("analogy_masked", "loss={error: 0, dissimilarity: 0}", "nothing would be learned"),
+    ],
+)
+def test_settings_that_exclude_each_other_are_refused(name, setting, complaint):
+    with pytest.raises(UserError, match=complaint):
+        load(name, setting)
 
 
 @pytest.fixture(scope="session")

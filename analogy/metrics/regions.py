@@ -22,6 +22,7 @@ SHARES = {
 # Projection only shortens limbs, so the longer ones tell the height; the very longest may be a misplaced joint.
 HEIGHT_PERCENTILE = 75
 SUBPIXEL = 4  # bits
+MARGIN = 1 / 16  # of the picture's longer side
 DISC = np.stack([f(np.linspace(0, 2 * np.pi, 24, endpoint=False)) for f in (np.cos, np.sin)], -1)
 
 
@@ -123,6 +124,11 @@ def pose_following(truth: np.ndarray, prediction: np.ndarray, old: np.ndarray, n
 def background(truth: np.ndarray, prediction: np.ndarray, old: np.ndarray, new: np.ndarray) -> np.ndarray:
     """Error where the body neither was nor is: what the prediction spoils, and what moved by itself.
 
-    Args and returns: as for `ghosting`; NaN where the body fills the picture.
+    A margin about the body is left out: hair, clothes and shadows reach beyond its limbs.
+
+    Args and returns: as for `ghosting`; NaN where the body and its margin fill the picture.
     """
-    return region_error(truth, prediction, ~(old | new))
+    side = 2 * round(MARGIN * max(truth.shape[1:3])) + 1
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    body = [cv2.dilate(area.astype(np.uint8), disc) for area in old | new]
+    return region_error(truth, prediction, ~np.array(body, bool).reshape(old.shape))

@@ -12,13 +12,23 @@ from analogy.models.layers import BlockDense, build_once, leaky_relu
 from analogy.models.vgg import SKIP_STAGE, VGG_MEAN_BGR, Decoder, Encoder
 
 
+def unit_range(image):
+    """As it is: RGB in -1..1."""
+    return image
+
+
+def byte_range(image):
+    """RGB in -1..1 -> 0..255."""
+    return (image + 1.0) * 127.5
+
+
 def caffe_range(image):
     """RGB in -1..1 -> BGR in 0..255 less ImageNet's mean: what VGG-16's published weights expect."""
-    return (image[..., ::-1] + 1.0) * 127.5 - tf.constant(VGG_MEAN_BGR, image.dtype)
+    return byte_range(image[..., ::-1]) - tf.constant(VGG_MEAN_BGR, image.dtype)
 
 
-# What f_img sees of an image in -1..1 (spec 3.4): the same, 0..255, or VGG-16's own range.
-IMAGE_RANGES = {"unit": lambda image: image, "byte": lambda image: (image + 1.0) * 127.5, "caffe": caffe_range}
+# What f_img sees of an image in -1..1 (spec 3.4).
+IMAGE_RANGES = {"unit": unit_range, "byte": byte_range, "caffe": caffe_range}
 
 
 class AnalogyGenerator(keras.Model):

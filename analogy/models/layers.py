@@ -119,7 +119,7 @@ class ResizeConvolution(keras.layers.Layer):
         self.convolution = keras.layers.Conv2D(channels, 3, padding=padding, activation=activation, name="convolution")
 
     def build(self, input_shape):
-        build_once(self.convolution, input_shape)
+        build_once(self.convolution, (None, None, None, input_shape[-1]))
         self.built = True
 
     def call(self, x):

@@ -191,7 +191,7 @@ class Choices(NamedTuple):
 def choices(image, joints, visibility, crop, next_joints, next_visibility, next_crop) -> Choices:
     """image [B, H, W, C]; joints, next_joints [B, 13, 2] in its pixels; crop, next_crop [B, 2] = (w, h) in source pixels."""
     size = tf.shape(image)[1:3]
-    side = tf.cast(size[::-1], tf.float32)  # x, y
+    side = tf.cast(tf.gather(size, [1, 0]), tf.float32)  # x, y
     scale, next_scale = crop / side, next_crop / side  # [B, 2] source pixels per pixel
     places = joints * scale[:, None], visibility, next_joints * next_scale[:, None], next_visibility
     ends, sources, seen, usable, height = body_parts(*places)

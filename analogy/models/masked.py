@@ -126,7 +126,7 @@ class MaskedGenerator(keras.Model):
         """The U-Net's say on a frame of `work_size`: [B, S, S, CHOICES + 1 + blurs]."""
         side = [self.work_size] * 2
         if list(image.shape[1:3]) != side:
-            shrink = tf.constant(side, tf.float32) / tf.cast(tf.shape(image)[2:0:-1], tf.float32)  # x, y
+            shrink = tf.constant(side, tf.float32) / tf.cast(tf.gather(tf.shape(image), [2, 1]), tf.float32)  # x, y
             joints, visibility, crop, next_joints, next_visibility, next_crop = pose
             pose = joints * shrink, visibility, crop, next_joints * shrink, next_visibility, next_crop
             image = tf.image.resize(image, side, antialias=True)

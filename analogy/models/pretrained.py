@@ -185,7 +185,9 @@ def feature_network(source: str, *, random_conv1_1: bool = False) -> Callable:
         if random_conv1_1:
             weights["conv1_1"] = _random_conv1_1()
     elif random_conv1_1:
-        raise UserError(f"{source}: a random conv1_1 is the original's VGG-16, and this is SqueezeNet; {VGG_MEND}")
+        raise UserError(
+            f"{source}: this is SqueezeNet, which has no conv1_1 to leave random; set loss.feature_random_conv1_1=false"
+        )
     else:
         weights, network, mean = _load_squeezenet(source), _squeezenet_fire4, SQUEEZENET_MEAN_BGR
     # Tensors, which a graph captures once; arrays would be copied into it at every call.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
@@ -60,39 +61,38 @@ class AnalogyGanSettings(Settings):
 
     @model_validator(mode="after")
     def _consistent(self) -> AnalogyGanSettings:
-        stride = 2**self.generator.depth
-        if any(side % stride for side in self.data.image_size):
-            height, width = self.data.image_size
-            raise ValueError(
-                f"data.image_size is {height} x {width}, but an encoder of depth {self.generator.depth} halves it "
-                f"{self.generator.depth} times: choose sides that are multiples of {stride}"
-            )
-        generator = self.generator
-        for wrong, complaint in (
-            (generator.skip and generator.depth < 4, "generator.skip needs generator.depth 4 or 5: it passes stage 3 by"),
-            (
-                generator.pose_encoder == "none" and (self.loss.latent or generator.skip or generator.pretrained_stages),
-                "generator.pose_encoder none feeds the poses to the image encoder: it excludes loss.latent, "
-                "generator.skip and generator.pretrained_stages",
-            ),
-            (
-                any(round(channels * generator.width) % generator.maxout for channels in (64, 128)),
-                f"generator.maxout {generator.maxout} does not divide the channels of every stage",
-            ),
-            (
-                generator.pretrained_stages and (generator.depth == 2 or generator.width != 1),
-                "generator.pretrained_stages takes VGG-16's own shapes: set generator.width 1.0 and a depth of 3 to 5",
-            ),
-            (
-                generator.pretrained_stages > generator.depth or generator.frozen_stages > generator.pretrained_stages,
-                "choose generator.frozen_stages <= generator.pretrained_stages <= generator.depth",
-            ),
-            (
-                self.data.gray
-                and (generator.image_range == "caffe" or (generator.pretrained_stages and generator.pretrained_conv1_1)),
-                "data.gray leaves one channel: generator.image_range caffe and generator.pretrained_conv1_1 need three",
-            ),
-        ):
-            if wrong:
-                raise ValueError(complaint)
+        for complaint in self._complaints():
+            raise ValueError(complaint)
         return self
+
+    def _complaints(self) -> Iterator[str]:
+        """What cannot be built, and the mend."""
+        data, generator = self.data, self.generator
+        stride = 2**generator.depth
+        if any(side % stride for side in data.image_size):
+            height, width = data.image_size
+            yield (
+                f"data.image_size is {height} x {width}, but an encoder of depth {generator.depth} halves it "
+                f"{generator.depth} times: choose sides that are multiples of {stride}"
+            )
+        if generator.upsampling == "nearest_valid" and min(data.image_size) < 2 * stride:
+            yield f"generator.upsampling nearest_valid needs data.image_size {2 * stride} or more at depth {generator.depth}"
+        if generator.skip and generator.depth < 4:
+            yield "generator.skip needs generator.depth 4 or 5: it passes stage 3 by"
+        if generator.pose_encoder == "none" and (self.loss.latent or generator.skip or generator.pretrained_stages):
+            yield (
+                "generator.pose_encoder none feeds the poses to the image encoder: it excludes loss.latent, "
+                "generator.skip and generator.pretrained_stages"
+            )
+        for name, width in (("generator", generator.width), ("discriminator", self.discriminator.width)):
+            if round(64 * width) < 1 or round(64 * width) % generator.maxout:
+                yield (
+                    f"{name}.width {width} leaves {round(64 * width)} channels in the first stage: they must be at least 1, "
+                    f"and divisible by generator.maxout {generator.maxout}"
+                )
+        if generator.pretrained_stages and (generator.depth == 2 or generator.width != 1):
+            yield "generator.pretrained_stages takes VGG-16's own shapes: set generator.width 1.0 and a depth of 3 to 5"
+        if not generator.frozen_stages <= generator.pretrained_stages <= generator.depth:
+            yield "choose generator.frozen_stages <= generator.pretrained_stages <= generator.depth"
+        if data.gray and (generator.image_range == "caffe" or (generator.pretrained_stages and generator.pretrained_conv1_1)):
+            yield "data.gray leaves one channel: generator.image_range caffe and generator.pretrained_conv1_1 need three"

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analogy.files import replacing
+from analogy.visualise.wording import METRICS
 
 COLOURS = ["#2563a8", "#c2512f", "#2f8560", "#7d55a6", "#a87d1f", "#4f5b66"]
 STYLE = {
@@ -31,16 +32,6 @@ STYLE = {
     "ytick.color": "#5b6470",
     "legend.frameon": False,
     "legend.fontsize": 8,
-}
-METRIC_LABELS = {
-    "psnr": "PSNR (dB)",
-    "ssim": "SSIM",
-    "sharpness_ratio": "sharpness / the truth's",
-    "checkerboard_ratio": "checkerboard / the truth's",
-    "ghosting": "ghosting (grey levels, lower is better)",
-    "pose_following": "error at the pose (grey levels, lower is better)",
-    "lpips": "LPIPS (lower is better)",
-    "mse": "MSE (lower is better)",
 }
 NOT_CURVES = {"step", "seconds"}
 FEW_POINTS = 10  # below this every point is marked and nothing is smoothed
@@ -96,10 +87,18 @@ def plot_horizon(horizon: Mapping, metric: str, path: str | Path) -> None:
             values = np.array(curve, dtype=float)
             ax.plot(distance, values, line, color=colour, marker="o", markersize=3, label=name.replace("_", " "))
         ax.xaxis.get_major_locator().set_params(integer=True)
-        ax.set(xlabel="distance from the reference frame (frames)", ylabel=METRIC_LABELS.get(metric, metric))
+        ax.set(xlabel="distance from the reference frame (frames)", ylabel=_label(metric))
         ax.legend()
         figure.supxlabel(_frames_caption(horizon.get("frames", [])), fontsize=8, color="#5b6470", x=0.01, ha="left")
         _save(figure, path)
+
+
+def _label(metric: str) -> str:
+    known = METRICS.get(metric)
+    if known is None:
+        return metric
+    hints = [hint for hint in (known.unit.strip(), "lower is better" if known.higher_is_better is False else "") if hint]
+    return f"{known.label} ({', '.join(hints)})" if hints else known.label
 
 
 def _curves(rows: Iterable[Mapping]) -> dict[str, dict[str, dict[int, float]]]:

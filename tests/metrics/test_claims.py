@@ -27,8 +27,8 @@ def test_a_clear_difference_is_confirmed_one_way_and_refuted_the_other():
     verdict = judge("psnr(a) < psnr(b)", measured)
     assert (verdict.left, verdict.right) == (2, pytest.approx(3.1))
     assert verdict.difference == pytest.approx(1.1)
-    assert verdict.interval == pytest.approx(stats.t.ppf(0.975, 2) * 0.1 / np.sqrt(3))
-    assert (verdict.seeds, verdict.agreeing, verdict.word) == (2, 2, "confirmed")
+    assert verdict.interval == pytest.approx(stats.t.ppf(0.975, 2) * 0.1 / np.sqrt(3))  # the seeds agree exactly
+    assert (verdict.seeds, verdict.word) == (2, "confirmed")
     assert judge("psnr(b) < psnr(a)", measured).word == "refuted"
 
 
@@ -36,12 +36,27 @@ def test_a_clear_difference_is_confirmed_one_way_and_refuted_the_other():
     "values",
     [
         [[1, 2, 3], [1, 2, 3]],  # no difference at all
-        [[4, -1, 3.5]],  # clips that disagree
+        [[4, -1, 3.5], [4, -1, 3.5]],  # clips that disagree
         [[3, 4.1, 5], [0.9, 1.9, 2.9]],  # seeds that disagree
+        [[2, 3, 4.1], [3, 4, 5.2]],  # seeds that agree, but are two
+        [[9, 9.9, 11]],  # one seed
     ],
 )
 def test_what_clips_or_seeds_contradict_is_not_decided(values):
     assert judge("psnr(a) < psnr(b)", rows(a=[[1, 2, 3]] * len(values), b=values)).word == "not decided"
+
+
+def test_the_interval_is_that_of_the_seeds_where_they_differ_more_than_the_clips():
+    verdict = judge("psnr(a) < psnr(b)", rows(a=[[0, 0]] * 3, b=[[1, 1.1], [2, 2.1], [3, 3.1]]))
+    assert verdict.interval == pytest.approx(stats.t.ppf(0.975, 2) / np.sqrt(3))
+
+
+def test_a_true_difference_of_zero_is_seldom_decided():
+    rng, decided = np.random.default_rng(0), 0
+    for _ in range(300):
+        noise = rng.normal(size=(3, 1)) + rng.normal(size=(1, 11)) + 0.3 * rng.normal(size=(3, 11))
+        decided += judge("psnr(a) < psnr(b)", rows(a=[[0] * 11] * 3, b=noise.tolist())).word != "not decided"
+    assert decided <= 0.07 * 300
 
 
 def test_means_over_arms_numbers_and_margins():
@@ -56,6 +71,11 @@ def test_relative_to_the_copied_frame():
     assert judge("psnr_over_copy(b) < psnr_over_copy(a)", measured).difference == 3 - -4.5
     assert judge("ghosting_over_copy(b) < 1", measured).left == 0.55
     assert judge("psnr(copy) < psnr(a)", measured).left == 10
+    measured["a"][0][1]["baseline_psnr"] = 20.0  # the arm's own copy, not another's
+    assert judge("psnr(copy) < psnr(b)", measured).left == 10
+    assert judge("psnr(a) < psnr(copy) + 1", measured).right == 16
+    measured["b"][0][0]["baseline_ghosting"] = 0.0
+    assert judge("ghosting_over_copy(b) < 1", measured) is None
 
 
 def test_a_clip_without_the_metric_is_left_out():
@@ -71,7 +91,20 @@ def test_only_seeds_that_all_arms_have_count():
     assert judge("psnr(a) < psnr(b)", {**rows(a=[[1, 2]]), "b": {}}) is None
 
 
-@pytest.mark.parametrize("claim", ["psnr(a)", "psnr(a) < psnr(z)", "psnr(a) > 3", "psnr a < 3", "psnr(a) < three"])
+@pytest.mark.parametrize(
+    "claim",
+    [
+        "psnr(a)",
+        "psnr(a) < psnr(z)",
+        "psnr(a) > 3",
+        "psnr a < 3",
+        "psnr(a) < three",
+        "psnr(a) < 1.2.3",
+        "0.5 < 0.8",
+        "psnr(copy) < 3",
+        "psnr_over_copy(copy) < psnr(a)",
+    ],
+)
 def test_a_claim_that_cannot_be_read_is_an_error(claim):
     with pytest.raises(UserError, match="claim"):
         judge(claim, rows(a=[[1, 2]]))

@@ -90,11 +90,13 @@ def test_a_copied_frame_is_a_ghost_and_does_not_follow_the_pose():
     assert np.isnan(ghosting(truth, copied, new, new)[0])
 
 
-def test_the_background_is_where_the_body_neither_was_nor_is():
-    old, new = np.zeros([2, 1, 4, 4], bool)
-    old[0, :, :1] = new[0, :, 1:2] = True
-    truth = np.zeros([1, 4, 4, 3], np.uint8)
+def test_the_background_is_where_the_body_neither_was_nor_is_nor_comes_near():
+    old, new = np.zeros([2, 1, 32, 32], bool)
+    old[0, :, :4] = new[0, :, 4:8] = True
+    truth = np.zeros([1, 32, 32, 3], np.uint8)
     spoiled = np.full_like(truth, 90)
-    spoiled[0, :, 2:] = 5
+    spoiled[0, :, 10:] = 5  # the margin is two pixels
     assert background(truth, spoiled, old, new)[0] == 5
+    spoiled[0, :, 10] = 90
+    assert background(truth, spoiled, old, new)[0] > 5
     assert np.isnan(background(truth, spoiled, ~old, old)[0])

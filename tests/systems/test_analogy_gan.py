@@ -113,10 +113,23 @@ def test_eager_equals_graph(build, batch):
         np.testing.assert_allclose(value, weights(graph)[path], atol=1e-4, err_msg=path)
 
 
-@pytest.mark.parametrize("update", ["fused", "alternating"])
-@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
-def test_one_replica_equals_two(build, batch, two_replicas, update, optimizer):
-    options = (f"update={update}", "generator_optimizer.epsilon=1e-3", "discriminator_optimizer.epsilon=1e-3")
+@pytest.mark.parametrize(
+    ("update", "optimizer", "more"),
+    [
+        ("fused", "adam", ()),
+        ("alternating", "adam", ()),
+        ("fused", "sgd", ("loss.latent=1", "loss.latent_relative=true", "loss.image_adversarial=1")),
+        ("alternating", "sgd", ("loss.latent=1", "loss.latent_relative=true", "loss.image_adversarial=1")),
+    ],
+)
+def test_one_replica_equals_two(build, batch, two_replicas, update, optimizer, more):
+    options = (
+        *more,
+        f"update={update}",
+        "image_discriminator_optimizer.name=sgd",
+        "generator_optimizer.epsilon=1e-3",
+        "discriminator_optimizer.epsilon=1e-3",
+    )
     # The published rate: a higher one blows the rounding of the first step up in the ones after it.
     options += ("generator_optimizer.learning_rate=1e-4", "discriminator_optimizer.learning_rate=1e-4")
     options += (f"generator_optimizer.name={optimizer}", f"discriminator_optimizer.name={optimizer}")
