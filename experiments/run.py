@@ -89,8 +89,10 @@ def _log_to_console() -> None:
 
 
 def _print_experiments() -> None:
-    for name, (summary, source) in list_experiments(CONFIGS).items():
-        print(f"{name:28} {summary}\n{'':28} source: {source}")
+    experiments = list_experiments(CONFIGS)
+    width = max(map(len, experiments))
+    for name, (summary, source) in experiments.items():
+        print(f"{name:{width}}  {summary}\n{'':{width}}  source: {source}")
 
 
 # ---------------------------------------------------------------- which settings, which data

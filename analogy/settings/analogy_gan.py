@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from analogy.settings.sections import OptimizerSettings, Section, Settings
+from analogy.settings.sections import OptimizerSettings, Section, Settings, WeightsFile
 
 Weight = Annotated[float, Field(ge=0)]
 
@@ -23,7 +23,7 @@ class GeneratorSettings(Section):
     image_range: Literal["unit", "byte", "caffe"]
     pretrained_stages: Annotated[int, Field(ge=0, le=5)]
     pretrained_conv1_1: bool
-    pretrained_weights: str
+    pretrained_weights: WeightsFile
     frozen_stages: Annotated[int, Field(ge=0, le=5)]
 
 
@@ -44,7 +44,7 @@ class LossSettings(Section):
     latent: Weight
     latent_relative: bool
     feature: Weight
-    feature_weights: str
+    feature_weights: WeightsFile
     feature_random_conv1_1: bool
     guard: Literal["logits", "original", "combined2"]
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -43,6 +45,16 @@ def _clip_name(value: object) -> object:
 ClipId = Annotated[str, BeforeValidator(_clip_name), StringConstraints(min_length=1)]
 # A list of clip ids, or the path of a split file with one clip per line; null is the dataset's own split.
 Clips = list[ClipId] | str | None
+
+
+def _absolute(path: str) -> str:
+    """A path in a run's settings must mean the same from any folder."""
+    return str(Path(path).expanduser().resolve())
+
+
+FilePath = Annotated[str, AfterValidator(_absolute)]
+# A file, or Keras' own download.
+WeightsFile = Annotated[str, AfterValidator(lambda path: path if path == "imagenet" else _absolute(path))]
 
 
 class DataSettings(Section):
@@ -91,7 +103,7 @@ class TrainingSettings(Section):
     precision: Literal["auto", "float32", "bfloat16", "float16"]
     devices: Annotated[str, StringConstraints(pattern=r"^(auto|(cpu|gpu)(:[1-9][0-9]*)?)$")]
     deterministic: bool
-    start_from: str | None
+    start_from: FilePath | None
 
 
 class OptimizerSettings(Section):

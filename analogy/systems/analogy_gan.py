@@ -167,8 +167,7 @@ class AnalogyGan(Painter):
     def _fooled(self, name: str, logits):
         """The generator's weighted adversarial term, from a discriminator's logits of generated images."""
         loss = self.settings.loss
-        weight = loss.image_adversarial if name == "image_discriminator" else loss.adversarial
-        return weight * losses.log_fooled(logits, guard=loss.guard)
+        return getattr(loss, ADVERSARIAL[name]) * losses.log_fooled(logits, guard=loss.guard)
 
     # ---------------------------------------------------------------- one step
 

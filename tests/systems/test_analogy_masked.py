@@ -1,0 +1,139 @@
+"""The promises of every system, for the masked analogy; and what it starts from before any training."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from analogy.data.clips import ClipDataset, LoadedClip
+from analogy.settings import SETTINGS, load_settings
+from analogy.systems import SYSTEMS
+from tests.conftest import CONFIGS
+
+TINY = ("data.image_size=32", "generator.widths=[4, 8]", "generator.work_size=32", "training.batch_size=4")
+
+
+@pytest.fixture
+def build():
+    def make(*overrides):
+        settings = load_settings(CONFIGS / "analogy_masked.yaml", SETTINGS, scale="demo", overrides=[*TINY, *overrides])
+        keras.utils.set_random_seed(0)
+        system = SYSTEMS["analogy_masked"](settings)
+        system.prepare_training()
+        return system
+
+    return make
+
+
+def wake(system, value=0.05):
+    """The last layer starts at zero, where the layers below get no gradient."""
+    system.generator.unet.last.kernel.assign(tf.fill(system.generator.unet.last.kernel.shape, value))
+
+
+def weights(model):
+    return [v.numpy().copy() for v in model.trainable_variables]
+
+
+def test_every_weight_learns(build, batch):
+    system = build()
+    wake(system)
+    before = weights(system.generator)
+    report = system.train_step(batch)
+    assert set(report) == {"generator/error", "generator/dissimilarity", "generator/loss"}
+    for old, new in zip(before, weights(system.generator), strict=True):
+        assert np.all(np.isfinite(new)) and np.any(new != old)
+
+
+def test_eager_equals_graph(build, batch):
+    eager, graph = build("generator_optimizer.name=sgd"), build("generator_optimizer.name=sgd")
+    in_graph = tf.function(graph.train_step)
+    for _ in range(2):
+        a, b = eager.train_step(batch), in_graph(batch)
+        for name in a:
+            np.testing.assert_allclose(a[name], b[name], rtol=1e-4, err_msg=name)
+
+
+def test_one_replica_equals_two(build, batch, two_replicas):
+    options = ("generator_optimizer.name=sgd", "generator_optimizer.learning_rate=0.1")
+    one = build(*options)
+    with two_replicas.scope():
+        two = build(*options)
+
+    def half(context):
+        r = context.replica_id_in_sync_group
+        return {k: v if k == "step" else v[2 * r : 2 * r + 2] for k, v in batch.items()}
+
+    halves = two_replicas.experimental_distribute_values_from_function(half)
+    step = tf.function(lambda: two_replicas.run(two.train_step, (halves,)))
+    for _ in range(3):
+        expected = one.train_step(batch)
+        got = {k: two_replicas.reduce("SUM", v, axis=None) for k, v in step().items()}
+        for name in expected:
+            np.testing.assert_allclose(got[name], expected[name], rtol=1e-5, atol=1e-6, err_msg=name)
+    one._average(), two._average()
+    for a, b in zip(weights(one.averaged), weights(two.averaged), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+def test_pictures_are_painted_by_the_averaged_weights(build, batch):
+    system = build("generator_optimizer.average=0.9", "generator_optimizer.learning_rate=0.1")
+    start = weights(system.generator)
+    system._average()
+    assert all(np.array_equal(a, b) for a, b in zip(start, weights(system.averaged), strict=True))
+    for _ in range(3):
+        system.train_step(batch)
+    system._average()
+    kernel = system.generator.unet.last.kernel.numpy()
+    average = system.averaged.unet.last.kernel.numpy()
+    assert np.any(average != 0) and np.abs(average).max() < np.abs(kernel).max()
+    assert system.exported == [system.averaged]
+
+
+@pytest.fixture
+def moving_arm():
+    """A white forearm on a dark ground that turns by a right angle about its elbow: a clip of two frames, 64 px."""
+    joints = np.array([[32, 8], [24, 20], [40, 20], [20, 32], [44, 32], [20, 44], [44, 44], [28, 40], [36, 40], [28, 50],
+                       [36, 50], [28, 60], [36, 60]], np.float32)  # fmt: skip
+    joints = np.stack([joints, joints])
+    joints[1, 6] = [56, 32]
+    images = np.full([2, 64, 64, 3], 20, np.uint8)
+    images[0, 33:44, 43:46], images[1, 31:34, 45:56] = 250, 250
+    return LoadedClip(images, joints, np.ones([2, 13], np.float32), np.full([2, 2], 64, np.float32))
+
+
+def test_before_training_it_moves_limbs_and_fills_what_they_uncover(build, moving_arm):
+    system = build("data.image_size=64", "generator.work_size=64")
+    painted = system.predict(moving_arm, 0, np.array([1]))[0].astype(float)
+    assert painted[32, 47:53].mean() > 120  # the arm has come
+    assert painted[40:43, 44].mean() < 120  # and has left
+    assert abs(painted[:4].mean() - 20) < 2  # elsewhere nothing happened
+    truth, copied = moving_arm.images[1].astype(float), moving_arm.images[0].astype(float)
+    assert np.square(painted - truth).mean() < 0.5 * np.square(copied - truth).mean()
+
+
+def test_a_pose_that_stays_keeps_the_frame(build, moving_arm):
+    system = build("data.image_size=64", "generator.work_size=64")
+    painted = system.predict(moving_arm, 0, np.array([0]))[0].astype(float)
+    assert np.abs(painted - moving_arm.images[0]).mean() < 4
+
+
+def test_hidden_joints_change_nothing(build, moving_arm):
+    system = build("data.image_size=64", "generator.work_size=64")
+    hidden = np.zeros([2, 13], np.float32)
+    clip = LoadedClip(moving_arm.images, moving_arm.joints, hidden, moving_arm.crop)
+    painted = system.predict(clip, 0, np.array([1]))[0].astype(float)
+    assert np.isfinite(painted).all() and np.abs(painted - moving_arm.images[0]).mean() < 4
+
+
+def test_untrained_it_beats_copying_on_the_rendered_people(build, prepared):
+    system = build("data.image_size=64", "generator.work_size=64")
+    clips = ClipDataset(prepared, system.settings.data, seed=0)
+    errors = []
+    for clip in clips.test:
+        loaded = clips.load(clip)
+        last = clip.frames - 1
+        painted = system.predict(loaded, 0, np.array([last]))[0].astype(float)
+        truth, copied = loaded.images[last].astype(float), loaded.images[0].astype(float)
+        errors.append([np.square(painted - truth).mean(), np.square(copied - truth).mean()])
+    painted, copied = np.array(errors).T
+    assert (painted < copied).mean() >= 0.7 and painted.mean() < 0.6 * copied.mean()
