@@ -10,7 +10,9 @@ import pytest
 
 from analogy.data.clips import LoadedClip
 from analogy.export import export_saved_model
-from analogy.systems import AnalogyGan
+from analogy.settings import SETTINGS, load_settings
+from analogy.systems import SYSTEMS
+from tests.conftest import CONFIGS, TINY
 
 SIDE, FRAMES = 32, 6
 NAMES = ("frame", "joints", "visibility", "next_joints", "next_visibility", "crop")
@@ -55,10 +57,23 @@ def arguments(clip, references, targets):
     return dict(zip(NAMES, arrays, strict=True))
 
 
-@pytest.fixture
-def system(tiny):
+SYSTEMS_TO_EXPORT = {
+    "plain": ("analogy_pool3", ()),
+    "skip": ("analogy_pool5_skip", ("generator.depth=4",)),
+    "poses beside the image": ("analogy_pool3_input", ()),
+    "masked": ("analogy_masked", ("data.image_size=32", "generator.widths=[4, 8]", "generator.work_size=32")),
+}
+
+
+@pytest.fixture(params=SYSTEMS_TO_EXPORT)
+def system(request):
+    name, overrides = SYSTEMS_TO_EXPORT[request.param]
+    if name != "analogy_masked":
+        overrides = (*TINY, *overrides)
+    settings = load_settings(CONFIGS / f"{name}.yaml", SETTINGS, scale="demo", overrides=overrides)
     keras.utils.set_random_seed(0)
-    built = AnalogyGan(tiny())
+    built = SYSTEMS[settings.system](settings)
+    built.prepare_training()
     # Fresh weights paint even grey, which would hide mistakes; much more than 1.5 would saturate to black and white.
     for variable in built.generator.trainable_variables:
         variable.assign(variable * 1.5)
