@@ -241,6 +241,7 @@ def vgg_file(tmp_path_factory):
 def test_two_steps_at_demo_scale(name, prepared, vgg_file):
     """As the runner would, but eagerly, and on the small dataset."""
     files = (f"generator.pretrained_weights={vgg_file}", f"loss.feature_weights={vgg_file}")
+    files = files if load(name).system == "analogy_gan" else ()
     settings = load(name, *files, "training.precision=float32", scale="demo")
     clips = ClipDataset(prepared, settings.data, seed=0)
     keras.utils.set_random_seed(0)
