@@ -212,7 +212,7 @@ def test_random_conv1_1_is_glorot_uniform_and_the_same_again(npy, weights, image
 
 
 def test_random_conv1_1_of_squeezenet_is_refused(squeezenet):
-    with pytest.raises(UserError, match="random conv1_1"):
+    with pytest.raises(UserError, match="feature_random_conv1_1=false"):
         feature_network(squeezenet, random_conv1_1=True)
 
 
