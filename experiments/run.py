@@ -225,6 +225,7 @@ def _run_in(folder, settings, trainer, precision: str, began: float) -> None:
     system, strategy = trainer.system, trainer.strategy
     write_settings(settings, folder.path / "settings.yaml")
     write_json(folder.path / "environment.json", describe_environment(strategy))
+    earlier = folder.summary.get("seconds", {})  # of the parts before, where this one resumes
     folder.update_summary(
         experiment=settings.experiment, summary=settings.summary, source=settings.source, system=settings.system,
         dataset=settings.data.dataset, scale=settings.scale, status="running", steps=int(trainer.step.numpy()),
@@ -251,7 +252,8 @@ def _run_in(folder, settings, trainer, precision: str, began: float) -> None:
         raise
     finally:
         seconds["total"] = time.monotonic() - began
-        known = {**folder.summary.get("seconds", {}), **{name: round(value, 2) for name, value in seconds.items()}}
+        seconds = {name: round(earlier.get(name, 0.0) + value, 2) for name, value in seconds.items()}
+        known = {**folder.summary.get("seconds", {}), **seconds}
         folder.update_summary(status=status, steps=int(trainer.step.numpy()), seconds=known)
         write_pages(folder)
     _say_result(folder)

@@ -49,7 +49,7 @@ class RunFolder:
         self._handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S"))
         logging.getLogger("analogy").addHandler(self._handler)
         self._metrics = path / "metrics.jsonl"
-        self.summary: dict = {}
+        self.summary = self._read_summary()
 
     @classmethod
     def create(cls, results: Path, experiment: str) -> RunFolder:
@@ -71,6 +71,14 @@ class RunFolder:
         logging.getLogger("analogy").removeHandler(self._handler)
         self._handler.close()
         self._lock.close()
+
+    def _read_summary(self) -> dict:
+        """What an earlier part of this run wrote; a damaged file is written anew."""
+        try:
+            summary = json.loads((self.path / "summary.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return summary if isinstance(summary, dict) else {}
 
     def update_summary(self, **facts) -> None:
         self.summary |= facts

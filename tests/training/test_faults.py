@@ -119,6 +119,16 @@ def test_a_loss_that_is_not_finite_stops_with_the_step_range(run_experiment, act
     assert json.loads((only_run(tmp_path) / "summary.json").read_text())["status"] == "failed"
 
 
+def test_a_resumed_run_counts_the_seconds_of_all_its_parts(finished, run_experiment, tmp_path):
+    run = tmp_path / "results" / "analogy_pool3" / "copy"
+    shutil.copytree(finished[0], run)
+    before = json.loads((run / "summary.json").read_text())["seconds"]
+    process = run_experiment("--resume", run, exp=None, tiny=False)  # nothing is left to train
+    assert process.returncode == 0, process.stderr
+    after = json.loads((run / "summary.json").read_text())["seconds"]
+    assert after["train"] >= before["train"] and after["total"] > before["total"] + 1
+
+
 def test_a_second_run_on_the_same_folder_is_refused_and_a_dead_lock_is_not_in_the_way(finished, run_experiment):
     from analogy.training.run_folder import RunFolder
 
