@@ -52,14 +52,16 @@ def make_optimizer(settings, variables, *, loss_scaling: bool = False) -> keras.
     """An optimiser with its slots already built (an unbuilt one cannot be restored, nor used under a strategy).
 
     Args:
-        settings: an OptimizerSettings: name, learning_rate, beta_1, beta_2, epsilon, decay, decay_steps, average.
+        settings: an OptimizerSettings: name, learning_rate, beta_1, beta_2, epsilon, decay, decay_steps; and perhaps
+            average, the momentum of moving averages of the weights.
         variables: the trainable variables it will update.
         loss_scaling: wrap in dynamic loss scaling, for float16.
     """
     rate = settings.learning_rate
     if settings.decay < 1:
         rate = keras.optimizers.schedules.ExponentialDecay(rate, settings.decay_steps, settings.decay, staircase=True)
-    options = {"use_ema": True, "ema_momentum": settings.average} if settings.average else {}
+    average = getattr(settings, "average", 0.0)
+    options = {"use_ema": True, "ema_momentum": average} if average else {}
     if settings.name == "sgd":
         optimizer = keras.optimizers.SGD(rate, **options)
     else:

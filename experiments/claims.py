@@ -66,9 +66,11 @@ class Plan:
         return [f"training.steps={self.content['steps']}", f"seed={seed}", *chosen]
 
     def settings(self, arm: str, seed: int) -> dict:
-        """What decides a run's result; not what merely names it, nor where its data lie."""
-        path = find_experiment(self.content["arms"][arm]["exp"], CONFIGS)
-        return _deciding(load_settings(path, SETTINGS, scale=self.content["scale"], overrides=self.options(arm, seed)))
+        """What decides a run's result; not what merely names it."""
+        path, data_dir = find_experiment(self.content["arms"][arm]["exp"], CONFIGS), os.environ.get("ANALOGY_DATA_DIR")
+        data = [f"data.folder={Path(data_dir).resolve()}", "data.dataset=penn_action"] if data_dir else []  # as run.py does
+        options = [*data, *self.options(arm, seed)]
+        return _deciding(load_settings(path, SETTINGS, scale=self.content["scale"], overrides=options))
 
     def runs(self, arm: str, seed: int) -> list[Path]:
         """The folders of runs with exactly these settings, the oldest first."""
@@ -93,8 +95,7 @@ class Plan:
 
 
 def _deciding(settings: Settings) -> dict:
-    content = settings.model_dump(exclude={"experiment", "summary", "source"})
-    return {**content, "data": {k: v for k, v in content["data"].items() if k not in ("dataset", "folder", "cache")}}
+    return settings.model_dump(exclude={"experiment": True, "summary": True, "source": True, "data": {"cache"}})
 
 
 @app.command(help=__doc__)
@@ -112,10 +113,9 @@ def main(
         chosen = Plan.read(plan, results_dir, set_ or [])
         results_dir.mkdir(parents=True, exist_ok=True)
         failed = _train(chosen, seeds, minutes, jobs)
-        print(_report(chosen, seeds))
+        print(_report(chosen, seeds, failed))
         print(f"written to {results_dir / 'claims.md'}")
-        if failed:
-            raise UserError(f"runs failed: {', '.join(map(str, failed))}; mend what their last lines say and start again")
+        _complain(failed)
     except KeyboardInterrupt:
         print("stopped; start again to go on", file=sys.stderr)
         raise typer.Exit(130) from None
@@ -188,11 +188,17 @@ def _run(plan: Plan, arm: str, seed: int, log: Path, cores: set[int]) -> bool:
 # ---------------------------------------------------------------- the tables
 
 
-def _report(plan: Plan, seeds: int) -> str:
+def _complain(failed: list[Path]) -> None:
+    if failed:
+        raise UserError(f"runs failed: {', '.join(map(str, failed))}; mend what their last lines say and start again")
+
+
+def _report(plan: Plan, seeds: int, failed: list[Path]) -> str:
     """claims.md: what each arm measured, and what that says of each claim."""
     summaries = {arm: {seed: summary for seed in range(seeds) if (summary := plan.finished(arm, seed))} for arm in plan.arms}
     first = next((summary for runs in summaries.values() for summary in runs.values()), None)
     if first is None:
+        _complain(failed)
         raise UserError(f"{plan.results}: no run has finished; give it more --minutes")
     rows = {arm: {seed: summary["clips"] for seed, summary in runs.items()} for arm, runs in summaries.items()}
     done = sum(map(len, summaries.values()))

@@ -189,7 +189,7 @@ def _run(settings, results_dir: Path, run: Path | None = None) -> None:
         raise UserError(f"{results_dir}: cannot be made: {error.strerror}; choose another --results-dir") from error
     # A fault of the data or of pretrained weights leaves no run folder behind.
     clips = _prepare_data(settings)
-    system = build_system(SYSTEMS[settings.system], settings, strategy)
+    system = build_system(SYSTEMS[settings.system], settings, strategy, run and run / "checkpoints")
     if not is_chief(strategy):  # the same steps, no files
         trainer = _make_trainer(system, settings, clips, strategy, None, run and run / "checkpoints")
         trainer.train()

@@ -1,7 +1,7 @@
 """Limb warps: the reference frame moved rigidly with each body part, and where each part lies in both poses.
 
 All geometry is done in pixels of the source frame, where a limb keeps its width whichever way it turns; `crop` says how many
-of them an image shows. Joints that are hidden in either frame take no part.
+of them an image shows. A part that the target hides is not painted; one that the reference hides is painted with its twin.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ TWINS = (0, 2, 1, 4, 3, 5, 7, 6, 9, 8)  # the same limb of the other side
 JOINTS = 13
 LENGTHS, RADII, OVERHANGS = (np.array([part[i] for part in PARTS], np.float32) for i in (3, 4, 5))
 LONGEST_STRETCH = 3.0  # along a limb that turns towards the camera
-SMALLEST = 1e-3
+SMALLEST = 1e-3  # source pixels; below it a limb has no direction
 REACH_BEFORE, REACH_AFTER, SHARPNESS = 1.1, 1.0, 4.0  # of the soft capsules, in a part's radii: by trial on real clips
 FILL_LEVELS = 6
 
@@ -52,7 +52,8 @@ def body_parts(joints, visibility, next_joints, next_visibility):
     """
     visible = tf.cast(tf.stack([visibility, next_visibility], 1) > 0.5, tf.float32)  # [B, 2, 13]
     common = tf.reduce_prod(visible, 1, keepdims=True)  # [B, 1, 13]
-    both = tf.stack([joints, next_joints], 1)  # [B, 2, 13, 2]
+    # A hidden joint may be stored anywhere, or as NaN, which a weight of zero would not stop.
+    both = tf.where(visible[..., None] > 0.0, tf.stack([joints, next_joints], 1), 0.0)  # [B, 2, 13, 2]
     ends, seen = [], 1.0
     for end in (0, 1):
         members = _members(end)
@@ -64,11 +65,12 @@ def body_parts(joints, visibility, next_joints, next_visibility):
     ends = tf.stack(ends, 3)  # [B, 2, K, 2, 2]
     length = tf.norm(ends[..., 1, :] - ends[..., 0, :], axis=-1) * seen  # [B, 2, K]
     # Limbs only ever look shorter than they are: the longest three of both frames tell the body's height.
-    longest = tf.math.top_k(tf.reshape(length / LENGTHS, [-1, 2 * COUNT]), 3).values
+    longest = tf.math.top_k(tf.reshape(length / LENGTHS, [-1, 2 * COUNT]), 3).values  # [B, 3], 0 where fewer are seen
+    height = tf.reduce_sum(longest, -1) / tf.maximum(tf.reduce_sum(tf.cast(longest > 0.0, tf.float32), -1), 1.0)
     own = seen[:, 0]
     sources = tf.where(own[..., None, None] > 0.0, ends[:, 0], tf.gather(ends[:, 0], TWINS, axis=1))
     usable = tf.maximum(own, tf.gather(own, TWINS, axis=1)) * seen[:, 1]
-    return ends, sources, seen, usable, tf.maximum(tf.reduce_mean(longest, -1), 1.0)
+    return ends, sources, seen, usable, tf.maximum(height, 1.0)
 
 
 def _frames_of(ends):
@@ -87,7 +89,7 @@ def part_transforms(sources, places, height):
     """
     origin, axis, normal, length = _frames_of(sources)
     next_origin, next_axis, next_normal, next_length = _frames_of(places)
-    softened = 0.02 * height[:, None]
+    softened = 0.02 * height[:, None]  # a limb seen end-on has next to no length, and no end to its stretch
     stretch = tf.clip_by_value((length + softened) / (next_length + softened), 1 / LONGEST_STRETCH, LONGEST_STRETCH)
     linear = stretch[..., None, None] * axis[..., :, None] * next_axis[..., None, :]
     linear += normal[..., :, None] * next_normal[..., None, :]  # [B, K, 2, 2]

@@ -10,7 +10,7 @@ from analogy.settings.sections import OptimizerSettings, Section, Settings
 
 
 class MaskedGeneratorSettings(Section):
-    widths: list[PositiveInt]
+    widths: Annotated[list[PositiveInt], Field(min_length=1)]
     work_size: Annotated[int, Field(ge=32)]
     heatmap_sigma: PositiveFloat
 
@@ -21,12 +21,16 @@ class MaskedLossSettings(Section):
 
 
 class AugmentationSettings(Section):
-    rotation: NonNegativeFloat
-    zoom: NonNegativeFloat
-    stretch: NonNegativeFloat
-    shift: NonNegativeFloat
-    colour: NonNegativeFloat
+    rotation: Annotated[float, Field(ge=0, le=180)]
+    zoom: Annotated[float, Field(ge=0, le=1)]
+    stretch: Annotated[float, Field(ge=0, le=1)]
+    shift: Annotated[float, Field(ge=0, le=0.5)]
+    colour: Annotated[float, Field(ge=0, le=1)]
     exchange_sides: bool
+
+
+class AveragedOptimizerSettings(OptimizerSettings):
+    average: Annotated[float, Field(ge=0, lt=1)]
 
 
 class AnalogyMaskedSettings(Settings):
@@ -34,7 +38,7 @@ class AnalogyMaskedSettings(Settings):
     generator: MaskedGeneratorSettings
     loss: MaskedLossSettings
     augmentation: AugmentationSettings
-    generator_optimizer: OptimizerSettings
+    generator_optimizer: AveragedOptimizerSettings
 
     @model_validator(mode="after")
     def _consistent(self) -> AnalogyMaskedSettings:

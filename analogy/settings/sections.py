@@ -114,7 +114,6 @@ class OptimizerSettings(Section):
     epsilon: PositiveFloat
     decay: Annotated[float, Field(gt=0, le=1)]
     decay_steps: PositiveInt
-    average: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
 
 class EvaluationSettings(Section):

@@ -135,12 +135,14 @@ class Painter(System):
         height, width = self.image_size
         chosen = self.settings.evaluation
         tested = first_per_action(clips.test, chosen.clips_per_action, chosen.preferred_clips)
+        start = self.settings.training.start_from
         return (
             f"{clips.name}, {len(tested)} test clips (at most {chosen.clips_per_action} an action) of {len(clips.test)}; "
             f"{self.settings.data.crop} crop, {height} x {width}, {'gray' if self.settings.data.gray else 'RGB'} uint8; "
             "every frame after the first is painted from frame 0 and the TRUE poses; figures (SSIM with an 11 x 11 Gaussian, "
             "sigma 1.5, range 255) per frame, averaged over frames, then over clips; "
             f"baseline: frame 0 copied; trained on {len(clips.train)} clips, seed {self.settings.seed}"
+            + (f", from the networks of {start}" if start else "")
         )
 
     # ---------------------------------------------------------------- export

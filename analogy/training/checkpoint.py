@@ -65,20 +65,24 @@ class Checkpoints:
         return json.loads(self._pending.numpy())
 
 
-def load_networks(system, run: Path) -> None:
-    """Start a system's networks from the newest checkpoint of another run.
+def load_networks(system, source: Path) -> str:
+    """Start a system's networks from the newest checkpoint of a run, or of the newest run in an experiment's folder.
+
+    They are loaded as they were last trained, not as averaged. Returns the checkpoint's path.
 
     Raises:
-        UserError: the run has no checkpoint, or its networks have other weights.
+        UserError: there is no checkpoint, or its networks have other weights.
     """
-    latest = tf.train.latest_checkpoint(str(run / "checkpoints"))
+    folders = [source, *sorted(source.glob("*"), reverse=True)]  # the names of runs begin with their date
+    latest = next((found for run in folders if (found := tf.train.latest_checkpoint(str(run / "checkpoints")))), None)
     if latest is None:
-        raise UserError(f"training.start_from: {run}: there is no checkpoint; name the folder of a run")
+        raise UserError(f"training.start_from: {source}: there is no checkpoint; name the folder of a run, or of an experiment")
     networks = tf.train.Checkpoint(**_named(system.models))
     try:
         networks.restore(latest).expect_partial().assert_existing_objects_matched()
     except (AssertionError, ValueError, tf.errors.OpError) as error:
         raise UserError(f"training.start_from: {latest}: its networks do not fit ({_first_line(error)})") from error
+    return latest
 
 
 def _named(models: dict) -> dict:

@@ -31,16 +31,21 @@ log = logging.getLogger("analogy")
 SECONDS_PER_CALL = 5.0
 
 
-def build_system(system_class: type[System], settings, strategy: tf.distribute.Strategy) -> System:
-    """Build a system's models and optimisers from the seed, or from another run, on every replica alike. Raises UserError."""
+def build_system(system_class: type[System], settings, strategy: tf.distribute.Strategy, checkpoints: Path | None) -> System:
+    """Build a system's models and optimisers from the seed, on every replica alike.
+
+    Where `training.start_from` names another run and `checkpoints` holds nothing to go on from, its networks are loaded.
+    Raises UserError.
+    """
     keras.utils.set_random_seed(settings.seed)
     if settings.training.deterministic:
         tf.config.experimental.enable_op_determinism()
     with strategy.scope():
         system = system_class(settings)
         system.prepare_training()
-        if settings.training.start_from:
-            load_networks(system, Path(settings.training.start_from))
+        resumes = checkpoints and tf.train.latest_checkpoint(str(checkpoints))
+        if settings.training.start_from and not resumes:
+            log.info("networks from %s", load_networks(system, Path(settings.training.start_from)))
     return system
 
 

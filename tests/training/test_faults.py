@@ -216,3 +216,20 @@ def test_two_workers_end_with_equal_weights_and_one_run_folder(finished, run_exp
         if name.startswith("model_generator"):
             np.testing.assert_allclose(two[name], value, atol=2e-4, err_msg=name)
     assert [row["step"] for row in rows(run)] == [2, 4, 6, 8]
+
+
+def test_a_run_can_start_from_the_networks_of_another(finished, run_experiment, actors, tmp_path):
+    options = ("--data-dir", actors, "--scale", "demo", "--results-dir", tmp_path, "--steps", 1)
+    source = finished[0].parent  # the experiment's folder: its newest run
+    start = ("--set", f"training.start_from={source}", "--set", "generator_optimizer.learning_rate=1e-30")
+    process = run_experiment(*options, *start)
+    assert process.returncode == 0 and f"networks from {finished[0]}" in process.stdout
+    (run,) = (tmp_path / "analogy_pool3").iterdir()
+    ours, theirs = (json.loads((folder / "summary.json").read_text())["test"]["psnr"] for folder in (run, finished[0]))
+    assert ours == pytest.approx(theirs, abs=1e-4)
+
+    misfit = run_experiment(*options, "--set", f"training.start_from={source}", "--set", "generator.width=0.25")
+    nowhere = run_experiment(*options, "--set", f"training.start_from={tmp_path / 'nowhere'}")
+    for process, message in ((misfit, "do not fit"), (nowhere, "there is no checkpoint")):
+        assert process.returncode == 2 and message in process.stderr and "Traceback" not in process.stderr
+    assert len(list((tmp_path / "analogy_pool3").iterdir())) == 1  # a fault leaves no run folder behind
