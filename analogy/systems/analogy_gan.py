@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -31,7 +30,6 @@ class AnalogyGan(Painter):
 
     def __init__(self, settings: AnalogyGanSettings):
         super().__init__(settings)
-        self.half = keras.config.dtype_policy().compute_dtype == "float16"
         self.generator = self._build_generator()
         self.discriminators = self._build_discriminators()
         self.models = {"generator": self.generator, **self.discriminators}
@@ -176,22 +174,6 @@ class AnalogyGan(Painter):
             return self._alternating_step(batch)
         return self._fused_step(batch)
 
-    def _mean(self, terms):
-        """Sum of [b] terms over the examples, divided by the WHOLE batch: replicas' gradients are summed."""
-        return tf.add_n([tf.reduce_sum(term) for term in terms.values()]) / self.settings.training.batch_size
-
-    def _report(self, groups: dict[str, dict]):
-        """network -> its terms [b], as named scalars: each term's mean, and the network's loss."""
-        scalars = {}
-        for group, terms in groups.items():
-            means = {f"{group}/{name}": self._mean({name: term}) for name, term in terms.items()}
-            scalars |= {**means, f"{group}/loss": tf.add_n(list(means.values()))}
-        return scalars
-
-    def _scale(self, name: str):
-        """The float16 loss scale of an optimiser; 1 elsewhere."""
-        return tf.cast(self.optimizers[name].dynamic_scale, tf.float32) if self.half else 1.0
-
     def _fused_step(self, batch):
         """One forward pass through each network and one backward pass through D serve all updates."""
         image, pose, truth, next_pose = self._inputs(batch)
@@ -273,5 +255,10 @@ class AnalogyGan(Painter):
             self._apply(name, tape.gradient(loss, discriminator.trainable_variables))
         return self._report(report)
 
-    def _apply(self, name: str, gradients) -> None:
-        self.optimizers[name].apply(gradients, self.models[name].trainable_variables)
+    # ---------------------------------------------------------------- prediction
+
+    def encode(self, frame, joints, visibility, crop):
+        return self.generator.encode(to_unit(frame), self.pose(joints, visibility, crop))
+
+    def paint(self, reference, joints, visibility, crop):
+        return self.generator.paint(reference, self.pose(joints, visibility, crop))

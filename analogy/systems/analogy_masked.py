@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -26,7 +25,6 @@ class AnalogyMasked(Painter):
 
     def __init__(self, settings: AnalogyMaskedSettings):
         super().__init__(settings)
-        self.half = keras.config.dtype_policy().compute_dtype == "float16"
         self.augmentation = Augmentation(**settings.augmentation.model_dump())
         # The second one holds the averages, for pictures and export; checkpoints have them in the optimiser.
         self.generator, self.averaged = (self._build(name) for name in ("generator", "averaged"))
@@ -58,21 +56,17 @@ class AnalogyMasked(Painter):
         return augment_pair({**batch, **images}, tf.gather(draws, batch["position"]), self.augmentation)
 
     def train_step(self, batch):
-        loss, whole, optimizer = self.settings.loss, self.settings.training.batch_size, self.optimizers["generator"]
-        batch = self._inputs(batch)
+        weights, batch = self.settings.loss, self._inputs(batch)
         truth = batch["next_image"]
         with tf.GradientTape() as tape:
             generated = self.generator([batch["image"], *(batch[key] for key in KEYS)])
             terms = {
-                "error": loss.error * losses.log_error(truth, generated),
-                "dissimilarity": loss.dissimilarity * losses.dissimilarity(truth, generated),
+                "error": weights.error * losses.log_error(truth, generated),
+                "dissimilarity": weights.dissimilarity * losses.dissimilarity(truth, generated),
             }
-            means = {f"generator/{name}": tf.reduce_sum(term) / whole for name, term in terms.items()}
-            total = tf.add_n(list(means.values()))
-            scaled = total * tf.cast(optimizer.dynamic_scale, tf.float32) if self.half else total
-        variables = self.generator.trainable_variables
-        optimizer.apply(tape.gradient(scaled, variables), variables)
-        return {**means, "generator/loss": total}
+            loss = self._mean(terms) * self._scale("generator")
+        self._apply("generator", tape.gradient(loss, self.generator.trainable_variables))
+        return self._report({"generator": terms})
 
     # ---------------------------------------------------------------- prediction
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -28,7 +29,8 @@ def to_bytes(image):
 
 
 class Painter(System):
-    """Prediction, pictures and export. A subclass trains, and sets `generator`; `encode` and `paint` are its to refine.
+    """Prediction, pictures, export, and the small change of training steps. A subclass builds networks, trains them, and says
+    how to `encode` a reference and `paint` from it.
 
     Args:
         settings: with the sections data, generator (heatmap_sigma) and evaluation.
@@ -40,6 +42,7 @@ class Painter(System):
         self.settings = settings
         self.image_size = tuple(settings.data.image_size)
         self.channels = settings.data.channels
+        self.half = keras.config.dtype_policy().compute_dtype == "float16"
         self._paint_in_graph = tf.function(self._paint, reduce_retracing=True)
 
     def train_batches(self, clips: ClipDataset, context: ReplicaContext) -> tf.data.Dataset:
@@ -56,11 +59,32 @@ class Painter(System):
 
     def encode(self, frame, joints, visibility, crop):
         """What one reference uint8 [1, H, W, C] (or B) contributes to every frame painted from it."""
-        return self.generator.encode(to_unit(frame), self.pose(joints, visibility, crop))
+        raise NotImplementedError
 
     def paint(self, reference, joints, visibility, crop):
         """`encode`'s result and T target poses (or B) -> frames [T, H, W, C] in -1..1."""
-        return self.generator.paint(reference, self.pose(joints, visibility, crop))
+        raise NotImplementedError
+
+    # ---------------------------------------------------------------- what training steps share
+
+    def _mean(self, terms):
+        """Sum of [b] terms over the examples, divided by the WHOLE batch: replicas' gradients are summed."""
+        return tf.add_n([tf.reduce_sum(term) for term in terms.values()]) / self.settings.training.batch_size
+
+    def _report(self, groups: dict[str, dict]):
+        """network -> its terms [b], as named scalars: each term's mean, and the network's loss."""
+        scalars = {}
+        for group, terms in groups.items():
+            means = {f"{group}/{name}": self._mean({name: term}) for name, term in terms.items()}
+            scalars |= {**means, f"{group}/loss": tf.add_n(list(means.values()))}
+        return scalars
+
+    def _scale(self, name: str):
+        """The float16 loss scale of an optimiser; 1 elsewhere."""
+        return tf.cast(self.optimizers[name].dynamic_scale, tf.float32) if self.half else 1.0
+
+    def _apply(self, name: str, gradients) -> None:
+        self.optimizers[name].apply(gradients, self.models[name].trainable_variables)
 
     # ---------------------------------------------------------------- prediction
 

@@ -85,9 +85,14 @@ def load_networks(system, source: Path) -> str:
     return latest
 
 
-def _named(models: dict) -> dict:
-    """The names of networks in a checkpoint."""
-    return {f"model_{name}": model for name, model in models.items()}
+def _named(models: dict) -> dict[str, tf.Module]:
+    """The weights of networks, by name. As plain lists: of layers that a Keras 3 model keeps in lists, TensorFlow's own
+    tracking finds none, and a checkpoint of the model would miss them without a word."""
+    named = {}
+    for name, model in models.items():
+        module = named[f"model_{name}"] = tf.Module()
+        module.weights = [variable.value for variable in model.variables]
+    return named
 
 
 def _first_line(error: Exception) -> str:
