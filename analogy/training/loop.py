@@ -180,7 +180,7 @@ class Trainer:
             raise UserError(
                 f"{self._names[name]} became {rows[index, name]} at step {step + index + 1} "
                 f"(between steps {step + 1} and {step + len(rows)}); last good checkpoint: {saved}. "
-                "Lower the learning rates, or set loss.guard=logits and training.precision=float32"
+                "Lower the learning rates, or set training.precision=float32"
             )
 
     def _at_interval(self, step: int, seconds: float, progress: Progress) -> None:
