@@ -30,8 +30,7 @@ def latent_error(truth, z, *, relative: bool = False):
     error = squared_error(truth, z)
     if relative:
         square = tf.reduce_mean(tf.square(tf.cast(truth, tf.float32)))
-        replica = tf.distribute.get_replica_context()
-        error /= replica.all_reduce("MEAN", square) if replica and replica.num_replicas_in_sync > 1 else square
+        error /= tf.distribute.get_replica_context().all_reduce("MEAN", square)
     return error
 
 

@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from analogy.errors import UserError
 from analogy.files import replacing
 from analogy.metrics.claims import Verdict, judge, parse
 from analogy.settings import SETTINGS, Settings, load_settings
 from analogy.settings.loading import find_experiment, parse_yaml
+from analogy.training.progress import Progress
+from analogy.visualise.tables import markdown_table
 from analogy.visualise.wording import METRICS
 
 HERE = Path(__file__).parent
@@ -133,7 +134,7 @@ def _train(plan: Plan, seeds: int, minutes: float, jobs: int) -> list[Path]:
     todo = [(arm, seed) for seed in range(seeds) for arm in plan.arms if not plan.finished(arm, seed)]
     # Small networks train faster side by side, each on its own cores, than one after the other on all of them.
     free = [set(CORES[i::jobs]) for i in range(jobs)]
-    failed = []
+    done, failed = [], []
 
     def run(job: tuple[str, int]) -> None:
         if time.monotonic() > deadline:
@@ -145,19 +146,11 @@ def _train(plan: Plan, seeds: int, minutes: float, jobs: int) -> list[Path]:
             free.append(cores)
         if not fine:
             failed.append(log)
-        bar.update(task, advance=1)
+        done.append(job)
+        bar.update(len(done))
         print(f"{job[0]}, seed {job[1]}: {time.monotonic() - began:.0f} s{'' if fine else ', FAILED'}", flush=True)
 
-    columns = (
-        TextColumn("runs"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("ETA"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, disable=not sys.stdout.isatty()) as bar, ThreadPoolExecutor(jobs) as pool:
-        task = bar.add_task("", total=len(todo))
+    with Progress("runs", 0, len(todo)) as bar, ThreadPoolExecutor(jobs) as pool:
         try:
             # The first run prepares the dataset, which the others share.
             list(pool.map(run, todo[:1]))
@@ -221,12 +214,12 @@ def _report(plan: Plan, seeds: int, failed: list[Path]) -> str:
 
 def _arm_table(summaries: dict[str, dict[int, dict]]) -> str:
     """Mean over seeds, and their spread, beside the copied reference frame of that arm."""
-    lines = ["| arm | seeds | " + " | ".join(COLUMNS) + " |", "|---|---|" + "---|" * len(COLUMNS)]
+    lines = []
     for arm, runs in summaries.items():
         for title, of in ((arm, lambda s: s["test"]), (f"{arm}: copied frame", lambda s: next(iter(s["baseline"].values())))):
             cells = [_spread([of(summary).get(name) for summary in runs.values()]) for name in COLUMNS]
-            lines.append(f"| {title} | {len(runs)} | " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+            lines.append([title, str(len(runs)), *cells])
+    return "\n".join(markdown_table(["arm", "seeds", *COLUMNS], lines)) + "\n"
 
 
 def _spread(values: list[float | None]) -> str:
@@ -238,19 +231,17 @@ def _spread(values: list[float | None]) -> str:
 
 
 def _claim_table(claims: list, rows: dict) -> str:
-    lines = ["| | claim | measured | left | right | right − left | seeds | verdict |", "|---|---|---|---|---|---|---|---|"]
-    for source, says, claim in claims:
-        lines.append(f"| {source} | {says} | `{claim}` | {_verdict_cells(judge(claim, rows))} |")
-    return "\n".join(lines) + "\n"
+    head = ["", "claim", "measured", "left", "right", "right − left", "seeds", "verdict"]
+    lines = [[source, says, f"`{claim}`", *_verdict_cells(judge(claim, rows))] for source, says, claim in claims]
+    return "\n".join(markdown_table(head, lines)) + "\n"
 
 
-def _verdict_cells(verdict: Verdict | None) -> str:
+def _verdict_cells(verdict: Verdict | None) -> list[str]:
     if verdict is None:
-        return " |  |  | 0 | not measured"
+        return ["", "", "", "0", "not measured"]
     interval = f" ± {verdict.interval:.3f}" if verdict.seeds > 1 else ""
-    return (
-        f"{verdict.left:.3f} | {verdict.right:.3f} | {verdict.difference:+.3f}{interval} | {verdict.seeds} | **{verdict.word}**"
-    )
+    numbers = [f"{verdict.left:.3f}", f"{verdict.right:.3f}", f"{verdict.difference:+.3f}{interval}", str(verdict.seeds)]
+    return [*numbers, f"**{verdict.word}**"]
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
 
 import tensorflow as tf
 
@@ -11,31 +11,14 @@ from analogy.data.frames import MIRRORED_JOINTS
 DRAWS = 16  # random numbers an example
 
 
-@dataclass(frozen=True)
-class Augmentation:
-    """How far each change may go; 0 leaves it out.
-
-    rotation: degrees. zoom, stretch: natural logarithm of the scale (of both axes, of each). shift: share of the side.
-    colour: 1 is strong: channels in another order, gamma, saturation, contrast, brightness.
-    exchange_sides: in half of the pairs left joints become right ones and the reverse, which nothing in the image tells from a
-    label that means the image's side in one dataset and the person's in another.
-    """
-
-    rotation: float = 0.0
-    zoom: float = 0.0
-    stretch: float = 0.0
-    shift: float = 0.0
-    colour: float = 0.0
-    exchange_sides: bool = False
-
-
-def augment_pair(batch: dict, draws, how: Augmentation) -> dict:
+def augment_pair(batch: dict, draws, how) -> dict:
     """Change a batch of pairs.
 
     Args:
         batch: image and next_image float [B, H, W, C] in -1..1; joints, visibility, crop and their next_ twins, as
             `pair_batches` makes them.
         draws: [B, DRAWS] uniform random numbers in 0..1.
+        how: how far each change may go, an AugmentationSettings; 0 leaves a change out.
 
     Returns:
         The batch with images, joints, visibility and crop changed; what the frame's edge uncovers is mirrored.
@@ -62,11 +45,11 @@ def _between(uniform, reach):
     return (2.0 * uniform - 1.0) * reach
 
 
-def _move(image, joints, crop, draws, how: Augmentation):
+def _move(image, joints, crop, draws, how):
     """Rotate the person, in source pixels so that limbs keep their proportions; then scale and shift the view."""
     height, width = image.shape[1], image.shape[2]
     size = tf.constant([width, height], tf.float32)
-    angle = _between(draws[:, 1], how.rotation * 3.14159265 / 180.0)
+    angle = _between(draws[:, 1], math.radians(how.rotation))
     zoom = _between(draws[:, 2], how.zoom)
     scale = tf.exp(
         tf.stack([zoom + _between(draws[:, 3], how.stretch), zoom + _between(draws[:, 4], how.stretch)], -1)

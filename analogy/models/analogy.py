@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from analogy.models.layers import BlockDense, build_once, leaky_relu
-from analogy.models.vgg import SKIP_STAGE, VGG_MEAN_BGR, Decoder, Encoder
+from analogy.models.vgg import SKIP_STAGE, Decoder, Encoder, caffe_range
 
 
 def unit_range(image):
@@ -20,11 +20,6 @@ def unit_range(image):
 def byte_range(image):
     """RGB in -1..1 -> 0..255."""
     return (image + 1.0) * 127.5
-
-
-def caffe_range(image):
-    """RGB in -1..1 -> BGR in 0..255 less ImageNet's mean: what VGG-16's published weights expect."""
-    return byte_range(image[..., ::-1]) - tf.constant(VGG_MEAN_BGR, image.dtype)
 
 
 # What f_img sees of an image in -1..1 (spec 3.4).

@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from analogy.errors import UserError
-from analogy.models.vgg import VGG_16, VGG_MEAN_BGR, Encoder
+from analogy.models.vgg import VGG_16, VGG_MEAN_BGR, Encoder, caffe_range
 
 Weights = dict[str, tuple[np.ndarray, np.ndarray]]  # layer name -> (kernel (height, width, in, out), bias), float32
 
@@ -196,7 +196,7 @@ def feature_network(source: str, *, random_conv1_1: bool = False) -> Callable:
     def features(image):
         image = tf.cast(image, tf.float32)
         rgb = tf.repeat(image, 3, -1) if image.shape[-1] == 1 else image
-        return network(constants, (rgb[..., ::-1] + 1.0) * 127.5 - mean)
+        return network(constants, caffe_range(rgb, mean))
 
     return features
 

@@ -19,6 +19,11 @@ def stages(depth: int, width: float = 1.0) -> tuple[tuple[int, int], ...]:
     return tuple((round(channels * width), repeats) for channels, repeats in STAGES[depth])
 
 
+def caffe_range(image, mean_bgr=VGG_MEAN_BGR):
+    """RGB in -1..1 -> BGR in 0..255 less ImageNet's mean: what weights published for Caffe expect."""
+    return (image[..., ::-1] + 1.0) * 127.5 - tf.constant(mean_bgr, image.dtype)
+
+
 class Encoder(keras.Model):
     """VGG-16 stages: [B, H, W, C] -> [B, H / 2^depth, W / 2^depth, channels of the last stage / maxout].
 

@@ -21,6 +21,14 @@ class MaskedLossSettings(Section):
 
 
 class AugmentationSettings(Section):
+    """How far each change may go; 0 leaves it out.
+
+    rotation: degrees. zoom, stretch: natural logarithm of the scale (of both axes, of each). shift: share of the side.
+    colour: 1 is strong: channels in another order, gamma, saturation, contrast, brightness.
+    exchange_sides: in half of the pairs left joints become right ones and the reverse, which nothing in the image tells from a
+    label that means the image's side in one dataset and the person's in another.
+    """
+
     rotation: Annotated[float, Field(ge=0, le=180)]
     zoom: Annotated[float, Field(ge=0, le=1)]
     stretch: Annotated[float, Field(ge=0, le=1)]

@@ -49,6 +49,10 @@ for _tag, _pattern, _first in (
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_pattern})$"), list(_first))
 
 
+# Quoted for other readers, which follow YAML 1.1: to them a bare 0050 is the number 40.
+_Dumper.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^0[0-9_]+$"), ["0"])
+
+
 def _construct_int(loader: _Loader, node: yaml.ScalarNode) -> int:
     return int(node.value.replace("_", ""))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import tensorflow as tf
 
 from analogy import losses
@@ -11,6 +10,7 @@ from analogy.models.analogy import AnalogyGenerator, Discriminator
 from analogy.models.pretrained import feature_network, load_into_encoder, load_vgg16
 from analogy.optimizers import make_optimizer
 from analogy.settings import AnalogyGanSettings
+from analogy.systems.base import count_weights
 from analogy.systems.painter import JOINTS, Painter, to_unit
 
 # The gradient of a discriminator logit may fall to nothing; the fused step divides by it, hence a floor far below
@@ -93,14 +93,10 @@ class AnalogyGan(Painter):
                 self.features = feature_network(settings.loss.feature_weights, random_conv1_1=random)
 
     def parameters(self) -> dict[str, int]:
-        """Trainable weights by network."""
+        """Trainable weights, the generator's by its parts."""
         generator = self.generator
         parts = {"image_encoder": generator.image_encoder, "pose_encoder": generator.pose_encoder, "decoder": generator.decoder}
-        return {
-            name: sum(int(np.prod(v.shape)) for v in part.trainable_variables)
-            for name, part in {**parts, **self.discriminators}.items()
-            if part is not None
-        }
+        return {name: count_weights(part) for name, part in {**parts, **self.discriminators}.items() if part is not None}
 
     # ---------------------------------------------------------------- inputs
 
@@ -143,11 +139,15 @@ class AnalogyGan(Painter):
             terms["feature"] = loss.feature * error
         return terms
 
+    def _condition(self, name: str, image, next_pose):
+        """What a discriminator holds an image against."""
+        return image if name == "image_discriminator" else next_pose
+
     def _cases(self, name: str, image, truth, generated, next_pose):
         """What a discriminator is shown: images and their conditions; real ones, generated ones, mismatches."""
-        if name == "image_discriminator":
-            return tf.concat([truth, generated], 0), tf.concat([image] * 2, 0)
-        return tf.concat([truth, generated, image], 0), tf.concat([next_pose] * 3, 0)
+        count = CASES[name]
+        images = [truth, generated, image][:count]
+        return tf.concat(images, 0), tf.concat([self._condition(name, image, next_pose)] * count, 0)
 
     def _discriminator_terms(self, name: str, logits) -> dict[str, tf.Tensor]:
         """A discriminator's weighted terms from the logits of its cases, [b] each."""
@@ -233,13 +233,12 @@ class AnalogyGan(Painter):
         updated generator, every application of D with a dropout mask of its own."""
         image, pose, truth, next_pose = self._inputs(batch)
         masks = self._masks(batch, extra=1)
-        conditions = {"discriminator": next_pose, "image_discriminator": image}
         with tf.GradientTape() as tape:
             z = self.generator.latent(image, pose, next_pose)
             generated = tf.cast(self.generator.decoder(z), tf.float32)
             terms = self._generator_terms(truth, generated, z)
             for name, discriminator in self.discriminators.items():
-                logits = discriminator([generated, conditions[name], masks[name][-1]])
+                logits = discriminator([generated, self._condition(name, image, next_pose), masks[name][-1]])
                 terms[ADVERSARIAL[name]] = self._fooled(name, logits)
             loss = self._mean(terms) * self._scale("generator")
         self._apply("generator", tape.gradient(loss, self.generator.trainable_variables))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
 import tensorflow as tf
 
 from analogy import losses
-from analogy.data.augmentation import DRAWS, Augmentation, augment_pair
+from analogy.data.augmentation import DRAWS, augment_pair
 from analogy.models.masked import MaskedGenerator
 from analogy.optimizers import make_optimizer
 from analogy.settings import AnalogyMaskedSettings
@@ -25,7 +24,6 @@ class AnalogyMasked(Painter):
 
     def __init__(self, settings: AnalogyMaskedSettings):
         super().__init__(settings)
-        self.augmentation = Augmentation(**settings.augmentation.model_dump())
         # The second one holds the averages, for pictures and export; checkpoints have them in the optimiser.
         self.generator, self.averaged = (self._build(name) for name in ("generator", "averaged"))
         self.models = {"generator": self.generator}
@@ -41,10 +39,6 @@ class AnalogyMasked(Painter):
         variables = self.generator.trainable_variables
         self.optimizers = {"generator": make_optimizer(self.settings.generator_optimizer, variables, loss_scaling=self.half)}
 
-    def parameters(self) -> dict[str, int]:
-        """Trainable weights by network."""
-        return {"generator": sum(int(np.prod(v.shape)) for v in self.generator.trainable_variables)}
-
     # ---------------------------------------------------------------- training
 
     def _inputs(self, batch) -> dict:
@@ -53,7 +47,7 @@ class AnalogyMasked(Painter):
         seed = tf.stack([tf.constant(self.settings.seed, tf.int64), batch["step"]])
         draws = tf.random.stateless_uniform(whole, tf.random.experimental.stateless_fold_in(seed, AUGMENTATION))
         images = {key: to_unit(batch[key]) for key in ("image", "next_image")}
-        return augment_pair({**batch, **images}, tf.gather(draws, batch["position"]), self.augmentation)
+        return augment_pair({**batch, **images}, tf.gather(draws, batch["position"]), self.settings.augmentation)
 
     def train_step(self, batch):
         weights, batch = self.settings.loss, self._inputs(batch)

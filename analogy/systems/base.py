@@ -40,6 +40,11 @@ class PredictedClip:
     regions: dict[str, np.ndarray] = field(default_factory=dict)
 
 
+def count_weights(model: keras.Model) -> int:
+    """How many trainable weights a network has."""
+    return sum(int(np.prod(variable.shape)) for variable in model.trainable_variables)
+
+
 class System:
     """The contract. A subclass's constructor takes the settings and builds `models`; the rest are the methods below.
 
@@ -62,7 +67,7 @@ class System:
 
     def parameters(self) -> dict[str, int]:
         """Trainable weights by network."""
-        raise NotImplementedError
+        return {name: count_weights(model) for name, model in self.models.items()}
 
     def train_batches(self, clips, context) -> tf.data.Dataset:
         """Endless per-replica batches, a function of (seed, start step, replica); context: a ReplicaContext."""

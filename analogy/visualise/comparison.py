@@ -19,6 +19,7 @@ from analogy.visualise.tables import (
     columns_of,
     common_clips,
     differing_settings,
+    markdown_table,
     read_tested,
     same_pictures,
     table,
@@ -122,12 +123,12 @@ def _markdown(page: dict[str, Any]) -> str:
     text += [f"- {tested.label}: {tested.run.text('protocol')}" for tested, _ in page["runs"] if tested.run.text("protocol")]
     if len(page["groups"]) > 1:
         text += ["", "The runs were not all tested on the same pictures: compare each with its own baseline."]
-    text += ["", *_rows([f"mean of {count} common clip{'s' * (count != 1)}", *heads], _lines(page["means"]))]
+    text += ["", *markdown_table([f"mean of {count} common clip{'s' * (count != 1)}", *heads], _lines(page["means"]))]
     clips = [[f"{clip['action']} / {clip['name']}", *line] for clip in page["clips"] for line in _lines(clip["table"])]
-    text += ["", *_rows(["clip", "metric", *heads], clips)]
+    text += ["", *markdown_table(["clip", "metric", *heads], clips)]
     if page["settings"]:
         labels = [tested.label for tested, _ in page["runs"]]
-        text += ["", *_rows(["setting", *labels], [[key, *values] for key, values in page["settings"]])]
+        text += ["", *markdown_table(["setting", *labels], [[key, *values] for key, values in page["settings"]])]
     return "\n".join(text) + "\n"
 
 
@@ -135,8 +136,3 @@ def _lines(rows: Sequence[Row]) -> list[list[str]]:
     cells = [[cell for group in row.groups for cell in group] for row in rows]
     texts = [[f"**{cell.text}**" if cell.best else cell.text for cell in line] for line in cells]
     return [[row.label, *line] for row, line in zip(rows, texts, strict=True)]
-
-
-def _rows(head: list[str], lines: list[list[str]]) -> list[str]:
-    table = [head, ["---"] * len(head), *lines]
-    return ["| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in line) + " |" for line in table]

@@ -191,3 +191,9 @@ def _flat(settings: Any, prefix: str = "") -> dict[str, str]:
     if not isinstance(settings, Mapping):
         return {prefix.removesuffix("."): str(settings)} if prefix else {}
     return {k: v for key, value in settings.items() for k, v in _flat(value, f"{prefix}{key}.").items()}
+
+
+def markdown_table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> list[str]:
+    """The lines of a Markdown table."""
+    table = [head, ["---"] * len(head), *lines]
+    return ["| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in line) + " |" for line in table]

@@ -4,10 +4,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from analogy.data.augmentation import DRAWS, Augmentation, augment_pair
+from analogy.data.augmentation import DRAWS, augment_pair
 from analogy.data.frames import MIRRORED_JOINTS
+from analogy.settings.analogy_masked import AugmentationSettings
 
 SIDE = (48, 64)
+NOTHING = {"rotation": 0, "zoom": 0, "stretch": 0, "shift": 0, "colour": 0, "exchange_sides": False}
+
+
+def augmentation(**changes):
+    return AugmentationSettings(**{**NOTHING, **changes})
 
 
 @pytest.fixture
@@ -34,8 +40,8 @@ def draws(seed=0, b=3):
 
 @pytest.mark.parametrize(
     "how",
-    [Augmentation(rotation=20), Augmentation(zoom=0.2), Augmentation(stretch=0.3), Augmentation(shift=0.1),
-     Augmentation(rotation=15, zoom=0.1, stretch=0.2, shift=0.05)],
+    [augmentation(rotation=20), augmentation(zoom=0.2), augmentation(stretch=0.3), augmentation(shift=0.1),
+     augmentation(rotation=15, zoom=0.1, stretch=0.2, shift=0.05)],
 )  # fmt: skip
 def test_joints_stay_on_their_pixels(batch, how):
     changed = augment_pair(batch, draws(), how)
@@ -49,7 +55,7 @@ def test_joints_stay_on_their_pixels(batch, how):
 
 
 def test_a_rotated_limb_keeps_its_length_in_source_pixels(batch):
-    changed = augment_pair(batch, draws(), Augmentation(rotation=30, zoom=0.3, stretch=0.3, shift=0.1))
+    changed = augment_pair(batch, draws(), augmentation(rotation=30, zoom=0.3, stretch=0.3, shift=0.1))
 
     def lengths(b):
         source = b["joints"] * b["crop"][:, None] / tf.constant([SIDE[1], SIDE[0]], tf.float32)
@@ -60,7 +66,7 @@ def test_a_rotated_limb_keeps_its_length_in_source_pixels(batch):
 
 def test_both_frames_get_the_same_colours(batch):
     batch = {**batch, "next_image": batch["image"]}
-    changed = augment_pair(batch, draws(), Augmentation(colour=1))
+    changed = augment_pair(batch, draws(), augmentation(colour=1))
     np.testing.assert_array_equal(changed["image"], changed["next_image"])
     assert np.abs(changed["image"] - batch["image"]).max() > 0.1
     assert changed["image"].numpy().min() >= -1 and changed["image"].numpy().max() <= 1
@@ -69,7 +75,7 @@ def test_both_frames_get_the_same_colours(batch):
 def test_sides_are_exchanged_in_both_frames_or_in_neither(batch):
     uniform = draws().numpy()
     uniform[:, 0] = [0.1, 0.9, 0.2]
-    changed = augment_pair(batch, tf.constant(uniform), Augmentation(exchange_sides=True))
+    changed = augment_pair(batch, tf.constant(uniform), augmentation(exchange_sides=True))
     for key in ("joints", "visibility", "next_joints", "next_visibility"):
         expected = batch[key].numpy()
         expected[[0, 2]] = expected[[0, 2]][:, list(MIRRORED_JOINTS)]
@@ -77,6 +83,6 @@ def test_sides_are_exchanged_in_both_frames_or_in_neither(batch):
 
 
 def test_nothing_is_changed_unasked(batch):
-    changed = augment_pair(batch, draws(), Augmentation())
+    changed = augment_pair(batch, draws(), augmentation())
     for name, value in batch.items():
         np.testing.assert_array_equal(changed[name], value)

@@ -7,7 +7,7 @@ import yaml
 
 from analogy.errors import UserError
 from analogy.settings import SETTINGS, list_experiments, load_settings, write_settings
-from analogy.settings.loading import find_experiment, parse_yaml, read_experiment
+from analogy.settings.loading import find_experiment, parse_yaml, read_experiment, settings_text
 
 CONFIGS = Path(__file__).parents[2] / "experiments" / "configs"
 POOL3 = CONFIGS / "analogy_pool3.yaml"
@@ -192,3 +192,10 @@ def test_analogy_pool3_has_the_published_values():
     assert (data.image_size, data.crop, data.padding) == ((224, 224), "consistent", 10)
     assert not data.flip_exchanges_joints and not data.gray
     assert (settings.generator.depth, settings.generator.width) == (3, 1)
+
+
+def test_other_readers_of_stored_settings_take_clip_names_for_text():
+    import yaml
+
+    settings = load("data.train_clips=[0050, 0280]")
+    assert yaml.safe_load(settings_text(settings))["data"]["train_clips"] == ["0050", "0280"]

@@ -1,4 +1,4 @@
-"""A made-up batch of the tiny experiment."""
+"""A made-up batch of the tiny experiment, and steps on one replica beside two."""
 
 import numpy as np
 import pytest
@@ -18,3 +18,24 @@ def batch():
             f"{prefix}crop": rng.uniform(60, 120, (b, 2)).astype(np.float32),
         }
     return {name: tf.constant(array) for name, array in arrays.items()}
+
+
+@pytest.fixture
+def train_side_by_side(batch, two_replicas):
+    """train_side_by_side(one, two): three steps of `one` on the batch, and of `two`, built for two replicas, on its halves;
+    their reports agree."""
+
+    def train(one, two):
+        def half(context):
+            r = context.replica_id_in_sync_group
+            return {k: v if k == "step" else v[2 * r : 2 * r + 2] for k, v in batch.items()}
+
+        halves = two_replicas.experimental_distribute_values_from_function(half)
+        step = tf.function(lambda: two_replicas.run(two.train_step, (halves,)))
+        for _ in range(3):
+            expected = one.train_step(batch)
+            got = {k: two_replicas.reduce("SUM", v, axis=None) for k, v in step().items()}
+            for name in expected:
+                np.testing.assert_allclose(got[name], expected[name], rtol=1e-5, atol=1e-6, err_msg=name)
+
+    return train

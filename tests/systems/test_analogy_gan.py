@@ -122,7 +122,7 @@ def test_eager_equals_graph(build, batch):
         ("alternating", "sgd", ("loss.latent=1", "loss.latent_relative=true", "loss.image_adversarial=1")),
     ],
 )
-def test_one_replica_equals_two(build, batch, two_replicas, update, optimizer, more):
+def test_one_replica_equals_two(build, two_replicas, train_side_by_side, update, optimizer, more):
     options = (
         *more,
         f"update={update}",
@@ -137,18 +137,7 @@ def test_one_replica_equals_two(build, batch, two_replicas, update, optimizer, m
     strategy = two_replicas
     with strategy.scope():
         two = build(*options)
-
-    def half(context):
-        r = context.replica_id_in_sync_group
-        return {k: v if k == "step" else v[2 * r : 2 * r + 2] for k, v in batch.items()}
-
-    halves = strategy.experimental_distribute_values_from_function(half)
-    step = tf.function(lambda: strategy.run(two.train_step, (halves,)))
-    for _ in range(3):
-        expected = one.train_step(batch)
-        got = {k: strategy.reduce("SUM", v, axis=None) for k, v in step().items()}
-        for name in expected:
-            np.testing.assert_allclose(got[name], expected[name], rtol=1e-5, atol=1e-6, err_msg=name)
+    train_side_by_side(one, two)
     after = weights(two)
     for path, value in weights(one).items():
         np.testing.assert_allclose(after[path], value, atol=1e-5, err_msg=path)

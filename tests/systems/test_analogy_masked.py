@@ -63,25 +63,14 @@ def test_eager_equals_graph(build, batch):
             np.testing.assert_allclose(a[name], b[name], rtol=1e-4, err_msg=name)
 
 
-def test_one_replica_equals_two(build, batch, two_replicas):
+def test_one_replica_equals_two(build, two_replicas, train_side_by_side):
     options = ("generator_optimizer.name=sgd", "generator_optimizer.learning_rate=0.1")
     one = build(*options)
     with two_replicas.scope():
         two = build(*options)
         wake(two)
     wake(one)
-
-    def half(context):
-        r = context.replica_id_in_sync_group
-        return {k: v if k == "step" else v[2 * r : 2 * r + 2] for k, v in batch.items()}
-
-    halves = two_replicas.experimental_distribute_values_from_function(half)
-    step = tf.function(lambda: two_replicas.run(two.train_step, (halves,)))
-    for _ in range(3):
-        expected = one.train_step(batch)
-        got = {k: two_replicas.reduce("SUM", v, axis=None) for k, v in step().items()}
-        for name in expected:
-            np.testing.assert_allclose(got[name], expected[name], rtol=1e-5, atol=1e-6, err_msg=name)
+    train_side_by_side(one, two)
     one._average(), two._average()
     for a, b in zip(weights(one.averaged), weights(two.averaged), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5)
