@@ -11,10 +11,10 @@ import keras
 import tensorflow as tf
 
 from analogy import losses
+from analogy.joints import JOINTS
 from analogy.models.heatmaps import pose_maps
 from analogy.models.vgg import decoder_plan, stages
 from analogy.settings import AnalogyGanSettings
-from analogy.systems.painter import JOINTS
 
 
 def _leaky(x):

@@ -20,10 +20,10 @@ import tensorflow as tf
 
 from analogy.data.clips import ClipDataset
 from analogy.data.prepared import PreparedClips
+from analogy.joints import JOINTS
 from analogy.memory import keep_freed_memory
 from analogy.settings import SETTINGS, AnalogyGanSettings, load_settings
 from analogy.systems.analogy_gan import AnalogyGan
-from analogy.systems.painter import JOINTS
 from analogy.training.precision import use_precision
 from data_prep.penn_action import prepare_penn_action
 from data_prep.synthetic_actors import write_synthetic_actors

@@ -6,7 +6,7 @@ import math
 
 import tensorflow as tf
 
-from analogy.data.frames import MIRRORED_JOINTS
+from analogy.joints import MIRRORED
 
 DRAWS = 16  # random numbers an example
 
@@ -33,8 +33,8 @@ def augment_pair(batch: dict, draws, how) -> dict:
             image = _recolour(image, draws, how.colour)
         if how.exchange_sides:
             exchange = draws[:, 0] < 0.5
-            joints = tf.where(exchange[:, None, None], tf.gather(joints, MIRRORED_JOINTS, axis=1), joints)
-            visibility = tf.where(exchange[:, None], tf.gather(visibility, MIRRORED_JOINTS, axis=1), visibility)
+            joints = tf.where(exchange[:, None, None], tf.gather(joints, MIRRORED, axis=1), joints)
+            visibility = tf.where(exchange[:, None], tf.gather(visibility, MIRRORED, axis=1), visibility)
         changed |= {f"{prefix}{key}": value for key, value in
                     {"image": image, "joints": joints, "visibility": visibility, "crop": crop}.items()}  # fmt: skip
     return changed

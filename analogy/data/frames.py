@@ -6,9 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from analogy.data.prepared import Clip, PreparedClips
-
-# Penn Action's joints: 0 head, then left and right shoulder, elbow, wrist, hip, knee, ankle.
-MIRRORED_JOINTS = (0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11)
+from analogy.joints import JOINTS, MIRRORED
 
 
 def padded_box(box, padding: int, height: int, width: int) -> tuple[int, int, int, int]:
@@ -37,8 +35,8 @@ class FrameReader:
         """What `decode` returns."""
         return {
             "image": tf.TensorSpec([*self.image_size, 1 if self.gray else 3], tf.uint8),
-            "joints": tf.TensorSpec([13, 2]),
-            "visibility": tf.TensorSpec([13]),
+            "joints": tf.TensorSpec([JOINTS, 2]),
+            "visibility": tf.TensorSpec([JOINTS]),
             "crop": tf.TensorSpec([2]),
         }
 
@@ -91,5 +89,5 @@ def _mirror(image, joints, visibility, exchange_joints: bool):
     width = tf.cast(tf.shape(image)[1], tf.float32)
     joints = tf.stack([width - 1.0 - joints[:, 0], joints[:, 1]], -1)
     if exchange_joints:
-        joints, visibility = tf.gather(joints, MIRRORED_JOINTS), tf.gather(visibility, MIRRORED_JOINTS)
+        joints, visibility = tf.gather(joints, MIRRORED), tf.gather(visibility, MIRRORED)
     return tf.reverse(image, [1]), joints, visibility

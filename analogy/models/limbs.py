@@ -11,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from analogy.joints import JOINTS
+
 # (name, joints at one end, joints at the other, share of the body's height: length, radius, overhang at the far end).
 # Ends of several joints are their mean. Listed far to near: the order of painting.
 PARTS = (
@@ -27,7 +29,6 @@ PARTS = (
 )
 COUNT = len(PARTS)
 TWINS = (0, 2, 1, 4, 3, 5, 7, 6, 9, 8)  # the same limb of the other side
-JOINTS = 13
 LENGTHS, RADII, OVERHANGS = (np.array([part[i] for part in PARTS], np.float32) for i in (3, 4, 5))
 LONGEST_STRETCH = 3.0  # along a limb that turns towards the camera
 SMALLEST = 1e-3  # source pixels; below it a limb has no direction
@@ -191,7 +192,11 @@ class Choices(NamedTuple):
 
 
 def choices(image, joints, visibility, crop, next_joints, next_visibility, next_crop) -> Choices:
-    """image [B, H, W, C]; joints, next_joints [B, 13, 2] in its pixels; crop, next_crop [B, 2] = (w, h) in source pixels."""
+    """image [B, H, W, C]; joints, next_joints [B, 13, 2] in its pixels; crop, next_crop [B, 2] = (w, h) in source pixels.
+
+    The parts are brought to the target's crop; the reference and the background stay as the reference shows them, so that
+    crops which differ (`data.crop: per_frame`) shift the background.
+    """
     size = tf.shape(image)[1:3]
     side = tf.cast(tf.gather(size, [1, 0]), tf.float32)  # x, y
     scale, next_scale = crop / side, next_crop / side  # [B, 2] source pixels per pixel

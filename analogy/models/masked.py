@@ -128,7 +128,9 @@ class MaskedGenerator(keras.Model):
         if list(image.shape[1:3]) != side:
             shrink = tf.constant(side, tf.float32) / tf.cast(tf.gather(tf.shape(image), [2, 1]), tf.float32)  # x, y
             joints, visibility, crop, next_joints, next_visibility, next_crop = pose
-            pose = joints * shrink, visibility, crop, next_joints * shrink, next_visibility, next_crop
+            # A joint at p lies on the centre of pixel p, and centres do not scale about zero.
+            joints, next_joints = ((at + 0.5) * shrink - 0.5 for at in (joints, next_joints))
+            pose = joints, visibility, crop, next_joints, next_visibility, next_crop
             image = tf.image.resize(image, side, antialias=True)
             choices = limbs.choices(image, *pose)
         guess = limbs.mix(choices.pictures, choices.shares)

@@ -6,12 +6,13 @@ import tensorflow as tf
 
 from analogy import losses
 from analogy.errors import about
+from analogy.joints import JOINTS
 from analogy.models.analogy import AnalogyGenerator, Discriminator
 from analogy.models.pretrained import feature_network, load_into_encoder, load_vgg16
 from analogy.optimizers import make_optimizer
 from analogy.settings import AnalogyGanSettings
 from analogy.systems.base import count_weights
-from analogy.systems.painter import JOINTS, Painter, to_unit
+from analogy.systems.painter import Painter, to_unit
 
 # The gradient of a discriminator logit may fall to nothing; the fused step divides by it, hence a floor far below
 # anything a float32 sum over the batch would notice.

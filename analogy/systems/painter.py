@@ -11,11 +11,10 @@ import tensorflow as tf
 from analogy.data.clips import ClipDataset, LoadedClip
 from analogy.data.pairs import ReplicaContext
 from analogy.data.selection import first_per_action
+from analogy.joints import JOINTS
 from analogy.metrics.regions import pose_region
 from analogy.models.heatmaps import joint_heatmaps, pose_maps
 from analogy.systems.base import Panels, PredictedClip, System
-
-JOINTS = 13
 
 
 def to_unit(image):

@@ -12,8 +12,9 @@ import tensorflow_datasets as tfds
 from tensorflow_datasets.core.writer import ExampleWriter
 
 from analogy.data.prepared import Clip
+from analogy.joints import JOINTS
 from data_prep.penn_action.checks import FORMAT, CheckedClip, Problem, count_clips, frame_path, label_path
-from data_prep.penn_action.labels import JOINTS, read_labels
+from data_prep.penn_action.labels import read_labels
 
 SPLITS = ("train", "test")  # records are numbered in this order
 

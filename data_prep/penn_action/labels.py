@@ -7,8 +7,8 @@ import numpy as np
 import scipy.io
 
 from analogy.errors import UserError
+from analogy.joints import JOINTS
 
-JOINTS = 13
 _SPLITS = {1: "train", -1: "test"}
 
 

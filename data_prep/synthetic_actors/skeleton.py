@@ -9,14 +9,8 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-# Penn Action's joint order, left and right being the person's own. (The published labels do not keep to their names: in
-# 97 % of the front views joint 1 lies to the left of joint 2 in the image, which makes it the right shoulder.)
-JOINTS = (
-    "head",
-    *("left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist"),
-    *("left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle"),
-)
-MIRRORED_JOINTS = np.array([0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11])
+from analogy.joints import MIRRORED
+
 LONGEST_REACH = 0.998  # of a straight limb: a fully straight one has no plane to bend in
 
 
@@ -118,7 +112,7 @@ class Figure:
             if field.name in ("spine", "chest", "head"):
                 value = flip[:, None] * value * flip
             elif field.name == "joints":
-                value = value[:, MIRRORED_JOINTS] * flip
+                value = value[:, MIRRORED] * flip
             else:
                 value = (value[:, ::-1] if value.ndim == 3 else value) * flip
             twin[field.name] = value

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from analogy.data.augmentation import DRAWS, augment_pair
-from analogy.data.frames import MIRRORED_JOINTS
+from analogy.joints import MIRRORED
 from analogy.settings.analogy_masked import AugmentationSettings
 
 SIDE = (48, 64)
@@ -78,7 +78,7 @@ def test_sides_are_exchanged_in_both_frames_or_in_neither(batch):
     changed = augment_pair(batch, tf.constant(uniform), augmentation(exchange_sides=True))
     for key in ("joints", "visibility", "next_joints", "next_visibility"):
         expected = batch[key].numpy()
-        expected[[0, 2]] = expected[[0, 2]][:, list(MIRRORED_JOINTS)]
+        expected[[0, 2]] = expected[[0, 2]][:, list(MIRRORED)]
         np.testing.assert_array_equal(changed[key], expected)
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from analogy.data.frames import MIRRORED_JOINTS
 from analogy.data.pairs import ReplicaContext, draw_pairs
+from analogy.joints import MIRRORED
 
 
 def draw(steps, lengths, batch=64, **options):
@@ -79,6 +79,6 @@ def test_mirroring_moves_pixels_and_joints_together_and_exchanges_left_and_right
     np.testing.assert_array_equal(turned["image"], plain["image"][:, ::-1])
     expected = np.stack([31 - plain["joints"][:, 0], plain["joints"][:, 1]], -1)
     np.testing.assert_allclose(original["joints"], expected, atol=1e-5)
-    np.testing.assert_allclose(turned["joints"], expected[list(MIRRORED_JOINTS)], atol=1e-5)
-    np.testing.assert_array_equal(turned["visibility"], plain["visibility"].numpy()[list(MIRRORED_JOINTS)])
-    assert MIRRORED_JOINTS[1] == 2 and MIRRORED_JOINTS[12] == 11 and MIRRORED_JOINTS[0] == 0
+    np.testing.assert_allclose(turned["joints"], expected[list(MIRRORED)], atol=1e-5)
+    np.testing.assert_array_equal(turned["visibility"], plain["visibility"].numpy()[list(MIRRORED)])
+    assert MIRRORED[1] == 2 and MIRRORED[12] == 11 and MIRRORED[0] == 0
