@@ -9,7 +9,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 from common import make_settings, open_clips, parser
 
-from analogy.data.pairs import ReplicaContext
+from analogy.data.batches import ReplicaContext
 
 
 def main() -> None:

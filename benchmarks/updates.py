@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from common import make_settings, make_system, open_clips, parser
 
-from analogy.data.pairs import ReplicaContext
+from analogy.data.batches import ReplicaContext
 
 CURVES = {"l2": "generator/l2", "adversarial": "generator/adversarial", "D": "discriminator/loss"}
 

@@ -6,8 +6,8 @@ import keras
 import numpy as np
 import pytest
 
+from analogy.data.batches import ReplicaContext
 from analogy.data.clips import ClipDataset
-from analogy.data.pairs import ReplicaContext
 from analogy.errors import UserError
 from analogy.settings import SETTINGS, list_experiments, load_settings
 from analogy.systems import SYSTEMS

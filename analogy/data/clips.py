@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
+from analogy.data.batches import ReplicaContext
 from analogy.data.frames import FrameReader
-from analogy.data.pairs import ReplicaContext, pair_batches
+from analogy.data.pairs import pair_batches
 from analogy.data.prepared import Clip, PreparedClips
 from analogy.data.selection import select_clips
 

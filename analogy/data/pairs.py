@@ -2,28 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass
-
 import tensorflow as tf
 
+from analogy.data.batches import ReplicaContext, endless_batches, pick
 from analogy.data.frames import FrameReader
 from analogy.data.prepared import Clip
-
-
-@dataclass(frozen=True)
-class ReplicaContext:
-    """Which part of which batches this worker draws.
-
-    start_step: the first step. batch_size: of the whole step, over all replicas. replicas: of the whole job.
-    first_replica, local_replicas: this worker's.
-    """
-
-    start_step: int = 0
-    batch_size: int = 4
-    replicas: int = 1
-    first_replica: int = 0
-    local_replicas: int = 1
 
 
 def draw_pairs(seed: int, step, lengths, batch_size: int, min_frame_distance: int = 0):
@@ -40,13 +23,13 @@ def draw_pairs(seed: int, step, lengths, batch_size: int, min_frame_distance: in
     """
     uniform = tf.random.stateless_uniform([batch_size, 5], [tf.cast(seed, tf.int64), step], dtype=tf.float64)
     u_clip, u_1, u_2, u_direction, u_mirror = tf.unstack(uniform, axis=1)
-    clip = _pick(u_clip, tf.shape(lengths)[0])
+    clip = pick(u_clip, tf.shape(lengths)[0])
     n = tf.gather(tf.cast(lengths, tf.int32), clip)  # [B]
     d = tf.minimum(min_frame_distance, n // 2)
-    first, second = _pick(u_1, n), _pick(u_2, n)
+    first, second = pick(u_1, n), pick(u_2, n)
     # With d > 0, number the unordered pairs by their gap, the widest first: r + 1 = n - gap pairs have that gap, so that
     # pair k has r(r + 1) / 2 <= k. Every allowed pair is equally likely, without a rejection loop.
-    k = _pick(u_1, (n - d) * (n - d + 1) // 2)
+    k = pick(u_1, (n - d) * (n - d + 1) // 2)
     r = tf.cast(tf.floor((tf.sqrt(8.0 * tf.cast(k, tf.float64) + 1.0) - 1.0) / 2.0), tf.int32)
     low = k - r * (r + 1) // 2
     high = low + n - 1 - r
@@ -54,12 +37,6 @@ def draw_pairs(seed: int, step, lengths, batch_size: int, min_frame_distance: in
     first = tf.where(d > 0, tf.where(forward, low, high), first)
     second = tf.where(d > 0, tf.where(forward, high, low), second)
     return clip, first, second, u_mirror < 0.5
-
-
-def _pick(uniform, count):
-    """uniform in [0, 1) -> integer in [0, count)."""
-    count = tf.cast(count, tf.float64)
-    return tf.cast(tf.minimum(tf.floor(uniform * count), count - 1.0), tf.int32)
 
 
 def pair_batches(
@@ -72,7 +49,7 @@ def pair_batches(
     flip: bool = True,
     flip_exchanges_joints: bool = True,
 ) -> tf.data.Dataset:
-    """Endless batches for this worker's replicas in turn: replica 0 of a step, replica 1 of it, ..., the next step.
+    """Endless batches of this worker: see `endless_batches`.
 
     Each element: step int64; position [b] int32, the examples' places in the whole batch; image and next_image uint8
     [b, H, W, C]; joints, next_joints [b, 13, 2]; visibility, next_visibility [b, 13]; crop, next_crop [b, 2].
@@ -80,12 +57,8 @@ def pair_batches(
     boxes = tf.constant(reader.clip_boxes(clips))
     first_record = tf.constant([clip.first_record for clip in clips], tf.int64)
     lengths = tf.constant([clip.frames for clip in clips], tf.int32)
-    per_replica = context.batch_size // context.replicas
 
-    def element(index):
-        step = index // context.local_replicas
-        replica = context.first_replica + tf.cast(index % context.local_replicas, tf.int32)
-        position = replica * per_replica + tf.range(per_replica)  # [b]
+    def element(step, position):
         draw = draw_pairs(seed, step, lengths, context.batch_size, min_frame_distance)
         clip, first, second, mirrored = (tf.gather(x, position) for x in draw)
         start = tf.gather(first_record, clip)
@@ -97,15 +70,9 @@ def pair_batches(
             (raw, tf.gather(boxes, twice), mirrored),
             fn_output_signature=reader.signature,
         )
-        now = {key: value[:per_replica] for key, value in frames.items()}
-        then = {f"next_{key}": value[per_replica:] for key, value in frames.items()}
+        size = position.shape[0]
+        now = {key: value[:size] for key, value in frames.items()}
+        then = {f"next_{key}": value[size:] for key, value in frames.items()}
         return {"step": step, "position": position, **now, **then}
 
-    start = context.start_step * context.local_replicas
-    batches = tf.data.Dataset.range(start, tf.int64.max)
-    batches = batches.map(element, num_parallel_calls=os.cpu_count() or 1, deterministic=True)
-    batches = batches.prefetch(2 * context.local_replicas)
-    # Fixed numbers, not tuned ones: after minutes of training the tuner's thread holds up the end of a run for most of one.
-    options = tf.data.Options()
-    options.autotune.enabled = False
-    return batches.with_options(options)
+    return endless_batches(element, context)

@@ -8,8 +8,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from analogy.data.batches import ReplicaContext
 from analogy.data.clips import ClipDataset, LoadedClip
-from analogy.data.pairs import ReplicaContext
 from analogy.data.selection import first_per_action
 from analogy.joints import JOINTS
 from analogy.metrics.regions import pose_region

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from analogy.data.pairs import ReplicaContext
+from analogy.data.batches import ReplicaContext
 from analogy.errors import UserError
 from analogy.export import export_saved_model
 from analogy.systems.base import System

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from analogy.data.pairs import ReplicaContext, draw_pairs
+from analogy.data.batches import ReplicaContext
+from analogy.data.pairs import draw_pairs
 from analogy.joints import MIRRORED
 
 
