@@ -64,11 +64,17 @@ def make_optimizer(settings, variables, *, loss_scaling: bool = False) -> keras.
     options = {"use_ema": True, "ema_momentum": average} if average else {}
     if settings.name == "sgd":
         optimizer = keras.optimizers.SGD(rate, **options)
+    elif settings.name == "rmsprop":
+        optimizer = keras.optimizers.RMSprop(rate, rho=settings.beta_2, epsilon=settings.epsilon, **options)
     else:
         moments = {"beta_1": settings.beta_1, "beta_2": settings.beta_2, "epsilon": settings.epsilon}
         optimizer = FusedAdam(rate, **moments, **options)
-    if loss_scaling:
-        optimizer = LossScaling(optimizer)
     assert variables, "an optimiser without variables would train nothing"
     optimizer.build(variables)
+    if settings.name == "rmsprop":  # as in TensorFlow 1, whose mean square starts at 1: from 0, the first steps are huge
+        for square in optimizer._velocities:
+            square.assign(tf.ones(square.shape))
+    if loss_scaling:
+        optimizer = LossScaling(optimizer)
+        optimizer.build(variables)
     return optimizer

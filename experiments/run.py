@@ -34,7 +34,7 @@ def main(
     list_: Annotated[bool, typer.Option("--list", help="List every experiment and its source.")] = False,
     data_dir: Annotated[
         Path | None,
-        typer.Option(envvar="ANALOGY_DATA_DIR", help="Penn Action in its official layout (frames/, labels/)."),
+        typer.Option(envvar="ANALOGY_DATA_DIR", help="Penn Action in its official layout (frames/, labels/; labels/ for poses)."),
     ] = None,
     results_dir: Annotated[Path, typer.Option(help="Where run folders are made.")] = RESULTS,
     scale: Annotated[str, typer.Option(help="paper, demo, or auto: paper where the dataset is present.")] = "auto",
@@ -121,25 +121,6 @@ def _resolve(exp: str, data_dir: Path | None, scale: str, overrides: list[str]):
     return settings
 
 
-def _prepare_data(settings):
-    """Prepare the dataset (once) and open it through the settings."""
-    from analogy.data.clips import ClipDataset
-    from analogy.data.prepared import PreparedClips
-    from data_prep.penn_action import prepare_penn_action
-    from data_prep.synthetic_actors import VERSION, write_synthetic_actors
-
-    data = settings.data
-    cache = Path(data.cache or os.environ.get("ANALOGY_CACHE") or Path.home() / ".cache" / "analogy").expanduser()
-    source = Path(data.folder) if data.folder else cache / "synthetic_actors" / f"version-{VERSION}-seed-0"
-    if data.folder is None and not source.exists():
-        log.info("rendering synthetic_actors into %s", source)
-        write_synthetic_actors(source)
-    prepared = PreparedClips.open(prepare_penn_action(source, cache / "prepared", name=data.dataset))
-    clips = ClipDataset(prepared, data, seed=settings.seed)
-    log.info("%s: %d train and %d test clips", data.dataset, len(clips.train), len(clips.test))
-    return clips
-
-
 # ---------------------------------------------------------------- doing it
 
 
@@ -174,6 +155,7 @@ def _run(settings, results_dir: Path, run: Path | None = None) -> None:
     from analogy.training.loop import build_system
     from analogy.training.precision import resolve_precision, use_precision
     from analogy.training.run_folder import RunFolder
+    from data_prep.opening import open_dataset
 
     began = time.monotonic()
     strategy = make_strategy(settings.training.devices)  # before anything else touches a device
@@ -188,7 +170,7 @@ def _run(settings, results_dir: Path, run: Path | None = None) -> None:
     except OSError as error:
         raise UserError(f"{results_dir}: cannot be made: {error.strerror}; choose another --results-dir") from error
     # A fault of the data or of pretrained weights leaves no run folder behind.
-    clips = _prepare_data(settings)
+    clips = open_dataset(settings)
     system = build_system(SYSTEMS[settings.system], settings, strategy, run and run / "checkpoints")
     if not is_chief(strategy):  # the same steps, no files
         trainer = _make_trainer(system, settings, clips, strategy, None, run and run / "checkpoints")
@@ -260,14 +242,13 @@ def _run_in(folder, settings, trainer, precision: str, began: float) -> None:
 
 
 def _say_result(folder) -> None:
-    test, baseline = folder.summary["test"], folder.summary["baseline"]
-    for name, figures in baseline.items():
-        gain = test["psnr"] - figures["psnr"]
-        log.info(
-            "test PSNR %.2f dB, SSIM %.3f on %d clips; %s: %.2f dB, %.3f; %s by %.2f dB",
-            test["psnr"], test["ssim"], test["clips"], name.replace("_", " "), figures["psnr"], figures["ssim"],
-            "better" if gain > 0 else "WORSE", abs(gain),
-        )  # fmt: skip
+    from analogy.visualise.wording import HEADLINES, compare
+
+    test = folder.summary["test"]
+    for name, figures in folder.summary["baseline"].items():
+        scores = [compare(metric, test[metric], figures.get(metric)) for metric in HEADLINES if metric in test]
+        said = "; ".join(f"{s.label} {s.score} against {s.baseline}, {s.verdict}" for s in scores)
+        log.info("%d test clips, %s: %s", test["clips"], name.replace("_", " "), said)
     log.info("done in %.0f s: open %s", folder.summary["seconds"]["total"], folder.path / "index.html")
 
 

@@ -30,7 +30,7 @@ class ClipDataset:
 
     Args:
         prepared: the prepared dataset.
-        settings: a DataSettings.
+        settings: a FrameDataSettings.
         seed: of the training pairs.
     """
 

@@ -1,4 +1,4 @@
-"""Means of per-frame metrics: over clips, and against the time distance. Streamed: no frame is kept."""
+"""Means of per-frame metrics: over a test set, and against the time distance. Streamed: no frame is kept."""
 
 from __future__ import annotations
 
@@ -7,79 +7,63 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from analogy.metrics.detail import checkerboard_ratio, sharpness_ratio
-from analogy.metrics.image import psnr, ssim
-from analogy.metrics.regions import background, ghosting, pose_following
-
-METRICS = {"psnr": psnr, "ssim": ssim, "sharpness_ratio": sharpness_ratio, "checkerboard_ratio": checkerboard_ratio}
-REGION_METRICS = {"ghosting": ghosting, "pose_following": pose_following, "background": background}
-
 
 class HorizonMetrics:
-    """Collects per-frame values of several methods on the same clips. Frames where a metric is undefined (NaN) are left
-    out of its means; a metric that is undefined on a whole clip is missing there."""
+    """Collects per-frame values of several methods on the same clips. Where a metric is undefined (NaN) it is left out of
+    all means; a metric that is undefined on a whole clip is missing there.
 
-    def __init__(self):
-        self.clips: list[dict] = []
-        self._values: dict = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))  # method, metric, distance
+    Args:
+        pooled: the mean of a test set is over all values at once (every window counts the same), not over each clip's
+            values and then over the clips.
+    """
+
+    def __init__(self, *, pooled: bool = False):
+        self.pooled = pooled
         self._frames: dict[int, int] = defaultdict(int)
+        # method -> metric -> distance -> [sum, count]; and the means of clips: method -> metric -> [mean of each clip]
+        self._sums: dict = defaultdict(lambda: defaultdict(lambda: defaultdict(lambda: np.zeros(2))))
+        self._clips: dict = defaultdict(lambda: defaultdict(list))
 
-    def add(
-        self,
-        clip: str,
-        action: str,
-        truth: np.ndarray,
-        distance: np.ndarray,
-        regions: Mapping[str, np.ndarray] | None = None,
-        **methods: np.ndarray,
-    ) -> dict:
-        """Measure one clip.
+    def add(self, distance: np.ndarray, methods: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, dict[str, float]]:
+        """Take in one clip.
 
         Args:
-            truth: uint8 [T, H, W, C]. distance: [T] frames since the reference.
-            regions: bool [T, H, W] by name: "old" and "new", the body's area in the reference frame and in the true
-                frame. Without them the metrics of regions are missing.
-            methods: name -> uint8 [T, H, W, C].
+            distance: [T] frames since the last observed one.
+            methods: name -> metric -> [T] or [windows, T].
 
         Returns:
-            {"clip", "action", "frames", method: {metric: mean over the clip's frames}}.
+            method -> metric -> mean over the clip.
         """
-        row: dict = {"clip": clip, "action": action, "frames": len(truth)}
         for d in distance:
             self._frames[int(d)] += 1
-        for method, prediction in methods.items():
+        row: dict = {}
+        for method, metrics in methods.items():
             row[method] = {}
-            for name, values in _measure(truth, prediction, regions or {}).items():
+            for name, values in metrics.items():
+                values = np.atleast_2d(values)
                 defined = np.isfinite(values)
+                for d, column, known in zip(distance, values.T, defined.T, strict=True):
+                    if known.any():
+                        self._sums[method][name][int(d)] += column[known].sum(), known.sum()
                 if defined.any():
                     row[method][name] = float(values[defined].mean())
-                for d, value in zip(distance[defined], values[defined], strict=True):
-                    self._values[method][name][int(d)].append(float(value))
-        self.clips.append(row)
+                    self._clips[method][name].append(row[method][name])
         return row
 
     def mean(self, method: str) -> dict[str, float]:
-        """metric -> mean over frames, then over the clips that have it."""
-        rows = [row[method] for row in self.clips]
-        names = [name for name in (*METRICS, *REGION_METRICS) if any(name in row for row in rows)]
-        return {name: float(np.mean([row[name] for row in rows if name in row])) for name in names}
+        """metric -> its mean over the test set."""
+        if self.pooled:
+            totals = {name: sum(sums.values()) for name, sums in self._sums[method].items() if sums}
+            return {name: float(total / count) for name, (total, count) in totals.items()}
+        return {name: float(np.mean(means)) for name, means in self._clips[method].items()}
 
     def curves(self) -> dict:
         """{"distance": [..], "frames": [..], "methods": {method: {metric: [mean at each distance]}}}; None is a gap."""
         distance = sorted(self._frames)
         methods = {
             method: {
-                name: [float(np.mean(values[d])) if d in values else None for d in distance] for name, values in metrics.items()
+                name: [float(sums[d][0] / sums[d][1]) if d in sums else None for d in distance] for name, sums in metrics.items()
             }
-            for method, metrics in self._values.items()
+            for method, metrics in self._sums.items()
         }
         return {"distance": distance, "frames": [self._frames[d] for d in distance], "methods": methods}
-
-
-def _measure(truth: np.ndarray, prediction: np.ndarray, regions: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """metric -> [T], NaN where it is undefined."""
-    values = {name: metric(truth, prediction) for name, metric in METRICS.items()}
-    if regions:
-        areas = regions["old"], regions["new"]
-        values |= {name: metric(truth, prediction, *areas) for name, metric in REGION_METRICS.items()}
-    return values

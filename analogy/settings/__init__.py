@@ -3,15 +3,23 @@
 from analogy.settings.analogy_gan import AnalogyGanSettings
 from analogy.settings.analogy_masked import AnalogyMaskedSettings
 from analogy.settings.loading import list_experiments, load_settings, write_settings
+from analogy.settings.pose import PoseLstmSettings, PoseResidualSettings
 from analogy.settings.sections import Settings
 
 # Which settings each `system:` takes. A new system adds its line here and in `analogy.systems.SYSTEMS`.
-SETTINGS: dict[str, type[Settings]] = {"analogy_gan": AnalogyGanSettings, "analogy_masked": AnalogyMaskedSettings}
+SETTINGS: dict[str, type[Settings]] = {
+    "analogy_gan": AnalogyGanSettings,
+    "analogy_masked": AnalogyMaskedSettings,
+    "pose_lstm": PoseLstmSettings,
+    "pose_residual": PoseResidualSettings,
+}
 
 __all__ = [
     "SETTINGS",
     "AnalogyGanSettings",
     "AnalogyMaskedSettings",
+    "PoseLstmSettings",
+    "PoseResidualSettings",
     "Settings",
     "list_experiments",
     "load_settings",

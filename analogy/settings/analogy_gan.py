@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from analogy.settings.sections import OptimizerSettings, Section, Settings, WeightsFile
+from analogy.settings.sections import OptimizerSettings, PainterSettings, Section, WeightsFile
 
 Weight = Annotated[float, Field(ge=0)]
 
@@ -49,7 +49,7 @@ class LossSettings(Section):
     guard: Literal["logits", "original", "combined2"]
 
 
-class AnalogyGanSettings(Settings):
+class AnalogyGanSettings(PainterSettings):
     system: Literal["analogy_gan"]
     generator: GeneratorSettings
     discriminator: DiscriminatorSettings

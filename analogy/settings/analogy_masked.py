@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
-from analogy.settings.sections import OptimizerSettings, Section, Settings
+from analogy.settings.sections import OptimizerSettings, PainterSettings, Section
 
 
 class MaskedGeneratorSettings(Section):
@@ -41,7 +41,7 @@ class AveragedOptimizerSettings(OptimizerSettings):
     average: Annotated[float, Field(ge=0, lt=1)]
 
 
-class AnalogyMaskedSettings(Settings):
+class AnalogyMaskedSettings(PainterSettings):
     system: Literal["analogy_masked"]
     generator: MaskedGeneratorSettings
     loss: MaskedLossSettings

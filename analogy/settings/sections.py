@@ -58,12 +58,19 @@ WeightsFile = Annotated[str, AfterValidator(lambda path: path if path == "imagen
 
 
 class DataSettings(Section):
+    """Which dataset, and which of its clips."""
+
     dataset: Literal["penn_action", "synthetic_actors"]
     folder: str | None
     cache: str | None
     actions: list[str] | Literal["all"]
     train_clips: Clips
     test_clips: Clips
+
+
+class FrameDataSettings(DataSettings):
+    """Clips as pictures, and pairs of frames to train on."""
+
     image_size: tuple[PositiveInt, PositiveInt]
     crop: Literal["consistent", "per_frame", "full"]
     padding: Annotated[int, Field(ge=0)]
@@ -82,7 +89,7 @@ class DataSettings(Section):
         return values
 
     @model_validator(mode="after")
-    def _large_enough(self) -> DataSettings:
+    def _large_enough(self) -> FrameDataSettings:
         if min(self.image_size) < 16:
             raise ValueError(f"image_size is {self.image_size}: choose sides of at least 16 pixels (SSIM needs 11)")
         return self
@@ -107,7 +114,7 @@ class TrainingSettings(Section):
 
 
 class OptimizerSettings(Section):
-    name: Literal["adam", "sgd"]
+    name: Literal["adam", "sgd", "rmsprop"]
     learning_rate: PositiveFloat
     beta_1: Annotated[float, Field(ge=0, lt=1)]
     beta_2: Annotated[float, Field(ge=0, lt=1)]
@@ -119,8 +126,11 @@ class OptimizerSettings(Section):
 class EvaluationSettings(Section):
     clips_per_action: PositiveInt
     preferred_clips: list[ClipId]
-    frames_per_call: PositiveInt
     frames_per_second: PositiveInt
+
+
+class PainterEvaluationSettings(EvaluationSettings):
+    frames_per_call: PositiveInt
 
 
 class Settings(Section):
@@ -138,3 +148,10 @@ class Settings(Section):
     data: DataSettings
     training: TrainingSettings
     evaluation: EvaluationSettings
+
+
+class PainterSettings(Settings):
+    """What every system that paints frames has in common."""
+
+    data: FrameDataSettings
+    evaluation: PainterEvaluationSettings

@@ -2,8 +2,15 @@
 
 from analogy.systems.analogy_gan import AnalogyGan
 from analogy.systems.analogy_masked import AnalogyMasked
-from analogy.systems.base import Panels, PredictedClip, System
+from analogy.systems.base import System
+from analogy.systems.pose_lstm import PoseLstmSystem
+from analogy.systems.pose_residual import PoseResidualSystem
 
-SYSTEMS: dict[str, type[System]] = {"analogy_gan": AnalogyGan, "analogy_masked": AnalogyMasked}
+SYSTEMS: dict[str, type[System]] = {
+    "analogy_gan": AnalogyGan,
+    "analogy_masked": AnalogyMasked,
+    "pose_lstm": PoseLstmSystem,
+    "pose_residual": PoseResidualSystem,
+}
 
-__all__ = ["SYSTEMS", "Panels", "PredictedClip", "System"]
+__all__ = ["SYSTEMS", "System"]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import keras
 import numpy as np
 import tensorflow as tf
+
+from analogy.systems.predicted import Predicted
 
 
 @dataclass(frozen=True)
@@ -18,26 +20,6 @@ class Panels:
     action: str
     clip: str
     columns: list[tuple[str, np.ndarray]]
-
-
-@dataclass(frozen=True)
-class PredictedClip:
-    """A whole test clip: what was predicted, the truth, and the baseline that costs nothing.
-
-    truth, prediction, baseline: uint8 [T, H, W, 1|3], predicted frames only; distance: [T] frames since the reference.
-    given: uint8 [k, H, W, 1|3], the observed frames. extra: further columns for the video, as long as `truth`.
-    regions: the body's area in the reference frame ("old") and in the true frame ("new"), bool [T, H, W]; or nothing.
-    """
-
-    clip: str
-    action: str
-    given: np.ndarray
-    truth: np.ndarray
-    prediction: np.ndarray
-    baseline: np.ndarray
-    distance: np.ndarray
-    extra: dict[str, np.ndarray] = field(default_factory=dict)
-    regions: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 def count_weights(model: keras.Model) -> int:
@@ -52,13 +34,13 @@ class System:
 
     models, optimizers: named; a checkpoint is exactly these plus the loop's step counter.
     exported: the networks that the endpoints use; a SavedModel holds no others.
-    baseline_name: what `PredictedClip.baseline` is, for example "copy_reference".
+    pooled: test figures are means over all windows at once, not over clips.
     """
 
     models: dict[str, keras.Model]
     optimizers: dict[str, keras.optimizers.Optimizer]
     exported: list[keras.Model]
-    baseline_name: str
+    pooled: bool = False
 
     def prepare_training(self) -> None:
         """Fill in `optimizers`, with all slots built, and load pretrained weights. Apart from the constructor, so that counting
@@ -77,11 +59,15 @@ class System:
         """One optimisation step in replica context -> named scalars, each this replica's share of the global mean."""
         raise NotImplementedError
 
+    def validate(self, clips) -> dict[str, float]:
+        """Figures on clips kept back from training, at every `training.sample_every`; a system may keep its best weights by them."""
+        return {}
+
     def sample_panels(self, clips) -> Iterator[Panels]:
         """Pictures for the samples folder, from a few fixed train and test clips."""
         raise NotImplementedError
 
-    def predict_clips(self, clips) -> Iterator[PredictedClip]:
+    def predict_clips(self, clips) -> Iterator[Predicted]:
         """The test clips, predicted whole."""
         raise NotImplementedError
 

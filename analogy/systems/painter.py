@@ -14,7 +14,8 @@ from analogy.data.selection import first_per_action
 from analogy.joints import JOINTS
 from analogy.metrics.regions import pose_region
 from analogy.models.heatmaps import joint_heatmaps, pose_maps
-from analogy.systems.base import Panels, PredictedClip, System
+from analogy.systems.base import Panels, System
+from analogy.systems.predicted import PredictedClip
 
 
 def to_unit(image):
@@ -34,8 +35,6 @@ class Painter(System):
     Args:
         settings: with the sections data, generator (heatmap_sigma) and evaluation.
     """
-
-    baseline_name = "copy_reference"
 
     def __init__(self, settings):
         self.settings = settings
@@ -145,11 +144,12 @@ class Painter(System):
             yield PredictedClip(
                 clip=clip.id,
                 action=clip.action,
+                distance=targets,
                 given=loaded.images[:1],
                 truth=loaded.images[1:],
                 prediction=self.predict(loaded, 0, targets),
                 baseline=np.broadcast_to(loaded.images[:1], loaded.images[1:].shape),
-                distance=targets,
+                baseline_name="copy_reference",
                 extra={"pose": self._pose_pictures(loaded, targets)},
                 regions={"old": np.broadcast_to(body[:1], body[1:].shape), "new": body[1:]},
             )

@@ -186,8 +186,9 @@ class Trainer:
     def _at_interval(self, step: int, seconds: float, progress: Progress) -> None:
         training = self.settings.training
         done = step == training.steps
+        validated = self.system.validate(self.clips) if step % training.sample_every == 0 or done else {}
         if step % training.log_every == 0 or done:
-            means = dict(zip(self._names, np.mean(self._pending, axis=0).tolist(), strict=True))
+            means = dict(zip(self._names, np.mean(self._pending, axis=0).tolist(), strict=True)) | validated
             self._pending = []
             if self.folder:
                 self.folder.add_row({"step": step, "seconds": round(seconds, 3), **means})

@@ -27,10 +27,9 @@ from analogy.visualise.runs import (
     read_text,
     samples_of,
 )
-from analogy.visualise.wording import METRICS, Comparison, compare, decimal, duration, short_count, whole
+from analogy.visualise.wording import HEADLINES, METRICS, Comparison, compare, decimal, duration, short_count, whole
 
 NOT_SCORES = {"clips", "frames"}
-TABLE_METRICS = ("psnr", "ssim")
 
 
 def write_run_page(run_folder: str | Path) -> None:
@@ -49,7 +48,7 @@ def write_run_page(run_folder: str | Path) -> None:
         "meanings": [METRICS[name] for name in METRICS if METRICS[name].meaning and name in run.group("test")],
         "clips": clips,
         "tallies": _tallies(clips),
-        "clip_orders": [name for name in TABLE_METRICS if any(card["scores"][name].gain is not None for card in clips)],
+        "clip_orders": [name for name in HEADLINES if any(card["scores"][name].gain is not None for card in clips)],
         "samples": samples_of(run.folder),
         "plots": plots_of(run.folder),
         "horizon": _horizon_table(read_table(run.folder / "test" / "horizon.json")),
@@ -69,10 +68,10 @@ def write_results_page(results_folder: str | Path) -> None:
         UserError: there is no such folder.
     """
     results = _existing(results_folder)
-    rows = [_table_row(run, results) for run in read_runs(results)]
-    write_page(
-        results / "index.html", "results.html", {"rows": rows, "metrics": TABLE_METRICS, "comparisons": comparisons_of(results)}
-    )
+    runs = read_runs(results)
+    metrics = [name for name in HEADLINES if name in HEADLINES[:2] or any(run.number("test", name) is not None for run in runs)]
+    rows = [_table_row(run, results, metrics) for run in runs]
+    write_page(results / "index.html", "results.html", {"rows": rows, "metrics": metrics, "comparisons": comparisons_of(results)})
 
 
 def _scores(run: Run) -> list[Comparison]:
@@ -84,7 +83,7 @@ def _scores(run: Run) -> list[Comparison]:
 
 def _clip_card(run: Run, clip: Clip) -> dict[str, Any]:
     scores = {name: compare(name, number(clip.row, name), number(clip.row, f"baseline_{name}")) for name in METRICS}
-    table = {name: scores.pop(name) for name in TABLE_METRICS}
+    table = {name: scores.pop(name) for name in HEADLINES}
     return {
         "clip": clip,
         "frames": number(clip.row, "frames"),
@@ -96,7 +95,7 @@ def _clip_card(run: Run, clip: Clip) -> dict[str, Any]:
 def _tallies(cards: Iterable[Mapping]) -> list[tuple[str, int, int]]:
     """(metric, clips won, clips compared) for each metric."""
     tallies = []
-    for name in TABLE_METRICS:
+    for name in HEADLINES:
         gains = [gain for card in cards if (gain := card["scores"][name].gain) is not None]
         if gains:
             tallies.append((METRICS[name].label, sum(gain > 0 for gain in gains), len(gains)))
@@ -120,7 +119,7 @@ def _horizon_table(horizon: Mapping) -> dict[str, Any] | None:
     return {"head": head, "rows": rows}
 
 
-def _table_row(run: Run, results: Path) -> dict[str, Any]:
+def _table_row(run: Run, results: Path, metrics: Iterable[str]) -> dict[str, Any]:
     folder = run.folder.relative_to(results)
     page = folder / "index.html"
     samples = samples_of(run.folder)
@@ -130,7 +129,7 @@ def _table_row(run: Run, results: Path) -> dict[str, Any]:
         "link": page if (results / page).is_file() else folder,
         "thumbnail": folder / thumbnail.file if thumbnail else None,
         "scores": {
-            name: compare(name, run.number("test", name), run.number("baseline", run.baseline, name)) for name in TABLE_METRICS
+            name: compare(name, run.number("test", name), run.number("baseline", run.baseline, name)) for name in metrics
         },
     }
 

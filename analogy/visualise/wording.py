@@ -51,12 +51,36 @@ METRICS = {
         higher_is_better=False,
         meaning="RMS error in grey levels where the body neither was nor is; lower is better",
     ),
-    "pck": Metric("PCK", 3),
+    "pose_mse": Metric(
+        "Pose error (MSE)",
+        5,
+        higher_is_better=False,
+        meaning="mean squared error of joint coordinates in units of the clip's box, joints ever hidden counted as 0; all windows",
+    ),
+    "pose_mse_start0": Metric(
+        "Pose error (MSE), first window",
+        5,
+        higher_is_better=False,
+        meaning="the same for the window at the clip's first frame alone",
+    ),
+    "joint_error": Metric(
+        "Joint error",
+        2,
+        " %",
+        higher_is_better=False,
+        meaning="mean distance of a joint from its true place, in percent of the box's longer side; joints always visible",
+    ),
+    "pck_10": Metric("PCK@0.1", 3, meaning="share of joints within 0.1 of the box's longer side; higher is better"),
+    "pck_05": Metric("PCK@0.05", 3, meaning="share of joints within 0.05 of the box's longer side; higher is better"),
     "accuracy": Metric("Accuracy", 3),
     "mse": Metric("MSE", 5, higher_is_better=False),
     "lpips": Metric("LPIPS", 4, higher_is_better=False),
     "fvd": Metric("FVD", 1, higher_is_better=False),
 }
+
+
+# What tables of many runs show, where a run has it.
+HEADLINES = ("psnr", "ssim", "pose_mse", "pck_10")
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from analogy.metrics.horizon import HorizonMetrics
 from analogy.metrics.image import psnr, ssim
 
 
@@ -59,33 +58,3 @@ def test_shapes_types_and_sizes_are_checked():
         psnr(a, a.astype(np.float32))
     with pytest.raises(ValueError, match="at least 11"):
         ssim(a[:, :8, :8], a[:, :8, :8])
-
-
-def test_means_are_over_clips_and_curves_over_frames_at_a_distance():
-    metrics = HorizonMetrics()
-    zero = np.zeros((3, 12, 12, 1), np.uint8)
-    metrics.add("a", "squat", zero, np.array([1, 2, 3]), ours=zero + np.uint8(1))
-    metrics.add("b", "squat", zero[:1], np.array([1]), ours=zero[:1] + np.uint8(10))
-    at_1, at_10 = 10 * np.log10(255**2), 10 * np.log10(255**2 / 100)
-    assert metrics.mean("ours")["psnr"] == pytest.approx((at_1 + at_10) / 2)
-    curves = metrics.curves()
-    assert curves["distance"] == [1, 2, 3] and curves["frames"] == [2, 1, 1]
-    np.testing.assert_allclose(curves["methods"]["ours"]["psnr"], [(at_1 + at_10) / 2, at_1, at_1])
-
-
-def test_undefined_frames_are_left_out_and_a_clip_without_regions_lacks_their_metrics():
-    metrics = HorizonMetrics()
-    truth = np.random.default_rng(0).integers(0, 256, (2, 12, 12, 1), dtype=np.uint8)
-    wrong = truth // 2
-    new = np.zeros([2, 12, 12], bool)
-    new[0, 3:6, 3:6] = True
-    regions = {"old": np.zeros_like(new), "new": new}
-    with_regions = metrics.add("a", "squat", truth, np.array([1, 2]), regions, ours=wrong)["ours"]
-    without = metrics.add("b", "squat", truth[:1], np.array([1]), ours=wrong[:1])["ours"]
-    assert "ghosting" not in with_regions and "pose_following" not in without  # the body never left its old place
-    error = np.sqrt(np.square(truth[0, 3:6, 3:6].astype(float) - wrong[0, 3:6, 3:6]).mean())
-    assert metrics.mean("ours")["pose_following"] == pytest.approx(error) == with_regions["pose_following"]
-    expected = {"psnr", "ssim", "sharpness_ratio", "checkerboard_ratio", "pose_following", "background"}
-    assert set(metrics.mean("ours")) == expected
-    curves = metrics.curves()["methods"]["ours"]
-    assert curves["pose_following"] == [pytest.approx(error), None] and "ghosting" not in curves

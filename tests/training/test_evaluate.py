@@ -1,10 +1,12 @@
 """What evaluation records of predicted clips: figures, their means, and where the columns of the videos are."""
 
+
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from analogy.systems.predicted import PredictedClip
 from analogy.training.evaluate import evaluate
 from analogy.training.run_folder import RunFolder
 from analogy.visualise.runs import read_table
@@ -19,8 +21,8 @@ def clip(name, poses):
     truth = rng.integers(0, 256, [4, 32, 32, 3], dtype=np.uint8)
     old, new = np.zeros([2, 4, 32, 32], bool)
     old[:, 2:10], new[:, 6:14] = True, True
-    return SimpleNamespace(
-        clip=name, action="squat", given=truth[:1], truth=truth, prediction=255 - truth, baseline=truth // 2,
+    return PredictedClip(
+        clip=name, baseline_name="half", action="squat", given=truth[:1], truth=truth, prediction=255 - truth, baseline=truth // 2,
         distance=np.arange(1, 5), extra={"pose": rng.random([4, 32, 32, 13])},
         regions={"old": old, "new": new} if poses else {},
     )  # fmt: skip
@@ -29,7 +31,7 @@ def clip(name, poses):
 @pytest.mark.parametrize("poses", [(True, True), (True, False), (False, False)])
 def test_a_clip_without_poses_lacks_the_metrics_of_regions(tmp_path, poses):
     predicted = [clip(f"000{i}", has) for i, has in enumerate(poses)]
-    system = SimpleNamespace(baseline_name="half", predict_clips=lambda clips: iter(predicted))
+    system = SimpleNamespace(pooled=False, predict_clips=lambda clips: iter(predicted))
     folder = RunFolder(tmp_path)
     figures = evaluate(system, None, folder, 5)
     folder.close()
@@ -46,7 +48,7 @@ def test_a_clip_without_poses_lacks_the_metrics_of_regions(tmp_path, poses):
 def test_the_columns_are_where_the_summary_says(tmp_path):
     predicted = clip("0000", False)
     predicted.given[:], predicted.truth[:], predicted.prediction[:] = 200, 200, 80
-    system = SimpleNamespace(baseline_name="half", predict_clips=lambda clips: iter([predicted]))
+    system = SimpleNamespace(pooled=False, predict_clips=lambda clips: iter([predicted]))
     folder = RunFolder(tmp_path)
     columns = evaluate(system, None, folder, 5)["clips"][0]["columns"]
     folder.close()

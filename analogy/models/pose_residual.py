@@ -1,0 +1,122 @@
+"""Ours: future poses as smooth curves that start at the last observed pose.
+
+A GRU reads the observed poses relative to the last one, their velocities and their visibility, in units of the person's own
+extent; a head says the coefficients of a few smooth functions of time that are zero now. So holding the last pose is where
+training starts, no future is ever torn from the present, and nothing that only the future knows (the clip's box, which joints
+stay visible) is used.
+"""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from analogy.joints import JOINTS, MIRRORED
+
+FAR = 1e9
+SPEED = 5.0  # velocities are about a fifth of displacements; this puts them on one scale
+SMALLEST = 8.0  # pixels: no person is smaller
+MIRROR = (-1.0, 1.0)
+
+
+def smooth_basis(horizon: int, count: int) -> np.ndarray:
+    """[count, horizon] functions of time that are 0 at the last observed frame: t, then sin(i pi t) and 1 - cos(i pi t)."""
+    t = np.arange(1, horizon + 1) / horizon
+    waves = [wave for i in range(1, count) for wave in (np.sin(np.pi * i * t), 1.0 - np.cos(np.pi * i * t))]
+    return np.stack([t, *waves][:count]).astype(np.float32)
+
+
+def last_seen(joints, visibility):
+    """Where each joint was last seen: joints [B, k, J, 2], visibility [B, k, J] -> [B, J, 2] and whether it was seen at all
+    [B, J]. One that never was lies in the middle of those that were."""
+    at, ever = tf.zeros_like(joints[:, 0]), tf.zeros_like(visibility[:, 0])
+    for frame in range(joints.shape[1]):
+        seen = visibility[:, frame]
+        at = tf.where(seen[..., None] > 0.0, joints[:, frame], at)
+        ever = tf.maximum(ever, seen)
+    middle = tf.reduce_sum(at * ever[..., None], 1, keepdims=True) / tf.maximum(tf.reduce_sum(ever, 1)[:, None, None], 1.0)
+    return tf.where(ever[..., None] > 0.0, at, middle), ever
+
+
+def observed_features(joints, visibility):
+    """Observed poses as numbers without units.
+
+    Returns:
+        features [B, k, 7 * J], last [B, J, 2] the last known place of each joint, scale [B, 1, 1] pixels per unit: the longer
+        side of the box around all that was seen.
+    """
+    seen = visibility[..., None]
+    low = tf.reduce_min(tf.where(seen > 0.0, joints, FAR), [1, 2])
+    high = tf.reduce_max(tf.where(seen > 0.0, joints, -FAR), [1, 2])
+    scale = tf.maximum(tf.reduce_max(high - low, -1), SMALLEST)[:, None, None]  # [B, 1, 1]
+    last, ever = last_seen(joints, visibility)
+    centre = tf.reduce_sum(last * ever[..., None], 1, keepdims=True) / tf.maximum(tf.reduce_sum(ever, 1)[:, None, None], 1.0)
+    unit = scale[:, None]
+    # tf.where, not a product: a hidden joint may be stored anywhere, or as NaN.
+    relative = tf.where(seen > 0.0, (joints - last[:, None]) / unit, 0.0)
+    place = tf.where(seen > 0.0, (joints - centre[:, None]) / unit, 0.0)
+    both = seen[:, 1:] * seen[:, :-1]
+    velocity = SPEED * tf.where(both > 0.0, (joints[:, 1:] - joints[:, :-1]) / unit, 0.0)
+    velocity = tf.pad(velocity, [[0, 0], [1, 0], [0, 0], [0, 0]])
+    k = joints.shape[1]
+    flat = [tf.reshape(part, [-1, k, 2 * JOINTS]) for part in (relative, place, velocity)]
+    return tf.concat([*flat, visibility], -1), last, scale
+
+
+def mirrored(joints, visibility):
+    """The same poses in a mirror."""
+    joints = tf.gather(joints, MIRRORED, axis=-2) * tf.constant(MIRROR)
+    return joints, tf.gather(visibility, MIRRORED, axis=-1)
+
+
+class PoseResidual(keras.Model):
+    """Observed joints [B, k, 13, 2] in pixels, visibility [B, k, 13], condition [B, A] -> future joints [B, T, 13, 2] in pixels.
+
+    Args:
+        context: k. horizon: T. units: of the GRU and of the layer after it. basis: how many functions of time.
+        conditions: A, length of the condition; 0: none.
+    """
+
+    def __init__(
+        self,
+        *,
+        context: int,
+        horizon: int,
+        units: int,
+        basis: int,
+        conditions: int = 0,
+        name: str = "pose_residual",
+    ):
+        super().__init__(name=name, dtype="float32")
+        self.context, self.horizon, self.conditions = context, horizon, conditions
+        self.basis = smooth_basis(horizon, basis)
+        # Unrolled: for so few steps that is faster than a loop on a processor.
+        self.gru = keras.layers.GRU(units, unroll=not tf.config.list_physical_devices("GPU"), name="gru")
+        self.hidden = keras.layers.Dense(units, activation="relu", name="hidden")
+        small = keras.initializers.RandomNormal(0.0, 1e-3)
+        self.coefficients = keras.layers.Dense(2 * JOINTS * basis, kernel_initializer=small, name="coefficients")
+
+    def build(self, input_shape=None):
+        self.gru.build((None, self.context, 7 * JOINTS + self.conditions))
+        self.hidden.build((None, self.gru.units))
+        self.coefficients.build((None, self.hidden.units))
+        self.built = True
+
+    def call(self, joints, visibility, condition, noise=None):
+        """noise: in training, what is added to the features [B, k, 7 J], and the dropout masks of the two layers of the head,
+        [B, units] each; given, because randomness is a function of seed and step."""
+        x, last, scale = observed_features(joints, visibility)
+        added, keep_state, keep_hidden = noise or (0.0, 1.0, 1.0)
+        x += added
+        if self.conditions:
+            x = tf.concat([x, tf.repeat(condition[:, None], self.context, 1)], -1)
+        x = self.hidden(self.gru(x) * keep_state) * keep_hidden
+        coefficients = tf.reshape(self.coefficients(x), [-1, self.basis.shape[0], JOINTS, 2])
+        offsets = tf.einsum("bnjc,nt->btjc", coefficients, tf.constant(self.basis))
+        return last[:, None] + offsets * scale[:, None]
+
+    def steady(self, joints, visibility, condition):
+        """The mean of the prediction and of the mirrored prediction of the mirrored poses."""
+        turned, _ = mirrored(self(*mirrored(joints, visibility), condition), tf.ones_like(visibility[:, :1]))
+        return (self(joints, visibility, condition) + turned) / 2.0

@@ -1,0 +1,91 @@
+"""Settings of the pose predictors."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeFloat, PositiveInt, model_validator
+
+from analogy.settings.sections import DataSettings, OptimizerSettings, Section, Settings
+
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+class PoseDataSettings(DataSettings):
+    """Windows of labels; frames are not needed."""
+
+    viewpoint: str
+    min_frames: PositiveInt
+    context: Annotated[int, Field(ge=2)]
+    horizon: PositiveInt
+    min_future: PositiveInt
+    order: Literal["random", "passes"]
+    time_stretch: Annotated[float, Field(ge=0, le=1)]
+    validation_share: Annotated[float, Field(ge=0, le=0.5)]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> PoseDataSettings:
+        if self.min_future > self.horizon:
+            raise ValueError(f"min_future is {self.min_future}: choose at most horizon, {self.horizon}")
+        if self.min_frames < self.context + 1:
+            raise ValueError(f"min_frames is {self.min_frames}: choose more than context, {self.context}")
+        return self
+
+
+class PoseSettings(Settings):
+    """What all pose predictors have in common."""
+
+    data: PoseDataSettings
+
+
+class PoseLstmNetworkSettings(Section):
+    coordinates: Literal["displacement", "box", "pixels", "square"]
+    units: PositiveInt
+    layers: PositiveInt
+    embedding: Annotated[int, Field(ge=0)]
+    head: list[PositiveInt]
+    activation: Literal["tanh", "sigmoid", "linear"]
+    shared: bool
+    hand_over: Literal["state", "output"]
+    decoder_input: Literal["zeros", "last"]
+
+
+class ClippedOptimizerSettings(OptimizerSettings):
+    clip_norm: NonNegativeFloat
+
+
+class PoseLstmSettings(PoseSettings):
+    system: Literal["pose_lstm"]
+    network: PoseLstmNetworkSettings
+    mask_hidden: bool
+    optimizer: ClippedOptimizerSettings
+
+
+class PoseResidualNetworkSettings(Section):
+    units: PositiveInt
+    basis: PositiveInt
+    dropout: Share
+    noise: NonNegativeFloat
+    conditioned: bool
+
+
+class PoseAugmentationSettings(Section):
+    """mirror: half of the windows. stretch: natural logarithm of the scale of each axis. hide: share of the joints hidden for a
+    whole window, and of those hidden in single frames."""
+
+    mirror: bool
+    stretch: Annotated[float, Field(ge=0, le=1)]
+    hide: Share
+
+
+class PoseResidualSettings(PoseSettings):
+    system: Literal["pose_residual"]
+    network: PoseResidualNetworkSettings
+    augmentation: PoseAugmentationSettings
+    optimizer: OptimizerSettings
+
+    @model_validator(mode="after")
+    def _actions_named(self) -> PoseResidualSettings:
+        if self.network.conditioned and self.data.actions == "all":
+            raise ValueError("network.conditioned needs data.actions as a list: an exported network must know their order")
+        return self

@@ -1,0 +1,141 @@
+"""Ours: pose_lstm_residual (see `analogy.models.pose_residual`)."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from analogy.data.poses import PoseDataset
+from analogy.joints import JOINTS
+from analogy.metrics.pose import measure_poses
+from analogy.models.pose_residual import PoseResidual, last_seen, mirrored
+from analogy.models.pose_units import box_extent
+from analogy.optimizers import make_optimizer
+from analogy.settings import PoseResidualSettings
+from analogy.systems.pose_forecaster import PoseForecaster
+
+# Numbers folded into the seed of random numbers: one stream for the poses, one for the network.
+POSES, NETWORK = 1, 2
+
+
+class Best(keras.Model):
+    """The score of the best weights so far; a model, so that a checkpoint holds it."""
+
+    def __init__(self):
+        super().__init__(name="score")
+        self.value = self.add_weight(name="value", initializer=keras.initializers.Constant(np.inf), trainable=False)
+        self.built = True
+
+
+class PoseResidualSystem(PoseForecaster):
+    """Trains on windows seen from many sides; keeps the weights that were best on clips kept back.
+
+    Args:
+        settings: the experiment's.
+    """
+
+    def __init__(self, settings: PoseResidualSettings):
+        super().__init__(settings)
+        self.conditions = len(settings.data.actions) if settings.network.conditioned else 0
+        self.network, self.best = self._build("network"), self._build("best")
+        self.best.trainable = False
+        self.score = Best()
+        self.models = {"network": self.network, "best": self.best, "score": self.score}
+        self.optimizers, self.exported = {}, [self.best]
+        self._now = tf.function(lambda j, v, a: self.network.steady(j, v, self._condition(a)), reduce_retracing=True)
+
+    def _build(self, name: str) -> PoseResidual:
+        chosen = self.settings.network
+        sizes = {"units": chosen.units, "basis": chosen.basis, "conditions": self.conditions}
+        network = PoseResidual(context=self.context, horizon=self.horizon, name=name, **sizes)
+        network.build()
+        return network
+
+    def parameters(self):
+        return {"network": super().parameters()["network"]}
+
+    def prepare_training(self) -> None:
+        self.optimizers = {"network": make_optimizer(self.settings.optimizer, self.network.trainable_variables)}
+
+    def _condition(self, action):
+        """action [B], -1 where it is not known -> [B, A]."""
+        return tf.one_hot(action, self.conditions) if self.conditions else tf.zeros([tf.shape(action)[0], 0])
+
+    # ---------------------------------------------------------------- training
+
+    def _draw(self, stream: int, batch, shape):
+        """Uniform random numbers [b, *shape]: drawn for the whole batch, of which a replica takes its part."""
+        seed = tf.random.experimental.stateless_fold_in(tf.stack([tf.constant(self.settings.seed, tf.int64), batch["step"]]), stream)
+        whole = tf.random.stateless_uniform([self.settings.training.batch_size, *shape], seed)
+        return tf.gather(whole, batch["position"])
+
+    def _augmented(self, batch):
+        """Windows in a mirror, stretched, with joints hidden -> joints, visibility, what of it the network sees [b, k, 13],
+        and the box's extent."""
+        how, k = self.settings.augmentation, self.context
+        joints, visibility = batch["joints"], batch["visibility"]
+        draws = self._draw(POSES, batch, [3 + JOINTS + k * JOINTS])
+        if how.mirror:
+            turned, turned_visibility = mirrored(joints, visibility)
+            turn = draws[:, 0] < 0.5
+            joints = tf.where(turn[:, None, None, None], turned, joints)
+            visibility = tf.where(turn[:, None, None], turned_visibility, visibility)
+        stretch = tf.exp(how.stretch * (2.0 * draws[:, 1:3] - 1.0))[:, None, None]  # [b, 1, 1, 2]
+        _, extent = box_extent(batch["box"])
+        whole = draws[:, None, 3 : 3 + JOINTS] >= how.hide
+        single = tf.reshape(draws[:, 3 + JOINTS :], [-1, k, JOINTS]) >= how.hide
+        shown = visibility[:, :k] * tf.cast(whole & single, tf.float32)
+        return joints * stretch, visibility, shown, extent * stretch
+
+    def _noise(self, batch):
+        chosen, k = self.settings.network, self.context
+        features = 7 * JOINTS
+        draws = self._draw(NETWORK, batch, [k * features + 2 * chosen.units])
+        # The inverse of the normal distribution's integral; the clipping keeps it finite.
+        normal = tf.math.ndtri(tf.clip_by_value(tf.reshape(draws[:, : k * features], [-1, k, features]), 1e-4, 1 - 1e-4))
+        keep = tf.cast(draws[:, k * features :] >= chosen.dropout, tf.float32) / (1.0 - chosen.dropout)
+        return chosen.noise * normal, *tf.split(keep, 2, -1)
+
+    def train_step(self, batch):
+        k = self.context
+        joints, visibility, shown, extent = self._augmented(batch)
+        _, ever = last_seen(joints[:, :k], shown)
+        weights = visibility[:, k:] * batch["valid"][:, k:, None] * ever[:, None]
+        with tf.GradientTape() as tape:
+            predicted = self.network(joints[:, :k], shown, self._condition(batch["action"]), self._noise(batch))
+            # Not a product: where a joint is hidden, its label may be anything.
+            error = tf.where(weights[..., None] > 0.0, (predicted - joints[:, k:]) / extent, 0.0)
+            loss = tf.reduce_sum(tf.reduce_mean(tf.square(error), [1, 2, 3])) / self.settings.training.batch_size
+        variables = self.network.trainable_variables
+        self.optimizers["network"].apply(tape.gradient(loss, variables), variables)
+        return {"network/loss": loss}
+
+    def validate(self, clips: PoseDataset) -> dict[str, float]:
+        """Take the weights over as the best ones if they are, on the clips kept back; without such clips, always."""
+        score = self._score(clips) if clips.validation else None
+        if score is None or score < float(self.score.value):
+            self.score.value.assign(np.inf if score is None else score)
+            for best, now in zip(self.best.variables, self.network.variables, strict=True):
+                best.assign(now)
+        return {} if score is None else {"validation/pose_mse": score}
+
+    def _score(self, clips: PoseDataset) -> float:
+        """Pooled MSE of the clips kept back, by the weights of now."""
+        errors = []
+        for clip in clips.validation:
+            windows = clips.windows(clip)
+            observed = (windows[name][:, : self.context] for name in ("joints", "visibility"))
+            joints = self._now(*map(tf.constant, (*observed, windows["action"]))).numpy()
+            truth, valid = windows["joints"][:, self.context :], windows["valid"][:, self.context :]
+            measured = measure_poses(truth, joints, windows["survives"][0], windows["box"][0], valid)
+            errors.append(measured["pose_mse"].ravel())
+        return float(np.nanmean(np.concatenate(errors)))
+
+    # ---------------------------------------------------------------- prediction
+
+    def forecast(self, observed):
+        joints, visibility = observed["joints"], observed["visibility"]
+        future = self.best.steady(joints, visibility, self._condition(observed["action"]))
+        _, ever = last_seen(joints, visibility)
+        return future, tf.repeat(ever[:, None], self.horizon, 1)

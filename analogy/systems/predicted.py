@@ -1,0 +1,121 @@
+"""A test clip as a system predicted it: what is measured of it, and what is shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from analogy.metrics.frames import measure_frames
+from analogy.metrics.pose import measure_poses
+from analogy.visualise.panels import heatmap_picture
+from analogy.visualise.skeletons import GREEN, GREY, ORANGE, skeleton_frames
+
+
+def picture(image: np.ndarray) -> np.ndarray:
+    """uint8 images pass; float heatmaps [H, W, J] in 0..1 become colours."""
+    return image if image.dtype == np.uint8 else heatmap_picture(image)
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """clip, action: its name and what is done in it. distance: [T] frames since the last observed one."""
+
+    clip: str
+    action: str
+    distance: np.ndarray
+
+    def measure(self) -> dict[str, dict[str, np.ndarray]]:
+        """method -> metric -> [T] or [windows, T], NaN where it is undefined: first "prediction", then the trivial baselines,
+        of which the first is the one to beat."""
+        raise NotImplementedError
+
+    def columns(self) -> list[tuple[str, np.ndarray]]:
+        """The video's columns: (title, uint8 [frames, H, W, 1|3]); none where the clip is measured but not shown."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class PredictedClip(Predicted):
+    """Predicted frames, beside the truth and the baseline that costs nothing.
+
+    truth, prediction, baseline: uint8 [T, H, W, 1|3], predicted frames only; baseline_name: for example "copy_reference".
+    given: uint8 [k, H, W, 1|3], the observed frames. extra: further columns for the video, as long as `truth`.
+    regions: the body's area in the reference frame ("old") and in the true frame ("new"), bool [T, H, W]; or nothing.
+    """
+
+    given: np.ndarray
+    truth: np.ndarray
+    prediction: np.ndarray
+    baseline: np.ndarray
+    baseline_name: str
+    extra: dict[str, np.ndarray] = field(default_factory=dict)
+    regions: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def measure(self):
+        methods = {"prediction": self.prediction, self.baseline_name: self.baseline}
+        return {name: measure_frames(self.truth, frames, self.regions) for name, frames in methods.items()}
+
+    def columns(self):
+        """Truth, the extras, prediction and absolute difference, after the observed frames."""
+        observed = self.given
+        difference = np.abs(self.truth.astype(np.int16) - self.prediction).astype(np.uint8)
+        columns = [("truth", np.concatenate([observed, self.truth]))]
+        for name, pictures in self.extra.items():
+            coloured = np.stack([picture(one) for one in pictures])
+            columns.append((name, np.concatenate([np.repeat(coloured[:1], len(observed), 0), coloured])))
+        columns.append(("prediction", np.concatenate([observed, self.prediction])))
+        columns.append(("|difference|", np.concatenate([np.zeros_like(observed), difference])))
+        return columns
+
+
+@dataclass(frozen=True)
+class PredictedPoses(Predicted):
+    """Predicted poses of every window of a clip, beside holding the last pose and staying where frame 0 of the clip was.
+
+    windows: what `PoseDataset.windows` gives: joints [N, k + T, 13, 2] in pixels, visibility, valid, box, survives, origin.
+    prediction: [N, T, 13, 2] in pixels; visibility: [N, T, 13], which joints it claims to know. shown: draw the first window.
+    """
+
+    windows: dict[str, np.ndarray]
+    prediction: np.ndarray
+    visibility: np.ndarray
+    shown: bool
+
+    def _split(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """The observed and the future part of an entry of `windows`."""
+        value = self.windows[name]
+        observed = value.shape[1] - self.prediction.shape[1]
+        return value[:, :observed], value[:, observed:]
+
+    def _baselines(self) -> dict[str, np.ndarray]:
+        observed, future = self._split("joints")
+        still = self.windows["origin"][:, None]
+        return {name: np.broadcast_to(pose, future.shape) for name, pose in (("hold_last_pose", observed[:, -1:]), ("no_motion", still))}
+
+    def measure(self):
+        truth, valid = self._split("joints")[1], self._split("valid")[1]
+        survives, box = self.windows["survives"][0], self.windows["box"][0]
+        methods = {"prediction": self.prediction, **self._baselines()}
+        return {name: measure_poses(truth, poses, survives, box, valid) for name, poses in methods.items()}
+
+    def columns(self):
+        """The first window: truth; prediction over the truth in grey; the last pose held over the truth in grey."""
+        if not self.shown:
+            return []
+        (joints, future), (seen, future_seen) = self._split("joints"), self._split("visibility")
+        count = int(self._split("valid")[1][0].sum())
+        hold = self._baselines()["hold_last_pose"][0]
+        k, truth = joints.shape[1], np.concatenate([joints[0], future[0, :count]])
+        truth_seen = np.concatenate([seen[0], future_seen[0, :count]])
+        columns = [("truth", skeleton_frames([(truth, truth_seen, GREEN)], self.windows["box"][0]))]
+        for title, poses, known in (
+            ("prediction", self.prediction[0], self.visibility[0]),
+            ("last pose held", hold, np.broadcast_to(seen[0, -1:], hold.shape[:2])),
+        ):
+            poses = np.concatenate([joints[0], poses[:count]])
+            known = np.concatenate([seen[0], known[:count]])
+            frames = skeleton_frames([(truth, truth_seen, GREY), (poses, known, ORANGE)], self.windows["box"][0])
+            frames[:k] = columns[0][1][:k]
+            columns.append((title, frames))
+        return columns

@@ -1,0 +1,54 @@
+"""From an experiment's settings to the dataset it trains on: prepared once, then opened."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+
+from analogy.settings.sections import DataSettings, FrameDataSettings, Settings
+
+log = logging.getLogger("analogy")
+
+
+def open_dataset(settings: Settings):
+    """The dataset that `settings.data` describes: a ClipDataset where frames are needed, else a PoseDataset.
+
+    Raises UserError.
+    """
+    data = settings.data
+    cache = Path(data.cache or os.environ.get("ANALOGY_CACHE") or Path.home() / ".cache" / "analogy").expanduser()
+    source = _source(data, cache)
+    clips = (_open_clips if isinstance(data, FrameDataSettings) else _open_poses)(source, cache, settings)
+    log.info("%s: %d train and %d test clips", data.dataset, len(clips.train), len(clips.test))
+    return clips
+
+
+def _source(data: DataSettings, cache: Path) -> Path:
+    """The folder in Penn Action's layout; synthetic_actors are rendered into the cache."""
+    from data_prep.synthetic_actors import VERSION, write_synthetic_actors
+
+    if data.folder:
+        return Path(data.folder)
+    source = cache / "synthetic_actors" / f"version-{VERSION}-seed-0"
+    if not source.exists():
+        log.info("rendering synthetic_actors into %s", source)
+        write_synthetic_actors(source)
+    return source
+
+
+def _open_clips(source: Path, cache: Path, settings: Settings):
+    from analogy.data.clips import ClipDataset
+    from analogy.data.prepared import PreparedClips
+    from data_prep.penn_action import prepare_penn_action
+
+    prepared = PreparedClips.open(prepare_penn_action(source, cache / "prepared", name=settings.data.dataset))
+    return ClipDataset(prepared, settings.data, seed=settings.seed)
+
+
+def _open_poses(source: Path, cache: Path, settings: Settings):
+    from analogy.data.poses import PoseDataset
+    from data_prep.penn_action.poses import read_pose_clips
+
+    del cache  # labels are read in seconds: there is nothing to prepare
+    return PoseDataset(settings.data.dataset, read_pose_clips(source), settings.data, seed=settings.seed)
