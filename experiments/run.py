@@ -34,7 +34,9 @@ def main(
     list_: Annotated[bool, typer.Option("--list", help="List every experiment and its source.")] = False,
     data_dir: Annotated[
         Path | None,
-        typer.Option(envvar="ANALOGY_DATA_DIR", help="Penn Action in its official layout (frames/, labels/; labels/ for poses)."),
+        typer.Option(
+            envvar="ANALOGY_DATA_DIR", help="Penn Action in its official layout (frames/, labels/; labels/ for poses)."
+        ),
     ] = None,
     results_dir: Annotated[Path, typer.Option(help="Where run folders are made.")] = RESULTS,
     scale: Annotated[str, typer.Option(help="paper, demo, or auto: paper where the dataset is present.")] = "auto",

@@ -63,11 +63,14 @@ class PoseDataset:
 
     def __init__(self, name: str, clips: Sequence[PoseClip], settings, *, seed: int):
         self.name, self.settings, self.seed = name, settings, seed
-        fitting = [clip for clip in clips if clip.frames >= settings.min_frames and settings.viewpoint in ("all", clip.viewpoint)]
+        fitting = [
+            clip for clip in clips if clip.frames >= settings.min_frames and settings.viewpoint in ("all", clip.viewpoint)
+        ]
         if not fitting:
             views = ", ".join(sorted({clip.viewpoint for clip in clips}))
             raise UserError(
-                f"no clip has data.viewpoint {settings.viewpoint} (there are {views}) and data.min_frames {settings.min_frames} frames"
+                f"no clip has data.viewpoint {settings.viewpoint} (there are {views}) "
+                f"and data.min_frames {settings.min_frames} frames"
             )
         chosen = {"train_clips": settings.train_clips, "test_clips": settings.test_clips}
         train, self.test = select_clips(fitting, actions=settings.actions, **chosen)
@@ -135,14 +138,16 @@ def draw_windows(seed: int, step, lengths, batch_size: int, settings):
     Args:
         lengths: [N] frames of each clip.
         settings: context k; horizon T; min_future, the fewest future frames that a window has, where the clip is long enough;
-            order: "random" (clips uniformly, with replacement) or "passes" (clip after clip, round and round); time_stretch,
-            the natural logarithm by which the pace may change.
+            order: "random" (clips uniformly, with replacement) or "passes" (clip after clip, round and round); first_share, of
+            the windows that begin with the clip, the others anywhere; time_stretch, the natural logarithm by which the pace may
+            change.
 
     Returns:
         clip [B] int32; times [B, k + T] float32, at most the last frame's; valid [B, k + T], 0 where the clip has ended.
     """
-    uniform = tf.random.stateless_uniform([batch_size, 3], [tf.cast(seed, tf.int64), step], dtype=tf.float64)
-    u_clip, u_start, u_pace = tf.unstack(uniform, axis=1)
+    uniform = tf.random.stateless_uniform([batch_size, 4], [tf.cast(seed, tf.int64), step], dtype=tf.float64)
+    u_clip, u_start, u_pace, u_first = tf.unstack(uniform, axis=1)
+    u_start = tf.where(u_first < settings.first_share, tf.zeros_like(u_start), u_start)
     count = tf.shape(lengths)[0]
     if settings.order == "passes":
         turn = step * batch_size + tf.range(batch_size, dtype=tf.int64)

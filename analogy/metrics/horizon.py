@@ -34,8 +34,10 @@ class HorizonMetrics:
         Returns:
             method -> metric -> mean over the clip.
         """
-        for d in distance:
-            self._frames[int(d)] += 1
+        first = next(iter(methods.values()))
+        counts = np.max([np.isfinite(np.atleast_2d(values)).sum(0) for values in first.values()], 0)  # [T]
+        for d, count in zip(distance, counts, strict=True):
+            self._frames[int(d)] += int(count)
         row: dict = {}
         for method, metrics in methods.items():
             row[method] = {}
@@ -62,7 +64,8 @@ class HorizonMetrics:
         distance = sorted(self._frames)
         methods = {
             method: {
-                name: [float(sums[d][0] / sums[d][1]) if d in sums else None for d in distance] for name, sums in metrics.items()
+                name: [float(sums[d][0] / sums[d][1]) if d in sums else None for d in distance]
+                for name, sums in metrics.items()
             }
             for method, metrics in self._sums.items()
         }

@@ -1,4 +1,4 @@
-"""The published pose predictors: an LSTM reads k poses and, fed with zeros or the last pose, says the T that follow (spec 1)."""
+"""The published pose predictors: an LSTM reads k poses and, fed with zeros or the last pose, says the next T (spec 1)."""
 
 from __future__ import annotations
 

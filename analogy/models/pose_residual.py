@@ -70,11 +70,34 @@ def mirrored(joints, visibility):
     return joints, tf.gather(visibility, MIRRORED, axis=-1)
 
 
+class Member(keras.Model):
+    """Features [B, k, F] -> coefficients [B, outputs]: a GRU and a layer after it, of `units` each."""
+
+    def __init__(self, units: int, outputs: int, name: str):
+        super().__init__(name=name, dtype="float32")
+        # Unrolled: for so few steps that is faster than a loop on a processor; a GPU has its own kernel for the whole of it.
+        self.gru = keras.layers.GRU(units, unroll=not tf.config.list_physical_devices("GPU"), name="gru")
+        self.hidden = keras.layers.Dense(units, activation="relu", name="hidden")
+        small = keras.initializers.RandomNormal(0.0, 1e-3)  # holding the last pose is where training starts
+        self.coefficients = keras.layers.Dense(outputs, kernel_initializer=small, name="coefficients")
+
+    def build(self, input_shape):
+        self.gru.build(input_shape)
+        self.hidden.build((None, self.gru.units))
+        self.coefficients.build((None, self.hidden.units))
+        self.built = True
+
+    def call(self, features, keep_state=1.0, keep_hidden=1.0):
+        return self.coefficients(self.hidden(self.gru(features) * keep_state) * keep_hidden)
+
+
 class PoseResidual(keras.Model):
-    """Observed joints [B, k, 13, 2] in pixels, visibility [B, k, 13], condition [B, A] -> future joints [B, T, 13, 2] in pixels.
+    """Observed joints [B, k, 13, 2] in pixels, visibility [B, k, 13], condition [B, A] -> future joints of every member
+    [M, B, T, 13, 2] in pixels.
 
     Args:
-        context: k. horizon: T. units: of the GRU and of the layer after it. basis: how many functions of time.
+        context: k. horizon: T. units: of a member's GRU and of the layer after it. basis: how many functions of time.
+        members: M networks, which differ in their first weights and in the noise they see; the prediction is their mean.
         conditions: A, length of the condition; 0: none.
     """
 
@@ -85,38 +108,35 @@ class PoseResidual(keras.Model):
         horizon: int,
         units: int,
         basis: int,
+        members: int = 1,
         conditions: int = 0,
         name: str = "pose_residual",
     ):
         super().__init__(name=name, dtype="float32")
         self.context, self.horizon, self.conditions = context, horizon, conditions
         self.basis = smooth_basis(horizon, basis)
-        # Unrolled: for so few steps that is faster than a loop on a processor.
-        self.gru = keras.layers.GRU(units, unroll=not tf.config.list_physical_devices("GPU"), name="gru")
-        self.hidden = keras.layers.Dense(units, activation="relu", name="hidden")
-        small = keras.initializers.RandomNormal(0.0, 1e-3)
-        self.coefficients = keras.layers.Dense(2 * JOINTS * basis, kernel_initializer=small, name="coefficients")
+        self.members = [Member(units, 2 * JOINTS * basis, f"member{index}") for index in range(members)]
 
     def build(self, input_shape=None):
-        self.gru.build((None, self.context, 7 * JOINTS + self.conditions))
-        self.hidden.build((None, self.gru.units))
-        self.coefficients.build((None, self.hidden.units))
+        for member in self.members:
+            member.build((None, self.context, 7 * JOINTS + self.conditions))
         self.built = True
 
     def call(self, joints, visibility, condition, noise=None):
-        """noise: in training, what is added to the features [B, k, 7 J], and the dropout masks of the two layers of the head,
-        [B, units] each; given, because randomness is a function of seed and step."""
-        x, last, scale = observed_features(joints, visibility)
-        added, keep_state, keep_hidden = noise or (0.0, 1.0, 1.0)
-        x += added
-        if self.conditions:
-            x = tf.concat([x, tf.repeat(condition[:, None], self.context, 1)], -1)
-        x = self.hidden(self.gru(x) * keep_state) * keep_hidden
-        coefficients = tf.reshape(self.coefficients(x), [-1, self.basis.shape[0], JOINTS, 2])
-        offsets = tf.einsum("bnjc,nt->btjc", coefficients, tf.constant(self.basis))
-        return last[:, None] + offsets * scale[:, None]
+        """noise: in training, of every member what is added to the features [B, k, 7 J] and the dropout masks of its two layers
+        [B, units]; given, because randomness is a function of seed and step."""
+        features, last, scale = observed_features(joints, visibility)
+        condition = tf.repeat(condition[:, None], self.context, 1)  # [B, k, A]
+        futures = []
+        for member, (added, *masks) in zip(self.members, noise or [(0.0,)] * len(self.members), strict=True):
+            coefficients = member(tf.concat([features + added, condition], -1), *masks)
+            coefficients = tf.reshape(coefficients, [-1, self.basis.shape[0], JOINTS, 2])
+            offsets = tf.einsum("bnjc,nt->btjc", coefficients, tf.constant(self.basis))
+            futures.append(last[:, None] + offsets * scale[:, None])
+        return tf.stack(futures)
 
     def steady(self, joints, visibility, condition):
-        """The mean of the prediction and of the mirrored prediction of the mirrored poses."""
-        turned, _ = mirrored(self(*mirrored(joints, visibility), condition), tf.ones_like(visibility[:, :1]))
-        return (self(joints, visibility, condition) + turned) / 2.0
+        """The mean over members of the prediction and of the mirrored prediction of the mirrored poses: [B, T, 13, 2]."""
+        plain = tf.reduce_mean(self(joints, visibility, condition), 0)
+        turned = tf.reduce_mean(self(*mirrored(joints, visibility), condition), 0)
+        return (plain + mirrored(turned, tf.ones_like(visibility[:, :1]))[0]) / 2.0

@@ -18,7 +18,7 @@ def box_extent(box):
 
 
 def to_displacement(joints, visibility, facts):
-    """Displacement since frame 0 of the clip in units of the box; a joint that is ever hidden is 0 (the original's final model)."""
+    """Displacement since frame 0 of the clip, in boxes; a joint that is ever hidden is 0 (the original's last model)."""
     _, extent = box_extent(facts["box"])
     moved = joints * visibility[..., None] - facts["origin"][:, None]
     return facts["survives"][:, None, :, None] * moved / extent

@@ -20,6 +20,7 @@ class PoseDataSettings(DataSettings):
     horizon: PositiveInt
     min_future: PositiveInt
     order: Literal["random", "passes"]
+    first_share: Share
     time_stretch: Annotated[float, Field(ge=0, le=1)]
     validation_share: Annotated[float, Field(ge=0, le=0.5)]
 
@@ -64,6 +65,7 @@ class PoseLstmSettings(PoseSettings):
 class PoseResidualNetworkSettings(Section):
     units: PositiveInt
     basis: PositiveInt
+    members: PositiveInt
     dropout: Share
     noise: NonNegativeFloat
     conditioned: bool

@@ -60,7 +60,8 @@ class System:
         raise NotImplementedError
 
     def validate(self, clips) -> dict[str, float]:
-        """Figures on clips kept back from training, at every `training.sample_every`; a system may keep its best weights by them."""
+        """Figures on clips kept back from training, at every `training.sample_every`; a system may keep its best weights by
+        them."""
         return {}
 
     def sample_panels(self, clips) -> Iterator[Panels]:

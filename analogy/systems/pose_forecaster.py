@@ -130,11 +130,12 @@ class PoseForecaster(System):
         which = "all actions" if data.actions == "all" else ", ".join(data.actions)
         return (
             f"{clips.name} labels, {which}, viewpoint {data.viewpoint}, clips of at least {data.min_frames} frames: "
-            f"{len(clips.train)} train ({len(clips.validation)} more kept back to choose the weights by), {len(clips.test)} test; "
+            f"{len(clips.train)} train ({len(clips.validation)} more kept back to choose the weights by), "
+            f"{len(clips.test)} test; "
             f"{self.context} observed poses, the next {self.horizon} predicted (at least {data.min_future} where a clip ends); "
-            "figures over every window of every test clip, each counting the same, and over the first windows (start 0); joints that "
-            "are ever hidden count as 0 in the MSE, which is in units of the clip's box, and not at all in the rest; baselines: the "
-            f"last observed pose held, and the pose of frame 0; seed {self.settings.seed}"
+            "figures over every window of every test clip, each counting the same, and over the first windows (start 0); "
+            "joints that are ever hidden count as 0 in the MSE, which is in units of the clip's box, and not in the rest; "
+            f"baselines: the last observed pose held, and the pose of frame 0; seed {self.settings.seed}"
         )
 
     # ---------------------------------------------------------------- export

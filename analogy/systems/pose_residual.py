@@ -15,7 +15,7 @@ from analogy.optimizers import make_optimizer
 from analogy.settings import PoseResidualSettings
 from analogy.systems.pose_forecaster import PoseForecaster
 
-# Numbers folded into the seed of random numbers: one stream for the poses, one for the network.
+# Numbers folded into the seed of random numbers: one stream for the poses, and from the second on one for each member.
 POSES, NETWORK = 1, 2
 
 
@@ -24,7 +24,7 @@ class Best(keras.Model):
 
     def __init__(self):
         super().__init__(name="score")
-        self.value = self.add_weight(name="value", initializer=keras.initializers.Constant(np.inf), trainable=False)
+        self.lowest = self.add_weight(name="lowest", initializer=keras.initializers.Constant(np.inf), trainable=False)
         self.built = True
 
 
@@ -47,7 +47,7 @@ class PoseResidualSystem(PoseForecaster):
 
     def _build(self, name: str) -> PoseResidual:
         chosen = self.settings.network
-        sizes = {"units": chosen.units, "basis": chosen.basis, "conditions": self.conditions}
+        sizes = {"units": chosen.units, "basis": chosen.basis, "members": chosen.members, "conditions": self.conditions}
         network = PoseResidual(context=self.context, horizon=self.horizon, name=name, **sizes)
         network.build()
         return network
@@ -66,7 +66,9 @@ class PoseResidualSystem(PoseForecaster):
 
     def _draw(self, stream: int, batch, shape):
         """Uniform random numbers [b, *shape]: drawn for the whole batch, of which a replica takes its part."""
-        seed = tf.random.experimental.stateless_fold_in(tf.stack([tf.constant(self.settings.seed, tf.int64), batch["step"]]), stream)
+        seed = tf.random.experimental.stateless_fold_in(
+            tf.stack([tf.constant(self.settings.seed, tf.int64), batch["step"]]), stream
+        )
         whole = tf.random.stateless_uniform([self.settings.training.batch_size, *shape], seed)
         return tf.gather(whole, batch["position"])
 
@@ -89,13 +91,14 @@ class PoseResidualSystem(PoseForecaster):
         return joints * stretch, visibility, shown, extent * stretch
 
     def _noise(self, batch):
-        chosen, k = self.settings.network, self.context
-        features = 7 * JOINTS
-        draws = self._draw(NETWORK, batch, [k * features + 2 * chosen.units])
-        # The inverse of the normal distribution's integral; the clipping keeps it finite.
-        normal = tf.math.ndtri(tf.clip_by_value(tf.reshape(draws[:, : k * features], [-1, k, features]), 1e-4, 1 - 1e-4))
-        keep = tf.cast(draws[:, k * features :] >= chosen.dropout, tf.float32) / (1.0 - chosen.dropout)
-        return chosen.noise * normal, *tf.split(keep, 2, -1)
+        """For each member: what is added to the features, and two dropout masks."""
+        chosen, k, features = self.settings.network, self.context, 7 * JOINTS
+        for member in range(chosen.members):
+            draws = self._draw(NETWORK + member, batch, [k * features + 2 * chosen.units])
+            # The inverse of the normal distribution's integral; the clipping keeps it finite.
+            normal = tf.math.ndtri(tf.clip_by_value(tf.reshape(draws[:, : k * features], [-1, k, features]), 1e-4, 1 - 1e-4))
+            keep = tf.cast(draws[:, k * features :] >= chosen.dropout, tf.float32) / (1.0 - chosen.dropout)
+            yield chosen.noise * normal, *tf.split(keep, 2, -1)
 
     def train_step(self, batch):
         k = self.context
@@ -103,10 +106,10 @@ class PoseResidualSystem(PoseForecaster):
         _, ever = last_seen(joints[:, :k], shown)
         weights = visibility[:, k:] * batch["valid"][:, k:, None] * ever[:, None]
         with tf.GradientTape() as tape:
-            predicted = self.network(joints[:, :k], shown, self._condition(batch["action"]), self._noise(batch))
+            predicted = self.network(joints[:, :k], shown, self._condition(batch["action"]), list(self._noise(batch)))
             # Not a product: where a joint is hidden, its label may be anything.
-            error = tf.where(weights[..., None] > 0.0, (predicted - joints[:, k:]) / extent, 0.0)
-            loss = tf.reduce_sum(tf.reduce_mean(tf.square(error), [1, 2, 3])) / self.settings.training.batch_size
+            error = tf.where(weights[..., None] > 0.0, (predicted - joints[:, k:]) / extent, 0.0)  # [M, b, T, 13, 2]
+            loss = tf.reduce_sum(tf.reduce_mean(tf.square(error), [0, 2, 3, 4])) / self.settings.training.batch_size
         variables = self.network.trainable_variables
         self.optimizers["network"].apply(tape.gradient(loss, variables), variables)
         return {"network/loss": loss}
@@ -114,8 +117,8 @@ class PoseResidualSystem(PoseForecaster):
     def validate(self, clips: PoseDataset) -> dict[str, float]:
         """Take the weights over as the best ones if they are, on the clips kept back; without such clips, always."""
         score = self._score(clips) if clips.validation else None
-        if score is None or score < float(self.score.value):
-            self.score.value.assign(np.inf if score is None else score)
+        if score is None or score < self.score.lowest.value.numpy():
+            self.score.lowest.assign(np.inf if score is None else score)
             for best, now in zip(self.best.variables, self.network.variables, strict=True):
                 best.assign(now)
         return {} if score is None else {"validation/pose_mse": score}

@@ -91,7 +91,10 @@ class PredictedPoses(Predicted):
     def _baselines(self) -> dict[str, np.ndarray]:
         observed, future = self._split("joints")
         still = self.windows["origin"][:, None]
-        return {name: np.broadcast_to(pose, future.shape) for name, pose in (("hold_last_pose", observed[:, -1:]), ("no_motion", still))}
+        return {
+            name: np.broadcast_to(pose, future.shape)
+            for name, pose in (("hold_last_pose", observed[:, -1:]), ("no_motion", still))
+        }
 
     def measure(self):
         truth, valid = self._split("joints")[1], self._split("valid")[1]

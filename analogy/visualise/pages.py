@@ -69,9 +69,10 @@ def write_results_page(results_folder: str | Path) -> None:
     """
     results = _existing(results_folder)
     runs = read_runs(results)
-    metrics = [name for name in HEADLINES if name in HEADLINES[:2] or any(run.number("test", name) is not None for run in runs)]
-    rows = [_table_row(run, results, metrics) for run in runs]
-    write_page(results / "index.html", "results.html", {"rows": rows, "metrics": metrics, "comparisons": comparisons_of(results)})
+    measured = [name for name in HEADLINES if any(run.number("test", name) is not None for run in runs)]
+    rows = [_table_row(run, results, measured) for run in runs]
+    page = {"rows": rows, "metrics": measured, "comparisons": comparisons_of(results)}
+    write_page(results / "index.html", "results.html", page)
 
 
 def _scores(run: Run) -> list[Comparison]:

@@ -14,7 +14,9 @@ PAPER = 255
 _SHIFT = 3  # binary digits of a pixel: OpenCV then draws between pixels
 
 
-def draw_skeleton(canvas: np.ndarray, joints: np.ndarray, visibility: np.ndarray, colour: Sequence[int], width: int = 2) -> None:
+def draw_skeleton(
+    canvas: np.ndarray, joints: np.ndarray, visibility: np.ndarray, colour: Sequence[int], width: int = 2
+) -> None:
     """Draw one pose into uint8 [H, W, 3]. joints [13, 2] in pixels of the canvas; hidden ones, and limbs that end in one, are
     left out."""
     seen = (np.asarray(visibility) > 0.5) & np.isfinite(joints).all(-1)

@@ -55,7 +55,7 @@ METRICS = {
         "Pose error (MSE)",
         5,
         higher_is_better=False,
-        meaning="mean squared error of joint coordinates in units of the clip's box, joints ever hidden counted as 0; all windows",
+        meaning="mean squared error of joint coordinates in units of the clip's box, joints ever hidden counting as 0",
     ),
     "pose_mse_start0": Metric(
         "Pose error (MSE), first window",

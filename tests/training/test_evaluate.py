@@ -1,6 +1,5 @@
 """What evaluation records of predicted clips: figures, their means, and where the columns of the videos are."""
 
-
 from types import SimpleNamespace
 
 import numpy as np
@@ -22,9 +21,9 @@ def clip(name, poses):
     old, new = np.zeros([2, 4, 32, 32], bool)
     old[:, 2:10], new[:, 6:14] = True, True
     return PredictedClip(
-        clip=name, baseline_name="half", action="squat", given=truth[:1], truth=truth, prediction=255 - truth, baseline=truth // 2,
+        clip=name, action="squat", given=truth[:1], truth=truth, prediction=255 - truth, baseline=truth // 2,
         distance=np.arange(1, 5), extra={"pose": rng.random([4, 32, 32, 13])},
-        regions={"old": old, "new": new} if poses else {},
+        regions={"old": old, "new": new} if poses else {}, baseline_name="half",
     )  # fmt: skip
 
 
