@@ -1,0 +1,187 @@
+"""The promises of every system, for the pose predictors."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from analogy.data.batches import ReplicaContext
+from analogy.data.poses import PoseDataset
+from analogy.export import export_saved_model
+from analogy.systems import SYSTEMS
+from analogy.training.checkpoint import Checkpoints
+from tests.poses import made_up_clips, pose_settings, tiny_settings
+
+NAMES = ("pose_lstm", "pose_lstm_residual")
+SGD = ("optimizer.name=sgd", "optimizer.learning_rate=0.1")
+KINDS = [
+    ("pose_lstm", ()),
+    ("pose_lstm_villegas", ()),
+    ("pose_seq2seq_deep", ("network.coordinates=box",)),
+    ("pose_lstm_residual", ()),
+    ("pose_lstm_residual_actions", ()),
+]
+
+
+def dataset(settings):
+    return PoseDataset("made_up", made_up_clips(), settings.data, seed=0)
+
+
+def build(name, *overrides):
+    settings = tiny_settings(name, "data.validation_share=0.25", *overrides)
+    keras.utils.set_random_seed(0)
+    system = SYSTEMS[settings.system](settings)
+    system.prepare_training()
+    return system
+
+
+def batch_of(system, step=0):
+    return next(iter(dataset(system.settings).batches(ReplicaContext(batch_size=4, start_step=step))))
+
+
+def weights(system):
+    return [v.numpy().copy() for v in system.network.trainable_variables]
+
+
+@pytest.mark.parametrize(("name", "more"), KINDS)
+def test_every_weight_learns(name, more):
+    system = build(name, *more)
+    recorded = []
+    system.optimizers["network"].apply = lambda gradients, variables: recorded.extend(gradients)
+    report = system.train_step(batch_of(system))
+    assert set(report) == {"network/loss"} and np.isfinite(report["network/loss"])
+    assert len(recorded) == len(system.network.trainable_variables) >= 4
+    assert all(np.isfinite(gradient).all() and np.linalg.norm(gradient) > 0 for gradient in recorded)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_eager_equals_graph(name):
+    eager, graph = build(name, *SGD), build(name, *SGD)
+    in_graph = tf.function(graph.train_step)
+    for step in range(2):
+        batch = batch_of(eager, step)
+        np.testing.assert_allclose(eager.train_step(batch)["network/loss"], in_graph(batch)["network/loss"], rtol=1e-4)
+    for a, b in zip(weights(eager), weights(graph), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "more"), [("pose_lstm", ()), ("pose_lstm", ("optimizer.clip_norm=0.01",)), ("pose_lstm_residual", ())]
+)
+def test_one_replica_equals_two(name, more, two_replicas):
+    one = build(name, *SGD, *more)
+    with two_replicas.scope():
+        two = build(name, *SGD, *more)
+    for step in range(2):
+        batch = batch_of(one, step)
+
+        def half(context, batch=batch):
+            r = context.replica_id_in_sync_group
+            return {k: v if k == "step" else v[2 * r : 2 * r + 2] for k, v in batch.items()}
+
+        halves = two_replicas.experimental_distribute_values_from_function(half)
+        losses = two_replicas.run(tf.function(two.train_step), (halves,))["network/loss"]
+        total = two_replicas.reduce("SUM", losses, axis=None)
+        np.testing.assert_allclose(total, one.train_step(batch)["network/loss"], rtol=1e-4)
+    for a, b in zip(weights(one), weights(two), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_few_clips_can_be_learned(name):
+    system = build(name, "network.units=32", "optimizer.learning_rate=0.003", "data.time_stretch=0")
+    if name == "pose_lstm_residual":
+        how = ("augmentation.hide=0", "augmentation.stretch=0", "augmentation.mirror=false", "network.dropout=0")
+        system = build(name, "network.units=32", "optimizer.learning_rate=0.003", "data.time_stretch=0", *how)
+    step = tf.function(system.train_step)
+    losses = [
+        float(step(batch)["network/loss"]) for batch in dataset(system.settings).batches(ReplicaContext(batch_size=4)).take(300)
+    ]
+    assert np.mean(losses[-20:]) < 0.5 * np.mean(losses[:5])
+
+
+def test_the_best_weights_are_kept_and_outlive_a_checkpoint(tmp_path):
+    system = build("pose_lstm_residual")
+    clips = dataset(system.settings)
+    first = system.validate(clips)["validation/pose_mse"]
+    kept = [v.numpy().copy() for v in system.best.variables]
+    for member in system.network.members:
+        member.coefficients.kernel.assign(1e3 * tf.ones_like(member.coefficients.kernel))
+    assert system.validate(clips)["validation/pose_mse"] > first
+    counter = tf.Variable(0, dtype=tf.int64)
+    Checkpoints(tmp_path, system, counter, 1).save([])
+
+    other = build("pose_lstm_residual")
+    Checkpoints(tmp_path, other, tf.Variable(0, dtype=tf.int64), 1).restore()
+    assert other.score.lowest.numpy() == pytest.approx(first)
+    for a, b, c in zip(kept, system.best.variables, other.best.variables, strict=True):
+        np.testing.assert_array_equal(a, b)
+        np.testing.assert_array_equal(a, c)
+    windows = clips.windows(clips.test[0])
+    np.testing.assert_allclose(system.predict(windows)[0], other.predict(windows)[0], rtol=1e-5)
+
+
+def test_without_clips_kept_back_the_last_weights_count():
+    system = build("pose_lstm_residual", "data.validation_share=0")
+    clips = dataset(system.settings)
+    for value in (1.0, 2.0):
+        system.network.members[0].coefficients.bias.assign(value * tf.ones_like(system.network.members[0].coefficients.bias))
+        assert system.validate(clips) == {}
+        assert system.best.members[0].coefficients.bias.numpy().tolist()[0] == value
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_rolling_goes_on_from_its_own_poses(name):
+    system = build(name)
+    clips = dataset(system.settings)
+    windows = {key: tf.constant(value[:2]) for key, value in clips.windows(clips.test[0]).items()}
+    given = windows["joints"][:, :4], windows["visibility"][:, :4], windows["box"], windows["size"], windows["action"]
+    joints, visibility = system.roll(*given, tf.constant(15))
+    assert joints.shape == (2, 15, 13, 2) and visibility.shape == (2, 15, 13)
+    first, known = system.forecast(system.observe(*given))
+    np.testing.assert_allclose(joints[:, :6], first, rtol=1e-4, atol=1e-3)
+    second, _ = system.forecast(system.observe(first[:, -4:], known[:, -4:], *given[2:]))
+    np.testing.assert_allclose(joints[:, 6:12], second, rtol=1e-4, atol=1e-3)
+    np.testing.assert_allclose(system.roll(*given, tf.constant(3))[0], first[:, :3], rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_export_round_trip(name, tmp_path):
+    system = build(name)
+    clips = dataset(system.settings)
+    windows = {key: tf.constant(value) for key, value in clips.windows(clips.test[0]).items()}
+    inputs = {"joints": windows["joints"][:, :4], "visibility": windows["visibility"][:, :4]}
+    inputs |= {key: windows[key] for key in ("box", "size", "action")} | {"count": tf.constant(8)}
+    export_saved_model(system, tmp_path / "saved_model")
+    loaded = tf.saved_model.load(str(tmp_path / "saved_model"))
+    expected = system.roll(*inputs.values())
+    for got in (loaded.predict(**inputs), loaded.signatures["predict"](**inputs)):
+        np.testing.assert_allclose(got["joints"], expected[0], rtol=1e-4, atol=1e-3)
+        np.testing.assert_array_equal(got["visibility"], expected[1])
+
+
+# Spec 1.1 and 1.2; the weights are counted layer by layer.
+PUBLISHED = {
+    "pose_lstm": {"windows": (15, 45), "batch": 42, "steps": 4000, "rate": 5e-4, "weights": 4_304_896 + 102_500 + 2_626},
+    "pose_lstm_paper": {"windows": (15, 45), "batch": 1, "steps": 4000, "rate": 5e-4},
+    "pose_lstm_128_nofc": {"windows": (15, 45), "weights": 4 * 128 * (26 + 128 + 1) + 129 * 26},
+    "pose_seq2seq_deep": {"windows": (50, 10), "rate": 1e-3, "weights": 2 * 4096 * (1050 + 1 + 2048 + 1) + 1025 * 26},
+    "pose_lstm_villegas": {"windows": (10, 32), "batch": 256, "steps": 37_500, "rate": 1e-3,
+                           "weights": 27 * 32 + 4096 * (32 + 1024 + 1) + 1025 * 26},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_hyper_parameters(name):
+    settings, expected = pose_settings(name), PUBLISHED[name]
+    known = {"windows": (settings.data.context, settings.data.horizon), "batch": settings.training.batch_size,
+             "steps": settings.training.steps, "rate": settings.optimizer.learning_rate}  # fmt: skip
+    with keras.StatelessScope(initialize_variables=False):
+        known["weights"] = sum(SYSTEMS[settings.system](settings).parameters().values())
+    assert {key: known[key] for key in expected} == expected
+
+
+def test_the_deep_one_has_the_split_of_the_fork():
+    settings = pose_settings("pose_seq2seq_deep")
+    assert (len(settings.data.train_clips), len(settings.data.test_clips)) == (150, 35)
+    assert not set(settings.data.train_clips) & set(settings.data.test_clips)
