@@ -22,8 +22,14 @@ def export_saved_model(system, folder: Path) -> None:
     endpoints = system.endpoints()
     for name, function in endpoints.items():
         setattr(module, name, function)
+    write_saved_model(module, endpoints, folder)
+
+
+def write_saved_model(module: tf.Module, endpoints: dict, folder: Path) -> None:
+    """Write a module with its tf.functions `endpoints` as signatures, as a whole or not at all."""
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
+    partial.parent.mkdir(parents=True, exist_ok=True)
     tf.saved_model.save(module, str(partial), signatures={n: f.get_concrete_function() for n, f in endpoints.items()})
     shutil.rmtree(folder, ignore_errors=True)
     os.replace(partial, folder)

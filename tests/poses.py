@@ -6,8 +6,10 @@ from analogy.data.poses import PoseClip
 from analogy.settings import SETTINGS, load_settings
 from tests.conftest import CONFIGS
 
-TINY = ("data.context=4", "data.horizon=6", "data.min_future=6", "data.min_frames=10", "data.test_clips=null", "data.train_clips=null",
-        "data.actions=[squat, bowl]", "data.viewpoint=all", "training.batch_size=4", "training.precision=float32")  # fmt: skip
+TINY = (
+    "data.context=4", "data.horizon=6", "data.min_future=6", "data.min_frames=10", "data.viewpoint=all",
+    "data.test_clips=null", "data.train_clips=null", "data.actions=[squat, bowl]", "training.batch_size=4",
+)  # fmt: skip
 SMALL = {"pose_lstm": ("network.units=8", "network.head=[5]"), "pose_residual": ("network.units=8", "network.members=2")}
 
 

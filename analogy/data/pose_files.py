@@ -1,0 +1,53 @@
+"""Poses in files of one's own: .json and .npy."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from analogy.errors import UserError
+from analogy.files import replacing
+from analogy.joints import JOINTS, NAMES
+
+
+def read_poses(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """joints float32 [T, 13, 2] in pixels of the frames, visibility float32 [T, 13].
+
+    A .npy file holds [T, 13, 2], or [T, 13, 3] with the visibility last; a .json file the keys `joints` and perhaps
+    `visibility`, as `write_poses` writes them. Joints that are not finite count as hidden.
+
+    Raises:
+        UserError: the file is missing, damaged, or of another shape.
+    """
+    path = Path(path)
+    try:
+        if path.suffix == ".npy":
+            values = np.load(path, allow_pickle=False)
+            joints, visibility = values[..., :2], values[..., 2] if values.shape[-1:] == (3,) else None
+        else:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            joints, visibility = content["joints"], content.get("visibility")
+        joints = np.asarray(joints, np.float32)
+        visibility = np.ones(joints.shape[:-1]) if visibility is None else visibility
+        visibility = np.asarray(visibility, np.float32)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        raise UserError(f"{path}: not poses: expected .npy [T, 13, 2 or 3], or .json with joints [T, 13, 2]") from error
+    if joints.ndim != 3 or joints.shape[1:] != (JOINTS, 2) or visibility.shape != joints.shape[:2]:
+        raise UserError(
+            f"{path}: joints have shape {list(joints.shape)} and visibility {list(visibility.shape)}, "
+            f"expected [T, {JOINTS}, 2] and [T, {JOINTS}]: {', '.join(NAMES)}"
+        )
+    finite = np.isfinite(joints).all(-1)
+    return np.where(finite[..., None], joints, 0.0), (visibility > 0.5) * finite.astype(np.float32)
+
+
+def write_poses(path: Path, joints: np.ndarray, visibility: np.ndarray, **more) -> None:
+    """Write a .json file that `read_poses` reads; `more` is added to it."""
+    rounded = np.round(np.asarray(joints, np.float64), 2).tolist()
+    content = {**more, "names": list(NAMES), "joints": rounded, "visibility": np.asarray(visibility).astype(int).tolist()}
+    with replacing(Path(path)) as partial:
+        partial.write_text(json.dumps(content) + "\n", encoding="utf-8")

@@ -1,0 +1,1 @@
+"""Poses from pictures: off-the-shelf TensorFlow Lite estimators, tracking, smoothing."""
