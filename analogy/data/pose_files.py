@@ -34,7 +34,7 @@ def read_poses(path: Path) -> tuple[np.ndarray, np.ndarray]:
         visibility = np.asarray(visibility, np.float32)
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+    except (EOFError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
         raise UserError(f"{path}: not poses: expected .npy [T, 13, 2 or 3], or .json with joints [T, 13, 2]") from error
     if joints.ndim != 3 or joints.shape[1:] != (JOINTS, 2) or visibility.shape != joints.shape[:2]:
         raise UserError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from pathlib import Path
 
 from analogy.metrics.horizon import HorizonMetrics
@@ -27,20 +28,27 @@ def write_samples(system: System, clips, folder: RunFolder, step: int, tensorboa
 def evaluate(system: System, clips, folder: RunFolder, frames_per_second: int) -> dict:
     """Predict the test clips, write videos, curves and plots, and return the summary's figures."""
     metrics = HorizonMetrics(pooled=system.pooled)
+    of_action: dict[str, HorizonMetrics] = defaultdict(lambda: HorizonMetrics(pooled=system.pooled))
     rows, baselines = [], []
     for clip in system.predict_clips(clips):
-        ours, *others = (row := metrics.add(clip.distance, clip.measure()))
+        measured = clip.measure()
+        of_action[clip.action].add(clip.distance, measured)
+        ours, *others = (row := metrics.add(clip.distance, measured))
         baselines += [name for name in others if name not in baselines]
         base = {f"baseline_{name}": value for name, value in row[others[0]].items()}
         known = {"clip": clip.clip, "action": clip.action, "frames": len(clip.distance)}
         rows.append({**known, **row[ours], **base, **_write_clip(clip, folder.path / "test" / clip.action, frames_per_second)})
     horizon = metrics.curves()
     write_json(folder.path / "test" / "horizon.json", horizon)
+    write_json(folder.path / "test" / "horizon_by_action.json", {name: of_action[name].curves() for name in sorted(of_action)})
     for metric in horizon["methods"].get("prediction", {}):
         plot_horizon(horizon, metric, folder.path / "plots" / f"{metric}_horizon.png")
     return {
         "test": {**metrics.mean("prediction"), "clips": len(rows), "frames": sum(row["frames"] for row in rows)},
         "baseline": {name: metrics.mean(name) for name in baselines},
+        "actions": {
+            name: {method: of.mean(method) for method in ("prediction", *baselines)} for name, of in sorted(of_action.items())
+        },
         "clips": rows,
     }
 

@@ -46,6 +46,7 @@ def write_run_page(run_folder: str | Path) -> None:
         "run": run,
         "scores": _scores(run),
         "meanings": [METRICS[name] for name in METRICS if METRICS[name].meaning and name in run.group("test")],
+        "actions": _action_table(run),
         "clips": clips,
         "tallies": _tallies(clips),
         "clip_orders": [name for name in HEADLINES if any(card["scores"][name].gain is not None for card in clips)],
@@ -91,6 +92,20 @@ def _clip_card(run: Run, clip: Clip) -> dict[str, Any]:
         "scores": table,
         "more": [s for s in scores.values() if s.score],
     }
+
+
+def _action_table(run: Run) -> dict[str, Any] | None:
+    """{"metrics": [names], "rows": [(action, [Comparison of each metric])]}; None where there are fewer than two actions."""
+    actions = run.group("actions")
+    metrics = [name for name in HEADLINES if run.number("test", name) is not None]
+    if len(actions) < 2 or not metrics:
+        return None
+    rows = [
+        (action, [compare(name, number(of, "prediction", name), number(of, run.baseline, name)) for name in metrics])
+        for action, of in sorted(actions.items())
+    ]
+    won = [sum((row[index].gain or 0) > 0 for _, row in rows) for index in range(len(metrics))]
+    return {"metrics": [METRICS[name].label for name in metrics], "rows": rows, "won": won}
 
 
 def _tallies(cards: Iterable[Mapping]) -> list[tuple[str, int, int]]:

@@ -19,6 +19,7 @@ FILES = [
     "settings.yaml",
     "environment.json",
     "test/horizon.json",
+    "test/horizon_by_action.json",
     "saved_model",
     "tensorboard",
     "checkpoints",

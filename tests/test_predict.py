@@ -1,0 +1,300 @@
+"""predict.py and what it stands on: videos, pose files, estimators, and both steps joined in one SavedModel."""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+
+import cv2
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from typer.testing import CliRunner
+
+from analogy.data.pose_files import read_poses, write_poses
+from analogy.data.video import read_video, write_pictures
+from analogy.errors import UserError
+from analogy.estimation.tflite import BlazePose, MoveNet, Region, cut
+from analogy.estimation.tracking import name_sides_by_image, smooth, track_person
+from analogy.export import export_saved_model
+from analogy.inference import Pipeline, crop_box, load_endpoint, newest_run
+from analogy.settings import SETTINGS, load_settings
+from analogy.systems import SYSTEMS
+from analogy.visualise.video import write_mp4
+from tests.conftest import CONFIGS, ROOT
+from tests.poses import tiny_settings
+
+RNG = np.random.default_rng(0)
+
+
+# ---------------------------------------------------------------- input
+
+
+def test_a_video_file_is_read_from_any_frame(tmp_path):
+    frames = np.stack([np.full((32, 48, 3), 20 * t, np.uint8) for t in range(10)])
+    write_mp4(tmp_path / "clip.mp4", frames, 12)
+    video = read_video(tmp_path / "clip.mp4", start=3, count=4)
+    assert [round(frame.mean() / 20) for frame in video.frames] == [3, 4, 5, 6]
+    assert video.rate == pytest.approx(12) and not video.notes and video.frames[0].shape == (32, 48, 3)
+
+
+def test_a_folder_is_read_in_the_order_of_its_numbers(tmp_path):
+    for number in (10, 9, 2):
+        cv2.imwrite(str(tmp_path / f"frame{number}.png"), np.full((20, 30, 3), (number, 0, 100), np.uint8))
+    cv2.imwrite(str(tmp_path / "frame11.png"), np.full((40, 60, 3), (11, 0, 100), np.uint8))
+    video = read_video(tmp_path)
+    assert [frame[0, 0].tolist() for frame in video.frames] == [[100, 0, n] for n in (2, 9, 10, 11)]  # RGB
+    assert "differ in size" in video.notes[0] and video.frames[3].shape == (20, 30, 3)
+    write_pictures(tmp_path / "out", np.stack(video.frames[:2]))
+    np.testing.assert_array_equal(read_video(tmp_path / "out").frames[1], video.frames[1])
+
+
+def test_what_is_no_video_is_said(tmp_path):
+    (tmp_path / "broken.mp4").write_bytes(b"no video")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged" / "1.png").write_bytes(b"no picture")
+    for name, message in (
+        ("missing.mp4", "no such file"),
+        ("broken.mp4", "not a video"),
+        ("empty", "no pictures"),
+        ("damaged", "1.png"),
+    ):
+        with pytest.raises(UserError, match=message):
+            read_video(tmp_path / name)
+    write_mp4(tmp_path / "short.mp4", np.zeros((2, 16, 16, 3), np.uint8), 10)
+    with pytest.raises(UserError, match="no frame number 5"):
+        read_video(tmp_path / "short.mp4", start=5)
+
+
+def test_poses_survive_a_file(tmp_path):
+    joints, visibility = RNG.uniform(0, 99, (4, 13, 2)).astype(np.float32), RNG.integers(0, 2, (4, 13)).astype(np.float32)
+    write_poses(tmp_path / "a.json", joints, visibility, rate=5)
+    np.save(tmp_path / "b.npy", np.concatenate([joints, visibility[..., None]], -1))
+    np.save(tmp_path / "c.npy", joints)
+    for name, expected in (("a.json", visibility), ("b.npy", visibility), ("c.npy", np.ones([4, 13]))):
+        got, seen = read_poses(tmp_path / name)
+        np.testing.assert_allclose(got, joints, atol=0.006)
+        np.testing.assert_array_equal(seen, expected)
+
+
+@pytest.mark.parametrize("content", [b"", b"[1]", b'{"joints": [[1, 2]]}', b'{"joints": "many"}', b"\x93NUMPY"])
+def test_a_file_that_holds_no_poses_is_said(tmp_path, content):
+    for name in ("a.json", "a.npy"):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(UserError, match=name):
+            read_poses(tmp_path / name)
+
+
+# ---------------------------------------------------------------- estimation
+
+
+def test_a_region_is_cut_where_it_lies():
+    frame = np.zeros((40, 60, 3), np.uint8)
+    frame[10:20, 30:40] = 255
+    picture, to_frame = cut(frame, Region(34.5, 14.5, 10), 20)
+    assert picture.mean() > 240
+    np.testing.assert_allclose(to_frame @ [9.5, 9.5, 1], [34.5, 14.5])
+    _, turned = cut(frame, Region(34.5, 14.5, 10, np.pi / 2), 20)
+    np.testing.assert_allclose(turned @ [9.5, 0, 1], [34.5 + 4.75, 14.5], atol=1e-9)  # up in the picture is right in the frame
+
+
+def test_smoothing_trusts_what_was_seen():
+    joints = np.zeros([9, 13, 2], np.float32)
+    joints[:, 0, 0] = np.arange(9)
+    joints[4, 0] = 999
+    scores = np.ones([9, 13], np.float32)
+    scores[4, 0] = 0
+    np.testing.assert_allclose(smooth(joints, scores)[2:7, 0, 0], np.arange(2, 7), atol=0.6)
+
+
+def test_sides_are_named_as_the_image_has_them():
+    joints, visibility = np.zeros([3, 13, 2], np.float32), np.ones([3, 13], np.float32)
+    joints[:, 1], joints[:, 2] = (50, 5), (20, 5)
+    named, _ = name_sides_by_image(joints, visibility)
+    assert named[0, 1, 0] == 20 and named[0, 2, 0] == 50
+    assert np.array_equal(name_sides_by_image(named, visibility)[0], named)
+
+
+class Blind:
+    name, visible_from = "blind", 0.5
+
+    def detect(self, frame):
+        return []
+
+
+def test_nobody_is_an_error():
+    with pytest.raises(UserError, match="sees nobody in 3 frames"):
+        track_person([np.zeros((8, 8, 3), np.uint8)] * 3, Blind())
+
+
+@pytest.fixture(scope="session")
+def estimators(tmp_path_factory):
+    from tests.conftest import _shared
+
+    models = _shared("models")
+    blazepose = models / "blazepose" / "pose_landmark_full.tflite", models / "blazepose" / "pose_detection.tflite"
+    return {"movenet": MoveNet(next((models / "movenet").glob("*.tflite"))), "blazepose": BlazePose(*blazepose)}
+
+
+@pytest.mark.parametrize("name", ["movenet", "blazepose"])
+def test_estimators_find_the_joints_of_a_real_clip(estimators, penn_action, name):
+    from data_prep.penn_action.labels import read_labels
+
+    labels = read_labels(penn_action / "labels" / "0992.mat")
+    frames = read_video(penn_action / "frames" / "0992", count=12).frames
+    track = track_person(frames, estimators[name])
+    joints, visibility = name_sides_by_image(track.joints, track.visibility)
+    side = (labels.boxes[:12, 2:] - labels.boxes[:12, :2]).max(1)[:, None]
+    distance = np.linalg.norm(joints - labels.joints[:12], axis=-1) / side
+    assert (distance < 0.1).mean() > 0.95 and visibility.mean() > 0.9 and (track.people, track.missing) == (1, 0)
+
+
+def test_other_models_are_refused(estimators, tmp_path):
+    from tests.conftest import _shared
+
+    detector = _shared("models") / "blazepose" / "pose_detection.tflite"
+    for build in (lambda: MoveNet(detector), lambda: BlazePose(detector, detector)):
+        with pytest.raises(UserError, match=r"pose_detection\.tflite: not"):
+            build()
+    (tmp_path / "a.tflite").write_bytes(b"no")
+    with pytest.raises(UserError, match="not a TensorFlow Lite model"):
+        MoveNet(tmp_path / "a.tflite")
+
+
+# ---------------------------------------------------------------- both steps
+
+
+def test_the_crop_holds_everybody_visible_and_stays_in_the_frame():
+    joints, visibility = np.zeros([2, 13, 2], np.float32), np.zeros([2, 13], np.float32)
+    joints[0, 1], joints[1, 2], visibility[0, 1], visibility[1, 2] = (20, 30), (60, 110), 1, 1
+    size = np.array([200, 115])
+    assert crop_box(joints, visibility, size, margin=0.1).numpy().tolist() == [12, 22, 68, 115]
+    assert crop_box(joints, 0 * visibility, size, margin=0.0).numpy().tolist() == [0, 0, 200, 115]
+    joints[:] = (199, 114)
+    low_x, low_y, high_x, high_y = crop_box(joints, visibility, size).numpy()
+    assert high_x - low_x >= 16 and high_y - low_y >= 16 and high_x <= 200 and high_y <= 115
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """A pose run and an analogy run, hardly trained: exported, with a summary."""
+    results = tmp_path_factory.mktemp("results")
+    poses = tiny_settings("pose_lstm_residual")
+    small = ("data.image_size=32", "generator.widths=[4, 8]", "generator.work_size=32")
+    paint = load_settings(CONFIGS / "analogy_masked.yaml", SETTINGS, scale="demo", overrides=small)
+    for name, settings in (("poses", poses), ("paint", paint)):
+        keras.utils.set_random_seed(0)
+        folder = results / name / "2026-11-21_120000"
+        system = SYSTEMS[settings.system](settings)
+        system.prepare_training()
+        export_saved_model(system, folder / "saved_model")
+        (folder / "summary.json").write_text(json.dumps({"system": settings.system, "status": "finished"}))
+    return results
+
+
+def scene(count=4):
+    frame = RNG.integers(0, 256, (90, 120, 3), dtype=np.uint8)
+    return frame, RNG.uniform(30, 70, (count, 13, 2)).astype(np.float32), np.ones([count, 13], np.float32)
+
+
+STRANGER = """
+import sys
+import numpy as np
+import tensorflow as tf
+
+folder, inputs, outputs = sys.argv[1:]
+loaded = tf.saved_model.load(folder)
+given = {name: tf.constant(value) for name, value in np.load(inputs).items()}
+np.savez(outputs, **loaded.predict(**given), **{f"s_{k}": v for k, v in loaded.signatures["predict"](**given).items()})
+assert not {"analogy", "pydantic", "typer"} & set(sys.modules)
+"""
+
+
+def test_one_saved_model_of_both_steps(runs, tmp_path):
+    pipeline = Pipeline(newest_run(runs, ("pose_residual",)), newest_run(runs, ("analogy_masked",)))
+    assert pipeline.context == 4 and pipeline.image_size == [32, 32]
+    frame, joints, visibility = scene()
+    given = {"frame": frame, "joints": joints, "visibility": visibility, "action": np.int32(-1), "count": np.int32(9)}
+    expected = pipeline.predict(**{name: tf.constant(value) for name, value in given.items()})
+    assert expected["frames"].shape == (9, 32, 32, 3) and expected["joints"].shape == (9, 13, 2)
+    pipeline.export(tmp_path / "both")
+    np.savez(tmp_path / "given.npz", **given)
+    command = [sys.executable, "-c", STRANGER, tmp_path / "both", tmp_path / "given.npz", tmp_path / "got.npz"]
+    subprocess.run(command, check=True, cwd=tmp_path, env={**os.environ, "PYTHONPATH": ""})
+    got = np.load(tmp_path / "got.npz")
+    for name, value in expected.items():
+        for way in (name, f"s_{name}"):
+            np.testing.assert_allclose(
+                got[way].astype(float), value.numpy().astype(float), atol=1.01 if name == "frames" else 1e-3
+            )
+
+
+def test_runs_that_cannot_do_it_are_refused(runs, tmp_path):
+    with pytest.raises(UserError, match="no finished run of pose_lstm"):
+        newest_run(runs, ("pose_lstm",))
+    with pytest.raises(UserError, match="there is no saved_model"):
+        load_endpoint(tmp_path, "predict", "predict poses")
+    with pytest.raises(UserError, match="does not predict poses"):
+        load_endpoint(newest_run(runs, ("analogy_masked",)), "predict", "predict poses")
+
+
+def predict(*options):
+    command = [sys.executable, ROOT / "experiments" / "predict.py", *options]
+    return subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=300)
+
+
+@pytest.mark.parametrize("full_frame", [False, True])
+def test_a_video_gets_its_future(runs, tmp_path, full_frame):
+    frame, joints, _ = scene(6)
+    write_mp4(tmp_path / "clip.mp4", np.stack([frame] * 8), 10)
+    np.save(tmp_path / "poses.npy", joints)
+    options = ["--poses", tmp_path / "poses.npy", "--context", 6, "--horizon", 7, *["--full-frame"][: int(full_frame)]]
+    done = predict(tmp_path / "clip.mp4", *options, "--results-dir", runs, "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert "predicted frames a second" in done.stdout
+    files = {file.name for file in (tmp_path / "out").iterdir()}
+    assert files == {"prediction.mp4", "prediction.gif", "beside.mp4", "joints.json", "frames"}
+    pictures = read_video(tmp_path / "out" / "frames").frames
+    assert len(pictures) == 7 and (pictures[0].shape == frame.shape) == full_frame
+    stored, seen = read_poses(tmp_path / "out" / "joints.json")
+    assert stored.shape == (13, 13, 2) and seen.all()
+    np.testing.assert_allclose(stored[:6], joints, atol=0.006)
+    assert len(read_video(tmp_path / "out" / "beside.mp4").frames) == 13
+
+
+def test_a_penn_action_clip_with_its_labels(runs, actors, tmp_path):
+    done = predict("0001", "--data-dir", actors, "--horizon", 3, "--results-dir", runs, "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert len(read_video(tmp_path / "out" / "frames").frames) == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["missing.mp4", "--poses", "a.npy"], "no such file"),
+        (["0001"], "--data-dir"),
+        (["clip.mp4", "--poses", "labels"], "no clip of Penn Action"),
+        (["clip.mp4", "--poses", "guess"], "--poses guess"),
+        (["clip.mp4"], "--models"),
+        (["clip.mp4", "--models", "."], "movenet"),
+        (["clip.mp4", "--poses", "a.npy", "--context", "2"], "reads 4 observed"),
+        (["clip.mp4", "--poses", "a.npy", "--start", "6"], "must be observed"),
+        (["clip.mp4", "--poses", "b.npy"], "poses of 2 frames"),
+        (["clip.mp4", "--poses", "a.npy", "--paint-run", "."], "no saved_model"),
+    ],
+)
+def test_a_mistake_is_one_clear_line(runs, tmp_path, monkeypatch, options, message):
+    monkeypatch.chdir(tmp_path)
+    frame, joints, _ = scene(8)
+    write_mp4(tmp_path / "clip.mp4", np.stack([frame] * 8), 10)
+    np.save(tmp_path / "a.npy", joints)
+    np.save(tmp_path / "b.npy", joints[:2])
+    spec = importlib.util.spec_from_file_location("predict", ROOT / "experiments" / "predict.py")
+    spec.loader.exec_module(command := importlib.util.module_from_spec(spec))
+    done = CliRunner().invoke(command.app, [*options, "--results-dir", str(runs), "--out", str(tmp_path / "out")])
+    errors = [line for line in done.stderr.splitlines() if line.startswith("error:")]
+    assert done.exit_code == 2 and len(errors) == 1 and message in errors[0] and "Traceback" not in done.stderr
+    assert not (tmp_path / "out").exists()
