@@ -14,7 +14,7 @@ from data_prep.penn_action.poses import read_pose_clips
 from tests.conftest import CONFIGS
 from tests.poses import pose_settings
 
-POSE_EXPERIMENTS = [name for name in list_experiments(CONFIGS) if name.startswith("pose_")]
+POSE_EXPERIMENTS = [name for name in list_experiments(CONFIGS) if name.startswith(("pose_lstm", "pose_seq2seq"))]
 SHORT = ("data.context=3", "data.horizon=5", "data.min_future=5", "data.min_frames=8", "training.batch_size=4")
 
 

@@ -35,3 +35,21 @@ def measure_poses(
         measured |= {name: (distance[..., of] <= most).mean(-1) for name, most in THRESHOLDS.items()}
     measured = {name: np.where(valid > 0, values, np.nan) for name, values in measured.items()}
     return measured | {f"{name}_start0": values[:1] for name, values in measured.items()}
+
+
+def measure_joints(truth: np.ndarray, prediction: np.ndarray, visibility: np.ndarray) -> dict[str, np.ndarray]:
+    """metric -> [T], NaN for frames with fewer than two visible joints: pck_10, pck_20 and joint_error as above, of the visible
+    joints of each frame, relative to the longer side of the box around them.
+
+    Args: truth, prediction [T, 13, 2] in source pixels; visibility [T, 13].
+    """
+    seen = visibility > 0
+    low = np.where(seen[..., None], truth, np.inf).min(1)
+    high = np.where(seen[..., None], truth, -np.inf).max(1)
+    usable = seen.sum(1) >= 2
+    side = np.where(usable, (high - low).max(-1), np.nan)
+    distance = np.where(seen, np.linalg.norm(prediction - truth, axis=-1), 0.0) / side[:, None]  # [T, 13]
+    count = np.maximum(seen.sum(1), 1)
+    measured = {"joint_error": 100.0 * distance.sum(1) / count}
+    measured |= {f"pck_{round(100 * most)}": ((distance <= most) & seen).sum(1) / count for most in (0.1, 0.2)}
+    return {name: np.where(usable, values, np.nan) for name, values in measured.items()}

@@ -4,12 +4,14 @@ from analogy.settings.analogy_gan import AnalogyGanSettings
 from analogy.settings.analogy_masked import AnalogyMaskedSettings
 from analogy.settings.loading import list_experiments, load_settings, write_settings
 from analogy.settings.pose import PoseLstmSettings, PoseResidualSettings
+from analogy.settings.pose_hourglass import PoseHourglassSettings
 from analogy.settings.sections import Settings
 
 # Which settings each `system:` takes. A new system adds its line here and in `analogy.systems.SYSTEMS`.
 SETTINGS: dict[str, type[Settings]] = {
     "analogy_gan": AnalogyGanSettings,
     "analogy_masked": AnalogyMaskedSettings,
+    "pose_hourglass": PoseHourglassSettings,
     "pose_lstm": PoseLstmSettings,
     "pose_residual": PoseResidualSettings,
 }
@@ -18,6 +20,7 @@ __all__ = [
     "SETTINGS",
     "AnalogyGanSettings",
     "AnalogyMaskedSettings",
+    "PoseHourglassSettings",
     "PoseLstmSettings",
     "PoseResidualSettings",
     "Settings",

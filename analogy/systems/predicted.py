@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from analogy.metrics.frames import measure_frames
-from analogy.metrics.pose import measure_poses
+from analogy.metrics.pose import measure_joints, measure_poses
 from analogy.visualise.panels import heatmap_picture
-from analogy.visualise.skeletons import GREEN, GREY, ORANGE, skeleton_frames
+from analogy.visualise.skeletons import GREEN, GREY, ORANGE, draw_skeleton, skeleton_frames
 
 
 def picture(image: np.ndarray) -> np.ndarray:
@@ -120,5 +120,42 @@ class PredictedPoses(Predicted):
             known = np.concatenate([seen[0], known[:count]])
             frames = skeleton_frames([(truth, truth_seen, GREY), (poses, known, ORANGE)], self.windows["box"][0])
             frames[:k] = columns[0][1][:k]
+            columns.append((title, frames))
+        return columns
+
+
+@dataclass(frozen=True)
+class PredictedJoints(Predicted):
+    """Joints estimated in every frame of a clip, beside the mean training pose.
+
+    frames: uint8 [T, H, W, C]. truth, prediction: [T, 13, 2] in its pixels; truth_visibility, visibility: [T, 13].
+    mean_pose: [13, 2]. scale: [T, 2] source pixels in a pixel, x and y.
+    """
+
+    frames: np.ndarray
+    scale: np.ndarray
+    truth: np.ndarray
+    truth_visibility: np.ndarray
+    prediction: np.ndarray
+    visibility: np.ndarray
+    mean_pose: np.ndarray
+
+    def measure(self):
+        methods = {"prediction": self.prediction, "mean_pose": np.broadcast_to(self.mean_pose, self.truth.shape)}
+        scale, seen = self.scale[:, None], self.truth_visibility
+        return {name: measure_joints(self.truth * scale, joints * scale, seen) for name, joints in methods.items()}
+
+    def columns(self):
+        """True joints and estimated ones over the darkened frames."""
+        columns = []
+        for title, joints, seen, colour in (
+            ("truth", self.truth, self.truth_visibility, GREEN),
+            ("prediction", self.prediction, self.visibility, ORANGE),
+        ):
+            frames = np.repeat(self.frames, 3, -1) if self.frames.shape[-1] == 1 else self.frames.copy()
+            grow = max(1, -(-240 // frames.shape[1]))  # small frames are enlarged, or sticks would hide them
+            frames = frames.repeat(grow, 1).repeat(grow, 2) // 2
+            for frame, pose, known in zip(frames, (joints + 0.5) * grow - 0.5, seen, strict=True):
+                draw_skeleton(frame, pose, known, colour)
             columns.append((title, frames))
         return columns

@@ -1,0 +1,134 @@
+"""Stacked hourglass: a picture -> a heatmap of each joint (Newell, Yang & Deng 2016)."""
+
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+
+from analogy.joints import JOINTS
+
+GROUPS = 8  # group instead of batch normalisation: replicas need not agree on statistics, one picture is enough
+
+
+class Residual(keras.layers.Layer):
+    """Bottleneck with normalisation and ReLU before each convolution: [B, H, W, C] -> [B, H, W, channels]."""
+
+    def __init__(self, channels: int, **kwargs):
+        super().__init__(**kwargs)
+        sizes = ((channels // 2, 1), (channels // 2, 3), (channels, 1))
+        self.norms = [keras.layers.GroupNormalization(GROUPS, name=f"norm{i}") for i in range(3)]
+        self.convolutions = [
+            keras.layers.Conv2D(width, size, padding="same", name=f"conv{i}") for i, (width, size) in enumerate(sizes)
+        ]
+        self.project = keras.layers.Conv2D(channels, 1, name="project")
+
+    def build(self, input_shape):
+        channels = input_shape[-1]
+        for norm, convolution in zip(self.norms, self.convolutions, strict=True):
+            norm.build((*input_shape[:-1], channels))
+            convolution.build((*input_shape[:-1], channels))
+            channels = convolution.filters
+        self.projects = input_shape[-1] != channels
+        if self.projects:
+            self.project.build(input_shape)
+        self.built = True
+
+    def call(self, x):
+        y = x
+        for norm, convolution in zip(self.norms, self.convolutions, strict=True):
+            y = convolution(tf.nn.relu(norm(y)))
+        return y + (self.project(x) if self.projects else x)
+
+
+class Hourglass(keras.layers.Layer):
+    """Down and up again over `depth` octaves, each with a way past: [B, H, W, channels] -> the same shape."""
+
+    def __init__(self, channels: int, depth: int, **kwargs):
+        super().__init__(**kwargs)
+        names = [(part, level) for level in range(depth) for part in ("past", "down", "up")]
+        self.parts = {f"{part}{level}": Residual(channels, name=f"{part}{level}") for part, level in names}
+        self.bottom = Residual(channels, name="bottom")
+        self.depth = depth
+
+    def build(self, input_shape):
+        for part in (*self.parts.values(), self.bottom):
+            part.build((None, None, None, input_shape[-1]))
+        self.built = True
+
+    def call(self, x):
+        past = []
+        for level in range(self.depth):
+            past.append(self.parts[f"past{level}"](x))
+            x = self.parts[f"down{level}"](tf.nn.max_pool2d(x, 2, 2, "VALID"))
+        x = self.bottom(x)
+        for level in reversed(range(self.depth)):
+            x = self.parts[f"up{level}"](x)
+            x = past[level] + tf.repeat(tf.repeat(x, 2, 1), 2, 2)
+        return x
+
+
+class StackedHourglass(keras.Model):
+    """Pictures [B, H, W, C] in -1..1 -> heatmaps [S, B, H / stride, W / stride, 13] of every stack, about 0..1.
+
+    Args:
+        channels: of all features. stacks: S. depth: octaves of an hourglass. stride: 2 or 4, of the first layers.
+    """
+
+    def __init__(self, *, channels: int, stacks: int, depth: int, stride: int, name: str = "hourglass"):
+        super().__init__(name=name)
+        self.stride = stride
+        self.first = keras.layers.Conv2D(channels // 2, 7, 2, padding="same", name="first")
+        self.stem = [Residual(channels, name=f"stem{i}") for i in range(2)]
+        self.hourglasses = [Hourglass(channels, depth, name=f"hourglass{i}") for i in range(stacks)]
+        self.features = [Residual(channels, name=f"features{i}") for i in range(stacks)]
+        self.norms = [keras.layers.GroupNormalization(GROUPS, name=f"norm{i}") for i in range(stacks)]
+        # Heatmaps are nearly empty everywhere: so is what an untrained network gives.
+        empty = {"kernel_initializer": keras.initializers.RandomNormal(0.0, 1e-3), "dtype": "float32"}
+        self.heads = [keras.layers.Conv2D(JOINTS, 1, name=f"head{i}", **empty) for i in range(stacks)]
+        # What a stack hands to the next: its features, and its heatmaps.
+        self.features_back = [keras.layers.Conv2D(channels, 1, name=f"features_back{i}") for i in range(stacks - 1)]
+        self.heatmaps_back = [keras.layers.Conv2D(channels, 1, name=f"heatmaps_back{i}") for i in range(stacks - 1)]
+
+    def build(self, input_shape):
+        channels = 2 * self.first.filters
+        self.first.build(input_shape)
+        features = (None, None, None, channels)
+        self.stem[0].build((None, None, None, self.first.filters))
+        self.stem[1].build(features)
+        for layer in (*self.hourglasses, *self.features, *self.norms, *self.heads, *self.features_back):
+            layer.build(features)
+        for layer in self.heatmaps_back:
+            layer.build((None, None, None, JOINTS))
+        self.built = True
+
+    def call(self, image):
+        x = self.stem[0](tf.nn.relu(self.first(tf.cast(image, self.compute_dtype))))
+        if self.stride == 4:
+            x = tf.nn.max_pool2d(x, 2, 2, "VALID")
+        x = self.stem[1](x)
+        heatmaps = []
+        for index, head in enumerate(self.heads):
+            y = tf.nn.relu(self.norms[index](self.features[index](self.hourglasses[index](x))))
+            heatmaps.append(head(y))
+            if index < len(self.features_back):
+                x += self.features_back[index](y) + self.heatmaps_back[index](tf.cast(heatmaps[-1], self.compute_dtype))
+        return tf.stack(heatmaps)
+
+
+def read_heatmaps(heatmaps, stride: int):
+    """Heatmaps [B, h, w, J] -> joints [B, J, 2] in pixels of the picture, x then y, and their peaks' heights [B, J].
+
+    A joint is the centre of mass of the 3 x 3 pixels about the peak.
+    """
+    height, width = heatmaps.shape[1], heatmaps.shape[2]
+    flat = tf.reshape(tf.transpose(heatmaps, [0, 3, 1, 2]), [-1, heatmaps.shape[3], height * width])
+    peak = tf.argmax(flat, -1, tf.int32)  # [B, J]
+    row, column = peak // width, peak % width
+    y, x = (tf.range(size, dtype=tf.float32) for size in (height, width))
+    near_y = tf.cast(tf.abs(y - tf.cast(row, tf.float32)[..., None]) <= 1.0, tf.float32)  # [B, J, h]
+    near_x = tf.cast(tf.abs(x - tf.cast(column, tf.float32)[..., None]) <= 1.0, tf.float32)  # [B, J, w]
+    weights = tf.reshape(tf.maximum(flat, 1e-6), [-1, heatmaps.shape[3], height, width])
+    weights *= near_y[..., None] * near_x[..., None, :]
+    total = tf.reduce_sum(weights, [2, 3])
+    at = [tf.reduce_sum(weights * place, [2, 3]) / total for place in (x, y[:, None])]
+    return (tf.stack(at, -1) + 0.5) * stride - 0.5, tf.reduce_max(flat, -1)
