@@ -13,6 +13,7 @@ from analogy.errors import UserError
 from analogy.export import write_saved_model
 from analogy.joints import JOINTS
 
+POSE_SYSTEMS, PAINT_SYSTEMS = ("pose_residual", "pose_lstm"), ("analogy_masked", "analogy_gan")
 UNKNOWN_ACTION = -1
 MARGIN = 0.15  # of the person's extent, on every side of the crop: joints lie within the body
 SMALLEST_CROP = 16.0  # pixels
@@ -81,6 +82,7 @@ class Pipeline(tf.Module):
         )
         self.forecast = tf.function(self._forecast, reduce_retracing=True)
         self.paint = tf.function(self._paint, reduce_retracing=True)
+        self.view = tf.function(self._view, reduce_retracing=True)
 
     def _predict(self, frame, joints, visibility, action, count):
         """The last observed frame [H, W, 3] and k observed poses -> `count` future frames [count, h, w, C] of the crop `box`
@@ -98,19 +100,23 @@ class Pipeline(tf.Module):
         predicted = self.poses.predict(**{name: value[None] for name, value in given.items()}, count=count)
         return predicted["joints"][0], predicted["visibility"][0]
 
+    def _view(self, frame, box):
+        """The crop `box` of a frame as the painter sees it: uint8 [h, w, C]."""
+        x_min, y_min, x_max, y_max = tf.unstack(box)
+        picture = tf.image.resize(frame[y_min:y_max, x_min:x_max], self.image_size, antialias=True)
+        if self.channels == 1:
+            picture = tf.image.rgb_to_grayscale(picture)
+        return tf.ensure_shape(tf.saturate_cast(tf.round(picture), tf.uint8), [*self.image_size, self.channels])
+
     def _paint(self, frame, joints, visibility, next_joints, next_visibility, box):
         """Paint the poses [T, 13, 2] into the crop `box` of a frame with its own pose: uint8 [T, h, w, C]."""
         x_min, y_min, x_max, y_max = tf.unstack(box)
         crop = tf.cast(tf.stack([x_max - x_min, y_max - y_min]), tf.float32)
-        picture = tf.image.resize(frame[y_min:y_max, x_min:x_max], self.image_size, antialias=True)
-        if self.channels == 1:
-            picture = tf.image.rgb_to_grayscale(picture)
-        picture = tf.ensure_shape(tf.saturate_cast(tf.round(picture), tf.uint8), [*self.image_size, self.channels])
         height, width = self.image_size
         scale = tf.constant([width, height], tf.float32) / crop
         origin = tf.cast(tf.stack([x_min, y_min]), tf.float32)
         return self.painter.generate_clip(
-            frame=picture[None],
+            frame=self._view(frame, box)[None],
             joints=((joints - origin) * scale)[None],
             visibility=visibility[None],
             next_joints=(next_joints - origin) * scale,

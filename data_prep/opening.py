@@ -6,7 +6,7 @@ import logging
 import os
 from pathlib import Path
 
-from analogy.settings.sections import DataSettings, FrameDataSettings, Settings
+from analogy.settings.sections import FrameDataSettings, Settings
 
 log = logging.getLogger("analogy")
 
@@ -16,20 +16,22 @@ def open_dataset(settings: Settings):
 
     Raises UserError.
     """
-    data = settings.data
-    cache = Path(data.cache or os.environ.get("ANALOGY_CACHE") or Path.home() / ".cache" / "analogy").expanduser()
-    source = _source(data, cache)
+    data, cache = settings.data, cache_folder(settings.data.cache)
+    source = Path(data.folder) if data.folder else synthetic_actors(cache)
     clips = (_open_clips if isinstance(data, FrameDataSettings) else _open_poses)(source, cache, settings)
     log.info("%s: %d train and %d test clips", data.dataset, len(clips.train), len(clips.test))
     return clips
 
 
-def _source(data: DataSettings, cache: Path) -> Path:
-    """The folder in Penn Action's layout; synthetic_actors are rendered into the cache."""
+def cache_folder(given: str | None = None) -> Path:
+    """Where prepared data lie: the given folder, $ANALOGY_CACHE, or ~/.cache/analogy."""
+    return Path(given or os.environ.get("ANALOGY_CACHE") or Path.home() / ".cache" / "analogy").expanduser()
+
+
+def synthetic_actors(cache: Path) -> Path:
+    """The folder of synthetic_actors, in Penn Action's layout; rendered into the cache once."""
     from data_prep.synthetic_actors import VERSION, write_synthetic_actors
 
-    if data.folder:
-        return Path(data.folder)
     source = cache / "synthetic_actors" / f"version-{VERSION}-seed-0"
     if not source.exists():
         log.info("rendering synthetic_actors into %s", source)

@@ -25,11 +25,7 @@ from analogy.data.video import Video, read_video, write_pictures
 from analogy.errors import UserError
 
 RESULTS = Path(__file__).parent.parent / "results"
-POSE_SYSTEMS, PAINT_SYSTEMS = ("pose_lstm", "pose_residual"), ("analogy_masked", "analogy_gan")
-ESTIMATORS = {
-    "movenet": ["*movenet*singlepose*.tflite"],
-    "blazepose": ["*pose_landmark*.tflite", "*pose_detection*.tflite"],
-}
+ESTIMATORS = ("movenet", "blazepose")
 GIF_SIDE = 400  # pixels
 AT_ONCE = 16  # frames painted between two movements of the progress bar
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -101,7 +97,7 @@ class Prediction(NamedTuple):
 
 
 def _open_pipeline(pose_run: Path | None, paint_run: Path | None, results: Path, export: Path | None):
-    from analogy.inference import Pipeline, newest_run
+    from analogy.inference import PAINT_SYSTEMS, POSE_SYSTEMS, Pipeline, newest_run
 
     pose_run = pose_run or newest_run(results, POSE_SYSTEMS)
     paint_run = paint_run or newest_run(results, PAINT_SYSTEMS)
@@ -175,17 +171,9 @@ def _estimator(poses: str, models: Path | None, unlabelled: str | None):
         if poses != "labels" and Path(poses).suffix not in (".json", ".npy"):
             raise UserError(f"--poses {poses}: choose labels, {', '.join(ESTIMATORS)}, or a .json or .npy file")
         return None
-    from analogy.estimation.tflite import BlazePose, MoveNet
+    from analogy.estimation.tflite import open_estimator
 
-    if models is None:
-        raise UserError(f"--poses {poses} needs --models, the folder in which {' and '.join(ESTIMATORS[poses])} lie")
-    files = []
-    for pattern in ESTIMATORS[poses]:
-        found = sorted(models.rglob(pattern))
-        if not found:
-            raise UserError(f"--models {models}: there is no {pattern} in it; docs/poses.md says where to get it")
-        files.append(found[0])
-    return {"movenet": MoveNet, "blazepose": BlazePose}[poses](*files)
+    return open_estimator(poses, models)
 
 
 def _estimated(estimator, frames: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

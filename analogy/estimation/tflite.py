@@ -201,3 +201,24 @@ def _overlap(a: np.ndarray, b: np.ndarray) -> float:
     low, high = np.maximum(a[:2], b[:2]), np.minimum(a[2:], b[2:])
     common = np.prod(np.maximum(high - low, 0.0))
     return float(common / (np.prod(a[2:] - a[:2]) + np.prod(b[2:] - b[:2]) - common + 1e-9))
+
+
+# Patterns of the official file names, in the order of the constructor's arguments.
+ESTIMATORS = {
+    "movenet": (MoveNet, ("*movenet*singlepose*.tflite",)),
+    "blazepose": (BlazePose, ("*pose_landmark*.tflite", "*pose_detection*.tflite")),
+}
+
+
+def open_estimator(name: str, models: Path | None):
+    """The estimator of this name, from its files anywhere below the folder `models`. Raises UserError."""
+    build, patterns = ESTIMATORS[name]
+    if models is None:
+        raise UserError(f"--poses {name} needs --models, the folder in which {' and '.join(patterns)} lie")
+    files = []
+    for pattern in patterns:
+        found = sorted(Path(models).rglob(pattern))
+        if not found:
+            raise UserError(f"--models {models}: there is no {pattern} in it; docs/poses.md says where to get it")
+        files.append(found[0])
+    return build(*files)

@@ -40,7 +40,8 @@ class PredictedClip(Predicted):
     """Predicted frames, beside the truth and the baseline that costs nothing.
 
     truth, prediction, baseline: uint8 [T, H, W, 1|3], predicted frames only; baseline_name: for example "copy_reference".
-    given: uint8 [k, H, W, 1|3], the observed frames. extra: further columns for the video, as long as `truth`.
+    given: uint8 [k, H, W, 1|3], the observed frames. extra: further columns for the video, as long as `truth`; others: what
+    further methods predicted, measured and shown.
     regions: the body's area in the reference frame ("old") and in the true frame ("new"), bool [T, H, W]; or nothing.
     """
 
@@ -50,10 +51,11 @@ class PredictedClip(Predicted):
     baseline: np.ndarray
     baseline_name: str
     extra: dict[str, np.ndarray] = field(default_factory=dict)
+    others: dict[str, np.ndarray] = field(default_factory=dict)
     regions: dict[str, np.ndarray] = field(default_factory=dict)
 
     def measure(self):
-        methods = {"prediction": self.prediction, self.baseline_name: self.baseline}
+        methods = {"prediction": self.prediction, self.baseline_name: self.baseline, **self.others}
         return {name: measure_frames(self.truth, frames, self.regions) for name, frames in methods.items()}
 
     def columns(self):
@@ -64,7 +66,8 @@ class PredictedClip(Predicted):
         for name, pictures in self.extra.items():
             coloured = np.stack([picture(one) for one in pictures])
             columns.append((name, np.concatenate([np.repeat(coloured[:1], len(observed), 0), coloured])))
-        columns.append(("prediction", np.concatenate([observed, self.prediction])))
+        for name, frames in {"prediction": self.prediction, **self.others}.items():
+            columns.append((name.replace("_", " "), np.concatenate([observed, frames])))
         columns.append(("|difference|", np.concatenate([np.zeros_like(observed), difference])))
         return columns
 

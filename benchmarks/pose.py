@@ -1,0 +1,78 @@
+"""Updates per second of pose_lstm: TensorFlow's one-kernel LSTM (ours), a plain loop over the steps, Keras' layer."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import keras
+import numpy as np
+import tensorflow as tf
+from common import parser, time_alternately
+
+from analogy.models.pose_lstm import Lstm, PoseLstm
+
+CONTEXT, HORIZON, VALUES = 15, 45, 26
+
+
+class PlainLstm(Lstm):
+    """The same weights and formula, step by step: what one writes first."""
+
+    def call(self, inputs, cell, hidden):
+        states = []
+        for x in tf.unstack(inputs):
+            i, g, f, o = tf.split(tf.concat([x, hidden], -1) @ self.kernel + self.bias, 4, -1)
+            cell = tf.sigmoid(f + 1.0) * cell + tf.sigmoid(i) * tf.tanh(g)
+            hidden = tf.sigmoid(o) * tf.tanh(cell)
+            states.append(hidden)
+        return tf.stack(states), cell, hidden
+
+
+class KerasLstm(keras.layers.LSTM):
+    """Keras' layer behind our interface."""
+
+    def __init__(self, units: int, **kwargs):
+        super().__init__(units, return_sequences=True, return_state=True, **kwargs)
+
+    def build(self, input_shape):
+        if not self.built:
+            super().build(input_shape)
+
+    def call(self, inputs, cell, hidden):
+        states, h, c = super().call(tf.transpose(inputs, [1, 0, 2]), initial_state=[hidden, cell])
+        return tf.transpose(states, [1, 0, 2]), c, h
+
+
+def make_step(layer: type, units: int, batch: int):
+    """One update of pose_lstm on random poses, with this kind of layer."""
+    keras.utils.set_random_seed(0)
+    network = PoseLstm(values=VALUES, units=units, head=(100,), hand_over="output")
+    network.encoder = network.decoder = [layer(units, name="cell")]
+    network.build((None, CONTEXT, VALUES))
+    optimizer = keras.optimizers.Adam(5e-4)
+    optimizer.build(network.trainable_variables)
+    poses = tf.constant(0.1 * np.random.default_rng(0).normal(size=(batch, CONTEXT + HORIZON, VALUES)), tf.float32)
+
+    @tf.function
+    def step():
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(tf.square(network(poses[:, :CONTEXT], horizon=HORIZON) - poses[:, CONTEXT:]))
+        optimizer.apply(tape.gradient(loss, network.trainable_variables), network.trainable_variables)
+        return loss
+
+    return lambda: step().numpy()
+
+
+def main() -> None:
+    o = parser(__doc__, units=1024, batch=42, repeats=5).parse_args()
+    ways = {"plain loop": PlainLstm, "Keras' LSTM": KerasLstm, "ours, one kernel": Lstm}
+    medians = time_alternately({name: make_step(layer, o.units, o.batch) for name, layer in ways.items()}, o.repeats)
+    slowest = medians["plain loop"]
+    print(f"{o.units} units, batch {o.batch}, {CONTEXT} + {HORIZON} steps, float32")
+    for name, seconds in medians.items():
+        print(f"{name:18} {1 / seconds:7.2f} updates/s   {slowest / seconds:5.2f} x the plain loop")
+
+
+if __name__ == "__main__":
+    main()
