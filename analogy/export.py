@@ -8,6 +8,8 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from analogy.errors import UserError
+
 
 def export_saved_model(system, folder: Path) -> None:
     """Write the system's endpoints as signatures and as methods of the loaded object; replaces an older export.
@@ -26,10 +28,38 @@ def export_saved_model(system, folder: Path) -> None:
 
 
 def write_saved_model(module: tf.Module, endpoints: dict, folder: Path) -> None:
-    """Write a module with its tf.functions `endpoints` as signatures, as a whole or not at all."""
+    """Write a module with its tf.functions `endpoints` as signatures, as a whole or not at all; replaces an older SavedModel.
+
+    Raises:
+        UserError: the folder holds something else, or cannot be written.
+    """
+    folder = folder.absolute()
+    if folder.exists() and not (folder / "saved_model.pb").is_file() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError(f"{folder}: holds something that is not a SavedModel; name a folder that does not exist yet")
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.parent.mkdir(parents=True, exist_ok=True)
-    tf.saved_model.save(module, str(partial), signatures={n: f.get_concrete_function() for n, f in endpoints.items()})
+    try:
+        tf.saved_model.save(module, str(partial), signatures={n: f.get_concrete_function() for n, f in endpoints.items()})
+    except tf.errors.OpError as error:
+        raise UserError(
+            f"{folder}: the SavedModel cannot be written ({str(error).splitlines()[0]}); make room there"
+        ) from error
     shutil.rmtree(folder, ignore_errors=True)
     os.replace(partial, folder)
+
+
+def load_endpoint(run: Path, endpoint: str, purpose: str):
+    """The SavedModel of a run, which must have this endpoint. Raises UserError."""
+    folder = run if (run / "saved_model.pb").is_file() else run / "saved_model"
+    if not (folder / "saved_model.pb").is_file():
+        raise UserError(f"{run}: there is no saved_model in it; name the folder of a finished run")
+    try:
+        loaded = tf.saved_model.load(str(folder))
+    except (OSError, ValueError, tf.errors.OpError) as error:
+        raise UserError(f"{folder}: cannot be loaded ({str(error).splitlines()[0]}); export the run again") from error
+    if endpoint not in getattr(loaded, "signatures", {}):
+        raise UserError(
+            f"{run}: this run does not {purpose}: its SavedModel offers {', '.join(loaded.signatures) or 'nothing'}"
+        )
+    return loaded

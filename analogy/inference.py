@@ -10,8 +10,9 @@ from pathlib import Path
 import tensorflow as tf
 
 from analogy.errors import UserError
-from analogy.export import write_saved_model
+from analogy.export import load_endpoint, write_saved_model
 from analogy.joints import JOINTS
+from analogy.settings.loading import parse_yaml
 
 POSE_SYSTEMS, PAINT_SYSTEMS = ("pose_residual", "pose_lstm"), ("analogy_masked", "analogy_gan")
 UNKNOWN_ACTION = -1
@@ -31,24 +32,17 @@ def newest_run(results: Path, systems: tuple[str, ...]) -> Path:
     raise UserError(f"{results}: there is no finished run of {' or '.join(systems)}; train one, or name one")
 
 
-def load_endpoint(run: Path, endpoint: str, purpose: str):
-    """The SavedModel of a run, which must have this endpoint. Raises UserError."""
-    folder = run if (run / "saved_model.pb").is_file() else run / "saved_model"
-    if not (folder / "saved_model.pb").is_file():
-        raise UserError(f"{run}: there is no saved_model in it; name the folder of a finished run")
-    try:
-        loaded = tf.saved_model.load(str(folder))
-    except (OSError, ValueError, tf.errors.OpError) as error:
-        raise UserError(f"{folder}: cannot be loaded ({str(error).splitlines()[0]}); export the run again") from error
-    if endpoint not in getattr(loaded, "signatures", {}):
-        raise UserError(
-            f"{run}: this run does not {purpose}: its SavedModel offers {', '.join(loaded.signatures) or 'nothing'}"
-        )
-    return loaded
-
-
 def _shape_of(loaded, endpoint: str, name: str) -> list[int]:
     return loaded.signatures[endpoint].structured_input_signature[1][name].shape.as_list()
+
+
+def _crop_setting(run: Path) -> str:
+    """`data.crop` of a run; a SavedModel without its run is taken for one of crops."""
+    for folder in (run, run.parent):
+        if (folder / "settings.yaml").is_file():
+            settings = parse_yaml((folder / "settings.yaml").read_text(encoding="utf-8"), str(folder / "settings.yaml"))
+            return settings["data"]["crop"]
+    return "consistent"
 
 
 class Pipeline(tf.Module):
@@ -67,7 +61,11 @@ class Pipeline(tf.Module):
         super().__init__()
         self.poses = load_endpoint(pose_run, "predict", "predict poses")
         self.painter = load_endpoint(paint_run, "generate_clip", "paint frames")
-        self.context = _shape_of(self.poses, "predict", "joints")[1]
+        joints = _shape_of(self.poses, "predict", "joints")
+        if len(joints) != 4:
+            raise UserError(f"{pose_run}: this SavedModel is both steps already; name the run of a pose predictor")
+        self.context = joints[1]
+        self.whole_frames = _crop_setting(paint_run) == "full"
         _, *self.image_size, self.channels = _shape_of(self.painter, "generate_clip", "frame")
         k = self.context
         self.predict = tf.function(
@@ -83,13 +81,14 @@ class Pipeline(tf.Module):
         self.forecast = tf.function(self._forecast, reduce_retracing=True)
         self.paint = tf.function(self._paint, reduce_retracing=True)
         self.view = tf.function(self._view, reduce_retracing=True)
+        self.crop = tf.function(self._crop, reduce_retracing=True)
 
     def _predict(self, frame, joints, visibility, action, count):
         """The last observed frame [H, W, 3] and k observed poses -> `count` future frames [count, h, w, C] of the crop `box`
         [4] (x_min, y_min, x_max, y_max), and future joints [count, 13, 2] with their visibility [count, 13]."""
         size = tf.gather(tf.shape(frame), [1, 0])  # width, height
         future, seen = self._forecast(joints, visibility, size, action, count)
-        box = crop_box(tf.concat([joints, future], 0), tf.concat([visibility, seen], 0), size)
+        box = self._crop(tf.concat([joints, future], 0), tf.concat([visibility, seen], 0), size)
         frames = self._paint(frame, joints[-1], visibility[-1], future, seen, box)
         return {"frames": frames, "joints": future, "visibility": seen, "box": box}
 
@@ -99,6 +98,11 @@ class Pipeline(tf.Module):
         given = {"joints": joints, "visibility": visibility, "box": box, "size": tf.cast(size, tf.float32), "action": action}
         predicted = self.poses.predict(**{name: value[None] for name, value in given.items()}, count=count)
         return predicted["joints"][0], predicted["visibility"][0]
+
+    def _crop(self, joints, visibility, size):
+        """What is painted, as the painter was trained: the whole frame, or the box around all poses. int32 [4]."""
+        whole = tf.concat([tf.zeros_like(size), size], 0)
+        return whole if self.whole_frames else crop_box(joints, visibility, size)
 
     def _view(self, frame, box):
         """The crop `box` of a frame as the painter sees it: uint8 [h, w, C]."""

@@ -61,9 +61,13 @@ class Judged:
         from analogy.systems.predicted import PredictedClip
 
         pipeline, k = self.pipeline, self.pipeline.context
-        count = min(self.horizon, clip.frames - k)
-        frames = read_video(self.source / "frames" / clip.id, count=k + count).frames
-        box = np.array(padded_box(clip.union_box, PADDING, *frames[0].shape[:2]), np.int32)
+        frames = read_video(self.source / "frames" / clip.id, count=k + self.horizon).frames[: clip.frames]
+        count = len(frames) - k
+        if count < 1:
+            raise UserError(f"clip {clip.id}: {len(frames)} frames with labels, but {k} are observed; leave it out of --clips")
+        height, width = frames[0].shape[:2]
+        box = padded_box(clip.union_box, PADDING, height, width)
+        box = np.array((0, 0, width, height) if pipeline.whole_frames else box, np.int32)
         seen = np.stack([pipeline.view(frame, box).numpy() for frame in frames])
         joints, visibility = clip.joints[: k + count], clip.visibility[: k + count]
         others = {"true_poses": self._paint(frames, joints[k - 1 :], visibility[k - 1 :], box)}
@@ -136,6 +140,9 @@ def main(
         pipeline = Pipeline(pose_run, paint_run)
         source = data_dir or synthetic_actors(cache_folder())
         chosen = _choose(source, clips, clips_per_action, pipeline.context)
+        seen = _trained_on(pose_run, source) | _trained_on(paint_run, source)
+        if leaked := [clip.id for clip in chosen if clip.id in seen or (clip.split == "train" and None in seen)]:
+            print(f"NOT held out, a run was trained on them: {', '.join(leaked)}")
         print(f"open {_evaluate(Judged(pipeline, source, estimator, horizon), chosen, pose_run, paint_run, results_dir)}")
     except (UserError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -161,6 +168,20 @@ def _choose(source: Path, clips: str | None, per_action: int, context: int) -> l
     return long
 
 
+def _trained_on(run: Path, source: Path) -> set[str | None]:
+    """The clips of `source` that a run was trained on; None stands for the dataset's training half."""
+    from analogy.data.selection import read_split_file
+    from analogy.settings.loading import parse_yaml
+
+    stored = run / "settings.yaml"
+    data = parse_yaml(stored.read_text(encoding="utf-8"), str(stored))["data"] if stored.is_file() else {}
+    rendered = "synthetic_actors" in source.parts
+    if not data or rendered != (data["dataset"] == "synthetic_actors"):
+        return set()
+    clips = data["train_clips"]
+    return {None} if clips is None else set(clips) if isinstance(clips, list) else set(read_split_file(Path(clips)))
+
+
 def _evaluate(judged: Judged, clips: list, pose_run: Path, paint_run: Path, results: Path) -> Path:
     """A run folder results/pipeline/DATE_TIME like any other. Returns its page."""
     from analogy.training.evaluate import evaluate
@@ -169,11 +190,10 @@ def _evaluate(judged: Judged, clips: list, pose_run: Path, paint_run: Path, resu
 
     began, folder = time.monotonic(), RunFolder.create(results, "pipeline")
     try:
+        folder.update_summary(experiment="pipeline", system="pipeline", status="failed")
         figures = evaluate(judged, clips, folder, frames_per_second=10)
         folder.update_summary(
             **figures,
-            experiment="pipeline",
-            system="pipeline",
             status="finished",
             dataset=judged.source.name,
             summary="Both steps joined: observed poses, predicted poses, painted frames",

@@ -6,6 +6,7 @@ python experiments/predict.py VIDEO --poses movenet --models FOLDER
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -37,7 +38,7 @@ def main(
         str, typer.Argument(help="A video file, a folder of pictures, or with --data-dir a Penn Action clip (0050).")
     ],
     poses: Annotated[
-        str, typer.Option(help="labels (of a Penn Action clip), movenet, blazepose, or a .json or .npy file.")
+        str, typer.Option(help="labels, movenet, blazepose, a run of pose_hourglass, or a .json or .npy file.")
     ] = "",
     models: Annotated[Path | None, typer.Option(help="Folder in which the estimators' .tflite files lie.")] = None,
     data_dir: Annotated[Path | None, typer.Option(envvar="ANALOGY_DATA_DIR", help="Penn Action, for clips by number.")] = None,
@@ -53,6 +54,7 @@ def main(
 ) -> None:
     try:
         clip = _clip(source, data_dir)
+        folder = _output_folder(out or results_dir / "predictions" / _name(source, start))
         poses = poses or ("labels" if clip else "movenet")
         estimator = _estimator(poses, models, source if clip is None else None)
         seconds: dict[str, float] = {}
@@ -75,7 +77,6 @@ def main(
                 f"{source}: the person is not seen in frame {start + observed - 1}, the last observed; choose another --start"
             )
         prediction = _predict(pipeline, video.frames[observed - 1], *known, horizon, seconds)
-        folder = out or results_dir / "predictions" / Path(source).stem
         with _timed(seconds, "write"):
             _write(folder, video, prediction, full_frame)
         said = ", ".join(f"{stage} {taken:.1f} s" for stage, taken in seconds.items())
@@ -111,13 +112,13 @@ def _open_pipeline(pose_run: Path | None, paint_run: Path | None, results: Path,
 
 def _predict(pipeline, reference, joints, visibility, horizon: int, seconds: dict[str, float]) -> Prediction:
     """From the observed poses and the last observed frame."""
-    from analogy.inference import UNKNOWN_ACTION, crop_box
+    from analogy.inference import UNKNOWN_ACTION
 
     k, size = pipeline.context, np.array(reference.shape[1::-1], np.int32)
     with _timed(seconds, "poses"):
         future, seen = pipeline.forecast(joints[-k:], visibility[-k:], size, np.int32(UNKNOWN_ACTION), np.int32(horizon))
     every, known = np.concatenate([joints, future]), np.concatenate([visibility, seen])
-    box = crop_box(every[-horizon - k :], known[-horizon - k :], size).numpy()
+    box = pipeline.crop(every[-horizon - k :], known[-horizon - k :], size).numpy()
     painted = []
     with _timed(seconds, "frames"):
         for first in track(range(0, horizon, AT_ONCE), "painting", disable=not sys.stdout.isatty()):
@@ -167,13 +168,19 @@ def _estimator(poses: str, models: Path | None, unlabelled: str | None):
         raise UserError(
             f"--poses labels: {unlabelled} is no clip of Penn Action; name its number, and the dataset with --data-dir"
         )
-    if poses not in ESTIMATORS:
-        if poses != "labels" and Path(poses).suffix not in (".json", ".npy"):
-            raise UserError(f"--poses {poses}: choose labels, {', '.join(ESTIMATORS)}, or a .json or .npy file")
-        return None
-    from analogy.estimation.tflite import open_estimator
+    if poses in ESTIMATORS:
+        from analogy.estimation.tflite import open_estimator
 
-    return open_estimator(poses, models)
+        return open_estimator(poses, models)
+    if Path(poses).is_dir():
+        from analogy.estimation.hourglass import Hourglass
+
+        return Hourglass(Path(poses))
+    if poses != "labels" and Path(poses).suffix not in (".json", ".npy"):
+        raise UserError(
+            f"--poses {poses}: choose labels, {', '.join(ESTIMATORS)}, a run of pose_hourglass, a .json or .npy file"
+        )
+    return None
 
 
 def _estimated(estimator, frames: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -207,34 +214,57 @@ def _given(poses: str, clip: Path | None, data_dir: Path | None, start: int, obs
 # ---------------------------------------------------------------- what is written
 
 
+def _name(source: str, start: int) -> str:
+    """A folder's name that tells sources apart: frames/ of two clips have the same name, their parents have not."""
+    path = Path(source).resolve() if Path(source).exists() else Path(source)
+    name = f"{path.parent.name}_{path.name}" if path.is_dir() else path.stem
+    return f"{name}_from_{start}" if start else name
+
+
+def _output_folder(folder: Path) -> Path:
+    """Refuse a folder that holds something else than an earlier prediction."""
+    if folder.exists() and not (folder / "joints.json").is_file() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError(f"{folder}: holds something else than a prediction; choose another --out")
+    return folder
+
+
 def _write(folder: Path, video: Video, prediction: Prediction, full_frame: bool) -> None:
-    """prediction.mp4 and .gif, frames/, joints.json, and beside.mp4: truth where there is one, poses, prediction."""
+    """prediction.mp4 and .gif, frames/, joints.json, and beside.mp4 (truth if there is one, poses, prediction): all or none."""
     from analogy.visualise.video import side_by_side, write_gif, write_mp4
 
     observed = len(prediction.joints) - len(prediction.frames)
     x_min, y_min, x_max, y_max = prediction.box
-    whole = np.repeat(video.frames[observed - 1][None], len(prediction.frames), 0)
-    for frame, crop in zip(whole, prediction.frames, strict=True):
-        crop = cv2.resize(crop, (x_max - x_min, y_max - y_min), interpolation=cv2.INTER_LINEAR)
-        frame[y_min:y_max, x_min:x_max] = crop if crop.ndim == 3 else crop[..., None]
     view = (slice(None), slice(None)) if full_frame else (slice(y_min, y_max), slice(x_min, x_max))
-    shown = whole[(slice(None), *view)]
+    shown = np.stack([_pasted(video.frames[observed - 1], frame, prediction.box)[view] for frame in prediction.frames])
 
-    folder.mkdir(parents=True, exist_ok=True)
-    write_mp4(folder / "prediction.mp4", shown, video.rate)
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    write_mp4(partial / "prediction.mp4", shown, video.rate)
     small = min(1.0, GIF_SIDE / max(shown.shape[1:3]))  # a large GIF takes minutes to write, and no one can send it
     gif = [cv2.resize(frame, None, fx=small, fy=small, interpolation=cv2.INTER_AREA) for frame in shown] if small < 1 else shown
-    write_gif(folder / "prediction.gif", np.stack(gif), video.rate)
-    write_pictures(folder / "frames", shown)
+    write_gif(partial / "prediction.gif", np.stack(gif), video.rate)
+    write_pictures(partial / "frames", shown)
     facts = {"observed_frames": observed, "box": prediction.box, "frames_per_second": video.rate}
-    write_poses(folder / "joints.json", prediction.joints, prediction.visibility, **facts)
+    write_poses(partial / "joints.json", prediction.joints, prediction.visibility, **facts)
 
     given = [frame[view] for frame in video.frames]
     columns = [("poses", _drawn(video, prediction, view)), ("prediction", np.stack([*given[:observed], *shown]))]
     if len(given) > observed:
         black = [np.zeros_like(given[0])] * (len(prediction.joints) - len(given))
         columns.insert(0, ("truth", np.stack(given + black)))
-    write_mp4(folder / "beside.mp4", side_by_side(columns), video.rate)
+    write_mp4(partial / "beside.mp4", side_by_side(columns), video.rate)
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.rename(folder)
+
+
+def _pasted(frame: np.ndarray, crop: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
+    """A copy of the frame [H, W, 3] with a painted crop [h, w, C] in its box."""
+    x_min, y_min, x_max, y_max = box
+    crop = cv2.resize(crop, (x_max - x_min, y_max - y_min), interpolation=cv2.INTER_LINEAR)
+    whole = frame.copy()
+    whole[y_min:y_max, x_min:x_max] = crop if crop.ndim == 3 else crop[..., None]
+    return whole
 
 
 def _drawn(video: Video, prediction: Prediction, view) -> np.ndarray:

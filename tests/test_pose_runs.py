@@ -49,7 +49,7 @@ def test_a_run_on_real_labels_and_its_resumption(run_experiment, penn_action, tm
     ]
     options += [
         "--set",
-        "training.sample_every=4",
+        "training.sample_every=3",
         "--set",
         "training.checkpoint_every=4",
         "--set",

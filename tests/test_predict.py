@@ -16,10 +16,11 @@ from typer.testing import CliRunner
 from analogy.data.pose_files import read_poses, write_poses
 from analogy.data.video import read_video, write_pictures
 from analogy.errors import UserError
+from analogy.estimation.hourglass import Hourglass
 from analogy.estimation.tflite import BlazePose, MoveNet, Region, cut
 from analogy.estimation.tracking import name_sides_by_image, smooth, track_person
-from analogy.export import export_saved_model
-from analogy.inference import Pipeline, crop_box, load_endpoint, newest_run
+from analogy.export import export_saved_model, load_endpoint
+from analogy.inference import Pipeline, crop_box, newest_run
 from analogy.settings import SETTINGS, load_settings
 from analogy.systems import SYSTEMS
 from analogy.visualise.video import write_mp4
@@ -259,10 +260,53 @@ def test_a_video_gets_its_future(runs, tmp_path, full_frame):
     assert files == {"prediction.mp4", "prediction.gif", "beside.mp4", "joints.json", "frames"}
     pictures = read_video(tmp_path / "out" / "frames").frames
     assert len(pictures) == 7 and (pictures[0].shape == frame.shape) == full_frame
+    if full_frame:
+        left, top, right, bottom = json.loads((tmp_path / "out" / "joints.json").read_text())["box"]
+        outside = np.ones(frame.shape[:2], bool)
+        outside[top:bottom, left:right] = False
+        last = read_video(tmp_path / "clip.mp4").frames[5]
+        assert outside.any() and all((picture[outside] == last[outside]).all() for picture in pictures)
     stored, seen = read_poses(tmp_path / "out" / "joints.json")
     assert stored.shape == (13, 13, 2) and seen.all()
     np.testing.assert_allclose(stored[:6], joints, atol=0.006)
     assert len(read_video(tmp_path / "out" / "beside.mp4").frames) == 13
+
+
+def test_what_was_there_is_not_overwritten(runs, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("precious")
+    pipeline = Pipeline(newest_run(runs, ("pose_residual",)), newest_run(runs, ("analogy_masked",)))
+    with pytest.raises(UserError, match="not a SavedModel"):
+        pipeline.export(tmp_path / "mine")
+    done = predict("clip.mp4", "--poses", "a.npy", "--results-dir", runs, "--out", tmp_path / "mine")
+    assert done.returncode == 2 and "something else than a prediction" in done.stderr
+    assert (tmp_path / "mine" / "thesis.txt").read_text() == "precious"
+
+
+def test_both_steps_are_measured_against_time(runs, actors, tmp_path):
+    command = [sys.executable, ROOT / "experiments" / "evaluate_pipeline.py", "--data-dir", actors, "--clips", "0023,0024"]
+    command += ["--pose-run", newest_run(runs, ("pose_residual",)), "--paint-run", newest_run(runs, ("analogy_masked",))]
+    done = subprocess.run(
+        [str(part) for part in (*command, "--results-dir", tmp_path)], capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    (run,) = (tmp_path / "pipeline").iterdir()
+    horizon = json.loads((run / "test" / "horizon.json").read_text())
+    assert horizon["distance"] == [1, 2, 3, 4] and set(horizon["methods"]) == {"prediction", "copy_last_frame", "true_poses"}
+    summary = json.loads((run / "summary.json").read_text())
+    assert summary["status"] == "finished" and summary["test"]["clips"] == 2 and (run / "plots" / "psnr_horizon.png").is_file()
+    assert "copy last frame" in (run / "index.html").read_text()
+
+
+def test_a_trained_hourglass_is_an_estimator_too(tmp_path):
+    small = ("data.image_size=32", "network.channels=16", "network.depth=2")
+    settings = load_settings(CONFIGS / "pose_hourglass.yaml", SETTINGS, scale="demo", overrides=small)
+    keras.utils.set_random_seed(0)
+    export_saved_model(SYSTEMS["pose_hourglass"](settings), tmp_path / "run" / "saved_model")
+    hourglass = Hourglass(tmp_path / "run")
+    hourglass.visible_from = -1.0  # untrained: everything is seen
+    track = track_person([scene()[0]] * 3, hourglass)
+    assert track.joints.shape == (3, 13, 2) and track.visibility.all() and track.missing == 0
 
 
 def test_a_penn_action_clip_with_its_labels(runs, actors, tmp_path):

@@ -51,3 +51,14 @@ def pick(uniform, count):
     """uniform in [0, 1) -> integer in [0, count)."""
     count = tf.cast(count, tf.float64)
     return tf.cast(tf.minimum(tf.floor(uniform * count), count - 1.0), tf.int32)
+
+
+def draw_uniform(settings, batch: dict, stream: int, shape: list[int]):
+    """Uniform random numbers of a step's examples, [b, *shape]: drawn for the whole batch, of which a replica takes its part.
+
+    Args:
+        settings: with seed and training.batch_size. batch: with step and position. stream: another one, other numbers.
+    """
+    seed = tf.stack([tf.constant(settings.seed, tf.int64), batch["step"]])
+    seed = tf.random.experimental.stateless_fold_in(seed, stream)
+    return tf.gather(tf.random.stateless_uniform([settings.training.batch_size, *shape], seed), batch["position"])

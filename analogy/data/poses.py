@@ -74,8 +74,8 @@ class PoseDataset:
             )
         chosen = {"train_clips": settings.train_clips, "test_clips": settings.test_clips}
         train, self.test = select_clips(fitting, actions=settings.actions, **chosen)
-        every = round(1 / settings.validation_share) if settings.validation_share else len(train) + 1
-        self.validation = train[every - 1 :: every]
+        share = settings.validation_share  # spread evenly over the clips in order of their names, hence over the actions
+        self.validation = [clip for i, clip in enumerate(train) if int((i + 1) * share) > int(i * share)]
         self.train = [clip for clip in train if clip not in self.validation]
         if not self.train or (settings.validation_share and not self.validation):
             raise UserError(f"data.validation_share {settings.validation_share} of {len(train)} clips leaves one side empty")

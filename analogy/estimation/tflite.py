@@ -72,8 +72,14 @@ def cut(frame: np.ndarray, region: Region, size: int) -> tuple[np.ndarray, np.nd
     turn = step * np.array([[cos, -sin], [sin, cos]])
     offset = np.array([region.x, region.y]) - turn @ np.full(2, (size - 1) / 2)
     to_frame = np.concatenate([turn, offset[:, None]], 1)
-    how = cv2.INTER_AREA if step > 1 and not region.angle else cv2.INTER_LINEAR
-    return cv2.warpAffine(frame, to_frame, (size, size), flags=how | cv2.WARP_INVERSE_MAP), to_frame
+    given, to_given = frame, to_frame
+    if step > 1:  # an affine warp does not average: a large region is made small before
+        height, width = frame.shape[:2]
+        given = cv2.resize(frame, (max(1, round(width / step)), max(1, round(height / step))), interpolation=cv2.INTER_AREA)
+        shrink = np.array([given.shape[1] / width, given.shape[0] / height])
+        to_given = shrink[:, None] * to_frame
+        to_given[:, 2] += 0.5 * shrink - 0.5  # the centre of pixel 0 moves
+    return cv2.warpAffine(given, to_given, (size, size), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP), to_frame
 
 
 def whole_frame(frame: np.ndarray) -> Region:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -24,23 +24,25 @@ class Track(NamedTuple):
     missing: int
 
 
-def track_person(frames: Iterable[np.ndarray], estimator, *, progress: Callable[[int], None] = lambda frame: None) -> Track:
+def track_person(frames: Iterable[np.ndarray], estimator) -> Track:
     """Follow the surest person.
 
     Args:
-        frames: uint8 RGB [H, W, 3]. estimator: see `analogy.estimation.tflite`. progress: called with each frame's number.
+        frames: uint8 RGB [H, W, 3]. estimator: see `analogy.estimation.tflite`.
 
     Raises:
         UserError: nobody is seen in any frame.
     """
     region, people, missing, joints, scores = None, 0, 0, [], []
-    for number, frame in enumerate(frames):
+    for frame in frames:
         if region is None:
             found = estimator.detect(frame)
             people = max(people, len(found))
             region = found[0] if found else None
-            if region is not None:  # a second look, from the place of the first, is surer
-                region = estimator.estimate(frame, region).following
+            if region is not None:
+                pose = estimator.estimate(frame, region)
+                if (pose.scores > estimator.visible_from).sum() >= LOST:  # a second look, from where the first led, is surer
+                    region = pose.following
         if region is None:
             pose, seen = np.zeros([13, 2], np.float32), np.zeros(13, np.float32)
         else:
@@ -49,7 +51,6 @@ def track_person(frames: Iterable[np.ndarray], estimator, *, progress: Callable[
             missing, region, seen = missing + 1, None, np.zeros(13, np.float32)
         joints.append(pose)
         scores.append(seen)
-        progress(number)
     joints, scores = np.stack(joints), np.stack(scores)
     if missing == len(joints):
         raise UserError(

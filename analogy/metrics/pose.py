@@ -1,7 +1,7 @@
 """How far predicted joints are from the true ones.
 
 All measures look only at joints that are visible in every frame of the clip ("surviving" joints), as the original does, so that
-every method is judged on the same ones; NaN where there is none. Lengths are relative to the clip's box.
+every method is judged on the same ones; a clip without any has no measures. Lengths are relative to the clip's box.
 """
 
 from __future__ import annotations
@@ -28,9 +28,10 @@ def measure_poses(
     extent = np.asarray(box[2:] - box[:2], np.float64)
     error = np.where(survives[:, None] > 0, prediction.astype(np.float64) - truth, 0.0)
     distance = np.linalg.norm(error, axis=-1) / extent.max()  # [N, T, 13]
-    measured = {"pose_mse": np.square(error / extent).mean(axis=(2, 3))}
+    measured = {}
     if survives.any():
         of = survives > 0
+        measured["pose_mse"] = np.square(error / extent).mean(axis=(2, 3))
         measured["joint_error"] = 100.0 * distance[..., of].mean(-1)
         measured |= {name: (distance[..., of] <= most).mean(-1) for name, most in THRESHOLDS.items()}
     measured = {name: np.where(valid > 0, values, np.nan) for name, values in measured.items()}

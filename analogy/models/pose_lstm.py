@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import keras
 import tensorflow as tf
@@ -75,7 +76,7 @@ class PoseLstm(keras.Model):
     ):
         super().__init__(name=name, dtype="float32")
         self.values, self.hand_over, self.decoder_input = values, hand_over, decoder_input
-        dense = keras.layers.Dense
+        dense = partial(keras.layers.Dense, dtype="float32")
         self.embedding = dense(embedding, activation="relu", name="embedding") if embedding else None
         self.encoder = [Lstm(units, name=f"encoder{layer}") for layer in range(layers)]
         self.decoder = self.encoder if shared else [Lstm(units, name=f"decoder{layer}") for layer in range(layers)]

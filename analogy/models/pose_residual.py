@@ -35,8 +35,14 @@ def last_seen(joints, visibility):
         seen = visibility[:, frame]
         at = tf.where(seen[..., None] > 0.0, joints[:, frame], at)
         ever = tf.maximum(ever, seen)
-    middle = tf.reduce_sum(at * ever[..., None], 1, keepdims=True) / tf.maximum(tf.reduce_sum(ever, 1)[:, None, None], 1.0)
-    return tf.where(ever[..., None] > 0.0, at, middle), ever
+    return tf.where(ever[..., None] > 0.0, at, middle(at, ever)), ever
+
+
+def middle(joints, visibility):
+    """The mean place [B, 1, 2] of the visible ones among joints [B, J, 2]."""
+    return tf.reduce_sum(joints * visibility[..., None], 1, keepdims=True) / tf.maximum(
+        tf.reduce_sum(visibility, 1)[:, None, None], 1.0
+    )
 
 
 def observed_features(joints, visibility):
@@ -51,7 +57,7 @@ def observed_features(joints, visibility):
     high = tf.reduce_max(tf.where(seen > 0.0, joints, -FAR), [1, 2])
     scale = tf.maximum(tf.reduce_max(high - low, -1), SMALLEST)[:, None, None]  # [B, 1, 1]
     last, ever = last_seen(joints, visibility)
-    centre = tf.reduce_sum(last * ever[..., None], 1, keepdims=True) / tf.maximum(tf.reduce_sum(ever, 1)[:, None, None], 1.0)
+    centre = middle(last, ever)
     unit = scale[:, None]
     # tf.where, not a product: a hidden joint may be stored anywhere, or as NaN.
     relative = tf.where(seen > 0.0, (joints - last[:, None]) / unit, 0.0)
@@ -75,11 +81,11 @@ class Member(keras.Model):
 
     def __init__(self, units: int, outputs: int, name: str):
         super().__init__(name=name, dtype="float32")
-        # Unrolled: for so few steps that is faster than a loop on a processor; a GPU has its own kernel for the whole of it.
-        self.gru = keras.layers.GRU(units, unroll=not tf.config.list_physical_devices("GPU"), name="gru")
-        self.hidden = keras.layers.Dense(units, activation="relu", name="hidden")
+        # Unrolled: for so few steps that is faster than a loop, and what was exported on a GPU runs without one.
+        self.gru = keras.layers.GRU(units, unroll=True, use_cudnn=False, dtype="float32", name="gru")
+        self.hidden = keras.layers.Dense(units, activation="relu", dtype="float32", name="hidden")
         small = keras.initializers.RandomNormal(0.0, 1e-3)  # holding the last pose is where training starts
-        self.coefficients = keras.layers.Dense(outputs, kernel_initializer=small, name="coefficients")
+        self.coefficients = keras.layers.Dense(outputs, kernel_initializer=small, dtype="float32", name="coefficients")
 
     def build(self, input_shape):
         self.gru.build(input_shape)

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from analogy import losses
 from analogy.data.augmentation import DRAWS, augment_pair
+from analogy.data.batches import draw_uniform
 from analogy.models.masked import MaskedGenerator
 from analogy.optimizers import make_optimizer
 from analogy.settings import AnalogyMaskedSettings
@@ -43,11 +44,9 @@ class AnalogyMasked(Painter):
 
     def _inputs(self, batch) -> dict:
         """The batch with images in -1..1, augmented; the same on one replica as on many."""
-        whole = [self.settings.training.batch_size, DRAWS]
-        seed = tf.stack([tf.constant(self.settings.seed, tf.int64), batch["step"]])
-        draws = tf.random.stateless_uniform(whole, tf.random.experimental.stateless_fold_in(seed, AUGMENTATION))
+        draws = draw_uniform(self.settings, batch, AUGMENTATION, [DRAWS])
         images = {key: to_unit(batch[key]) for key in ("image", "next_image")}
-        return augment_pair({**batch, **images}, tf.gather(draws, batch["position"]), self.settings.augmentation)
+        return augment_pair({**batch, **images}, draws, self.settings.augmentation)
 
     def train_step(self, batch):
         weights, batch = self.settings.loss, self._inputs(batch)

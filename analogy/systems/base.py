@@ -33,12 +33,14 @@ class System:
     Models and optimisers are built inside the strategy's scope.
 
     models, optimizers: named; a checkpoint is exactly these plus the loop's step counter.
+    state: what else a checkpoint holds, named: models that another run's `training.start_from` must not take over.
     exported: the networks that the endpoints use; a SavedModel holds no others.
     pooled: test figures are means over all windows at once, not over clips.
     """
 
     models: dict[str, keras.Model]
     optimizers: dict[str, keras.optimizers.Optimizer]
+    state: dict[str, keras.Model] = {}
     exported: list[keras.Model]
     pooled: bool = False
 

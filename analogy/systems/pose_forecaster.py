@@ -22,11 +22,14 @@ FACTS = ("box", "size", "survives", "origin", "action")
 class PoseForecaster(System):
     """Training data, evaluation, pictures and export. A subclass builds networks, trains them, and says how to `forecast`.
 
+    knows: what of the future a forecast is given, for the protocol.
+
     Args:
         settings: a PoseSettings.
     """
 
     pooled = True  # as the spec's reference numbers
+    knows = "nothing of the future is known but the number of frames"
 
     def __init__(self, settings):
         self.settings = settings
@@ -133,8 +136,9 @@ class PoseForecaster(System):
             f"{len(clips.train)} train ({len(clips.validation)} more kept back to choose the weights by), "
             f"{len(clips.test)} test; "
             f"{self.context} observed poses, the next {self.horizon} predicted (at least {data.min_future} where a clip ends); "
-            "figures over every window of every test clip, each counting the same, and over the first windows (start 0); "
-            "joints that are ever hidden count as 0 in the MSE, which is in units of the clip's box, and not in the rest; "
+            "figures over all frames of all windows of the test clips, each counting the same, and over the first windows "
+            "(start 0); joints that are ever hidden count as 0 in the MSE, which is in units of the clip's box, and not in the "
+            f"rest; {self.knows}; "
             f"baselines: the last observed pose held, and the pose of frame 0; seed {self.settings.seed}"
         )
 

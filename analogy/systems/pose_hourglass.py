@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from analogy.data.augmentation import DRAWS, augment_pair
-from analogy.data.batches import ReplicaContext
+from analogy.data.batches import ReplicaContext, draw_uniform
 from analogy.data.clips import ClipDataset, LoadedClip
 from analogy.data.selection import first_per_action
 from analogy.models.heatmaps import joint_heatmaps
@@ -57,7 +57,7 @@ class PoseHourglass(System):
         optimizer = self.optimizers["network"]
         with tf.GradientTape() as tape:
             errors = tf.reduce_mean(tf.square(tf.cast(self.network(images), tf.float32) - truth), [2, 3, 4])  # [S, 2 b]
-            # Two examples a pair. The factor makes an empty heatmap's error about 1, whatever its size.
+            # Two examples a pair. The factor makes the error of an empty heatmap the same at any size of it.
             loss = size[0] * size[1] / 10.0 * tf.reduce_sum(errors) / (2 * self.settings.training.batch_size)
             scaled = loss * tf.cast(optimizer.dynamic_scale, tf.float32) if self.half else loss
         variables = self.network.trainable_variables
@@ -66,11 +66,9 @@ class PoseHourglass(System):
 
     def _examples(self, batch):
         """images [2 b, H, W, C] in -1..1, joints [2 b, 13, 2], visibility [2 b, 13], augmented."""
-        whole = [self.settings.training.batch_size, DRAWS]
-        seed = tf.stack([tf.constant(self.settings.seed, tf.int64), batch["step"]])
-        draws = tf.random.stateless_uniform(whole, tf.random.experimental.stateless_fold_in(seed, AUGMENTATION))
+        draws = draw_uniform(self.settings, batch, AUGMENTATION, [DRAWS])
         images = {key: to_unit(batch[key]) for key in ("image", "next_image")}
-        batch = augment_pair({**batch, **images}, tf.gather(draws, batch["position"]), self.settings.augmentation)
+        batch = augment_pair({**batch, **images}, draws, self.settings.augmentation)
         return (tf.concat([batch[key], batch[f"next_{key}"]], 0) for key in ("image", "joints", "visibility"))
 
     # ---------------------------------------------------------------- prediction
@@ -98,7 +96,7 @@ class PoseHourglass(System):
                 clip=clip.id,
                 action=clip.action,
                 distance=np.arange(clip.frames),
-                frames=loaded.images,
+                images=loaded.images,
                 scale=loaded.crop / np.array(self.image_size[::-1]),
                 truth=loaded.joints,
                 truth_visibility=loaded.visibility,
@@ -108,8 +106,8 @@ class PoseHourglass(System):
             )
 
     def _mean_pose(self, clips: ClipDataset) -> np.ndarray:
-        """The baseline: where each joint lies on the mean, in the first frames of at most 100 training clips."""
-        loaded = [clips.load(clip, np.array([0])) for clip in clips.train[:100]]
+        """The baseline: where each joint lies on the mean, in the first frames of about 100 training clips of all actions."""
+        loaded = [clips.load(clip, np.array([0])) for clip in clips.train[:: max(1, len(clips.train) // 100)]]
         joints, seen = (np.concatenate([getattr(one, key) for one in loaded]) for key in ("joints", "visibility"))
         return (joints * seen[..., None]).sum(0) / np.maximum(seen.sum(0), 1)[:, None]
 

@@ -19,6 +19,8 @@ class PoseLstmSystem(PoseForecaster):
         settings: the experiment's.
     """
 
+    knows = "as published, the forecast is given the clip's whole box and which joints it will never hide"
+
     def __init__(self, settings: PoseLstmSettings):
         super().__init__(settings)
         network = settings.network.model_dump(exclude={"coordinates"})

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from analogy.data.batches import draw_uniform
 from analogy.data.poses import PoseDataset
 from analogy.joints import JOINTS
 from analogy.metrics.pose import measure_poses
@@ -15,8 +16,9 @@ from analogy.optimizers import make_optimizer
 from analogy.settings import PoseResidualSettings
 from analogy.systems.pose_forecaster import PoseForecaster
 
-# Numbers folded into the seed of random numbers: one stream for the poses, and from the second on one for each member.
-POSES, NETWORK = 1, 2
+# Streams of random numbers: for the poses, for the condition, and from the third on one for each member.
+POSES, CONDITION, NETWORK = 1, 2, 3
+UNTOLD = 0.1  # share of the windows of which a conditioned network is not told the action
 
 
 class Best(keras.Model):
@@ -39,9 +41,8 @@ class PoseResidualSystem(PoseForecaster):
         super().__init__(settings)
         self.conditions = len(settings.data.actions) if settings.network.conditioned else 0
         self.network, self.best = self._build("network"), self._build("best")
-        self.best.trainable = False
         self.score = Best()
-        self.models = {"network": self.network, "best": self.best, "score": self.score}
+        self.models, self.state = {"network": self.network}, {"best": self.best, "score": self.score}
         self.optimizers, self.exported = {}, [self.best]
         self._now = tf.function(lambda j, v, a: self.network.steady(j, v, self._condition(a)), reduce_retracing=True)
 
@@ -52,9 +53,6 @@ class PoseResidualSystem(PoseForecaster):
         network.build()
         return network
 
-    def parameters(self):
-        return {"network": super().parameters()["network"]}
-
     def prepare_training(self) -> None:
         self.optimizers = {"network": make_optimizer(self.settings.optimizer, self.network.trainable_variables)}
 
@@ -64,20 +62,17 @@ class PoseResidualSystem(PoseForecaster):
 
     # ---------------------------------------------------------------- training
 
-    def _draw(self, stream: int, batch, shape):
-        """Uniform random numbers [b, *shape]: drawn for the whole batch, of which a replica takes its part."""
-        seed = tf.random.experimental.stateless_fold_in(
-            tf.stack([tf.constant(self.settings.seed, tf.int64), batch["step"]]), stream
-        )
-        whole = tf.random.stateless_uniform([self.settings.training.batch_size, *shape], seed)
-        return tf.gather(whole, batch["position"])
+    def _told(self, batch):
+        """The condition; a share of the windows does without, so that an unknown action is nothing new."""
+        kept = draw_uniform(self.settings, batch, CONDITION, [1]) >= UNTOLD
+        return self._condition(batch["action"]) * tf.cast(kept, tf.float32)
 
     def _augmented(self, batch):
         """Windows in a mirror, stretched, with joints hidden -> joints, visibility, what of it the network sees [b, k, 13],
         and the box's extent."""
         how, k = self.settings.augmentation, self.context
         joints, visibility = batch["joints"], batch["visibility"]
-        draws = self._draw(POSES, batch, [3 + JOINTS + k * JOINTS])
+        draws = draw_uniform(self.settings, batch, POSES, [3 + JOINTS + k * JOINTS])
         if how.mirror:
             turned, turned_visibility = mirrored(joints, visibility)
             turn = draws[:, 0] < 0.5
@@ -94,7 +89,7 @@ class PoseResidualSystem(PoseForecaster):
         """For each member: what is added to the features, and two dropout masks."""
         chosen, k, features = self.settings.network, self.context, 7 * JOINTS
         for member in range(chosen.members):
-            draws = self._draw(NETWORK + member, batch, [k * features + 2 * chosen.units])
+            draws = draw_uniform(self.settings, batch, NETWORK + member, [k * features + 2 * chosen.units])
             # The inverse of the normal distribution's integral; the clipping keeps it finite.
             normal = tf.math.ndtri(tf.clip_by_value(tf.reshape(draws[:, : k * features], [-1, k, features]), 1e-4, 1 - 1e-4))
             keep = tf.cast(draws[:, k * features :] >= chosen.dropout, tf.float32) / (1.0 - chosen.dropout)
@@ -106,7 +101,7 @@ class PoseResidualSystem(PoseForecaster):
         _, ever = last_seen(joints[:, :k], shown)
         weights = visibility[:, k:] * batch["valid"][:, k:, None] * ever[:, None]
         with tf.GradientTape() as tape:
-            predicted = self.network(joints[:, :k], shown, self._condition(batch["action"]), list(self._noise(batch)))
+            predicted = self.network(joints[:, :k], shown, self._told(batch), list(self._noise(batch)))
             # Not a product: where a joint is hidden, its label may be anything.
             error = tf.where(weights[..., None] > 0.0, (predicted - joints[:, k:]) / extent, 0.0)  # [M, b, T, 13, 2]
             loss = tf.reduce_sum(tf.reduce_mean(tf.square(error), [0, 2, 3, 4])) / self.settings.training.batch_size
@@ -116,15 +111,15 @@ class PoseResidualSystem(PoseForecaster):
 
     def validate(self, clips: PoseDataset) -> dict[str, float]:
         """Take the weights over as the best ones if they are, on the clips kept back; without such clips, always."""
-        score = self._score(clips) if clips.validation else None
-        if score is None or score < self.score.lowest.value.numpy():
-            self.score.lowest.assign(np.inf if score is None else score)
+        score = self._score(clips) if clips.validation else np.inf
+        if not score >= self.score.lowest.value.numpy() or np.isinf(score):
+            self.score.lowest.assign(score)
             for best, now in zip(self.best.variables, self.network.variables, strict=True):
                 best.assign(now)
-        return {} if score is None else {"validation/pose_mse": score}
+        return {"validation/pose_mse": score} if np.isfinite(score) else {}
 
     def _score(self, clips: PoseDataset) -> float:
-        """Pooled MSE of the clips kept back, by the weights of now."""
+        """Pooled MSE of the clips kept back, by the weights of now; infinite where none of them has a joint that lasts."""
         errors = []
         for clip in clips.validation:
             windows = clips.windows(clip)
@@ -132,8 +127,9 @@ class PoseResidualSystem(PoseForecaster):
             joints = self._now(*map(tf.constant, (*observed, windows["action"]))).numpy()
             truth, valid = windows["joints"][:, self.context :], windows["valid"][:, self.context :]
             measured = measure_poses(truth, joints, windows["survives"][0], windows["box"][0], valid)
-            errors.append(measured["pose_mse"].ravel())
-        return float(np.nanmean(np.concatenate(errors)))
+            errors.append(measured.get("pose_mse", np.empty(0)).ravel())
+        errors = np.concatenate(errors)
+        return float(np.nanmean(errors)) if np.isfinite(errors).any() else np.inf
 
     # ---------------------------------------------------------------- prediction
 

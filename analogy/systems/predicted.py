@@ -25,6 +25,11 @@ class Predicted:
     action: str
     distance: np.ndarray
 
+    @property
+    def frames(self) -> int:
+        """How many frames were predicted."""
+        return len(self.distance)
+
     def measure(self) -> dict[str, dict[str, np.ndarray]]:
         """method -> metric -> [T] or [windows, T], NaN where it is undefined: first "prediction", then the trivial baselines,
         of which the first is the one to beat."""
@@ -85,6 +90,10 @@ class PredictedPoses(Predicted):
     visibility: np.ndarray
     shown: bool
 
+    @property
+    def frames(self) -> int:
+        return int(self._split("valid")[1].sum())
+
     def _split(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """The observed and the future part of an entry of `windows`."""
         value = self.windows[name]
@@ -131,11 +140,11 @@ class PredictedPoses(Predicted):
 class PredictedJoints(Predicted):
     """Joints estimated in every frame of a clip, beside the mean training pose.
 
-    frames: uint8 [T, H, W, C]. truth, prediction: [T, 13, 2] in its pixels; truth_visibility, visibility: [T, 13].
+    images: uint8 [T, H, W, C]. truth, prediction: [T, 13, 2] in its pixels; truth_visibility, visibility: [T, 13].
     mean_pose: [13, 2]. scale: [T, 2] source pixels in a pixel, x and y.
     """
 
-    frames: np.ndarray
+    images: np.ndarray
     scale: np.ndarray
     truth: np.ndarray
     truth_visibility: np.ndarray
@@ -155,7 +164,7 @@ class PredictedJoints(Predicted):
             ("truth", self.truth, self.truth_visibility, GREEN),
             ("prediction", self.prediction, self.visibility, ORANGE),
         ):
-            frames = np.repeat(self.frames, 3, -1) if self.frames.shape[-1] == 1 else self.frames.copy()
+            frames = np.repeat(self.images, 3, -1) if self.images.shape[-1] == 1 else self.images
             grow = max(1, -(-240 // frames.shape[1]))  # small frames are enlarged, or sticks would hide them
             frames = frames.repeat(grow, 1).repeat(grow, 2) // 2
             for frame, pose, known in zip(frames, (joints + 0.5) * grow - 0.5, seen, strict=True):

@@ -18,7 +18,7 @@ class Checkpoints:
 
     Args:
         folder: where the checkpoints lie.
-        system: has `models` and `optimizers`, all built.
+        system: has `models`, `state` and `optimizers`, all built.
         step: int64 variable.
         keep: how many to keep.
     """
@@ -26,7 +26,9 @@ class Checkpoints:
     def __init__(self, folder: Path, system, step: tf.Variable, keep: int):
         self.step = step
         self._pending = tf.Variable("[]", dtype=tf.string, trainable=False)
-        objects = _named(system.models) | {f"optimizer_{name}": optimizer for name, optimizer in system.optimizers.items()}
+        objects = _named({**system.models, **system.state}) | {
+            f"optimizer_{name}": optimizer for name, optimizer in system.optimizers.items()
+        }
         self._checkpoint = tf.train.Checkpoint(step=step, pending=self._pending, **objects)
         self._manager = tf.train.CheckpointManager(self._checkpoint, str(folder), max_to_keep=keep, checkpoint_name="step")
 

@@ -36,7 +36,7 @@ def evaluate(system: System, clips, folder: RunFolder, frames_per_second: int) -
         ours, *others = (row := metrics.add(clip.distance, measured))
         baselines += [name for name in others if name not in baselines]
         base = {f"baseline_{name}": value for name, value in row[others[0]].items()}
-        known = {"clip": clip.clip, "action": clip.action, "frames": len(clip.distance)}
+        known = {"clip": clip.clip, "action": clip.action, "frames": clip.frames}
         rows.append({**known, **row[ours], **base, **_write_clip(clip, folder.path / "test" / clip.action, frames_per_second)})
     horizon = metrics.curves()
     write_json(folder.path / "test" / "horizon.json", horizon)

@@ -67,6 +67,7 @@ class Trainer:
         self.checkpoints = Checkpoints(checkpoints_path, system, self.step, settings.training.keep_checkpoints)
         self.tensorboard = TensorBoard(folder.path / "tensorboard") if folder else None
         self._names: list[str] = []
+        self._validated: dict[str, float] = {}  # figures not yet written as part of a row
         self._one_step = tf.function(self._step_on_devices)
         self._ask = tf.function(self._ask_all)
 
@@ -186,10 +187,11 @@ class Trainer:
     def _at_interval(self, step: int, seconds: float, progress: Progress) -> None:
         training = self.settings.training
         done = step == training.steps
-        validated = self.system.validate(self.clips) if step % training.sample_every == 0 or done else {}
+        if step % training.sample_every == 0 or done:
+            self._validated = self.system.validate(self.clips)
         if step % training.log_every == 0 or done:
-            means = dict(zip(self._names, np.mean(self._pending, axis=0).tolist(), strict=True)) | validated
-            self._pending = []
+            means = dict(zip(self._names, np.mean(self._pending, axis=0).tolist(), strict=True)) | self._validated
+            self._pending, self._validated = [], {}
             if self.folder:
                 self.folder.add_row({"step": step, "seconds": round(seconds, 3), **means})
                 self.tensorboard.scalars(means, step)

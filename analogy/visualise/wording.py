@@ -70,7 +70,11 @@ METRICS = {
         higher_is_better=False,
         meaning="mean distance of a joint from its true place, in percent of the box's longer side; joints always visible",
     ),
-    "pck_10": Metric("PCK@0.1", 3, meaning="share of joints within 0.1 of the box's longer side; higher is better"),
+    "pck_10": Metric(
+        "PCK@0.1",
+        3,
+        meaning="share of joints within 0.1 of the longer side of the box that the protocol names; higher is better",
+    ),
     "pck_20": Metric("PCK@0.2", 3, meaning="share of joints within 0.2 of the box's longer side; higher is better"),
     "pck_05": Metric("PCK@0.05", 3, meaning="share of joints within 0.05 of the box's longer side; higher is better"),
     "accuracy": Metric("Accuracy", 3),

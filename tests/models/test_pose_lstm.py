@@ -80,6 +80,24 @@ def test_what_the_decoder_starts_from_and_reads(hand_over, decoder_input):
     np.testing.assert_allclose(network(tf.constant(poses), horizon=6), expected.transpose(1, 0, 2), atol=1e-5)
 
 
+def test_two_layers_apart_with_an_embedding_by_hand():
+    network = PoseLstm(values=3, units=5, layers=2, embedding=4, head=(6,), shared=False)
+    network.build((None, 4, 3))
+    poses = RNG.normal(size=(2, 4, 3)).astype(np.float32)
+    zero = np.zeros([2, 5])
+    x = np.maximum(poses.transpose(1, 0, 2) @ network.embedding.kernel.numpy() + network.embedding.bias.numpy(), 0)
+    states = []
+    for layer in network.encoder:
+        x, c, h = by_hand(x, zero, zero, layer.kernel.numpy(), layer.bias.numpy())
+        states.append((c, h))
+    x = np.zeros([6, 2, 4])  # zeros after the embedding, whose bias would not leave them zero
+    for layer, (c, h) in zip(network.decoder, states, strict=True):
+        x, _, _ = by_hand(x, c, h, layer.kernel.numpy(), layer.bias.numpy())
+    x = sigmoid(x @ network.head[0].kernel.numpy() + network.head[0].bias.numpy())
+    expected = np.tanh(x @ network.last.kernel.numpy() + network.last.bias.numpy())
+    np.testing.assert_allclose(network(tf.constant(poses), horizon=6), expected.transpose(1, 0, 2), atol=1e-5)
+
+
 def facts():
     return {
         "box": tf.constant([[20.0, 30.0, 70.0, 130.0]]),

@@ -1,0 +1,42 @@
+"""A trained pose_hourglass as an estimator of `analogy.estimation.tracking`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from analogy.estimation.tflite import Pose, Region, cut, whole_frame
+from analogy.export import load_endpoint
+
+ROOM = 1.4  # side of the next region, in extents of the visible joints
+
+
+class Hourglass:
+    """Args: run: the folder of a finished run of pose_hourglass. Raises UserError."""
+
+    name, visible_from = "pose_hourglass", 0.3
+
+    def __init__(self, run: Path):
+        self.loaded = load_endpoint(run, "estimate", "estimate poses")
+        frames = self.loaded.signatures["estimate"].structured_input_signature[1]["frames"]
+        _, self.height, self.width, self.channels = frames.shape.as_list()
+
+    def detect(self, frame: np.ndarray) -> list[Region]:
+        """It knows one person, and looks for it in the whole frame first."""
+        return [whole_frame(frame)]
+
+    def estimate(self, frame: np.ndarray, region: Region) -> Pose:
+        picture, to_frame = cut(frame, region, max(self.height, self.width))
+        picture = picture[: self.height, : self.width]
+        if self.channels == 1:
+            picture = np.rint(picture @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)[..., None]
+        found = self.loaded.estimate(frames=picture[None])
+        joints = found["joints"][0].numpy() @ to_frame[:, :2].T + to_frame[:, 2]
+        scores = found["scores"][0].numpy()
+        seen = joints[scores > self.visible_from]
+        if len(seen) < 2:
+            return Pose(joints.astype(np.float32), scores, whole_frame(frame))
+        low, high = seen.min(0), seen.max(0)
+        (x, y), side = (low + high) / 2, ROOM * float((high - low).max())
+        return Pose(joints.astype(np.float32), scores, Region(float(x), float(y), max(side, 16.0)))
