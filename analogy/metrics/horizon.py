@@ -34,9 +34,8 @@ class HorizonMetrics:
         Returns:
             method -> metric -> mean over the clip.
         """
-        first = next(iter(methods.values()))
-        counts = np.max([np.isfinite(np.atleast_2d(values)).sum(0) for values in first.values()], 0)  # [T]
-        for d, count in zip(distance, counts, strict=True):
+        measured = [np.isfinite(np.atleast_2d(values)).sum(0) for values in next(iter(methods.values())).values()]  # [T] each
+        for d, count in zip(distance, np.max(measured, 0) if measured else (), strict=bool(measured)):
             self._frames[int(d)] += int(count)
         row: dict = {}
         for method, metrics in methods.items():

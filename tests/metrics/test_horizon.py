@@ -26,6 +26,13 @@ def test_pooled_means_count_every_window_alike():
     assert metrics.curves()["methods"]["ours"]["pose_mse"] == [3.0, 4.0]
 
 
+def test_a_clip_that_cannot_be_measured_counts_nowhere():
+    metrics = HorizonMetrics(pooled=True)
+    metrics.add(np.array([1, 2]), {"ours": {}, "hold": {}})
+    metrics.add(np.array([1, 2]), {"ours": {"pose_mse": np.array([[1.0, 2.0]])}, "hold": {"pose_mse": np.array([[1.0, 2.0]])}})
+    assert metrics.curves()["frames"] == [1, 1] and metrics.mean("ours") == {"pose_mse": 1.5}
+
+
 def test_undefined_frames_are_left_out_and_a_clip_without_regions_lacks_their_metrics():
     metrics = HorizonMetrics()
     truth = np.random.default_rng(0).integers(0, 256, (2, 12, 12, 1), dtype=np.uint8)
