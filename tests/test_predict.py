@@ -17,7 +17,7 @@ from analogy.data.pose_files import read_poses, write_poses
 from analogy.data.video import read_video, write_pictures
 from analogy.errors import UserError
 from analogy.estimation.hourglass import Hourglass
-from analogy.estimation.tflite import BlazePose, MoveNet, Region, cut
+from analogy.estimation.tflite import BlazePose, MoveNet, Pose, Region, cut
 from analogy.estimation.tracking import name_sides_by_image, smooth, track_person
 from analogy.export import export_saved_model, load_endpoint
 from analogy.inference import Pipeline, crop_box, newest_run
@@ -129,6 +129,36 @@ class Blind:
 def test_nobody_is_an_error():
     with pytest.raises(UserError, match="sees nobody in 3 frames"):
         track_person([np.zeros((8, 8, 3), np.uint8)] * 3, Blind())
+
+
+class Follower:
+    """Sees a white square; remembers what it was asked."""
+
+    name, visible_from = "follower", 0.5
+
+    def __init__(self):
+        self.detections = 0
+
+    def detect(self, frame):
+        self.detections += 1
+        return [Region(8, 8, 8), Region(2, 2, 4)] if frame.any() else []
+
+    def estimate(self, frame, region):
+        rows, columns = np.nonzero(frame[..., 0])
+        at = np.array([columns.mean(), rows.mean()], np.float32) if len(rows) else np.zeros(2, np.float32)
+        return Pose(np.tile(at, (13, 1)), np.full(13, float(len(rows) > 0), np.float32), Region(*at, 8))
+
+
+def test_a_person_who_leaves_is_looked_for_until_it_comes_back():
+    frames = np.zeros([8, 16, 16, 3], np.uint8)
+    for t in (0, 1, 2, 6, 7):
+        frames[t, 4:8, t : t + 4] = 255
+    estimator = Follower()
+    track = track_person(frames, estimator)
+    assert (track.people, track.missing, estimator.detections) == (2, 3, 1 + 3)  # lost in 3, looked for in 4, 5 and 6
+    assert track.visibility[:, 0].tolist() == [1, 1, 1, 0, 0, 0, 1, 1]
+    np.testing.assert_allclose(track.joints[[0, 1, 2, 6, 7], 0, 1], 5.5)
+    assert track.joints[7, 0, 0] == pytest.approx(8.5 - 1 * 0.6 / 1.6, abs=0.1)  # smoothed with the frame before
 
 
 @pytest.fixture(scope="session")
