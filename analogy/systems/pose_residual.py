@@ -112,7 +112,7 @@ class PoseResidualSystem(PoseForecaster):
     def validate(self, clips: PoseDataset) -> dict[str, float]:
         """Take the weights over as the best ones if they are, on the clips kept back; without such clips, always."""
         score = self._score(clips) if clips.validation else np.inf
-        if not score >= self.score.lowest.value.numpy() or np.isinf(score):
+        if score < self.score.lowest.value.numpy() or score == np.inf:
             self.score.lowest.assign(score)
             for best, now in zip(self.best.variables, self.network.variables, strict=True):
                 best.assign(now)
