@@ -237,7 +237,7 @@ def vgg_file(tmp_path_factory):
     return path
 
 
-@pytest.mark.parametrize("name", sorted(list_experiments(CONFIGS)))
+@pytest.mark.parametrize("name", [name for name in list_experiments(CONFIGS) if name.startswith("analogy")])
 def test_two_steps_at_demo_scale(name, prepared, vgg_file):
     """As the runner would, but eagerly, and on the small dataset."""
     files = (f"generator.pretrained_weights={vgg_file}", f"loss.feature_weights={vgg_file}")

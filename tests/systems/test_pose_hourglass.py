@@ -51,6 +51,18 @@ def test_one_replica_equals_two(build, two_replicas, train_side_by_side):
         np.testing.assert_allclose(a, b, atol=1e-5)
 
 
+def test_two_steps_at_demo_scale(prepared):
+    settings = load_settings(CONFIGS / "pose_hourglass.yaml", SETTINGS, scale="demo")
+    keras.utils.set_random_seed(0)
+    system = SYSTEMS["pose_hourglass"](settings)
+    system.prepare_training()
+    before = weights(system)
+    clips = ClipDataset(prepared, settings.data, seed=0)
+    for batch in clips.pairs(ReplicaContext(batch_size=settings.training.batch_size)).take(2):
+        assert np.isfinite(system.train_step(batch)["network/loss"])
+    assert all(np.any(now != then) for now, then in zip(weights(system), before, strict=True))
+
+
 def test_a_few_frames_can_be_learned_and_exported(build, prepared, tmp_path):
     quiet = "augmentation={rotation: 0, zoom: 0, stretch: 0, shift: 0, colour: 0}"
     system = build("optimizer.learning_rate=0.003", quiet, "data.flip=false", "data.actions=[squat]")
