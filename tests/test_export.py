@@ -128,6 +128,7 @@ def test_a_new_export_replaces_the_old_one(system, tmp_path):
     folder = tmp_path / "saved_model"
     folder.mkdir()
     (folder / "stale").touch()
+    (folder / "saved_model.pb").touch()
     (tmp_path / "saved_model.partial").mkdir()
     export_saved_model(system, folder)
     assert (folder / "saved_model.pb").is_file() and not (folder / "stale").exists()
