@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from pathlib import Path
 
 import tensorflow as tf
 
 from analogy.errors import UserError
+from analogy.files import refuse_other_content, replacing_folder
 
 
 def export_saved_model(system, folder: Path) -> None:
@@ -33,20 +32,13 @@ def write_saved_model(module: tf.Module, endpoints: dict, folder: Path) -> None:
     Raises:
         UserError: the folder holds something else, or cannot be written.
     """
-    folder = folder.absolute()
-    if folder.exists() and not (folder / "saved_model.pb").is_file() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UserError(f"{folder}: holds something that is not a SavedModel; name a folder that does not exist yet")
-    partial = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        tf.saved_model.save(module, str(partial), signatures={n: f.get_concrete_function() for n, f in endpoints.items()})
-    except tf.errors.OpError as error:
-        raise UserError(
-            f"{folder}: the SavedModel cannot be written ({str(error).splitlines()[0]}); make room there"
-        ) from error
-    shutil.rmtree(folder, ignore_errors=True)
-    os.replace(partial, folder)
+    refuse_other_content(folder, "saved_model.pb", "a SavedModel")
+    with replacing_folder(folder) as partial:
+        try:
+            tf.saved_model.save(module, str(partial), signatures={n: f.get_concrete_function() for n, f in endpoints.items()})
+        except tf.errors.OpError as error:
+            why = str(error).splitlines()[0]
+            raise UserError(f"{folder}: the SavedModel cannot be written ({why}); make room there") from error
 
 
 def load_endpoint(run: Path, endpoint: str, purpose: str):

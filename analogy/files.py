@@ -1,10 +1,13 @@
 """Files that appear whole or not at all: a browser may reload a page while the run is still writing it."""
 
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from analogy.errors import UserError
 
 
 @contextmanager
@@ -22,3 +25,24 @@ def replacing(path: str | Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def refuse_other_content(folder: Path, mark: str, what: str) -> None:
+    """Raise a UserError where a folder that is about to be replaced holds anything but `what`, known by its file `mark`."""
+    if folder.exists() and not (folder / mark).is_file() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError(f"{folder}: holds something that is not {what}; name a folder that does not exist yet")
+
+
+@contextmanager
+def replacing_folder(folder: Path) -> Iterator[Path]:
+    """`replacing` for a whole folder: yield an empty sibling to fill."""
+    folder = folder.absolute()
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        shutil.rmtree(folder, ignore_errors=True)
+        os.replace(partial, folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)

@@ -12,7 +12,7 @@ import tensorflow as tf
 from analogy.errors import UserError
 from analogy.export import load_endpoint, write_saved_model
 from analogy.joints import JOINTS
-from analogy.settings.loading import parse_yaml
+from analogy.settings.loading import read_experiment
 
 POSE_SYSTEMS, PAINT_SYSTEMS = ("pose_residual", "pose_lstm"), ("analogy_masked", "analogy_gan")
 UNKNOWN_ACTION = -1
@@ -40,8 +40,7 @@ def _crop_setting(run: Path) -> str:
     """`data.crop` of a run; a SavedModel without its run is taken for one of crops."""
     for folder in (run, run.parent):
         if (folder / "settings.yaml").is_file():
-            settings = parse_yaml((folder / "settings.yaml").read_text(encoding="utf-8"), str(folder / "settings.yaml"))
-            return settings["data"]["crop"]
+            return read_experiment(folder / "settings.yaml")["data"]["crop"]
     return "consistent"
 
 

@@ -19,6 +19,7 @@ import numpy as np
 import typer
 
 from analogy.errors import UserError
+from analogy.estimation import ESTIMATORS
 
 RESULTS = Path(__file__).parent.parent / "results"
 PADDING = 10  # pixels about the clip's box, as the painters' training crops
@@ -128,7 +129,7 @@ def main(
 ) -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
-        from analogy.estimation.tflite import ESTIMATORS, open_estimator
+        from analogy.estimation.tflite import open_estimator
         from analogy.inference import PAINT_SYSTEMS, POSE_SYSTEMS, Pipeline, newest_run
         from data_prep.opening import cache_folder, synthetic_actors
 
@@ -171,10 +172,10 @@ def _choose(source: Path, clips: str | None, per_action: int, context: int) -> l
 def _trained_on(run: Path, source: Path) -> set[str | None]:
     """The clips of `source` that a run was trained on; None stands for the dataset's training half."""
     from analogy.data.selection import read_split_file
-    from analogy.settings.loading import parse_yaml
+    from analogy.settings.loading import read_experiment
 
     stored = run / "settings.yaml"
-    data = parse_yaml(stored.read_text(encoding="utf-8"), str(stored))["data"] if stored.is_file() else {}
+    data = read_experiment(stored)["data"] if stored.is_file() else {}
     rendered = "synthetic_actors" in source.parts
     if not data or rendered != (data["dataset"] == "synthetic_actors"):
         return set()

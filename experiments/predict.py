@@ -6,7 +6,6 @@ python experiments/predict.py VIDEO --poses movenet --models FOLDER
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -24,9 +23,10 @@ from rich.progress import track
 from analogy.data.pose_files import read_poses, write_poses
 from analogy.data.video import Video, read_video, write_pictures
 from analogy.errors import UserError
+from analogy.estimation import ESTIMATORS
+from analogy.files import refuse_other_content, replacing_folder
 
 RESULTS = Path(__file__).parent.parent / "results"
-ESTIMATORS = ("movenet", "blazepose")
 GIF_SIDE = 400  # pixels
 AT_ONCE = 16  # frames painted between two movements of the progress bar
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -54,7 +54,8 @@ def main(
 ) -> None:
     try:
         clip = _clip(source, data_dir)
-        folder = _output_folder(out or results_dir / "predictions" / _name(source, start))
+        folder = out or results_dir / "predictions" / _name(source, start)
+        refuse_other_content(folder, "joints.json", "a prediction")
         poses = poses or ("labels" if clip else "movenet")
         estimator = _estimator(poses, models, source if clip is None else None)
         seconds: dict[str, float] = {}
@@ -221,13 +222,6 @@ def _name(source: str, start: int) -> str:
     return f"{name}_from_{start}" if start else name
 
 
-def _output_folder(folder: Path) -> Path:
-    """Refuse a folder that holds something else than an earlier prediction."""
-    if folder.exists() and not (folder / "joints.json").is_file() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UserError(f"{folder}: holds something else than a prediction; choose another --out")
-    return folder
-
-
 def _write(folder: Path, video: Video, prediction: Prediction, full_frame: bool) -> None:
     """prediction.mp4 and .gif, frames/, joints.json, and beside.mp4 (truth if there is one, poses, prediction): all or none."""
     from analogy.visualise.video import side_by_side, write_gif, write_mp4
@@ -237,25 +231,27 @@ def _write(folder: Path, video: Video, prediction: Prediction, full_frame: bool)
     view = (slice(None), slice(None)) if full_frame else (slice(y_min, y_max), slice(x_min, x_max))
     shown = np.stack([_pasted(video.frames[observed - 1], frame, prediction.box)[view] for frame in prediction.frames])
 
-    partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    write_mp4(partial / "prediction.mp4", shown, video.rate)
-    small = min(1.0, GIF_SIDE / max(shown.shape[1:3]))  # a large GIF takes minutes to write, and no one can send it
-    gif = [cv2.resize(frame, None, fx=small, fy=small, interpolation=cv2.INTER_AREA) for frame in shown] if small < 1 else shown
-    write_gif(partial / "prediction.gif", np.stack(gif), video.rate)
-    write_pictures(partial / "frames", shown)
-    facts = {"observed_frames": observed, "box": prediction.box, "frames_per_second": video.rate}
-    write_poses(partial / "joints.json", prediction.joints, prediction.visibility, **facts)
+    with replacing_folder(folder) as partial:
+        write_mp4(partial / "prediction.mp4", shown, video.rate)
+        write_gif(partial / "prediction.gif", _small(shown), video.rate)
+        write_pictures(partial / "frames", shown)
+        facts = {"observed_frames": observed, "box": prediction.box, "frames_per_second": video.rate}
+        write_poses(partial / "joints.json", prediction.joints, prediction.visibility, **facts)
 
-    given = [frame[view] for frame in video.frames]
-    columns = [("poses", _drawn(video, prediction, view)), ("prediction", np.stack([*given[:observed], *shown]))]
-    if len(given) > observed:
-        black = [np.zeros_like(given[0])] * (len(prediction.joints) - len(given))
-        columns.insert(0, ("truth", np.stack(given + black)))
-    write_mp4(partial / "beside.mp4", side_by_side(columns), video.rate)
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.rename(folder)
+        given = [frame[view] for frame in video.frames]
+        columns = [("poses", _drawn(video, prediction, view)), ("prediction", np.stack([*given[:observed], *shown]))]
+        if len(given) > observed:
+            black = [np.zeros_like(given[0])] * (len(prediction.joints) - len(given))
+            columns.insert(0, ("truth", np.stack(given + black)))
+        write_mp4(partial / "beside.mp4", side_by_side(columns), video.rate)
+
+
+def _small(frames: np.ndarray) -> np.ndarray:
+    """At most GIF_SIDE pixels a side: a large GIF takes minutes to write, and no one can send it."""
+    scale = GIF_SIDE / max(frames.shape[1:3])
+    if scale >= 1:
+        return frames
+    return np.stack([cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) for frame in frames])
 
 
 def _pasted(frame: np.ndarray, crop: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:

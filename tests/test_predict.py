@@ -309,7 +309,7 @@ def test_what_was_there_is_not_overwritten(runs, tmp_path):
     with pytest.raises(UserError, match="not a SavedModel"):
         pipeline.export(tmp_path / "mine")
     done = predict("clip.mp4", "--poses", "a.npy", "--results-dir", runs, "--out", tmp_path / "mine")
-    assert done.returncode == 2 and "something else than a prediction" in done.stderr
+    assert done.returncode == 2 and "something that is not a prediction" in done.stderr
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "precious"
 
 

@@ -92,7 +92,8 @@ class PoseDataset:
         first = tf.math.cumsum(lengths, exclusive=True)
         joints = tf.constant(np.concatenate([clip.joints for clip in self.train]))
         visibility = tf.constant(np.concatenate([clip.visibility for clip in self.train]))
-        facts = {name: tf.constant(np.stack([clip.facts[name] for clip in self.train])) for name in self.train[0].facts}
+        known = [clip.facts for clip in self.train]
+        facts = {name: tf.constant(np.stack([one[name] for one in known])) for name in known[0]}
         actions = tf.constant([self.actions.index(clip.action) for clip in self.train])
 
         def element(step, position):

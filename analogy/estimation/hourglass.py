@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from analogy.estimation.tflite import Pose, Region, cut, whole_frame
@@ -30,7 +31,7 @@ class Hourglass:
         picture, to_frame = cut(frame, region, max(self.height, self.width))
         picture = picture[: self.height, : self.width]
         if self.channels == 1:
-            picture = np.rint(picture @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)[..., None]
+            picture = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)[..., None]
         found = self.loaded.estimate(frames=picture[None])
         joints = found["joints"][0].numpy() @ to_frame[:, :2].T + to_frame[:, 2]
         scores = found["scores"][0].numpy()

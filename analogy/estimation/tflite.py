@@ -18,6 +18,7 @@ import tensorflow as tf
 from scipy.special import expit
 
 from analogy.errors import UserError
+from analogy.estimation import ESTIMATORS
 
 # Where the 13 joints are found among a model's keypoints; the head is the mean of several.
 COCO = ((0, 1, 2, 3, 4), (5,), (6,), (7,), (8,), (9,), (10,), (11,), (12,), (13,), (14,), (15,), (16,))
@@ -209,16 +210,9 @@ def _overlap(a: np.ndarray, b: np.ndarray) -> float:
     return float(common / (np.prod(a[2:] - a[:2]) + np.prod(b[2:] - b[:2]) - common + 1e-9))
 
 
-# Patterns of the official file names, in the order of the constructor's arguments.
-ESTIMATORS = {
-    "movenet": (MoveNet, ("*movenet*singlepose*.tflite",)),
-    "blazepose": (BlazePose, ("*pose_landmark*.tflite", "*pose_detection*.tflite")),
-}
-
-
 def open_estimator(name: str, models: Path | None):
     """The estimator of this name, from its files anywhere below the folder `models`. Raises UserError."""
-    build, patterns = ESTIMATORS[name]
+    build, patterns = {"movenet": MoveNet, "blazepose": BlazePose}[name], ESTIMATORS[name]
     if models is None:
         raise UserError(f"--poses {name} needs --models, the folder in which {' and '.join(patterns)} lie")
     files = []

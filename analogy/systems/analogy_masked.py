@@ -5,15 +5,12 @@ from __future__ import annotations
 import tensorflow as tf
 
 from analogy import losses
-from analogy.data.augmentation import DRAWS, augment_pair
-from analogy.data.batches import draw_uniform
 from analogy.models.masked import MaskedGenerator
 from analogy.optimizers import make_optimizer
 from analogy.settings import AnalogyMaskedSettings
-from analogy.systems.painter import Painter, to_unit
+from analogy.systems.painter import Painter, augmented_pairs, to_unit
 
 KEYS = ("joints", "visibility", "crop", "next_joints", "next_visibility", "next_crop")
-AUGMENTATION = 1  # its random numbers are apart from those that drew the pairs
 
 
 class AnalogyMasked(Painter):
@@ -42,14 +39,8 @@ class AnalogyMasked(Painter):
 
     # ---------------------------------------------------------------- training
 
-    def _inputs(self, batch) -> dict:
-        """The batch with images in -1..1, augmented; the same on one replica as on many."""
-        draws = draw_uniform(self.settings, batch, AUGMENTATION, [DRAWS])
-        images = {key: to_unit(batch[key]) for key in ("image", "next_image")}
-        return augment_pair({**batch, **images}, draws, self.settings.augmentation)
-
     def train_step(self, batch):
-        weights, batch = self.settings.loss, self._inputs(batch)
+        weights, batch = self.settings.loss, augmented_pairs(self.settings, batch)
         truth = batch["next_image"]
         with tf.GradientTape() as tape:
             generated = self.generator([batch["image"], *(batch[key] for key in KEYS)])

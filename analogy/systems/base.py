@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from analogy.data.selection import first_per_action
 from analogy.systems.predicted import Predicted
 
 
@@ -31,6 +32,8 @@ class System:
     """The contract. A subclass's constructor takes the settings and builds `models`; the rest are the methods below.
 
     Models and optimisers are built inside the strategy's scope.
+
+    settings: the experiment's.
 
     models, optimizers: named; a checkpoint is exactly these plus the loop's step counter.
     state: what else a checkpoint holds, named: models that another run's `training.start_from` must not take over.
@@ -66,8 +69,19 @@ class System:
         them."""
         return {}
 
+    def shown(self, clips: Sequence) -> list:
+        """Those of the clips that are looked at: `evaluation.clips_per_action` of each action, the preferred ones first."""
+        chosen = self.settings.evaluation
+        return first_per_action(clips, chosen.clips_per_action, chosen.preferred_clips)
+
     def sample_panels(self, clips) -> Iterator[Panels]:
         """Pictures for the samples folder, from a few fixed train and test clips."""
+        for split, half in (("train", clips.train), ("test", clips.test)):
+            for clip in self.shown(half):
+                yield Panels(split, clip.action, clip.id, self.panel_columns(clips, clip))
+
+    def panel_columns(self, clips, clip) -> list[tuple[str, np.ndarray]]:
+        """One clip's row of `sample_panels`: (title, picture) columns."""
         raise NotImplementedError
 
     def predict_clips(self, clips) -> Iterator[Predicted]:

@@ -8,19 +8,29 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from analogy.data.batches import ReplicaContext
+from analogy.data.augmentation import DRAWS, augment_pair
+from analogy.data.batches import ReplicaContext, draw_uniform
 from analogy.data.clips import ClipDataset, LoadedClip
-from analogy.data.selection import first_per_action
+from analogy.data.prepared import Clip
 from analogy.joints import JOINTS
 from analogy.metrics.regions import pose_region
 from analogy.models.heatmaps import joint_heatmaps, pose_maps
-from analogy.systems.base import Panels, System
+from analogy.systems.base import System
 from analogy.systems.predicted import PredictedClip
+
+AUGMENTATION = 1  # its stream of random numbers, apart from the one that drew the pairs
 
 
 def to_unit(image):
     """uint8 0..255 -> float32 -1..1."""
     return tf.cast(image, tf.float32) / 127.5 - 1.0
+
+
+def augmented_pairs(settings, batch):
+    """`ClipDataset.pairs`' batch with images in -1..1, every pair changed at random; the same on one replica as on many."""
+    draws = draw_uniform(settings, batch, AUGMENTATION, [DRAWS])
+    images = {key: to_unit(batch[key]) for key in ("image", "next_image")}
+    return augment_pair({**batch, **images}, draws, settings.augmentation)
 
 
 def to_bytes(image):
@@ -117,27 +127,21 @@ class Painter(System):
         sigma = self._sigma(tf.constant(clip.crop[frames]))
         return joint_heatmaps(clip.joints[frames], clip.visibility[frames], sigma, self.image_size).numpy()
 
-    def sample_panels(self, clips: ClipDataset) -> Iterator[Panels]:
-        """The original's rows: x_t, p_t, x_{t+n}, p_{t+n}, prediction; one fixed random pair per selected clip."""
-        chosen = self.settings.evaluation
-        for split, half in (("train", clips.train), ("test", clips.test)):
-            for clip in first_per_action(half, chosen.clips_per_action, chosen.preferred_clips):
-                pair = np.random.default_rng([0, clip.first_record]).choice(clip.frames, 2, replace=False)
-                loaded = clips.load(clip, pair)
-                poses = self._pose_pictures(loaded, [0, 1])
-                prediction = self.predict(loaded, 0, np.array([1]))[0]
-                columns = [
-                    (f"x_t  (t = {pair[0]})", loaded.images[0]),
-                    ("p_t", poses[0]),
-                    (f"x_t+n  (t = {pair[1]})", loaded.images[1]),
-                    ("p_t+n", poses[1]),
-                    ("prediction", prediction),
-                ]
-                yield Panels(split, clip.action, clip.id, columns)
+    def panel_columns(self, clips: ClipDataset, clip: Clip) -> list[tuple[str, np.ndarray]]:
+        """The original's rows: x_t, p_t, x_{t+n}, p_{t+n}, prediction; one fixed random pair of a clip's frames."""
+        pair = np.random.default_rng([0, clip.first_record]).choice(clip.frames, 2, replace=False)
+        loaded = clips.load(clip, pair)
+        poses = self._pose_pictures(loaded, [0, 1])
+        return [
+            (f"x_t  (t = {pair[0]})", loaded.images[0]),
+            ("p_t", poses[0]),
+            (f"x_t+n  (t = {pair[1]})", loaded.images[1]),
+            ("p_t+n", poses[1]),
+            ("prediction", self.predict(loaded, 0, np.array([1]))[0]),
+        ]
 
     def predict_clips(self, clips: ClipDataset) -> Iterator[PredictedClip]:
-        chosen = self.settings.evaluation
-        for clip in first_per_action(clips.test, chosen.clips_per_action, chosen.preferred_clips):
+        for clip in self.shown(clips.test):
             loaded = clips.load(clip)
             targets = np.arange(1, clip.frames)
             body = pose_region(loaded.joints, loaded.visibility, self.image_size, loaded.crop)
@@ -156,11 +160,9 @@ class Painter(System):
 
     def protocol(self, clips: ClipDataset) -> str:
         height, width = self.image_size
-        chosen = self.settings.evaluation
-        tested = first_per_action(clips.test, chosen.clips_per_action, chosen.preferred_clips)
-        start = self.settings.training.start_from
+        start, most = self.settings.training.start_from, self.settings.evaluation.clips_per_action
         return (
-            f"{clips.name}, {len(tested)} test clips (at most {chosen.clips_per_action} an action) of {len(clips.test)}; "
+            f"{clips.name}, {len(self.shown(clips.test))} test clips (at most {most} an action) of {len(clips.test)}; "
             f"{self.settings.data.crop} crop, {height} x {width}, {'gray' if self.settings.data.gray else 'RGB'} uint8; "
             "every frame after the first is painted from frame 0 and the TRUE poses; figures (SSIM with an 11 x 11 Gaussian, "
             "sigma 1.5, range 255) per frame, averaged over frames, then over clips; "

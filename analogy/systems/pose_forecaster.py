@@ -9,9 +9,9 @@ import tensorflow as tf
 
 from analogy.data.batches import ReplicaContext
 from analogy.data.poses import PoseClip, PoseDataset
-from analogy.data.selection import first_per_action
 from analogy.joints import JOINTS
-from analogy.systems.base import Panels, System
+from analogy.optimizers import make_optimizer
+from analogy.systems.base import System
 from analogy.systems.predicted import PredictedPoses
 from analogy.visualise.skeletons import GREY, ORANGE, skeleton_frames
 
@@ -20,7 +20,7 @@ FACTS = ("box", "size", "survives", "origin", "action")
 
 
 class PoseForecaster(System):
-    """Training data, evaluation, pictures and export. A subclass builds networks, trains them, and says how to `forecast`.
+    """Training data, evaluation, pictures and export. A subclass builds `network`, trains it, and says how to `forecast`.
 
     knows: what of the future a forecast is given, for the protocol.
 
@@ -35,6 +35,9 @@ class PoseForecaster(System):
         self.settings = settings
         self.context, self.horizon = settings.data.context, settings.data.horizon
         self._forecast_in_graph = tf.function(self.forecast, reduce_retracing=True)
+
+    def prepare_training(self) -> None:
+        self.optimizers = {"network": make_optimizer(self.settings.optimizer, self.network.trainable_variables)}
 
     def forecast(self, observed: dict) -> tuple[tf.Tensor, tf.Tensor]:
         """Observed poses -> the T next ones.
@@ -100,22 +103,15 @@ class PoseForecaster(System):
         return joints.numpy(), visibility.numpy()
 
     def predict_clips(self, clips: PoseDataset) -> Iterator[PredictedPoses]:
-        chosen = self.settings.evaluation
-        shown = {clip.id for clip in first_per_action(clips.test, chosen.clips_per_action, chosen.preferred_clips)}
+        shown = {clip.id for clip in self.shown(clips.test)}
         for clip in clips.test:
             windows = clips.windows(clip)
             joints, visibility = self.predict(windows)
             distance = np.arange(1, self.horizon + 1)
             yield PredictedPoses(clip.id, clip.action, distance, windows, joints, visibility, clip.id in shown)
 
-    def sample_panels(self, clips: PoseDataset) -> Iterator[Panels]:
+    def panel_columns(self, clips: PoseDataset, clip: PoseClip) -> list[tuple[str, np.ndarray]]:
         """The last observed pose, then the prediction (orange) over the truth (grey) at three times."""
-        chosen = self.settings.evaluation
-        for split, half in (("train", clips.train), ("test", clips.test)):
-            for clip in first_per_action(half, chosen.clips_per_action, chosen.preferred_clips):
-                yield Panels(split, clip.action, clip.id, self._columns(clips, clip))
-
-    def _columns(self, clips: PoseDataset, clip: PoseClip) -> list[tuple[str, np.ndarray]]:
         windows = {name: value[:1] for name, value in clips.windows(clip).items()}
         joints, visibility = self.predict(windows)
         k, box = self.context, windows["box"][0]

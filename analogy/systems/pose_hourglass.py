@@ -8,19 +8,17 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from analogy.data.augmentation import DRAWS, augment_pair
-from analogy.data.batches import ReplicaContext, draw_uniform
+from analogy.data.batches import ReplicaContext
 from analogy.data.clips import ClipDataset, LoadedClip
-from analogy.data.selection import first_per_action
+from analogy.data.prepared import Clip
 from analogy.models.heatmaps import joint_heatmaps
 from analogy.models.hourglass import StackedHourglass, read_heatmaps
 from analogy.optimizers import make_optimizer
 from analogy.settings import PoseHourglassSettings
-from analogy.systems.base import Panels, System
-from analogy.systems.painter import to_unit
+from analogy.systems.base import System
+from analogy.systems.painter import augmented_pairs, to_unit
 from analogy.systems.predicted import PredictedJoints
 
-AUGMENTATION = 1  # folded into the seed of random numbers
 VISIBLE = 0.3  # a heatmap's peak
 
 
@@ -66,9 +64,7 @@ class PoseHourglass(System):
 
     def _examples(self, batch):
         """images [2 b, H, W, C] in -1..1, joints [2 b, 13, 2], visibility [2 b, 13], augmented."""
-        draws = draw_uniform(self.settings, batch, AUGMENTATION, [DRAWS])
-        images = {key: to_unit(batch[key]) for key in ("image", "next_image")}
-        batch = augment_pair({**batch, **images}, draws, self.settings.augmentation)
+        batch = augmented_pairs(self.settings, batch)
         return (tf.concat([batch[key], batch[f"next_{key}"]], 0) for key in ("image", "joints", "visibility"))
 
     # ---------------------------------------------------------------- prediction
@@ -88,8 +84,8 @@ class PoseHourglass(System):
         return joints, scores
 
     def predict_clips(self, clips: ClipDataset) -> Iterator[PredictedJoints]:
-        chosen, mean = self.settings.evaluation, self._mean_pose(clips)
-        for clip in first_per_action(clips.test, chosen.clips_per_action, chosen.preferred_clips):
+        mean = self._mean_pose(clips)
+        for clip in self.shown(clips.test):
             loaded = clips.load(clip)
             joints, scores = self.predict(loaded)
             yield PredictedJoints(
@@ -111,27 +107,22 @@ class PoseHourglass(System):
         joints, seen = (np.concatenate([getattr(one, key) for one in loaded]) for key in ("joints", "visibility"))
         return (joints * seen[..., None]).sum(0) / np.maximum(seen.sum(0), 1)[:, None]
 
-    def sample_panels(self, clips: ClipDataset) -> Iterator[Panels]:
+    def panel_columns(self, clips: ClipDataset, clip: Clip) -> list[tuple[str, np.ndarray]]:
         """A frame, its true heatmaps, the estimated ones."""
-        chosen = self.settings.evaluation
         spread = np.full([1, 2], self.settings.network.heatmap_sigma * self.settings.network.stride, np.float32)
-        for split, half in (("train", clips.train), ("test", clips.test)):
-            for clip in first_per_action(half, chosen.clips_per_action, chosen.preferred_clips):
-                loaded = clips.load(clip, np.array([clip.frames // 2]))
-                joints, scores = self.predict(loaded)
-                maps = [
-                    joint_heatmaps(at, seen, spread, self.image_size)[0].numpy()
-                    for at, seen in ((loaded.joints, loaded.visibility), (joints, (scores > VISIBLE).astype(np.float32)))
-                ]
-                columns = [(f"frame {clip.frames // 2}", loaded.images[0]), ("true joints", maps[0]), ("estimated", maps[1])]
-                yield Panels(split, clip.action, clip.id, columns)
+        loaded = clips.load(clip, np.array([clip.frames // 2]))
+        joints, scores = self.predict(loaded)
+        true, estimated = (
+            joint_heatmaps(at, seen, spread, self.image_size)[0].numpy()
+            for at, seen in ((loaded.joints, loaded.visibility), (joints, (scores > VISIBLE).astype(np.float32)))
+        )
+        return [(f"frame {clip.frames // 2}", loaded.images[0]), ("true joints", true), ("estimated", estimated)]
 
     def protocol(self, clips: ClipDataset) -> str:
         height, width = self.image_size
-        chosen = self.settings.evaluation
-        tested = first_per_action(clips.test, chosen.clips_per_action, chosen.preferred_clips)
+        most = self.settings.evaluation.clips_per_action
         return (
-            f"{clips.name}, {len(tested)} test clips (at most {chosen.clips_per_action} an action) of {len(clips.test)}, "
+            f"{clips.name}, {len(self.shown(clips.test))} test clips (at most {most} an action) of {len(clips.test)}, "
             f"every frame; {self.settings.data.crop} crop, {height} x {width}; visible joints, relative to the longer "
             "side of the box around them in source pixels; baseline: the mean training pose; "
             f"trained on {len(clips.train)} clips, seed {self.settings.seed}"

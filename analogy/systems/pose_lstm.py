@@ -7,7 +7,6 @@ import tensorflow as tf
 from analogy.joints import JOINTS
 from analogy.models.pose_lstm import PoseLstm
 from analogy.models.pose_units import UNITS
-from analogy.optimizers import make_optimizer
 from analogy.settings import PoseLstmSettings
 from analogy.systems.pose_forecaster import FACTS, PoseForecaster
 
@@ -28,9 +27,6 @@ class PoseLstmSystem(PoseForecaster):
         self.network.build((None, self.context, 2 * JOINTS))
         self.models, self.optimizers, self.exported = {"network": self.network}, {}, [self.network]
         self.to_units, self.from_units = UNITS[settings.network.coordinates]
-
-    def prepare_training(self) -> None:
-        self.optimizers = {"network": make_optimizer(self.settings.optimizer, self.network.trainable_variables)}
 
     def train_step(self, batch):
         k, facts = self.context, {name: batch[name] for name in FACTS}

@@ -12,7 +12,6 @@ from analogy.joints import JOINTS
 from analogy.metrics.pose import measure_poses
 from analogy.models.pose_residual import PoseResidual, last_seen, mirrored
 from analogy.models.pose_units import box_extent
-from analogy.optimizers import make_optimizer
 from analogy.settings import PoseResidualSettings
 from analogy.systems.pose_forecaster import PoseForecaster
 
@@ -52,9 +51,6 @@ class PoseResidualSystem(PoseForecaster):
         network = PoseResidual(context=self.context, horizon=self.horizon, name=name, **sizes)
         network.build()
         return network
-
-    def prepare_training(self) -> None:
-        self.optimizers = {"network": make_optimizer(self.settings.optimizer, self.network.trainable_variables)}
 
     def _condition(self, action):
         """action [B], -1 where it is not known -> [B, A]."""

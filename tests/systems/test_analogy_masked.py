@@ -1,29 +1,18 @@
 """The promises of every system, for the masked analogy; and what it starts from before any training."""
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from analogy.data.clips import ClipDataset, LoadedClip
-from analogy.settings import SETTINGS, load_settings
-from analogy.systems import SYSTEMS
 from analogy.systems.painter import to_bytes, to_unit
-from tests.conftest import CONFIGS
+from tests.systems.conftest import build_system
 
 TINY = ("data.image_size=32", "generator.widths=[4, 8]", "generator.work_size=32", "training.batch_size=4")
 
 
-@pytest.fixture
-def build():
-    def make(*overrides):
-        settings = load_settings(CONFIGS / "analogy_masked.yaml", SETTINGS, scale="demo", overrides=[*TINY, *overrides])
-        keras.utils.set_random_seed(0)
-        system = SYSTEMS["analogy_masked"](settings)
-        system.prepare_training()
-        return system
-
-    return make
+def build(*overrides):
+    return build_system("analogy_masked", *TINY, *overrides)
 
 
 def wake(system):
@@ -38,7 +27,7 @@ def weights(model):
 
 
 @pytest.mark.parametrize("data", [(), ("data.gray=true",), ("data.image_size=[40, 56]",)])
-def test_every_weight_learns(build, batch, data):
+def test_every_weight_learns(batch, data):
     system = build(*data)
     wake(system)
     size = system.image_size
@@ -53,7 +42,7 @@ def test_every_weight_learns(build, batch, data):
     assert all(np.isfinite(gradient).all() and np.linalg.norm(gradient) > 1e-6 for gradient in recorded)
 
 
-def test_eager_equals_graph(build, batch):
+def test_eager_equals_graph(batch):
     eager, graph = build("generator_optimizer.name=sgd"), build("generator_optimizer.name=sgd")
     wake(eager), wake(graph)
     in_graph = tf.function(graph.train_step)
@@ -63,7 +52,7 @@ def test_eager_equals_graph(build, batch):
             np.testing.assert_allclose(a[name], b[name], rtol=1e-4, err_msg=name)
 
 
-def test_one_replica_equals_two(build, two_replicas, train_side_by_side):
+def test_one_replica_equals_two(two_replicas, train_side_by_side):
     options = ("generator_optimizer.name=sgd", "generator_optimizer.learning_rate=0.1")
     one = build(*options)
     with two_replicas.scope():
@@ -76,7 +65,7 @@ def test_one_replica_equals_two(build, two_replicas, train_side_by_side):
         np.testing.assert_allclose(a, b, atol=1e-5)
 
 
-def test_pictures_are_painted_by_the_averaged_weights(build, batch, moving_arm):
+def test_pictures_are_painted_by_the_averaged_weights(batch, moving_arm):
     system = build("data.image_size=64", "generator_optimizer.average=0.9", "generator_optimizer.learning_rate=0.1")
     wake(system)
     batch |= {key: tf.cast(tf.image.resize(batch[key], (64, 64)), tf.uint8) for key in ("image", "next_image")}
@@ -110,7 +99,7 @@ def moving_arm():
     return LoadedClip(images, joints, np.ones([2, 13], np.float32), np.full([2, 2], 64, np.float32))
 
 
-def test_before_training_it_moves_limbs_and_fills_what_they_uncover(build, moving_arm):
+def test_before_training_it_moves_limbs_and_fills_what_they_uncover(moving_arm):
     system = build("data.image_size=64", "generator.work_size=64")
     painted = system.predict(moving_arm, 0, np.array([1]))[0].astype(float)
     assert painted[32, 47:53].mean() > 120  # the arm has come
@@ -120,13 +109,13 @@ def test_before_training_it_moves_limbs_and_fills_what_they_uncover(build, movin
     assert np.square(painted - truth).mean() < 0.5 * np.square(copied - truth).mean()
 
 
-def test_a_pose_that_stays_keeps_the_frame(build, moving_arm):
+def test_a_pose_that_stays_keeps_the_frame(moving_arm):
     system = build("data.image_size=64", "generator.work_size=64")
     painted = system.predict(moving_arm, 0, np.array([0]))[0].astype(float)
     assert np.abs(painted - moving_arm.images[0]).mean() < 4
 
 
-def test_hidden_joints_change_nothing(build, moving_arm):
+def test_hidden_joints_change_nothing(moving_arm):
     system = build("data.image_size=64", "generator.work_size=64")
     hidden = np.zeros([2, 13], np.float32)
     clip = LoadedClip(moving_arm.images, moving_arm.joints, hidden, moving_arm.crop)
@@ -143,7 +132,7 @@ def test_hidden_joints_change_nothing(build, moving_arm):
     assert np.array_equal(pictures[0], pictures[1]) and np.array_equal(pictures[0], pictures[2])
 
 
-def test_untrained_it_beats_copying_on_the_rendered_people(build, prepared):
+def test_untrained_it_beats_copying_on_the_rendered_people(prepared):
     system = build("data.image_size=64", "generator.work_size=64")
     clips = ClipDataset(prepared, system.settings.data, seed=0)
     errors = []

@@ -1,6 +1,5 @@
 """The promises of every system, for the pose estimator."""
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -9,31 +8,21 @@ from analogy.data.batches import ReplicaContext
 from analogy.data.clips import ClipDataset
 from analogy.export import export_saved_model
 from analogy.metrics.pose import measure_joints
-from analogy.settings import SETTINGS, load_settings
-from analogy.systems import SYSTEMS
-from tests.conftest import CONFIGS
+from tests.systems.conftest import build_system
 
 TINY = ("data.image_size=32", "network.channels=16", "network.depth=2", "network.stacks=2", "training.batch_size=4")
 SGD = ("optimizer.name=sgd", "optimizer.learning_rate=0.003")
 
 
-@pytest.fixture
-def build():
-    def make(*overrides):
-        settings = load_settings(CONFIGS / "pose_hourglass.yaml", SETTINGS, scale="demo", overrides=[*TINY, *overrides])
-        keras.utils.set_random_seed(0)
-        system = SYSTEMS["pose_hourglass"](settings)
-        system.prepare_training()
-        return system
-
-    return make
+def build(*overrides):
+    return build_system("pose_hourglass", *TINY, *overrides)
 
 
 def weights(system):
     return [v.numpy().copy() for v in system.network.trainable_variables]
 
 
-def test_eager_equals_graph(build, batch):
+def test_eager_equals_graph(batch):
     eager, graph = build(*SGD), build(*SGD)
     in_graph = tf.function(graph.train_step)
     for _ in range(2):
@@ -42,7 +31,7 @@ def test_eager_equals_graph(build, batch):
         np.testing.assert_allclose(a, b, atol=1e-5)
 
 
-def test_one_replica_equals_two(build, two_replicas, train_side_by_side):
+def test_one_replica_equals_two(two_replicas, train_side_by_side):
     one = build(*SGD)
     with two_replicas.scope():
         two = build(*SGD)
@@ -52,18 +41,15 @@ def test_one_replica_equals_two(build, two_replicas, train_side_by_side):
 
 
 def test_two_steps_at_demo_scale(prepared):
-    settings = load_settings(CONFIGS / "pose_hourglass.yaml", SETTINGS, scale="demo")
-    keras.utils.set_random_seed(0)
-    system = SYSTEMS["pose_hourglass"](settings)
-    system.prepare_training()
+    system = build_system("pose_hourglass")
     before = weights(system)
-    clips = ClipDataset(prepared, settings.data, seed=0)
-    for batch in clips.pairs(ReplicaContext(batch_size=settings.training.batch_size)).take(2):
+    clips = ClipDataset(prepared, system.settings.data, seed=0)
+    for batch in clips.pairs(ReplicaContext(batch_size=system.settings.training.batch_size)).take(2):
         assert np.isfinite(system.train_step(batch)["network/loss"])
     assert all(np.any(now != then) for now, then in zip(weights(system), before, strict=True))
 
 
-def test_a_few_frames_can_be_learned_and_exported(build, prepared, tmp_path):
+def test_a_few_frames_can_be_learned_and_exported(prepared, tmp_path):
     quiet = "augmentation={rotation: 0, zoom: 0, stretch: 0, shift: 0, colour: 0}"
     system = build("optimizer.learning_rate=0.003", quiet, "data.flip=false", "data.actions=[squat]")
     clips = ClipDataset(prepared, system.settings.data, seed=0)

@@ -41,6 +41,12 @@ def batch_of(system, step=0):
     return next(iter(dataset(system.settings).batches(ReplicaContext(batch_size=4, start_step=step))))
 
 
+@pytest.fixture
+def batch():
+    """What `train_side_by_side` trains on."""
+    return batch_of(build("pose_lstm"))
+
+
 def weights(system):
     return [v.numpy().copy() for v in system.network.trainable_variables]
 
@@ -70,21 +76,11 @@ def test_eager_equals_graph(name):
 @pytest.mark.parametrize(
     ("name", "more"), [("pose_lstm", ()), ("pose_lstm", ("optimizer.clip_norm=0.01",)), ("pose_lstm_residual", ())]
 )
-def test_one_replica_equals_two(name, more, two_replicas):
+def test_one_replica_equals_two(name, more, two_replicas, train_side_by_side):
     one = build(name, *SGD, *more)
     with two_replicas.scope():
         two = build(name, *SGD, *more)
-    for step in range(2):
-        batch = batch_of(one, step)
-
-        def half(context, batch=batch):
-            r = context.replica_id_in_sync_group
-            return {k: v if k == "step" else v[2 * r : 2 * r + 2] for k, v in batch.items()}
-
-        halves = two_replicas.experimental_distribute_values_from_function(half)
-        losses = two_replicas.run(tf.function(two.train_step), (halves,))["network/loss"]
-        total = two_replicas.reduce("SUM", losses, axis=None)
-        np.testing.assert_allclose(total, one.train_step(batch)["network/loss"], rtol=1e-4)
+    train_side_by_side(one, two)
     for a, b in zip(weights(one), weights(two), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5)
 
