@@ -190,7 +190,7 @@ def _estimated(estimator, frames: list[np.ndarray]) -> tuple[np.ndarray, np.ndar
 
     found = track_person(track(frames, estimator.name, disable=not sys.stdout.isatty()), estimator)
     if found.people > 1:
-        print(f"{found.people} people are seen; the one that {estimator.name} is surest of is followed")
+        print(f"at least {found.people} people are seen; the one that {estimator.name} is surest of is followed")
     if found.missing:
         print(f"nobody is seen in {found.missing} of {len(frames)} observed frames")
     return name_sides_by_image(found.joints, found.visibility)

@@ -1,4 +1,4 @@
-"""predict.py and what it stands on: videos, pose files, estimators, and both steps joined in one SavedModel."""
+"""predict.py, and both steps joined in one SavedModel."""
 
 import importlib.util
 import json
@@ -6,19 +6,17 @@ import os
 import subprocess
 import sys
 
-import cv2
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from typer.testing import CliRunner
 
-from analogy.data.pose_files import read_poses, write_poses
-from analogy.data.video import read_video, write_pictures
+from analogy.data.pose_files import read_poses
+from analogy.data.video import read_video
 from analogy.errors import UserError
 from analogy.estimation.hourglass import Hourglass
-from analogy.estimation.tflite import BlazePose, MoveNet, Pose, Region, cut
-from analogy.estimation.tracking import name_sides_by_image, smooth, track_person
+from analogy.estimation.tracking import track_person
 from analogy.export import export_saved_model, load_endpoint
 from analogy.inference import Pipeline, crop_box, newest_run
 from analogy.settings import SETTINGS, load_settings
@@ -28,174 +26,6 @@ from tests.conftest import CONFIGS, ROOT
 from tests.poses import tiny_settings
 
 RNG = np.random.default_rng(0)
-
-
-# ---------------------------------------------------------------- input
-
-
-def test_a_video_file_is_read_from_any_frame(tmp_path):
-    frames = np.stack([np.full((32, 48, 3), 20 * t, np.uint8) for t in range(10)])
-    write_mp4(tmp_path / "clip.mp4", frames, 12)
-    video = read_video(tmp_path / "clip.mp4", start=3, count=4)
-    assert [round(frame.mean() / 20) for frame in video.frames] == [3, 4, 5, 6]
-    assert video.rate == pytest.approx(12) and not video.notes and video.frames[0].shape == (32, 48, 3)
-
-
-def test_a_folder_is_read_in_the_order_of_its_numbers(tmp_path):
-    for number in (10, 9, 2):
-        cv2.imwrite(str(tmp_path / f"frame{number}.png"), np.full((20, 30, 3), (number, 0, 100), np.uint8))
-    cv2.imwrite(str(tmp_path / "frame11.png"), np.full((40, 60, 3), (11, 0, 100), np.uint8))
-    video = read_video(tmp_path)
-    assert [frame[0, 0].tolist() for frame in video.frames] == [[100, 0, n] for n in (2, 9, 10, 11)]  # RGB
-    assert "differ in size" in video.notes[0] and video.frames[3].shape == (20, 30, 3)
-    write_pictures(tmp_path / "out", np.stack(video.frames[:2]))
-    np.testing.assert_array_equal(read_video(tmp_path / "out").frames[1], video.frames[1])
-
-
-def test_what_is_no_video_is_said(tmp_path):
-    (tmp_path / "broken.mp4").write_bytes(b"no video")
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "damaged").mkdir()
-    (tmp_path / "damaged" / "1.png").write_bytes(b"no picture")
-    for name, message in (
-        ("missing.mp4", "no such file"),
-        ("broken.mp4", "not a video"),
-        ("empty", "no pictures"),
-        ("damaged", "1.png"),
-    ):
-        with pytest.raises(UserError, match=message):
-            read_video(tmp_path / name)
-    write_mp4(tmp_path / "short.mp4", np.zeros((2, 16, 16, 3), np.uint8), 10)
-    with pytest.raises(UserError, match="no frame number 5"):
-        read_video(tmp_path / "short.mp4", start=5)
-
-
-def test_poses_survive_a_file(tmp_path):
-    joints, visibility = RNG.uniform(0, 99, (4, 13, 2)).astype(np.float32), RNG.integers(0, 2, (4, 13)).astype(np.float32)
-    write_poses(tmp_path / "a.json", joints, visibility, rate=5)
-    np.save(tmp_path / "b.npy", np.concatenate([joints, visibility[..., None]], -1))
-    np.save(tmp_path / "c.npy", joints)
-    for name, expected in (("a.json", visibility), ("b.npy", visibility), ("c.npy", np.ones([4, 13]))):
-        got, seen = read_poses(tmp_path / name)
-        np.testing.assert_allclose(got, joints, atol=0.006)
-        np.testing.assert_array_equal(seen, expected)
-
-
-@pytest.mark.parametrize("content", [b"", b"[1]", b'{"joints": [[1, 2]]}', b'{"joints": "many"}', b"\x93NUMPY"])
-def test_a_file_that_holds_no_poses_is_said(tmp_path, content):
-    for name in ("a.json", "a.npy"):
-        (tmp_path / name).write_bytes(content)
-        with pytest.raises(UserError, match=name):
-            read_poses(tmp_path / name)
-
-
-# ---------------------------------------------------------------- estimation
-
-
-def test_a_region_is_cut_where_it_lies():
-    frame = np.zeros((40, 60, 3), np.uint8)
-    frame[10:20, 30:40] = 255
-    picture, to_frame = cut(frame, Region(34.5, 14.5, 10), 20)
-    assert picture.mean() > 240
-    np.testing.assert_allclose(to_frame @ [9.5, 9.5, 1], [34.5, 14.5])
-    _, turned = cut(frame, Region(34.5, 14.5, 10, np.pi / 2), 20)
-    np.testing.assert_allclose(turned @ [9.5, 0, 1], [34.5 + 4.75, 14.5], atol=1e-9)  # up in the picture is right in the frame
-
-
-def test_smoothing_trusts_what_was_seen():
-    joints = np.zeros([9, 13, 2], np.float32)
-    joints[:, 0, 0] = np.arange(9)
-    joints[4, 0] = 999
-    scores = np.ones([9, 13], np.float32)
-    scores[4, 0] = 0
-    np.testing.assert_allclose(smooth(joints, scores)[2:7, 0, 0], np.arange(2, 7), atol=0.6)
-
-
-def test_sides_are_named_as_the_image_has_them():
-    joints, visibility = np.zeros([3, 13, 2], np.float32), np.ones([3, 13], np.float32)
-    joints[:, 1], joints[:, 2] = (50, 5), (20, 5)
-    named, _ = name_sides_by_image(joints, visibility)
-    assert named[0, 1, 0] == 20 and named[0, 2, 0] == 50
-    assert np.array_equal(name_sides_by_image(named, visibility)[0], named)
-
-
-class Blind:
-    name, visible_from = "blind", 0.5
-
-    def detect(self, frame):
-        return []
-
-
-def test_nobody_is_an_error():
-    with pytest.raises(UserError, match="sees nobody in 3 frames"):
-        track_person([np.zeros((8, 8, 3), np.uint8)] * 3, Blind())
-
-
-class Follower:
-    """Sees a white square; remembers what it was asked."""
-
-    name, visible_from = "follower", 0.5
-
-    def __init__(self):
-        self.detections = 0
-
-    def detect(self, frame):
-        self.detections += 1
-        return [Region(8, 8, 8), Region(2, 2, 4)] if frame.any() else []
-
-    def estimate(self, frame, region):
-        rows, columns = np.nonzero(frame[..., 0])
-        at = np.array([columns.mean(), rows.mean()], np.float32) if len(rows) else np.zeros(2, np.float32)
-        return Pose(np.tile(at, (13, 1)), np.full(13, float(len(rows) > 0), np.float32), Region(*at, 8))
-
-
-def test_a_person_who_leaves_is_looked_for_until_it_comes_back():
-    frames = np.zeros([8, 16, 16, 3], np.uint8)
-    for t in (0, 1, 2, 6, 7):
-        frames[t, 4:8, t : t + 4] = 255
-    estimator = Follower()
-    track = track_person(frames, estimator)
-    assert (track.people, track.missing, estimator.detections) == (2, 3, 1 + 3)  # lost in 3, looked for in 4, 5 and 6
-    assert track.visibility[:, 0].tolist() == [1, 1, 1, 0, 0, 0, 1, 1]
-    np.testing.assert_allclose(track.joints[[0, 1, 2, 6, 7], 0, 1], 5.5)
-    assert track.joints[7, 0, 0] == pytest.approx(8.5 - 1 * 0.6 / 1.6, abs=0.1)  # smoothed with the frame before
-
-
-@pytest.fixture(scope="session")
-def estimators(tmp_path_factory):
-    from tests.conftest import _shared
-
-    models = _shared("models")
-    blazepose = models / "blazepose" / "pose_landmark_full.tflite", models / "blazepose" / "pose_detection.tflite"
-    return {"movenet": MoveNet(next((models / "movenet").glob("*.tflite"))), "blazepose": BlazePose(*blazepose)}
-
-
-@pytest.mark.parametrize("name", ["movenet", "blazepose"])
-def test_estimators_find_the_joints_of_a_real_clip(estimators, penn_action, name):
-    from data_prep.penn_action.labels import read_labels
-
-    labels = read_labels(penn_action / "labels" / "0992.mat")
-    frames = read_video(penn_action / "frames" / "0992", count=12).frames
-    track = track_person(frames, estimators[name])
-    joints, visibility = name_sides_by_image(track.joints, track.visibility)
-    side = (labels.boxes[:12, 2:] - labels.boxes[:12, :2]).max(1)[:, None]
-    distance = np.linalg.norm(joints - labels.joints[:12], axis=-1) / side
-    assert (distance < 0.1).mean() > 0.95 and visibility.mean() > 0.9 and (track.people, track.missing) == (1, 0)
-
-
-def test_other_models_are_refused(estimators, tmp_path):
-    from tests.conftest import _shared
-
-    detector = _shared("models") / "blazepose" / "pose_detection.tflite"
-    for build in (lambda: MoveNet(detector), lambda: BlazePose(detector, detector)):
-        with pytest.raises(UserError, match=r"pose_detection\.tflite: not"):
-            build()
-    (tmp_path / "a.tflite").write_bytes(b"no")
-    with pytest.raises(UserError, match="not a TensorFlow Lite model"):
-        MoveNet(tmp_path / "a.tflite")
-
-
-# ---------------------------------------------------------------- both steps
 
 
 def test_the_crop_holds_everybody_visible_and_stays_in_the_frame():

@@ -13,6 +13,7 @@ from analogy.errors import UserError
 
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 USUAL_RATE = 25.0  # where a file does not say
+UNEVEN = 1.5  # times the shortest step from frame to frame: a rounded clock's steps differ by less
 
 
 class Video(NamedTuple):
@@ -51,7 +52,8 @@ def _read_file(path: Path, start: int, count: int | None) -> tuple[list[np.ndarr
             raise UserError(
                 f"{path}: this is not a video that OpenCV can read; convert it to MP4, or give a folder of its frames"
             )
-        rate, notes, frames = capture.get(cv2.CAP_PROP_FPS), [], []
+        rate, promised = capture.get(cv2.CAP_PROP_FPS), int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        frames, times, notes = [], [], []
         for _ in range(start):  # seeking is not exact in every container
             if not capture.grab():
                 break
@@ -60,8 +62,18 @@ def _read_file(path: Path, start: int, count: int | None) -> tuple[list[np.ndarr
             if not fine:
                 break
             frames.append(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB))
+            times.append(capture.get(cv2.CAP_PROP_POS_MSEC))
     finally:
         capture.release()
+    wanted = promised - start if count is None else min(count, promised - start)
+    if len(frames) < wanted:
+        notes.append(f"of {promised} frames, those from number {start + len(frames)} on cannot be read")
+    steps = np.diff(times)
+    if len(steps) > 1 and steps.max() > UNEVEN * steps.min() > 0:
+        notes.append(
+            f"its frames are {steps.min():.0f} to {steps.max():.0f} ms apart, and are taken as if they were evenly spaced; "
+            "convert it to a constant frame rate where that matters"
+        )
     if not 1.0 <= rate <= 1000.0:  # 0, NaN, or a clock's rate
         notes.append(f"it does not say its frames per second; {USUAL_RATE:g} are assumed")
         rate = USUAL_RATE

@@ -98,6 +98,7 @@ class MoveNet:
     """MoveNet SinglePose: one person, the most prominent. Args: path: its .tflite file."""
 
     name, visible_from = "movenet", 0.3
+    few, most = 4, 7  # visible joints that make a person to follow; that make it sure that there is another one
 
     def __init__(self, path: Path):
         self.model = load_model(path)
@@ -110,9 +111,22 @@ class MoveNet:
         self.size = int(shape[1])
 
     def detect(self, frame: np.ndarray) -> list[Region]:
-        """Where the person is: a first look at the whole frame."""
-        pose = self.estimate(frame, whole_frame(frame))
-        return [pose.following] if (pose.scores > self.visible_from).sum() >= 4 else []
+        """The most prominent person; and another one, if the model sees it once the first is painted over."""
+        first = self._look(frame)
+        seen = first.scores > self.visible_from
+        if seen.sum() < self.few:
+            return []
+        low, high = first.joints[seen].min(0), first.joints[seen].max(0)
+        wider = 0.2 * (high - low).max()
+        (x_min, y_min), (x_max, y_max) = np.maximum(low - wider, 0).astype(int), np.maximum(high + wider, 0).astype(int)
+        rest = frame.copy()
+        rest[y_min:y_max, x_min:x_max] = 128
+        second = self._look(rest)
+        return [first.following] + ([second.following] if (second.scores > self.visible_from).sum() >= self.most else [])
+
+    def _look(self, frame: np.ndarray) -> Pose:
+        """At the whole frame, and again at where the first look leads: it is surer."""
+        return self.estimate(frame, self.estimate(frame, whole_frame(frame)).following)
 
     def estimate(self, frame: np.ndarray, region: Region) -> Pose:
         picture, to_frame = cut(frame, region, self.size)
