@@ -6,7 +6,6 @@ weights of both are from Caffe: they want BGR of 0..255 minus a mean.
 
 from __future__ import annotations
 
-import pickle
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from analogy.errors import UserError
+from analogy.models.pickles import ArrayUnpickler, array_of
 from analogy.models.vgg import VGG_16, VGG_MEAN_BGR, Encoder, caffe_range
 
 Weights = dict[str, tuple[np.ndarray, np.ndarray]]  # layer name -> (kernel (height, width, in, out), bias), float32
@@ -127,39 +127,8 @@ def _read_npy(path: str) -> dict[str, list[np.ndarray]]:
     with open(path, "rb") as file:
         np.lib.format.read_magic(file)
         np.lib.format.read_array_header_1_0(file)
-        [content] = _Unpickler(file, encoding="latin1").load().state[-1]
-    return {name: [_array(part) for part in pair] for name, pair in content.items() if name.startswith("conv")}
-
-
-class _Inert:
-    """Stands for whatever a pickle wants to call: its arguments and state are kept, and nothing is called.
-
-    Not even NumPy's own functions: with arguments of a stranger's choice they reach any memory.
-    """
-
-    def __init__(self, *arguments):
-        self.arguments = arguments
-
-    def __setstate__(self, state):
-        self.state = state
-
-
-class _Unpickler(pickle.Unpickler):
-    """An array comes back as the `_Inert` of its state: (version, shape, dtype, Fortran order, data)."""
-
-    def find_class(self, module, name):
-        if module.partition(".")[0] == "numpy" and name in ("_reconstruct", "ndarray", "dtype"):
-            return _Inert
-        raise pickle.UnpicklingError(f"it asks for {module}.{name}, and weights are arrays only")
-
-
-def _array(record: _Inert) -> np.ndarray:
-    _, shape, dtype, fortran, data = record.state
-    kind = np.dtype(dtype.arguments[0]).newbyteorder(dtype.state[1])
-    if kind.kind != "f":
-        raise ValueError(f"an array of {kind}")
-    data = data.encode("latin1") if isinstance(data, str) else data  # Python 2 wrote its bytes as str
-    return np.frombuffer(data, kind).reshape(shape, order="F" if fortran else "C")
+        [content] = ArrayUnpickler(file, encoding="latin1").load().state[-1]
+    return {name: [array_of(part) for part in pair] for name, pair in content.items() if name.startswith("conv")}
 
 
 def feature_network(source: str, *, random_conv1_1: bool = False) -> Callable:
