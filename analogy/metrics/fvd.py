@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
-from analogy.models.i3d import SHORTEST, SIDE, I3d
+from analogy.errors import UserError
+from analogy.models.i3d import CLASSES, SHORTEST, SIDE, I3d
 
 
 class Gaussian:
@@ -53,48 +55,50 @@ def frechet_distance(a: Gaussian, b: Gaussian) -> float:
 
 
 class Fvd:
-    """FVD of predicted against real videos, streamed, with what is needed to judge it.
+    """FVD of several methods' videos against the real ones, streamed, with what is needed to judge it.
 
     The canonical recipe: the 400 logits of I3D trained on Kinetics-400, averaged over time; frames resized to 224 x 224
-    bilinearly, as TensorFlow 1 did (corners of the pixels aligned), to -1..1; grey as three equal channels. All videos of one
-    comparison have one length.
+    bilinearly, as TensorFlow 1 did (corners of the pixels aligned), to -1..1; grey as three equal channels.
 
     Args:
         weights: the file of `analogy.models.i3d.fetch_i3d`.
+        frames: of every video the first so many count; shorter ones are left out, and counted.
     """
 
-    def __init__(self, weights: Path):
+    def __init__(self, weights: Path, frames: int = 16):
+        if frames < SHORTEST:
+            raise UserError(f"FVD needs at least {SHORTEST} frames of a video, not {frames}")
         network = I3d(weights)
         self._logits = tf.function(lambda frames: network(prepare(frames)), reduce_retracing=True)
-        self.real, self.fake = Gaussian(400), Gaussian(400)
-        self._halves = Gaussian(400), Gaussian(400)
-        self._frames: set[int] = set()
+        self.frames, self.left_out, self.real, self.fake = frames, 0, Gaussian(CLASSES), {}
+        self._halves = Gaussian(CLASSES), Gaussian(CLASSES)
 
     def features(self, video: np.ndarray) -> np.ndarray:
-        """uint8 [T, H, W, C], T at least 9 -> [1, 400]."""
-        if video.dtype != np.uint8 or video.ndim != 4 or len(video) < SHORTEST:
-            raise ValueError(f"FVD needs uint8 [T, H, W, C] of at least {SHORTEST} frames, got {video.dtype} {video.shape}")
-        self._frames.add(len(video))
-        return self._logits(video[None]).numpy()
+        """uint8 [T, H, W, C], T at least `frames` -> [1, 400]."""
+        if video.dtype != np.uint8 or video.ndim != 4:
+            raise ValueError(f"FVD needs uint8 [T, H, W, C], got {video.dtype} {video.shape}")
+        return self._logits(video[None, : self.frames]).numpy()
 
-    def add(self, truth: np.ndarray, prediction: np.ndarray) -> None:
-        """One real and one predicted video, each uint8 [T, H, W, C]."""
+    def add(self, truth: np.ndarray, predictions: Mapping[str, np.ndarray]) -> None:
+        """One real video, and what each method predicted in its place: uint8 [T, H, W, C]."""
+        if len(truth) < self.frames:
+            self.left_out += 1
+            return
         real = self.features(truth)
         self._halves[self.real.count % 2].add(real)
         self.real.add(real)
-        self.fake.add(self.features(prediction))
+        for method, video in predictions.items():
+            self.fake.setdefault(method, Gaussian(CLASSES)).add(self.features(video))
 
-    def result(self) -> dict[str, float]:
-        """fvd; fvd_real_halves, of every other real video against the rest: what is left where nothing differs but the
-        choice of videos; real and fake, how many; frames, how long."""
-        if len(self._frames) > 1:
-            raise ValueError(f"FVD compares videos of one length, got {sorted(self._frames)} frames")
+    def result(self) -> dict:
+        """fvd by method; real_halves, of every other real video against the rest: what is left where nothing differs but the
+        choice of videos; videos, how many of each kind; frames, of each; left_out, how many were too short."""
         return {
-            "fvd": frechet_distance(self.real, self.fake),
-            "fvd_real_halves": frechet_distance(*self._halves),
-            "real": self.real.count,
-            "fake": self.fake.count,
-            "frames": min(self._frames, default=0),
+            "fvd": {method: frechet_distance(self.real, fake) for method, fake in self.fake.items()},
+            "real_halves": frechet_distance(*self._halves),
+            "videos": self.real.count,
+            "frames": self.frames,
+            "left_out": self.left_out,
         }
 
 

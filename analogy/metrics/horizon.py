@@ -20,8 +20,10 @@ class HorizonMetrics:
     def __init__(self, *, pooled: bool = False):
         self.pooled = pooled
         self._frames: dict[int, int] = defaultdict(int)
-        # method -> metric -> distance -> [sum, count]; and the means of clips: method -> metric -> [mean of each clip]
+        # method -> metric -> distance -> [sum, count]; of each clip's mean there: [clips, sum, sum of squares]
         self._sums: dict = defaultdict(lambda: defaultdict(lambda: defaultdict(lambda: np.zeros(2))))
+        self._spread: dict = defaultdict(lambda: defaultdict(lambda: defaultdict(lambda: np.zeros(3))))
+        # The means of clips: method -> metric -> [mean of each clip]
         self._clips: dict = defaultdict(lambda: defaultdict(list))
 
     def add(self, distance: np.ndarray, methods: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, dict[str, float]]:
@@ -45,7 +47,9 @@ class HorizonMetrics:
                 defined = np.isfinite(values)
                 for d, column, known in zip(distance, values.T, defined.T, strict=True):
                     if known.any():
+                        mean = column[known].mean()
                         self._sums[method][name][int(d)] += column[known].sum(), known.sum()
+                        self._spread[method][name][int(d)] += 1, mean, mean**2
                 if defined.any():
                     row[method][name] = float(values[defined].mean())
                     self._clips[method][name].append(row[method][name])
@@ -59,7 +63,11 @@ class HorizonMetrics:
         return {name: float(np.mean(means)) for name, means in self._clips[method].items()}
 
     def curves(self) -> dict:
-        """{"distance": [..], "frames": [..], "methods": {method: {metric: [mean at each distance]}}}; None is a gap."""
+        """{"distance": [..], "frames": [..], "methods": {method: {metric: [mean at each distance]}}, "errors": {.. the standard
+        errors of these means ..}}; None is a gap.
+
+        The standard error is over clips, not frames or windows: those of one clip resemble each other.
+        """
         distance = sorted(self._frames)
         methods = {
             method: {
@@ -68,4 +76,16 @@ class HorizonMetrics:
             }
             for method, metrics in self._sums.items()
         }
-        return {"distance": distance, "frames": [self._frames[d] for d in distance], "methods": methods}
+        errors = {
+            method: {name: [_standard_error(spread.get(d)) for d in distance] for name, spread in metrics.items()}
+            for method, metrics in self._spread.items()
+        }
+        return {"distance": distance, "frames": [self._frames[d] for d in distance], "methods": methods, "errors": errors}
+
+
+def _standard_error(spread: np.ndarray | None) -> float | None:
+    """Of a mean, from [count, sum, sum of squares]; None for fewer than two values."""
+    if spread is None or spread[0] < 2:
+        return None
+    count, total, squares = spread
+    return float(np.sqrt(max(squares - total**2 / count, 0.0) / (count - 1) / count))

@@ -17,25 +17,63 @@ def check_frames(truth: np.ndarray, prediction: np.ndarray) -> None:
         )
 
 
-def psnr(truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
+def mse(truth: np.ndarray, prediction: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
+    """Mean squared error of each frame, values in 0..1.
+
+    Args: uint8 [T, H, W, C]; mask: bool [T, H, W], the pixels that count. Returns: [T] float64, NaN where none counts.
+    """
+    return _mean(np.square(_difference(truth, prediction)), mask)
+
+
+def mae(truth: np.ndarray, prediction: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
+    """Mean absolute error of each frame, values in 0..1; otherwise as `mse`."""
+    return _mean(np.abs(_difference(truth, prediction)), mask)
+
+
+def mse_sum(truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
+    """Squared error of each frame summed over pixels and channels, values in 0..1: OpenSTL's convention (arXiv:2306.11249)."""
+    return mse(truth, prediction) * truth[0].size
+
+
+def mae_sum(truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
+    """Absolute error summed in the same way."""
+    return mae(truth, prediction) * truth[0].size
+
+
+def psnr(truth: np.ndarray, prediction: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
     """Peak signal-to-noise ratio of each frame in dB, peak 255.
 
-    Args: uint8 [T, H, W, C]. Returns: [T] float64; identical frames count as 100 dB, so that means stay finite.
+    Args: as of `mse`. Returns: [T] float64; identical frames count as 100 dB, so that means stay finite.
     """
-    check_frames(truth, prediction)
-    error = np.square(truth.astype(np.float64) - prediction.astype(np.float64)).mean(axis=(1, 2, 3))
     with np.errstate(divide="ignore"):
-        return np.minimum(10.0 * np.log10(255.0**2 / error), 100.0)
+        return np.minimum(-10.0 * np.log10(mse(truth, prediction, mask)), 100.0)
 
 
-def ssim(truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
+def ssim(truth: np.ndarray, prediction: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
     """Structural similarity of each frame: 11 x 11 Gaussian window, sigma 1.5, range 255, mean over channels.
 
-    Args: uint8 [T, H, W, C], H and W at least 11. Returns: [T] float64.
+    Args: as of `mse`, H and W at least 11; of masked pixels those count whose whole window lies in the frame.
     """
     check_frames(truth, prediction)
     if min(truth.shape[1:3]) < SSIM_WINDOW:
         raise ValueError(f"SSIM needs frames of at least {SSIM_WINDOW} pixels a side, got {truth.shape[1:3]}")
     # In chunks: a long clip would need a gigabyte of window sums.
-    chunks = [tf.image.ssim(truth[i : i + 32], prediction[i : i + 32], 255).numpy() for i in range(0, len(truth), 32)]
-    return np.concatenate(chunks).astype(np.float64)
+    chunks, edge = [slice(i, i + 32) for i in range(0, len(truth), 32)], SSIM_WINDOW // 2
+    if mask is None:
+        return np.concatenate([tf.image.ssim(truth[c], prediction[c], 255).numpy() for c in chunks]).astype(np.float64)
+    maps = [tf.image.ssim(truth[c], prediction[c], 255, return_index_map=True).numpy() for c in chunks]
+    return _mean(np.concatenate(maps).astype(np.float64)[..., None], mask[:, edge:-edge, edge:-edge])
+
+
+def _difference(truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
+    check_frames(truth, prediction)
+    return (truth.astype(np.float64) - prediction.astype(np.float64)) / 255.0
+
+
+def _mean(values: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
+    """values [T, H, W, C] -> [T]."""
+    if mask is None:
+        return values.mean(axis=(1, 2, 3))
+    pixels = mask.sum(axis=(1, 2))
+    total = (values.mean(-1) * mask).sum(axis=(1, 2))
+    return np.divide(total, pixels, out=np.full(len(values), np.nan), where=pixels > 0)

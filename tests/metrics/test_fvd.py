@@ -74,19 +74,19 @@ def test_logits_are_those_of_the_reference(weights):
     np.testing.assert_allclose(i3d.I3d(weights)(video[:1]).numpy(), expected[:1], atol=1e-4)
 
 
-def test_videos_are_compared_in_one_length(weights):
-    fvd = Fvd(weights)
-    videos = np.random.default_rng(0).integers(0, 256, (2, 10, 32, 32, 1), dtype=np.uint8)
-    for video in videos:
-        fvd.add(video, video)
+def test_every_method_is_compared_with_the_same_real_videos(weights):
+    fvd = Fvd(weights, frames=10)
+    videos = np.random.default_rng(0).integers(0, 256, (3, 12, 32, 32, 1), dtype=np.uint8)
+    for video in videos[:2]:
+        fvd.add(video, {"same": video, "dark": video // 4})
+    fvd.add(videos[2, :9], {"same": videos[2], "dark": videos[2]})
     found = fvd.result()
-    assert found["fvd"] == pytest.approx(0, abs=1e-3) and (found["real"], found["fake"], found["frames"]) == (2, 2, 10)
-    assert np.isnan(found["fvd_real_halves"])
-    with pytest.raises(ValueError, match="at least 9 frames"):
-        fvd.add(videos[0, :8], videos[0, :8])
-    fvd.features(videos[0, :9])
-    with pytest.raises(ValueError, match="one length"):
-        fvd.result()
+    assert found["fvd"]["same"] == pytest.approx(0, abs=1e-3) and found["fvd"]["dark"] > 1
+    assert (found["videos"], found["frames"], found["left_out"]) == (2, 10, 1) and np.isnan(found["real_halves"])
+    with pytest.raises(ValueError, match="uint8"):
+        fvd.features(videos[0] / 255)
+    with pytest.raises(UserError, match="at least 9 frames"):
+        Fvd(weights, frames=8)
 
 
 @pytest.mark.slow
@@ -108,15 +108,11 @@ def test_it_grows_with_damage(weights, damage):
 
     files = [*sorted(_shared("data/ucf101").rglob("*.avi"))[:10], *sorted(_shared("data/kth").rglob("*.avi"))[:6]]
     videos = [np.stack(read_video(file, count=16).frames) for file in files]
-    measured = [Fvd(weights) for _ in range(3)]
-    real = [measured[0].features(video) for video in videos]
-    found = []
-    for fvd, strength in zip(measured, (1, 2, 4), strict=True):
-        for features, video in zip(real, videos, strict=True):
-            fvd.real.add(features)
-            fvd.fake.add(fvd.features(harm(video, strength)))
-        found.append(fvd.result()["fvd"])
-    assert 0 < found[0] < found[1] < found[2]
+    fvd = Fvd(weights)
+    for video in videos:
+        fvd.add(video, {str(strength): harm(video, strength) for strength in (1, 2, 4)})
+    weak, medium, strong = fvd.result()["fvd"].values()
+    assert 0 < weak < medium < strong
 
 
 # ---------------------------------------------------------------- the weights' file

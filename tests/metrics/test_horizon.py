@@ -49,3 +49,10 @@ def test_undefined_frames_are_left_out_and_a_clip_without_regions_lacks_their_me
     assert set(metrics.mean("ours")) == expected
     curves = metrics.curves()["methods"]["ours"]
     assert curves["pose_following"] == [pytest.approx(error), None] and "ghosting" not in curves
+
+
+def test_errors_are_over_clips():
+    metrics = HorizonMetrics(pooled=True)
+    metrics.add(np.array([1, 2]), {"ours": {"pose_mse": np.array([[1.0, 2.0], [3.0, np.nan]])}})  # its mean at 1 is 2
+    metrics.add(np.array([1]), {"ours": {"pose_mse": np.array([[6.0]])}})
+    assert metrics.curves()["errors"] == {"ours": {"pose_mse": [pytest.approx(np.std([2, 6], ddof=1) / np.sqrt(2)), None]}}

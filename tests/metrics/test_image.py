@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from analogy.metrics.image import psnr, ssim
+from analogy.metrics.image import mae, mae_sum, mse, mse_sum, psnr, ssim
 
 
 def test_psnr_of_a_known_error():
@@ -58,3 +58,30 @@ def test_shapes_types_and_sizes_are_checked():
         psnr(a, a.astype(np.float32))
     with pytest.raises(ValueError, match="at least 11"):
         ssim(a[:, :8, :8], a[:, :8, :8])
+
+
+def test_errors_by_hand():
+    truth = np.zeros((2, 2, 2, 1), np.uint8)
+    prediction = truth.copy()
+    prediction[0, 0, 0], prediction[0, 1, 1] = 255, 51
+    np.testing.assert_allclose(mse(truth, prediction), [(1 + 0.04) / 4, 0])
+    np.testing.assert_allclose(mae(truth, prediction), [(1 + 0.2) / 4, 0])
+    np.testing.assert_allclose(mse_sum(truth, prediction), [1.04, 0])
+    np.testing.assert_allclose(mae_sum(truth, prediction), [1.2, 0])
+    mask = np.zeros((2, 2, 2), bool)
+    mask[0, 1] = True
+    np.testing.assert_allclose(mse(truth, prediction, mask), [0.02, np.nan])
+    np.testing.assert_allclose(psnr(truth, prediction, mask), [-10 * np.log10(0.02), np.nan])
+
+
+def test_masked_ssim_is_that_of_the_masked_part():
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 256, (1, 40, 60, 3), dtype=np.uint8)
+    prediction = truth.copy()
+    prediction[:, :, 30:] = rng.integers(0, 256, (1, 40, 30, 3))
+    left = np.zeros((1, 40, 60), bool)
+    left[:, :, :25] = True  # windows reach five pixels further
+    right = ~left & (np.arange(60) >= 35)
+    assert ssim(truth, prediction, left)[0] == pytest.approx(1)
+    assert ssim(truth, prediction, right)[0] == pytest.approx(ssim(truth[:, :, 30:], prediction[:, :, 30:])[0], abs=1e-6)
+    np.testing.assert_allclose(ssim(truth, prediction, np.ones_like(left)), ssim(truth, prediction), rtol=1e-6)
