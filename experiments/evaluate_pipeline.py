@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import os
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -131,6 +130,7 @@ def main(
     try:
         from analogy.estimation.tflite import open_estimator
         from analogy.inference import PAINT_SYSTEMS, POSE_SYSTEMS, Pipeline, newest_run
+        from analogy.training.judge import Measures, write_evaluation
         from data_prep.opening import cache_folder, synthetic_actors
 
         if poses not in (None, *ESTIMATORS):
@@ -144,7 +144,12 @@ def main(
         seen = _trained_on(pose_run, source) | _trained_on(paint_run, source)
         if leaked := [clip.id for clip in chosen if clip.id in seen or (clip.split == "train" and None in seen)]:
             print(f"NOT held out, a run was trained on them: {', '.join(leaked)}")
-        print(f"open {_evaluate(Judged(pipeline, source, estimator, horizon), chosen, pose_run, paint_run, results_dir)}")
+        facts = {
+            "system": "pipeline", "dataset": source.name, "source": f"poses by {pose_run}, frames by {paint_run}",
+            "summary": "Both steps joined: observed poses, predicted poses, painted frames",
+        }  # fmt: skip
+        judged = Judged(pipeline, source, estimator, horizon)
+        print(f"open {write_evaluation(judged, chosen, results_dir, 'pipeline', Measures(), facts)}")
     except (UserError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         raise typer.Exit(2) from error
@@ -181,31 +186,6 @@ def _trained_on(run: Path, source: Path) -> set[str | None]:
         return set()
     clips = data["train_clips"]
     return {None} if clips is None else set(clips) if isinstance(clips, list) else set(read_split_file(Path(clips)))
-
-
-def _evaluate(judged: Judged, clips: list, pose_run: Path, paint_run: Path, results: Path) -> Path:
-    """A run folder results/pipeline/DATE_TIME like any other. Returns its page."""
-    from analogy.training.evaluate import evaluate
-    from analogy.training.loop import write_pages
-    from analogy.training.run_folder import RunFolder
-
-    began, folder = time.monotonic(), RunFolder.create(results, "pipeline")
-    try:
-        folder.update_summary(experiment="pipeline", system="pipeline", status="failed")
-        figures = evaluate(judged, clips, folder, frames_per_second=10)
-        folder.update_summary(
-            **figures,
-            status="finished",
-            dataset=judged.source.name,
-            summary="Both steps joined: observed poses, predicted poses, painted frames",
-            source=f"poses by {pose_run}, frames by {paint_run}",
-            protocol=judged.protocol(clips),
-            seconds={"total": round(time.monotonic() - began, 2)},
-        )
-        write_pages(folder)
-    finally:
-        folder.close()
-    return folder.path / "index.html"
 
 
 if __name__ == "__main__":

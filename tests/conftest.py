@@ -126,3 +126,32 @@ def run_experiment(cache):
         return subprocess.CompletedProcess(command, process.returncode, out, err)
 
     return run
+
+
+def only_run(results: Path) -> Path:
+    (run,) = (results / "analogy_pool3").iterdir()
+    return run
+
+
+@pytest.fixture(scope="session")
+def finished(run_experiment, actors, tmp_path_factory):
+    """An undisturbed run of 8 steps."""
+    results = tmp_path_factory.mktemp("undisturbed")
+    process = run_experiment("--results-dir", results, "--data-dir", actors, "--scale", "demo")
+    assert process.returncode == 0, process.stderr
+    return only_run(results), process
+
+
+@pytest.fixture
+def invoke():
+    """invoke("predict", "--run", ...) runs experiments/predict.py in this process -> typer's Result."""
+    import importlib.util
+
+    from typer.testing import CliRunner
+
+    def run(script: str, *options):
+        spec = importlib.util.spec_from_file_location(script, ROOT / "experiments" / f"{script}.py")
+        spec.loader.exec_module(command := importlib.util.module_from_spec(spec))
+        return CliRunner().invoke(command.app, [str(option) for option in options])
+
+    return run

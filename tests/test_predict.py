@@ -1,6 +1,5 @@
 """predict.py, and both steps joined in one SavedModel."""
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -10,7 +9,6 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from typer.testing import CliRunner
 
 from analogy.data.pose_files import read_poses
 from analogy.data.video import read_video
@@ -190,15 +188,13 @@ def test_a_penn_action_clip_with_its_labels(runs, actors, tmp_path):
         (["clip.mp4", "--poses", "a.npy", "--paint-run", "."], "no saved_model"),
     ],
 )
-def test_a_mistake_is_one_clear_line(runs, tmp_path, monkeypatch, options, message):
+def test_a_mistake_is_one_clear_line(runs, tmp_path, monkeypatch, invoke, options, message):
     monkeypatch.chdir(tmp_path)
     frame, joints, _ = scene(8)
     write_mp4(tmp_path / "clip.mp4", np.stack([frame] * 8), 10)
     np.save(tmp_path / "a.npy", joints)
     np.save(tmp_path / "b.npy", joints[:2])
-    spec = importlib.util.spec_from_file_location("predict", ROOT / "experiments" / "predict.py")
-    spec.loader.exec_module(command := importlib.util.module_from_spec(spec))
-    done = CliRunner().invoke(command.app, [*options, "--results-dir", str(runs), "--out", str(tmp_path / "out")])
+    done = invoke("predict", *options, "--results-dir", runs, "--out", tmp_path / "out")
     errors = [line for line in done.stderr.splitlines() if line.startswith("error:")]
     assert done.exit_code == 2 and len(errors) == 1 and message in errors[0] and "Traceback" not in done.stderr
     assert not (tmp_path / "out").exists()

@@ -92,6 +92,10 @@ class System:
         """One sentence that says what the test figures mean: data, split, clips, resolution, context, horizon."""
         raise NotImplementedError
 
+    def use_export(self, loaded) -> None:
+        """Predict by a loaded SavedModel of this system from now on: what is measured is then what was exported."""
+        raise NotImplementedError
+
     def endpoints(self) -> dict[str, tf.types.experimental.PolymorphicFunction]:
         """name -> tf.function with an input_signature: what the SavedModel offers."""
         raise NotImplementedError

@@ -172,6 +172,14 @@ class Painter(System):
 
     # ---------------------------------------------------------------- export
 
+    def use_export(self, loaded):
+        def paint(frame, joints, visibility, crop, next_joints, next_visibility, next_crop):
+            del next_crop  # a SavedModel paints all frames into the crop of the first
+            given = {"frame": frame, "joints": joints, "visibility": visibility, "crop": crop}
+            return loaded.generate_clip(**given, next_joints=next_joints, next_visibility=next_visibility)["frames"]
+
+        self._paint_in_graph = paint
+
     def endpoints(self):
         height, width = self.image_size
 

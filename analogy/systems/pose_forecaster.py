@@ -140,6 +140,14 @@ class PoseForecaster(System):
 
     # ---------------------------------------------------------------- export
 
+    def use_export(self, loaded):
+        def forecast(observed):
+            given = {name: observed[name] for name in ("joints", "visibility", "box", "size", "action")}
+            predicted = loaded.predict(**given, count=tf.constant(self.horizon))
+            return predicted["joints"], predicted["visibility"]
+
+        self._forecast_in_graph = forecast
+
     def endpoints(self):
         k = self.context
         specs = [

@@ -130,6 +130,13 @@ class PoseHourglass(System):
 
     # ---------------------------------------------------------------- export
 
+    def use_export(self, loaded):
+        def estimate(frames):
+            found = loaded.estimate(frames=tf.constant(frames))
+            return found["joints"], found["scores"]
+
+        self._estimate_in_graph = estimate
+
     def endpoints(self):
         spec = tf.TensorSpec([None, *self.image_size, self.settings.data.channels], tf.uint8, "frames")
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from analogy.metrics.frames import measure_frames
+from analogy.errors import UserError
+from analogy.metrics.frames import METRICS, measure_frames
 from analogy.metrics.pose import measure_joints, measure_poses
 from analogy.visualise.panels import heatmap_picture
 from analogy.visualise.skeletons import GREEN, GREY, ORANGE, draw_skeleton, skeleton_frames
+from analogy.visualise.wording import METRICS as WORDING
 
 
 def picture(image: np.ndarray) -> np.ndarray:
@@ -30,10 +33,14 @@ class Predicted:
         """How many frames were predicted."""
         return len(self.distance)
 
-    def measure(self) -> dict[str, dict[str, np.ndarray]]:
+    def measure(self, metrics: Mapping[str, Callable] = METRICS) -> dict[str, dict[str, np.ndarray]]:
         """method -> metric -> [T] or [windows, T], NaN where it is undefined: first "prediction", then the trivial baselines,
-        of which the first is the one to beat."""
+        of which the first is the one to beat. metrics: of frames, where frames are predicted."""
         raise NotImplementedError
+
+    def videos(self) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """The true frames [T, H, W, C], and those of every method of `measure`. Raises UserError where none are predicted."""
+        raise UserError(f"{self.clip}: this run predicts no frames, which the asked metric compares")
 
     def columns(self) -> list[tuple[str, np.ndarray]]:
         """The video's columns: (title, uint8 [frames, H, W, 1|3]); none where the clip is measured but not shown."""
@@ -45,8 +52,9 @@ class PredictedClip(Predicted):
     """Predicted frames, beside the truth and the baseline that costs nothing.
 
     truth, prediction, baseline: uint8 [T, H, W, 1|3], predicted frames only; baseline_name: for example "copy_reference".
-    given: uint8 [k, H, W, 1|3], the observed frames. extra: further columns for the video, as long as `truth`; others: what
-    further methods predicted, measured and shown.
+    given: uint8 [k, H, W, 1|3], the observed frames. samples: uint8 [N, T, H, W, 1|3], where a stochastic method predicted N
+    times, `prediction` among them: its figures are means over the samples, and NAME_best those of the clip's best sample.
+    extra: further columns for the video, as long as `truth`; others: what further methods predicted, measured and shown.
     regions: the body's area in the reference frame ("old") and in the true frame ("new"), bool [T, H, W]; or nothing.
     """
 
@@ -58,10 +66,19 @@ class PredictedClip(Predicted):
     extra: dict[str, np.ndarray] = field(default_factory=dict)
     others: dict[str, np.ndarray] = field(default_factory=dict)
     regions: dict[str, np.ndarray] = field(default_factory=dict)
+    samples: np.ndarray | None = None
 
-    def measure(self):
-        methods = {"prediction": self.prediction, self.baseline_name: self.baseline, **self.others}
-        return {name: measure_frames(self.truth, frames, self.regions) for name, frames in methods.items()}
+    def measure(self, metrics=METRICS):
+        measured = {name: self._measured(frames, metrics) for name, frames in self.videos()[1].items()}
+        if self.samples is not None:
+            measured["prediction"] = best_and_mean([self._measured(sample, metrics) for sample in self.samples])
+        return measured
+
+    def _measured(self, frames: np.ndarray, metrics: Mapping[str, Callable]) -> dict[str, np.ndarray]:
+        return measure_frames(self.truth, frames, self.regions, metrics)
+
+    def videos(self):
+        return self.truth, {"prediction": self.prediction, self.baseline_name: self.baseline, **self.others}
 
     def columns(self):
         """Truth, the extras, prediction and absolute difference, after the observed frames."""
@@ -75,6 +92,20 @@ class PredictedClip(Predicted):
             columns.append((name.replace("_", " "), np.concatenate([observed, frames])))
         columns.append(("|difference|", np.concatenate([np.zeros_like(observed), difference])))
         return columns
+
+
+def best_and_mean(samples: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Figures [T] of N samples of one clip -> their means, and under NAME_best those of the sample whose mean over the clip is
+    best: the field's "best of N", chosen for each metric apart. Where no direction is better there is no best."""
+    joined = {}
+    for name in samples[0]:
+        values = np.stack([sample[name] for sample in samples])  # [N, T]
+        joined[name] = values.mean(0)
+        upwards = WORDING[name].higher_is_better if name in WORDING else None
+        if upwards is not None and np.isfinite(values).any():
+            means = np.nanmean(values, 1)
+            joined[f"{name}_best"] = values[np.nanargmax(means if upwards else -means)]
+    return joined
 
 
 @dataclass(frozen=True)
@@ -108,7 +139,8 @@ class PredictedPoses(Predicted):
             for name, pose in (("hold_last_pose", observed[:, -1:]), ("no_motion", still))
         }
 
-    def measure(self):
+    def measure(self, metrics=METRICS):
+        del metrics
         truth, valid = self._split("joints")[1], self._split("valid")[1]
         survives, box = self.windows["survives"][0], self.windows["box"][0]
         methods = {"prediction": self.prediction, **self._baselines()}
@@ -152,7 +184,8 @@ class PredictedJoints(Predicted):
     visibility: np.ndarray
     mean_pose: np.ndarray
 
-    def measure(self):
+    def measure(self, metrics=METRICS):
+        del metrics
         methods = {"prediction": self.prediction, "mean_pose": np.broadcast_to(self.mean_pose, self.truth.shape)}
         scale, seen = self.scale[:, None], self.truth_visibility
         return {name: measure_joints(self.truth * scale, joints * scale, seen) for name, joints in methods.items()}

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from analogy.metrics.frames import METRICS
+from analogy.metrics.fvd import Fvd
 from analogy.metrics.horizon import HorizonMetrics
 from analogy.systems.base import System
 from analogy.systems.predicted import Predicted, picture
@@ -25,27 +28,39 @@ def write_samples(system: System, clips, folder: RunFolder, step: int, tensorboa
             tensorboard.image(f"{panels.split}/{panels.action}/{panels.clip}", columns[-1][1], step)
 
 
-def evaluate(system: System, clips, folder: RunFolder, frames_per_second: int) -> dict:
-    """Predict the test clips, write videos, curves and plots, and return the summary's figures."""
-    metrics = HorizonMetrics(pooled=system.pooled)
+def evaluate(
+    system: System,
+    clips,
+    folder: RunFolder,
+    frames_per_second: int,
+    metrics: Mapping[str, Callable] = METRICS,
+    fvd: Fvd | None = None,
+) -> dict:
+    """Predict the test clips, write videos, curves and plots, and return the summary's figures.
+
+    metrics: of predicted frames; see `analogy.metrics.frames`. fvd: takes in every predicted clip.
+    """
+    means = HorizonMetrics(pooled=system.pooled)
     of_action: dict[str, HorizonMetrics] = defaultdict(lambda: HorizonMetrics(pooled=system.pooled))
     rows, baselines = [], []
     for clip in system.predict_clips(clips):
-        measured = clip.measure()
+        measured = clip.measure(metrics)
+        if fvd:
+            fvd.add(*clip.videos())
         of_action[clip.action].add(clip.distance, measured)
-        ours, *others = (row := metrics.add(clip.distance, measured))
+        ours, *others = (row := means.add(clip.distance, measured))
         baselines += [name for name in others if name not in baselines]
         base = {f"baseline_{name}": value for name, value in row[others[0]].items()}
         known = {"clip": clip.clip, "action": clip.action, "frames": clip.frames}
         rows.append({**known, **row[ours], **base, **_write_clip(clip, folder.path / "test" / clip.action, frames_per_second)})
-    horizon = metrics.curves()
+    horizon = means.curves()
     write_json(folder.path / "test" / "horizon.json", horizon)
     write_json(folder.path / "test" / "horizon_by_action.json", {name: of_action[name].curves() for name in sorted(of_action)})
     for metric in horizon["methods"].get("prediction", {}):
         plot_horizon(horizon, metric, folder.path / "plots" / f"{metric}_horizon.png")
     return {
-        "test": {**metrics.mean("prediction"), "clips": len(rows), "frames": sum(row["frames"] for row in rows)},
-        "baseline": {name: metrics.mean(name) for name in baselines},
+        "test": {**means.mean("prediction"), "clips": len(rows), "frames": sum(row["frames"] for row in rows)},
+        "baseline": {name: means.mean(name) for name in baselines},
         "actions": {
             name: {method: of.mean(method) for method in ("prediction", *baselines)} for name, of in sorted(of_action.items())
         },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isclose
@@ -191,6 +192,17 @@ def _flat(settings: Any, prefix: str = "") -> dict[str, str]:
     if not isinstance(settings, Mapping):
         return {prefix.removesuffix("."): str(settings)} if prefix else {}
     return {k: v for key, value in settings.items() for k, v in _flat(value, f"{prefix}{key}.").items()}
+
+
+def latex_table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> list[str]:
+    """The lines of a LaTeX tabular with booktabs' rules; the first column is left-aligned."""
+
+    def row(cells: Sequence[str]) -> str:
+        return " & ".join(re.sub(r"([&%$#_{}])", r"\\\1", cell).replace("−", "$-$") for cell in cells) + r" \\"
+
+    body = [row(line) for line in lines]
+    columns = "l" + "r" * (len(head) - 1)
+    return [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", row(head), r"\midrule", *body, r"\bottomrule", r"\end{tabular}"]
 
 
 def markdown_table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> list[str]:

@@ -72,9 +72,18 @@ METRICS = {
     "pck_20": Metric("PCK@0.2", 3, meaning="share of joints within 0.2 of the box's longer side; higher is better"),
     "pck_05": Metric("PCK@0.05", 3, meaning="share of joints within 0.05 of the box's longer side; higher is better"),
     "accuracy": Metric("Accuracy", 3),
-    "mse": Metric("MSE", 5, higher_is_better=False),
-    "lpips": Metric("LPIPS", 4, higher_is_better=False),
-    "fvd": Metric("FVD", 1, higher_is_better=False),
+    "mse": Metric("MSE", 5, higher_is_better=False, meaning="mean squared error, values in 0..1"),
+    "mae": Metric("MAE", 5, higher_is_better=False, meaning="mean absolute error, values in 0..1"),
+    "mse_sum": Metric("MSE, summed", 2, higher_is_better=False, meaning="squared error summed over a frame, values in 0..1"),
+    "mae_sum": Metric("MAE, summed", 2, higher_is_better=False, meaning="absolute error summed over a frame, values in 0..1"),
+    "lpips": Metric("LPIPS", 4, higher_is_better=False, meaning="LPIPS v0.1 with AlexNet; lower is better"),
+    "feature_distance": Metric(
+        "Feature distance",
+        4,
+        higher_is_better=False,
+        meaning="squared distance of unit-length features of the network that the protocol names; lower is better",
+    ),
+    "fvd": Metric("FVD", 1, higher_is_better=False, meaning="Frechet video distance, logits of I3D; lower is better"),
 }
 
 
@@ -82,6 +91,12 @@ METRICS = {
 METRICS |= {
     f"{name}_start0": replace(METRICS[name], label=f"{METRICS[name].label}, first windows", meaning="")
     for name in ("pose_mse", "joint_error", "pck_10", "pck_05")
+}
+
+# The same of the best of several samples.
+METRICS |= {
+    f"{name}_best": replace(METRICS[name], label=f"{METRICS[name].label}, best sample", meaning="")
+    for name in ("psnr", "ssim", "mse", "mae", "mse_sum", "mae_sum", "lpips", "feature_distance")
 }
 
 # What tables of many runs show, where a run has it.

@@ -12,14 +12,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.conftest import only_run
+
 KEYS = [
     "experiment", "dataset", "scale", "status", "steps", "seconds", "test", "baseline", "protocol", "parameters",
 ]  # fmt: skip
-
-
-def only_run(results: Path) -> Path:
-    (run,) = (results / "analogy_pool3").iterdir()
-    return run
 
 
 def variables(run: Path) -> dict[str, np.ndarray]:
@@ -39,15 +36,6 @@ def wait_for(condition, process, seconds=120):
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < end, "waited too long"
         time.sleep(0.02)
-
-
-@pytest.fixture(scope="session")
-def finished(run_experiment, actors, tmp_path_factory):
-    """An undisturbed run of 8 steps."""
-    results = tmp_path_factory.mktemp("undisturbed")
-    process = run_experiment("--results-dir", results, "--data-dir", actors, "--scale", "demo")
-    assert process.returncode == 0, process.stderr
-    return only_run(results), process
 
 
 def test_a_run_leaves_the_complete_folder(finished):

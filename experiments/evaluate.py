@@ -1,0 +1,217 @@
+"""Measure a finished run again, an exported SavedModel, or a folder of predicted videos, with any metric.
+
+python experiments/evaluate.py --run results/analogy_masked/RUN --metrics psnr,ssim,fvd
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import numpy as np
+import typer
+
+from analogy.errors import UserError
+
+RESULTS = Path(__file__).parent.parent / "results"
+VIDEOS = (".mp4", ".avi", ".webm", ".mov", ".mkv")
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command(help=__doc__)
+def main(
+    run: Annotated[
+        str | None, typer.Option(help="A run folder, its saved_model, or an experiment's name for its latest finished run.")
+    ] = None,
+    settings: Annotated[Path | None, typer.Option(help="settings.yaml of a SavedModel that lies outside of its run.")] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(envvar="ANALOGY_DATA_DIR", help="The dataset, if not where it was in training.")
+    ] = None,
+    clips: Annotated[str | None, typer.Option(help="Test clips by number, 0050,0280; else those of the run.")] = None,
+    predictions: Annotated[
+        list[Path] | None, typer.Option(help="A folder of predicted videos; give it again for each further sample of them.")
+    ] = None,
+    truth: Annotated[Path | None, typer.Option(help="The folder of true videos, of the same names.")] = None,
+    context: Annotated[int, typer.Option(min=1, help="With --predictions: the first frames of a video, which were given.")] = 1,
+    metrics: Annotated[
+        str, typer.Option(help="psnr, ssim, sharpness_ratio, checkerboard_ratio, mse, mae, mse_sum, mae_sum, lpips, ...")
+    ] = "psnr,ssim,sharpness_ratio,checkerboard_ratio,mse",
+    fvd_frames: Annotated[int, typer.Option(help="For fvd: how many predicted frames of every video count.")] = 16,
+    features: Annotated[Path | None, typer.Option(help="For feature_distance: a VGG-16 or SqueezeNet file.")] = None,
+    results_dir: Annotated[Path, typer.Option(help="Where runs are, and where the evaluation goes.")] = RESULTS,
+) -> None:
+    try:
+        from analogy.models.i3d import WEIGHTS
+        from analogy.training.judge import Measures, write_evaluation
+        from data_prep.opening import cache_folder
+
+        if (run is None) == (not predictions):
+            raise UserError("give --run, or --predictions with --truth")
+        names = [name.strip() for name in metrics.split(",") if name.strip()]
+        weights = cache_folder() / "weights" / WEIGHTS
+        measures = Measures.choose(names, weights=weights, fvd_frames=fvd_frames, features=features and str(features))
+        if run:
+            judged, dataset, facts = _open_run(run, settings, data_dir, clips, results_dir)
+        else:
+            judged, dataset, facts = _open_videos(predictions, truth, context, clips)
+        page = write_evaluation(judged, dataset, results_dir, f"evaluation_of_{facts['of']}", measures, facts)
+        print((page.parent / "table.md").read_text(encoding="utf-8"), end="")
+        print(f"open {page}")
+    except (UserError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise typer.Exit(2) from error
+
+
+# ---------------------------------------------------------------- a run, or what it exported
+
+
+def _open_run(run: str, settings_file: Path | None, data_dir: Path | None, clips: str | None, results: Path):
+    """The system with its trained networks, its dataset, and facts for the summary."""
+    from analogy.export import load_endpoint
+    from analogy.settings import SETTINGS, load_settings
+    from analogy.settings.loading import read_experiment
+    from analogy.systems import SYSTEMS
+    from analogy.training.distribute import make_strategy
+    from analogy.training.loop import build_system
+    from analogy.visualise.tables import find_run
+    from data_prep.opening import open_dataset
+
+    exported = (Path(run) / "saved_model.pb").is_file()
+    folder = Path(run).absolute() if exported else find_run(run, results).absolute()
+    stored = settings_file or (folder.parent if exported else folder) / "settings.yaml"
+    if not stored.is_file():
+        raise UserError(f"{stored}: there is no such file; name the run's settings.yaml with --settings")
+    overrides = ["training.start_from=null", "training.precision=float32"]
+    if data_dir:
+        overrides += [f"data.folder={data_dir.resolve()}", "data.dataset=penn_action"]
+    if clips:
+        overrides.append(f"data.test_clips=[{clips}]")
+    settings = load_settings(stored, SETTINGS, scale=read_experiment(stored)["scale"], overrides=overrides)
+    dataset = open_dataset(settings)
+    system = build_system(SYSTEMS[settings.system], settings, make_strategy("cpu"), None)
+    if exported:
+        first = next(iter(system.endpoints()))
+        system.use_export(load_endpoint(folder, first, f"{first} as {settings.experiment} does"))
+    else:
+        _restore(system, folder)
+    shape = {"resolution": list(settings.data.image_size)} if hasattr(settings.data, "image_size") else {}
+    facts = {
+        "of": settings.experiment, "run": str(folder), "system": settings.system, "dataset": settings.data.dataset,
+        "scale": settings.scale, "seed": settings.seed, "range": "uint8 0..255", "split": "test", **shape,
+        "summary": f"{settings.summary}: measured again" + (", as exported" if exported else ""), "source": str(folder),
+    }  # fmt: skip
+    return system, dataset, facts
+
+
+def _restore(system, run: Path) -> None:
+    import tensorflow as tf
+
+    from analogy.training.checkpoint import Checkpoints
+
+    checkpoints = Checkpoints(run / "checkpoints", system, tf.Variable(0, dtype=tf.int64, trainable=False), 1)
+    if checkpoints.latest is None:
+        raise UserError(f"{run}: there is no checkpoint in it; name its saved_model")
+    checkpoints.restore()
+
+
+# ---------------------------------------------------------------- folders of videos
+
+
+class Video(NamedTuple):
+    """truth: a true video; samples: the predicted ones; both begin with the given frames."""
+
+    name: str
+    truth: Path
+    samples: list[Path]
+
+
+class Videos:
+    """What `write_evaluation` asks of a system, for videos that anything predicted."""
+
+    pooled = False
+
+    def __init__(self, context: int):
+        self.context = context
+
+    def protocol(self, clips: list[Video]) -> str:
+        samples = len(clips[0].samples)
+        several = f", {samples} samples of each (means, and the best for each metric and video)" if samples > 1 else ""
+        return (
+            f"{len(clips)} videos{several}; the first {self.context} frames were given and are not measured; figures per frame "
+            "(SSIM with an 11 x 11 Gaussian, sigma 1.5, range 255), averaged over frames, then over videos; baseline: the last "
+            "given frame copied"
+        )
+
+    def predict_clips(self, clips: list[Video]) -> Iterator:
+        for clip in clips:
+            yield self._predicted(clip)
+
+    def _predicted(self, clip: Video):
+        from analogy.systems.predicted import PredictedClip
+
+        k, truth = self.context, _frames(clip.truth)
+        samples = [_frames(path) for path in clip.samples]
+        for path, sample in zip(clip.samples, samples, strict=True):
+            if sample.shape != truth.shape:
+                raise UserError(f"{path}: {sample.shape} frames, height, width, channels, but {clip.truth} has {truth.shape}")
+        if len(truth) <= k:
+            raise UserError(f"{clip.truth}: {len(truth)} frames, of which --context {k} were given: nothing is left to measure")
+        return PredictedClip(
+            clip=clip.name.replace("/", "_"),
+            action="videos",
+            distance=np.arange(1, len(truth) - k + 1),
+            given=truth[:k],
+            truth=truth[k:],
+            prediction=samples[0][k:],
+            baseline=np.repeat(truth[k - 1 : k], len(truth) - k, 0),
+            baseline_name="copy_last_frame",
+            samples=np.stack([sample[k:] for sample in samples]) if len(samples) > 1 else None,
+        )
+
+
+def _frames(path: Path) -> np.ndarray:
+    from analogy.data.video import read_video
+
+    return np.stack(read_video(path).frames)
+
+
+def _named(folder: Path) -> dict[str, Path]:
+    """Videos of a folder, and folders of pictures in it, by their path without suffix."""
+    from analogy.data.video import PICTURES
+
+    if not folder.is_dir():
+        raise UserError(f"{folder}: there is no such folder")
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() in VIDEOS:
+            found[str(path.relative_to(folder).with_suffix(""))] = path
+        elif path.suffix.lower() in PICTURES and path.parent != folder:
+            found[str(path.parent.relative_to(folder))] = path.parent
+    if not found:
+        raise UserError(f"{folder}: there is neither a video ({', '.join(VIDEOS)}) nor a folder of pictures in it")
+    return found
+
+
+def _open_videos(predictions: list[Path], truth: Path | None, context: int, clips: str | None):
+    if truth is None:
+        raise UserError("--predictions needs --truth, the folder of true videos")
+    real, samples = _named(truth), [_named(folder) for folder in predictions]
+    wanted = [name.strip() for name in clips.split(",")] if clips else list(samples[0])
+    for folder, found in zip((truth, *predictions), (real, *samples), strict=True):
+        if missing := [name for name in wanted if name not in found]:
+            raise UserError(f"{folder}: there is no {missing[0]} in it ({len(missing)} of {len(wanted)} videos are missing)")
+    chosen = [Video(name, real[name], [found[name] for found in samples]) for name in wanted]
+    facts = {
+        "of": "videos", "dataset": truth.name, "range": "uint8 0..255", "source": ", ".join(map(str, predictions)),
+        "system": "videos", "summary": f"Predicted videos of {predictions[0].name}", "context": context,
+    }  # fmt: skip
+    return Videos(context), chosen, facts
+
+
+if __name__ == "__main__":
+    app()
