@@ -106,7 +106,7 @@ def prepare(frames: tf.Tensor) -> tf.Tensor:
     """uint8 [B, T, H, W, 1|3] -> float32 [B, T, 224, 224, 3] in -1..1."""
     batch, count = tf.shape(frames)[0], tf.shape(frames)[1]
     flat = tf.reshape(frames, tf.concat([[batch * count], tf.shape(frames)[2:]], 0))
-    flat = tf.compat.v1.image.resize_bilinear(tf.cast(flat, tf.float32), [SIDE, SIDE])
+    flat = tf.raw_ops.ResizeBilinear(images=flat, size=[SIDE, SIDE], align_corners=False, half_pixel_centers=False)
     if frames.shape[-1] == 1:
         flat = tf.repeat(flat, 3, -1)
     return 2.0 * tf.reshape(flat, [batch, count, SIDE, SIDE, 3]) / 255.0 - 1.0

@@ -69,7 +69,7 @@ def evaluate(
 
 
 def _write_clip(clip: Predicted, folder: Path, frames_per_second: int) -> dict:
-    """The clip's video. Returns the place of each column in it, by which a comparison of runs cuts them out."""
+    """The clip's video. Returns its length, and the place of each column in it, by which pages cut them out."""
     columns = clip.columns()
     if not columns:
         return {}
@@ -77,7 +77,8 @@ def _write_clip(clip: Predicted, folder: Path, frames_per_second: int) -> dict:
     frames = side_by_side(columns)
     write_mp4(folder / f"{clip.clip}.mp4", frames, frames_per_second)
     write_gif(folder / f"{clip.clip}.gif", frames, frames_per_second)
-    return {"columns": {title: box for (title, _), box in zip(columns, column_boxes(columns), strict=True)}}
+    boxes = {title: box for (title, _), box in zip(columns, column_boxes(columns), strict=True)}
+    return {"columns": boxes, "video": {"frames": len(frames), "fps": frames_per_second}}
 
 
 def write_loss_plot(folder: RunFolder) -> None:

@@ -118,7 +118,7 @@ def _write_tables(folder: Path, facts: dict, figures: dict) -> None:
     ]
     write_text(folder / "table.md", "\n".join([*markdown_table(head, lines), "", facts["protocol"], ""]))
     write_text(folder / "table.tex", "\n".join([*latex_table(head, lines), "% " + facts["protocol"], ""]))
-    rows = [{key: value for key, value in row.items() if key != "columns"} for row in figures["clips"]]
+    rows = [{key: value for key, value in row.items() if key not in ("columns", "video")} for row in figures["clips"]]
     if rows:
         text = io.StringIO()
         writer = csv.DictWriter(text, list(dict.fromkeys(key for row in rows for key in row)), restval="")

@@ -13,6 +13,7 @@ import jinja2
 
 from analogy.errors import UserError
 from analogy.files import replacing
+from analogy.visualise.curves import curves_of
 from analogy.visualise.runs import (
     Clip,
     Run,
@@ -49,7 +50,10 @@ def write_run_page(run_folder: str | Path) -> None:
         "actions": _action_table(run),
         "clips": clips,
         "tallies": _tallies(clips),
-        "clip_orders": [name for name in HEADLINES if any(card["scores"][name].gain is not None for card in clips)],
+        "clip_metrics": [name for name in METRICS if any(card["scores"][name].value is not None for card in clips)],
+        "clip_gains": [name for name in METRICS if any(card["scores"][name].gain is not None for card in clips)],
+        "lower_is_better": [name for name, metric in METRICS.items() if metric.higher_is_better is False],
+        "curves": curves_of(run.folder),
         "samples": samples_of(run.folder),
         "plots": plots_of(run.folder),
         "horizon": _horizon_table(read_table(run.folder / "test" / "horizon.json")),
@@ -85,13 +89,26 @@ def _scores(run: Run) -> list[Comparison]:
 
 def _clip_card(run: Run, clip: Clip) -> dict[str, Any]:
     scores = {name: compare(name, number(clip.row, name), number(clip.row, f"baseline_{name}")) for name in METRICS}
-    table = {name: scores.pop(name) for name in HEADLINES}
+    length, fps = (number(clip.row, "video", key) for key in ("frames", "fps"))
+    in_step = clip.file and clip.file.suffix == ".mp4" and length and fps
     return {
         "clip": clip,
         "frames": number(clip.row, "frames"),
-        "scores": table,
-        "more": [s for s in scores.values() if s.score],
+        "views": _views(clip.row.get("columns")) if in_step else [],
+        "length": length,
+        "fps": fps,
+        "scores": scores,
+        "headlines": [scores[name] for name in HEADLINES if scores[name].score],
+        "more": [score for name, score in scores.items() if name not in HEADLINES and score.score],
     }
+
+
+def _views(columns: Any) -> list[tuple[str, list[int]]]:
+    """(title, [left, top, width, height]) of the columns of a clip's video; none where the summary is damaged."""
+    if not isinstance(columns, dict):
+        return []
+    boxes = {str(title): box for title, box in columns.items() if isinstance(box, list) and len(box) == 4}
+    return [(title, box) for title, box in boxes.items() if all(isinstance(edge, int) and edge >= 0 for edge in box)]
 
 
 def _action_table(run: Run) -> dict[str, Any] | None:

@@ -47,7 +47,7 @@ def plot_losses(rows: Iterable[Mapping], path: str | Path) -> None:
             step (a resumed run) the last counts.
         path: the `.png` file. Where there is nothing to draw, nothing is written.
     """
-    groups = _curves(rows)
+    groups = group_curves(rows)
     if not groups:
         return
     across = 2 if len(groups) == 4 else min(3, len(groups))
@@ -92,14 +92,15 @@ def plot_horizon(horizon: Mapping, metric: str, path: str | Path) -> None:
                 band = NORMAL_95 * np.array(spread, dtype=float)
                 ax.fill_between(distance, values - band, values + band, color=colour, alpha=0.15, linewidth=0)
         ax.xaxis.get_major_locator().set_params(integer=True)
-        ax.set(xlabel="distance from the reference frame (frames)", ylabel=_label(metric))
+        ax.set(xlabel="distance from the reference frame (frames)", ylabel=metric_label(metric))
         ax.legend()
         bands = "; bands: 95 % of the mean over clips" if horizon.get("errors") else ""
         figure.supxlabel(_frames_caption(horizon.get("frames", [])) + bands, fontsize=8, color="#5b6470", x=0.01, ha="left")
         _save(figure, path)
 
 
-def _label(metric: str) -> str:
+def metric_label(metric: str) -> str:
+    """Its name, unit and direction, for a plot."""
     known = METRICS.get(metric)
     if known is None:
         return metric
@@ -107,7 +108,7 @@ def _label(metric: str) -> str:
     return f"{known.label} ({', '.join(hints)})" if hints else known.label
 
 
-def _curves(rows: Iterable[Mapping]) -> dict[str, dict[str, dict[int, float]]]:
+def group_curves(rows: Iterable[Mapping]) -> dict[str, dict[str, dict[int, float]]]:
     """{group: {name: {step: value}}}, groups and names in the order in which they first appear."""
     groups = defaultdict(lambda: defaultdict(dict))
     for row in rows:

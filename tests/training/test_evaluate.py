@@ -39,7 +39,7 @@ def test_a_clip_without_poses_lacks_the_metrics_of_regions(tmp_path, poses):
     assert set(figures["test"]) == expected | {"clips", "frames"} and set(figures["baseline"]["half"]) == expected
     for row, has in zip(figures["clips"], poses, strict=True):
         own = ALWAYS | (WITH_POSES if has else set())
-        assert set(row) == own | {f"baseline_{name}" for name in own} | {"clip", "action", "frames", "columns"}
+        assert set(row) == own | {f"baseline_{name}" for name in own} | {"clip", "action", "frames", "columns", "video"}
     assert set(read_table(tmp_path / "test" / "horizon.json")["methods"]["prediction"]) == expected
     assert {file.stem for file in (tmp_path / "plots").iterdir()} == {f"{name}_horizon" for name in expected}
 

@@ -1,0 +1,73 @@
+"""Curves as data for the page, where they can be zoomed: losses against steps, metrics against time distance."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from math import isfinite
+from numbers import Real
+from pathlib import Path
+from typing import Any
+
+from analogy.visualise.plots import NORMAL_95, group_curves, metric_label
+from analogy.visualise.runs import read_table, read_text
+
+MOST_POINTS = 1000  # of a line; longer ones are averaged in groups
+
+Chart = dict[str, Any]  # {"title", "x", "lines": [{"name", "points": [[x, y or None, half of the band or None]]}]}
+
+
+def curves_of(run: Path) -> list[Chart]:
+    """Every curve of a run folder, from metrics.jsonl and test/horizon.json as far as they can be read."""
+    return [*_losses(_rows(read_text(run / "metrics.jsonl"))), *_horizon(read_table(run / "test" / "horizon.json"))]
+
+
+def _rows(text: str) -> Iterable[dict]:
+    for line in text.splitlines():
+        try:
+            row = json.loads(line)
+        except ValueError:  # the last line of a run in training may be cut
+            continue
+        if isinstance(row, dict) and isinstance(row.get("step"), int):
+            yield row
+
+
+def _losses(rows: Iterable[Mapping]) -> Iterable[Chart]:
+    for group, curves in group_curves(rows).items():
+        lines = [{"name": name, "points": _thinned(sorted(points.items()))} for name, points in curves.items()]
+        yield {"title": group.replace("_", " "), "x": "step", "lines": lines}
+
+
+def _thinned(points: list[tuple[int, float]]) -> list[list]:
+    size = -(-len(points) // MOST_POINTS)
+    groups = [points[i : i + size] for i in range(0, len(points), size)]
+    return [[group[len(group) // 2][0], sum(y for _, y in group) / len(group), None] for group in groups]
+
+
+def _horizon(horizon: Mapping) -> Iterable[Chart]:
+    distance, methods, errors = (horizon.get(key) for key in ("distance", "methods", "errors"))
+    if not isinstance(distance, list) or not isinstance(methods, dict):
+        return
+    measured = {name: of for name, of in methods.items() if isinstance(of, dict)}
+    for metric in dict.fromkeys(name for of in measured.values() for name in of):
+        lines = []
+        for method, of in measured.items():
+            spread = errors.get(method, {}).get(metric) if isinstance(errors, dict) else None
+            if points := _points(distance, of.get(metric), spread):
+                lines.append({"name": method.replace("_", " "), "points": points})
+        if lines:
+            yield {"title": metric_label(metric), "x": "frames ahead", "lines": lines}
+
+
+def _points(distance: list, curve: Any, spread: Any) -> list[list]:
+    """[x, y, half of the band]; none where the lists do not fit together."""
+    if not isinstance(curve, list) or len(curve) != len(distance):
+        return []
+    fits = isinstance(spread, list) and len(spread) == len(distance)
+    bands = [None if (error := _number(s)) is None else NORMAL_95 * error for s in (spread if fits else [None] * len(distance))]
+    return [[x, _number(y), band] for x, y, band in zip(distance, curve, bands, strict=True) if _number(x) is not None]
+
+
+def _number(value: Any) -> float | None:
+    usable = isinstance(value, Real) and not isinstance(value, bool) and isfinite(value)
+    return value if usable else None
