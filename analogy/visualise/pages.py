@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from math import isfinite
@@ -10,16 +11,19 @@ from typing import Any
 from urllib.parse import quote
 
 import jinja2
+import yaml
 
 from analogy.errors import UserError
 from analogy.files import replacing
 from analogy.visualise.curves import curves_of
 from analogy.visualise.runs import (
+    HEADINGS,
     Clip,
     Run,
     clips_of,
     comparisons_of,
     files_of,
+    flat_settings,
     number,
     plots_of,
     read_run,
@@ -76,8 +80,26 @@ def write_results_page(results_folder: str | Path) -> None:
     runs = read_runs(results)
     measured = [name for name in HEADLINES if any(run.number("test", name) is not None for run in runs)]
     rows = [_table_row(run, results, measured) for run in runs]
-    page = {"rows": rows, "metrics": measured, "comparisons": comparisons_of(results)}
+    page = {"rows": rows, "metrics": measured, "comparisons": comparisons_of(results), "settings": _all_settings(runs)}
     write_page(results / "index.html", "results.html", page)
+
+
+def _all_settings(runs: Iterable[Run]) -> dict[str, Any]:
+    """{"common": {key: value}, "runs": [{key: value}, ...]}: of each run what is not common, None where it has no such key.
+
+    Most settings of most runs are alike: a page of 500 runs stays small.
+    """
+    every = []
+    for run in runs:
+        try:
+            every.append(flat_settings(run.folder))
+        except yaml.YAMLError:
+            every.append({})
+    common = {}
+    for key in dict.fromkeys(key for one in every for key in one if key not in HEADINGS):
+        common[key] = Counter(one[key] for one in every if key in one).most_common(1)[0][0]
+    differing = [{key: one.get(key) for key, value in common.items() if one.get(key) != value} for one in every]
+    return {"common": common, "runs": differing}
 
 
 def _scores(run: Run) -> list[Comparison]:

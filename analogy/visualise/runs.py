@@ -8,7 +8,10 @@ from math import isnan
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 BASELINE = "copy_reference"
+HEADINGS = {"experiment", "summary", "source"}  # settings that name a run and change nothing
 COMPARISONS = "comparisons"  # the folder beside those of the experiments
 CLIP_SUFFIXES = (".mp4", ".gif")  # the first that exists is shown
 FILES = [
@@ -155,6 +158,17 @@ def read_text(file: Path) -> str:
         return file.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
+
+
+def flat_settings(folder: Path) -> dict[str, str]:
+    """A run's settings by dotted key, their values as text. Raises yaml.YAMLError."""
+    return _flat(yaml.load(read_text(folder / "settings.yaml"), yaml.CSafeLoader))  # C: the list of runs reads hundreds
+
+
+def _flat(settings: Any, prefix: str = "") -> dict[str, str]:
+    if not isinstance(settings, dict):
+        return {prefix.removesuffix("."): str(settings)} if prefix else {}
+    return {k: v for key, value in settings.items() for k, v in _flat(value, f"{prefix}{key}.").items()}
 
 
 def read_table(file: Path) -> dict[str, Any]:

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import isclose
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from analogy.errors import UserError
-from analogy.visualise.runs import Clip, Run, clips_of, number, read_experiment_runs, read_run, read_text
+from analogy.visualise.runs import HEADINGS, Clip, Run, clips_of, flat_settings, number, read_experiment_runs, read_run
 from analogy.visualise.wording import METRICS, Metric, decimal
 
 Key = tuple[str, str]  # action, clip
 SAME_FIGURE = 1e-3  # relative; decoders of other machines differ by less
-HEADINGS = {"experiment", "summary", "source"}  # settings that name a run and change nothing
 
 
 @dataclass(frozen=True)
@@ -175,23 +173,17 @@ def _cells(metric: Metric, values: Sequence[float | None]) -> list[Cell]:
 
 def differing_settings(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:
     """(dotted key, its value in each run) of those settings that are not the same in all; "–" where a run has no such key."""
-    settings = [_flat(_read_settings(run)) for run in runs]
+    settings = [_read_settings(run) for run in runs]
     keys = dict.fromkeys(key for one in settings for key in one)
     rows = [(key, [one.get(key, "–") for one in settings]) for key in keys if key not in HEADINGS]
     return [(key, values) for key, values in rows if len(set(values)) > 1]
 
 
-def _read_settings(run: Run) -> Any:
+def _read_settings(run: Run) -> dict[str, str]:
     try:
-        return yaml.safe_load(read_text(run.folder / "settings.yaml"))
+        return flat_settings(run.folder)
     except yaml.YAMLError as error:
         raise UserError(f"{run.folder / 'settings.yaml'}: this is not YAML: {error.problem}") from error
-
-
-def _flat(settings: Any, prefix: str = "") -> dict[str, str]:
-    if not isinstance(settings, Mapping):
-        return {prefix.removesuffix("."): str(settings)} if prefix else {}
-    return {k: v for key, value in settings.items() for k, v in _flat(value, f"{prefix}{key}.").items()}
 
 
 def latex_table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> list[str]:

@@ -1,0 +1,95 @@
+"""A small web server for results/: to this machine only, read-only, and with pages that are as new as their runs."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from functools import partial
+from http import HTTPStatus
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from analogy.errors import UserError
+from analogy.visualise.pages import write_results_page, write_run_page
+
+SOURCES = ("summary.json", "metrics.jsonl", "samples", "test", "plots")  # what a run's page is made from
+CHUNK = 1 << 20  # bytes
+
+
+def make_server(results: Path, port: int) -> ThreadingHTTPServer:
+    """Serves `results` at 127.0.0.1:port (0: any free one).
+
+    Raises:
+        UserError: there is no such folder, or the port is taken.
+    """
+    if not results.is_dir():
+        raise UserError(f"{results}: no such folder; train a run first, or name another with --results-dir")
+    try:
+        return ThreadingHTTPServer(("127.0.0.1", port), partial(Handler, directory=str(results.resolve())))
+    except OSError as error:
+        raise UserError(f"--port {port}: {error.strerror}; choose another") from error
+
+
+class Handler(SimpleHTTPRequestHandler):
+    """GET and HEAD of files below the folder; parts of a file too, without which a browser cannot move about in a video."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, format, *arguments):
+        del format, arguments  # a line for every picture is of no use
+
+    def end_headers(self):
+        self.send_header("Cache-Control", "no-cache")
+        super().end_headers()
+
+    def send_head(self):
+        # The name of this machine, and no other: a web page elsewhere must not reach this server under a name of its own.
+        if (self.headers.get("Host") or "").rsplit(":", 1)[0] not in ("127.0.0.1", "localhost"):
+            self.send_error(HTTPStatus.FORBIDDEN)
+            return None
+        root, path = Path(self.directory), Path(self.translate_path(self.path))
+        if "\0" in str(path) or not path.resolve().is_relative_to(root):  # a link that leads out of the folder
+            self.send_error(HTTPStatus.NOT_FOUND)
+            return None
+        if path.is_dir() or path.name == "index.html":
+            with contextlib.suppress(OSError):  # a folder that cannot be written is shown as it is
+                refresh(root, path if path.is_dir() else path.parent)
+        elif path.is_file() and (wanted := self._range(path)):
+            return self._send_part(path, *wanted)
+        return super().send_head()
+
+    def _range(self, path: Path) -> tuple[int, int] | None:
+        """First and last byte of `Range: bytes=a-b`; None where the whole file is wanted, or the range makes no sense."""
+        found = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range") or "")
+        size = path.stat().st_size
+        first, last = (int(found[1]), int(found[2] or size - 1)) if found else (size, 0)
+        return (first, min(last, size - 1)) if first < size and first <= last else None
+
+    def _send_part(self, path: Path, first: int, last: int):
+        self.send_response(HTTPStatus.PARTIAL_CONTENT)
+        self.send_header("Content-Type", self.guess_type(str(path)))
+        self.send_header("Content-Range", f"bytes {first}-{last}/{path.stat().st_size}")
+        self.send_header("Content-Length", str(last - first + 1))
+        self.send_header("Accept-Ranges", "bytes")
+        self.end_headers()
+        if self.command == "GET":
+            with path.open("rb") as file:
+                file.seek(first)
+                left = last - first + 1
+                while left and (part := file.read(min(CHUNK, left))):
+                    self.wfile.write(part)
+                    left -= len(part)
+        return None
+
+
+def refresh(root: Path, folder: Path) -> None:
+    """Write a page anew if what it shows is newer: that of a run, or the list of all."""
+    page = folder / "index.html"
+    written = page.stat().st_mtime if page.is_file() else 0.0
+    if folder == root:
+        if any(file.stat().st_mtime > written for file in root.glob("*/*/summary.json")) or not written:
+            write_results_page(root)
+    elif (folder / "summary.json").is_file():
+        sources = [folder / name for name in SOURCES]
+        if any(source.exists() and source.stat().st_mtime > written for source in sources):
+            write_run_page(folder)
