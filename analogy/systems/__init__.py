@@ -3,6 +3,7 @@
 from analogy.systems.analogy_gan import AnalogyGan
 from analogy.systems.analogy_masked import AnalogyMasked
 from analogy.systems.base import System
+from analogy.systems.pose_actions import PoseActionsSystem
 from analogy.systems.pose_hourglass import PoseHourglass
 from analogy.systems.pose_lstm import PoseLstmSystem
 from analogy.systems.pose_residual import PoseResidualSystem
@@ -10,6 +11,7 @@ from analogy.systems.pose_residual import PoseResidualSystem
 SYSTEMS: dict[str, type[System]] = {
     "analogy_gan": AnalogyGan,
     "analogy_masked": AnalogyMasked,
+    "pose_actions": PoseActionsSystem,
     "pose_hourglass": PoseHourglass,
     "pose_lstm": PoseLstmSystem,
     "pose_residual": PoseResidualSystem,

@@ -42,6 +42,11 @@ class Predicted:
         """The true frames [T, H, W, C], and those of every method of `measure`. Raises UserError where none are predicted."""
         raise UserError(f"{self.clip}: this run predicts no frames, which the asked metric compares")
 
+    def motions(self) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """method -> future joints [N, T, 13, 2], which of them it knows [N, T, 13], and valid [N, T]; the truth among them.
+        Raises UserError where no poses are predicted."""
+        raise UserError(f"{self.clip}: this run predicts no poses, which a recogniser reads")
+
     def columns(self) -> list[tuple[str, np.ndarray]]:
         """The video's columns: (title, uint8 [frames, H, W, 1|3]); none where the clip is measured but not shown."""
         raise NotImplementedError
@@ -146,6 +151,15 @@ class PredictedPoses(Predicted):
         methods = {"prediction": self.prediction, **self._baselines()}
         return {name: measure_poses(truth, poses, survives, box, valid) for name, poses in methods.items()}
 
+    def motions(self):
+        (seen, future_seen), valid = self._split("visibility"), self._split("valid")[1]
+        held = np.broadcast_to(seen[:, -1:], future_seen.shape)
+        return {
+            "prediction": (self.prediction, self.visibility, valid),
+            "truth": (self._split("joints")[1], future_seen, valid),
+            **{name: (poses, held, valid) for name, poses in self._baselines().items()},
+        }
+
     def columns(self):
         """The first window: truth; prediction over the truth in grey; the last pose held over the truth in grey."""
         if not self.shown:
@@ -204,3 +218,20 @@ class PredictedJoints(Predicted):
                 draw_skeleton(frame, pose, known, colour)
             columns.append((title, frames))
         return columns
+
+
+@dataclass(frozen=True)
+class PredictedActions(Predicted):
+    """What a clip was taken for. probabilities: [A]. label, commonest: the true action, and the commonest training action."""
+
+    probabilities: np.ndarray
+    label: int
+    commonest: int
+
+    def measure(self, metrics=METRICS):
+        del metrics
+        named = {"prediction": int(self.probabilities.argmax()), "commonest_action": self.commonest}
+        return {name: {"accuracy": np.array([float(action == self.label)])} for name, action in named.items()}
+
+    def columns(self):
+        return []

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from analogy.metrics.frames import METRICS
-from analogy.metrics.fvd import Fvd
 from analogy.metrics.horizon import HorizonMetrics
 from analogy.systems.base import System
 from analogy.systems.predicted import Predicted, picture
@@ -34,19 +33,19 @@ def evaluate(
     folder: RunFolder,
     frames_per_second: int,
     metrics: Mapping[str, Callable] = METRICS,
-    fvd: Fvd | None = None,
+    observers: Sequence[Callable[[Predicted], None]] = (),
 ) -> dict:
     """Predict the test clips, write videos, curves and plots, and return the summary's figures.
 
-    metrics: of predicted frames; see `analogy.metrics.frames`. fvd: takes in every predicted clip.
+    metrics: of predicted frames; see `analogy.metrics.frames`. observers: called with every predicted clip.
     """
     means = HorizonMetrics(pooled=system.pooled)
     of_action: dict[str, HorizonMetrics] = defaultdict(lambda: HorizonMetrics(pooled=system.pooled))
     rows, baselines = [], []
     for clip in system.predict_clips(clips):
         measured = clip.measure(metrics)
-        if fvd:
-            fvd.add(*clip.videos())
+        for observe in observers:
+            observe(clip)
         of_action[clip.action].add(clip.distance, measured)
         ours, *others = (row := means.add(clip.distance, measured))
         baselines += [name for name in others if name not in baselines]

@@ -14,9 +14,13 @@ import tensorflow as tf
 from analogy.errors import UserError
 from analogy.metrics.frames import ERRORS, METRICS
 from analogy.metrics.fvd import Fvd
+from analogy.metrics.perceptual import FeatureDistance, Lpips
+from analogy.models.i3d import I3d
+from analogy.models.pretrained import feature_network
 from analogy.training.environment import describe_environment
 from analogy.training.evaluate import evaluate
 from analogy.training.loop import write_pages
+from analogy.training.recogniser import Recogniser
 from analogy.training.run_folder import RunFolder, write_json, write_text
 from analogy.visualise.tables import latex_table, markdown_table
 from analogy.visualise.wording import METRICS as WORDING
@@ -29,10 +33,11 @@ NAMES = (*METRICS, *ERRORS, *NETWORKS, *SETS)
 
 @dataclass
 class Measures:
-    """What is measured: functions of (true, predicted frames) by name, FVD or not, and what the protocol says of them."""
+    """What is measured: functions of (true, predicted frames) by name; FVD and recognition, or not; notes for the protocol."""
 
     frames: dict[str, Callable] = field(default_factory=lambda: dict(METRICS))
     fvd: Fvd | None = None
+    recogniser: Recogniser | None = None
     notes: list[str] = field(default_factory=list)
 
     @classmethod
@@ -49,21 +54,24 @@ class Measures:
             if name in known:
                 chosen.frames[name] = known[name]
             elif name == "fvd":
-                chosen.fvd = Fvd(weights, fvd_frames)
+                chosen.fvd = Fvd(I3d(weights).logits, fvd_frames)
             else:
                 chosen._add_network(name, features)
         return chosen
 
-    def _add_network(self, name: str, features: str | None) -> None:
-        from analogy.metrics.perceptual import FeatureDistance, Lpips
+    @property
+    def observers(self) -> list[Callable]:
+        fvd = [lambda clip: self.fvd.add(*clip.videos())] if self.fvd else []
+        return fvd + ([self.recogniser.add] if self.recogniser else [])
 
+    def _add_network(self, name: str, features: str | None) -> None:
         if name == "lpips":
             self.frames[name] = Lpips()
             self.notes.append("LPIPS v0.1, AlexNet")
         elif features is None:
             raise UserError("--metrics feature_distance needs --features, the file of a VGG-16 or SqueezeNet (see README)")
         else:
-            self.frames[name] = FeatureDistance(features)
+            self.frames[name] = FeatureDistance(feature_network(features))
             self.notes.append(f"feature distance by {Path(features).name}")
 
 
@@ -77,10 +85,12 @@ def write_evaluation(judged, clips, results: Path, experiment: str, measures: Me
     began, folder = time.monotonic(), RunFolder.create(results, experiment)
     try:
         folder.update_summary(experiment=experiment, status="failed", **facts)
-        figures = evaluate(judged, clips, folder, 10, measures.frames, measures.fvd)
+        figures = evaluate(judged, clips, folder, 10, measures.frames, measures.observers)
         protocol = "; ".join([judged.protocol(clips), *measures.notes])
         if measures.fvd:
             protocol += "; " + _add_fvd(figures, measures.fvd)
+        if measures.recogniser:
+            protocol += "; " + _add_accuracy(figures, measures.recogniser)
         environment = describe_environment(tf.distribute.get_strategy())
         write_json(folder.path / "environment.json", environment)
         seconds = {"total": round(time.monotonic() - began, 2)}
@@ -95,15 +105,29 @@ def write_evaluation(judged, clips, results: Path, experiment: str, measures: Me
 def _add_fvd(figures: dict, fvd: Fvd) -> str:
     """FVD beside the other figures; what must stand beside it, as words."""
     found = fvd.result()
-    for method, value in found["fvd"].items():
-        of = figures["test"] if method == "prediction" else figures["baseline"][method]
-        of["fvd"] = value
+    _add(figures, "fvd", found["fvd"])
     few = "; fewer than 256 videos: indicative only" if found["videos"] < 256 else ""
     return (
         f"FVD: {found['videos']} real and {found['videos']} predicted videos, their first {found['frames']} predicted frames "
         f"({found['left_out']} shorter videos left out), logits of I3D (Kinetics-400), real against real halves "
         f"{found['real_halves']:.1f}{few}"
     )
+
+
+def _add_accuracy(figures: dict, recogniser: Recogniser) -> str:
+    found = recogniser.result()
+    of_truth = found.pop("truth")
+    _add(figures, "accuracy", found)
+    return (
+        f"accuracy: clips whose predicted poses {recogniser.run.name} recognises ({recogniser.left_out} of actions unknown to "
+        f"it left out); of true poses it recognises {of_truth:.3f}"
+    )
+
+
+def _add(figures: dict, metric: str, found: dict[str, float]) -> None:
+    """A figure of each method."""
+    for method, value in found.items():
+        (figures["test"] if method == "prediction" else figures["baseline"][method])[metric] = value
 
 
 def _write_tables(folder: Path, facts: dict, figures: dict) -> None:

@@ -12,8 +12,9 @@ from scipy import linalg
 
 from analogy.data.video import read_video
 from analogy.errors import UserError
-from analogy.metrics.fvd import Fvd, Gaussian, frechet_distance, prepare
-from analogy.models import i3d
+from analogy.metrics.fvd import Fvd, Gaussian, frechet_distance
+from analogy.models.i3d import EPSILON, I3d, layer_shapes, prepare
+from data_prep import i3d
 from tests.conftest import ROOT
 
 
@@ -28,7 +29,7 @@ def weights():
 
 
 def gaussian(features):
-    result = Gaussian(features.shape[1])
+    result = Gaussian()
     for part in np.array_split(features, 3):
         result.add(part)
     return result
@@ -46,7 +47,7 @@ def test_the_distance_of_two_gaussians():
     # One dimension, by hand: means 1 apart, standard deviations 1 and 3.
     narrow, wide = np.array([[-1.0], [1.0]]) / np.sqrt(2), 1 + 3 * np.array([[-1.0], [1.0]]) / np.sqrt(2)
     assert frechet_distance(gaussian(narrow), gaussian(wide)) == pytest.approx(1 + (3 - 1) ** 2)
-    assert np.isnan(frechet_distance(a, Gaussian(6)))
+    assert np.isnan(frechet_distance(a, Gaussian()))
 
 
 def test_frames_are_resized_as_the_canonical_recipe_does():
@@ -59,7 +60,7 @@ def test_frames_are_resized_as_the_canonical_recipe_does():
 
 
 def test_layers_and_their_weights():
-    shapes = i3d.layer_shapes()
+    shapes = layer_shapes()
     kernels = sum(int(np.prod(shape)) for shape in shapes.values())
     normalised = sum(shape[-1] for name, shape in shapes.items() if "Logits" not in name)
     assert len(shapes) == 58 and shapes["Mixed_5c/Branch_1/Conv3d_0b_3x3"] == (3, 3, 3, 192, 384)
@@ -71,11 +72,11 @@ def test_logits_are_those_of_the_reference(weights):
     video = np.random.default_rng(0).uniform(-1, 1, (2, 16, 224, 224, 3)).astype(np.float32)
     expected = np.load(ROOT / "tests" / "golden" / "i3d_logits.npy")
     assert 5 < np.abs(expected).max() < 10
-    np.testing.assert_allclose(i3d.I3d(weights)(video[:1]).numpy(), expected[:1], atol=1e-4)
+    np.testing.assert_allclose(I3d(weights)(video[:1]).numpy(), expected[:1], atol=1e-4)
 
 
 def test_every_method_is_compared_with_the_same_real_videos(weights):
-    fvd = Fvd(weights, frames=10)
+    fvd = Fvd(I3d(weights).logits, frames=10)
     videos = np.random.default_rng(0).integers(0, 256, (3, 12, 32, 32, 1), dtype=np.uint8)
     for video in videos[:2]:
         fvd.add(video, {"same": video, "dark": video // 4})
@@ -86,7 +87,7 @@ def test_every_method_is_compared_with_the_same_real_videos(weights):
     with pytest.raises(ValueError, match="uint8"):
         fvd.features(videos[0] / 255)
     with pytest.raises(UserError, match="at least 9 frames"):
-        Fvd(weights, frames=8)
+        Fvd(None, frames=8)
 
 
 @pytest.mark.slow
@@ -108,7 +109,7 @@ def test_it_grows_with_damage(weights, damage):
 
     files = [*sorted(_shared("data/ucf101").rglob("*.avi"))[:10], *sorted(_shared("data/kth").rglob("*.avi"))[:6]]
     videos = [np.stack(read_video(file, count=16).frames) for file in files]
-    fvd = Fvd(weights)
+    fvd = Fvd(I3d(weights).logits)
     for video in videos:
         fvd.add(video, {str(strength): harm(video, strength) for strength in (1, 2, 4)})
     weak, medium, strong = fvd.result()["fvd"].values()
@@ -132,7 +133,7 @@ def archive(tmp_path, monkeypatch, tree):
 
 def made_up_tree():
     params, statistics = {}, {}
-    for name, shape in i3d.layer_shapes().items():
+    for name, shape in layer_shapes().items():
         at, stats = params, statistics
         for part in name.split("/")[:-1]:
             at, stats = at.setdefault(part, {}), stats.setdefault(part, {})
@@ -142,14 +143,14 @@ def made_up_tree():
             at[leaf]["Conv_0"]["bias"] = np.arange(out, dtype="f4")
         else:
             at[leaf]["BatchNorm_0"] = {"bias": np.ones(out, "f4")}
-            normal = {"mean": np.full((1, 1, 1, 1, out), 2, "f4"), "var": np.full((1, 1, 1, 1, out), 4 - i3d.EPSILON, "f4")}
+            normal = {"mean": np.full((1, 1, 1, 1, out), 2, "f4"), "var": np.full((1, 1, 1, 1, out), 4 - EPSILON, "f4")}
             stats[leaf] = {"BatchNorm_0": normal}
     return {"params": params, "batch_stats": statistics}
 
 
 def test_the_package_is_converted(tmp_path, monkeypatch):
     i3d.convert_i3d(archive(tmp_path, monkeypatch, made_up_tree()), tmp_path / "i3d.npz")
-    network = i3d.I3d(tmp_path / "i3d.npz")
+    network = I3d(tmp_path / "i3d.npz")
     np.testing.assert_allclose(network.convolutions["Conv3d_1a_7x7"].bias.numpy(), 1 - 2 / 2, atol=1e-6)
     logits = network(np.zeros([1, 9, 224, 224, 3], np.float32))
     np.testing.assert_allclose(logits[0], np.arange(400))  # kernels of 0 leave the last bias
@@ -169,7 +170,7 @@ def test_other_files_are_refused(tmp_path, monkeypatch, capsys):
     with pytest.raises(UserError, match="SHA-256"):
         i3d.convert_i3d(path, tmp_path / "i3d.npz")
     with pytest.raises(UserError, match="fetch_i3d"):
-        i3d.I3d(tmp_path / "none.npz")
+        I3d(tmp_path / "none.npz")
     np.savez(tmp_path / "few.npz", a=np.zeros(3))
     with pytest.raises(UserError, match="Conv3d_1a_7x7 is missing"):
-        i3d.I3d(tmp_path / "few.npz")
+        I3d(tmp_path / "few.npz")
