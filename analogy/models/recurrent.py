@@ -1,0 +1,99 @@
+"""Recurrent cells and how they are run over time: apart, so that any cell can be run in any way."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import keras
+import tensorflow as tf
+
+
+def torch_uniform(fan_in: int) -> keras.initializers.Initializer:
+    """U(-1/sqrt(fan_in), 1/sqrt(fan_in)): PyTorch's default, of kernels and of biases."""
+    bound = 1.0 / math.sqrt(fan_in)
+    return keras.initializers.RandomUniform(-bound, bound)
+
+
+class LstmCell(keras.layers.Layer):
+    """[i f g o] = one layer on (x, h), with bias; c' = sigm(f) c + sigm(i) tanh(g); h' = sigm(o) tanh(c').
+
+    No forget bias, no peephole, no normalisation, no dropout. x is [B, C], or [B, H, W, C] for the convolutional cell.
+
+    Args:
+        units: of the hidden state. kernel_size: of a convolution with SAME padding; 0: a dense layer.
+    """
+
+    def __init__(self, units: int, kernel_size: int = 0, **kwargs):
+        super().__init__(**kwargs)
+        self.units, self.kernel_size = units, kernel_size
+
+    def build(self, input_shape):
+        width = input_shape[-1] + self.units
+        side = (self.kernel_size,) * 2 if self.kernel_size else ()
+        initial = torch_uniform(width * math.prod(side))
+        self.kernel = self.add_weight(name="kernel", shape=(*side, width, 4 * self.units), initializer=initial)
+        self.bias = self.add_weight(name="bias", shape=(4 * self.units,), initializer=initial)
+        self.built = True
+
+    def zero_state(self, x):
+        """(h, c) for inputs like x."""
+        zero = tf.zeros(tf.concat([tf.shape(x)[:-1], [self.units]], 0), x.dtype)
+        zero = tf.ensure_shape(zero, [*x.shape[:-1], self.units])
+        return zero, zero
+
+    def transform(self, x, kernel):
+        return tf.nn.conv2d(x, kernel, 1, "SAME") if self.kernel_size else tf.linalg.matmul(x, kernel)
+
+    def inputs(self, x):
+        """What x [..., C] adds to the gates before their activation: of many time steps at once, where they are known."""
+        kernel = tf.cast(self.kernel, x.dtype)[..., : -self.units, :]
+        return self.transform(x, kernel) + tf.cast(self.bias, x.dtype)
+
+    def step(self, added, state):
+        """`inputs` of one time step, (h, c) -> the next (h, c)."""
+        h, c = state
+        i, f, g, o = tf.split(added + self.transform(h, tf.cast(self.kernel, h.dtype)[..., -self.units :, :]), 4, -1)
+        c = tf.sigmoid(f) * c + tf.sigmoid(i) * tf.tanh(g)
+        return tf.sigmoid(o) * tf.tanh(c), c
+
+    def call(self, x, state):
+        return self.step(self.inputs(x), state)
+
+
+def read(cells: Sequence[LstmCell], frames) -> list:
+    """Run a stack of cells over frames [B, T, ...], layer by layer, from zero states -> the last state of each cell.
+
+    Each layer's inputs are known for all time steps when it begins, and are transformed at once.
+    """
+    states = []
+    sequence = tf.unstack(frames, axis=1)
+    for cell in cells:
+        count = len(sequence)
+        joined = tf.concat(sequence, 0)  # [T B, ...]
+        added = tf.split(cell.inputs(joined), count, 0)
+        state, outputs = cell.zero_state(sequence[0]), []
+        for one in added:
+            state = cell.step(one, state)
+            outputs.append(state[0])
+        states.append(state)
+        sequence = outputs
+    return states
+
+
+def write(cells: Sequence[LstmCell], first, states: Sequence, horizon: int, feed_back: Callable) -> list:
+    """Run a stack of cells freely -> the top hidden state of each of `horizon` steps.
+
+    Args:
+        first: what the lowest cell sees at the first step. states: (h, c) of each cell.
+        feed_back: (step, top hidden state) -> what the lowest cell sees at the next one.
+    """
+    states, x, tops = list(states), first, []
+    for step in range(horizon):
+        for index, cell in enumerate(cells):
+            states[index] = cell(x, states[index])
+            x = states[index][0]
+        tops.append(x)
+        if step + 1 < horizon:
+            x = feed_back(step, x)
+    return tops

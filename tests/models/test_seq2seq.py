@@ -1,0 +1,96 @@
+"""Seq2Seq of LSTM and ConvLSTM cells: parameter counts, the cell by hand, and the wiring."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from analogy.models.recurrent import LstmCell, read
+from analogy.models.seq2seq import Seq2Seq
+
+# Spec 2.2, by depth: LSTM, ConvLSTM of one channel, of three.
+COUNTS = {1: (116_033, 1_036_097, 1_041_859), 2: (182_081, 1_626_433, 1_632_195), 3: (248_129, 2_216_769, 2_222_531)}
+
+
+@pytest.mark.parametrize("depth", COUNTS)
+@pytest.mark.parametrize(("kind", "options"), enumerate([(1, 0), (1, 3), (3, 3)]))
+def test_parameter_counts(depth, kind, options):
+    channels, kernel_size = options
+    network = Seq2Seq(channels=channels, depth=depth, kernel_size=kernel_size)
+    network.build()
+    assert network.count_params() == COUNTS[depth][kind]
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def test_the_cell_by_hand():
+    cell = LstmCell(2)
+    cell.build((None, 3))
+    rng = np.random.default_rng(0)
+    x, h, c = rng.normal(size=(1, 3)), rng.normal(size=(1, 2)), rng.normal(size=(1, 2))
+    i, f, g, o = np.split(np.concatenate([x, h], -1) @ cell.kernel.numpy() + cell.bias.numpy(), 4, -1)
+    next_c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+    got_h, got_c = cell(*(tf.constant(v, tf.float32) for v in (x,)), tuple(tf.constant(v, tf.float32) for v in (h, c)))
+    np.testing.assert_allclose(got_c, next_c, rtol=1e-5)
+    np.testing.assert_allclose(got_h, sigmoid(o) * np.tanh(next_c), rtol=1e-5)
+    assert np.abs(cell.kernel.numpy()).max() <= 1 / np.sqrt(5) and np.abs(cell.bias.numpy()).max() > 0
+
+
+def test_reading_layer_by_layer_is_reading_step_by_step():
+    cells = [LstmCell(4, 3), LstmCell(4, 3)]
+    for cell, width in zip(cells, (2, 4), strict=True):
+        cell.build((None, None, None, width))
+    frames = tf.random.stateless_normal([2, 5, 6, 6, 2], [0, 0])
+    states = [cell.zero_state(x) for cell, x in zip(cells, (frames[:, 0], tf.zeros([2, 6, 6, 4])), strict=True)]
+    for t in range(5):
+        x = frames[:, t]
+        for index, cell in enumerate(cells):
+            states[index] = cell(x, states[index])
+            x = states[index][0]
+    for ours, theirs in zip(read(cells, frames), states, strict=True):
+        np.testing.assert_allclose(ours[0], theirs[0], atol=1e-6)
+        np.testing.assert_allclose(ours[1], theirs[1], atol=1e-6)
+
+
+def published(network, frames, horizon):
+    """Spec 2.3, written down as it stands."""
+    states = [cell.zero_state(frames[:, 0, :1] if cell.kernel_size == 0 else frames[:, 0]) for cell in network.encoder]
+    for t in range(frames.shape[1]):
+        x = frames[:, t]
+        for index, cell in enumerate(network.encoder):
+            states[index] = cell(x, states[index])
+            x = states[index][0]
+    s, outputs = x, []
+    states = [cell.zero_state(x) for cell in network.decoder]
+    for _ in range(horizon):
+        for index, cell in enumerate(network.decoder):
+            states[index] = cell(s, states[index])
+            s = states[index][0]
+        outputs.append(tf.sigmoid(network.frame(s)))
+    return tf.stack(outputs, 1)
+
+
+@pytest.mark.parametrize(("shape", "kernel_size"), [((2, 4, 1), 0), ((2, 3, 8, 8, 1), 3)])
+def test_the_published_wiring(shape, kernel_size):
+    keras.utils.set_random_seed(0)
+    network = Seq2Seq(channels=1, depth=1, units=8, kernel_size=kernel_size)
+    network.build()
+    frames = tf.random.stateless_uniform(shape, [1, 1])
+    got = network(frames, horizon=5)
+    assert got.shape == (shape[0], 5, *shape[2:])
+    np.testing.assert_allclose(got, published(network, frames, 5), atol=1e-6)
+    np.testing.assert_allclose(network(frames, horizon=3), got[:, :3], atol=1e-6)  # a longer horizon changes nothing before
+
+
+def test_the_standard_wiring_sees_frames_and_scheduled_sampling_shows_the_truth():
+    network = Seq2Seq(channels=1, depth=1, units=8, hand_over="state", feedback="frame")
+    network.build()
+    frames, future = (tf.random.stateless_uniform([2, 4, 1], [seed, 0]) for seed in (0, 1))
+    own, shown = network(frames, horizon=4), network(frames, horizon=4, shown=future, chosen=tf.ones([2, 4]))
+    np.testing.assert_allclose(own, network(frames, horizon=4, shown=future, chosen=tf.zeros([2, 4])), atol=1e-6)
+    np.testing.assert_allclose(own[:, 0], shown[:, 0], atol=1e-6)
+    assert np.abs(own[:, 1:] - shown[:, 1:]).max() > 1e-5
+    other = tf.concat([frames[:, :-1], 1 - frames[:, -1:]], 1)
+    assert np.abs(network(other, horizon=1) - own[:, :1]).max() > 1e-6
