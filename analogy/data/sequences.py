@@ -1,0 +1,55 @@
+"""Sequences of vectors: k observed values and the T that follow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from analogy.data.batches import ReplicaContext, endless_batches
+
+
+@dataclass(frozen=True)
+class SequenceGroup:
+    """Some test sequences, measured together. values: float32 [N, k + T, C] in 0..1."""
+
+    id: str
+    action: str
+    values: np.ndarray
+
+
+class SequenceDataset:
+    """Sequences float32 [N, k + T, C] in 0..1.
+
+    train: the array; test: its groups, the first of which is what the published figures are of.
+
+    Args:
+        train, test: arrays. groups_of: how many test sequences are measured together. seed: of the order in training.
+        notes: what was left out, for the protocol.
+    """
+
+    def __init__(self, name: str, train: np.ndarray, test: np.ndarray, *, groups_of: int, seed: int, notes: str = ""):
+        self.name, self.train, self.seed, self.notes = name, train.astype(np.float32), seed, notes
+        test = test.astype(np.float32)
+        parts = [test[first : first + groups_of] for first in range(0, len(test), groups_of)]
+        self.test = [SequenceGroup(f"{index:03d}", name, part) for index, part in enumerate(parts)]
+
+    def batches(self, context: ReplicaContext) -> tf.data.Dataset:
+        """Endless training batches in epochs, each in an order of its own: step int64, position [b], values [b, k + T, C]."""
+        values, count = tf.constant(self.train), len(self.train)
+
+        def element(step, position):
+            place = step * context.batch_size + tf.cast(position, tf.int64)
+            epoch, within = place // count, tf.cast(place % count, tf.int32)
+            # A batch may lie across the end of an epoch.
+            first, last = epoch[0], epoch[-1]
+            orders = tf.stack([self._order(first, count), self._order(last, count)])
+            chosen = tf.gather_nd(orders, tf.stack([tf.cast(epoch > first, tf.int32), within], -1))
+            return {"step": step, "position": position, "values": tf.gather(values, chosen)}
+
+        return endless_batches(element, context)
+
+    def _order(self, epoch, count: int):
+        seed = tf.stack([tf.constant(self.seed, tf.int64), epoch])
+        return tf.argsort(tf.random.stateless_uniform([count], seed))

@@ -1,0 +1,112 @@
+"""The sequences of the Seq2Seq LSTM (Coleman; spec seq2seq, section 1.1): sines, smoothed noise, stock prices."""
+
+from __future__ import annotations
+
+import csv
+import logging
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+from scipy.ndimage import gaussian_filter1d
+
+from analogy.errors import UserError
+
+LENGTH = 50
+PUBLISHED_TEST = ("TSLA",)  # the files whose names begin so
+LEFT_OUT = "TSLA"  # of training: the published pattern [!TSLA]* drops every file whose first letter is one of these
+DATES = ("timestamp", "time", "date")  # columns of Alpha Vantage and of Yahoo
+PRICES = ("close",)
+log = logging.getLogger("analogy")
+
+
+def make_sines(count: int, seed: int) -> np.ndarray:
+    """[count, 50, 1]: (sin(a t + b) + 1) / 2 with a in 4 pi U(0, 1), b in pi U(0, 1), t from 0 to 1."""
+    random = np.random.default_rng([seed, 1])
+    a, b = 4 * np.pi * random.uniform(size=(count, 1)), np.pi * random.uniform(size=(count, 1))
+    t = np.linspace(0.0, 1.0, LENGTH)
+    return ((np.sin(a * t + b) + 1.0) / 2.0)[..., None]
+
+
+def make_noise(count: int, seed: int) -> np.ndarray:
+    """[count, 50, 1]: uniform noise, smoothed by a Gaussian of sigma 1 (edges reflected), each sequence stretched to 0..1."""
+    random = np.random.default_rng([seed, 2])
+    smooth = gaussian_filter1d(random.uniform(size=(count, LENGTH)), 1.0, axis=1)
+    return _stretched(smooth)[..., None]
+
+
+def _stretched(values: np.ndarray) -> np.ndarray:
+    """[N, L] -> each row from 0 to 1; no row is constant."""
+    low, high = values.min(1, keepdims=True), values.max(1, keepdims=True)
+    return (values - low) / (high - low)
+
+
+# ---------------------------------------------------------------- stocks
+
+
+def read_stocks(folder: Path, split: str) -> tuple[np.ndarray, np.ndarray, str]:
+    """Closing prices in blocks of 50 -> train and test [N, 50, 1], each block stretched to 0..1, and what was left out.
+
+    Args:
+        folder: of CSV files, a symbol in each or more: Alpha Vantage's (`timestamp,...,close,...`) or Yahoo's
+            (`Date,...,Close,...`). No block goes on from one file (SYMBOL_year1month2.csv) to the next.
+        split: "published": the symbols of PUBLISHED_TEST test, those that the published pattern keeps train; "chronological":
+            the last quarter of every file's blocks tests.
+
+    Raises:
+        UserError: no file, a file without prices, or an empty half.
+    """
+    files = sorted(Path(folder).glob("*.csv")) if Path(folder).is_dir() else []
+    if not files:
+        raise UserError(f"{folder}: there are no CSV files of stock prices in this folder (data.folder)")
+    train, test, skipped, constant = [], [], 0, 0
+    for file in files:
+        prices, bad = _read_prices(file)
+        skipped += bad
+        blocks = prices[: len(prices) // LENGTH * LENGTH].reshape(-1, LENGTH)
+        moving = blocks.max(1) > blocks.min(1) if len(blocks) else np.zeros(0, bool)
+        constant += int((~moving).sum())
+        blocks = _stretched(blocks[moving])
+        if split == "chronological":
+            border = len(blocks) - len(blocks) // 4
+            train.append(blocks[:border])
+            test.append(blocks[border:])
+        elif file.name.startswith(PUBLISHED_TEST):
+            test.append(blocks)
+        elif file.name[0] not in LEFT_OUT:
+            train.append(blocks)
+    halves = [np.concatenate(half)[..., None] if half else np.zeros((0, LENGTH, 1)) for half in (train, test)]
+    for name, half in zip(("training", "test"), halves, strict=True):
+        if not len(half):
+            raise UserError(f"{folder}: the {name} half is empty with data.split {split}; choose chronological, or add symbols")
+    notes = f"{len(files)} files, {skipped} rows without a price and {constant} constant blocks left out"
+    log.info("%s: %s", folder, notes)
+    return *halves, notes
+
+
+def _read_prices(file: Path) -> tuple[np.ndarray, int]:
+    """Closing prices, oldest first, and how many rows had none."""
+    try:
+        with open(file, newline="", encoding="utf-8-sig") as opened:
+            rows = list(csv.reader(opened))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{file}: cannot be read: {error}") from error
+    head = [name.strip().lower() for name in rows[0]] if rows else []
+    columns = [next((head.index(name) for name in names if name in head), None) for names in (DATES, PRICES)]
+    if None in columns:
+        raise UserError(f"{file}: its first line must name the columns, among them a date (Date, time, timestamp) and Close")
+    known, bad = [], 0
+    for row in rows[1:]:
+        try:
+            date, price = datetime.fromisoformat(row[columns[0]].strip()), float(row[columns[1]])
+        except (ValueError, IndexError):
+            bad += 1
+            continue
+        if np.isfinite(price) and price > 0:
+            known.append((date, price))
+        else:
+            bad += 1
+    if not known:
+        raise UserError(f"{file}: there is no row with a date and a price in it")
+    known.sort(key=lambda pair: pair[0])  # Alpha Vantage puts the newest first
+    return np.array([price for _, price in known]), bad

@@ -1,0 +1,107 @@
+"""Sines, noise and stocks: their rules, the published figures of trivial predictors, and damaged files."""
+
+import numpy as np
+import pytest
+
+from analogy.data.batches import ReplicaContext
+from analogy.data.sequences import SequenceDataset
+from analogy.errors import UserError
+from data_prep.sequences import make_noise, make_sines, read_stocks
+from tests.conftest import _shared
+
+
+def linear(train, test):
+    """The best linear map (with a constant) from the first 25 values to the last 25: its mean squared error, by step."""
+    ones = lambda x: np.concatenate([x[:, :25, 0], np.ones((len(x), 1))], 1).astype(np.float64)  # noqa: E731
+    weights = np.linalg.lstsq(ones(train), train[:, 25:, 0].astype(np.float64), rcond=None)[0]
+    return np.square(ones(test) @ weights - test[:, 25:, 0]).mean(0)
+
+
+# Spec 5.5, of 40,000 sequences.
+@pytest.mark.parametrize(
+    ("make", "half", "last", "best"), [(make_noise, 6.42e-2, 1.21e-1, 6.09e-2), (make_sines, 1.25e-1, 1.99e-1, 4.4e-6)]
+)
+def test_trivial_predictors_have_the_known_errors(make, half, last, best):
+    values = make(40_000, 0)
+    assert values.shape == (40_000, 50, 1) and values.min() >= 0 and values.max() <= 1
+    future = values[:, 25:]
+    assert np.square(future - 0.5).mean() == pytest.approx(half, rel=0.02)
+    assert np.square(future - values[:, 24:25]).mean() == pytest.approx(last, rel=0.02)
+    found = linear(values[:20_000], values[20_000:])
+    assert found.mean() == pytest.approx(best, rel=0.15)
+    if make is make_sines:  # as stored, the best linear map is forty times worse: it magnifies the rounding
+        rounded = values.astype(np.float32)
+        assert linear(rounded[:20_000], rounded[20_000:]).mean() == pytest.approx(1.8e-4, rel=0.15)
+    else:
+        np.testing.assert_allclose(found[[0, 1, 2, -1]], [0.0094, 0.0432, 0.0604, 0.1001], rtol=0.05)
+        assert np.all(values.min(1) == 0) and np.all(values.max(1) == 1)
+
+
+def test_generated_sequences_depend_on_the_seed_alone():
+    np.testing.assert_array_equal(make_sines(3, 1), make_sines(3, 1))
+    assert not np.array_equal(make_sines(3, 1), make_sines(3, 2))
+
+
+def test_every_sequence_is_seen_once_an_epoch_and_epochs_differ():
+    values = np.arange(10, dtype=np.float32)[:, None, None] * np.ones((1, 4, 1), np.float32)
+    dataset = SequenceDataset("counted", values, values, groups_of=4, seed=0)
+    assert [len(group.values) for group in dataset.test] == [4, 4, 2]
+    batches = [batch["values"][:, 0, 0].numpy() for batch in dataset.batches(ReplicaContext(batch_size=4)).take(10)]
+    seen = np.concatenate(batches)
+    for epoch in range(4):
+        assert sorted(seen[10 * epoch : 10 * epoch + 10]) == list(range(10))
+    assert not np.array_equal(seen[:10], seen[10:20])
+    later = next(iter(dataset.batches(ReplicaContext(batch_size=4, start_step=2))))
+    np.testing.assert_array_equal(later["values"][:, 0, 0], batches[2])  # across the end of an epoch
+
+
+def write(folder, name, closes, newest_first=False, head="timestamp,open,high,low,close,volume"):
+    rows = [f"2020-01-01 {9 + m // 60:02d}:{m % 60:02d}:00,1,1,1,{price},5" for m, price in enumerate(closes)]
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text("\n".join([head, *(reversed(rows) if newest_first else rows)]))
+
+
+def test_minute_prices_are_cut_into_blocks_and_split_as_published(tmp_path):
+    rising = np.arange(1, 121)
+    for name in ("GOOGL_year1month1.csv", "GOOGL_year1month2.csv", "AAPL.csv", "TSLA.csv"):
+        write(tmp_path, name, rising, newest_first=name.startswith("GOOGL"))
+    train, test, notes = read_stocks(tmp_path, "published")
+    assert train.shape == (4, 50, 1) and test.shape == (2, 50, 1)  # AAPL is dropped, as by the published pattern
+    np.testing.assert_allclose(train[1, :, 0], np.linspace(0, 1, 50), atol=1e-6)  # put into order
+    assert notes.startswith("4 files, 0 rows")
+    write(tmp_path / "long", "GOOGL.csv", np.arange(1, 410))
+    train, test, _ = read_stocks(tmp_path / "long", "chronological")
+    assert (len(train), len(test)) == (6, 2)
+
+
+def test_real_daily_prices():
+    folder = _shared("data/stocks")
+    train, test, notes = read_stocks(folder, "chronological")
+    assert len(train) + len(test) == sum(n // 50 for n in (10086, 10275, 5935, 2157, 4109, 8761, 5510, 2634))
+    assert train.min() == 0 and train.max() == 1 and " 1 rows without a price" in notes
+    published = read_stocks(folder, "published")
+    assert len(published[1]) == 2634 // 50 and len(published[0]) == sum(n // 50 for n in (2157, 4109, 8761, 5510))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "name the columns"),
+        (b"a,b\n1,2", "name the columns"),
+        (b"Date,Close\nx,y", "no row"),
+        (b"\xff\xfe\x00", "cannot be read"),
+    ],
+)
+def test_a_file_without_prices_is_named(tmp_path, content, message):
+    (tmp_path / "GOOGL.csv").write_bytes(content)
+    with pytest.raises(UserError, match=message) as error:
+        read_stocks(tmp_path, "published")
+    assert "GOOGL.csv" in str(error.value)
+
+
+def test_no_file_and_an_empty_half(tmp_path):
+    with pytest.raises(UserError, match="no CSV files"):
+        read_stocks(tmp_path, "published")
+    write(tmp_path, "GOOGL.csv", np.arange(1, 61))
+    with pytest.raises(UserError, match="test half is empty"):
+        read_stocks(tmp_path, "published")
