@@ -7,15 +7,19 @@ import os
 from pathlib import Path
 
 from analogy.settings.sections import FrameDataSettings, Settings
+from analogy.settings.seq2seq import SequenceDataSettings
 
 log = logging.getLogger("analogy")
 
 
 def open_dataset(settings: Settings):
-    """The dataset that `settings.data` describes: a ClipDataset where frames are needed, else a PoseDataset.
+    """The dataset that `settings.data` describes: a ClipDataset where frames of people are needed, a PoseDataset of their
+    labels, a SequenceDataset.
 
     Raises UserError.
     """
+    if isinstance(settings.data, SequenceDataSettings):
+        return _open_sequences(settings)
     data, cache = settings.data, cache_folder(settings.data.cache)
     source = Path(data.folder) if data.folder else synthetic_actors(cache)
     clips = (_open_clips if isinstance(data, FrameDataSettings) else _open_poses)(source, cache, settings)
@@ -54,3 +58,21 @@ def _open_poses(source: Path, cache: Path, settings: Settings):
 
     del cache  # labels are read in seconds: there is nothing to prepare
     return PoseDataset(settings.data.dataset, read_pose_clips(source), settings.data, seed=settings.seed)
+
+
+def _open_sequences(settings: Settings):
+    from analogy.data.sequences import SequenceDataset
+    from data_prep import sequences
+
+    data, notes = settings.data, ""
+    if data.dataset == "stocks":
+        train, test, notes = sequences.read_stocks(Path(data.folder), data.split)
+    else:
+        make = {"sines": sequences.make_sines, "noise": sequences.make_noise}[data.dataset]
+        values = make(data.train_count + data.test_count, settings.seed)
+        train, test = values[: data.train_count], values[data.train_count :]
+    length = data.context + data.horizon
+    log.info("%s: %d training and %d test sequences", data.dataset, len(train), len(test))
+    return SequenceDataset(
+        data.dataset, train[:, :length], test[:, :length], groups_of=data.groups_of, seed=settings.seed, notes=notes
+    )

@@ -21,6 +21,7 @@ from analogy.errors import UserError
 from analogy.memory import keep_freed_memory
 from analogy.settings import SETTINGS, list_experiments, load_settings, write_settings
 from analogy.settings.loading import find_experiment, read_experiment, settings_text
+from analogy.settings.sections import GENERATED
 
 CONFIGS = Path(__file__).parent / "configs"
 RESULTS = Path(__file__).parent.parent / "results"
@@ -106,18 +107,20 @@ def _resolve(exp: str, data_dir: Path | None, scale: str, overrides: list[str]):
         raise UserError(f"--scale {scale}: choose auto, paper or demo")
     path = find_experiment(exp, CONFIGS)
     stored = read_experiment(path)
-    given = [f"data.folder={data_dir.resolve()}", "data.dataset=penn_action"] if data_dir else []
+    published = (stored.get("data") or {}).get("dataset")
+    # A folder holds the real dataset, also at demo scale.
+    given = [f"data.folder={data_dir.resolve()}", f"data.dataset={published}"] if data_dir else []
     if scale == "auto":
-        present = data_dir or (stored.get("data") or {}).get("folder")
+        present = data_dir or (stored.get("data") or {}).get("folder") or published in GENERATED
         scale = stored.get("scale") or ("paper" if present else "demo")
     settings = load_settings(path, SETTINGS, scale=scale, overrides=[*given, *overrides])
     data = settings.data
-    if data.dataset == "penn_action" and data.folder is None:
+    if data.dataset not in GENERATED and data.folder is None:
         raise UserError(
-            f"{settings.experiment} at scale {scale} trains on Penn Action: name its folder with --data-dir, "
+            f"{settings.experiment} at scale {scale} trains on {data.dataset}: name its folder with --data-dir, "
             "or take --scale demo, which needs no dataset"
         )
-    where = f"Penn Action in {data.folder}" if data.folder else "synthetic_actors, rendered from a seed (no --data-dir given)"
+    where = f"{data.dataset} in {data.folder}" if data.folder else f"{data.dataset}, generated from the seed"
     log.info("experiment %s: %s", settings.experiment, settings.summary)
     log.info("scale %s, dataset %s", settings.scale, where)
     return settings

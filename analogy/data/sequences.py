@@ -12,7 +12,7 @@ from analogy.data.batches import ReplicaContext, endless_batches
 
 @dataclass(frozen=True)
 class SequenceGroup:
-    """Some test sequences, measured together. values: float32 [N, k + T, C] in 0..1."""
+    """Some sequences, measured together. values: float32 [N, k + T, C] in 0..1."""
 
     id: str
     action: str
@@ -20,24 +20,23 @@ class SequenceGroup:
 
 
 class SequenceDataset:
-    """Sequences float32 [N, k + T, C] in 0..1.
+    """Sequences in 0..1.
 
-    train: the array; test: its groups, the first of which is what the published figures are of.
+    values: the training ones, float32 [N, k + T, C]. train, test: groups of them; the first of `test` is what the published
+    figures are of.
 
     Args:
-        train, test: arrays. groups_of: how many test sequences are measured together. seed: of the order in training.
+        train, test: arrays [N, k + T, C]. groups_of: how many are measured together. seed: of the order in training.
         notes: what was left out, for the protocol.
     """
 
     def __init__(self, name: str, train: np.ndarray, test: np.ndarray, *, groups_of: int, seed: int, notes: str = ""):
-        self.name, self.train, self.seed, self.notes = name, train.astype(np.float32), seed, notes
-        test = test.astype(np.float32)
-        parts = [test[first : first + groups_of] for first in range(0, len(test), groups_of)]
-        self.test = [SequenceGroup(f"{index:03d}", name, part) for index, part in enumerate(parts)]
+        self.name, self.values, self.seed, self.notes = name, train.astype(np.float32), seed, notes
+        self.train, self.test = (_groups(name, half.astype(np.float32), groups_of) for half in (train, test))
 
     def batches(self, context: ReplicaContext) -> tf.data.Dataset:
         """Endless training batches in epochs, each in an order of its own: step int64, position [b], values [b, k + T, C]."""
-        values, count = tf.constant(self.train), len(self.train)
+        values, count = tf.constant(self.values), len(self.values)
 
         def element(step, position):
             place = step * context.batch_size + tf.cast(position, tf.int64)
@@ -53,3 +52,8 @@ class SequenceDataset:
     def _order(self, epoch, count: int):
         seed = tf.stack([tf.constant(self.seed, tf.int64), epoch])
         return tf.argsort(tf.random.stateless_uniform([count], seed))
+
+
+def _groups(name: str, values: np.ndarray, size: int) -> list[SequenceGroup]:
+    parts = [values[first : first + size] for first in range(0, len(values), size)]
+    return [SequenceGroup(f"{index:03d}", name, part) for index, part in enumerate(parts)]

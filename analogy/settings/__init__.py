@@ -6,6 +6,7 @@ from analogy.settings.loading import list_experiments, load_settings, write_sett
 from analogy.settings.pose import PoseActionsSettings, PoseLstmSettings, PoseResidualSettings
 from analogy.settings.pose_hourglass import PoseHourglassSettings
 from analogy.settings.sections import Settings
+from analogy.settings.seq2seq import Seq2SeqSettings
 
 # Which settings each `system:` takes. A new system adds its line here and in `analogy.systems.SYSTEMS`.
 SETTINGS: dict[str, type[Settings]] = {
@@ -15,6 +16,7 @@ SETTINGS: dict[str, type[Settings]] = {
     "pose_hourglass": PoseHourglassSettings,
     "pose_lstm": PoseLstmSettings,
     "pose_residual": PoseResidualSettings,
+    "seq2seq": Seq2SeqSettings,
 }
 
 __all__ = [
@@ -25,6 +27,7 @@ __all__ = [
     "PoseHourglassSettings",
     "PoseLstmSettings",
     "PoseResidualSettings",
+    "Seq2SeqSettings",
     "Settings",
     "list_experiments",
     "load_settings",

@@ -6,12 +6,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveInt, model_validator
 
-from analogy.settings.sections import DataSettings, OptimizerSettings, Section, Settings
+from analogy.settings.sections import OptimizerSettings, PeopleDataSettings, Section, Settings
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 
 
-class PoseDataSettings(DataSettings):
+class PoseDataSettings(PeopleDataSettings):
     """Windows of labels; frames are not needed."""
 
     viewpoint: str

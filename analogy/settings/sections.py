@@ -57,18 +57,27 @@ FilePath = Annotated[str, AfterValidator(_absolute)]
 WeightsFile = Annotated[str, AfterValidator(lambda path: path if path == "imagenet" else _absolute(path))]
 
 
-class DataSettings(Section):
-    """Which dataset, and which of its clips."""
+GENERATED = ("synthetic_actors", "sines", "noise")  # datasets that are made from the seed, and need no folder
 
-    dataset: Literal["penn_action", "synthetic_actors"]
+
+class DatasetSettings(Section):
+    """Which dataset, where its files are, and where it is kept once prepared."""
+
+    dataset: str
     folder: str | None
     cache: str | None
+
+
+class PeopleDataSettings(DatasetSettings):
+    """Which clips of labelled people."""
+
+    dataset: Literal["penn_action", "synthetic_actors"]
     actions: list[str] | Literal["all"]
     train_clips: Clips
     test_clips: Clips
 
 
-class FrameDataSettings(DataSettings):
+class FrameDataSettings(PeopleDataSettings):
     """Clips as pictures, and pairs of frames to train on."""
 
     image_size: tuple[PositiveInt, PositiveInt]
@@ -145,7 +154,7 @@ class Settings(Section):
     system: str
     scale: Literal["paper", "demo"]
     seed: Annotated[int, Field(ge=0, lt=2**31)]
-    data: DataSettings
+    data: DatasetSettings
     training: TrainingSettings
     evaluation: EvaluationSettings
 

@@ -7,6 +7,7 @@ from analogy.systems.pose_actions import PoseActionsSystem
 from analogy.systems.pose_hourglass import PoseHourglass
 from analogy.systems.pose_lstm import PoseLstmSystem
 from analogy.systems.pose_residual import PoseResidualSystem
+from analogy.systems.seq2seq import Seq2SeqSystem
 
 SYSTEMS: dict[str, type[System]] = {
     "analogy_gan": AnalogyGan,
@@ -15,6 +16,7 @@ SYSTEMS: dict[str, type[System]] = {
     "pose_hourglass": PoseHourglass,
     "pose_lstm": PoseLstmSystem,
     "pose_residual": PoseResidualSystem,
+    "seq2seq": Seq2SeqSystem,
 }
 
 __all__ = ["SYSTEMS", "System"]

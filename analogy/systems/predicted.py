@@ -235,3 +235,28 @@ class PredictedActions(Predicted):
 
     def columns(self):
         return []
+
+
+@dataclass(frozen=True)
+class PredictedSequences(Predicted):
+    """Some test sequences, measured together. seen: [N, k, C]; truth, prediction, and linear, the best linear map's: [N, T, C];
+    values in 0..1."""
+
+    seen: np.ndarray
+    truth: np.ndarray
+    prediction: np.ndarray
+    linear: np.ndarray
+
+    def measure(self, metrics=METRICS):
+        del metrics
+        methods = {
+            "prediction": self.prediction,
+            "last_value": np.broadcast_to(self.seen[:, -1:], self.truth.shape),
+            "linear_map": self.linear,
+            "half": np.full_like(self.truth, 0.5),
+        }
+        truth = self.truth.astype(np.float64)
+        return {name: {"mse": np.square(values - truth).mean(2)} for name, values in methods.items()}
+
+    def columns(self):
+        return []

@@ -9,6 +9,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from analogy.files import replacing
@@ -97,6 +98,22 @@ def plot_horizon(horizon: Mapping, metric: str, path: str | Path) -> None:
         bands = "; bands: 95 % of the mean over clips" if horizon.get("errors") else ""
         figure.supxlabel(_frames_caption(horizon.get("frames", [])) + bands, fontsize=8, color="#5b6470", x=0.01, ha="left")
         _save(figure, path)
+
+
+def sequence_picture(seen: np.ndarray, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """uint8 [H, W, 3]: a sequence [k] as it was seen, and its future [T] as it came and as it was predicted; values in 0..1."""
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(2.6, 1.9), dpi=100, layout="constrained")
+        canvas = FigureCanvasAgg(figure)
+        ax = figure.subplots()
+        future = np.arange(len(seen), len(seen) + len(truth))
+        ax.plot(np.arange(len(seen)), seen, color=COLOURS[5], label="seen")
+        ax.plot(future, truth, color=COLOURS[0], label="truth")
+        ax.plot(future, predicted, color=COLOURS[1], linestyle="--", label="prediction")
+        ax.set_ylim(-0.1, 1.35)
+        ax.legend(ncols=3, fontsize=6, loc="upper center", handlelength=1.2, columnspacing=0.8)
+        canvas.draw()
+        return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
 def metric_label(metric: str) -> str:

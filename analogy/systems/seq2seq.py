@@ -1,0 +1,115 @@
+"""The Seq2Seq LSTM on sequences (Coleman; spec seq2seq)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import tensorflow as tf
+
+from analogy.data.batches import ReplicaContext
+from analogy.data.sequences import SequenceDataset, SequenceGroup
+from analogy.models.seq2seq import Seq2Seq
+from analogy.optimizers import make_optimizer
+from analogy.settings import Seq2SeqSettings
+from analogy.systems.base import System
+from analogy.systems.predicted import PredictedSequences
+from analogy.visualise.plots import sequence_picture
+
+SHOWN = 6  # sequences of a group
+
+
+class Seq2SeqSystem(System):
+    """Trained on the mean squared error of all future values.
+
+    Args:
+        settings: the experiment's.
+    """
+
+    pooled = True
+
+    def __init__(self, settings: Seq2SeqSettings):
+        self.settings = settings
+        self.context, self.horizon = settings.data.context, settings.data.horizon
+        self.network = Seq2Seq(channels=1, **settings.network.model_dump())
+        self.network.build()
+        self.models, self.optimizers, self.exported = {"network": self.network}, {}, [self.network]
+        self._predict_in_graph = tf.function(lambda seen: self.network(seen, horizon=self.horizon), reduce_retracing=True)
+
+    def prepare_training(self) -> None:
+        self.optimizers = {"network": make_optimizer(self.settings.optimizer, self.network.trainable_variables)}
+
+    def train_batches(self, clips: SequenceDataset, context: ReplicaContext) -> tf.data.Dataset:
+        return clips.batches(context)
+
+    def train_step(self, batch):
+        seen, future = batch["values"][:, : self.context], batch["values"][:, self.context :]
+        with tf.GradientTape() as tape:
+            error = tf.square(self.network(seen, horizon=self.horizon) - future)
+            loss = tf.reduce_sum(tf.reduce_mean(error, [1, 2])) / self.settings.training.batch_size
+        variables = self.network.trainable_variables
+        self.optimizers["network"].apply(tape.gradient(loss, variables), variables)
+        return {"network/loss": loss}
+
+    # ---------------------------------------------------------------- prediction
+
+    def predict(self, seen: np.ndarray) -> np.ndarray:
+        """[N, k, C] -> [N, T, C]."""
+        return self._predict_in_graph(tf.constant(seen)).numpy()
+
+    def predict_clips(self, clips: SequenceDataset) -> Iterator[PredictedSequences]:
+        linear = _linear_map(clips.values[:, : self.context], clips.values[:, self.context :])
+        for group in clips.test:
+            seen, truth = group.values[:, : self.context], group.values[:, self.context :]
+            yield PredictedSequences(
+                clip=group.id,
+                action=group.action,
+                distance=np.arange(1, self.horizon + 1),
+                seen=seen,
+                truth=truth,
+                prediction=self.predict(seen),
+                linear=linear(seen),
+            )
+
+    def panel_columns(self, clips: SequenceDataset, group: SequenceGroup):
+        """The first sequences of a group: what was seen, what came, what was predicted."""
+        values = group.values[:SHOWN]
+        predicted = self.predict(values[:, : self.context])
+        return [
+            (f"{group.id}.{index}", sequence_picture(one[: self.context, 0], one[self.context :, 0], ours[:, 0]))
+            for index, (one, ours) in enumerate(zip(values, predicted, strict=True))
+        ]
+
+    def protocol(self, clips: SequenceDataset) -> str:
+        count = sum(len(group.values) for group in clips.test)
+        notes = f" ({clips.notes})" if clips.notes else ""
+        return (
+            f"{clips.name}{notes}: {len(clips.values)} training and {count} test sequences of {self.context} seen and "
+            f"{self.horizon} predicted values in 0..1; mean squared error over all of them (the published figures are of 200: "
+            f"clip 000 is the first {len(clips.test[0].values)}); baselines: the last value, the best linear map of the seen "
+            f"values, fitted to the training sequences, and 0.5; seed {self.settings.seed}"
+        )
+
+    # ---------------------------------------------------------------- export
+
+    def use_export(self, loaded):
+        self._predict_in_graph = lambda seen: loaded.predict(values=seen)["future"]
+
+    def endpoints(self):
+        @tf.function(input_signature=[tf.TensorSpec([None, self.context, 1], tf.float32, "values")])
+        def predict(values):
+            """Observed values in 0..1 -> the next ones."""
+            return {"future": self.network(values, horizon=self.horizon)}
+
+        return {"predict": predict}
+
+
+def _linear_map(seen: np.ndarray, future: np.ndarray):
+    """The linear map, with a constant, that fits best: a function of [N, k, C] -> [N, T, C]."""
+
+    def rows(values):
+        flat = values.reshape(len(values), -1).astype(np.float64)
+        return np.concatenate([flat, np.ones((len(flat), 1))], 1)
+
+    weights = np.linalg.lstsq(rows(seen), future.reshape(len(future), -1).astype(np.float64), rcond=None)[0]
+    return lambda values: (rows(values) @ weights).reshape(len(values), *future.shape[1:])
