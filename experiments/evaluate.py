@@ -19,6 +19,8 @@ import typer
 from analogy.errors import UserError
 
 RESULTS = Path(__file__).parent.parent / "results"
+USUAL = "psnr,ssim,sharpness_ratio,checkerboard_ratio,mse"
+SMALLEST = 11  # pixels a side: SSIM's window
 VIDEOS = (".mp4", ".avi", ".webm", ".mov", ".mkv")
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -29,23 +31,23 @@ def main(
         str | None, typer.Option(help="A run folder, its saved_model, or an experiment's name for its latest finished run.")
     ] = None,
     settings: Annotated[Path | None, typer.Option(help="settings.yaml of a SavedModel that lies outside of its run.")] = None,
-    data_dir: Annotated[
-        Path | None, typer.Option(envvar="ANALOGY_DATA_DIR", help="The dataset, if not where it was in training.")
-    ] = None,
-    clips: Annotated[str | None, typer.Option(help="Test clips by number, 0050,0280; else those of the run.")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="The dataset, if not where it was in training.")] = None,
+    clips: Annotated[str | None, typer.Option(help="Test clips by name, 0050,0280; else those of the run.")] = None,
     predictions: Annotated[
         list[Path] | None, typer.Option(help="A folder of predicted videos; give it again for each further sample of them.")
     ] = None,
     truth: Annotated[Path | None, typer.Option(help="The folder of true videos, of the same names.")] = None,
-    context: Annotated[int, typer.Option(min=1, help="With --predictions: the first frames of a video, which were given.")] = 1,
+    context: Annotated[int | None, typer.Option(min=1, help="With --predictions: frames given at the start; 1.")] = None,
     metrics: Annotated[
-        str, typer.Option(help="psnr, ssim, sharpness_ratio, checkerboard_ratio, mse, mae, mse_sum, mae_sum, lpips, ...")
-    ] = "psnr,ssim,sharpness_ratio,checkerboard_ratio,mse",
-    fvd_frames: Annotated[int, typer.Option(help="For fvd: how many predicted frames of every video count.")] = 16,
-    recogniser: Annotated[
-        Path | None, typer.Option(help="A run of pose_actions, by which predicted poses are recognised.")
+        str | None,
+        typer.Option(
+            help="Of frames: psnr, ssim, sharpness_ratio, checkerboard_ratio, mse, mae, mse_sum, mae_sum, feature_distance, "
+            "lpips, fvd; the first five if not given."
+        ),
     ] = None,
+    fvd_frames: Annotated[int, typer.Option(help="For fvd: how many predicted frames of every video count.")] = 16,
     features: Annotated[Path | None, typer.Option(help="For feature_distance: a VGG-16 or SqueezeNet file.")] = None,
+    recogniser: Annotated[str | None, typer.Option(help="A run of pose_actions, to recognise predicted poses.")] = None,
     results_dir: Annotated[Path, typer.Option(help="Where runs are, and where the evaluation goes.")] = RESULTS,
 ) -> None:
     try:
@@ -55,18 +57,23 @@ def main(
 
         if (run is None) == (not predictions):
             raise UserError("give --run, or --predictions with --truth")
-        names = [name.strip() for name in metrics.split(",") if name.strip()]
+        of_other_kind = {"--truth": truth, "--context": context} if run else {"--settings": settings, "--data-dir": data_dir}
+        if alien := [name for name, value in of_other_kind.items() if value is not None]:
+            raise UserError(f"{alien[0]} has no meaning with {'--run' if run else '--predictions'}; leave it out")
+        names = [name.strip() for name in (metrics or USUAL).split(",") if name.strip()]
         weights = cache_folder() / "weights" / WEIGHTS
         measures = Measures.choose(names, weights=weights, fvd_frames=fvd_frames, features=features and str(features))
-        if recogniser:
-            from analogy.training.recogniser import Recogniser
-
-            measures.recogniser = Recogniser(recogniser)
         if run:
-            judged, dataset, facts = _open_run(run, settings, data_dir, clips, results_dir)
+            judged, dataset, facts, rate = _open_run(run, settings, data_dir, clips, results_dir, measures)
         else:
-            judged, dataset, facts = _open_videos(predictions, truth, context, clips)
-        page = write_evaluation(judged, dataset, results_dir, f"evaluation_of_{facts['of']}", measures, facts)
+            judged, dataset, facts, rate = _open_videos(predictions, truth, context or 1, clips)
+        if metrics and not judged.paints:
+            raise UserError(
+                f"--metrics: {facts['of']} predicts no frames; leave it out: the figures of its kind are always measured"
+            )
+        if recogniser:
+            measures.recogniser = _open_recogniser(recogniser, results_dir, dataset)
+        page = write_evaluation(judged, dataset, results_dir, f"evaluation_of_{facts['of']}", measures, facts, rate)
         print((page.parent / "table.md").read_text(encoding="utf-8"), end="")
         print(f"open {page}")
     except (UserError, OSError) as error:
@@ -74,14 +81,25 @@ def main(
         raise typer.Exit(2) from error
 
 
+def _open_recogniser(name: str, results: Path, dataset):
+    """Refused before anything is predicted, where it cannot judge these clips."""
+    from analogy.training.recogniser import Recogniser
+    from analogy.visualise.tables import find_run
+
+    recogniser = Recogniser(find_run(name, results))
+    if not {clip.action for clip in getattr(dataset, "test", [])} & set(recogniser.actions):
+        known = ", ".join(recogniser.actions)
+        raise UserError(f"--recogniser {name}: it knows none of these clips' actions; it knows {known}")
+    return recogniser
+
+
 # ---------------------------------------------------------------- a run, or what it exported
 
 
-def _open_run(run: str, settings_file: Path | None, data_dir: Path | None, clips: str | None, results: Path):
-    """The system with its trained networks, its dataset, and facts for the summary."""
+def _open_run(run: str, settings_file: Path | None, data_dir: Path | None, clips: str | None, results: Path, measures):
+    """The system with its trained networks, its dataset, facts for the summary, and the videos' frames per second."""
     from analogy.export import load_endpoint
     from analogy.settings import SETTINGS, load_settings
-    from analogy.settings.loading import read_experiment
     from analogy.systems import SYSTEMS
     from analogy.training.distribute import make_strategy
     from analogy.training.loop import build_system
@@ -91,39 +109,59 @@ def _open_run(run: str, settings_file: Path | None, data_dir: Path | None, clips
     exported = (Path(run) / "saved_model.pb").is_file()
     folder = Path(run).absolute() if exported else find_run(run, results).absolute()
     stored = settings_file or (folder.parent if exported else folder) / "settings.yaml"
-    if not stored.is_file():
-        raise UserError(f"{stored}: there is no such file; name the run's settings.yaml with --settings")
-    overrides = ["training.start_from=null", "training.precision=float32"]
-    if data_dir:
-        overrides += [f"data.folder={data_dir.resolve()}", "data.dataset=penn_action"]
-    if clips:
-        overrides.append(f"data.test_clips=[{clips}]")
-    settings = load_settings(stored, SETTINGS, scale=read_experiment(stored)["scale"], overrides=overrides)
+    settings = load_settings(stored, SETTINGS, **_options(stored, data_dir, clips))
     dataset = open_dataset(settings)
     system = build_system(SYSTEMS[settings.system], settings, make_strategy("cpu"), None)
-    if exported:
-        first = next(iter(system.endpoints()))
-        system.use_export(load_endpoint(folder, first, f"{first} as {settings.experiment} does"))
-    else:
-        _restore(system, folder)
     shape = {"resolution": list(settings.data.image_size)} if hasattr(settings.data, "image_size") else {}
     facts = {
         "of": settings.experiment, "run": str(folder), "system": settings.system, "dataset": settings.data.dataset,
         "scale": settings.scale, "seed": settings.seed, "range": "uint8 0..255", "split": "test", **shape,
         "summary": f"{settings.summary}: measured again" + (", as exported" if exported else ""), "source": str(folder),
     }  # fmt: skip
-    return system, dataset, facts
+    if exported:
+        first = next(iter(system.endpoints()))
+        if less := system.use_export(load_endpoint(folder, first, f"{first} as {settings.experiment} does")):
+            measures.notes.append(less)
+    else:
+        facts["steps"] = _restore(system, folder)
+        if facts["steps"] < settings.training.steps:
+            measures.notes.append(f"the run is unfinished: step {facts['steps']} of {settings.training.steps}")
+            print(measures.notes[-1])
+    return system, dataset, facts, settings.evaluation.frames_per_second
 
 
-def _restore(system, run: Path) -> None:
+def _options(stored: Path, data_dir: Path | None, clips: str | None) -> dict:
+    """How the settings of a run are read again."""
+    from analogy.settings.loading import read_experiment
+
+    if not stored.is_file():
+        raise UserError(f"{stored}: there is no such file; name the run's settings.yaml with --settings")
+    content = read_experiment(stored)
+    if content.get("scale") not in ("paper", "demo") or not isinstance(content.get("data"), dict):
+        raise UserError(f"{stored}: these are not the settings of a run; name the settings.yaml of its folder")
+    overrides = ["training.start_from=null", "training.precision=float32"]
+    if data_dir:
+        overrides.append(f"data.folder={data_dir.resolve()}")
+        if content["data"].get("dataset") == "synthetic_actors":  # the folder holds the real one, in the same layout
+            overrides.append("data.dataset=penn_action")
+    if clips:
+        names = [name.strip() for name in clips.split(",") if name.strip()]
+        overrides += [f"data.test_clips=[{','.join(names)}]", f"evaluation.clips_per_action={max(1, len(names))}"]
+    return {"scale": content["scale"], "overrides": overrides}
+
+
+def _restore(system, run: Path) -> int:
+    """Load the newest checkpoint. Returns its step."""
     import tensorflow as tf
 
     from analogy.training.checkpoint import Checkpoints
 
-    checkpoints = Checkpoints(run / "checkpoints", system, tf.Variable(0, dtype=tf.int64, trainable=False), 1)
+    step = tf.Variable(0, dtype=tf.int64, trainable=False)
+    checkpoints = Checkpoints(run / "checkpoints", system, step, 1)
     if checkpoints.latest is None:
         raise UserError(f"{run}: there is no checkpoint in it; name its saved_model")
     checkpoints.restore()
+    return int(step.numpy())
 
 
 # ---------------------------------------------------------------- folders of videos
@@ -140,18 +178,20 @@ class Video(NamedTuple):
 class Videos:
     """What `write_evaluation` asks of a system, for videos that anything predicted."""
 
-    pooled = False
+    pooled, paints = False, True
 
     def __init__(self, context: int):
         self.context = context
+        self.notes: list[str] = []  # of reading the videos
 
     def protocol(self, clips: list[Video]) -> str:
         samples = len(clips[0].samples)
-        several = f", {samples} samples of each (means, and the best for each metric and video)" if samples > 1 else ""
+        several = f", {samples} samples of each (means, and the best for each metric and video; FVD of the first)"
+        several = several if samples > 1 else ""
         return (
             f"{len(clips)} videos{several}; the first {self.context} frames were given and are not measured; figures per frame "
             "(SSIM with an 11 x 11 Gaussian, sigma 1.5, range 255), averaged over frames, then over videos; baseline: the last "
-            "given frame copied"
+            "given frame copied" + "".join(f"; {note}" for note in self.notes)
         )
 
     def predict_clips(self, clips: list[Video]) -> Iterator:
@@ -161,11 +201,15 @@ class Videos:
     def _predicted(self, clip: Video):
         from analogy.systems.predicted import PredictedClip
 
-        k, truth = self.context, _frames(clip.truth)
-        samples = [_frames(path) for path in clip.samples]
+        k, truth = self.context, self._frames(clip.truth)
+        samples = [self._frames(path) for path in clip.samples]
         for path, sample in zip(clip.samples, samples, strict=True):
             if sample.shape != truth.shape:
                 raise UserError(f"{path}: {sample.shape} frames, height, width, channels, but {clip.truth} has {truth.shape}")
+        if min(truth.shape[1:3]) < SMALLEST:
+            raise UserError(
+                f"{clip.truth}: {truth.shape[2]} x {truth.shape[1]} pixels: choose videos of at least {SMALLEST} a side"
+            )
         if len(truth) <= k:
             raise UserError(f"{clip.truth}: {len(truth)} frames, of which --context {k} were given: nothing is left to measure")
         return PredictedClip(
@@ -180,11 +224,14 @@ class Videos:
             samples=np.stack([sample[k:] for sample in samples]) if len(samples) > 1 else None,
         )
 
+    def _frames(self, path: Path) -> np.ndarray:
+        from analogy.data.video import read_video
 
-def _frames(path: Path) -> np.ndarray:
-    from analogy.data.video import read_video
-
-    return np.stack(read_video(path).frames)
+        video = read_video(path)
+        self.notes += [f"{path.name}: {note}" for note in video.notes]
+        for note in video.notes:
+            print(f"{path}: {note}")
+        return np.stack(video.frames)
 
 
 def _named(folder: Path) -> dict[str, Path]:
@@ -217,7 +264,7 @@ def _open_videos(predictions: list[Path], truth: Path | None, context: int, clip
         "of": "videos", "dataset": truth.name, "range": "uint8 0..255", "source": ", ".join(map(str, predictions)),
         "system": "videos", "summary": f"Predicted videos of {predictions[0].name}", "context": context,
     }  # fmt: skip
-    return Videos(context), chosen, facts
+    return Videos(context), chosen, facts, 10
 
 
 if __name__ == "__main__":

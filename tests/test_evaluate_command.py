@@ -2,12 +2,20 @@
 
 import csv
 import json
+import sys
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from analogy.data.video import write_pictures
+from analogy.export import export_saved_model
+from analogy.settings import SETTINGS, load_settings, write_settings
+from analogy.systems import SYSTEMS
 from analogy.systems.predicted import best_and_mean
+from analogy.training import judge
+from analogy.training.checkpoint import Checkpoints
+from tests.conftest import CONFIGS
 
 RNG = np.random.default_rng(0)
 
@@ -55,6 +63,7 @@ def videos(tmp_path):
             wrong = np.clip(true + RNG.normal(0, noise, true.shape), 0, 255).astype(np.uint8)
             wrong[0] = true[0]
             write_pictures(tmp_path / sample / name, wrong)
+    write_pictures(tmp_path / "small" / "a", np.zeros((3, 8, 8, 3), np.uint8))
     return tmp_path
 
 
@@ -96,11 +105,93 @@ def test_a_feature_network_of_one_s_own(videos, squeezenet, invoke):
         (("--predictions", "{one}", "--truth", "{true}", "--clips", "c"), "there is no c in it"),
         (("--predictions", "{one}", "--truth", "{true}", "--metrics", "beauty"), "there is no beauty"),
         (("--predictions", "{one}", "--truth", "{true}", "--metrics", "feature_distance"), "--features"),
-        (("--predictions", "{one}", "--truth", "{true}", "--metrics", "lpips"), "lpips"),
+        (("--predictions", "{one}", "--truth", "{true}", "--metrics", "fvd", "--fvd-frames", "3"), "at least 9 frames"),
+        (("--predictions", "{one}", "--truth", "{true}", "--data-dir", "{one}"), "--data-dir has no meaning"),
+        (("--run", "x", "--truth", "{true}"), "--truth has no meaning"),
+        (("--predictions", "{small}", "--truth", "{small}"), "at least 11"),
         (("--predictions", "{one}", "--truth", "{true}", "--context", "5"), "nothing is left"),
     ],
 )
 def test_a_mistake_is_one_clear_line(invoke, videos, options, message):
-    named = [option.format(one=videos / "one", true=videos / "true", none=videos / "none") for option in options]
+    named = [
+        option.format(one=videos / "one", true=videos / "true", none=videos / "none", small=videos / "small")
+        for option in options
+    ]
     done = invoke("evaluate", *named, "--results-dir", videos / "results")
     assert done.exit_code == 2 and message in done.stderr and done.stderr.count("\n") == 1, done.stderr
+
+
+def test_lpips_says_what_it_needs(invoke, videos, monkeypatch):
+    monkeypatch.setitem(sys.modules, "lpips", None)
+    options = ("--predictions", videos / "one", "--truth", videos / "true", "--metrics", "lpips")
+    done = invoke("evaluate", *options, "--results-dir", videos / "results")
+    assert done.exit_code == 2 and "LPIPS needs PyTorch" in done.stderr
+
+
+def test_fvd_is_printed_with_what_judges_it(invoke, videos, monkeypatch):
+    class Means:
+        def __init__(self, path):
+            del path
+
+        def logits(self, frames):
+            return np.asarray(frames).mean((1, 2, 3)) / 255.0
+
+    monkeypatch.setattr(judge, "I3d", Means)
+    write_pictures(videos / "true" / "a", RNG.integers(0, 256, (11, 32, 32, 3), dtype=np.uint8))
+    write_pictures(videos / "one" / "a", np.zeros((11, 32, 32, 3), np.uint8))
+    options = ("--predictions", videos / "one", "--truth", videos / "true", "--metrics", "psnr,fvd", "--fvd-frames", "10")
+    done = invoke("evaluate", *options, "--results-dir", videos / "results")
+    assert done.exit_code == 2 and "1 videos have 10 predicted frames (1 are shorter)" in done.stderr
+    for folder in ("true", "one"):
+        write_pictures(videos / folder / "b", RNG.integers(0, 256, (11, 32, 32, 3), dtype=np.uint8))
+    _, measured = evaluate(invoke, videos / "again", *options)
+    assert measured["methods"]["prediction"]["fvd"] > 0 and "2 real and 2 predicted videos" in measured["protocol"]
+    assert "halves undefined for so few; fewer than 256 videos" in measured["protocol"]
+
+
+@pytest.fixture(scope="module")
+def pose_runs(tmp_path_factory, actors):
+    """A hardly trained predictor and a recogniser of the rendered people, each with a checkpoint and an export."""
+    import keras
+
+    from data_prep.opening import open_dataset
+
+    results = tmp_path_factory.mktemp("pose_runs")
+    small = (
+        "data.context=3",
+        "data.horizon=4",
+        "data.min_future=4",
+        "data.min_frames=8",
+        "network.units=8",
+        "training.steps=1",
+    )
+    for name in ("pose_lstm", "pose_actions"):
+        where = (f"data.folder={actors}", "data.dataset=penn_action", "training.steps=1", *small)
+        settings = load_settings(CONFIGS / f"{name}.yaml", SETTINGS, scale="demo", overrides=where)
+        keras.utils.set_random_seed(0)
+        system = SYSTEMS[settings.system](settings)
+        system.prepare_training()
+        folder = results / name / "2026-11-21_120000"
+        Checkpoints(folder / "checkpoints", system, tf.Variable(1, dtype=tf.int64), 1).save([])
+        export_saved_model(system, folder / "saved_model")
+        write_settings(settings, folder / "settings.yaml")
+        (folder / "summary.json").write_text(json.dumps({"status": "finished", "experiment": name}))
+        assert open_dataset(settings).test
+    return results
+
+
+def test_predicted_poses_are_recognised(invoke, pose_runs, tmp_path):
+    run, recogniser = pose_runs / "pose_lstm", pose_runs / "pose_actions"
+    folder, measured = evaluate(invoke, tmp_path, "--run", run, "--recogniser", recogniser)
+    assert 0 <= measured["methods"]["prediction"]["accuracy"] <= 1 and "accuracy" in measured["methods"]["hold_last_pose"]
+    assert "of true poses it recognises" in measured["protocol"] and "Accuracy" in (folder / "table.md").read_text()
+    done = invoke("evaluate", "--run", run, "--metrics", "psnr", "--results-dir", tmp_path)
+    assert done.exit_code == 2 and "predicts no frames" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["pose_lstm", "pose_actions"])
+def test_exports_of_poses_are_measured_as_they_are(invoke, pose_runs, tmp_path, name):
+    (run,) = (pose_runs / name).iterdir()
+    _, measured = evaluate(invoke, tmp_path, "--run", run / "saved_model")
+    assert "prediction" in measured["methods"] and len(measured["clips"]) == 11
+    assert ("the export is not told" in measured["protocol"]) == (name == "pose_lstm")

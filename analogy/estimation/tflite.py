@@ -112,7 +112,7 @@ class MoveNet:
 
     def detect(self, frame: np.ndarray) -> list[Region]:
         """The most prominent person; and another one, if the model sees it once the first is painted over."""
-        first = self._look(frame)
+        first = self.estimate(frame, whole_frame(frame))
         seen = first.scores > self.visible_from
         if seen.sum() < self.few:
             return []
@@ -121,12 +121,8 @@ class MoveNet:
         (x_min, y_min), (x_max, y_max) = np.maximum(low - wider, 0).astype(int), np.maximum(high + wider, 0).astype(int)
         rest = frame.copy()
         rest[y_min:y_max, x_min:x_max] = 128
-        second = self._look(rest)
+        second = self.estimate(rest, self.estimate(rest, whole_frame(rest)).following)  # a second look is surer
         return [first.following] + ([second.following] if (second.scores > self.visible_from).sum() >= self.most else [])
-
-    def _look(self, frame: np.ndarray) -> Pose:
-        """At the whole frame, and again at where the first look leads: it is surer."""
-        return self.estimate(frame, self.estimate(frame, whole_frame(frame)).following)
 
     def estimate(self, frame: np.ndarray, region: Region) -> Pose:
         picture, to_frame = cut(frame, region, self.size)

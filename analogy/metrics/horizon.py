@@ -20,9 +20,10 @@ class HorizonMetrics:
     def __init__(self, *, pooled: bool = False):
         self.pooled = pooled
         self._frames: dict[int, int] = defaultdict(int)
-        # method -> metric -> distance -> [sum, count]; of each clip's mean there: [clips, sum, sum of squares]
+        # method -> metric -> distance -> [sum, count]; and over clips, of each one's sum s and count n there:
+        # [clips, sums of s^2, s n and n^2]
         self._sums: dict = defaultdict(lambda: defaultdict(lambda: defaultdict(lambda: np.zeros(2))))
-        self._spread: dict = defaultdict(lambda: defaultdict(lambda: defaultdict(lambda: np.zeros(3))))
+        self._spread: dict = defaultdict(lambda: defaultdict(lambda: defaultdict(lambda: np.zeros(4))))
         # The means of clips: method -> metric -> [mean of each clip]
         self._clips: dict = defaultdict(lambda: defaultdict(list))
 
@@ -47,9 +48,9 @@ class HorizonMetrics:
                 defined = np.isfinite(values)
                 for d, column, known in zip(distance, values.T, defined.T, strict=True):
                     if known.any():
-                        mean = column[known].mean()
-                        self._sums[method][name][int(d)] += column[known].sum(), known.sum()
-                        self._spread[method][name][int(d)] += 1, mean, mean**2
+                        total, count = column[known].sum(), known.sum()
+                        self._sums[method][name][int(d)] += total, count
+                        self._spread[method][name][int(d)] += 1, total**2, total * count, count**2
                 if defined.any():
                     row[method][name] = float(values[defined].mean())
                     self._clips[method][name].append(row[method][name])
@@ -77,15 +78,20 @@ class HorizonMetrics:
             for method, metrics in self._sums.items()
         }
         errors = {
-            method: {name: [_standard_error(spread.get(d)) for d in distance] for name, spread in metrics.items()}
+            method: {
+                name: [_standard_error(self._sums[method][name].get(d), spread.get(d)) for d in distance]
+                for name, spread in metrics.items()
+            }
             for method, metrics in self._spread.items()
         }
         return {"distance": distance, "frames": [self._frames[d] for d in distance], "methods": methods, "errors": errors}
 
 
-def _standard_error(spread: np.ndarray | None) -> float | None:
-    """Of a mean, from [count, sum, sum of squares]; None for fewer than two values."""
-    if spread is None or spread[0] < 2:
+def _standard_error(sums: np.ndarray | None, spread: np.ndarray | None) -> float | None:
+    """Of a mean over values that come in clips (the ratio estimator's); None for fewer than two clips."""
+    if sums is None or spread is None or spread[0] < 2:
         return None
-    count, total, squares = spread
-    return float(np.sqrt(max(squares - total**2 / count, 0.0) / (count - 1) / count))
+    clips, squares, products, counts = spread
+    mean = sums[0] / sums[1]
+    residual = max(squares - 2.0 * mean * products + mean**2 * counts, 0.0)
+    return float(np.sqrt(residual * clips / (clips - 1)) / sums[1])

@@ -5,6 +5,7 @@ The weights are DeepMind's (Apache-2.0); `data_prep.i3d` gets them.
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import keras
@@ -118,7 +119,7 @@ def _folded(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
             arrays = {name: file[name] for name in file.files}
     except FileNotFoundError as error:
         raise UserError(f"{path}: I3D's weights are not there; {MEND}") from error
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise UserError(f"{path}: cannot be read ({error}); delete it and {MEND}") from error
     layers = {}
     for name, shape in layer_shapes().items():

@@ -39,6 +39,7 @@ class System:
     state: what else a checkpoint holds, named: models that another run's `training.start_from` must not take over.
     exported: the networks that the endpoints use; a SavedModel holds no others.
     pooled: test figures are means over all windows at once, not over clips.
+    paints: it predicts frames, which any metric of frames can measure.
     """
 
     models: dict[str, keras.Model]
@@ -46,6 +47,7 @@ class System:
     state: dict[str, keras.Model] = {}
     exported: list[keras.Model]
     pooled: bool = False
+    paints: bool = False
 
     def prepare_training(self) -> None:
         """Fill in `optimizers`, with all slots built, and load pretrained weights. Apart from the constructor, so that counting
@@ -92,8 +94,11 @@ class System:
         """One sentence that says what the test figures mean: data, split, clips, resolution, context, horizon."""
         raise NotImplementedError
 
-    def use_export(self, loaded) -> None:
-        """Predict by a loaded SavedModel of this system from now on: what is measured is then what was exported."""
+    def use_export(self, loaded) -> str:
+        """Predict by a loaded SavedModel of this system from now on: what is measured is then what was exported.
+
+        Returns what it is given less than in training, for the protocol; or nothing.
+        """
         raise NotImplementedError
 
     def endpoints(self) -> dict[str, tf.types.experimental.PolymorphicFunction]:

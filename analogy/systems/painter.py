@@ -46,6 +46,8 @@ class Painter(System):
         settings: with the sections data, generator (heatmap_sigma) and evaluation.
     """
 
+    paints = True
+
     def __init__(self, settings):
         self.settings = settings
         self.image_size = tuple(settings.data.image_size)
@@ -179,6 +181,11 @@ class Painter(System):
             return loaded.generate_clip(**given, next_joints=next_joints, next_visibility=next_visibility)["frames"]
 
         self._paint_in_graph = paint
+        return (
+            "the export paints every frame at the scale of the first one's crop"
+            if self.settings.data.crop == "per_frame"
+            else ""
+        )
 
     def endpoints(self):
         height, width = self.image_size

@@ -90,6 +90,7 @@ class PoseActionsSystem(System):
                 probabilities=found.mean(0),
                 label=self.actions.index(clip.action),
                 commonest=int(np.argmax(counts)),
+                length=clip.frames,
             )
 
     def panel_columns(self, clips: PoseDataset, clip: PoseClip):
@@ -125,4 +126,8 @@ class PoseActionsSystem(System):
         return {"classify": classify}
 
     def use_export(self, loaded):
-        self._classify_in_graph = lambda *given: loaded.classify(*given)["probabilities"]
+        def classify(joints, visibility, valid):
+            return loaded.classify(joints=joints, visibility=visibility, valid=valid)["probabilities"]
+
+        self._classify_in_graph = classify
+        return ""

@@ -136,6 +136,7 @@ class PoseHourglass(System):
             return found["joints"], found["scores"]
 
         self._estimate_in_graph = estimate
+        return ""
 
     def endpoints(self):
         spec = tf.TensorSpec([None, *self.image_size, self.settings.data.channels], tf.uint8, "frames")

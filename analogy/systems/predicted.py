@@ -222,11 +222,17 @@ class PredictedJoints(Predicted):
 
 @dataclass(frozen=True)
 class PredictedActions(Predicted):
-    """What a clip was taken for. probabilities: [A]. label, commonest: the true action, and the commonest training action."""
+    """What a clip was taken for. probabilities: [A]. label, commonest: the true action, and the commonest training action.
+    length: frames of the clip."""
 
     probabilities: np.ndarray
     label: int
     commonest: int
+    length: int
+
+    @property
+    def frames(self) -> int:
+        return self.length
 
     def measure(self, metrics=METRICS):
         del metrics

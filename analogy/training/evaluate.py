@@ -55,7 +55,7 @@ def evaluate(
     horizon = means.curves()
     write_json(folder.path / "test" / "horizon.json", horizon)
     write_json(folder.path / "test" / "horizon_by_action.json", {name: of_action[name].curves() for name in sorted(of_action)})
-    for metric in horizon["methods"].get("prediction", {}):
+    for metric in horizon["methods"].get("prediction", {}) if len(horizon["distance"]) > 1 else ():
         plot_horizon(horizon, metric, folder.path / "plots" / f"{metric}_horizon.png")
     return {
         "test": {**means.mean("prediction"), "clips": len(rows), "frames": sum(row["frames"] for row in rows)},

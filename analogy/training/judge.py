@@ -48,7 +48,10 @@ class Measures:
             weights: I3D's, for fvd. fvd_frames: of every video. features: file of the network for feature_distance.
         """
         if unknown := [name for name in names if name not in NAMES]:
-            raise UserError(f"--metrics: there is no {', '.join(unknown)}; there are {', '.join(NAMES)}")
+            raise UserError(
+                f"--metrics: there is no {', '.join(unknown)} to choose; there are {', '.join(NAMES)} "
+                "(figures of poses, and of the body's regions where poses are known, are always measured)"
+            )
         known, chosen = {**METRICS, **ERRORS}, cls(frames={})
         for name in dict.fromkeys(names):
             if name in known:
@@ -75,17 +78,19 @@ class Measures:
             self.notes.append(f"feature distance by {Path(features).name}")
 
 
-def write_evaluation(judged, clips, results: Path, experiment: str, measures: Measures, facts: dict) -> Path:
+def write_evaluation(
+    judged, clips, results: Path, experiment: str, measures: Measures, facts: dict, frames_per_second: int = 10
+) -> Path:
     """Predict, measure, and write a new run folder results/EXPERIMENT/DATE_TIME. Returns its page.
 
     Args:
         judged: has `pooled`, `predict_clips(clips)` and `protocol(clips)`, as a System.
-        facts: for the summary.
+        facts: for the summary. frames_per_second: of the videos written.
     """
     began, folder = time.monotonic(), RunFolder.create(results, experiment)
     try:
         folder.update_summary(experiment=experiment, status="failed", **facts)
-        figures = evaluate(judged, clips, folder, 10, measures.frames, measures.observers)
+        figures = evaluate(judged, clips, folder, frames_per_second, measures.frames, measures.observers)
         protocol = "; ".join([judged.protocol(clips), *measures.notes])
         if measures.fvd:
             protocol += "; " + _add_fvd(figures, measures.fvd)
@@ -105,12 +110,18 @@ def write_evaluation(judged, clips, results: Path, experiment: str, measures: Me
 def _add_fvd(figures: dict, fvd: Fvd) -> str:
     """FVD beside the other figures; what must stand beside it, as words."""
     found = fvd.result()
+    if found["videos"] < 2:
+        raise UserError(
+            f"--metrics fvd: {found['videos']} videos have {found['frames']} predicted frames "
+            f"({found['left_out']} are shorter); a distance of sets needs two; lower --fvd-frames, or give more videos"
+        )
     _add(figures, "fvd", found["fvd"])
+    halves = f"{found['real_halves']:.1f}" if found["videos"] > 3 else "undefined for so few"
     few = "; fewer than 256 videos: indicative only" if found["videos"] < 256 else ""
     return (
         f"FVD: {found['videos']} real and {found['videos']} predicted videos, their first {found['frames']} predicted frames "
         f"({found['left_out']} shorter videos left out), logits of I3D (Kinetics-400), real against real halves "
-        f"{found['real_halves']:.1f}{few}"
+        f"{halves}{few}"
     )
 
 

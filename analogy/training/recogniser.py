@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-from analogy.errors import UserError
 from analogy.export import load_endpoint
 from analogy.settings.loading import read_experiment
 
@@ -47,8 +46,4 @@ class Recogniser:
 
     def result(self) -> dict[str, float]:
         """method -> share of clips recognised; "truth" is what the recogniser makes of the real motion."""
-        if not self._right:
-            raise UserError(
-                f"--recogniser {self.run}: it knows none of these clips' actions; it knows {', '.join(self.actions)}"
-            )
         return {method: float(np.mean(right)) for method, right in self._right.items()}

@@ -46,7 +46,7 @@ def _thinned(points: list[tuple[int, float]]) -> list[list]:
 
 def _horizon(horizon: Mapping) -> Iterable[Chart]:
     distance, methods, errors = (horizon.get(key) for key in ("distance", "methods", "errors"))
-    if not isinstance(distance, list) or not isinstance(methods, dict):
+    if not isinstance(distance, list) or len(distance) < 2 or not isinstance(methods, dict):
         return
     measured = {name: of for name, of in methods.items() if isinstance(of, dict)}
     for metric in dict.fromkeys(name for of in measured.values() for name in of):

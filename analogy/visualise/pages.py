@@ -56,7 +56,7 @@ def write_run_page(run_folder: str | Path) -> None:
         "tallies": _tallies(clips),
         "clip_metrics": [name for name in METRICS if any(card["scores"][name].value is not None for card in clips)],
         "clip_gains": [name for name in METRICS if any(card["scores"][name].gain is not None for card in clips)],
-        "lower_is_better": [name for name, metric in METRICS.items() if metric.higher_is_better is False],
+        "directions": {name: metric.higher_is_better for name, metric in METRICS.items()},
         "curves": curves_of(run.folder),
         "samples": samples_of(run.folder),
         "plots": plots_of(run.folder),

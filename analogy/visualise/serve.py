@@ -1,9 +1,11 @@
-"""A small web server for results/: to this machine only, read-only, and with pages that are as new as their runs."""
+"""A small web server for results/: to this machine only, nothing can be uploaded, and its pages are as new as their runs."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import re
+import time
 from functools import partial
 from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -34,6 +36,10 @@ class Handler(SimpleHTTPRequestHandler):
     """GET and HEAD of files below the folder; parts of a file too, without which a browser cannot move about in a video."""
 
     protocol_version = "HTTP/1.1"
+
+    def handle_one_request(self):
+        with contextlib.suppress(ConnectionError):  # a browser that seeks in a video drops what it asked for before
+            super().handle_one_request()
 
     def log_message(self, format, *arguments):
         del format, arguments  # a line for every picture is of no use
@@ -84,12 +90,14 @@ class Handler(SimpleHTTPRequestHandler):
 
 def refresh(root: Path, folder: Path) -> None:
     """Write a page anew if what it shows is newer: that of a run, or the list of all."""
-    page = folder / "index.html"
+    page, now = folder / "index.html", time.time()
     written = page.stat().st_mtime if page.is_file() else 0.0
     if folder == root:
-        if any(file.stat().st_mtime > written for file in root.glob("*/*/summary.json")) or not written:
-            write_results_page(root)
+        sources, write = [*root.glob("*/"), *root.glob("*/*/summary.json")], write_results_page
     elif (folder / "summary.json").is_file():
-        sources = [folder / name for name in SOURCES]
-        if any(source.exists() and source.stat().st_mtime > written for source in sources):
-            write_run_page(folder)
+        sources, write = [folder / name for name in SOURCES], write_run_page
+    else:
+        return
+    if not written or any(source.exists() and source.stat().st_mtime > written for source in sources):
+        write(folder)
+        os.utime(page, (now, now))  # what has changed while it was written is newer than the page

@@ -53,6 +53,17 @@ def test_undefined_frames_are_left_out_and_a_clip_without_regions_lacks_their_me
 
 def test_errors_are_over_clips():
     metrics = HorizonMetrics(pooled=True)
-    metrics.add(np.array([1, 2]), {"ours": {"pose_mse": np.array([[1.0, 2.0], [3.0, np.nan]])}})  # its mean at 1 is 2
-    metrics.add(np.array([1]), {"ours": {"pose_mse": np.array([[6.0]])}})
-    assert metrics.curves()["errors"] == {"ours": {"pose_mse": [pytest.approx(np.std([2, 6], ddof=1) / np.sqrt(2)), None]}}
+    for value in (2.0, 6.0, 7.0):
+        metrics.add(np.array([1, 2]), {"ours": {"pose_mse": np.array([[value, value]])}})
+    assert metrics.curves()["errors"]["ours"]["pose_mse"][0] == pytest.approx(np.std([2, 6, 7], ddof=1) / np.sqrt(3))
+
+
+def test_a_clip_of_many_windows_weighs_more_in_the_error_too():
+    metrics = HorizonMetrics(pooled=True)
+    metrics.add(np.array([1, 2]), {"ours": {"pose_mse": np.array([[1.0, 2.0], [3.0, np.nan]])}})
+    metrics.add(np.array([1]), {"ours": {"pose_mse": np.array([[7.0]])}})
+    curves = metrics.curves()
+    mean = 11 / 3  # of 1, 3 and 7
+    expected = np.sqrt(2 * ((4 - 2 * mean) ** 2 + (7 - mean) ** 2)) / 3
+    assert curves["methods"]["ours"]["pose_mse"][0] == pytest.approx(mean)
+    assert curves["errors"]["ours"]["pose_mse"] == [pytest.approx(expected), None]

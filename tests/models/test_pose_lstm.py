@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from analogy.joints import MIRRORED
-from analogy.models.pose_lstm import Lstm, PoseLstm
+from analogy.models.pose_lstm import Lstm, PoseLstm, lstm_block
 from analogy.models.pose_residual import PoseResidual, last_seen, smooth_basis
 from analogy.models.pose_units import UNITS
 
@@ -41,22 +41,31 @@ def test_the_cell_is_the_one_of_tensorflow_1():
         np.testing.assert_allclose(mine, expected, atol=1e-5)
 
 
-def test_its_gradient_is_that_of_the_formula():
-    layer = cell()
-    x = RNG.normal(size=(4, 2, 3)).astype(np.float32)
-    zero = tf.zeros([2, 5])
-    with tf.GradientTape() as tape:
-        states, _, _ = layer(tf.constant(x), zero, zero)
-        loss = tf.reduce_sum(states**2)
-    got = tape.gradient(loss, layer.kernel.value).numpy()
-    kernel, bias = layer.kernel.numpy().astype(float), layer.bias.numpy().astype(float)
-    for at in ((0, 0), (2, 11), (4, 7), (7, 19)):
-        sides = []
-        for sign in (1, -1):
-            moved = kernel.copy()
-            moved[at] += sign * 1e-5
-            sides.append((by_hand(x, zero.numpy(), zero.numpy(), moved, bias)[0] ** 2).sum())
-        assert got[at] == pytest.approx((sides[0] - sides[1]) / 2e-5, rel=1e-3, abs=1e-5)
+def test_its_gradients_are_those_of_the_formula():
+    """All five, from states that are not zero, through every hidden state and the last cell."""
+    rng = np.random.default_rng(0)
+    shapes = {"inputs": (4, 2, 3), "cell": (2, 5), "hidden": (2, 5), "kernel": (8, 20), "bias": (20,)}
+    given = {name: tf.constant(rng.normal(size=shape), tf.float32) for name, shape in shapes.items()}
+    weights = tf.constant(rng.normal(size=(4, 2, 5)), tf.float32), tf.constant(rng.normal(size=(2, 5)), tf.float32)
+
+    def plain(inputs, cell, hidden, kernel, bias):
+        states = []
+        for x in tf.unstack(inputs):
+            i, g, f, o = tf.split(tf.concat([x, hidden], -1) @ kernel + bias, 4, -1)
+            cell = tf.sigmoid(f + 1.0) * cell + tf.sigmoid(i) * tf.tanh(g)
+            hidden = tf.sigmoid(o) * tf.tanh(cell)
+            states.append(hidden)
+        return tf.stack(states), cell
+
+    found = []
+    for function in (lstm_block, plain):
+        with tf.GradientTape() as tape:
+            tape.watch(given)
+            states, cell = function(*given.values())
+            loss = tf.reduce_sum(states * weights[0]) + tf.reduce_sum(cell * weights[1])
+        found.append(tape.gradient(loss, given))
+    for name in shapes:
+        np.testing.assert_allclose(found[0][name], found[1][name], rtol=1e-4, atol=1e-5, err_msg=name)
 
 
 def test_one_kernel_is_drawn_over_its_joint_shape():
