@@ -1,0 +1,82 @@
+"""Digits for Moving MNIST: the official IDX files, or scikit-learn's small ones; and the standard test file."""
+
+from __future__ import annotations
+
+import gzip
+import logging
+import struct
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from analogy.errors import UserError
+
+TRAIN_IMAGES, TEST_IMAGES = "train-images-idx3-ubyte", "t10k-images-idx3-ubyte"
+STANDARD_TEST = "mnist_test_seq.npy"  # uint8 [20, 10000, 64, 64], of Srivastava et al. 2015
+IMAGES = 2051  # an IDX file of unsigned bytes with three dimensions
+log = logging.getLogger("analogy")
+
+
+def read_idx_images(path: Path) -> np.ndarray:
+    """uint8 [N, H, W] of an IDX file, plain or .gz. Raises UserError."""
+    try:
+        with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
+            content = file.read()
+        magic, count, height, width = struct.unpack(">4i", content[:16])
+        if magic != IMAGES or min(count, height, width) < 1:
+            raise ValueError(f"its first number is {magic}, not {IMAGES}")
+        return np.frombuffer(content, np.uint8, count * height * width, 16).reshape(count, height, width)
+    except (OSError, EOFError, ValueError, struct.error) as error:
+        raise UserError(f"{path}: not an IDX file of images ({error}); fetch it again") from error
+
+
+def read_digits(folder: Path | None) -> tuple[np.ndarray, np.ndarray, str]:
+    """Training and test digits uint8 [N, 28, 28], and what they are.
+
+    Args:
+        folder: with the official files, each plain or .gz; where the training images are missing, five sixths of the test
+            images train and the rest tests. None: scikit-learn's 1,797 digits of 8 x 8, enlarged; nothing is downloaded.
+
+    Raises:
+        UserError: the folder has no such file, or one is damaged.
+    """
+    if folder is None:
+        return _small_digits()
+    train, test = (_find(Path(folder), name) for name in (TRAIN_IMAGES, TEST_IMAGES))
+    if test is None:
+        raise UserError(f"{folder}: there is no {TEST_IMAGES} or {TEST_IMAGES}.gz in this folder (data.folder)")
+    images = read_idx_images(test)
+    if train is not None:
+        return read_idx_images(train), images, "MNIST"
+    border = len(images) * 5 // 6
+    return (
+        images[:border],
+        images[border:],
+        f"{TRAIN_IMAGES} is missing: {border} digits of MNIST's test set train, the rest tests",
+    )
+
+
+def _find(folder: Path, name: str) -> Path | None:
+    return next((path for path in (folder / name, folder / f"{name}.gz") if path.is_file()), None)
+
+
+def _small_digits() -> tuple[np.ndarray, np.ndarray, str]:
+    from sklearn.datasets import load_digits
+
+    small = np.rint(load_digits().images * (255 / 16)).astype(np.uint8)  # 0..16
+    digits = np.stack([cv2.resize(digit, (20, 20), interpolation=cv2.INTER_LINEAR) for digit in small])
+    digits = np.pad(digits, [(0, 0), (4, 4), (4, 4)])  # MNIST's margin
+    border = len(digits) * 5 // 6
+    return digits[:border], digits[border:], "scikit-learn's 8 x 8 digits, enlarged, in place of MNIST"
+
+
+def read_standard_test(path: Path) -> np.ndarray:
+    """The fixed test file -> uint8 [10000, 20, 64, 64, 1]. Raises UserError."""
+    try:
+        movies = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, EOFError, ValueError) as error:
+        raise UserError(f"{path}: not a NumPy array ({error}); fetch it again") from error
+    if movies.ndim != 4 or movies.shape[0] != 20 or movies.shape[2:] != (64, 64) or movies.dtype != np.uint8:
+        raise UserError(f"{path}: {movies.dtype} {movies.shape}, not uint8 [20, N, 64, 64]")
+    return movies.transpose(1, 0, 2, 3)[..., None]

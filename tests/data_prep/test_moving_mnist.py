@@ -1,0 +1,110 @@
+"""Moving MNIST: digits from every source, and how they move."""
+
+import gzip
+import struct
+
+import numpy as np
+import pytest
+
+from analogy.data.batches import ReplicaContext
+from analogy.data.movies import MovingDigits, draw_digits, enlarged
+from analogy.errors import UserError
+from data_prep.moving_mnist import read_digits, read_idx_images, read_standard_test
+from tests.conftest import _shared
+
+
+def write_idx(path, images):
+    content = struct.pack(">4i", 2051, *images.shape) + images.tobytes()
+    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
+
+
+def test_the_official_files_are_read(tmp_path):
+    train, test = (np.random.default_rng(seed).integers(0, 256, (12, 28, 28), dtype=np.uint8) for seed in (0, 1))
+    write_idx(tmp_path / "t10k-images-idx3-ubyte.gz", test)
+    got = read_digits(tmp_path)
+    assert [len(part) for part in got[:2]] == [10, 2] and "is missing" in got[2]
+    write_idx(tmp_path / "train-images-idx3-ubyte", train)
+    got = read_digits(tmp_path)
+    np.testing.assert_array_equal(got[0], train)
+    np.testing.assert_array_equal(got[1], test)
+
+
+def test_real_digits():
+    folder = _shared("data/mnist")
+    images = read_idx_images(folder / "t10k-images-idx3-ubyte.gz")
+    assert images.shape == (10_000, 28, 28) and images.mean() == pytest.approx(33.79, abs=0.01)
+
+
+def test_without_a_folder_there_are_small_digits():
+    train, test, what = read_digits(None)
+    assert train.shape == (1497, 28, 28) and test.shape == (300, 28, 28) and train.max() == 255 and "scikit-learn" in what
+    assert not train[:, :4].any()
+
+
+@pytest.mark.parametrize("content", [b"", b"no idx file at all, but long", struct.pack(">4i", 2051, 9, 28, 28) + b"short"])
+def test_damaged_files_are_named(tmp_path, content):
+    for name in ("t10k-images-idx3-ubyte", "t10k-images-idx3-ubyte.gz"):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(UserError, match=name):
+            read_idx_images(tmp_path / name)
+    (tmp_path / "test.npy").write_bytes(content)
+    with pytest.raises(UserError, match=r"test\.npy"):
+        read_standard_test(tmp_path / "test.npy")
+
+
+def test_the_standard_test_file(tmp_path):
+    movies = np.random.default_rng(0).integers(0, 256, (20, 3, 64, 64), dtype=np.uint8)
+    np.save(tmp_path / "mnist_test_seq.npy", movies)
+    read = read_standard_test(tmp_path / "mnist_test_seq.npy")
+    assert read.shape == (3, 20, 64, 64, 1)
+    np.testing.assert_array_equal(read[1, 5, ..., 0], movies[5, 1])
+
+
+def test_a_folder_without_digits(tmp_path):
+    with pytest.raises(UserError, match="t10k-images"):
+        read_digits(tmp_path)
+
+
+def bounce(place, speed, length):
+    """The published loop, for one axis of one digit."""
+    places = []
+    for _ in range(length):
+        if place < 0:
+            place, speed = 0, -speed
+        elif place >= 32:
+            place, speed = 31, -speed
+        places.append(place)
+        place += speed
+    return places
+
+
+def test_digits_move_as_published():
+    """A digit of one white pixel, in its corner, shows where it is; two of them, as long as they do not meet."""
+    digits = np.zeros((1, 32, 32), np.float32)
+    digits[0, 0, 0] = 1
+    movies = draw_digits(digits, np.array([0, 0]), 40, 20).numpy()[..., 0]
+    assert movies.shape == (40, 20, 64, 64) and movies.max() == 1
+    seen, speeds = 0, set()
+    for movie in movies:
+        rows = [np.argwhere(frame) for frame in movie]
+        if any(len(found) != 2 for found in rows) or abs(rows[0][0] - rows[0][1]).min() < 3:
+            continue
+        for axis in (0, 1):
+            tracks = [found[:, axis] for found in rows]
+            candidates = {(start, speed): bounce(start, speed, 20) for start in set(tracks[0]) for speed in range(-4, 5)}
+            fitting = [key for key, track in candidates.items() if all(p in t for p, t in zip(track, tracks, strict=True))]
+            assert {start for start, _ in fitting} == set(tracks[0])
+            speeds |= {speed for _, speed in fitting}
+        seen += 1
+    assert seen > 20 and speeds == set(range(-4, 5))
+
+
+def test_batches_are_a_function_of_seed_and_step():
+    digits, test, _ = read_digits(None)
+    frames = np.zeros((2, 6, 64, 64, 1), np.uint8)
+    dataset = MovingDigits(digits, frames, length=6, seed=0)
+    first, second = (batch["values"].numpy() for batch in dataset.batches(ReplicaContext(batch_size=2)).take(2))
+    again = next(iter(dataset.batches(ReplicaContext(batch_size=2, start_step=1))))["values"].numpy()
+    np.testing.assert_array_equal(second, again)
+    assert not np.array_equal(first, second) and first.shape == (2, 6, 64, 64, 1) and 0 <= first.min() <= first.max() <= 1
+    assert enlarged(test).shape == (300, 32, 32) and dataset.train[0].frames.dtype == np.uint8
