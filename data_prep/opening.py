@@ -7,19 +7,21 @@ import os
 from pathlib import Path
 
 from analogy.settings.sections import FrameDataSettings, Settings
-from analogy.settings.seq2seq import SequenceDataSettings
+from analogy.settings.seq2seq import MovieDataSettings, SequenceDataSettings
 
 log = logging.getLogger("analogy")
 
 
 def open_dataset(settings: Settings):
     """The dataset that `settings.data` describes: a ClipDataset where frames of people are needed, a PoseDataset of their
-    labels, a SequenceDataset.
+    labels, a SequenceDataset, or a dataset of movies.
 
     Raises UserError.
     """
     if isinstance(settings.data, SequenceDataSettings):
         return _open_sequences(settings)
+    if isinstance(settings.data, MovieDataSettings):
+        return _open_movies(settings)
     data, cache = settings.data, cache_folder(settings.data.cache)
     source = Path(data.folder) if data.folder else synthetic_actors(cache)
     clips = (_open_clips if isinstance(data, FrameDataSettings) else _open_poses)(source, cache, settings)
@@ -76,3 +78,35 @@ def _open_sequences(settings: Settings):
     return SequenceDataset(
         data.dataset, train[:, :length], test[:, :length], groups_of=data.groups_of, seed=settings.seed, notes=notes
     )
+
+
+def _open_movies(settings: Settings):
+    data = settings.data
+    folder = Path(data.folder) if data.folder else None
+    if data.dataset == "moving_mnist":
+        return _open_moving_digits(settings, folder)
+    prepared = cache_folder(data.cache) / "prepared"
+    if data.dataset == "kth":
+        from data_prep.kth import open_kth
+
+        return open_kth(folder, prepared, settings)
+    from data_prep.bair import open_bair
+
+    return open_bair(folder, prepared, settings)
+
+
+def _open_moving_digits(settings: Settings, folder: Path | None):
+    import numpy as np
+
+    from analogy.data.movies import MovingDigits, draw_digits, enlarged
+    from data_prep.moving_mnist import STANDARD_TEST, read_digits, read_standard_test
+
+    data, length = settings.data, settings.data.context + settings.data.horizon
+    train, digits, notes = read_digits(folder)
+    if folder and (folder / STANDARD_TEST).is_file():
+        test, notes = read_standard_test(folder / STANDARD_TEST)[: data.test_count, :length], f"{notes}; the standard test file"
+    else:
+        drawn = draw_digits(enlarged(digits), np.array([settings.seed, -2]), data.test_count, length)
+        test = np.rint(255.0 * drawn.numpy()).astype(np.uint8)
+    log.info("moving_mnist: %s; %d training digits, %d test movies", notes, len(train), len(test))
+    return MovingDigits(train, test, length=length, seed=settings.seed, notes=notes)

@@ -21,7 +21,7 @@ from analogy.errors import UserError
 from analogy.memory import keep_freed_memory
 from analogy.settings import SETTINGS, list_experiments, load_settings, write_settings
 from analogy.settings.loading import find_experiment, read_experiment, settings_text
-from analogy.settings.sections import GENERATED
+from analogy.settings.sections import COMPLETE, GENERATED
 
 CONFIGS = Path(__file__).parent / "configs"
 RESULTS = Path(__file__).parent.parent / "results"
@@ -111,7 +111,7 @@ def _resolve(exp: str, data_dir: Path | None, scale: str, overrides: list[str]):
     # A folder holds the real dataset, also at demo scale.
     given = [f"data.folder={data_dir.resolve()}", f"data.dataset={published}"] if data_dir else []
     if scale == "auto":
-        present = data_dir or (stored.get("data") or {}).get("folder") or published in GENERATED
+        present = data_dir or (stored.get("data") or {}).get("folder") or published in COMPLETE
         scale = stored.get("scale") or ("paper" if present else "demo")
     settings = load_settings(path, SETTINGS, scale=scale, overrides=[*given, *overrides])
     data = settings.data

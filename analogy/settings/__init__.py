@@ -6,12 +6,13 @@ from analogy.settings.loading import list_experiments, load_settings, write_sett
 from analogy.settings.pose import PoseActionsSettings, PoseLstmSettings, PoseResidualSettings
 from analogy.settings.pose_hourglass import PoseHourglassSettings
 from analogy.settings.sections import Settings
-from analogy.settings.seq2seq import Seq2SeqSettings
+from analogy.settings.seq2seq import ConvLstmSettings, Seq2SeqSettings
 
 # Which settings each `system:` takes. A new system adds its line here and in `analogy.systems.SYSTEMS`.
 SETTINGS: dict[str, type[Settings]] = {
     "analogy_gan": AnalogyGanSettings,
     "analogy_masked": AnalogyMaskedSettings,
+    "convlstm": ConvLstmSettings,
     "pose_actions": PoseActionsSettings,
     "pose_hourglass": PoseHourglassSettings,
     "pose_lstm": PoseLstmSettings,
@@ -23,6 +24,7 @@ __all__ = [
     "SETTINGS",
     "AnalogyGanSettings",
     "AnalogyMaskedSettings",
+    "ConvLstmSettings",
     "PoseActionsSettings",
     "PoseHourglassSettings",
     "PoseLstmSettings",

@@ -57,7 +57,8 @@ FilePath = Annotated[str, AfterValidator(_absolute)]
 WeightsFile = Annotated[str, AfterValidator(lambda path: path if path == "imagenet" else _absolute(path))]
 
 
-GENERATED = ("synthetic_actors", "sines", "noise")  # datasets that are made from the seed, and need no folder
+GENERATED = ("synthetic_actors", "sines", "noise", "moving_mnist")  # made from the seed: no folder is needed
+COMPLETE = ("sines", "noise")  # and these are as published
 
 
 class DatasetSettings(Section):

@@ -28,6 +28,29 @@ class SequenceDataSettings(DatasetSettings):
         return self
 
 
+class MovieDataSettings(DatasetSettings):
+    """Videos. test_count: how many test windows. split: of KTH, persons 1-20 and 21-25 ("published"), or 1-16 and 17-25
+    ("standard"); test_persons: those who test instead."""
+
+    dataset: Literal["moving_mnist", "kth", "bair"]
+    context: PositiveInt
+    horizon: PositiveInt
+    image_size: Literal[64, 128]
+    test_count: PositiveInt
+    split: Literal["published", "standard"]
+    test_persons: list[PositiveInt] | None
+
+    @model_validator(mode="after")
+    def _of_one_size(self) -> MovieDataSettings:
+        if self.dataset != "kth" and self.image_size != 64:
+            raise ValueError(f"image_size is {self.image_size}: {self.dataset} has 64 pixels")
+        return self
+
+    @property
+    def channels(self) -> int:
+        return 3 if self.dataset == "bair" else 1
+
+
 class Seq2SeqNetworkSettings(Section):
     depth: Annotated[int, Field(ge=0)]
     units: PositiveInt
@@ -38,5 +61,12 @@ class Seq2SeqNetworkSettings(Section):
 class Seq2SeqSettings(Settings):
     system: Literal["seq2seq"]
     data: SequenceDataSettings
+    network: Seq2SeqNetworkSettings
+    optimizer: OptimizerSettings
+
+
+class ConvLstmSettings(Settings):
+    system: Literal["convlstm"]
+    data: MovieDataSettings
     network: Seq2SeqNetworkSettings
     optimizer: OptimizerSettings

@@ -7,11 +7,12 @@ from analogy.systems.pose_actions import PoseActionsSystem
 from analogy.systems.pose_hourglass import PoseHourglass
 from analogy.systems.pose_lstm import PoseLstmSystem
 from analogy.systems.pose_residual import PoseResidualSystem
-from analogy.systems.seq2seq import Seq2SeqSystem
+from analogy.systems.seq2seq import ConvLstmSystem, Seq2SeqSystem
 
 SYSTEMS: dict[str, type[System]] = {
     "analogy_gan": AnalogyGan,
     "analogy_masked": AnalogyMasked,
+    "convlstm": ConvLstmSystem,
     "pose_actions": PoseActionsSystem,
     "pose_hourglass": PoseHourglass,
     "pose_lstm": PoseLstmSystem,

@@ -99,6 +99,24 @@ class PredictedClip(Predicted):
         return columns
 
 
+@dataclass(frozen=True)
+class PredictedMovie(PredictedClip):
+    """A predicted video. values: unrounded [T, H, W, C] in 0..1, whose squared error is what was trained. shown: write its
+    video."""
+
+    values: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    shown: bool = False
+
+    def measure(self, metrics=METRICS):
+        measured = super().measure(metrics)
+        for name, frames in {**self.videos()[1], "prediction": 255.0 * self.values.astype(np.float64)}.items():
+            measured[name]["mse"] = np.square((frames - self.truth.astype(np.float64)) / 255.0).mean((1, 2, 3))
+        return measured
+
+    def columns(self):
+        return super().columns() if self.shown else []
+
+
 def best_and_mean(samples: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     """Figures [T] of N samples of one clip -> their means, and under NAME_best those of the sample whose mean over the clip is
     best: the field's "best of N", chosen for each metric apart. Where no direction is better there is no best."""

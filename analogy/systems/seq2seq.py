@@ -1,4 +1,4 @@
-"""The Seq2Seq LSTM on sequences (Coleman; spec seq2seq)."""
+"""The Seq2Seq LSTM on sequences, and the ConvLSTM on videos (Coleman; spec seq2seq)."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import numpy as np
 import tensorflow as tf
 
 from analogy.data.batches import ReplicaContext
+from analogy.data.movies import Movie
 from analogy.data.sequences import SequenceDataset, SequenceGroup
 from analogy.models.seq2seq import Seq2Seq
 from analogy.optimizers import make_optimizer
-from analogy.settings import Seq2SeqSettings
+from analogy.settings import ConvLstmSettings, Seq2SeqSettings
 from analogy.systems.base import System
-from analogy.systems.predicted import PredictedSequences
+from analogy.systems.predicted import PredictedMovie, PredictedSequences
 from analogy.visualise.plots import sequence_picture
 
 SHOWN = 6  # sequences of a group
@@ -27,11 +28,12 @@ class Seq2SeqSystem(System):
     """
 
     pooled = True
+    kernel_size, frame = 0, [1]  # shape of one time step
 
     def __init__(self, settings: Seq2SeqSettings):
         self.settings = settings
         self.context, self.horizon = settings.data.context, settings.data.horizon
-        self.network = Seq2Seq(channels=1, **settings.network.model_dump())
+        self.network = Seq2Seq(channels=self.frame[-1], kernel_size=self.kernel_size, **settings.network.model_dump())
         self.network.build()
         self.models, self.optimizers, self.exported = {"network": self.network}, {}, [self.network]
         self._predict_in_graph = tf.function(lambda seen: self.network(seen, horizon=self.horizon), reduce_retracing=True)
@@ -46,7 +48,8 @@ class Seq2SeqSystem(System):
         seen, future = batch["values"][:, : self.context], batch["values"][:, self.context :]
         with tf.GradientTape() as tape:
             error = tf.square(self.network(seen, horizon=self.horizon) - future)
-            loss = tf.reduce_sum(tf.reduce_mean(error, [1, 2])) / self.settings.training.batch_size
+            every = tf.reduce_mean(tf.reshape(error, [tf.shape(error)[0], -1]), 1)
+            loss = tf.reduce_sum(every) / self.settings.training.batch_size
         variables = self.network.trainable_variables
         self.optimizers["network"].apply(tape.gradient(loss, variables), variables)
         return {"network/loss": loss}
@@ -54,7 +57,7 @@ class Seq2SeqSystem(System):
     # ---------------------------------------------------------------- prediction
 
     def predict(self, seen: np.ndarray) -> np.ndarray:
-        """[N, k, C] -> [N, T, C]."""
+        """[N, k, ...] -> [N, T, ...], in 0..1."""
         return self._predict_in_graph(tf.constant(seen)).numpy()
 
     def predict_clips(self, clips: SequenceDataset) -> Iterator[PredictedSequences]:
@@ -97,12 +100,69 @@ class Seq2SeqSystem(System):
         return ""
 
     def endpoints(self):
-        @tf.function(input_signature=[tf.TensorSpec([None, self.context, 1], tf.float32, "values")])
+        @tf.function(input_signature=[tf.TensorSpec([None, self.context, *self.frame], tf.float32, "values")])
         def predict(values):
             """Observed values in 0..1 -> the next ones."""
             return {"future": self.network(values, horizon=self.horizon)}
 
         return {"predict": predict}
+
+
+class ConvLstmSystem(Seq2SeqSystem):
+    """The same on videos.
+
+    Args:
+        settings: the experiment's.
+    """
+
+    pooled, paints = False, True
+    kernel_size = 3
+
+    def __init__(self, settings: ConvLstmSettings):
+        self.frame = [settings.data.image_size, settings.data.image_size, settings.data.channels]
+        super().__init__(settings)
+
+    def _future(self, movie: Movie) -> np.ndarray:
+        seen = movie.frames[None, : self.context].astype(np.float32) / 255.0
+        return self.predict(seen)[0]
+
+    def predict_clips(self, clips) -> Iterator[PredictedMovie]:
+        shown = {movie.id for movie in self.shown(clips.test)}
+        k, length = self.context, self.context + self.horizon
+        for movie in clips.test:
+            frames = np.asarray(movie.frames[:length])
+            future = self._future(movie)
+            yield PredictedMovie(
+                clip=movie.id,
+                action=movie.action,
+                distance=np.arange(1, self.horizon + 1),
+                given=frames[:k],
+                truth=frames[k:],
+                prediction=np.rint(255.0 * future).astype(np.uint8),
+                baseline=np.repeat(frames[k - 1 : k], self.horizon, 0),
+                baseline_name="copy_last_frame",
+                values=future,
+                shown=movie.id in shown,
+            )
+
+    def panel_columns(self, clips, movie: Movie):
+        """The report's rows: truth, prediction, absolute difference, at three times."""
+        future = np.rint(255.0 * self._future(movie)).astype(np.uint8)
+        columns = [("last seen", np.asarray(movie.frames[self.context - 1]))]
+        for t in sorted({1, (self.horizon + 1) // 2, self.horizon}):
+            truth, ours = np.asarray(movie.frames[self.context + t - 1]), future[t - 1]
+            difference = np.abs(truth.astype(np.int16) - ours).astype(np.uint8)
+            columns += [(f"truth +{t}", truth), ("prediction", ours), ("|difference|", difference)]
+        return columns
+
+    def protocol(self, clips) -> str:
+        notes = f" ({clips.notes})" if clips.notes else ""
+        return (
+            f"{clips.name}{notes}: {len(clips.test)} test windows of {self.context} seen and {self.horizon} predicted frames, "
+            f"{self.frame[0]} x {self.frame[1]}; mean squared error of the unrounded prediction, values in 0..1; PSNR and SSIM "
+            f"(11 x 11 Gaussian) of uint8 frames; averaged over frames, then over windows; baseline: the last seen frame "
+            f"copied; seed {self.settings.seed}"
+        )
 
 
 def _linear_map(seen: np.ndarray, future: np.ndarray):

@@ -88,3 +88,65 @@ def test_published_settings(kind, layers):
     with keras.StatelessScope(initialize_variables=False):
         weights = SYSTEMS["seq2seq"](settings).parameters()
     assert weights == {"network": {1: 116_033, 2: 182_081, 3: 248_129}[settings.network.depth]}
+
+
+# ---------------------------------------------------------------- videos
+
+MOVIES = ("network.units=4", "data.context=2", "data.horizon=2", "data.test_count=3", "training.batch_size=4")
+
+
+@pytest.fixture
+def movies():
+    return open_dataset(build_system("convlstm_mmnist_l1", *MOVIES).settings)
+
+
+def test_videos_every_weight_learns_and_one_replica_equals_two(movies, two_replicas):
+    one = build_system("convlstm_mmnist_l1", *MOVIES, *SGD)
+    with two_replicas.scope():
+        two = build_system("convlstm_mmnist_l1", *MOVIES, *SGD)
+    batch = next(iter(movies.batches(ReplicaContext(batch_size=4))))
+    before = [v.numpy().copy() for v in one.network.trainable_variables]
+
+    def half(context):
+        r = context.replica_id_in_sync_group
+        return {k: v if k == "step" else v[2 * r : 2 * r + 2] for k, v in batch.items()}
+
+    halves = two_replicas.experimental_distribute_values_from_function(half)
+    report = two_replicas.run(tf.function(two.train_step), (halves,))
+    expected = one.train_step(batch)["network/loss"]
+    np.testing.assert_allclose(two_replicas.reduce("SUM", report["network/loss"], axis=None), expected, rtol=1e-5)
+    for was, a, b in zip(before, one.network.trainable_variables, two.network.trainable_variables, strict=True):
+        np.testing.assert_allclose(a.numpy(), b.numpy(), atol=1e-6)
+        assert np.any(was != a.numpy()), a.path
+
+
+def test_videos_are_measured_unrounded_shown_and_exported(movies, tmp_path):
+    system = build_system("convlstm_mmnist_l1", *MOVIES)
+    predicted = list(system.predict_clips(movies))
+    measured = predicted[0].measure()
+    assert list(measured) == ["prediction", "copy_last_frame"] and len(predicted) == 3
+    truth = movies.test[0].frames[2:] / 255.0
+    np.testing.assert_allclose(measured["prediction"]["mse"], np.square(predicted[0].values - truth).mean((1, 2, 3)), rtol=1e-4)
+    last = np.square(movies.test[0].frames[1:2] / 255.0 - truth).mean((1, 2, 3))
+    np.testing.assert_allclose(measured["copy_last_frame"]["mse"], last, rtol=1e-4)
+    assert [title for title, _ in predicted[0].columns()] == ["truth", "prediction", "|difference|"]
+    assert len(next(system.sample_panels(movies)).columns) == 7
+
+    export_saved_model(system, tmp_path / "saved_model")
+    loaded = tf.saved_model.load(str(tmp_path / "saved_model"))
+    seen = tf.constant(movies.test[0].frames[None, :2].astype("f4") / 255)
+    np.testing.assert_allclose(loaded.predict(values=seen)["future"][0], predicted[0].values, atol=1e-5)
+
+
+@pytest.mark.parametrize("data", ["mmnist", "kth", "bair"])
+@pytest.mark.parametrize("layers", [1, 2, 3, 4, 5])
+def test_published_settings_of_videos(data, layers):
+    settings = load_settings(CONFIGS / f"convlstm_{data}_l{layers}.yaml", SETTINGS, scale="paper")
+    assert (settings.data.context, settings.data.horizon, settings.data.image_size) == (10, 10, 64)
+    assert (settings.training.batch_size, settings.training.steps, settings.data.test_count) == (4, 54_080, 200)
+    optimizer = settings.optimizer
+    chosen = (optimizer.name, optimizer.learning_rate, optimizer.beta_1, optimizer.beta_2, optimizer.epsilon, optimizer.decay)
+    assert chosen == ("adam", 1e-3, 0.9, 0.98, 1e-8, 1)
+    with keras.StatelessScope(initialize_variables=False):
+        weights = SYSTEMS["convlstm"](settings).parameters()["network"]
+    assert weights == 1_036_097 + (layers - 1) * 590_336 + (5_762 if data == "bair" else 0)
