@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from analogy.data.batches import ReplicaContext
 from analogy.export import export_saved_model
-from analogy.settings import SETTINGS, load_settings
+from analogy.settings import SETTINGS, list_experiments, load_settings
 from analogy.systems import SYSTEMS
 from data_prep.opening import open_dataset
 from tests.conftest import CONFIGS
@@ -150,3 +150,21 @@ def test_published_settings_of_videos(data, layers):
     with keras.StatelessScope(initialize_variables=False):
         weights = SYSTEMS["convlstm"](settings).parameters()["network"]
     assert weights == 1_036_097 + (layers - 1) * 590_336 + (5_762 if data == "bair" else 0)
+
+
+FEW = {
+    "seq2seq": ("data.train_count=100", "data.test_count=4", "data.context=5", "data.horizon=5"),
+    "convlstm": ("data.test_count=2", "data.context=2", "data.horizon=2", "network.units=4"),
+}
+
+
+@pytest.mark.parametrize("name", [name for name in list_experiments(CONFIGS) if name.startswith(tuple(FEW))])
+def test_two_steps(name):
+    """As the runner would take them, but eagerly, and of short sequences."""
+    system = build_system(name, *FEW[name.split("_")[0]])
+    clips = open_dataset(system.settings)
+    before = [v.numpy().copy() for v in system.network.trainable_variables]
+    for batch in system.train_batches(clips, ReplicaContext(batch_size=system.settings.training.batch_size)).take(2):
+        assert np.isfinite(system.train_step(batch)["network/loss"])
+    assert all(np.any(v.numpy() != was) for v, was in zip(system.network.trainable_variables, before, strict=True))
+    assert len(list(system.predict_clips(clips))) == {"seq2seq": 1, "convlstm": 2}[name.split("_")[0]]
