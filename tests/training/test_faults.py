@@ -58,7 +58,7 @@ def test_a_run_leaves_the_complete_folder(finished):
     assert [row["step"] for row in rows(run)] == [2, 4, 6, 8]
     assert not list(run.rglob("*.partial"))
     said = process.stdout.splitlines()[:3]
-    assert "scale demo" in "\n".join(said) and "Penn Action" in "\n".join(said)
+    assert "scale demo, dataset penn_action in" in "\n".join(said)
 
 
 def test_killed_and_resumed_equals_undisturbed_bit_for_bit(finished, run_experiment, actors, tmp_path):
