@@ -45,6 +45,8 @@ def test_a_run_on_real_labels_and_its_resumption(run_experiment, penn_action, tm
         "--set",
         "network.units=16",
         "--set",
+        "network.members=1",
+        "--set",
         "training.log_every=2",
     ]
     options += [
