@@ -76,6 +76,12 @@ def mirrored(joints, visibility):
     return joints, tf.gather(visibility, MIRRORED, axis=-1)
 
 
+def mirrored_where(turn, joints, visibility):
+    """The same poses, in a mirror where turn [B] is true."""
+    turned, turned_visibility = mirrored(joints, visibility)
+    return tf.where(turn[:, None, None, None], turned, joints), tf.where(turn[:, None, None], turned_visibility, visibility)
+
+
 class Member(keras.Model):
     """Features [B, k, F] -> coefficients [B, outputs]: a GRU and a layer after it, of `units` each."""
 

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from analogy.data.selection import first_per_action
+from analogy.optimizers import make_optimizer
 from analogy.systems.predicted import Predicted
 
 
@@ -51,8 +52,8 @@ class System:
 
     def prepare_training(self) -> None:
         """Fill in `optimizers`, with all slots built, and load pretrained weights. Apart from the constructor, so that counting
-        weights costs no memory and no download."""
-        raise NotImplementedError
+        weights costs no memory and no download. Here: of a system with one `network` and nothing to load."""
+        self.optimizers = {"network": make_optimizer(self.settings.optimizer, self.network.trainable_variables)}
 
     def parameters(self) -> dict[str, int]:
         """Trainable weights by network."""

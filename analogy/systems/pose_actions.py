@@ -16,8 +16,7 @@ from analogy.data.batches import ReplicaContext, draw_uniform
 from analogy.data.poses import PoseClip, PoseDataset
 from analogy.joints import JOINTS
 from analogy.models.pose_actions import PoseActions
-from analogy.models.pose_residual import mirrored
-from analogy.optimizers import make_optimizer
+from analogy.models.pose_residual import mirrored_where
 from analogy.settings import PoseActionsSettings
 from analogy.systems.base import System
 from analogy.systems.predicted import PredictedActions
@@ -42,9 +41,6 @@ class PoseActionsSystem(System):
         self.models, self.optimizers, self.exported = {"network": self.network}, {}, [self.network]
         self._classify_in_graph = tf.function(self.network.probabilities, reduce_retracing=True)
 
-    def prepare_training(self) -> None:
-        self.optimizers = {"network": make_optimizer(self.settings.optimizer, self.network.trainable_variables)}
-
     def train_batches(self, clips: PoseDataset, context: ReplicaContext) -> tf.data.Dataset:
         return clips.batches(context)
 
@@ -52,10 +48,7 @@ class PoseActionsSystem(System):
         k, dropout, units = self.context, self.settings.network.dropout, self.settings.network.units
         draws = draw_uniform(self.settings, batch, POSES, [1 + JOINTS + 2 * units])
         joints, visibility = batch["joints"][:, k:], batch["visibility"][:, k:]
-        turned, turned_visibility = mirrored(joints, visibility)
-        turn = draws[:, 0] < 0.5
-        joints = tf.where(turn[:, None, None, None], turned, joints)
-        visibility = tf.where(turn[:, None, None], turned_visibility, visibility)
+        joints, visibility = mirrored_where(draws[:, 0] < 0.5, joints, visibility)
         visibility *= tf.cast(draws[:, None, 1 : 1 + JOINTS] >= self.settings.hide, tf.float32)
         keep = tf.cast(draws[:, 1 + JOINTS :] >= dropout, tf.float32) / (1.0 - dropout)
         with tf.GradientTape() as tape:

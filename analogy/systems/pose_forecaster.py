@@ -10,7 +10,6 @@ import tensorflow as tf
 from analogy.data.batches import ReplicaContext
 from analogy.data.poses import PoseClip, PoseDataset
 from analogy.joints import JOINTS
-from analogy.optimizers import make_optimizer
 from analogy.systems.base import System
 from analogy.systems.predicted import PredictedPoses
 from analogy.visualise.skeletons import GREY, ORANGE, skeleton_frames
@@ -35,9 +34,6 @@ class PoseForecaster(System):
         self.settings = settings
         self.context, self.horizon = settings.data.context, settings.data.horizon
         self._forecast_in_graph = tf.function(self.forecast, reduce_retracing=True)
-
-    def prepare_training(self) -> None:
-        self.optimizers = {"network": make_optimizer(self.settings.optimizer, self.network.trainable_variables)}
 
     def forecast(self, observed: dict) -> tuple[tf.Tensor, tf.Tensor]:
         """Observed poses -> the T next ones.

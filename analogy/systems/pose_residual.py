@@ -10,7 +10,7 @@ from analogy.data.batches import draw_uniform
 from analogy.data.poses import PoseDataset
 from analogy.joints import JOINTS
 from analogy.metrics.pose import measure_poses
-from analogy.models.pose_residual import PoseResidual, last_seen, mirrored
+from analogy.models.pose_residual import PoseResidual, last_seen, mirrored_where
 from analogy.models.pose_units import box_extent
 from analogy.settings import PoseResidualSettings
 from analogy.systems.pose_forecaster import PoseForecaster
@@ -70,10 +70,7 @@ class PoseResidualSystem(PoseForecaster):
         joints, visibility = batch["joints"], batch["visibility"]
         draws = draw_uniform(self.settings, batch, POSES, [3 + JOINTS + k * JOINTS])
         if how.mirror:
-            turned, turned_visibility = mirrored(joints, visibility)
-            turn = draws[:, 0] < 0.5
-            joints = tf.where(turn[:, None, None, None], turned, joints)
-            visibility = tf.where(turn[:, None, None], turned_visibility, visibility)
+            joints, visibility = mirrored_where(draws[:, 0] < 0.5, joints, visibility)
         stretch = tf.exp(how.stretch * (2.0 * draws[:, 1:3] - 1.0))[:, None, None]  # [b, 1, 1, 2]
         _, extent = box_extent(batch["box"])
         whole = draws[:, None, 3 : 3 + JOINTS] >= how.hide

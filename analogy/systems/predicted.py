@@ -49,7 +49,7 @@ class Predicted:
 
     def columns(self) -> list[tuple[str, np.ndarray]]:
         """The video's columns: (title, uint8 [frames, H, W, 1|3]); none where the clip is measured but not shown."""
-        raise NotImplementedError
+        return []
 
 
 @dataclass(frozen=True)
@@ -257,9 +257,6 @@ class PredictedActions(Predicted):
         named = {"prediction": int(self.probabilities.argmax()), "commonest_action": self.commonest}
         return {name: {"accuracy": np.array([float(action == self.label)])} for name, action in named.items()}
 
-    def columns(self):
-        return []
-
 
 @dataclass(frozen=True)
 class PredictedSequences(Predicted):
@@ -281,6 +278,3 @@ class PredictedSequences(Predicted):
         }
         truth = self.truth.astype(np.float64)
         return {name: {"mse": np.square(values - truth).mean(2)} for name, values in methods.items()}
-
-    def columns(self):
-        return []

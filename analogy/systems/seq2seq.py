@@ -11,7 +11,6 @@ from analogy.data.batches import ReplicaContext
 from analogy.data.movies import Movie
 from analogy.data.sequences import SequenceDataset, SequenceGroup
 from analogy.models.seq2seq import Seq2Seq
-from analogy.optimizers import make_optimizer
 from analogy.settings import ConvLstmSettings, Seq2SeqSettings
 from analogy.systems.base import System
 from analogy.systems.predicted import PredictedMovie, PredictedSequences
@@ -37,9 +36,6 @@ class Seq2SeqSystem(System):
         self.network.build()
         self.models, self.optimizers, self.exported = {"network": self.network}, {}, [self.network]
         self._predict_in_graph = tf.function(lambda seen: self.network(seen, horizon=self.horizon), reduce_retracing=True)
-
-    def prepare_training(self) -> None:
-        self.optimizers = {"network": make_optimizer(self.settings.optimizer, self.network.trainable_variables)}
 
     def train_batches(self, clips: SequenceDataset, context: ReplicaContext) -> tf.data.Dataset:
         return clips.batches(context)
