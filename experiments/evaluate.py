@@ -178,7 +178,7 @@ class Video(NamedTuple):
 class Videos:
     """What `write_evaluation` asks of a system, for videos that anything predicted."""
 
-    pooled, paints = False, True
+    pooled, paints, published = False, True, {}
 
     def __init__(self, context: int):
         self.context = context

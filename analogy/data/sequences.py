@@ -43,7 +43,8 @@ class SequenceDataset:
             epoch, within = place // count, tf.cast(place % count, tf.int32)
             # A batch may lie across the end of an epoch.
             first, last = epoch[0], epoch[-1]
-            orders = tf.stack([self._order(first, count), self._order(last, count)])
+            order = self._order(first, count)
+            orders = tf.stack([order, tf.cond(last > first, lambda: self._order(last, count), lambda: order)])
             chosen = tf.gather_nd(orders, tf.stack([tf.cast(epoch > first, tf.int32), within], -1))
             return {"step": step, "position": position, "values": tf.gather(values, chosen)}
 

@@ -18,15 +18,16 @@ def torch_uniform(fan_in: int) -> keras.initializers.Initializer:
 class LstmCell(keras.layers.Layer):
     """[i f g o] = one layer on (x, h), with bias; c' = sigm(f) c + sigm(i) tanh(g); h' = sigm(o) tanh(c').
 
-    No forget bias, no peephole, no normalisation, no dropout. x is [B, C], or [B, H, W, C] for the convolutional cell.
+    No peephole, no normalisation, no dropout. x is [B, C], or [B, H, W, C] for the convolutional cell.
 
     Args:
         units: of the hidden state. kernel_size: of a convolution with SAME padding; 0: a dense layer.
+        forget_bias: added to the forget gate's first bias.
     """
 
-    def __init__(self, units: int, kernel_size: int = 0, **kwargs):
+    def __init__(self, units: int, kernel_size: int = 0, forget_bias: float = 0.0, **kwargs):
         super().__init__(**kwargs)
-        self.units, self.kernel_size = units, kernel_size
+        self.units, self.kernel_size, self.forget_bias = units, kernel_size, forget_bias
 
     def build(self, input_shape):
         width = input_shape[-1] + self.units
@@ -34,13 +35,9 @@ class LstmCell(keras.layers.Layer):
         initial = torch_uniform(width * math.prod(side))
         self.kernel = self.add_weight(name="kernel", shape=(*side, width, 4 * self.units), initializer=initial)
         self.bias = self.add_weight(name="bias", shape=(4 * self.units,), initializer=initial)
+        if self.forget_bias:
+            self.bias.assign_add([0.0] * self.units + [self.forget_bias] * self.units + [0.0] * 2 * self.units)
         self.built = True
-
-    def zero_state(self, x):
-        """(h, c) for inputs like x."""
-        zero = tf.zeros(tf.concat([tf.shape(x)[:-1], [self.units]], 0), x.dtype)
-        zero = tf.ensure_shape(zero, [*x.shape[:-1], self.units])
-        return zero, zero
 
     def transform(self, x, kernel):
         return tf.nn.conv2d(x, kernel, 1, "SAME") if self.kernel_size else tf.linalg.matmul(x, kernel)
@@ -51,10 +48,14 @@ class LstmCell(keras.layers.Layer):
         return self.transform(x, kernel) + tf.cast(self.bias, x.dtype)
 
     def step(self, added, state):
-        """`inputs` of one time step, (h, c) -> the next (h, c)."""
-        h, c = state
-        i, f, g, o = tf.split(added + self.transform(h, tf.cast(self.kernel, h.dtype)[..., -self.units :, :]), 4, -1)
-        c = tf.sigmoid(f) * c + tf.sigmoid(i) * tf.tanh(g)
+        """`inputs` of one time step, (h, c) or None for zeros -> the next (h, c)."""
+        if state is None:  # what zeros would add is not worth a convolution
+            i, _, g, o = tf.split(added, 4, -1)
+            c = tf.sigmoid(i) * tf.tanh(g)
+        else:
+            h, c = state
+            i, f, g, o = tf.split(added + self.transform(h, tf.cast(self.kernel, h.dtype)[..., -self.units :, :]), 4, -1)
+            c = tf.sigmoid(f) * c + tf.sigmoid(i) * tf.tanh(g)
         return tf.sigmoid(o) * tf.tanh(c), c
 
     def call(self, x, state):
@@ -72,7 +73,7 @@ def read(cells: Sequence[LstmCell], frames) -> list:
         count = len(sequence)
         joined = tf.concat(sequence, 0)  # [T B, ...]
         added = tf.split(cell.inputs(joined), count, 0)
-        state, outputs = cell.zero_state(sequence[0]), []
+        state, outputs = None, []
         for one in added:
             state = cell.step(one, state)
             outputs.append(state[0])
@@ -82,18 +83,18 @@ def read(cells: Sequence[LstmCell], frames) -> list:
 
 
 def write(cells: Sequence[LstmCell], first, states: Sequence, horizon: int, feed_back: Callable) -> list:
-    """Run a stack of cells freely -> the top hidden state of each of `horizon` steps.
+    """Run a stack of cells freely -> what comes of each of `horizon` steps.
 
     Args:
-        first: what the lowest cell sees at the first step. states: (h, c) of each cell.
-        feed_back: (step, top hidden state) -> what the lowest cell sees at the next one.
+        first: what the lowest cell sees at the first step. states: (h, c) of each cell, or None for zeros.
+        feed_back: (step, what the lowest cell saw, top hidden state) -> what comes of it, and what the lowest cell sees next.
     """
-    states, x, tops = list(states), first, []
+    states, seen, results = list(states), first, []
     for step in range(horizon):
+        x = seen
         for index, cell in enumerate(cells):
             states[index] = cell(x, states[index])
             x = states[index][0]
-        tops.append(x)
-        if step + 1 < horizon:
-            x = feed_back(step, x)
-    return tops
+        result, seen = feed_back(step, seen, x)
+        results.append(result)
+    return results

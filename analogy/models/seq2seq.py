@@ -9,18 +9,19 @@ from analogy.models.recurrent import LstmCell, read, torch_uniform, write
 
 
 class Seq2Seq(keras.Model):
-    """Observed frames [B, k, C] or [B, k, H, W, C] in 0..1 -> the next ones [B, T, ...] in 0..1.
-
-    The published wiring: the encoder's top hidden state is the decoder's first input, whose states are zero; every later input
-    is the decoder's own top hidden state; the map to frames comes last and is fed back nowhere.
+    """Observed frames [B, k, C] or [B, k, H, W, C] in 0..1 -> the next ones [B, T, ...].
 
     Args:
         channels: C of a frame.
         depth: n, for n + 1 cells in the encoder and n + 1 in the decoder.
         units: of every cell. kernel_size: of the convolutions; 0 for sequences of vectors.
-        hand_over: "input", as published; or "state": the decoder starts from all states of the encoder and the
-            last frame.
-        feedback: what the decoder sees next: "hidden", as published; or "frame", its own last frame.
+        wiring: "published": the encoder's top hidden state is the decoder's first input, whose states are zero; every later
+            input is the decoder's own top hidden state; the map to frames comes last and is fed back nowhere. "standard": the
+            decoder goes on from all states of the encoder and sees the last frame, then its own.
+        predicts: "frame", through a sigmoid, as published; or "change", added to the frame that the decoder saw (standard
+            wiring only).
+        patch: squares of so many pixels a side become the channels of one place: 1/patch^2 of the arithmetic.
+        shared: the decoder's cells are the encoder's (standard wiring only). forget_bias: the forget gates' first bias.
     """
 
     def __init__(
@@ -30,62 +31,78 @@ class Seq2Seq(keras.Model):
         depth: int,
         units: int = 64,
         kernel_size: int = 0,
-        hand_over: str = "input",
-        feedback: str = "hidden",
+        wiring: str = "published",
+        predicts: str = "frame",
+        patch: int = 1,
+        shared: bool = False,
+        forget_bias: float = 0.0,
         name: str = "seq2seq",
     ):
         super().__init__(name=name)
-        self.channels, self.units, self.kernel_size = channels, units, kernel_size
-        self.hand_over, self.feedback = hand_over, feedback
-        self.encoder = [LstmCell(units, kernel_size, name=f"encoder{index}") for index in range(depth + 1)]
-        self.decoder = [LstmCell(units, kernel_size, name=f"decoder{index}") for index in range(depth + 1)]
+        self.units, self.kernel_size, self.wiring, self.predicts, self.patch = units, kernel_size, wiring, predicts, patch
+        self.width = channels * patch**2  # channels of a frame as the cells see it
+        make = [LstmCell(units, kernel_size, forget_bias, name=f"encoder{index}") for index in range(depth + 1)]
+        self.encoder = make
+        self.decoder = (
+            make
+            if shared
+            else [LstmCell(units, kernel_size, forget_bias, name=f"decoder{index}") for index in range(depth + 1)]
+        )
         initial = torch_uniform(units * max(1, kernel_size) ** 2)
         starts = {"kernel_initializer": initial, "bias_initializer": initial}
         # A 1 x 3 x 3 convolution over time and space is a 3 x 3 convolution of every frame.
         self.frame = (
-            keras.layers.Conv2D(channels, kernel_size, padding="same", name="frame", **starts)
+            keras.layers.Conv2D(self.width, kernel_size, padding="same", name="frame", **starts)
             if kernel_size
-            else keras.layers.Dense(channels, name="frame", **starts)
+            else keras.layers.Dense(self.width, name="frame", **starts)
         )
 
     def build(self, input_shape=None):
         space = (None, None) if self.kernel_size else ()
-        sees_frames = self.hand_over == "state" or self.feedback == "frame"
-        for cells, width in ((self.encoder, self.channels), (self.decoder, self.channels if sees_frames else self.units)):
+        seen = self.units if self.wiring == "published" else self.width
+        for cells, width in ((self.encoder, self.width), (self.decoder, seen)):
             for cell in cells:
-                cell.build((None, *space, width))
+                if not cell.built:
+                    cell.build((None, *space, width))
                 width = self.units
         self.frame.build((None, *space, self.units))
         self.built = True
 
-    def paint(self, hidden):
-        """Hidden states [B, ..., units] -> frames in 0..1."""
-        return tf.sigmoid(self.frame(hidden))
-
     def call(self, frames, *, horizon: int, shown=None, chosen=None):
         """shown [B, T, ...], chosen [B, T]: in training with scheduled sampling, the true future frames, and where (1) the
         decoder is fed with them in place of its own (0)."""
-        dtype = self.compute_dtype
-        frames = tf.cast(frames, dtype)
+        frames = self._as_patches(tf.cast(frames, self.compute_dtype))
         states = read(self.encoder, frames)
-        if self.hand_over == "state":
-            first, start = frames[:, -1], states
+        if self.wiring == "published":
+            tops = write(self.decoder, states[-1][0], [None] * len(self.decoder), horizon, lambda step, seen, top: (top, top))
+            predicted = tf.split(self.paint(tf.concat(tops, 0), None), horizon, 0)
         else:
-            first = states[-1][0]
-            start = [cell.zero_state(first) for cell in self.decoder]
+            if shown is not None:
+                shown = self._as_patches(tf.cast(shown, frames.dtype))
 
-        def feed_back(step, top):
-            if self.feedback == "hidden":
-                return top
-            own = tf.cast(self.paint(top), dtype)
-            if shown is None:
-                return own
-            use = tf.reshape(tf.cast(chosen[:, step], dtype), [-1] + [1] * (own.shape.rank - 1))
-            return use * tf.cast(shown[:, step], dtype) + (1 - use) * own
+            def feed_back(step, seen, top):
+                own = self.paint(top, seen)
+                if shown is None:
+                    return own, own
+                use = tf.reshape(tf.cast(chosen[:, step], own.dtype), [-1] + [1] * (own.shape.rank - 1))
+                return own, use * shown[:, step] + (1 - use) * own
 
-        tops = write(self.decoder, first, start, horizon, feed_back)
-        batch = tf.shape(frames)[0]
-        painted = self.paint(tf.concat(tops, 0))  # [T B, ...]
-        painted = tf.reshape(painted, tf.concat([[horizon, batch], tf.shape(painted)[1:]], 0))
-        order = [1, 0, *range(2, len(painted.shape))]
-        return tf.cast(tf.transpose(painted, order), tf.float32)
+            predicted = write(self.decoder, frames[:, -1], states, horizon, feed_back)
+        return tf.cast(self._as_pixels(tf.stack(predicted, 1)), tf.float32)
+
+    def paint(self, hidden, seen):
+        """Hidden states [B, ..., units], and the frames that the decoder saw -> frames."""
+        frame = self.frame(hidden)
+        return seen + frame if self.predicts == "change" else tf.sigmoid(frame)
+
+    def _as_patches(self, frames):
+        return self._over_frames(tf.nn.space_to_depth, frames) if self.patch > 1 else frames
+
+    def _as_pixels(self, frames):
+        return self._over_frames(tf.nn.depth_to_space, frames) if self.patch > 1 else frames
+
+    def _over_frames(self, move, frames):
+        """[B, T, H, W, C] -> the same, each frame rearranged."""
+        shape = tf.shape(frames)
+        moved = move(tf.reshape(frames, [-1, *frames.shape[2:]]), self.patch)
+        return tf.reshape(moved, [shape[0], shape[1], *moved.shape[1:]])

@@ -6,7 +6,7 @@ from analogy.settings.loading import list_experiments, load_settings, write_sett
 from analogy.settings.pose import PoseActionsSettings, PoseLstmSettings, PoseResidualSettings
 from analogy.settings.pose_hourglass import PoseHourglassSettings
 from analogy.settings.sections import Settings
-from analogy.settings.seq2seq import ConvLstmSettings, Seq2SeqSettings
+from analogy.settings.seq2seq import ConvLstmSettings, LstmSettings
 
 # Which settings each `system:` takes. A new system adds its line here and in `analogy.systems.SYSTEMS`.
 SETTINGS: dict[str, type[Settings]] = {
@@ -17,7 +17,7 @@ SETTINGS: dict[str, type[Settings]] = {
     "pose_hourglass": PoseHourglassSettings,
     "pose_lstm": PoseLstmSettings,
     "pose_residual": PoseResidualSettings,
-    "seq2seq": Seq2SeqSettings,
+    "seq2seq": LstmSettings,
 }
 
 __all__ = [
@@ -25,11 +25,11 @@ __all__ = [
     "AnalogyGanSettings",
     "AnalogyMaskedSettings",
     "ConvLstmSettings",
+    "LstmSettings",
     "PoseActionsSettings",
     "PoseHourglassSettings",
     "PoseLstmSettings",
     "PoseResidualSettings",
-    "Seq2SeqSettings",
     "Settings",
     "list_experiments",
     "load_settings",

@@ -146,7 +146,8 @@ class PainterEvaluationSettings(EvaluationSettings):
 class Settings(Section):
     """What every experiment has in common; each system adds its own sections.
 
-    `base` and `demo` are consumed while loading, so a resolved file has neither.
+    `base` and `demo` are consumed while loading, so a resolved file has neither. published: metric -> the published figure at
+    each future step, shown beside ours at paper scale.
     """
 
     experiment: str
@@ -154,6 +155,7 @@ class Settings(Section):
     source: str
     system: str
     scale: Literal["paper", "demo"]
+    published: dict[str, list[float]]
     seed: Annotated[int, Field(ge=0, lt=2**31)]
     data: DatasetSettings
     training: TrainingSettings

@@ -54,19 +54,44 @@ class MovieDataSettings(DatasetSettings):
 class Seq2SeqNetworkSettings(Section):
     depth: Annotated[int, Field(ge=0)]
     units: PositiveInt
-    hand_over: Literal["input", "state"]
-    feedback: Literal["hidden", "frame"]
+    wiring: Literal["published", "standard"]
+    predicts: Literal["frame", "change"]
+    shared: bool
+    forget_bias: Annotated[float, Field(ge=0)]
+
+    @model_validator(mode="after")
+    def _has_frames_to_see(self) -> Seq2SeqNetworkSettings:
+        if self.wiring == "published" and (self.predicts == "change" or self.shared):
+            raise ValueError("predicts: change and shared: true need wiring: standard, where the decoder sees frames")
+        return self
 
 
-class Seq2SeqSettings(Settings):
+class ConvLstmNetworkSettings(Seq2SeqNetworkSettings):
+    patch: Literal[1, 2, 4, 8]
+
+
+class RecurrentSettings(Settings):
+    """scheduled_sampling: updates in which the true frames shown to the decoder give way to its own (Bengio et al. 2015)."""
+
+    system: Literal["seq2seq", "convlstm"]
+    data: SequenceDataSettings | MovieDataSettings
+    network: Seq2SeqNetworkSettings
+    optimizer: OptimizerSettings
+    scheduled_sampling: Annotated[int, Field(ge=0)]
+
+    @model_validator(mode="after")
+    def _has_frames_to_show(self) -> RecurrentSettings:
+        if self.scheduled_sampling and self.network.wiring == "published":
+            raise ValueError("scheduled_sampling needs network.wiring: standard, where the decoder sees frames")
+        return self
+
+
+class LstmSettings(RecurrentSettings):
     system: Literal["seq2seq"]
     data: SequenceDataSettings
-    network: Seq2SeqNetworkSettings
-    optimizer: OptimizerSettings
 
 
-class ConvLstmSettings(Settings):
+class ConvLstmSettings(RecurrentSettings):
     system: Literal["convlstm"]
     data: MovieDataSettings
-    network: Seq2SeqNetworkSettings
-    optimizer: OptimizerSettings
+    network: ConvLstmNetworkSettings

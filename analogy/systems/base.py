@@ -55,6 +55,11 @@ class System:
         weights costs no memory and no download. Here: of a system with one `network` and nothing to load."""
         self.optimizers = {"network": make_optimizer(self.settings.optimizer, self.network.trainable_variables)}
 
+    @property
+    def published(self) -> dict[str, list[float]]:
+        """metric -> published figures at each future step, where this run follows their protocol."""
+        return self.settings.published if self.settings.scale == "paper" else {}
+
     def parameters(self) -> dict[str, int]:
         """Trainable weights by network."""
         return {name: count_weights(model) for name, model in self.models.items()}

@@ -7,16 +7,17 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow as tf
 
-from analogy.data.batches import ReplicaContext
+from analogy.data.batches import ReplicaContext, draw_uniform
 from analogy.data.movies import Movie
 from analogy.data.sequences import SequenceDataset, SequenceGroup
 from analogy.models.seq2seq import Seq2Seq
-from analogy.settings import ConvLstmSettings, Seq2SeqSettings
+from analogy.settings import ConvLstmSettings, LstmSettings
 from analogy.systems.base import System
 from analogy.systems.predicted import PredictedMovie, PredictedSequences
 from analogy.visualise.plots import sequence_picture
 
 SHOWN = 6  # sequences of a group
+SAMPLING_STREAM = 5  # of the random numbers of scheduled sampling
 
 
 class Seq2SeqSystem(System):
@@ -29,13 +30,13 @@ class Seq2SeqSystem(System):
     pooled = True
     kernel_size, frame = 0, [1]  # shape of one time step
 
-    def __init__(self, settings: Seq2SeqSettings):
+    def __init__(self, settings: LstmSettings | ConvLstmSettings):
         self.settings = settings
         self.context, self.horizon = settings.data.context, settings.data.horizon
         self.network = Seq2Seq(channels=self.frame[-1], kernel_size=self.kernel_size, **settings.network.model_dump())
         self.network.build()
         self.models, self.optimizers, self.exported = {"network": self.network}, {}, [self.network]
-        self._predict_in_graph = tf.function(lambda seen: self.network(seen, horizon=self.horizon), reduce_retracing=True)
+        self._predict_in_graph = tf.function(self._future, reduce_retracing=True)
 
     def train_batches(self, clips: SequenceDataset, context: ReplicaContext) -> tf.data.Dataset:
         return clips.batches(context)
@@ -43,14 +44,26 @@ class Seq2SeqSystem(System):
     def train_step(self, batch):
         seen, future = batch["values"][:, : self.context], batch["values"][:, self.context :]
         with tf.GradientTape() as tape:
-            error = tf.square(self.network(seen, horizon=self.horizon) - future)
+            error = tf.square(self.network(seen, horizon=self.horizon, **self._shown(batch, future)) - future)
             every = tf.reduce_mean(tf.reshape(error, [tf.shape(error)[0], -1]), 1)
             loss = tf.reduce_sum(every) / self.settings.training.batch_size
         variables = self.network.trainable_variables
         self.optimizers["network"].apply(tape.gradient(loss, variables), variables)
         return {"network/loss": loss}
 
+    def _shown(self, batch, future) -> dict[str, tf.Tensor]:
+        """Scheduled sampling: which true frames the decoder sees in training."""
+        steps = self.settings.scheduled_sampling
+        if not steps:
+            return {}
+        share = 1.0 - tf.cast(batch["step"], tf.float32) / steps
+        chosen = draw_uniform(self.settings, batch, SAMPLING_STREAM, [self.horizon]) < share
+        return {"shown": future, "chosen": tf.cast(chosen, tf.float32)}
+
     # ---------------------------------------------------------------- prediction
+
+    def _future(self, seen):
+        return tf.clip_by_value(self.network(seen, horizon=self.horizon), 0.0, 1.0)
 
     def predict(self, seen: np.ndarray) -> np.ndarray:
         """[N, k, ...] -> [N, T, ...], in 0..1."""
@@ -99,7 +112,7 @@ class Seq2SeqSystem(System):
         @tf.function(input_signature=[tf.TensorSpec([None, self.context, *self.frame], tf.float32, "values")])
         def predict(values):
             """Observed values in 0..1 -> the next ones."""
-            return {"future": self.network(values, horizon=self.horizon)}
+            return {"future": self._future(values)}
 
         return {"predict": predict}
 
@@ -118,7 +131,7 @@ class ConvLstmSystem(Seq2SeqSystem):
         self.frame = [settings.data.image_size, settings.data.image_size, settings.data.channels]
         super().__init__(settings)
 
-    def _future(self, movie: Movie) -> np.ndarray:
+    def _predict_movie(self, movie: Movie) -> np.ndarray:
         seen = movie.frames[None, : self.context].astype(np.float32) / 255.0
         return self.predict(seen)[0]
 
@@ -127,7 +140,7 @@ class ConvLstmSystem(Seq2SeqSystem):
         k, length = self.context, self.context + self.horizon
         for movie in clips.test:
             frames = np.asarray(movie.frames[:length])
-            future = self._future(movie)
+            future = self._predict_movie(movie)
             yield PredictedMovie(
                 clip=movie.id,
                 action=movie.action,
@@ -143,7 +156,7 @@ class ConvLstmSystem(Seq2SeqSystem):
 
     def panel_columns(self, clips, movie: Movie):
         """The report's rows: truth, prediction, absolute difference, at three times."""
-        future = np.rint(255.0 * self._future(movie)).astype(np.uint8)
+        future = np.rint(255.0 * self._predict_movie(movie)).astype(np.uint8)
         columns = [("last seen", np.asarray(movie.frames[self.context - 1]))]
         for t in sorted({1, (self.horizon + 1) // 2, self.horizon}):
             truth, ours = np.asarray(movie.frames[self.context + t - 1]), future[t - 1]

@@ -53,6 +53,8 @@ def evaluate(
         known = {"clip": clip.clip, "action": clip.action, "frames": clip.frames}
         rows.append({**known, **row[ours], **base, **_write_clip(clip, folder.path / "test" / clip.action, frames_per_second)})
     horizon = means.curves()
+    if fitting := {name: curve for name, curve in system.published.items() if len(curve) == len(horizon["distance"])}:
+        horizon["methods"]["published"] = fitting
     write_json(folder.path / "test" / "horizon.json", horizon)
     write_json(folder.path / "test" / "horizon_by_action.json", {name: of_action[name].curves() for name in sorted(of_action)})
     for metric in horizon["methods"].get("prediction", {}) if len(horizon["distance"]) > 1 else ():

@@ -84,7 +84,7 @@ def write_evaluation(
     """Predict, measure, and write a new run folder results/EXPERIMENT/DATE_TIME. Returns its page.
 
     Args:
-        judged: has `pooled`, `predict_clips(clips)` and `protocol(clips)`, as a System.
+        judged: has `pooled`, `published`, `predict_clips(clips)` and `protocol(clips)`, as a System.
         facts: for the summary. frames_per_second: of the videos written.
     """
     began, folder = time.monotonic(), RunFolder.create(results, experiment)

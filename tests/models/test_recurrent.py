@@ -43,7 +43,7 @@ def test_reading_layer_by_layer_is_reading_step_by_step():
     for cell, width in zip(cells, (2, 4), strict=True):
         cell.build((None, None, None, width))
     frames = tf.random.stateless_normal([2, 5, 6, 6, 2], [0, 0])
-    states = [cell.zero_state(x) for cell, x in zip(cells, (frames[:, 0], tf.zeros([2, 6, 6, 4])), strict=True)]
+    states = [(tf.zeros([2, 6, 6, 4]),) * 2] * 2
     for t in range(5):
         x = frames[:, t]
         for index, cell in enumerate(cells):
@@ -56,14 +56,15 @@ def test_reading_layer_by_layer_is_reading_step_by_step():
 
 def published(network, frames, horizon):
     """Spec 2.3, written down as it stands."""
-    states = [cell.zero_state(frames[:, 0, :1] if cell.kernel_size == 0 else frames[:, 0]) for cell in network.encoder]
+    zeros = [(tf.zeros([*frames.shape[:1], *frames.shape[2:-1], network.units]),) * 2] * len(network.encoder)
+    states = list(zeros)
     for t in range(frames.shape[1]):
         x = frames[:, t]
         for index, cell in enumerate(network.encoder):
             states[index] = cell(x, states[index])
             x = states[index][0]
     s, outputs = x, []
-    states = [cell.zero_state(x) for cell in network.decoder]
+    states = list(zeros)
     for _ in range(horizon):
         for index, cell in enumerate(network.decoder):
             states[index] = cell(s, states[index])
@@ -85,7 +86,7 @@ def test_the_published_wiring(shape, kernel_size):
 
 
 def test_the_standard_wiring_sees_frames_and_scheduled_sampling_shows_the_truth():
-    network = Seq2Seq(channels=1, depth=1, units=8, hand_over="state", feedback="frame")
+    network = Seq2Seq(channels=1, depth=1, units=8, wiring="standard")
     network.build()
     frames, future = (tf.random.stateless_uniform([2, 4, 1], [seed, 0]) for seed in (0, 1))
     own, shown = network(frames, horizon=4), network(frames, horizon=4, shown=future, chosen=tf.ones([2, 4]))
@@ -94,3 +95,39 @@ def test_the_standard_wiring_sees_frames_and_scheduled_sampling_shows_the_truth(
     assert np.abs(own[:, 1:] - shown[:, 1:]).max() > 1e-5
     other = tf.concat([frames[:, :-1], 1 - frames[:, -1:]], 1)
     assert np.abs(network(other, horizon=1) - own[:, :1]).max() > 1e-6
+
+
+@pytest.mark.parametrize("predicts", ["frame", "change"])
+def test_patches_are_only_another_arrangement(predicts):
+    """A frame whose squares are all alike is predicted so, wherever in the square one looks: and pixels keep their place."""
+    keras.utils.set_random_seed(0)
+    network = Seq2Seq(channels=1, depth=0, units=4, kernel_size=1, wiring="standard", predicts=predicts, patch=2)
+    network.build()
+    frames = tf.random.stateless_uniform([2, 3, 8, 6, 1], [0, 1])
+    got = network(frames, horizon=2)
+    assert got.shape == (2, 2, 8, 6, 1)
+    other = frames.numpy()
+    other[:, :, 4:6, 2:4] = 0.5  # with kernels of 1, no other square may notice
+    changed = np.any(network(tf.constant(other), horizon=2).numpy() != got.numpy(), (0, 1, 4))
+    assert changed[4:6, 2:4].all() and changed.sum() == 4
+
+
+def test_a_change_of_nothing_is_the_last_frame():
+    network = Seq2Seq(channels=1, depth=1, units=8, kernel_size=3, wiring="standard", predicts="change", patch=2)
+    network.build()
+    for weight in network.frame.trainable_variables:
+        weight.assign(tf.zeros(weight.shape))
+    frames = tf.random.stateless_uniform([2, 3, 8, 8, 1], [0, 1])
+    np.testing.assert_allclose(network(frames, horizon=4), np.repeat(frames[:, -1:], 4, 1))
+
+
+def test_shared_cells_count_once_and_forget_little_at_first():
+    options = {"channels": 1, "depth": 1, "units": 8, "wiring": "standard"}
+    apart, shared = Seq2Seq(**options), Seq2Seq(**options, shared=True, forget_bias=1.0)
+    for network in (apart, shared):
+        network.build()
+    one_side = sum(np.prod(cell.kernel.shape) + np.prod(cell.bias.shape) for cell in apart.encoder)
+    assert apart.count_params() - shared.count_params() == one_side
+    assert len(shared.trainable_variables) == 2 * 2 + 2
+    i, f, g, o = np.split(shared.encoder[0].bias.numpy(), 4)
+    assert f.min() > 0.5 and max(np.abs(part).max() for part in (i, g, o)) < 0.5

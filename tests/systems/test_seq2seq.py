@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from analogy.data.batches import ReplicaContext
+from analogy.errors import UserError
 from analogy.export import export_saved_model
 from analogy.settings import SETTINGS, list_experiments, load_settings
 from analogy.systems import SYSTEMS
@@ -14,8 +15,8 @@ from tests.conftest import CONFIGS
 from tests.systems.conftest import build_system
 
 SMALL = ("network.units=8", "training.batch_size=4", "data.train_count=40", "data.test_count=12", "data.groups_of=5")
-SGD = ("optimizer.name=sgd", "optimizer.learning_rate=0.1")
-WIRINGS = [(), ("network.hand_over=state", "network.feedback=frame")]
+SGD = ("optimizer.name=sgd", "optimizer.learning_rate=0.01")
+WIRINGS = [(), ("network.wiring=standard", "network.predicts=change")]
 
 
 def build(*overrides, name="seq2seq_sins_l1"):
@@ -48,6 +49,21 @@ def test_eager_equals_graph_and_one_replica_equals_two(batch, wiring, two_replic
     for a, b, c in zip(*(system.network.trainable_variables for system in (one, two, graph)), strict=True):
         np.testing.assert_allclose(a.numpy(), b.numpy(), atol=1e-5)
         np.testing.assert_allclose(a.numpy(), c.numpy(), atol=1e-5)
+
+
+def test_scheduled_sampling_shows_ever_less_of_the_truth(batch):
+    wiring = ("network.wiring=standard", "scheduled_sampling=100")
+    system = build(*wiring)
+    future = batch["values"][:, 25:]
+    shares = {
+        step: float(tf.reduce_mean(system._shown({**batch, "step": tf.constant(step, tf.int64)}, future)["chosen"]))
+        for step in (0, 50, 100)
+    }
+    assert shares[0] == 1 and 0.3 < shares[50] < 0.7 and shares[100] == 0
+    shown, own = build(*wiring), build(wiring[0])
+    assert abs(shown.train_step(batch)["network/loss"] - own.train_step(batch)["network/loss"]) > 1e-6
+    with pytest.raises(UserError, match="wiring: standard"):
+        build("scheduled_sampling=100")
 
 
 def test_sines_can_be_learned_measured_and_exported(tmp_path):
@@ -83,7 +99,7 @@ def test_published_settings(kind, layers):
     assert (settings.training.batch_size, settings.training.steps) == (64, 3440)
     chosen = (optimizer.name, optimizer.learning_rate, optimizer.beta_1, optimizer.beta_2, optimizer.epsilon, optimizer.decay)
     assert chosen == ("adam", 1e-3, 0.9, 0.98, 1e-8, 1)
-    assert settings.network.hand_over == "input" and settings.network.feedback == "hidden"
+    assert (settings.network.wiring, settings.network.predicts, settings.network.shared) == ("published", "frame", False)
     assert settings.network.depth == (layers if kind == "true_depth" else 1)
     with keras.StatelessScope(initialize_variables=False):
         weights = SYSTEMS["seq2seq"](settings).parameters()
