@@ -48,7 +48,9 @@ def checkerboard(frames: np.ndarray) -> np.ndarray:
         spectrum = fft.rfft2((planes - mean) * window)
         energy = (spectrum.real**2 + spectrum.imag**2).sum(axis=0, dtype=np.float64)
         flat = (frame == frame[0, 0]).all()  # its energy is nothing but rounding errors
-        shares.append(np.nan if flat else (energy * near).sum() / (energy * everywhere).sum())
+        # Nothing either where only the border differs, which the window fades out.
+        total = 0.0 if flat else (energy * everywhere).sum()
+        shares.append((energy * near).sum() / total if total else np.nan)
     return np.array(shares)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -52,7 +53,9 @@ class Lpips:
         except ImportError as error:
             raise UserError(f'LPIPS needs PyTorch and the package lpips: pip install -e ".[lpips]" ({error})') from error
         try:
-            self._network = lpips.LPIPS(net="alex", verbose=False)
+            with warnings.catch_warnings():  # of torchvision's new names, which the package does not know yet
+                warnings.simplefilter("ignore", UserWarning)
+                self._network = lpips.LPIPS(net="alex", verbose=False)
         except OSError as error:  # torchvision downloads them
             raise UserError(
                 f"LPIPS: AlexNet's weights cannot be downloaded ({error}); put torchvision's alexnet-owt-7be5be79.pth into "
