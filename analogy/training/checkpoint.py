@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
+import shutil
 from pathlib import Path
 
 import tensorflow as tf
 
 from analogy.errors import UserError
+
+log = logging.getLogger("analogy")
+# What reading a damaged file raises, by which part of it is damaged.
+DAMAGED = (tf.errors.OpError, IndexError, RuntimeError)
 
 
 class Checkpoints:
@@ -24,17 +30,19 @@ class Checkpoints:
     """
 
     def __init__(self, folder: Path, system, step: tf.Variable, keep: int):
-        self.step = step
+        self.step, self._folder = step, folder
         self._pending = tf.Variable("[]", dtype=tf.string, trainable=False)
         objects = _named({**system.models, **system.state}) | {
             f"optimizer_{name}": optimizer for name, optimizer in system.optimizers.items()
         }
         self._checkpoint = tf.train.Checkpoint(step=step, pending=self._pending, **objects)
+        _forget_damaged_note(folder)
         self._manager = tf.train.CheckpointManager(self._checkpoint, str(folder), max_to_keep=keep, checkpoint_name="step")
 
     @property
     def latest(self) -> str | None:
-        return self._manager.latest_checkpoint
+        """The newest one's path without suffix; it may be damaged."""
+        return next(iter(saved_checkpoints(self._folder)), None)
 
     def save(self, pending: list) -> None:
         """`pending`: rows of numbers since the last metrics row (JSON keeps their every bit)."""
@@ -48,23 +56,47 @@ class Checkpoints:
             ) from error
 
     def restore(self) -> list:
-        """Restore the newest checkpoint, if there is one; returns the pending rows.
+        """Restore the newest checkpoint that is whole, if there is any; returns the pending rows.
+
+        TensorFlow keeps a checksum of every block and tensor, and reading compares it.
 
         Raises:
-            UserError: it belongs to another architecture, or cannot be read.
+            UserError: it belongs to another architecture, or none of those there are can be read.
         """
-        if self.latest is None:
-            return []
-        try:
-            self._checkpoint.restore(self.latest).assert_consumed()
-        except (AssertionError, ValueError) as error:
-            raise UserError(
-                f"{self.latest}: this checkpoint belongs to another architecture ({_first_line(error)}); "
-                "resume with the settings of its own run, or start a new one"
-            ) from error
-        except tf.errors.OpError as error:
-            raise UserError(f"{self.latest}: the checkpoint cannot be read ({_first_line(error)})") from error
-        return json.loads(self._pending.numpy())
+        found = saved_checkpoints(self._folder)
+        for path in found:
+            try:
+                self._checkpoint.restore(path).assert_consumed()
+                return json.loads(self._pending.numpy())
+            except DAMAGED as error:
+                log.warning("%s: this checkpoint is damaged and left out (%s)", path, _first_line(error))
+            except (AssertionError, ValueError) as error:
+                raise UserError(
+                    f"{path}: this checkpoint belongs to another architecture ({_first_line(error)}); "
+                    "resume with the settings of its own run, or start a new one"
+                ) from error
+        if found:
+            raise UserError(f"{self._folder}: none of the {len(found)} checkpoints can be read; start a new run")
+        return []
+
+    def remove_leftovers(self) -> None:
+        """What a process that was killed while it saved has left behind."""
+        for leftover in self._folder.glob("*_temp*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+
+
+def saved_checkpoints(folder: Path) -> list[str]:
+    """The checkpoints in a folder, paths without suffix, newest first: by their files, not by TensorFlow's note of them, which
+    may be lost or damaged."""
+    steps = [index.stem.removeprefix("step-") for index in Path(folder).glob("step-*.index")]
+    return [str(Path(folder) / f"step-{step}") for step in sorted((int(s) for s in steps if s.isdigit()), reverse=True)]
+
+
+def _forget_damaged_note(folder: Path) -> None:
+    try:
+        tf.train.get_checkpoint_state(str(folder))
+    except UnicodeDecodeError:
+        (folder / "checkpoint").unlink()
 
 
 def load_networks(system, source: Path) -> str:
@@ -76,7 +108,7 @@ def load_networks(system, source: Path) -> str:
         UserError: there is no checkpoint, or its networks have other weights.
     """
     folders = [source, *sorted(source.glob("*"), reverse=True)]  # the names of runs begin with their date
-    latest = next((found for run in folders if (found := tf.train.latest_checkpoint(str(run / "checkpoints")))), None)
+    latest = next((found for run in folders for found in saved_checkpoints(run / "checkpoints")), None)
     if latest is None:
         raise UserError(f"training.start_from: {source}: there is no checkpoint; name the folder of a run, or of an experiment")
     networks = tf.train.Checkpoint(**_named(system.models))

@@ -17,7 +17,7 @@ from analogy.data.batches import ReplicaContext
 from analogy.errors import UserError
 from analogy.export import export_saved_model
 from analogy.systems.base import System
-from analogy.training.checkpoint import Checkpoints, load_networks
+from analogy.training.checkpoint import Checkpoints, load_networks, saved_checkpoints
 from analogy.training.evaluate import evaluate, write_loss_plot, write_samples
 from analogy.training.progress import Progress
 from analogy.training.run_folder import RunFolder
@@ -43,7 +43,7 @@ def build_system(system_class: type[System], settings, strategy: tf.distribute.S
     with strategy.scope():
         system = system_class(settings)
         system.prepare_training()
-        resumes = checkpoints and tf.train.latest_checkpoint(str(checkpoints))
+        resumes = checkpoints and saved_checkpoints(checkpoints)
         if settings.training.start_from and not resumes:
             log.info("networks from %s", load_networks(system, Path(settings.training.start_from)))
     return system
@@ -78,6 +78,7 @@ class Trainer:
     def resume(self) -> None:
         self._pending = self.checkpoints.restore()
         if self.folder:
+            self.checkpoints.remove_leftovers()
             self.folder.drop_rows_after(int(self.step.numpy()))
 
     # ---------------------------------------------------------------- train

@@ -52,3 +52,61 @@ def test_networks_of_another_shape_are_refused(tmp_path):
             load_networks(build("analogy_masked", overrides, 0), tmp_path)
     with pytest.raises(UserError, match="there is no checkpoint"):
         load_networks(build("analogy_masked", MASKED, 0), tmp_path / "nowhere")
+
+
+class OneNetwork:
+    """The least that `Checkpoints` asks of a system."""
+
+    def __init__(self):
+        network = keras.Sequential([keras.layers.Input((4,)), keras.layers.Dense(8)])
+        optimizer = keras.optimizers.Adam()
+        optimizer.build(network.trainable_variables)
+        self.models, self.state, self.optimizers = {"network": network}, {}, {"network": optimizer}
+
+    def weights(self):
+        return [variable.numpy() for variable in self.models["network"].variables]
+
+
+@pytest.mark.parametrize("damage", ["cut", "bit", "zeros"])
+@pytest.mark.parametrize("file", ["step-4.index", "step-4.data-00000-of-00001", "checkpoint"])
+def test_a_damaged_checkpoint_is_noticed_and_the_one_before_is_used(tmp_path, caplog, file, damage):
+    system, step, weights = OneNetwork(), tf.Variable(0, dtype=tf.int64), {}
+    checkpoints = Checkpoints(tmp_path, system, step, 3)
+    for number in (2, 4):
+        step.assign(number)
+        for variable in system.models["network"].variables:
+            variable.assign(keras.random.normal(variable.shape))
+        weights[number] = system.weights()
+        checkpoints.save([[float(number)]])
+    restored, at = OneNetwork(), tf.Variable(0, dtype=tf.int64)
+    whole, random = (tmp_path / file).read_bytes(), np.random.default_rng(0)
+    for _ in range(4):
+        spoilt, place = bytearray(whole), int(random.integers(len(whole)))
+        if damage == "cut":
+            spoilt = spoilt[:place]
+        elif damage == "bit":
+            spoilt[place] ^= 1 << int(random.integers(8))
+        else:
+            spoilt[place : place + 16] = bytes(len(spoilt[place : place + 16]))
+        (tmp_path / file).write_bytes(spoilt)
+        caplog.clear()
+        pending = Checkpoints(tmp_path, restored, at, 3).restore()
+        number = int(at.numpy())
+        assert (number == 2) == ("damaged and left out" in caplog.text) and pending == [[float(number)]]
+        for got, expected in zip(restored.weights(), weights[number], strict=True):
+            np.testing.assert_array_equal(got, expected)
+
+
+def test_where_every_checkpoint_is_damaged_the_run_is_not_begun_anew_in_silence(tmp_path):
+    system, step = OneNetwork(), tf.Variable(2, dtype=tf.int64)
+    Checkpoints(tmp_path, system, step, 3).save([])
+    (tmp_path / "step-2.index").write_bytes(b"")
+    with pytest.raises(UserError, match="none of the 1 checkpoints can be read"):
+        Checkpoints(tmp_path, system, step, 3).restore()
+
+
+def test_what_a_killed_save_leaves_is_removed(tmp_path):
+    (tmp_path / "step-8_temp").mkdir()
+    (tmp_path / "step-8_temp" / "part-00000-of-00001.data-00000-of-00001").write_bytes(b"half")
+    Checkpoints(tmp_path, OneNetwork(), tf.Variable(0, dtype=tf.int64), 3).remove_leftovers()
+    assert not list(tmp_path.glob("*_temp*"))
