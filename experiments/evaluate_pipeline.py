@@ -34,7 +34,7 @@ class Judged:
             or None. horizon: the most future frames.
     """
 
-    pooled = False
+    pooled, published = False, {}
 
     def __init__(self, pipeline, source: Path, estimator, horizon: int):
         self.pipeline, self.source, self.estimator, self.horizon = pipeline, source, estimator, horizon
