@@ -72,7 +72,7 @@ METRICS = {
     "pck_20": Metric("PCK@0.2", 3, meaning="share of joints within 0.2 of the box's longer side; higher is better"),
     "pck_05": Metric("PCK@0.05", 3, meaning="share of joints within 0.05 of the box's longer side; higher is better"),
     "accuracy": Metric("Accuracy", 3, meaning="share whose action is recognised; higher is better"),
-    "mse": Metric("MSE", 5, higher_is_better=False, meaning="mean squared error, values in 0..1"),
+    "mse": Metric("MSE", 6, higher_is_better=False, meaning="mean squared error, values in 0..1"),
     "mae": Metric("MAE", 5, higher_is_better=False, meaning="mean absolute error, values in 0..1"),
     "mse_sum": Metric("MSE, summed", 2, higher_is_better=False, meaning="squared error summed over a frame, values in 0..1"),
     "mae_sum": Metric("MAE, summed", 2, higher_is_better=False, meaning="absolute error summed over a frame, values in 0..1"),
@@ -100,7 +100,7 @@ METRICS |= {
 }
 
 # What tables of many runs show, where a run has it.
-HEADLINES = ("psnr", "ssim", "pose_mse", "pck_10", "accuracy")
+HEADLINES = ("psnr", "ssim", "mse", "pose_mse", "pck_10", "accuracy")
 
 
 @dataclass(frozen=True)
