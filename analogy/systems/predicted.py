@@ -11,6 +11,7 @@ from analogy.errors import UserError
 from analogy.metrics.frames import METRICS, measure_frames
 from analogy.metrics.pose import measure_joints, measure_poses
 from analogy.visualise.panels import heatmap_picture
+from analogy.visualise.plots import sequence_grid
 from analogy.visualise.skeletons import GREEN, GREY, ORANGE, draw_skeleton, skeleton_frames
 from analogy.visualise.wording import METRICS as WORDING
 
@@ -50,6 +51,10 @@ class Predicted:
     def columns(self) -> list[tuple[str, np.ndarray]]:
         """The video's columns: (title, uint8 [frames, H, W, 1|3]); none where the clip is measured but not shown."""
         return []
+
+    def picture(self) -> np.ndarray | None:
+        """uint8 [H, W, 3], of what is no video; or None."""
+        return None
 
 
 @dataclass(frozen=True)
@@ -261,12 +266,16 @@ class PredictedActions(Predicted):
 @dataclass(frozen=True)
 class PredictedSequences(Predicted):
     """Some test sequences, measured together. seen: [N, k, C]; truth, prediction, and linear, the best linear map's: [N, T, C];
-    values in 0..1."""
+    values in 0..1. shown: draw the first ones."""
 
     seen: np.ndarray
     truth: np.ndarray
     prediction: np.ndarray
     linear: np.ndarray
+    shown: bool = False
+
+    def picture(self):
+        return sequence_grid(self.seen[..., 0], self.truth[..., 0], self.prediction[..., 0]) if self.shown else None
 
     def measure(self, metrics=METRICS):
         del metrics

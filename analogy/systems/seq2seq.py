@@ -14,9 +14,8 @@ from analogy.models.seq2seq import Seq2Seq
 from analogy.settings import ConvLstmSettings, LstmSettings
 from analogy.systems.base import System
 from analogy.systems.predicted import PredictedMovie, PredictedSequences
-from analogy.visualise.plots import sequence_picture
+from analogy.visualise.plots import sequence_grid
 
-SHOWN = 6  # sequences of a group
 SAMPLING_STREAM = 5  # of the random numbers of scheduled sampling
 
 
@@ -71,6 +70,7 @@ class Seq2SeqSystem(System):
 
     def predict_clips(self, clips: SequenceDataset) -> Iterator[PredictedSequences]:
         linear = _linear_map(clips.values[:, : self.context], clips.values[:, self.context :])
+        shown = {group.id for group in self.shown(clips.test)}
         for group in clips.test:
             seen, truth = group.values[:, : self.context], group.values[:, self.context :]
             yield PredictedSequences(
@@ -81,16 +81,13 @@ class Seq2SeqSystem(System):
                 truth=truth,
                 prediction=self.predict(seen),
                 linear=linear(seen),
+                shown=group.id in shown,
             )
 
     def panel_columns(self, clips: SequenceDataset, group: SequenceGroup):
         """The first sequences of a group: what was seen, what came, what was predicted."""
-        values = group.values[:SHOWN]
-        predicted = self.predict(values[:, : self.context])
-        return [
-            (f"{group.id}.{index}", sequence_picture(one[: self.context, 0], one[self.context :, 0], ours[:, 0]))
-            for index, (one, ours) in enumerate(zip(values, predicted, strict=True))
-        ]
+        seen, truth = group.values[:, : self.context], group.values[:, self.context :]
+        return [("sequences", sequence_grid(seen[..., 0], truth[..., 0], self.predict(seen)[..., 0]))]
 
     def protocol(self, clips: SequenceDataset) -> str:
         count = sum(len(group.values) for group in clips.test)

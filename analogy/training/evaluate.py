@@ -11,7 +11,7 @@ from analogy.metrics.horizon import HorizonMetrics
 from analogy.systems.base import System
 from analogy.systems.predicted import Predicted, picture
 from analogy.training.run_folder import RunFolder, write_json
-from analogy.visualise.panels import write_panels
+from analogy.visualise.panels import write_panels, write_picture
 from analogy.visualise.plots import plot_horizon, plot_losses
 from analogy.visualise.video import column_boxes, side_by_side, write_gif, write_mp4
 
@@ -70,7 +70,10 @@ def evaluate(
 
 
 def _write_clip(clip: Predicted, folder: Path, frames_per_second: int) -> dict:
-    """The clip's video. Returns its length, and the place of each column in it, by which pages cut them out."""
+    """The clip's video, or its picture. Returns the video's length, and the place of each column in it, by which pages cut them
+    out."""
+    if (drawn := clip.picture()) is not None:
+        write_picture(folder / f"{clip.clip}.png", drawn)
     columns = clip.columns()
     if not columns:
         return {}

@@ -9,12 +9,13 @@ from numbers import Real
 from pathlib import Path
 from typing import Any
 
-from analogy.visualise.plots import NORMAL_95, group_curves, metric_label
+from analogy.visualise.plots import NORMAL_95, group_curves, metric_label, spans_decades
 from analogy.visualise.runs import read_table, read_text
 
 MOST_POINTS = 1000  # of a line; longer ones are averaged in groups
 
-Chart = dict[str, Any]  # {"title", "x", "lines": [{"name", "points": [[x, y or None, half of the band or None]]}]}
+# {"title", "x", "log": a logarithmic axis, "lines": [{"name", "points": [[x, y or None, half of the band or None]]}]}
+Chart = dict[str, Any]
 
 
 def curves_of(run: Path) -> list[Chart]:
@@ -35,7 +36,12 @@ def _rows(text: str) -> Iterable[dict]:
 def _losses(rows: Iterable[Mapping]) -> Iterable[Chart]:
     for group, curves in group_curves(rows).items():
         lines = [{"name": name, "points": _thinned(sorted(points.items()))} for name, points in curves.items()]
-        yield {"title": group.replace("_", " "), "x": "step", "lines": lines}
+        yield _chart(group.replace("_", " "), "step", lines)
+
+
+def _chart(title: str, x: str, lines: list[dict]) -> Chart:
+    log = spans_decades(y for line in lines for _, y, _ in line["points"] if y is not None)
+    return {"title": title, "x": x, "log": log, "lines": lines}
 
 
 def _thinned(points: list[tuple[int, float]]) -> list[list]:
@@ -56,7 +62,7 @@ def _horizon(horizon: Mapping) -> Iterable[Chart]:
             if points := _points(distance, of.get(metric), spread):
                 lines.append({"name": method.replace("_", " "), "points": points})
         if lines:
-            yield {"title": metric_label(metric), "x": "frames ahead", "lines": lines}
+            yield _chart(metric_label(metric), "frames ahead", lines)
 
 
 def _points(distance: list, curve: Any, spread: Any) -> list[list]:

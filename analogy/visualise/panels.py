@@ -55,8 +55,13 @@ def write_panels(path: str | Path, columns: Sequence[tuple[str, np.ndarray]]) ->
     height = common_height([len(picture) for picture in pictures])
     pictures = [scale_to_height(picture, height) for picture in pictures]
     titles = title_row([title for title, _ in columns], [picture.shape[1] for picture in pictures])
+    write_picture(path, np.concatenate([titles, picture_row(pictures, height)]))
+
+
+def write_picture(path: str | Path, picture: np.ndarray) -> None:
+    """Write a PNG, whole or not at all. picture: uint8 [H, W, 3]."""
     with replacing(path) as temporary:
-        Image.fromarray(np.concatenate([titles, picture_row(pictures, height)])).save(temporary, "PNG")
+        Image.fromarray(picture).save(temporary, "PNG")
 
 
 def _one_picture(picture: np.ndarray) -> np.ndarray:

@@ -93,6 +93,8 @@ def plot_horizon(horizon: Mapping, metric: str, path: str | Path) -> None:
                 band = NORMAL_95 * np.array(spread, dtype=float)
                 ax.fill_between(distance, values - band, values + band, color=colour, alpha=0.15, linewidth=0)
         ax.xaxis.get_major_locator().set_params(integer=True)
+        if spans_decades(value for curve in curves.values() for value in curve if value is not None):
+            ax.set_yscale("log")
         ax.set(xlabel="distance from the reference frame (frames)", ylabel=metric_label(metric))
         ax.legend()
         bands = "; bands: 95 % of the mean over clips" if horizon.get("errors") else ""
@@ -100,20 +102,31 @@ def plot_horizon(horizon: Mapping, metric: str, path: str | Path) -> None:
         _save(figure, path)
 
 
-def sequence_picture(seen: np.ndarray, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    """uint8 [H, W, 3]: a sequence [k] as it was seen, and its future [T] as it came and as it was predicted; values in 0..1."""
+def sequence_grid(seen: np.ndarray, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """uint8 [H, W, 3]: the first six sequences [N, k], their futures [N, T] as they came and as predicted; values in 0..1."""
+    count = min(6, len(seen))
+    across = min(3, count)
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(2.6, 1.9), dpi=100, layout="constrained")
+        figure = Figure(figsize=(2.6 * across, 1.9 * ceil(count / across)), dpi=100, layout="constrained")
         canvas = FigureCanvasAgg(figure)
-        ax = figure.subplots()
-        future = np.arange(len(seen), len(seen) + len(truth))
-        ax.plot(np.arange(len(seen)), seen, color=COLOURS[5], label="seen")
-        ax.plot(future, truth, color=COLOURS[0], label="truth")
-        ax.plot(future, predicted, color=COLOURS[1], linestyle="--", label="prediction")
-        ax.set_ylim(-0.1, 1.35)
-        ax.legend(ncols=3, fontsize=6, loc="upper center", handlelength=1.2, columnspacing=0.8)
+        known = np.arange(seen.shape[1])
+        future = np.arange(seen.shape[1], seen.shape[1] + truth.shape[1])
+        for ax, *lines in zip(
+            figure.subplots(ceil(count / across), across, squeeze=False).flat, seen, truth, predicted, strict=False
+        ):
+            ax.plot(known, lines[0], color=COLOURS[5], label="seen")
+            ax.plot(future, lines[1], color=COLOURS[0], label="truth")
+            ax.plot(future, lines[2], color=COLOURS[1], linestyle="--", label="prediction")
+            ax.set_ylim(-0.1, 1.35)
+            ax.legend(ncols=3, fontsize=6, loc="upper center", handlelength=1.2, columnspacing=0.8)
         canvas.draw()
         return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def spans_decades(values: Iterable[float]) -> bool:
+    """Positive numbers so far apart that only a logarithmic axis shows them all."""
+    known = [value for value in values if isfinite(value)]
+    return bool(known) and min(known) > 0 and max(known) > 300 * min(known)
 
 
 def metric_label(metric: str) -> str:
@@ -148,6 +161,8 @@ def _draw_group(ax: Axes, group: str, curves: Mapping[str, Mapping[int, float]])
             ax.plot(steps, _smoothed(values), color=colour, linewidth=1.6, label=name)
     ax.set(title=group.replace("_", " "), xlabel="step")
     ax.xaxis.get_major_locator().set_params(nbins=5, integer=True)
+    if spans_decades(value for points in curves.values() for value in points.values()):
+        ax.set_yscale("log")
     if list(curves) != [group]:
         ax.legend()
 

@@ -13,7 +13,7 @@ import yaml
 BASELINE = "copy_reference"
 HEADINGS = {"experiment", "summary", "source"}  # settings that name a run and change nothing
 COMPARISONS = "comparisons"  # the folder beside those of the experiments
-CLIP_SUFFIXES = (".mp4", ".gif")  # the first that exists is shown
+CLIP_SUFFIXES = (".mp4", ".gif", ".png")  # the first that exists is shown
 FILES = [
     "log.txt",
     "metrics.csv",
