@@ -7,7 +7,7 @@ setup:  ## install the package with its development tools
 	$(PYTHON) -m pip install -e ".[dev]"
 
 test:  ## the tests that take minutes at most
-	$(PYTHON) -m pytest -m "not slow"
+	$(PYTHON) -m pytest -n 2 --dist loadfile -m "not slow"
 
 test-slow:  ## the long ones, among them the whole demo
 	$(PYTHON) -m pytest -m slow

@@ -48,17 +48,20 @@ def _handle(variable):
     return (variable.value if isinstance(variable, keras.Variable) else variable).handle
 
 
-def make_optimizer(settings, variables, *, loss_scaling: bool = False) -> keras.optimizers.Optimizer:
+def make_optimizer(settings, variables, *, steps: int = 0, loss_scaling: bool = False) -> keras.optimizers.Optimizer:
     """An optimiser with its slots already built (an unbuilt one cannot be restored, nor used under a strategy).
 
     Args:
         settings: an OptimizerSettings: name, learning_rate, beta_1, beta_2, epsilon, decay, decay_steps; and perhaps
-            average, the momentum of moving averages of the weights.
+            average, the momentum of moving averages of the weights; and schedule, exponential or cosine.
         variables: the trainable variables it will update.
+        steps: of the whole training, over which a cosine schedule falls to zero.
         loss_scaling: wrap in dynamic loss scaling, for float16.
     """
     rate = settings.learning_rate
-    if settings.decay < 1:
+    if getattr(settings, "schedule", "exponential") == "cosine":
+        rate = keras.optimizers.schedules.CosineDecay(rate, steps)
+    elif settings.decay < 1:
         rate = keras.optimizers.schedules.ExponentialDecay(rate, settings.decay_steps, settings.decay, staircase=True)
     average = getattr(settings, "average", 0.0)
     options = {"use_ema": True, "ema_momentum": average} if average else {}

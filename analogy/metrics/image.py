@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
-import tensorflow as tf
 
-SSIM_WINDOW = 11
+SSIM_WINDOW, SSIM_SIGMA = 11, 1.5
 
 
 def check_frames(truth: np.ndarray, prediction: np.ndarray) -> None:
@@ -57,12 +57,29 @@ def ssim(truth: np.ndarray, prediction: np.ndarray, mask: np.ndarray | None = No
     check_frames(truth, prediction)
     if min(truth.shape[1:3]) < SSIM_WINDOW:
         raise ValueError(f"SSIM needs frames of at least {SSIM_WINDOW} pixels a side, got {truth.shape[1:3]}")
-    # In chunks: a long clip would need a gigabyte of window sums.
-    chunks, edge = [slice(i, i + 32) for i in range(0, len(truth), 32)], SSIM_WINDOW // 2
-    if mask is None:
-        return np.concatenate([tf.image.ssim(truth[c], prediction[c], 255).numpy() for c in chunks]).astype(np.float64)
-    maps = [tf.image.ssim(truth[c], prediction[c], 255, return_index_map=True).numpy() for c in chunks]
-    return _mean(np.concatenate(maps).astype(np.float64)[..., None], mask[:, edge:-edge, edge:-edge])
+    maps = np.stack([_ssim_map(a, b) for a, b in zip(truth, prediction, strict=True)])
+    edge = SSIM_WINDOW // 2
+    return _mean(maps, None if mask is None else mask[:, edge:-edge, edge:-edge])
+
+
+def _ssim_map(truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
+    """uint8 [H, W, C] twice -> float64 [H - 10, W - 10, C]: equation 13 of Wang et al. 2004 wherever the window fits.
+
+    With OpenCV's separable filter: TensorFlow's own function convolves in two dimensions, ten times as slow on a CPU.
+    """
+    x, y = truth.astype(np.float64), prediction.astype(np.float64)
+    edge, kernel = SSIM_WINDOW // 2, cv2.getGaussianKernel(SSIM_WINDOW, SSIM_SIGMA)
+
+    def window(values):
+        filtered = cv2.sepFilter2D(values, -1, kernel, kernel)
+        return filtered.reshape(values.shape)[edge:-edge, edge:-edge]  # OpenCV drops a single channel
+
+    mean_x, mean_y = window(x), window(y)
+    means, covariance = mean_x * mean_y, window(x * y)
+    squares = mean_x**2 + mean_y**2
+    variances = window(x**2 + y**2) - squares
+    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    return (2 * means + c1) / (squares + c1) * (2 * (covariance - means) + c2) / (variances + c2)
 
 
 def _difference(truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:

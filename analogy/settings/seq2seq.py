@@ -70,13 +70,17 @@ class ConvLstmNetworkSettings(Seq2SeqNetworkSettings):
     patch: Literal[1, 2, 4, 8]
 
 
+class ScheduledOptimizerSettings(OptimizerSettings):
+    schedule: Literal["exponential", "cosine"]
+
+
 class RecurrentSettings(Settings):
     """scheduled_sampling: updates in which the true frames shown to the decoder give way to its own (Bengio et al. 2015)."""
 
     system: Literal["seq2seq", "convlstm"]
     data: SequenceDataSettings | MovieDataSettings
     network: Seq2SeqNetworkSettings
-    optimizer: OptimizerSettings
+    optimizer: ScheduledOptimizerSettings
     scheduled_sampling: Annotated[int, Field(ge=0)]
 
     @model_validator(mode="after")

@@ -53,7 +53,8 @@ class System:
     def prepare_training(self) -> None:
         """Fill in `optimizers`, with all slots built, and load pretrained weights. Apart from the constructor, so that counting
         weights costs no memory and no download. Here: of a system with one `network` and nothing to load."""
-        self.optimizers = {"network": make_optimizer(self.settings.optimizer, self.network.trainable_variables)}
+        chosen, steps = self.settings.optimizer, self.settings.training.steps
+        self.optimizers = {"network": make_optimizer(chosen, self.network.trainable_variables, steps=steps)}
 
     @property
     def published(self) -> dict[str, list[float]]:

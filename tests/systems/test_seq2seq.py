@@ -51,6 +51,15 @@ def test_eager_equals_graph_and_one_replica_equals_two(batch, wiring, two_replic
         np.testing.assert_allclose(a.numpy(), c.numpy(), atol=1e-5)
 
 
+def test_a_cosine_schedule_ends_at_zero(batch):
+    optimizer = build("optimizer.schedule=cosine", "training.steps=2").optimizers["network"]
+    rates = []
+    for step in (0, 1, 2):
+        optimizer.iterations.assign(step)
+        rates.append(float(optimizer.learning_rate))
+    assert rates == pytest.approx([1e-3, 5e-4, 0.0], abs=1e-9)
+
+
 def test_scheduled_sampling_shows_ever_less_of_the_truth(batch):
     wiring = ("network.wiring=standard", "scheduled_sampling=100")
     system = build(*wiring)
