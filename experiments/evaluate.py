@@ -111,8 +111,13 @@ def _open_run(run: str, settings_file: Path | None, data_dir: Path | None, clips
     stored = settings_file or (folder.parent if exported else folder) / "settings.yaml"
     settings = load_settings(stored, SETTINGS, **_options(stored, data_dir, clips))
     dataset = open_dataset(settings)
+    if clips and not hasattr(settings.data, "test_clips"):
+        _choose(dataset, _names(clips))
     system = build_system(SYSTEMS[settings.system], settings, make_strategy("cpu"), None)
-    shape = {"resolution": list(settings.data.image_size)} if hasattr(settings.data, "image_size") else {}
+    size = getattr(settings.data, "image_size", None)
+    known = {"resolution": [size] * 2 if isinstance(size, int) else size and list(size)}
+    known |= {name: getattr(settings.data, name, None) for name in ("context", "horizon")}
+    shape = {name: value for name, value in known.items() if value is not None}
     facts = {
         "of": settings.experiment, "run": str(folder), "system": settings.system, "dataset": settings.data.dataset,
         "scale": settings.scale, "seed": settings.seed, "range": "uint8 0..255", "split": "test", **shape,
@@ -125,7 +130,7 @@ def _open_run(run: str, settings_file: Path | None, data_dir: Path | None, clips
     else:
         facts["steps"] = _restore(system, folder)
         if facts["steps"] < settings.training.steps:
-            measures.notes.append(f"the run is unfinished: step {facts['steps']} of {settings.training.steps}")
+            measures.notes.append(f"measured as it was at step {facts['steps']} of {settings.training.steps}")
             print(measures.notes[-1])
     return system, dataset, facts, settings.evaluation.frames_per_second
 
@@ -144,10 +149,22 @@ def _options(stored: Path, data_dir: Path | None, clips: str | None) -> dict:
         overrides.append(f"data.folder={data_dir.resolve()}")
         if content["data"].get("dataset") == "synthetic_actors":  # the folder holds the real one, in the same layout
             overrides.append("data.dataset=penn_action")
-    if clips:
-        names = [name.strip() for name in clips.split(",") if name.strip()]
+    if clips and "test_clips" in content["data"]:
+        names = _names(clips)
         overrides += [f"data.test_clips=[{','.join(names)}]", f"evaluation.clips_per_action={max(1, len(names))}"]
     return {"scale": content["scale"], "overrides": overrides}
+
+
+def _names(clips: str) -> list[str]:
+    return [name.strip() for name in clips.split(",") if name.strip()]
+
+
+def _choose(dataset, names: list[str]) -> None:
+    """Only these test clips. Raises UserError."""
+    known = {clip.id: clip for clip in dataset.test}
+    if missing := [name for name in names if name not in known]:
+        raise UserError(f"--clips {missing[0]}: there is no such test clip; there are {', '.join(list(known)[:5])}, ...")
+    dataset.test = [known[name] for name in names]
 
 
 def _restore(system, run: Path) -> int:
@@ -255,7 +272,7 @@ def _open_videos(predictions: list[Path], truth: Path | None, context: int, clip
     if truth is None:
         raise UserError("--predictions needs --truth, the folder of true videos")
     real, samples = _named(truth), [_named(folder) for folder in predictions]
-    wanted = [name.strip() for name in clips.split(",")] if clips else list(samples[0])
+    wanted = _names(clips) if clips else list(samples[0])
     for folder, found in zip((truth, *predictions), (real, *samples), strict=True):
         if missing := [name for name in wanted if name not in found]:
             raise UserError(f"{folder}: there is no {missing[0]} in it ({len(missing)} of {len(wanted)} videos are missing)")

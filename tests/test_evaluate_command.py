@@ -3,6 +3,8 @@
 import csv
 import json
 import sys
+from contextlib import nullcontext
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ import tensorflow as tf
 
 from analogy.data.video import write_pictures
 from analogy.export import export_saved_model
+from analogy.metrics.perceptual import FeatureDistance, Lpips
 from analogy.settings import SETTINGS, load_settings, write_settings
 from analogy.systems import SYSTEMS
 from analogy.systems.predicted import best_and_mean
@@ -126,6 +129,68 @@ def test_lpips_says_what_it_needs(invoke, videos, monkeypatch):
     options = ("--predictions", videos / "one", "--truth", videos / "true", "--metrics", "lpips")
     done = invoke("evaluate", *options, "--results-dir", videos / "results")
     assert done.exit_code == 2 and "LPIPS needs PyTorch" in done.stderr
+
+
+def test_lpips_asks_its_library_for_three_channels_in_minus_one_to_one(monkeypatch):
+    asked = []
+
+    class Network:
+        def __init__(self, net, verbose):
+            assert net == "alex"
+
+        def __call__(self, a, b):
+            asked.append((a, b))
+            return np.abs(a - b).mean((1, 2, 3))
+
+    monkeypatch.setitem(sys.modules, "lpips", SimpleNamespace(LPIPS=Network))
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(no_grad=nullcontext, from_numpy=np.asarray))
+    truth = np.zeros((20, 8, 8, 1), np.uint8)
+    prediction = np.full((20, 8, 8, 1), 255, np.uint8)
+    np.testing.assert_allclose(Lpips()(truth, prediction), 2.0)
+    assert [a.shape for a, _ in asked] == [(16, 3, 8, 8), (4, 3, 8, 8)] and {a.min() for a, _ in asked} == {-1.0}
+    assert {b.max() for _, b in asked} == {1.0} and asked[0][0].dtype == np.float32
+
+
+def test_a_feature_distance_by_hand():
+    def features(images):  # two channels: the picture's first, and 1
+        return tf.concat([images[..., :1], tf.ones_like(images[..., :1])], -1)
+
+    black, white = np.zeros((1, 2, 2, 3), np.uint8), np.full((1, 2, 2, 3), 255, np.uint8)
+    # (-1, 1) and (1, 1) are at right angles: unit vectors sqrt(2) apart.
+    np.testing.assert_allclose(FeatureDistance(features)(black, white), 2.0, rtol=1e-6)
+    np.testing.assert_allclose(FeatureDistance(features)(white, white), 0.0)
+
+
+@pytest.fixture(scope="module")
+def sequence_runs(tmp_path_factory):
+    """A run of sequences and one of movies, hardly trained."""
+    results = tmp_path_factory.mktemp("sequence_runs")
+    small = ("data.context=2", "data.horizon=3", "network.units=4", "training.steps=1")
+    for name, counts in (
+        ("seq2seq_noise_l1", ("data.train_count=40", "data.test_count=6", "data.groups_of=3")),
+        ("convlstm_plus_mmnist", ("data.test_count=3",)),
+    ):
+        settings = load_settings(CONFIGS / f"{name}.yaml", SETTINGS, scale="demo", overrides=[*small, *counts])
+        system = SYSTEMS[settings.system](settings)
+        system.prepare_training()
+        folder = results / name / "2026-11-21_120000"
+        Checkpoints(folder / "checkpoints", system, tf.Variable(1, dtype=tf.int64), 1).save([])
+        export_saved_model(system, folder / "saved_model")
+        write_settings(settings, folder / "settings.yaml")
+        (folder / "summary.json").write_text(json.dumps({"status": "finished", "experiment": name}))
+    return results
+
+
+@pytest.mark.parametrize(("name", "clip"), [("seq2seq_noise_l1", "001"), ("convlstm_plus_mmnist", "00002")])
+def test_sequences_and_movies_are_measured_again(invoke, sequence_runs, tmp_path, name, clip):
+    run = sequence_runs / name / "2026-11-21_120000"
+    _, whole = evaluate(invoke, tmp_path / "whole", "--run", run)
+    _, one = evaluate(invoke, tmp_path / "one", "--run", run / "saved_model", "--clips", clip)
+    assert whole["context"] == 2 and whole["horizon"] == 3 and len(one["clips"]) == 1 < len(whole["clips"])
+    (row,) = (row for row in whole["clips"] if row["clip"] == clip)
+    assert one["clips"][0]["mse"] == pytest.approx(row["mse"], rel=1e-4)
+    done = invoke("evaluate", "--run", run, "--clips", "nobody", "--results-dir", tmp_path)
+    assert done.exit_code == 2 and "--clips nobody: there is no such test clip" in done.stderr
 
 
 def test_fvd_is_printed_with_what_judges_it(invoke, videos, monkeypatch):

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 import numpy as np
+from scipy.stats import t as student_t
 
 
 class HorizonMetrics:
@@ -64,10 +65,10 @@ class HorizonMetrics:
         return {name: float(np.mean(means)) for name, means in self._clips[method].items()}
 
     def curves(self) -> dict:
-        """{"distance": [..], "frames": [..], "methods": {method: {metric: [mean at each distance]}}, "errors": {.. the standard
-        errors of these means ..}}; None is a gap.
+        """{"distance": [..], "frames": [..], "methods": {method: {metric: [mean at each distance]}}, "bands": {.. halves of
+        their 95 % confidence intervals ..}}; None is a gap.
 
-        The standard error is over clips, not frames or windows: those of one clip resemble each other.
+        By the spread over clips, not frames or windows: those of one clip resemble each other. Student's t: clips are few.
         """
         distance = sorted(self._frames)
         methods = {
@@ -77,21 +78,23 @@ class HorizonMetrics:
             }
             for method, metrics in self._sums.items()
         }
-        errors = {
+        bands = {
             method: {
-                name: [_standard_error(self._sums[method][name].get(d), spread.get(d)) for d in distance]
+                name: [_half_band(self._sums[method][name].get(d), spread.get(d)) for d in distance]
                 for name, spread in metrics.items()
             }
             for method, metrics in self._spread.items()
         }
-        return {"distance": distance, "frames": [self._frames[d] for d in distance], "methods": methods, "errors": errors}
+        return {"distance": distance, "frames": [self._frames[d] for d in distance], "methods": methods, "bands": bands}
 
 
-def _standard_error(sums: np.ndarray | None, spread: np.ndarray | None) -> float | None:
-    """Of a mean over values that come in clips (the ratio estimator's); None for fewer than two clips."""
+def _half_band(sums: np.ndarray | None, spread: np.ndarray | None) -> float | None:
+    """1 - 0.05 / 2 quantile times the standard error of a mean over values that come in clips (the ratio estimator's); None for
+    fewer than two clips."""
     if sums is None or spread is None or spread[0] < 2:
         return None
     clips, squares, products, counts = spread
     mean = sums[0] / sums[1]
     residual = max(squares - 2.0 * mean * products + mean**2 * counts, 0.0)
-    return float(np.sqrt(residual * clips / (clips - 1)) / sums[1])
+    error = np.sqrt(residual * clips / (clips - 1)) / sums[1]
+    return float(student_t.ppf(0.975, clips - 1) * error)

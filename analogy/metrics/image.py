@@ -57,9 +57,10 @@ def ssim(truth: np.ndarray, prediction: np.ndarray, mask: np.ndarray | None = No
     check_frames(truth, prediction)
     if min(truth.shape[1:3]) < SSIM_WINDOW:
         raise ValueError(f"SSIM needs frames of at least {SSIM_WINDOW} pixels a side, got {truth.shape[1:3]}")
-    maps = np.stack([_ssim_map(a, b) for a, b in zip(truth, prediction, strict=True)])
     edge = SSIM_WINDOW // 2
-    return _mean(maps, None if mask is None else mask[:, edge:-edge, edge:-edge])
+    inner = [None] * len(truth) if mask is None else mask[:, None, edge:-edge, edge:-edge]
+    # Frame by frame: the maps of a long clip would fill gigabytes.
+    return np.array([_mean(_ssim_map(a, b)[None], m)[0] for a, b, m in zip(truth, prediction, inner, strict=True)])
 
 
 def _ssim_map(truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:

@@ -41,13 +41,12 @@ class Seq2Seq(keras.Model):
         super().__init__(name=name)
         self.units, self.kernel_size, self.wiring, self.predicts, self.patch = units, kernel_size, wiring, predicts, patch
         self.width = channels * patch**2  # channels of a frame as the cells see it
-        make = [LstmCell(units, kernel_size, forget_bias, name=f"encoder{index}") for index in range(depth + 1)]
-        self.encoder = make
-        self.decoder = (
-            make
-            if shared
-            else [LstmCell(units, kernel_size, forget_bias, name=f"decoder{index}") for index in range(depth + 1)]
-        )
+
+        def cells(side: str) -> list[LstmCell]:
+            return [LstmCell(units, kernel_size, forget_bias, name=f"{side}{index}") for index in range(depth + 1)]
+
+        self.encoder = cells("encoder")
+        self.decoder = self.encoder if shared else cells("decoder")
         initial = torch_uniform(units * max(1, kernel_size) ** 2)
         starts = {"kernel_initializer": initial, "bias_initializer": initial}
         # A 1 x 3 x 3 convolution over time and space is a 3 x 3 convolution of every frame.

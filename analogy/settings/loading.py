@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import reprlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -183,7 +184,9 @@ def _explain(fault: dict, schema: type[BaseModel], where: str) -> str:
         mean = ".".join([*parents, near[0]]) if near else ""
         return f"{where}: unknown setting {key}" + (f"; the nearest valid one is {mean}" if mean else "")
     message = fault["msg"].removeprefix("Value error, ")
-    return f"{where}: {key}: {message} (got {fault['input']!r})" if key else f"{where}: {message}"
+    if fault["type"] == "missing":
+        return f"{where}: {key} is missing"
+    return f"{where}: {key}: {message} (got {reprlib.repr(fault['input'])})" if key else f"{where}: {message}"
 
 
 def _keys(schema: type[BaseModel], parents: Sequence[str]) -> list[str]:

@@ -155,7 +155,7 @@ class Settings(Section):
     source: str
     system: str
     scale: Literal["paper", "demo"]
-    published: dict[str, list[float]]
+    published: dict[str, list[float]] = {}
     seed: Annotated[int, Field(ge=0, lt=2**31)]
     data: DatasetSettings
     training: TrainingSettings

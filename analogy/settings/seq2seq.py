@@ -71,7 +71,13 @@ class ConvLstmNetworkSettings(Seq2SeqNetworkSettings):
 
 
 class ScheduledOptimizerSettings(OptimizerSettings):
-    schedule: Literal["exponential", "cosine"]
+    schedule: Literal["exponential", "cosine"] = "exponential"
+
+    @model_validator(mode="after")
+    def _one_schedule(self) -> ScheduledOptimizerSettings:
+        if self.schedule == "cosine" and self.decay < 1:
+            raise ValueError("schedule: cosine falls to zero by itself; leave decay at 1.0")
+        return self
 
 
 class RecurrentSettings(Settings):

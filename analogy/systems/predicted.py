@@ -114,8 +114,12 @@ class PredictedMovie(PredictedClip):
 
     def measure(self, metrics=METRICS):
         measured = super().measure(metrics)
+        size = self.truth[0].size
         for name, frames in {**self.videos()[1], "prediction": 255.0 * self.values.astype(np.float64)}.items():
-            measured[name]["mse"] = np.square((frames - self.truth.astype(np.float64)) / 255.0).mean((1, 2, 3))
+            error = (frames - self.truth.astype(np.float64)) / 255.0
+            mse, mae = np.square(error).mean((1, 2, 3)), np.abs(error).mean((1, 2, 3))
+            unrounded = {"mse": mse, "mae": mae, "mse_sum": mse * size, "mae_sum": mae * size}
+            measured[name] |= {name: value for name, value in unrounded.items() if name == "mse" or name in metrics}
         return measured
 
     def columns(self):
@@ -281,8 +285,8 @@ class PredictedSequences(Predicted):
         del metrics
         methods = {
             "prediction": self.prediction,
+            "linear_map": self.linear,  # the strongest first: it is the one to beat
             "last_value": np.broadcast_to(self.seen[:, -1:], self.truth.shape),
-            "linear_map": self.linear,
             "half": np.full_like(self.truth, 0.5),
         }
         truth = self.truth.astype(np.float64)

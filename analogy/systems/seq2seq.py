@@ -95,9 +95,12 @@ class Seq2SeqSystem(System):
         return (
             f"{clips.name}{notes}: {len(clips.values)} training and {count} test sequences of {self.context} seen and "
             f"{self.horizon} predicted values in 0..1; mean squared error over all of them (the published figures are of 200: "
-            f"clip 000 is the first {len(clips.test[0].values)}); baselines: the last value, the best linear map of the seen "
-            f"values, fitted to the training sequences, and 0.5; seed {self.settings.seed}"
+            f"clip 000 is the first {len(clips.test[0].values)}); baselines: the best linear map of the seen values, fitted to "
+            f"the training sequences, the last value, and 0.5; seed {self.settings.seed}{self._on_published()}"
         )
+
+    def _on_published(self) -> str:
+        return "; the curve `published` is the report's own, of its data and of 200 test windows" if self.published else ""
 
     # ---------------------------------------------------------------- export
 
@@ -167,7 +170,7 @@ class ConvLstmSystem(Seq2SeqSystem):
             f"{clips.name}{notes}: {len(clips.test)} test windows of {self.context} seen and {self.horizon} predicted frames, "
             f"{self.frame[0]} x {self.frame[1]}; mean squared error of the unrounded prediction, values in 0..1; PSNR and SSIM "
             f"(11 x 11 Gaussian) of uint8 frames; averaged over frames, then over windows; baseline: the last seen frame "
-            f"copied; seed {self.settings.seed}"
+            f"copied; seed {self.settings.seed}{self._on_published()}"
         )
 
 

@@ -36,7 +36,8 @@ class Checkpoints:
             f"optimizer_{name}": optimizer for name, optimizer in system.optimizers.items()
         }
         self._checkpoint = tf.train.Checkpoint(step=step, pending=self._pending, **objects)
-        _forget_damaged_note(folder)
+        if folder:
+            _forget_damaged_note(folder)
         self._manager = tf.train.CheckpointManager(self._checkpoint, str(folder), max_to_keep=keep, checkpoint_name="step")
 
     @property
@@ -85,9 +86,11 @@ class Checkpoints:
             shutil.rmtree(leftover, ignore_errors=True)
 
 
-def saved_checkpoints(folder: Path) -> list[str]:
+def saved_checkpoints(folder: Path | None) -> list[str]:
     """The checkpoints in a folder, paths without suffix, newest first: by their files, not by TensorFlow's note of them, which
     may be lost or damaged."""
+    if folder is None:  # a new run's other workers do not know where it lies
+        return []
     steps = [index.stem.removeprefix("step-") for index in Path(folder).glob("step-*.index")]
     return [str(Path(folder) / f"step-{step}") for step in sorted((int(s) for s in steps if s.isdigit()), reverse=True)]
 
@@ -96,7 +99,7 @@ def _forget_damaged_note(folder: Path) -> None:
     try:
         tf.train.get_checkpoint_state(str(folder))
     except UnicodeDecodeError:
-        (folder / "checkpoint").unlink()
+        (folder / "checkpoint").unlink(missing_ok=True)  # another worker may have been faster
 
 
 def load_networks(system, source: Path) -> str:
@@ -108,15 +111,18 @@ def load_networks(system, source: Path) -> str:
         UserError: there is no checkpoint, or its networks have other weights.
     """
     folders = [source, *sorted(source.glob("*"), reverse=True)]  # the names of runs begin with their date
-    latest = next((found for run in folders for found in saved_checkpoints(run / "checkpoints")), None)
-    if latest is None:
-        raise UserError(f"training.start_from: {source}: there is no checkpoint; name the folder of a run, or of an experiment")
+    found = next((saved for run in folders if (saved := saved_checkpoints(run / "checkpoints"))), [])
     networks = tf.train.Checkpoint(**_named(system.models))
-    try:
-        networks.restore(latest).expect_partial().assert_existing_objects_matched()
-    except (AssertionError, ValueError, tf.errors.OpError) as error:
-        raise UserError(f"training.start_from: {latest}: its networks do not fit ({_first_line(error)})") from error
-    return latest
+    for path in found:
+        try:
+            networks.restore(path).expect_partial().assert_existing_objects_matched()
+            return path
+        except DAMAGED as error:
+            log.warning("%s: this checkpoint is damaged and left out (%s)", path, _first_line(error))
+        except (AssertionError, ValueError) as error:
+            raise UserError(f"training.start_from: {path}: its networks do not fit ({_first_line(error)})") from error
+    what = "no checkpoint that can be read" if found else "no checkpoint"
+    raise UserError(f"training.start_from: {source}: there is {what}; name the folder of a run, or of an experiment")
 
 
 def _named(models: dict) -> dict[str, tf.Module]:

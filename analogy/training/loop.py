@@ -27,6 +27,8 @@ from analogy.visualise.pages import write_results_page, write_run_page
 
 log = logging.getLogger("analogy")
 
+# What a step raises where another worker has died.
+LOST = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError, tf.errors.DeadlineExceededError)
 # A call of the device takes about this long at most, so that signals, the progress bar and pictures need not wait.
 SECONDS_PER_CALL = 5.0
 
@@ -133,11 +135,20 @@ class Trainer:
     def _run_steps(self, iterator, count: int, stop: bool):
         """`count` steps -> (losses [count, names], how many replicas ask to stop).
 
-        Nothing is fetched from the device between the steps, so that a GPU is kept busy.
+        Nothing is fetched from the device between the steps, so that a GPU is kept busy. Raises UserError where another worker
+        is gone.
         """
-        rows = [self._one_step(next(iterator)) for _ in range(count)]
-        asked = self._ask(float(stop)) if self._multi_worker() else float(stop)
-        return np.stack([row.numpy() for row in rows]), float(asked)
+        try:
+            rows = [self._one_step(next(iterator)) for _ in range(count)]
+            asked = self._ask(float(stop)) if self._multi_worker() else float(stop)
+            return np.stack([row.numpy() for row in rows]), float(asked)
+        except LOST as error:
+            if not self._multi_worker():
+                raise
+            saved = self.checkpoints.latest or "none yet"
+            raise UserError(
+                f"another worker is gone ({type(error).__name__}); newest checkpoint: {saved}. Start all again, with --resume"
+            ) from error
 
     def _ask_all(self, stop):
         return self.strategy.reduce(tf.distribute.ReduceOp.SUM, self.strategy.run(lambda: tf.cast(stop, tf.float32)), axis=None)

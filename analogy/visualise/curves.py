@@ -9,7 +9,7 @@ from numbers import Real
 from pathlib import Path
 from typing import Any
 
-from analogy.visualise.plots import NORMAL_95, group_curves, metric_label, spans_decades
+from analogy.visualise.plots import group_curves, metric_label, spans_decades
 from analogy.visualise.runs import read_table, read_text
 
 MOST_POINTS = 1000  # of a line; longer ones are averaged in groups
@@ -51,14 +51,14 @@ def _thinned(points: list[tuple[int, float]]) -> list[list]:
 
 
 def _horizon(horizon: Mapping) -> Iterable[Chart]:
-    distance, methods, errors = (horizon.get(key) for key in ("distance", "methods", "errors"))
+    distance, methods, bands = (horizon.get(key) for key in ("distance", "methods", "bands"))
     if not isinstance(distance, list) or len(distance) < 2 or not isinstance(methods, dict):
         return
     measured = {name: of for name, of in methods.items() if isinstance(of, dict)}
     for metric in dict.fromkeys(name for of in measured.values() for name in of):
         lines = []
         for method, of in measured.items():
-            spread = errors.get(method, {}).get(metric) if isinstance(errors, dict) else None
+            spread = bands.get(method, {}).get(metric) if isinstance(bands, dict) else None
             if points := _points(distance, of.get(metric), spread):
                 lines.append({"name": method.replace("_", " "), "points": points})
         if lines:
@@ -70,7 +70,7 @@ def _points(distance: list, curve: Any, spread: Any) -> list[list]:
     if not isinstance(curve, list) or len(curve) != len(distance):
         return []
     fits = isinstance(spread, list) and len(spread) == len(distance)
-    bands = [None if (error := _number(s)) is None else NORMAL_95 * error for s in (spread if fits else [None] * len(distance))]
+    bands = [_number(half) for half in (spread if fits else [None] * len(distance))]
     return [[x, _number(y), band] for x, y, band in zip(distance, curve, bands, strict=True) if _number(x) is not None]
 
 

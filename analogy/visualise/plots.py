@@ -35,7 +35,6 @@ STYLE = {
     "legend.fontsize": 8,
 }
 NOT_CURVES = {"step", "seconds"}
-NORMAL_95 = 1.96  # standard errors on either side of a mean
 FEW_POINTS = 10  # below this every point is marked and nothing is smoothed
 
 
@@ -68,7 +67,7 @@ def plot_horizon(horizon: Mapping, metric: str, path: str | Path) -> None:
 
     Args:
         horizon: test/horizon.json: {"distance": [n], "frames": [n], "methods": {name: {metric: [n]}}}; null is a gap. Where it
-            has "errors", standard errors in the same form, bands of 95 % are drawn.
+            has "bands", halves of confidence intervals in the same form, they are drawn.
         metric: the key to draw; a method without it is left out.
         path: the `.png` file.
 
@@ -89,15 +88,15 @@ def plot_horizon(horizon: Mapping, metric: str, path: str | Path) -> None:
             line = "-" if name == "prediction" else "--"
             values = np.array(curve, dtype=float)
             ax.plot(distance, values, line, color=colour, marker="o", markersize=3, label=name.replace("_", " "))
-            if spread := horizon.get("errors", {}).get(name, {}).get(metric):
-                band = NORMAL_95 * np.array(spread, dtype=float)
+            if spread := horizon.get("bands", {}).get(name, {}).get(metric):
+                band = np.array(spread, dtype=float)
                 ax.fill_between(distance, values - band, values + band, color=colour, alpha=0.15, linewidth=0)
         ax.xaxis.get_major_locator().set_params(integer=True)
         if spans_decades(value for curve in curves.values() for value in curve if value is not None):
             ax.set_yscale("log")
         ax.set(xlabel="distance from the reference frame (frames)", ylabel=metric_label(metric))
         ax.legend()
-        bands = "; bands: 95 % of the mean over clips" if horizon.get("errors") else ""
+        bands = "; bands: 95 % of the mean over clips" if horizon.get("bands") else ""
         figure.supxlabel(_frames_caption(horizon.get("frames", [])) + bands, fontsize=8, color="#5b6470", x=0.01, ha="left")
         _save(figure, path)
 

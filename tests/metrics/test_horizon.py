@@ -51,11 +51,14 @@ def test_undefined_frames_are_left_out_and_a_clip_without_regions_lacks_their_me
     assert curves["pose_following"] == [pytest.approx(error), None] and "ghosting" not in curves
 
 
-def test_errors_are_over_clips():
+def test_bands_are_over_clips():
     metrics = HorizonMetrics(pooled=True)
     for value in (2.0, 6.0, 7.0):
         metrics.add(np.array([1, 2]), {"ours": {"pose_mse": np.array([[value, value]])}})
-    assert metrics.curves()["errors"]["ours"]["pose_mse"][0] == pytest.approx(np.std([2, 6, 7], ddof=1) / np.sqrt(3))
+    error = np.std([2, 6, 7], ddof=1) / np.sqrt(3)
+    assert metrics.curves()["bands"]["ours"]["pose_mse"][0] == pytest.approx(
+        4.302653 * error
+    )  # Student's t, two degrees of freedom
 
 
 def test_a_clip_of_many_windows_weighs_more_in_the_error_too():
@@ -66,4 +69,4 @@ def test_a_clip_of_many_windows_weighs_more_in_the_error_too():
     mean = 11 / 3  # of 1, 3 and 7
     expected = np.sqrt(2 * ((4 - 2 * mean) ** 2 + (7 - mean) ** 2)) / 3
     assert curves["methods"]["ours"]["pose_mse"][0] == pytest.approx(mean)
-    assert curves["errors"]["ours"]["pose_mse"] == [pytest.approx(expected), None]
+    assert curves["bands"]["ours"]["pose_mse"] == [pytest.approx(12.706205 * expected), None]

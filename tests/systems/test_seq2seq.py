@@ -8,6 +8,7 @@ import tensorflow as tf
 from analogy.data.batches import ReplicaContext
 from analogy.errors import UserError
 from analogy.export import export_saved_model
+from analogy.metrics.image import mse, mse_sum
 from analogy.settings import SETTINGS, list_experiments, load_settings
 from analogy.systems import SYSTEMS
 from data_prep.opening import open_dataset
@@ -16,7 +17,8 @@ from tests.systems.conftest import build_system
 
 SMALL = ("network.units=8", "training.batch_size=4", "data.train_count=40", "data.test_count=12", "data.groups_of=5")
 SGD = ("optimizer.name=sgd", "optimizer.learning_rate=0.01")
-WIRINGS = [(), ("network.wiring=standard", "network.predicts=change")]
+OURS = ("network.wiring=standard", "network.predicts=change", "network.shared=true", "network.forget_bias=1.0")
+WIRINGS = [(), (*OURS, "scheduled_sampling=10")]
 
 
 def build(*overrides, name="seq2seq_sins_l1"):
@@ -33,7 +35,7 @@ def test_every_weight_learns(batch, wiring):
     system, recorded = build(*wiring), []
     system.optimizers["network"].apply = lambda gradients, variables: recorded.extend(gradients)
     assert np.isfinite(system.train_step(batch)["network/loss"])
-    assert len(recorded) == len(system.network.trainable_variables) == 4 * 2 + 2
+    assert len(recorded) == len(system.network.trainable_variables) == (2 if wiring else 4) * 2 + 2
     assert all(np.linalg.norm(gradient) > 0 for gradient in recorded)
 
 
@@ -87,7 +89,7 @@ def test_sines_can_be_learned_measured_and_exported(tmp_path):
     groups = list(system.predict_clips(clips))
     assert [len(group.truth) for group in groups] == [5, 5, 2]
     measured = groups[0].measure()
-    assert list(measured) == ["prediction", "last_value", "linear_map", "half"] and measured["half"]["mse"].shape == (5, 5)
+    assert list(measured) == ["prediction", "linear_map", "last_value", "half"] and measured["half"]["mse"].shape == (5, 5)
     assert measured["prediction"]["mse"].mean() < 0.5 * measured["last_value"]["mse"].mean()
     panels = list(system.sample_panels(clips))
     assert [one.split for one in panels] == ["train"] * 3 + ["test"] * 3 and groups[0].picture().shape[-1] == 3
@@ -125,10 +127,11 @@ def movies():
     return open_dataset(build_system("convlstm_mmnist_l1", *MOVIES).settings)
 
 
-def test_videos_every_weight_learns_and_one_replica_equals_two(movies, two_replicas):
-    one = build_system("convlstm_mmnist_l1", *MOVIES, *SGD)
+@pytest.mark.parametrize("wiring", [(), (*OURS, "network.patch=4")])
+def test_videos_every_weight_learns_and_one_replica_equals_two(movies, two_replicas, wiring):
+    one = build_system("convlstm_mmnist_l1", *MOVIES, *SGD, *wiring)
     with two_replicas.scope():
-        two = build_system("convlstm_mmnist_l1", *MOVIES, *SGD)
+        two = build_system("convlstm_mmnist_l1", *MOVIES, *SGD, *wiring)
     batch = next(iter(movies.batches(ReplicaContext(batch_size=4))))
     before = [v.numpy().copy() for v in one.network.trainable_variables]
 
@@ -145,11 +148,13 @@ def test_videos_every_weight_learns_and_one_replica_equals_two(movies, two_repli
         assert np.any(was != a.numpy()), a.path
 
 
-def test_videos_are_measured_unrounded_shown_and_exported(movies, tmp_path):
-    system = build_system("convlstm_mmnist_l1", *MOVIES)
+@pytest.mark.parametrize("wiring", [(), (*OURS, "network.patch=4")])
+def test_videos_are_measured_unrounded_shown_and_exported(movies, tmp_path, wiring):
+    system = build_system("convlstm_mmnist_l1", *MOVIES, *wiring)
     predicted = list(system.predict_clips(movies))
-    measured = predicted[0].measure()
+    measured = predicted[0].measure({"mse": mse, "mse_sum": mse_sum})
     assert list(measured) == ["prediction", "copy_last_frame"] and len(predicted) == 3
+    np.testing.assert_allclose(measured["prediction"]["mse_sum"], 4096 * measured["prediction"]["mse"], rtol=1e-9)
     truth = movies.test[0].frames[2:] / 255.0
     np.testing.assert_allclose(measured["prediction"]["mse"], np.square(predicted[0].values - truth).mean((1, 2, 3)), rtol=1e-4)
     last = np.square(movies.test[0].frames[1:2] / 255.0 - truth).mean((1, 2, 3))
@@ -175,6 +180,17 @@ def test_published_settings_of_videos(data, layers):
     with keras.StatelessScope(initialize_variables=False):
         weights = SYSTEMS["convlstm"](settings).parameters()["network"]
     assert weights == 1_036_097 + (layers - 1) * 590_336 + (5_762 if data == "bair" else 0)
+
+
+def test_ours_have_no_more_weights_than_the_published():
+    def weights(name):
+        settings = load_settings(CONFIGS / f"{name}.yaml", SETTINGS, scale="paper")
+        with keras.StatelessScope(initialize_variables=False):
+            return SYSTEMS[settings.system](settings).parameters()["network"]
+
+    assert weights("seq2seq_plus_sins") < weights("seq2seq_sins_l1")
+    for data in ("mmnist", "kth", "bair"):
+        assert weights(f"convlstm_plus_{data}") < weights(f"convlstm_{data}_l1")
 
 
 FEW = {

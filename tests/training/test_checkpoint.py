@@ -105,6 +105,24 @@ def test_where_every_checkpoint_is_damaged_the_run_is_not_begun_anew_in_silence(
         Checkpoints(tmp_path, system, step, 3).restore()
 
 
+def test_networks_start_from_the_newest_checkpoint_that_is_whole(tmp_path):
+    system, step = OneNetwork(), tf.Variable(0, dtype=tf.int64)
+    checkpoints = Checkpoints(tmp_path / "checkpoints", system, step, 3)
+    for number in (2, 4):
+        step.assign(number)
+        checkpoints.save([])
+    data = tmp_path / "checkpoints" / "step-4.data-00000-of-00001"
+    data.write_bytes(data.read_bytes()[:100])
+    assert load_networks(OneNetwork(), tmp_path).endswith("step-2")
+    (tmp_path / "checkpoints" / "step-2.index").write_bytes(b"")
+    with pytest.raises(UserError, match="no checkpoint that can be read"):
+        load_networks(OneNetwork(), tmp_path)
+
+
+def test_a_worker_that_does_not_know_the_folder_restores_nothing():
+    assert Checkpoints(None, OneNetwork(), tf.Variable(0, dtype=tf.int64), 3).restore() == []
+
+
 def test_what_a_killed_save_leaves_is_removed(tmp_path):
     (tmp_path / "step-8_temp").mkdir()
     (tmp_path / "step-8_temp" / "part-00000-of-00001.data-00000-of-00001").write_bytes(b"half")

@@ -14,6 +14,7 @@ import pytest
 
 from analogy.visualise.comparison import write_comparison
 from analogy.visualise.pages import write_results_page, write_run_page
+from analogy.visualise.panels import write_picture
 from analogy.visualise.serve import make_server
 from analogy.visualise.video import column_boxes, side_by_side, write_mp4
 
@@ -67,11 +68,14 @@ def write_run(folder, psnrs=(21.0, 25.0, 23.0, 18.0), **more):
     summary = {"experiment": folder.parent.name, "status": "finished", "steps": 100, "test": {"psnr": float(np.mean(psnrs))}}
     summary |= {"baseline": {"copy_reference": {"psnr": 20.0}}, "clips": rows, **more}
     (folder / "summary.json").write_text(json.dumps(summary))
-    lines = [json.dumps({"step": 10 * s, "generator/loss": 1 / (1 + s), "generator/l2": 0.5}) for s in range(1, 41)]
+    lines = [
+        json.dumps({"step": 10 * s, "generator/loss": 1 / (1 + s), "generator/l2": 0.5, "poser/loss": s**-4.0})
+        for s in range(1, 41)
+    ]
     (folder / "metrics.jsonl").write_text("\n".join(lines))
     curves = {"prediction": {"psnr": [22.0, 21.5, None]}, "copy_reference": {"psnr": [21.0, 20.0, 19.0]}}
-    errors = {"prediction": {"psnr": [0.5, 0.6, None]}}
-    horizon = {"distance": [1, 2, 3], "frames": [4, 4, 4], "methods": curves, "errors": errors}
+    bands = {"prediction": {"psnr": [0.5, 0.6, None]}}
+    horizon = {"distance": [1, 2, 3], "frames": [4, 4, 4], "methods": curves, "bands": bands}
     (folder / "test" / "horizon.json").write_text(json.dumps(horizon))
     (folder / "settings.yaml").write_text(f"experiment: x\ntraining: {{steps: {len(str(folder))}, batch_size: 4}}\nloss: a<b\n")
     write_run_page(folder)
@@ -250,3 +254,28 @@ def test_a_page_is_as_new_as_its_run(server, results):
     (run / "summary.json").write_text(json.dumps({**summary, "steps": 123456}))
     for path in ("/", "/pool3/2026-11-21_100000/"):
         assert b"123,456" in get(server + path)[1]
+
+
+def test_a_logarithmic_chart_has_its_marks_at_every_zoom(visit, results):
+    page = visit(url(results / "pool3" / "2026-11-21_100000"))
+    chart = page.locator(".chart", has_text="poser")
+    marks = lambda: chart.locator("svg text[text-anchor=end]").all_inner_texts()[:-1]  # noqa: E731
+    assert len(marks()) >= 3 and {"0.1", "0.01"} & set(marks())  # from 1 to 4e-7
+    chart.focus()
+    for _ in range(6):
+        page.keyboard.press("+")
+        assert len(marks()) >= 2
+    chart.locator(".legend button").first.click()  # nothing is shown: the page's fixture fails on any console error
+    chart.locator(".legend button").first.click()
+
+
+def test_pages_of_runs_without_videos_load(visit, tmp_path):
+    training, sequences = tmp_path / "x" / "2026-11-21_120000", tmp_path / "x" / "2026-11-21_130000"
+    for folder, rows in ((training, []), (sequences, [{"clip": "000", "action": "sines", "frames": 25, "mse": 0.1}])):
+        (folder / "test" / "sines").mkdir(parents=True)
+        (folder / "summary.json").write_text(json.dumps({"experiment": "x", "status": "running", "clips": rows}))
+        write_picture(folder / "test" / "sines" / "000.png", np.zeros((32, 32, 3), np.uint8))
+        write_run_page(folder)
+        page = visit(url(folder))
+        assert page.locator(".player").is_hidden()
+    assert page.locator("#clip-cards img").count() == 1
