@@ -140,7 +140,8 @@ def test_lpips_asks_its_library_for_three_channels_in_minus_one_to_one(monkeypat
 
         def __call__(self, a, b):
             asked.append((a, b))
-            return np.abs(a - b).mean((1, 2, 3))
+            mean = np.abs(a - b).mean((1, 2, 3))
+            return SimpleNamespace(ravel=lambda: SimpleNamespace(numpy=lambda: mean))
 
     monkeypatch.setitem(sys.modules, "lpips", SimpleNamespace(LPIPS=Network))
     monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(no_grad=nullcontext, from_numpy=np.asarray))

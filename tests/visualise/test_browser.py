@@ -169,7 +169,7 @@ def test_best_median_and_worst_clips(visit, results):
 def test_curves_are_zoomed_and_hidden(visit, results):
     page = visit(url(results / "pool3" / "2026-11-21_100000"))
     charts = page.locator(".chart")
-    assert charts.locator("h3").all_inner_texts() == ["generator", "PSNR (dB)"]
+    assert charts.locator("h3").all_inner_texts() == ["generator", "poser", "PSNR (dB)"]
     losses = charts.first
     losses.scroll_into_view_if_needed()
     ticks = lambda: losses.locator("text").all_text_contents()  # noqa: E731
@@ -191,7 +191,7 @@ def test_curves_are_zoomed_and_hidden(visit, results):
     assert ticks() == before
     losses.get_by_role("button", name="l2").click()
     assert losses.locator("path.line").count() == 1
-    assert charts.nth(1).locator("path.band").count() == 1
+    assert charts.nth(2).locator("path.band").count() == 1
 
 
 def test_a_comparison_plays(visit, results, tmp_path):
@@ -259,7 +259,7 @@ def test_a_page_is_as_new_as_its_run(server, results):
 def test_a_logarithmic_chart_has_its_marks_at_every_zoom(visit, results):
     page = visit(url(results / "pool3" / "2026-11-21_100000"))
     chart = page.locator(".chart", has_text="poser")
-    marks = lambda: chart.locator("svg text[text-anchor=end]").all_inner_texts()[:-1]  # noqa: E731
+    marks = lambda: chart.locator("svg text[text-anchor=end]").all_text_contents()[:-1]  # noqa: E731
     assert len(marks()) >= 3 and {"0.1", "0.01"} & set(marks())  # from 1 to 4e-7
     chart.focus()
     for _ in range(6):
