@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, PositiveFloat, model_validator
 
-from analogy.settings.sections import OptimizerSettings, PainterSettings, Section, WeightsFile
+from analogy.settings.sections import OptimizerSettings, PainterSettings, PositiveInt, Section, WeightsFile
 
 Weight = Annotated[float, Field(ge=0)]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 
-from analogy.settings.sections import OptimizerSettings, PainterSettings, Section
+from analogy.settings.sections import OptimizerSettings, PainterSettings, PositiveInt, Section
 
 
 class MaskedGeneratorSettings(Section):

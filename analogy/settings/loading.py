@@ -82,12 +82,18 @@ def _read_mapping(path: Path) -> dict:
     return content
 
 
-def merge(lower: Mapping, upper: Mapping) -> dict:
-    """`upper` refines `lower`: mappings are merged key by key, everything else is replaced."""
+def merge(lower: Mapping, upper: Mapping, where: str) -> dict:
+    """`upper`, which `where` names in an error, refines `lower`: mappings are merged key by key, everything else is replaced.
+
+    Raises UserError where something else would replace a mapping.
+    """
     merged = dict(lower)
     for key, value in upper.items():
-        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
-        merged[key] = merge(merged[key], value) if both else value
+        if isinstance(merged.get(key), Mapping):
+            if not isinstance(value, Mapping):
+                raise UserError(f"{where}: {key}: expected `key: value` settings, found {reprlib.repr(value)}")
+            value = merge(merged[key], value, f"{where}: {key}")
+        merged[key] = value
     return merged
 
 
@@ -104,7 +110,7 @@ def read_experiment(path: Path, seen: tuple[Path, ...] = ()) -> dict:
     base_path = path.parent / str(base)
     if not base_path.is_file():
         raise UserError(f"{path}: base: {base}: there is no file {base_path}")
-    return merge(read_experiment(base_path, (*seen, path)), content)
+    return merge(read_experiment(base_path, (*seen, path)), content, str(path))
 
 
 def list_experiments(folder: Path) -> dict[str, tuple[str, str]]:
@@ -140,7 +146,7 @@ def apply_overrides(content: dict, overrides: Sequence[str]) -> dict:
         value: object = parse_yaml(text, f"--set {override}")
         for part in reversed(key.strip().split(".")):
             value = {part: value}
-        content = merge(content, value)
+        content = merge(content, value, f"--set {override}")
     return content
 
 
@@ -161,8 +167,8 @@ def load_settings(path: Path, schemas: Mapping[str, type[Settings]], *, scale: s
     if not isinstance(demo, Mapping):
         raise UserError(f"{path}: demo: expected the settings that differ at demo scale, found {demo!r}")
     if scale == "demo":
-        content = merge(content, demo)
-    content = apply_overrides(merge(content, {"scale": scale}), overrides)
+        content = merge(content, demo, f"{path}: demo")
+    content = apply_overrides({**content, "scale": scale}, overrides)
     system = content.get("system")
     if not isinstance(system, str) or system not in schemas:
         raise UserError(f"{path}: system: {system!r} is not one of {', '.join(schemas)}")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, model_validator
 
-from analogy.settings.sections import OptimizerSettings, PeopleDataSettings, Section, Settings
+from analogy.settings.sections import OptimizerSettings, PeopleDataSettings, PositiveInt, Section, Settings
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, PositiveFloat, model_validator
 
 from analogy.settings.analogy_masked import AugmentationSettings
-from analogy.settings.sections import OptimizerSettings, PainterSettings, Section
+from analogy.settings.sections import OptimizerSettings, PainterSettings, PositiveInt, Section
 
 
 class HourglassSettings(Section):

@@ -12,12 +12,14 @@ from pydantic import (
     ConfigDict,
     Field,
     PositiveFloat,
-    PositiveInt,
     StringConstraints,
     ValidationInfo,
     field_validator,
     model_validator,
 )
+
+# What TensorFlow counts with ends somewhere: a typing mistake of a hundred digits is found here.
+PositiveInt = Annotated[int, Field(gt=0, lt=2**31)]
 
 
 class Section(BaseModel):

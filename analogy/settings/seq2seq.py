@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, model_validator
 
-from analogy.settings.sections import DatasetSettings, OptimizerSettings, Section, Settings
+from analogy.settings.sections import DatasetSettings, OptimizerSettings, PositiveInt, Section, Settings
 
 
 class SequenceDataSettings(DatasetSettings):

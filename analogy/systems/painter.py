@@ -202,6 +202,9 @@ class Painter(System):
         @tf.function(input_signature=[frames(None, "frame"), *pose(None), *pose(None, "next_"), _crop_spec(None)])
         def generate(frame, joints, visibility, next_joints, next_visibility, crop):
             """B frames with their poses, and B next poses -> B next frames."""
+            for name, given in {"joints": joints, "next_joints": next_joints, "crop": crop}.items():
+                wanted = f"{name} must be of as many frames as frame"
+                tf.debugging.assert_equal(tf.shape(given)[0], tf.shape(frame)[0], message=wanted)
             reference = self.encode(frame, joints, visibility, crop)
             return {"next_frame": to_bytes(self.paint(reference, next_joints, next_visibility, crop))}
 

@@ -14,8 +14,7 @@ from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 
-import cv2
-import numpy as np
+import tensorflow as tf
 
 from analogy.errors import UserError
 from data_prep.penn_action.labels import Labels, read_labels
@@ -116,7 +115,7 @@ def check_clips(source: Source, journal: Path, track: Callable[[Iterable, int], 
     """
     done = _read_journal(journal)
     waiting = [clip for clip in source.clips if clip not in done]
-    pool = ThreadPoolExecutor(os.cpu_count())  # threads, because OpenCV decodes outside Python's global lock
+    pool = ThreadPoolExecutor(os.cpu_count())  # threads, because TensorFlow decodes outside Python's global lock
     try:
         with journal.open("a", encoding="utf-8") as log:
             for checked in track(pool.map(partial(check_clip, source.folder), waiting), len(waiting)):
@@ -186,16 +185,14 @@ def _check_frame(path: Path, labels: Labels) -> list[tuple[str, Path, str]]:
         data = path.read_bytes()
     except OSError as error:
         return [(BAD_FRAME, path, error.strerror or "cannot be read")]
-    # OpenCV fills the rest of a truncated picture with grey and reports nothing, so look for the end marker too.
+    # A decoder may fill the rest of a truncated picture with grey and report nothing, so look for the end marker too.
     # It must follow the last scan: an embedded thumbnail has an end of its own.
     if not data.startswith(_START) or data.rfind(_END) <= data.rfind(_SCAN):
         return [(BAD_FRAME, path, "not a complete JPEG file")]
     try:
-        # The stored orientation is ignored, as TensorFlow's decoder does.
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    except cv2.error:
-        image = None
-    if image is None:
+        # By the decoder of training: OpenCV's forgives faults that it does not.
+        image = tf.io.decode_jpeg(data, channels=3)
+    except tf.errors.InvalidArgumentError:
         return [(BAD_FRAME, path, "does not decode")]
     if image.shape[:2] != (labels.height, labels.width):
         found = f"{image.shape[0]}x{image.shape[1]}"

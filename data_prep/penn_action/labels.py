@@ -9,6 +9,7 @@ import scipy.io
 from analogy.errors import UserError
 from analogy.joints import JOINTS
 
+FARTHEST = 10_000  # pixels
 _SPLITS = {1: "train", -1: "test"}
 
 
@@ -75,9 +76,13 @@ class _LabelFile:
 
     def matrix(self, name: str, columns: int) -> np.ndarray:
         """The field as finite float32 [rows >= 1, columns]."""
+        value = np.asarray(self._field(name))
+        if np.iscomplexobj(value):
+            raise self.error(f"field '{name}' holds complex numbers")
         try:
             # Cast at once: some files store unsigned integers, whose differences would wrap around.
-            value = np.asarray(self._field(name)).astype(np.float32)
+            with np.errstate(over="ignore"):  # what is too large becomes infinite, which is refused below
+                value = value.astype(np.float32)
         except (TypeError, ValueError) as error:
             raise self.error(f"field '{name}' is not numeric") from error
         if value.ndim != 2 or value.shape[0] == 0 or value.shape[1] != columns:
@@ -105,6 +110,8 @@ def read_labels(path: Path) -> Labels:
             raise mat.error(f"field '{name}' has {len(value)} rows but 'x' has {len(x)}")
     if not np.isin(visibility, (0, 1)).all():
         raise mat.error("field 'visibility' holds values other than 0 and 1")
+    if (boxes[:, 2:].max(0) <= boxes[:, :2].min(0)).any() or np.abs(boxes).max() > FARTHEST:
+        raise mat.error(f"field 'bbox' holds boxes without an area, or more than {FARTHEST} pixels away")
     flag = mat.matrix("train", 1)[0, 0]
     if flag not in _SPLITS:
         raise mat.error(f"field 'train' is {flag:g}, expected 1 or -1")
