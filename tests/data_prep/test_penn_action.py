@@ -92,7 +92,7 @@ def test_unsigned_joints_become_float(tmp_path):
 
 
 def test_frames_are_the_smallest_of_the_three_counts(tmp_path):
-    write_labels(tmp_path, "0001", 5, bbox=np.ones((4, 4)))
+    write_labels(tmp_path, "0001", 5, bbox=np.tile([0.0, 0.0, 9.0, 9.0], (4, 1)))
     labels = read_labels(tmp_path / "labels" / "0001.mat")
     assert (labels.frames, *labels.joints.shape, *labels.visibility.shape) == (4, 4, 13, 2, 4, 13)
 
