@@ -6,6 +6,7 @@ import sys
 from contextlib import nullcontext
 from types import SimpleNamespace
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -18,6 +19,7 @@ from analogy.systems import SYSTEMS
 from analogy.systems.predicted import best_and_mean
 from analogy.training import judge
 from analogy.training.checkpoint import Checkpoints
+from data_prep.opening import open_dataset
 from tests.conftest import CONFIGS
 
 RNG = np.random.default_rng(0)
@@ -162,23 +164,27 @@ def test_a_feature_distance_by_hand():
     np.testing.assert_allclose(FeatureDistance(features)(white, white), 0.0)
 
 
+def write_run(results, name, *overrides):
+    """A run of demo scale with a checkpoint and an export, not trained. Returns its settings."""
+    settings = load_settings(CONFIGS / f"{name}.yaml", SETTINGS, scale="demo", overrides=["training.steps=1", *overrides])
+    keras.utils.set_random_seed(0)
+    system = SYSTEMS[settings.system](settings)
+    system.prepare_training()
+    folder = results / name / "2026-11-21_120000"
+    Checkpoints(folder / "checkpoints", system, tf.Variable(1, dtype=tf.int64), 1).save([])
+    export_saved_model(system, folder / "saved_model")
+    write_settings(settings, folder / "settings.yaml")
+    (folder / "summary.json").write_text(json.dumps({"status": "finished", "experiment": name}))
+    return settings
+
+
 @pytest.fixture(scope="module")
 def sequence_runs(tmp_path_factory):
-    """A run of sequences and one of movies, hardly trained."""
+    """A run of sequences and one of movies."""
     results = tmp_path_factory.mktemp("sequence_runs")
-    small = ("data.context=2", "data.horizon=3", "network.units=4", "training.steps=1")
-    for name, counts in (
-        ("seq2seq_noise_l1", ("data.train_count=40", "data.test_count=6", "data.groups_of=3")),
-        ("convlstm_plus_mmnist", ("data.test_count=3",)),
-    ):
-        settings = load_settings(CONFIGS / f"{name}.yaml", SETTINGS, scale="demo", overrides=[*small, *counts])
-        system = SYSTEMS[settings.system](settings)
-        system.prepare_training()
-        folder = results / name / "2026-11-21_120000"
-        Checkpoints(folder / "checkpoints", system, tf.Variable(1, dtype=tf.int64), 1).save([])
-        export_saved_model(system, folder / "saved_model")
-        write_settings(settings, folder / "settings.yaml")
-        (folder / "summary.json").write_text(json.dumps({"status": "finished", "experiment": name}))
+    small = ("data.context=2", "data.horizon=3", "network.units=4")
+    write_run(results, "seq2seq_noise_l1", *small, "data.train_count=40", "data.test_count=6", "data.groups_of=3")
+    write_run(results, "convlstm_plus_mmnist", *small, "data.test_count=3")
     return results
 
 
@@ -217,11 +223,7 @@ def test_fvd_is_printed_with_what_judges_it(invoke, videos, monkeypatch):
 
 @pytest.fixture(scope="module")
 def pose_runs(tmp_path_factory, actors):
-    """A hardly trained predictor and a recogniser of the rendered people, each with a checkpoint and an export."""
-    import keras
-
-    from data_prep.opening import open_dataset
-
+    """A predictor and a recogniser of the rendered people."""
     results = tmp_path_factory.mktemp("pose_runs")
     small = (
         "data.context=3",
@@ -229,19 +231,9 @@ def pose_runs(tmp_path_factory, actors):
         "data.min_future=4",
         "data.min_frames=8",
         "network.units=8",
-        "training.steps=1",
     )
     for name in ("pose_lstm", "pose_actions"):
-        where = (f"data.folder={actors}", "data.dataset=penn_action", "training.steps=1", *small)
-        settings = load_settings(CONFIGS / f"{name}.yaml", SETTINGS, scale="demo", overrides=where)
-        keras.utils.set_random_seed(0)
-        system = SYSTEMS[settings.system](settings)
-        system.prepare_training()
-        folder = results / name / "2026-11-21_120000"
-        Checkpoints(folder / "checkpoints", system, tf.Variable(1, dtype=tf.int64), 1).save([])
-        export_saved_model(system, folder / "saved_model")
-        write_settings(settings, folder / "settings.yaml")
-        (folder / "summary.json").write_text(json.dumps({"status": "finished", "experiment": name}))
+        settings = write_run(results, name, f"data.folder={actors}", "data.dataset=penn_action", *small)
         assert open_dataset(settings).test
     return results
 

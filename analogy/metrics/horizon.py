@@ -89,8 +89,8 @@ class HorizonMetrics:
 
 
 def _half_band(sums: np.ndarray | None, spread: np.ndarray | None) -> float | None:
-    """1 - 0.05 / 2 quantile times the standard error of a mean over values that come in clips (the ratio estimator's); None for
-    fewer than two clips."""
+    """Half of the 95 % confidence band of a mean over values that come in clips: Student's quantile times the ratio estimator's
+    standard error; None for fewer than two clips."""
     if sums is None or spread is None or spread[0] < 2:
         return None
     clips, squares, products, counts = spread

@@ -6,6 +6,7 @@ import json
 import logging
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import tensorflow as tf
@@ -65,20 +66,15 @@ class Checkpoints:
             UserError: it belongs to another architecture, or none of those there are can be read.
         """
         found = saved_checkpoints(self._folder)
-        for path in found:
-            try:
-                self._checkpoint.restore(path).assert_consumed()
-                return json.loads(self._pending.numpy())
-            except DAMAGED as error:
-                log.warning("%s: this checkpoint is damaged and left out (%s)", path, _first_line(error))
-            except (AssertionError, ValueError) as error:
-                raise UserError(
-                    f"{path}: this checkpoint belongs to another architecture ({_first_line(error)}); "
-                    "resume with the settings of its own run, or start a new one"
-                ) from error
-        if found:
+        if not found:
+            return []
+        misfit = (
+            "{}: this checkpoint belongs to another architecture ({}); "
+            "resume with the settings of its own run, or start a new one"
+        )
+        if not _newest_whole(found, lambda path: self._checkpoint.restore(path).assert_consumed(), misfit):
             raise UserError(f"{self._folder}: none of the {len(found)} checkpoints can be read; start a new run")
-        return []
+        return json.loads(self._pending.numpy())
 
     def remove_leftovers(self) -> None:
         """What a process that was killed while it saved has left behind."""
@@ -113,16 +109,28 @@ def load_networks(system, source: Path) -> str:
     folders = [source, *sorted(source.glob("*"), reverse=True)]  # the names of runs begin with their date
     found = next((saved for run in folders if (saved := saved_checkpoints(run / "checkpoints"))), [])
     networks = tf.train.Checkpoint(**_named(system.models))
-    for path in found:
+
+    def restore(path):
+        networks.restore(path).expect_partial().assert_existing_objects_matched()
+
+    if whole := _newest_whole(found, restore, "training.start_from: {}: its networks do not fit ({})"):
+        return whole
+    what = "no checkpoint that can be read" if found else "no checkpoint"
+    raise UserError(f"training.start_from: {source}: there is {what}; name the folder of a run, or of an experiment")
+
+
+def _newest_whole(paths: list[str], restore: Callable[[str], object], misfit: str) -> str | None:
+    """Restore the first of these checkpoints that is not damaged, and return its path. `misfit` says, of a path and a reason,
+    that what it holds is not what is asked for."""
+    for path in paths:
         try:
-            networks.restore(path).expect_partial().assert_existing_objects_matched()
+            restore(path)
             return path
         except DAMAGED as error:
             log.warning("%s: this checkpoint is damaged and left out (%s)", path, _first_line(error))
         except (AssertionError, ValueError) as error:
-            raise UserError(f"training.start_from: {path}: its networks do not fit ({_first_line(error)})") from error
-    what = "no checkpoint that can be read" if found else "no checkpoint"
-    raise UserError(f"training.start_from: {source}: there is {what}; name the folder of a run, or of an experiment")
+            raise UserError(misfit.format(path, _first_line(error))) from error
+    return None
 
 
 def _named(models: dict) -> dict[str, tf.Module]:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from analogy.data.prepared import PreparedClips
 from analogy.errors import UserError
 from data_prep.penn_action.prepare import console, prepare_penn_action
 
@@ -19,8 +20,6 @@ def main(
     except UserError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from None
-    from analogy.data.prepared import PreparedClips  # TensorFlow takes seconds to import
-
     clips = PreparedClips.open(folder).clips
     for split in ("train", "test"):
         chosen = [clip for clip in clips if clip.split == split]

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from analogy.errors import UserError
+from data_prep.penn_action.builder import PennAction
 from data_prep.penn_action.checks import LAYOUT, CheckedClip, Problem, Source, check_clips, count_clips, scan_source
 
 SHARD_BYTES = 64 << 20
@@ -76,8 +77,6 @@ def _prepare(source: Source, work: Path, name: str, shard_bytes: int) -> Path:
     checked = _check(source, work)
     clips = [clip for clip in checked if not clip.problems]
     problems = list(chain.from_iterable(clip.problems for clip in checked))
-
-    from data_prep.penn_action.builder import PennAction  # TensorFlow takes seconds to import
 
     frames = sum(clip.frames for clip in clips)
     with _progress() as progress:
