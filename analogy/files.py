@@ -19,7 +19,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     # The suffix stays, because encoders choose the format by it; the leading dot hides the file from the pages.
-    temporary = path.with_name(f".{uuid.uuid4().hex}{path.suffix}")
+    temporary = path.with_name(f".{uuid.uuid4().hex}.partial{path.suffix}")
     try:
         yield temporary
         os.replace(temporary, path)
@@ -46,3 +46,13 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
         os.replace(partial, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what `replacing` and `replacing_folder` have left of a process that was killed, in a folder that only this process
+    writes to."""
+    for leftover in [*folder.rglob(".*.partial"), *folder.rglob(".*.partial.*")]:
+        if leftover.is_dir():
+            shutil.rmtree(leftover, ignore_errors=True)
+        else:
+            leftover.unlink(missing_ok=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -22,6 +23,7 @@ from analogy.memory import keep_freed_memory
 from analogy.settings import SETTINGS, list_experiments, load_settings, write_settings
 from analogy.settings.loading import find_experiment, read_experiment, settings_text
 from analogy.settings.sections import COMPLETE, GENERATED
+from analogy.training.stop import Stopped, StopRequest
 
 CONFIGS = Path(__file__).parent / "configs"
 RESULTS = Path(__file__).parent.parent / "results"
@@ -64,6 +66,9 @@ def main(
             _print_parameters(settings) if dry_run else _run(settings, results_dir)
     except UserError as error:
         _fail(str(error), 2)
+    except Stopped as stop:
+        log.error("%s", stop)
+        raise typer.Exit(128 + stop.signal) from stop
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM):
             raise
@@ -154,6 +159,11 @@ def _resume(run: Path, exp: str | None, data_dir: Path | None, scale: str, overr
 
 def _run(settings, results_dir: Path, run: Path | None = None) -> None:
     """Train (or go on), evaluate, export, write the pages."""
+    with StopRequest() as stop:
+        _run_until(stop, settings, results_dir, run)
+
+
+def _run_until(stop: StopRequest, settings, results_dir: Path, run: Path | None) -> None:
     keep_freed_memory()
     from analogy.systems import SYSTEMS
     from analogy.training.distribute import check_batch, is_chief, make_strategy
@@ -179,7 +189,7 @@ def _run(settings, results_dir: Path, run: Path | None = None) -> None:
     system = build_system(SYSTEMS[settings.system], settings, strategy, run and run / "checkpoints")
     if not is_chief(strategy):  # the same steps, no files
         trainer = _make_trainer(system, settings, clips, strategy, None, run and run / "checkpoints")
-        trainer.train()
+        trainer.train(stop)
         trainer.finish()
         return
     folder = RunFolder(run) if run else RunFolder.create(results_dir, settings.experiment)
@@ -188,7 +198,7 @@ def _run(settings, results_dir: Path, run: Path | None = None) -> None:
     try:
         # A checkpoint that does not fit is refused here, before anything in the folder is written.
         trainer = _make_trainer(system, settings, clips, strategy, folder, folder.path / "checkpoints")
-        _run_in(folder, settings, trainer, precision, began)
+        _run_in(folder, settings, trainer, precision, began, stop)
     finally:
         folder.close()
 
@@ -202,12 +212,11 @@ def _make_trainer(system, settings, clips, strategy, folder, checkpoints: Path |
     return trainer
 
 
-def _run_in(folder, settings, trainer, precision: str, began: float) -> None:
+def _run_in(folder, settings, trainer, precision: str, began: float, stop: StopRequest) -> None:
     """Train and finish inside the run folder, whose summary says at every moment how far the run is."""
     from analogy.training.environment import describe_environment
     from analogy.training.loop import write_pages
     from analogy.training.run_folder import write_json
-    from analogy.training.stop import Stopped
 
     system, strategy = trainer.system, trainer.strategy
     write_settings(settings, folder.path / "settings.yaml")
@@ -223,26 +232,33 @@ def _run_in(folder, settings, trainer, precision: str, began: float) -> None:
     started = time.monotonic()
     seconds = {"data": started - began}  # starting TensorFlow and building the networks included
     status = "failed"
+
+    def close(status: str, steps: int) -> None:
+        seconds.setdefault("train", time.monotonic() - started)
+        seconds["total"] = time.monotonic() - began
+        whole = {name: round(earlier.get(name, 0.0) + value, 2) for name, value in seconds.items()}
+        folder.update_summary(status=status, steps=steps, seconds={**folder.summary.get("seconds", {}), **whole})
+        write_pages(folder)
+
+    def last_words() -> None:
+        log.error("stopped by SIGTERM in the middle of its work; go on with --resume %s", folder.path)
+        close("interrupted", trainer.checkpoints.newest_step)
+
+    stop.last_words = last_words
     try:
-        try:
-            trainer.train()
-        finally:
-            seconds["train"] = time.monotonic() - started
+        trainer.train(stop)
+        seconds["train"] = time.monotonic() - started
         trainer.finish()
         status = "finished"
-    except (Stopped, KeyboardInterrupt) as stop:
+    except KeyboardInterrupt as asked:
         status = "interrupted"
-        log.error("%s; go on with --resume %s", stop or "stopped before training", folder.path)
-        raise typer.Exit(128 + getattr(stop, "signal", 2)) from stop
+        log.error("%s; go on with --resume %s", str(asked) or "stopped by SIGINT", folder.path)
+        raise typer.Exit(128 + getattr(asked, "signal", signal.SIGINT)) from asked
     except UserError as error:
         log.debug("failed: %s", error)
         raise
     finally:
-        seconds["total"] = time.monotonic() - began
-        seconds = {name: round(earlier.get(name, 0.0) + value, 2) for name, value in seconds.items()}
-        known = {**folder.summary.get("seconds", {}), **seconds}
-        folder.update_summary(status=status, steps=int(trainer.step.numpy()), seconds=known)
-        write_pages(folder)
+        close(status, int(trainer.step.numpy()))
     _say_result(folder)
 
 

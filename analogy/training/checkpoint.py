@@ -46,6 +46,11 @@ class Checkpoints:
         """The newest one's path without suffix; it may be damaged."""
         return next(iter(saved_checkpoints(self._folder)), None)
 
+    @property
+    def newest_step(self) -> int:
+        """The step of the newest one; 0 where there is none."""
+        return int(self.latest.rsplit("-", 1)[1]) if self.latest else 0
+
     def save(self, pending: list) -> None:
         """`pending`: rows of numbers since the last metrics row (JSON keeps their every bit)."""
         self._pending.assign(json.dumps(pending))

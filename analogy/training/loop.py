@@ -7,6 +7,8 @@ import logging
 import math
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import keras
@@ -71,7 +73,7 @@ class Trainer:
         self._names: list[str] = []
         self._validated: dict[str, float] = {}  # figures not yet written as part of a row
         self._one_step = tf.function(self._step_on_devices)
-        self._ask = tf.function(self._ask_all)
+        self._sum = tf.function(self._sum_over_replicas)
 
     # ---------------------------------------------------------------- resume
     # 1. A run folder with a checkpoint goes on from the newest one. 2. One without starts at step 0.
@@ -85,11 +87,11 @@ class Trainer:
 
     # ---------------------------------------------------------------- train
 
-    def train(self) -> None:
+    def train(self, stop: StopRequest) -> None:
         """Train up to `training.steps`.
 
         Raises:
-            Stopped: a signal asked for it; a checkpoint was saved.
+            Stopped: `stop` asked for it; a checkpoint was saved.
             UserError: a loss is no longer finite.
         """
         training = self.settings.training
@@ -100,20 +102,21 @@ class Trainer:
         iterator = iter(self._distributed_batches(first))
         log.info("training from step %d to %d", first, last)
         start, seconds_per_step, step = time.monotonic(), math.inf, first
-        with StopRequest() as stop, Progress("training", first, last) as progress:
+        with stop.deferred(), Progress("training", first, last) as progress:
             while step < last:
                 count = self._steps_to_take(step, seconds_per_step)
                 began = time.monotonic()
-                rows, asked = self._run_steps(iterator, count, stop.signal is not None)
+                rows = self._run_steps(iterator, count)
                 if step > first:  # the first call includes tracing
                     seconds_per_step = (time.monotonic() - began) / count
                 self._check_finite(rows, step)
                 step += count
                 self._pending += rows.tolist()
                 self._at_interval(step, time.monotonic() - start, progress)
-                if self._stop_now(stop, asked):
+                asked, seconds_per_step = self._agree(stop.signal, seconds_per_step)
+                if asked:
                     self._save()
-                    raise Stopped(f"stopped at step {step} of {last} by {stop.signal.name}", stop.signal)
+                    raise Stopped(f"stopped at step {step} of {last} by {asked.name}", asked)
             self._save()
 
     def _distributed_batches(self, start_step: int):
@@ -132,16 +135,30 @@ class Trainer:
 
         return self.strategy.distribute_datasets_from_function(batches)
 
-    def _run_steps(self, iterator, count: int, stop: bool):
-        """`count` steps -> (losses [count, names], how many replicas ask to stop).
-
-        Nothing is fetched from the device between the steps, so that a GPU is kept busy. Raises UserError where another worker
-        is gone.
-        """
-        try:
+    def _run_steps(self, iterator, count: int) -> np.ndarray:
+        """`count` steps -> losses [count, names]. Nothing is fetched from the device between the steps, so that a GPU is kept
+        busy."""
+        with self._others_there():
             rows = [self._one_step(next(iterator)) for _ in range(count)]
-            asked = self._ask(float(stop)) if self._multi_worker() else float(stop)
-            return np.stack([row.numpy() for row in rows]), float(asked)
+            return np.stack([row.numpy() for row in rows])
+
+    def _agree(self, stop: signal.Signals | None, seconds_per_step: float) -> tuple[signal.Signals | None, float]:
+        """What all workers do next: stop if one of them is asked to (one alone must not, the others would wait for it), and
+        take the same number of steps, whatever their clocks say."""
+        if not self._multi_worker():
+            return stop, seconds_per_step
+        with self._others_there():
+            asked, pace = self._sum(tf.constant([stop is not None, seconds_per_step], tf.float32)).numpy()
+        return (stop or signal.SIGTERM) if asked else None, float(pace) / self.strategy.num_replicas_in_sync
+
+    def _sum_over_replicas(self, values):
+        return self.strategy.reduce(tf.distribute.ReduceOp.SUM, self.strategy.run(lambda: tf.identity(values)), axis=None)
+
+    @contextmanager
+    def _others_there(self) -> Iterator[None]:
+        """Raises UserError where another worker turns out to be gone."""
+        try:
+            yield
         except LOST as error:
             if not self._multi_worker():
                 raise
@@ -149,9 +166,6 @@ class Trainer:
             raise UserError(
                 f"another worker is gone ({type(error).__name__}); newest checkpoint: {saved}. Start all again, with --resume"
             ) from error
-
-    def _ask_all(self, stop):
-        return self.strategy.reduce(tf.distribute.ReduceOp.SUM, self.strategy.run(lambda: tf.cast(stop, tf.float32)), axis=None)
 
     def _step_on_devices(self, batch):
         """One step on every replica -> its losses over the whole batch, [names]."""
@@ -170,20 +184,10 @@ class Trainer:
         intervals = (training.log_every, training.sample_every, training.checkpoint_every)
         to_next = min([every - step % every for every in intervals] + [training.steps - step])
         by_time = int(SECONDS_PER_CALL / seconds_per_step) if seconds_per_step else training.steps_per_call
-        if self._multi_worker():  # workers must take the same number of steps, whatever their clocks say
-            return min(to_next, training.steps_per_call)
         return max(1, min(to_next, training.steps_per_call, by_time))
 
     def _multi_worker(self) -> bool:
         return isinstance(self.strategy, tf.distribute.MultiWorkerMirroredStrategy)
-
-    def _stop_now(self, stop: StopRequest, asked: float) -> bool:
-        """One worker alone must not stop: the others would wait for it. All see the same sum and stop together."""
-        if self._multi_worker():
-            if asked and stop.signal is None:
-                stop.signal = signal.SIGTERM
-            return asked > 0
-        return stop.signal is not None
 
     def _check_finite(self, rows: np.ndarray, step: int) -> None:
         bad = np.argwhere(~np.isfinite(rows))
@@ -250,7 +254,8 @@ class Trainer:
             folder.update_summary(**figures, protocol=self.system.protocol(self.clips))
         if self._multi_worker():
             log.info("weights %s", self._fingerprint())
-            self.strategy.run(lambda: tf.distribute.get_replica_context().all_reduce("sum", tf.constant(1.0)))
+            with self._others_there():
+                self._sum(tf.zeros(2))
 
 
 def write_pages(folder: RunFolder) -> None:

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from analogy.errors import UserError
-from analogy.files import replacing
+from analogy.files import remove_leftovers, replacing
 
 log = logging.getLogger("analogy")
 
@@ -45,6 +45,7 @@ class RunFolder:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise UserError(f"{path}: another run is using this folder; wait for it to end, or start a new run") from error
+        remove_leftovers(path)
         self._handler = logging.FileHandler(path / "log.txt", encoding="utf-8")
         self._handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S"))
         logging.getLogger("analogy").addHandler(self._handler)

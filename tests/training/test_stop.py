@@ -1,0 +1,63 @@
+"""Signals: a run ends cleanly, and in time, whatever it is doing."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from analogy.training.stop import Stopped, StopRequest
+from tests.conftest import ROOT
+
+# A call of the device that never ends, in which Python hears of no signal.
+ENDLESS = """
+import signal, sys
+import tensorflow as tf
+from analogy.training import stop
+stop.SECONDS_OF_GRACE = 1.0
+
+@tf.function
+def endless():
+    return tf.while_loop(lambda i: i >= 0, lambda i: [(i + 1) % 1000], [tf.constant(0)])
+
+with stop.StopRequest() as request, request.deferred():
+    request.last_words = lambda: print("last words", flush=True)
+    print("begun", flush=True)
+    endless()
+"""
+
+
+def test_a_signal_is_noted_in_training_and_ends_everything_else():
+    before = signal.getsignal(signal.SIGTERM)
+    with StopRequest() as stop:
+        with stop.deferred():
+            os.kill(os.getpid(), signal.SIGTERM)
+        assert stop.signal == signal.SIGTERM
+        os.kill(os.getpid(), signal.SIGTERM)  # said once
+        with pytest.raises(KeyboardInterrupt):  # a second Ctrl-C does not wait
+            os.kill(os.getpid(), signal.SIGINT)
+    with StopRequest() as stop, pytest.raises(Stopped, match="stopped by SIGINT"):
+        os.kill(os.getpid(), signal.SIGINT)
+    assert signal.getsignal(signal.SIGTERM) == before and signal.set_wakeup_fd(-1) == -1
+
+
+def test_sigterm_ends_a_call_that_never_returns():
+    process = subprocess.Popen([sys.executable, "-c", ENDLESS], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    assert process.stdout.readline() == "begun\n"
+    time.sleep(1.0)
+    process.send_signal(signal.SIGTERM)
+    began = time.monotonic()
+    out, _ = process.communicate(timeout=30)
+    assert process.returncode == 128 + signal.SIGTERM and out == "last words\n"
+    assert 0.9 < time.monotonic() - began < 10
+
+
+def test_a_run_that_has_ended_is_left_alone(monkeypatch):
+    monkeypatch.setattr("analogy.training.stop.SECONDS_OF_GRACE", 0.1)
+    with StopRequest() as stop:
+        stop.last_words = lambda: os.abort()
+        with stop.deferred():
+            os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(0.5)  # this process is still there
