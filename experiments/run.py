@@ -159,21 +159,23 @@ def _resume(run: Path, exp: str | None, data_dir: Path | None, scale: str, overr
 
 def _run(settings, results_dir: Path, run: Path | None = None) -> None:
     """Train (or go on), evaluate, export, write the pages."""
-    with StopRequest() as stop:
-        _run_until(stop, settings, results_dir, run)
-
-
-def _run_until(stop: StopRequest, settings, results_dir: Path, run: Path | None) -> None:
     keep_freed_memory()
+    from analogy.training.distribute import make_strategy
+
+    began = time.monotonic()
+    strategy = make_strategy(settings.training.devices)  # before anything else touches a device
+    with StopRequest() as stop:  # after TensorFlow, which listens to SIGTERM itself where there are many workers
+        _run_on(strategy, settings, results_dir, run, stop, began)
+
+
+def _run_on(strategy, settings, results_dir: Path, run: Path | None, stop: StopRequest, began: float) -> None:
     from analogy.systems import SYSTEMS
-    from analogy.training.distribute import check_batch, is_chief, make_strategy
+    from analogy.training.distribute import check_batch, is_chief
     from analogy.training.loop import build_system
     from analogy.training.precision import resolve_precision, use_precision
     from analogy.training.run_folder import RunFolder
     from data_prep.opening import open_dataset
 
-    began = time.monotonic()
-    strategy = make_strategy(settings.training.devices)  # before anything else touches a device
     check_batch(settings.training.batch_size, strategy)
     precision = resolve_precision(settings.training.precision)
     use_precision(precision)

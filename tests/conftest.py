@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.runs import the_run
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 ROOT = Path(__file__).parent.parent
 CONFIGS = ROOT / "experiments" / "configs"
@@ -128,18 +130,13 @@ def run_experiment(cache):
     return run
 
 
-def only_run(results: Path) -> Path:
-    (run,) = (results / "analogy_pool3").iterdir()
-    return run
-
-
 @pytest.fixture(scope="session")
 def finished(run_experiment, actors, tmp_path_factory):
     """An undisturbed run of 8 steps."""
     results = tmp_path_factory.mktemp("undisturbed")
     process = run_experiment("--results-dir", results, "--data-dir", actors, "--scale", "demo")
     assert process.returncode == 0, process.stderr
-    return only_run(results), process
+    return the_run(results), process
 
 
 @pytest.fixture

@@ -214,13 +214,14 @@ class Trainer:
             losses = {name: value for name, value in means.items() if name.endswith("/loss")} or means
             progress.say(step, "  ".join(f"{name} {value:.4g}" for name, value in losses.items()))
         progress.update(step)
-        if step % training.checkpoint_every == 0 and not done:
-            self._save()
         if self.folder and (step % training.sample_every == 0 or done):
             write_samples(self.system, self.clips, self.folder, step, self.tensorboard)
             write_loss_plot(self.folder)
             write_run_page(self.folder.path)
             log.info("step %d: samples written to %s", step, self.folder.path / "samples" / f"step-{step:06d}")
+        # Last: a run killed before it goes on from the checkpoint before, and makes the row and the samples again.
+        if step % training.checkpoint_every == 0 and not done:
+            self._save()
 
     def _save(self) -> None:
         if self.folder:

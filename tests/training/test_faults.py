@@ -3,39 +3,17 @@
 import json
 import shutil
 import signal
-import socket
 import subprocess
-import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.conftest import only_run
+from tests.runs import assert_equal_runs, rows, start_workers, the_run, wait_for, weights
 
 KEYS = [
     "experiment", "dataset", "scale", "status", "steps", "seconds", "test", "baseline", "protocol", "parameters",
 ]  # fmt: skip
-
-
-def variables(run: Path) -> dict[str, np.ndarray]:
-    reader = tf.train.load_checkpoint(tf.train.latest_checkpoint(str(run / "checkpoints")))
-    names = [name for name in reader.get_variable_to_shape_map() if name.startswith(("model_", "optimizer_", "step"))]
-    return {name: reader.get_tensor(name) for name in names}
-
-
-def rows(run: Path) -> list[dict]:
-    parsed = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    return [{key: value for key, value in row.items() if key != "seconds"} for row in parsed]
-
-
-def wait_for(condition, process, seconds=120):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < end, "waited too long"
-        time.sleep(0.02)
 
 
 def test_a_run_leaves_the_complete_folder(finished):
@@ -67,17 +45,14 @@ def test_killed_and_resumed_equals_undisturbed_bit_for_bit(finished, run_experim
     wait_for(lambda: any(runs.glob("*/checkpoints/step-4.index")), process)
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    run = only_run(tmp_path)
+    run = the_run(tmp_path)
     with open(run / "metrics.jsonl", "a") as file:
         file.write('{"step": 6, "seco')  # what a kill in the middle of a write leaves
     resumed = run_experiment("--resume", run, exp=None, tiny=False)
     assert resumed.returncode == 0, resumed.stderr
     assert "from step" in resumed.stdout
-    whole, again = variables(finished[0]), variables(run)
-    assert set(whole) == set(again) and len(whole) > 60
-    for name, value in whole.items():
-        np.testing.assert_array_equal(again[name], value, err_msg=name)
-    assert rows(run) == rows(finished[0])
+    assert len(weights(run)) > 60
+    assert_equal_runs(run, finished[0])
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -87,7 +62,7 @@ def test_ctrl_c_and_sigterm_leave_a_checkpoint_and_a_clear_last_line(run_experim
     wait_for(lambda: any((tmp_path / "analogy_pool3").glob("*/checkpoints/step-4.index")), process)
     process.send_signal(number)
     _, err = process.communicate(timeout=60)
-    run = only_run(tmp_path)
+    run = the_run(tmp_path)
     assert process.returncode == 128 + number
     last = err.strip().splitlines()[-1]
     assert last.startswith("stopped at step") and f"--resume {run}" in last and "Traceback" not in err
@@ -104,7 +79,7 @@ def test_a_loss_that_is_not_finite_stops_with_the_step_range(run_experiment, act
     last = process.stderr.strip().splitlines()[-1]
     assert "became" in last and "between steps" in last and "last good checkpoint" in last
     assert "Traceback" not in process.stderr
-    assert json.loads((only_run(tmp_path) / "summary.json").read_text())["status"] == "failed"
+    assert json.loads((the_run(tmp_path) / "summary.json").read_text())["status"] == "failed"
 
 
 def test_a_resumed_run_counts_the_seconds_of_all_its_parts(finished, run_experiment, tmp_path):
@@ -157,7 +132,7 @@ def test_a_full_disk_is_one_clear_line_and_leaves_no_half_file(small_disk, run_e
     assert process.returncode == 2
     last = process.stderr.strip().splitlines()[-1]
     assert str(disk) in last and message in last and "Traceback" not in process.stderr
-    summary = json.loads((only_run(disk) / "summary.json").read_text())
+    summary = json.loads((the_run(disk) / "summary.json").read_text())
     assert summary["status"] == "failed"
     files = [path for path in disk.rglob("*") if path.is_file() and path.name != ".lock"]
     assert not [path for path in files if path.name.startswith(".") or path.suffix == ".partial"]
@@ -173,34 +148,17 @@ def test_a_checkpoint_of_another_architecture_is_one_clear_line(finished, run_ex
     assert "belongs to another architecture" in process.stderr and "Traceback" not in process.stderr
 
 
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
-
-
 def test_two_workers_end_with_equal_weights_and_one_run_folder(finished, run_experiment, actors, tmp_path):
-    workers = [f"127.0.0.1:{port}" for port in free_ports(2)]
-    processes = []
-    for index in range(2):
-        config = {"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}}
-        options = ("--results-dir", tmp_path, "--data-dir", actors, "--scale", "demo")
-        environment = {"TF_CONFIG": json.dumps(config)}
-        processes.append(run_experiment(*options, wait=False, env=environment))
     said = []
-    for process in processes:
+    for process in start_workers(run_experiment, "--results-dir", tmp_path, "--data-dir", actors, "--scale", "demo"):
         out, err = process.communicate(timeout=240)
         assert process.returncode == 0, out[-2000:] + err[-3000:]
         said += [line for line in out.splitlines() if "weights" in line]
-    run = only_run(tmp_path)
+    run = the_run(tmp_path)
     assert len(said) == 2 and said[0] == said[1]  # both workers print the same fingerprint of their weights
     # Each worker trained on its half of every batch; the sums agree with the run on one replica.
     # Adam blows the rounding of single weights up to a whole step of 5e-4; the mean stays well below one.
-    one, two = variables(finished[0]), variables(run)
+    one, two = weights(finished[0]), weights(run)
     compared = [name for name in one if name.startswith("model_generator")]
     assert len(compared) > 30
     for name in compared:

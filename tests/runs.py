@@ -1,0 +1,66 @@
+"""What tests ask of run folders and of the processes that fill them."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+
+def the_run(results: Path) -> Path:
+    """The only run below a results folder."""
+    (run,) = (path.parent for path in results.glob("*/*/settings.yaml"))
+    return run
+
+
+def weights(run: Path) -> dict[str, np.ndarray]:
+    """Every number of the newest checkpoint that training goes on from."""
+    import tensorflow as tf
+
+    reader = tf.train.load_checkpoint(tf.train.latest_checkpoint(str(run / "checkpoints")))
+    names = [name for name in reader.get_variable_to_shape_map() if name.startswith(("model_", "optimizer_", "step"))]
+    return {name: reader.get_tensor(name) for name in names}
+
+
+def rows(run: Path) -> list[dict]:
+    """The rows of metrics.jsonl, without the time they took."""
+    parsed = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return [{key: value for key, value in row.items() if key != "seconds"} for row in parsed]
+
+
+def assert_equal_runs(run: Path, undisturbed: Path) -> None:
+    """The same weights, rows and samples, bit for bit, and nothing half written."""
+    again, whole = weights(run), weights(undisturbed)
+    assert set(again) == set(whole) and len(whole) > 3
+    for name, value in whole.items():
+        np.testing.assert_array_equal(again[name], value, err_msg=name)
+    assert rows(run) == rows(undisturbed)
+    ours, theirs = ({str(p.relative_to(r)): p.read_bytes() for p in r.rglob("samples/**/*.png")} for r in (run, undisturbed))
+    assert set(ours) == set(theirs) and theirs and not [name for name in theirs if ours[name] != theirs[name]]
+    assert not list(run.rglob("*.partial*")) and not list(run.rglob("*_temp*"))
+
+
+def wait_for(condition: Callable[[], object], process: subprocess.Popen, seconds: float = 120) -> None:
+    """Until a condition holds, while the process lives."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.02)
+
+
+def start_workers(run_experiment, *options, **how) -> list[subprocess.Popen]:
+    """The same experiment in two processes that train together."""
+    sockets = [socket.socket() for _ in range(2)]
+    for one in sockets:
+        one.bind(("127.0.0.1", 0))
+    workers = [f"127.0.0.1:{one.getsockname()[1]}" for one in sockets]
+    for one in sockets:
+        one.close()
+    configurations = [{"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}} for index in range(2)]
+    return [run_experiment(*options, wait=False, env={"TF_CONFIG": json.dumps(one)}, **how) for one in configurations]
