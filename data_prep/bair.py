@@ -69,4 +69,4 @@ def open_bair(source: Path, cache: Path, settings) -> MovieDataset:
                 break
     test = halves["test"][: data.test_count]
     log.info("bair: %d training sequences, %d test windows", len(halves["train"]), len(test))
-    return MovieDataset("bair", halves["train"], test, length=length, seed=settings.seed)
+    return MovieDataset("bair", halves["train"], test, length=length, seed=settings.seed, tested=test)

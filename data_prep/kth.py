@@ -92,7 +92,7 @@ def open_kth(source: Path, cache: Path, settings) -> MovieDataset:
     random = np.random.default_rng([settings.seed, 3])
     test = [_window(halves[False], random, length, index) for index in range(data.test_count)]
     log.info("kth: %d training and %d test movies, %d test windows", len(halves[True]), len(halves[False]), len(test))
-    return MovieDataset("kth", halves[True], test, length=length, seed=settings.seed)
+    return MovieDataset("kth", halves[True], test, length=length, seed=settings.seed, tested=halves[False])
 
 
 def _window(movies: list[Movie], random: np.random.Generator, length: int, index: int) -> Movie:

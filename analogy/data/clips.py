@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from analogy.data.batches import ReplicaContext
+from analogy.data.doubts import doubts_about
 from analogy.data.frames import FrameReader
 from analogy.data.pairs import pair_batches
 from analogy.data.prepared import Clip, PreparedClips
@@ -42,6 +43,7 @@ class ClipDataset:
             train_clips=settings.train_clips,
             test_clips=settings.test_clips,
         )
+        self.doubts = doubts_about([clip.look for clip in self.train], [clip.look for clip in self.test])
         self.reader = FrameReader(
             prepared,
             crop=settings.crop,

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from analogy.data.batches import ReplicaContext, endless_batches, pick
+from analogy.data.doubts import Look, count_black, doubts_about, fingerprint
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,12 @@ class Movie:
     action: str
     frames: np.ndarray
 
+    @property
+    def look(self) -> Look:
+        """Of its first, middle and last frame."""
+        some = self.frames[[0, len(self.frames) // 2, -1]]
+        return Look(self.id, self.action, fingerprint([some.tobytes()]), black_frames=count_black(some))
+
 
 class MovieDataset:
     """Training windows from anywhere in the training movies; test windows from fixed places.
@@ -26,12 +33,17 @@ class MovieDataset:
     train: movies of any length. test: movies of k + T frames each.
 
     Args:
-        length: k + T. seed: of the training windows. notes: what was left out, for the protocol.
+        length: k + T. seed: of the training windows. tested: the whole movies that `test` is cut from.
     """
 
-    def __init__(self, name: str, train: Sequence[Movie], test: Sequence[Movie], *, length: int, seed: int, notes: str = ""):
-        self.name, self.length, self.seed, self.notes = name, length, seed, notes
+    notes = ""
+
+    def __init__(
+        self, name: str, train: Sequence[Movie], test: Sequence[Movie], *, length: int, seed: int, tested: Sequence[Movie]
+    ):
+        self.name, self.length, self.seed = name, length, seed
         self.train, self.test = list(train), list(test)
+        self.doubts = doubts_about([movie.look for movie in train], [movie.look for movie in tested])
 
     def batches(self, context: ReplicaContext) -> tf.data.Dataset:
         """Endless training windows, a movie and a start drawn at random: step int64, position [b], values
@@ -63,6 +75,8 @@ class MovingDigits:
         digits: uint8 [N, 28, 28], of the training movies. test: uint8 [M, k + T, 64, 64, 1]. length: k + T. seed: of what is
             drawn.
     """
+
+    doubts = ()  # made here
 
     def __init__(self, digits: np.ndarray, test: np.ndarray, *, length: int, seed: int, notes: str = ""):
         self.name, self.length, self.seed, self.notes = "moving_mnist", length, seed, notes

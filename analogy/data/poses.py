@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from analogy.data.batches import ReplicaContext, endless_batches, pick
+from analogy.data.doubts import Look, doubts_about, fingerprint, share_outside
 from analogy.data.selection import select_clips
 from analogy.errors import UserError
 
@@ -34,6 +35,12 @@ class PoseClip:
     @property
     def frames(self) -> int:
         return len(self.joints)
+
+    @property
+    def look(self) -> Look:
+        content = fingerprint([self.joints.tobytes(), self.visibility.tobytes()])
+        outside = share_outside(self.joints, self.visibility, self.width, self.height)
+        return Look(self.id, self.action, content, joints_outside=outside)
 
     @property
     def facts(self) -> dict[str, np.ndarray]:
@@ -74,6 +81,7 @@ class PoseDataset:
             )
         chosen = {"train_clips": settings.train_clips, "test_clips": settings.test_clips}
         train, self.test = select_clips(fitting, actions=settings.actions, **chosen)
+        self.doubts = doubts_about([clip.look for clip in train], [clip.look for clip in self.test])
         share = settings.validation_share  # spread evenly over the clips in order of their names, hence over the actions
         self.validation = [clip for i, clip in enumerate(train) if int((i + 1) * share) > int(i * share)]
         self.train = [clip for clip in train if clip not in self.validation]

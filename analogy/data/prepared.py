@@ -8,6 +8,7 @@ from pathlib import Path
 import tensorflow as tf
 from array_record.python.array_record_data_source import ArrayRecordDataSource
 
+from analogy.data.doubts import Look
 from analogy.errors import UserError
 
 _FEATURES = {
@@ -23,7 +24,8 @@ class Clip:
     """One video: records first_record .. first_record + frames - 1 are its frames.
 
     `split` is the official one, "train" or "test". `union_box` is the smallest box (xmin, ymin, xmax, ymax, in
-    pixels) around the rounded boxes of all frames, neither padded nor clipped to the frame.
+    pixels) around the rounded boxes of all frames, neither padded nor clipped to the frame. The last four are of
+    `analogy.data.doubts.Look`.
     """
 
     id: str
@@ -35,6 +37,14 @@ class Clip:
     height: int
     width: int
     union_box: tuple[int, int, int, int]
+    fingerprint: str = ""
+    joints_outside: float = 0.0
+    black_frames: int = 0
+    unlabelled_frames: int = 0
+
+    @property
+    def look(self) -> Look:
+        return Look(**{name: getattr(self, name) for name in Look.__dataclass_fields__})
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from analogy.data.batches import ReplicaContext, endless_batches
+from analogy.data.doubts import Look, doubts_about, fingerprint
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ class SequenceDataset:
 
     def __init__(self, name: str, train: np.ndarray, test: np.ndarray, *, groups_of: int, seed: int, notes: str = ""):
         self.name, self.values, self.seed, self.notes = name, train.astype(np.float32), seed, notes
+        looks = [[Look(str(i), "", fingerprint([one.tobytes()])) for i, one in enumerate(half)] for half in (train, test)]
+        self.doubts = doubts_about(*looks)
         self.train, self.test = (_groups(name, half.astype(np.float32), groups_of) for half in (train, test))
 
     def batches(self, context: ReplicaContext) -> tf.data.Dataset:

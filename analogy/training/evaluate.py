@@ -6,6 +6,8 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from analogy.metrics.frames import METRICS
 from analogy.metrics.horizon import HorizonMetrics
 from analogy.systems.base import System
@@ -16,8 +18,10 @@ from analogy.visualise.plots import plot_horizon, plot_losses
 from analogy.visualise.video import column_boxes, side_by_side, write_gif, write_mp4
 
 
-def write_samples(system: System, clips, folder: RunFolder, step: int, tensorboard=None) -> None:
-    """samples/step-000500/{train,test}/ACTION/CLIP.png, and the same pictures in TensorBoard."""
+def write_samples(system: System, clips, folder: RunFolder, step: int, tensorboard=None) -> list[np.ndarray]:
+    """samples/step-000500/{train,test}/ACTION/CLIP.png, and the same pictures in TensorBoard. Returns the last predicted frame
+    of each, where frames are predicted."""
+    predicted = []
     for panels in system.sample_panels(clips):
         path = folder.path / "samples" / f"step-{step:06d}" / panels.split / panels.action / f"{panels.clip}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -25,6 +29,8 @@ def write_samples(system: System, clips, folder: RunFolder, step: int, tensorboa
         write_panels(path, columns)
         if tensorboard:
             tensorboard.image(f"{panels.split}/{panels.action}/{panels.clip}", columns[-1][1], step)
+        predicted += [image for title, image in columns if title == "prediction"][-1:]
+    return predicted
 
 
 def evaluate(

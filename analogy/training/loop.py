@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import math
 import signal
@@ -21,6 +20,7 @@ from analogy.export import export_saved_model
 from analogy.systems.base import System
 from analogy.training.checkpoint import Checkpoints, load_networks, saved_checkpoints
 from analogy.training.evaluate import evaluate, write_loss_plot, write_samples
+from analogy.training.health import Health, weights_hash
 from analogy.training.progress import Progress
 from analogy.training.run_folder import RunFolder
 from analogy.training.stop import Stopped, StopRequest
@@ -99,6 +99,9 @@ class Trainer:
         if first >= last:
             log.info("step %d of %d: nothing left to train", first, last)
             return
+        if self.folder:
+            self._health = Health(self.system.models)
+            self._say_doubts([])
         iterator = iter(self._distributed_batches(first))
         log.info("training from step %d to %d", first, last)
         start, seconds_per_step, step = time.monotonic(), math.inf, first
@@ -215,7 +218,8 @@ class Trainer:
             progress.say(step, "  ".join(f"{name} {value:.4g}" for name, value in losses.items()))
         progress.update(step)
         if self.folder and (step % training.sample_every == 0 or done):
-            write_samples(self.system, self.clips, self.folder, step, self.tensorboard)
+            predicted = write_samples(self.system, self.clips, self.folder, step, self.tensorboard)
+            self._say_doubts(self._health.doubts(self.folder.rows(), predicted))
             write_loss_plot(self.folder)
             write_run_page(self.folder.path)
             log.info("step %d: samples written to %s", step, self.folder.path / "samples" / f"step-{step:06d}")
@@ -223,20 +227,21 @@ class Trainer:
         if step % training.checkpoint_every == 0 and not done:
             self._save()
 
+    def _say_doubts(self, of_training: list[str]) -> None:
+        """What looks wrong is in the log from when it first does, and on the page while it does."""
+        doubts = [f"look at the data: {doubt}" for doubt in self.clips.doubts]
+        doubts += [f"look at the training: {doubt}" for doubt in of_training]
+        for doubt in doubts:
+            if doubt not in self.folder.summary.get("doubts", []):
+                log.warning("%s", doubt)
+        self.folder.update_summary(doubts=doubts)
+
     def _save(self) -> None:
         if self.folder:
             self.checkpoints.save(self._pending)
             log.info("step %d: checkpoint saved", int(self.step.numpy()))
 
     # ---------------------------------------------------------------- after training
-
-    def _fingerprint(self) -> str:
-        """A short hash of all weights: workers that print the same one trained alike."""
-        digest = hashlib.sha256()
-        for model in self.system.models.values():
-            for variable in model.variables:
-                digest.update(variable.numpy().tobytes())
-        return digest.hexdigest()[:16]
 
     def finish(self) -> None:
         """Evaluate, export and write the pages; workers other than the chief wait for it."""
@@ -254,7 +259,8 @@ class Trainer:
             folder.summary["seconds"] = {**folder.summary.get("seconds", {}), **seconds}
             folder.update_summary(**figures, protocol=self.system.protocol(self.clips))
         if self._multi_worker():
-            log.info("weights %s", self._fingerprint())
+            # Workers that say the same trained alike.
+            log.info("weights %s", " ".join(weights_hash(model) for model in self.system.models.values()))
             with self._others_there():
                 self._sum(tf.zeros(2))
 

@@ -66,6 +66,12 @@ class Run:
         return value if isinstance(value, dict) else {}
 
     @property
+    def doubts(self) -> list[str]:
+        """What looked wrong in the data or the training, a line each."""
+        found = self.summary.get("doubts")
+        return [str(doubt) for doubt in found] if isinstance(found, list) else []
+
+    @property
     def baseline(self) -> str:
         """The baseline to compare with: copying the reference frame, or the first one there is, or none."""
         names = list(self.group("baseline"))

@@ -16,10 +16,11 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from analogy.data.doubts import count_black, fingerprint, share_outside
 from analogy.errors import UserError
 from data_prep.penn_action.labels import Labels, read_labels
 
-FORMAT = "1.0.0"  # of the prepared data; a new number prepares every source anew
+FORMAT = "1.1.0"  # of the prepared data; a new number prepares every source anew
 LAYOUT = "frames/NNNN/NNNNNN.jpg and labels/NNNN.mat"
 
 NO_FRAMES = "labels without frames"
@@ -65,6 +66,10 @@ class CheckedClip:
     width: int = 0
     union_box: tuple[int, ...] = field(default=())
     image_bytes: int = 0
+    fingerprint: str = ""
+    joints_outside: float = 0.0
+    black_frames: int = 0
+    unlabelled_frames: int = 0
 
 
 def frame_path(source: Path, clip: str, frame: int) -> Path:
@@ -163,7 +168,8 @@ def check_clip(source: Path, clip: str) -> CheckedClip:
     missing = [path for path in paths if not path.exists()]
     if missing:
         return rejected((TOO_FEW_FRAMES, missing[0], f"{len(missing)} of {labels.frames} labelled frames are missing"))
-    problems = [problem for path in paths for problem in _check_frame(path, labels)]
+    frames = [_check_frame(path, labels) for path in paths]
+    problems = [frame for frame in frames if isinstance(frame, tuple)]
     if problems:
         return rejected(*problems)
     return CheckedClip(
@@ -176,28 +182,40 @@ def check_clip(source: Path, clip: str) -> CheckedClip:
         width=labels.width,
         union_box=labels.union_box,
         image_bytes=sum(path.stat().st_size for path in paths),
+        fingerprint=fingerprint(frame.digest for frame in frames),
+        joints_outside=share_outside(labels.joints, labels.visibility, labels.width, labels.height),
+        black_frames=sum(frame.black for frame in frames),
+        unlabelled_frames=sum(1 for _ in folder.glob("*.jpg")) - len(paths),
     )
 
 
-def _check_frame(path: Path, labels: Labels) -> list[tuple[str, Path, str]]:
-    """The problem of a frame as (reason, file, detail), or an empty list."""
+@dataclass(frozen=True)
+class _Frame:
+    """A frame without a fault."""
+
+    digest: bytes
+    black: bool
+
+
+def _check_frame(path: Path, labels: Labels) -> tuple[str, Path, str] | _Frame:
+    """The frame, or what is wrong with it as (reason, file, detail)."""
     try:
         data = path.read_bytes()
     except OSError as error:
-        return [(BAD_FRAME, path, error.strerror or "cannot be read")]
+        return BAD_FRAME, path, error.strerror or "cannot be read"
     # A decoder may fill the rest of a truncated picture with grey and report nothing, so look for the end marker too.
     # It must follow the last scan: an embedded thumbnail has an end of its own.
     if not data.startswith(_START) or data.rfind(_END) <= data.rfind(_SCAN):
-        return [(BAD_FRAME, path, "not a complete JPEG file")]
+        return BAD_FRAME, path, "not a complete JPEG file"
     try:
         # By the decoder of training: OpenCV's forgives faults that it does not.
         image = tf.io.decode_jpeg(data, channels=3)
     except tf.errors.InvalidArgumentError:
-        return [(BAD_FRAME, path, "does not decode")]
+        return BAD_FRAME, path, "does not decode"
     if image.shape[:2] != (labels.height, labels.width):
         found = f"{image.shape[0]}x{image.shape[1]}"
-        return [(WRONG_SIZE, path, f"frame {found}, labels {labels.height}x{labels.width} (height x width)")]
-    return []
+        return WRONG_SIZE, path, f"frame {found}, labels {labels.height}x{labels.width} (height x width)"
+    return _Frame(hashlib.sha256(data).digest(), bool(count_black(image.numpy()[None])))
 
 
 def count_clips(problems: Sequence[Problem]) -> dict[str, int]:

@@ -1,0 +1,69 @@
+"""Networks that have stopped learning, or give the same whatever they are shown: said while the run can still be mended."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+
+ROWS = 20  # of metrics.jsonl, over which a loss is judged
+FLAT = 1e-4  # a range of the loss, relative to its mean; batches alone make it vary more
+NOTHING = 1e-3  # of a discriminator's first loss: it tells real from painted without an error, and its gradient vanishes
+STEPS_OF_GREY = 2  # of 255, within which a picture is one flat colour, or two are alike
+
+
+def weights_hash(model: keras.Model) -> str:
+    """A short hash of all weights of a network."""
+    digest = hashlib.sha256()
+    for variable in model.variables:
+        digest.update(variable.numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+class Health:
+    """Looks at a run from time to time.
+
+    Args:
+        models: named networks; those without trainable weights are passed over.
+    """
+
+    def __init__(self, models: dict[str, keras.Model]):
+        self._models = {name: model for name, model in models.items() if model.trainable_variables}
+        self._before = {name: weights_hash(model) for name, model in self._models.items()}
+
+    def doubts(self, rows: Sequence[dict], predictions: Sequence[np.ndarray]) -> list[str]:
+        """What looks wrong now, a line each. rows: of metrics.jsonl; predictions: uint8 [H, W, C], of different clips."""
+        return [*self._still_weights(), *_flat_losses(rows), *_constant(predictions)]
+
+    def _still_weights(self) -> list[str]:
+        before, self._before = self._before, {name: weights_hash(model) for name, model in self._models.items()}
+        still = [name for name in self._before if self._before[name] == before[name]]
+        return [f"the weights of {name} have not changed since the samples before: its gradient is zero" for name in still]
+
+
+def _flat_losses(rows: Sequence[dict]) -> list[str]:
+    recent = rows[-ROWS:]
+    if len(recent) < ROWS:
+        return []
+    said = []
+    for name in (key for key in recent[-1] if key.endswith("/loss")):
+        values = np.array([row.get(name, np.nan) for row in recent])
+        since = f"since step {recent[0]['step']}"
+        if np.ptp(values) <= FLAT * abs(values.mean()):
+            said.append(f"{name} has been {values[-1]:.4g} {since}: it no longer learns")
+        elif name.startswith("discriminator") and values.max() < NOTHING * abs(rows[0].get(name, 0.0)):
+            said.append(f"{name} has been below {values.max():.1e} {since}: it has won, and teaches the generator nothing")
+    return said
+
+
+def _constant(predictions: Sequence[np.ndarray]) -> list[str]:
+    if not predictions:
+        return []
+    if all(np.ptp(picture.astype(int), axis=(0, 1)).max() <= STEPS_OF_GREY for picture in predictions):
+        return ["every predicted picture is one flat colour"]
+    first, *others = (picture.astype(int) for picture in predictions)
+    if others and all(np.abs(other - first).max() <= STEPS_OF_GREY for other in others):
+        return [f"the predictions of {len(predictions)} clips are the same picture: it no longer depends on what is shown"]
+    return []

@@ -1,0 +1,80 @@
+"""Collapsed networks are noticed, and healthy ones are not."""
+
+import keras
+import numpy as np
+import pytest
+
+from analogy.training.health import ROWS, Health, weights_hash
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.fixture
+def networks():
+    keras.utils.set_random_seed(0)
+    models = {name: keras.layers.Dense(2) for name in ("generator", "discriminator")}
+    for model in models.values():
+        model.build([1, 3])
+    return models
+
+
+def rows(**losses):
+    """name -> values, of a metrics.jsonl."""
+    count = len(next(iter(losses.values())))
+    return [
+        {"step": 10 * (i + 1), **{f"{name}/loss": float(values[i]) for name, values in losses.items()}} for i in range(count)
+    ]
+
+
+def train(*models):
+    for model in models:
+        model.kernel.assign_add(model.kernel * 0 + 1e-6)
+
+
+def pictures(count=3):
+    return list(RNG.integers(0, 256, (count, 8, 8, 3), dtype=np.uint8))
+
+
+def test_healthy_training_is_not_doubted(networks):
+    health = Health(networks)
+    noisy = 0.06 * (1 + 0.01 * RNG.standard_normal(ROWS + 5))
+    train(*networks.values())
+    assert health.doubts(rows(generator=noisy, discriminator=0.7 * noisy / 0.06), pictures()) == []
+    train(*networks.values())
+    assert health.doubts(rows(generator=noisy[:3] * 0), []) == []  # too few rows to judge
+
+
+def test_weights_that_stand_still_are_named(networks):
+    health = Health(networks)
+    before = weights_hash(networks["generator"])
+    train(networks["generator"])
+    assert weights_hash(networks["generator"]) != before
+    (said,) = health.doubts([], [])
+    assert "the weights of discriminator have not changed" in said
+    train(*networks.values())
+    assert health.doubts([], []) == []
+
+
+@pytest.mark.parametrize(
+    ("losses", "said"),
+    [
+        ({"discriminator": np.full(ROWS, np.log(2))}, "discriminator/loss has been 0.6931 since step 10: it no longer learns"),
+        ({"generator": np.zeros(ROWS)}, "generator/loss has been 0 since step 10"),
+        ({"discriminator": [1.4, *np.geomspace(1e-4, 1e-6, ROWS)]}, "discriminator/loss has been below 1.0e-04 since step 20"),
+    ],
+)
+def test_a_loss_at_its_bound_is_named(networks, losses, said):
+    health = Health(networks)
+    train(*networks.values())
+    (doubt,) = health.doubts(rows(**losses), [])
+    assert said in doubt
+
+
+def test_constant_predictions_are_named(networks):
+    health, (one, *_) = Health(networks), pictures()
+    train(*networks.values())
+    (said,) = health.doubts([], [np.full([8, 8, 3], grey, np.uint8) for grey in (0, 90)])
+    assert said == "every predicted picture is one flat colour"
+    train(*networks.values())
+    (said,) = health.doubts([], [one, one.copy()])
+    assert "the predictions of 2 clips are the same picture" in said
