@@ -21,10 +21,21 @@ def replacing(path: str | Path) -> Iterator[Path]:
     # The suffix stays, because encoders choose the format by it; the leading dot hides the file from the pages.
     temporary = path.with_name(f".{uuid.uuid4().hex}.partial{path.suffix}")
     try:
-        yield temporary
-        os.replace(temporary, path)
+        with naming(path):
+            yield temporary
+            os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let an OSError from within name the file that is written: that of a full disk names none."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = str(path)
+        raise
 
 
 def refuse_other_content(folder: Path, mark: str, what: str) -> None:

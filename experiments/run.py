@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -27,6 +28,12 @@ from analogy.training.stop import Stopped, StopRequest
 
 CONFIGS = Path(__file__).parent / "configs"
 RESULTS = Path(__file__).parent.parent / "results"
+# What a user can do about a file that cannot be written.
+MENDS = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "make room there, then go on with --resume"),
+    **dict.fromkeys((errno.EACCES, errno.EROFS, errno.EPERM), "choose another --results-dir"),
+    **dict.fromkeys((errno.EMFILE, errno.ENFILE), "raise the limit of open files (ulimit -n)"),
+}
 log = logging.getLogger("analogy")
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -70,10 +77,10 @@ def main(
         log.error("%s", stop)
         raise typer.Exit(128 + stop.signal) from stop
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM):
+        if error.errno not in MENDS:
             raise
         where = error.filename or (resume or results_dir)
-        _fail(f"{where}: cannot be written: {error.strerror}", 2)
+        _fail(f"{where}: cannot be written: {error.strerror}; {MENDS[error.errno]}", 2)
 
 
 def _fail(message: str, code: int) -> NoReturn:
@@ -233,7 +240,6 @@ def _run_in(folder, settings, trainer, precision: str, began: float, stop: StopR
     write_pages(folder)
     started = time.monotonic()
     seconds = {"data": started - began}  # starting TensorFlow and building the networks included
-    status = "failed"
 
     def close(status: str, steps: int) -> None:
         seconds.setdefault("train", time.monotonic() - started)
@@ -251,16 +257,16 @@ def _run_in(folder, settings, trainer, precision: str, began: float, stop: StopR
         trainer.train(stop)
         seconds["train"] = time.monotonic() - started
         trainer.finish()
-        status = "finished"
     except KeyboardInterrupt as asked:
-        status = "interrupted"
         log.error("%s; go on with --resume %s", str(asked) or "stopped by SIGINT", folder.path)
+        close("interrupted", int(trainer.step.numpy()))
         raise typer.Exit(128 + getattr(asked, "signal", signal.SIGINT)) from asked
-    except UserError as error:
+    except Exception as error:
         log.debug("failed: %s", error)
+        with suppress(OSError):  # of a full disk, which the first fault has named
+            close("failed", int(trainer.step.numpy()))
         raise
-    finally:
-        close(status, int(trainer.step.numpy()))
+    close("finished", int(trainer.step.numpy()))
     _say_result(folder)
 
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from analogy.errors import UserError
-from analogy.files import remove_leftovers, replacing
+from analogy.files import naming, remove_leftovers, replacing
 
 log = logging.getLogger("analogy")
 
@@ -24,6 +24,13 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, content: object) -> None:
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+class LogFile(logging.FileHandler):
+    """Loses lines where the disk is full, without a word: the console has them, and what the run needs says so itself."""
+
+    def handleError(self, record) -> None:
+        del record
 
 
 class RunFolder:
@@ -46,7 +53,7 @@ class RunFolder:
         except OSError as error:
             raise UserError(f"{path}: another run is using this folder; wait for it to end, or start a new run") from error
         remove_leftovers(path)
-        self._handler = logging.FileHandler(path / "log.txt", encoding="utf-8")
+        self._handler = LogFile(path / "log.txt", encoding="utf-8")
         self._handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S"))
         logging.getLogger("analogy").addHandler(self._handler)
         self._metrics = path / "metrics.jsonl"
@@ -104,7 +111,7 @@ class RunFolder:
         write_text(self._metrics, "".join(json.dumps(row) + "\n" for row in kept))
 
     def add_row(self, row: dict) -> None:
-        with open(self._metrics, "a", encoding="utf-8") as file:
+        with naming(self._metrics), open(self._metrics, "a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
 
     def write_metrics_csv(self) -> None:
