@@ -32,6 +32,7 @@ RESULTS = Path(__file__).parent.parent / "results"
 MENDS = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "make room there, then go on with --resume"),
     **dict.fromkeys((errno.EACCES, errno.EROFS, errno.EPERM), "choose another --results-dir"),
+    errno.EIO: "look at that disk, then go on with --resume",
     **dict.fromkeys((errno.EMFILE, errno.ENFILE), "raise the limit of open files (ulimit -n)"),
 }
 log = logging.getLogger("analogy")

@@ -1,6 +1,10 @@
 """Moving pictures of a prediction: MP4 and GIF files, and columns of clips side by side."""
 
+import errno
+import os
+import subprocess
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 
 import imageio_ffmpeg
@@ -28,29 +32,22 @@ def write_mp4(path: str | Path, frames: np.ndarray, fps: float) -> None:
 
     Raises:
         ValueError: another type or shape, or no frames.
+        OSError: the file cannot be written.
     """
     frames = _checked(frames, fps)
     odd_rows, odd_columns = frames.shape[1] % 2, frames.shape[2] % 2
     frames = np.pad(frames, [(0, 0), (0, odd_rows), (0, odd_columns), (0, 0)], mode="edge")
     height, width = frames.shape[1:3]
     with replacing(path) as temporary:
-        writer = imageio_ffmpeg.write_frames(
-            str(temporary),
-            (width, height),
-            fps=fps,
-            codec="libx264",
-            pix_fmt_out="yuv420p",
-            quality=None,
-            macro_block_size=1,  # the size is already even; anything else would rescale the picture
-            ffmpeg_log_level="error",
-            output_params=["-crf", "18", *COLOUR, *STREAMING],
-        )
-        writer.send(None)
-        try:
-            for frame in frames:
-                writer.send(np.ascontiguousarray(frame))
-        finally:
-            writer.close()
+        # By ffmpeg itself: imageio_ffmpeg's writer does not say when the disk is full.
+        raw = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", str(Fraction(fps).limit_denominator())]
+        encoded = ["-vcodec", "libx264", "-pix_fmt", "yuv420p", "-crf", "18", *COLOUR, *STREAMING]
+        command = [imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-v", "error", *raw, "-i", "-", *encoded, str(temporary)]
+        done = subprocess.run(command, input=frames.tobytes(), capture_output=True)
+        if done.returncode:
+            said = done.stderr.decode(errors="replace").strip() or f"ffmpeg ended with {done.returncode}"
+            full = next((number for number in (errno.ENOSPC, errno.EDQUOT) if os.strerror(number) in said), errno.EIO)
+            raise OSError(full, f"{os.strerror(full)} (ffmpeg: {said.splitlines()[-1]})", str(path))
 
 
 def write_gif(path: str | Path, frames: np.ndarray, fps: float) -> None:
