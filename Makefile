@@ -20,6 +20,10 @@ format:  ## let ruff mend both
 	$(PYTHON) -m ruff check --fix .
 	$(PYTHON) -m ruff format .
 
+torture:  ## kills, full disks, malformed inputs, long runs (half an hour); the report is results/torture/index.html
+	-$(PYTHON) -m pytest tests/torture -o junit_family=xunit1 --junitxml=results/torture/report.xml
+	$(PYTHON) tests/torture/report.py results/torture/report.xml
+
 bench:  ## speed, as ratios to a plain baseline (several minutes, several GB)
 	$(PYTHON) benchmarks/step.py
 	$(PYTHON) benchmarks/clip.py
@@ -30,5 +34,5 @@ claims:  ## train the matched runs behind the published claims and say which hol
 demo:  ## train, evaluate, export and show the first experiment, without a dataset
 	$(PYTHON) experiments/run.py --exp analogy_pool3
 
-.PHONY: help setup test test-slow lint format bench claims demo
+.PHONY: help setup test test-slow torture lint format bench claims demo
 .DEFAULT_GOAL := help

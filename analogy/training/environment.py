@@ -14,9 +14,9 @@ import tensorflow as tf
 PACKAGES = ("tensorflow", "keras", "numpy", "opencv-python", "tensorflow-datasets", "matplotlib")
 
 
-def describe_environment(strategy: tf.distribute.Strategy) -> dict:
+def describe_environment(strategy: tf.distribute.Strategy | None = None) -> dict:
     """Versions, machine, devices, commit and command line."""
-    return {
+    environment = {
         "command": " ".join(sys.argv),
         "commit": _commit(),
         "python": platform.python_version(),
@@ -25,9 +25,10 @@ def describe_environment(strategy: tf.distribute.Strategy) -> dict:
         "processor": _processor(),
         "cores": os.cpu_count(),
         "gpus": [tf.config.experimental.get_device_details(g).get("device_name") for g in _gpus()],
-        "strategy": type(strategy).__name__,
-        "replicas": strategy.num_replicas_in_sync,
     }
+    if strategy:
+        environment |= {"strategy": type(strategy).__name__, "replicas": strategy.num_replicas_in_sync}
+    return environment
 
 
 def _gpus():

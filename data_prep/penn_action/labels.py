@@ -1,5 +1,6 @@
 """Reading the label files of Penn Action (`labels/NNNN.mat`)."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from analogy.joints import JOINTS
 
 FARTHEST = 10_000  # pixels
 _SPLITS = {1: "train", -1: "test"}
+_NAME = re.compile(r"\w[\w -]{0,63}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +74,10 @@ class _LabelFile:
         value = np.ravel(self._field(name))
         if value.size != 1 or not isinstance(value[0], str) or not value[0].strip():
             raise self.error(f"field '{name}' is not a text")
-        return str(value[0]).strip()
+        text = str(value[0]).strip()
+        if not _NAME.fullmatch(text):  # it becomes a folder's name
+            raise self.error(f"field '{name}' is {text[:40]!r}, not a name of letters, digits, spaces, '-' and '_'")
+        return text
 
     def matrix(self, name: str, columns: int) -> np.ndarray:
         """The field as finite float32 [rows >= 1, columns]."""

@@ -113,6 +113,7 @@ def test_union_box_is_rounded_to_even_and_not_clipped(tmp_path):
         ({"visibility": np.full((3, 13), 2)}, "field 'visibility'"),
         ({"train": 0}, "field 'train' is 0"),
         ({"action": 5}, "field 'action' is not a text"),
+        ({"action": "../../up"}, "field 'action' is '../../up', not a name"),
         ({"nframes": 0}, "'nframes' give 0 frames"),
     ],
 )
@@ -379,3 +380,16 @@ def test_a_full_disk_leaves_nothing_half_written(source, tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert not [path for path in (tmp_path / "cache").iterdir() if path.is_dir() and path.suffix != ".partial"]
     assert_equals_source(prepare_penn_action(source, tmp_path / "cache"), source)
+
+
+def test_what_looks_wrong_is_kept_with_the_prepared_clips(source, tmp_path):
+    for number in (1, 2):  # 0002, which trains, shows what 0001 does, which tests
+        cv2.imwrite(str(source / "frames" / "0004" / f"{number:06d}.jpg"), np.zeros([HEIGHT, WIDTH, 3], np.uint8))
+    for name, file in (("0002", "000001.jpg"), ("0002", "000002.jpg"), ("0002", "000003.jpg")):
+        (source / "frames" / name / file).write_bytes((source / "frames" / "0001" / file).read_bytes())
+    write_labels(source, "0002", 3, x=np.full([3, 13], WIDTH + 20.0), visibility=np.ones([3, 13]))
+    clips = {clip.id: clip for clip in PreparedClips.open(prepare_penn_action(source, tmp_path / "cache")).clips}
+    assert clips["0004"].black_frames == 2 and clips["0002"].black_frames == 0
+    assert clips["0002"].unlabelled_frames == 2 and clips["0001"].unlabelled_frames == 0
+    assert clips["0001"].fingerprint == clips["0002"].fingerprint != clips["0003"].fingerprint
+    assert clips["0002"].joints_outside == 1.0 and clips["0001"].joints_outside == 0.0

@@ -356,13 +356,20 @@ def test_saved_model_calls(finished, held):
 
 
 @pytest.fixture(scope="module")
-def held():
-    """held(kind, how many, faults) -> prints how many hold."""
+def counts():
+    """kind -> (how many hold, of how many); printed at the end."""
     counts: dict[str, tuple[int, int]] = {}
+    yield counts
+    print("\nmalformed inputs that hold: " + ", ".join(f"{kind} {good} of {total}" for kind, (good, total) in counts.items()))
+    print(f"in all {sum(good for good, _ in counts.values())} of {sum(total for _, total in counts.values())}")
+
+
+@pytest.fixture
+def held(counts, record_property):
+    """held(kind, how many, faults) counts them."""
 
     def count(kind: str, total: int, faults: list[str]) -> None:
         counts[kind] = (total - sum(map(bool, faults)), total)
+        record_property(f"{kind} that hold", f"{counts[kind][0]} of {total}")
 
-    yield count
-    print("\nmalformed inputs that hold: " + ", ".join(f"{kind} {good} of {total}" for kind, (good, total) in counts.items()))
-    print(f"in all {sum(good for good, _ in counts.values())} of {sum(total for _, total in counts.values())}")
+    return count

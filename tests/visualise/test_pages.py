@@ -99,6 +99,12 @@ def test_run_page_states_the_figures(results):
     assert 'href="https://arxiv.org/abs/1704.05831"' in html
 
 
+def test_what_looks_wrong_is_said_as_text(tmp_path):
+    write_run(tmp_path / "run", SUMMARY | {"doubts": ["look at the data: <script>alert(1)</script> has black frames"]})
+    html = page(tmp_path / "run")
+    assert "look at the data: &lt;script&gt;alert(1)&lt;/script&gt; has black frames" in html and "<script>alert" not in html
+
+
 def test_figures_of_other_metrics_are_shown_and_explained(tmp_path):
     clip = {"clip": "0001", "action": "squat", "psnr": 25.0, "baseline_psnr": 22.0, "ghosting": 12.34, "baseline_ghosting": 9.0}
     test = {"psnr": 25.0, "sharpness_ratio": 0.9, "ghosting": 12.34}
