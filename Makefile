@@ -21,7 +21,8 @@ format:  ## let ruff mend both
 	$(PYTHON) -m ruff format .
 
 torture:  ## kills, full disks, malformed inputs, long runs (half an hour); the report is results/torture/index.html
-	-$(PYTHON) -m pytest tests/torture -o junit_family=xunit1 --junitxml=results/torture/report.xml
+	rm -f results/torture/report.xml
+	-timeout 2400 $(PYTHON) -m pytest tests/torture -o junit_family=xunit1 --junitxml=results/torture/report.xml
 	$(PYTHON) tests/torture/report.py results/torture/report.xml
 
 bench:  ## speed, as ratios to a plain baseline (several minutes, several GB)

@@ -34,7 +34,8 @@ def naming(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        error.filename = str(path)
+        if error.errno is not None:  # else it is a library's own, with a text
+            error.filename = str(path)
         raise
 
 

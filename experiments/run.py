@@ -28,11 +28,11 @@ from analogy.training.stop import Stopped, StopRequest
 
 CONFIGS = Path(__file__).parent / "configs"
 RESULTS = Path(__file__).parent.parent / "results"
-# What a user can do about a file that cannot be written.
+# What a user can do about a file that cannot be used.
 MENDS = {
-    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "make room there, then go on with --resume"),
-    **dict.fromkeys((errno.EACCES, errno.EROFS, errno.EPERM), "choose another --results-dir"),
-    errno.EIO: "look at that disk, then go on with --resume",
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "make room there; a run that has begun goes on with --resume"),
+    **dict.fromkeys((errno.EACCES, errno.EROFS, errno.EPERM), "allow it, or choose another folder"),
+    errno.EIO: "look at that disk; a run that has begun goes on with --resume",
     **dict.fromkeys((errno.EMFILE, errno.ENFILE), "raise the limit of open files (ulimit -n)"),
 }
 log = logging.getLogger("analogy")
@@ -81,7 +81,7 @@ def main(
         if error.errno not in MENDS:
             raise
         where = error.filename or (resume or results_dir)
-        _fail(f"{where}: cannot be written: {error.strerror}; {MENDS[error.errno]}", 2)
+        _fail(f"{where}: cannot be read or written: {error.strerror}; {MENDS[error.errno]}", 2)
 
 
 def _fail(message: str, code: int) -> NoReturn:
@@ -177,6 +177,7 @@ def _run(settings, results_dir: Path, run: Path | None = None) -> None:
 
 
 def _run_on(strategy, settings, results_dir: Path, run: Path | None, stop: StopRequest, began: float) -> None:
+    """`_run` on these devices, until `stop`; `began` on the monotonic clock."""
     from analogy.systems import SYSTEMS
     from analogy.training.distribute import check_batch, is_chief
     from analogy.training.loop import build_system
@@ -250,7 +251,7 @@ def _run_in(folder, settings, trainer, precision: str, began: float, stop: StopR
         write_pages(folder)
 
     def last_words() -> None:
-        log.error("stopped by SIGTERM in the middle of its work; go on with --resume %s", folder.path)
+        log.error("go on with --resume %s", folder.path)
         close("interrupted", trainer.checkpoints.newest_step)
 
     stop.last_words = last_words

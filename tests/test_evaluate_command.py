@@ -171,7 +171,7 @@ def write_run(results, name, *overrides):
     system = SYSTEMS[settings.system](settings)
     system.prepare_training()
     folder = results / name / "2026-11-21_120000"
-    Checkpoints(folder / "checkpoints", system, tf.Variable(1, dtype=tf.int64), 1).save([])
+    Checkpoints(folder / "checkpoints", system, tf.Variable(1, dtype=tf.int64), 1).save({})
     export_saved_model(system, folder / "saved_model")
     write_settings(settings, folder / "settings.yaml")
     (folder / "summary.json").write_text(json.dumps({"status": "finished", "experiment": name}))

@@ -43,7 +43,9 @@ class ClipDataset:
             train_clips=settings.train_clips,
             test_clips=settings.test_clips,
         )
-        self.doubts = doubts_about([clip.look for clip in self.train], [clip.look for clip in self.test])
+        looks = ([clip.look for clip in half] for half in (self.train, self.test))
+        chosen = settings.train_clips is not None or settings.test_clips is not None
+        self.doubts = [*prepared.left_out, *doubts_about(*looks, chosen=chosen)]
         self.reader = FrameReader(
             prepared,
             crop=settings.crop,

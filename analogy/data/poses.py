@@ -81,7 +81,8 @@ class PoseDataset:
             )
         chosen = {"train_clips": settings.train_clips, "test_clips": settings.test_clips}
         train, self.test = select_clips(fitting, actions=settings.actions, **chosen)
-        self.doubts = doubts_about([clip.look for clip in train], [clip.look for clip in self.test])
+        looks = ([clip.look for clip in half] for half in (train, self.test))
+        self.doubts = doubts_about(*looks, chosen=settings.train_clips is not None or settings.test_clips is not None)
         share = settings.validation_share  # spread evenly over the clips in order of their names, hence over the actions
         self.validation = [clip for i, clip in enumerate(train) if int((i + 1) * share) > int(i * share)]
         self.train = [clip for clip in train if clip not in self.validation]

@@ -100,6 +100,16 @@ class PreparedClips:
                 raise UserError(f"{file} {fault}; delete the folder {folder} and prepare the data again")
         return cls(folder, name, tuple(sorted(clips, key=lambda clip: clip.id)), shards)
 
+    @property
+    def left_out(self) -> list[str]:
+        """A line for each reason why clips were left out when the data were prepared."""
+        problems = self.folder / "problems.json"
+        try:
+            counts = json.loads(problems.read_text(encoding="utf-8"))["counts"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return []
+        return [f"{count} clips were left out, {reason}: {problems} lists them" for reason, count in counts.items()]
+
     def read(self, records: Iterable[int]) -> list[bytes]:
         """The serialized records with these numbers (int64), in the order asked for.
 

@@ -19,7 +19,7 @@ DAMAGED = (tf.errors.OpError, IndexError, RuntimeError)
 
 
 class Checkpoints:
-    """Models, optimisers, the step counter, and the losses not yet written as a row.
+    """Models, optimisers, the step counter, and the figures not yet written as a row.
 
     The data position and all noise are functions of (seed, step): the step counter is their state.
 
@@ -32,7 +32,7 @@ class Checkpoints:
 
     def __init__(self, folder: Path, system, step: tf.Variable, keep: int):
         self.step, self._folder = step, folder
-        self._pending = tf.Variable("[]", dtype=tf.string, trainable=False)
+        self._pending = tf.Variable("{}", dtype=tf.string, trainable=False)
         objects = _named({**system.models, **system.state}) | {
             f"optimizer_{name}": optimizer for name, optimizer in system.optimizers.items()
         }
@@ -51,8 +51,8 @@ class Checkpoints:
         """The step of the newest one; 0 where there is none."""
         return int(self.latest.rsplit("-", 1)[1]) if self.latest else 0
 
-    def save(self, pending: list) -> None:
-        """`pending`: rows of numbers since the last metrics row (JSON keeps their every bit)."""
+    def save(self, pending: dict) -> None:
+        """`pending`: what the next metrics row is made of (JSON keeps every bit of a number)."""
         self._pending.assign(json.dumps(pending))
         try:
             self._manager.save(checkpoint_number=int(self.step.numpy()))
@@ -62,8 +62,8 @@ class Checkpoints:
                 "make room there, then go on with --resume"
             ) from error
 
-    def restore(self) -> list:
-        """Restore the newest checkpoint that is whole, if there is any; returns the pending rows.
+    def restore(self) -> dict:
+        """Restore the newest checkpoint that is whole, if there is any; returns what was pending.
 
         TensorFlow keeps a checksum of every block and tensor, and reading compares it.
 
@@ -72,7 +72,7 @@ class Checkpoints:
         """
         found = saved_checkpoints(self._folder)
         if not found:
-            return []
+            return {}
         misfit = (
             "{}: this checkpoint belongs to another architecture ({}); "
             "resume with the settings of its own run, or start a new one"
@@ -81,10 +81,14 @@ class Checkpoints:
             raise UserError(f"{self._folder}: none of the {len(found)} checkpoints can be read; start a new run")
         return json.loads(self._pending.numpy())
 
-    def remove_leftovers(self) -> None:
-        """What a process that was killed while it saved has left behind."""
+    def remove_leftovers(self, keep: int) -> None:
+        """What a process that was killed while it saved has left behind: half checkpoints, and whole ones beyond the newest
+        `keep`, which TensorFlow had not yet noted."""
         for leftover in self._folder.glob("*_temp*"):
             shutil.rmtree(leftover, ignore_errors=True)
+        for path in saved_checkpoints(self._folder)[keep:]:
+            for file in self._folder.glob(f"{Path(path).name}.*"):
+                file.unlink(missing_ok=True)
 
 
 def saved_checkpoints(folder: Path | None) -> list[str]:

@@ -9,16 +9,16 @@ import keras
 import numpy as np
 
 ROWS = 20  # of metrics.jsonl, over which a loss is judged
-FLAT = 1e-4  # a range of the loss, relative to its mean; batches alone make it vary more
+FLAT = 1e-4  # a range of the loss, relative to its value; batches alone make it vary more
 NOTHING = 1e-3  # of a discriminator's first loss: it tells real from painted without an error, and its gradient vanishes
 STEPS_OF_GREY = 2  # of 255, within which a picture is one flat colour, or two are alike
 
 
-def weights_hash(model: keras.Model) -> str:
-    """A short hash of all weights of a network."""
+def weights_hash(variables: Sequence[keras.Variable]) -> str:
+    """A short hash of weights: equal where they are, bit for bit."""
     digest = hashlib.sha256()
-    for variable in model.variables:
-        digest.update(variable.numpy().tobytes())
+    for variable in variables:
+        digest.update(np.ascontiguousarray(variable.numpy()).data)
     return digest.hexdigest()[:16]
 
 
@@ -31,31 +31,40 @@ class Health:
 
     def __init__(self, models: dict[str, keras.Model]):
         self._models = {name: model for name, model in models.items() if model.trainable_variables}
-        self._before = {name: weights_hash(model) for name, model in self._models.items()}
+        self._before = self._hashes()
+
+    def _hashes(self) -> dict[str, str]:
+        return {name: weights_hash(model.trainable_variables) for name, model in self._models.items()}
 
     def doubts(self, rows: Sequence[dict], predictions: Sequence[np.ndarray]) -> list[str]:
         """What looks wrong now, a line each. rows: of metrics.jsonl; predictions: uint8 [H, W, C], of different clips."""
         return [*self._still_weights(), *_flat_losses(rows), *_constant(predictions)]
 
     def _still_weights(self) -> list[str]:
-        before, self._before = self._before, {name: weights_hash(model) for name, model in self._models.items()}
+        before, self._before = self._before, self._hashes()
         still = [name for name in self._before if self._before[name] == before[name]]
         return [f"the weights of {name} have not changed since the samples before: its gradient is zero" for name in still]
 
 
 def _flat_losses(rows: Sequence[dict]) -> list[str]:
-    recent = rows[-ROWS:]
-    if len(recent) < ROWS:
-        return []
     said = []
-    for name in (key for key in recent[-1] if key.endswith("/loss")):
-        values = np.array([row.get(name, np.nan) for row in recent])
-        since = f"since step {recent[0]['step']}"
-        if np.ptp(values) <= FLAT * abs(values.mean()):
-            said.append(f"{name} has been {values[-1]:.4g} {since}: it no longer learns")
-        elif name.startswith("discriminator") and values.max() < NOTHING * abs(rows[0].get(name, 0.0)):
-            said.append(f"{name} has been below {values.max():.1e} {since}: it has won, and teaches the generator nothing")
+    for name in (key for key in (rows[-1] if rows else {}) if key.endswith("/loss")):
+        back = np.array([row.get(name, np.nan) for row in reversed(rows)])  # the newest first
+        span = np.maximum.accumulate(back) - np.minimum.accumulate(back)
+        flat = _leading(span <= FLAT * abs(back[0]))
+        nothing = NOTHING * abs(back[-1])
+        won = _leading(back < nothing) if name.startswith("discriminator") else 0
+        if flat >= ROWS:
+            said.append(f"{name} has been {back[0]:.4g} since step {rows[-flat]['step']}: it no longer learns")
+        elif won >= ROWS:
+            since = f"since step {rows[-won]['step']}"
+            said.append(f"{name} has been below {nothing:.1e} {since}: it has won, and teaches the generator nothing")
     return said
+
+
+def _leading(holds: np.ndarray) -> int:
+    """How many of the first values are true."""
+    return len(holds) if holds.all() else int(holds.argmin())
 
 
 def _constant(predictions: Sequence[np.ndarray]) -> list[str]:

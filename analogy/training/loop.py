@@ -80,9 +80,10 @@ class Trainer:
     # Metrics rows and samples after the checkpoint are made anew, so a resumed run equals an undisturbed one.
 
     def resume(self) -> None:
-        self._pending = self.checkpoints.restore()
+        pending = self.checkpoints.restore()
+        self._pending, self._validated = pending.get("rows", []), pending.get("validated", {})
         if self.folder:
-            self.checkpoints.remove_leftovers()
+            self.checkpoints.remove_leftovers(self.settings.training.keep_checkpoints)
             self.folder.drop_rows_after(int(self.step.numpy()))
 
     # ---------------------------------------------------------------- train
@@ -92,7 +93,7 @@ class Trainer:
 
         Raises:
             Stopped: `stop` asked for it; a checkpoint was saved.
-            UserError: a loss is no longer finite.
+            UserError: a loss or a weight is no longer finite, or another worker is gone.
         """
         training = self.settings.training
         first, last = int(self.step.numpy()), training.steps
@@ -102,6 +103,7 @@ class Trainer:
         if self.folder:
             self._health = Health(self.system.models)
             self._say_doubts([])
+            write_run_page(self.folder.path)
         iterator = iter(self._distributed_batches(first))
         log.info("training from step %d to %d", first, last)
         start, seconds_per_step, step = time.monotonic(), math.inf, first
@@ -121,6 +123,8 @@ class Trainer:
                     self._save()
                     raise Stopped(f"stopped at step {step} of {last} by {asked.name}", asked)
             self._save()
+        if stop.signal:  # while it saved
+            raise Stopped(f"stopped after training by {stop.signal.name}", stop.signal)
 
     def _distributed_batches(self, start_step: int):
         replicas = self.strategy.num_replicas_in_sync
@@ -165,7 +169,7 @@ class Trainer:
         except LOST as error:
             if not self._multi_worker():
                 raise
-            saved = self.checkpoints.latest or "none yet"
+            saved = self.checkpoints.latest or "in the chief's run folder, if there is one yet"
             raise UserError(
                 f"another worker is gone ({type(error).__name__}); newest checkpoint: {saved}. Start all again, with --resume"
             ) from error
@@ -237,8 +241,14 @@ class Trainer:
         self.folder.update_summary(doubts=doubts)
 
     def _save(self) -> None:
+        for name, model in self.system.models.items():
+            if not all(bool(tf.reduce_all(tf.math.is_finite(variable.value))) for variable in model.trainable_variables):
+                raise UserError(
+                    f"the weights of {name} are no longer finite at step {int(self.step.numpy())}; last good checkpoint: "
+                    f"{self.checkpoints.latest or 'none yet'}. Lower the learning rates, or set training.precision=float32"
+                )
         if self.folder:
-            self.checkpoints.save(self._pending)
+            self.checkpoints.save({"rows": self._pending, "validated": self._validated})
             log.info("step %d: checkpoint saved", int(self.step.numpy()))
 
     # ---------------------------------------------------------------- after training
@@ -260,7 +270,7 @@ class Trainer:
             folder.update_summary(**figures, protocol=self.system.protocol(self.clips))
         if self._multi_worker():
             # Workers that say the same trained alike.
-            log.info("weights %s", " ".join(weights_hash(model) for model in self.system.models.values()))
+            log.info("weights %s", " ".join(weights_hash(model.variables) for model in self.system.models.values()))
             with self._others_there():
                 self._sum(tf.zeros(2))
 

@@ -7,6 +7,7 @@ import fcntl
 import io
 import json
 import logging
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -31,6 +32,10 @@ class LogFile(logging.FileHandler):
 
     def handleError(self, record) -> None:
         del record
+
+    def close(self) -> None:
+        with suppress(OSError):  # what it could not write before it tries again
+            super().close()
 
 
 class RunFolder:

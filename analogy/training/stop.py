@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import socket
@@ -11,6 +12,8 @@ from contextlib import contextmanager, suppress
 
 # From SIGTERM to the end, whatever the process is doing: clusters kill 30 seconds after it.
 SECONDS_OF_GRACE = 25.0
+SECONDS_FOR_WORDS = 3.0
+log = logging.getLogger("analogy")
 
 
 class Stopped(KeyboardInterrupt):
@@ -27,8 +30,9 @@ class Stopped(KeyboardInterrupt):
 class StopRequest:
     """A context in which SIGINT and SIGTERM raise `Stopped`, or set `.signal` where that is `deferred`.
 
-    A second SIGINT ends the process at once. SIGTERM ends it after `SECONDS_OF_GRACE`, even in the middle of a call of the
-    device, where Python hears of no signal: `last_words` is called from another thread, then the process is gone.
+    A second SIGINT does not wait for that. In the middle of a call of the device Python hears of no signal: there another
+    thread ends the process, `SECONDS_OF_GRACE` after SIGTERM and `SECONDS_FOR_WORDS` after a second SIGINT, and calls
+    `last_words` before.
     """
 
     def __init__(self):
@@ -74,11 +78,21 @@ class StopRequest:
             raise Stopped(f"stopped by {self.signal.name}", number)
 
     def _end_in_time(self) -> None:
+        interrupts = 0
         with self._told:
-            while (told := self._told.recv(1)) and told[0] != signal.SIGTERM:
-                pass
-        if not told or self._ended.wait(SECONDS_OF_GRACE):
+            while told := self._told.recv(1):
+                interrupts += told[0] == signal.SIGINT
+                if told[0] == signal.SIGTERM or interrupts > 1:
+                    break
+        if not told or self._ended.wait(SECONDS_OF_GRACE if told[0] == signal.SIGTERM else SECONDS_FOR_WORDS):
             return
+        # In a thread of its own: on a disk or a console that hangs, words must not keep the process.
+        words = threading.Thread(target=self._say_last_words, args=(signal.Signals(told[0]),), daemon=True)
+        words.start()
+        words.join(SECONDS_FOR_WORDS)
+        os._exit(128 + told[0])
+
+    def _say_last_words(self, number: signal.Signals) -> None:
+        log.error("stopped by %s in the middle of its work", number.name)
         with suppress(Exception):
             self.last_words()
-        os._exit(128 + signal.SIGTERM)

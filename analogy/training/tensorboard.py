@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from analogy.errors import UserError
+
 
 class TensorBoard:
     """Event files in `folder`; the file is made with the first event."""
@@ -20,10 +22,15 @@ class TensorBoard:
         return self._writer.as_default()
 
     def scalars(self, values: dict[str, float], step: int) -> None:
-        with self._open():
-            for name, value in values.items():
-                tf.summary.scalar(name, value, step)
-        self._writer.flush()
+        """Raises UserError where they cannot be written."""
+        try:
+            with self._open():
+                for name, value in values.items():
+                    tf.summary.scalar(name, value, step)
+            self._writer.flush()
+        except tf.errors.OpError as error:
+            why = str(error).splitlines()[0]
+            raise UserError(f"{self._folder}: cannot be written ({why}); make room there, then go on with --resume") from error
 
     def image(self, name: str, image: np.ndarray, step: int) -> None:
         """image: uint8 [H, W, 1|3]."""

@@ -32,7 +32,7 @@ def write_mp4(path: str | Path, frames: np.ndarray, fps: float) -> None:
 
     Raises:
         ValueError: another type or shape, or no frames.
-        OSError: the file cannot be written.
+        OSError: the disk is full or damaged. RuntimeError: ffmpeg fails.
     """
     frames = _checked(frames, fps)
     odd_rows, odd_columns = frames.shape[1] % 2, frames.shape[2] % 2
@@ -42,12 +42,14 @@ def write_mp4(path: str | Path, frames: np.ndarray, fps: float) -> None:
         # By ffmpeg itself: imageio_ffmpeg's writer does not say when the disk is full.
         raw = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", str(Fraction(fps).limit_denominator())]
         encoded = ["-vcodec", "libx264", "-pix_fmt", "yuv420p", "-crf", "18", *COLOUR, *STREAMING]
-        command = [imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-v", "error", *raw, "-i", "-", *encoded, str(temporary)]
-        done = subprocess.run(command, input=frames.tobytes(), capture_output=True)
+        command = [imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-v", "error", *raw, "-i", "-", *encoded, f"file:{temporary}"]
+        done = subprocess.run(command, input=np.ascontiguousarray(frames).reshape(-1).data, capture_output=True)
         if done.returncode:
-            said = done.stderr.decode(errors="replace").strip() or f"ffmpeg ended with {done.returncode}"
-            full = next((number for number in (errno.ENOSPC, errno.EDQUOT) if os.strerror(number) in said), errno.EIO)
-            raise OSError(full, f"{os.strerror(full)} (ffmpeg: {said.splitlines()[-1]})", str(path))
+            said = done.stderr.decode(errors="replace").strip() or f"it ended with {done.returncode}"
+            for number in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+                if os.strerror(number) in said:
+                    raise OSError(number, os.strerror(number), str(path))
+            raise RuntimeError(f"{path}: ffmpeg cannot write this video: {said.splitlines()[-1]}")
 
 
 def write_gif(path: str | Path, frames: np.ndarray, fps: float) -> None:

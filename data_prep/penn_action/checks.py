@@ -185,7 +185,7 @@ def check_clip(source: Path, clip: str) -> CheckedClip:
         fingerprint=fingerprint(frame.digest for frame in frames),
         joints_outside=share_outside(labels.joints, labels.visibility, labels.width, labels.height),
         black_frames=sum(frame.black for frame in frames),
-        unlabelled_frames=sum(1 for _ in folder.glob("*.jpg")) - len(paths),
+        unlabelled_frames=len([file for file in folder.glob("*.jpg") if file.name[0] != "."]) - len(paths),
     )
 
 

@@ -107,7 +107,7 @@ def test_the_best_weights_are_kept_and_outlive_a_checkpoint(tmp_path):
         member.coefficients.kernel.assign(1e3 * tf.ones_like(member.coefficients.kernel))
     assert system.validate(clips)["validation/pose_mse"] > first
     counter = tf.Variable(0, dtype=tf.int64)
-    Checkpoints(tmp_path, system, counter, 1).save([])
+    Checkpoints(tmp_path, system, counter, 1).save({})
 
     other = build("pose_lstm_residual")
     Checkpoints(tmp_path, other, tf.Variable(0, dtype=tf.int64), 1).restore()
@@ -200,7 +200,7 @@ def test_masked_coordinates_still_count_in_the_mean():
 def test_another_run_s_best_weights_are_not_taken_over(tmp_path):
     first = build("pose_lstm_residual")
     first.validate(dataset(first.settings))
-    Checkpoints(tmp_path / "checkpoints", first, tf.Variable(0, dtype=tf.int64), 1).save([])
+    Checkpoints(tmp_path / "checkpoints", first, tf.Variable(0, dtype=tf.int64), 1).save({})
     second = build("pose_lstm_residual")
     load_networks(second, tmp_path)
     assert second.score.lowest.numpy() == np.inf

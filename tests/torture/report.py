@@ -20,7 +20,7 @@ def read_report(xml: Path) -> list[dict]:
                 "name": case.get("name").removeprefix("test_").replace("_", " "),
                 "outcome": outcome,
                 "seconds": float(case.get("time")),
-                "why": "" if fault is None else fault.get("message", "").splitlines()[0],
+                "why": "" if fault is None else (fault.get("message") or fault.tag).splitlines()[0],
                 "figures": [(one.get("name"), one.get("value")) for one in case.iter("property")],
             }
         )

@@ -194,8 +194,8 @@ def test_frames_and_labels_that_are_malformed_spoil_no_good_clip(tmp_path, held,
                "header alone", "no end", "zeros", "labels NaN", "labels infinite", "labels backwards",
                "labels huge box"}  # fmt: skip
     faults += [f"{clip}: kept" for clip in must_go & kept]
-    held("frames", len(frames), faults)
-    held("labels", len(labels), [])
+    held("frames", len(frames), [fault for fault in faults if not fault.startswith("labels")])
+    held("labels", len(labels), [fault for fault in faults if fault.startswith("labels")])
     assert not faults, faults
 
 

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 EXPERIMENT = "seq2seq_sins_l1"
 SMALL = (
     "network.units=8", "data.train_count=400", "data.test_count=40", "data.groups_of=10", "training.batch_size=8",
-    "training.steps=600", "training.log_every=3", "training.sample_every=50", "training.checkpoint_every=5",
+    "training.steps=1200", "training.log_every=3", "training.sample_every=50", "training.checkpoint_every=5",
     "training.precision=float32", "training.steps_per_call=5",
 )  # fmt: skip
 KILLS = 20
@@ -34,6 +34,11 @@ MOMENTS = {
 
 def options(results: Path, *settings: str) -> list:
     return ["--results-dir", results, "--scale", "demo", *(part for one in (*SMALL, *settings) for part in ("--set", one))]
+
+
+def wait_for_training(process: subprocess.Popen, run: Path, times: int) -> None:
+    """Until the run's log has so many beginnings of training, or the process ends."""
+    wait_for(lambda: process.poll() is not None or (run / "log.txt").read_text().count("training from step") >= times, process)
 
 
 def kill(process: subprocess.Popen, run: Path, pattern: str | None, seconds: float) -> bool:
@@ -57,9 +62,10 @@ def test_a_run_killed_twenty_times_ends_as_an_undisturbed_one(run_experiment, tm
     # The export comes last: it is killed while it writes, after all the others.
     moments = ["a checkpoint", "a sample", "a plot", None, None] * 3 + [None] * 4 + ["the export"]
     assert len(moments) == KILLS
-    for moment in moments:
+    for begun, moment in enumerate(moments, start=1):
         pattern = MOMENTS.get(moment)
-        at_work = kill(process, run, pattern, random.uniform(0, 15))
+        wait_for_training(process, run, begun)  # what the kill before left behind is gone by then
+        at_work = kill(process, run, pattern, random.uniform(0, 4))
         killed += at_work
         if moment and at_work:
             inside[moment] += bool(any(run.glob(pattern)))
@@ -68,6 +74,7 @@ def test_a_run_killed_twenty_times_ends_as_an_undisturbed_one(run_experiment, tm
     assert process.returncode == 0, said
     assert_equal_runs(run, the_run(tmp_path / "whole"))
     assert killed >= KILLS - 2 and inside["the export"] and sum(inside.values()) > 3, (killed, inside)
+    assert len(list(run.glob("checkpoints/step-*.index"))) <= 3
     record_property("kills survived", f"{killed} of {killed}")
     record_property("killed while it wrote", ", ".join(f"{moment} {times}" for moment, times in inside.items()))
 
@@ -167,23 +174,32 @@ def test_sigterm_ends_a_step_of_an_hour_in_time(tmp_path, record_property):
     record_property("seconds from SIGTERM to the end, within a step of an hour", round(seconds, 1))
 
 
+def assert_one_death_ends_both(alive: subprocess.Popen, dies: subprocess.Popen, who: str, record_property) -> None:
+    dies.send_signal(signal.SIGKILL)
+    dies.communicate()
+    began = time.monotonic()
+    _, said = alive.communicate(timeout=120)
+    seconds = time.monotonic() - began
+    assert alive.returncode == 2 and "another worker is gone" in said and "Traceback" not in said, said
+    assert seconds < 60
+    record_property(f"seconds from one worker's death to the end of {who}", round(seconds, 1))
+
+
 def test_two_workers_stop_together_and_when_one_dies_and_go_on(run_experiment, tmp_path, record_property):
-    undisturbed = start_workers(run_experiment, *options(tmp_path / "whole"), exp=EXPERIMENT, tiny=False)
+    undisturbed = start_workers(run_experiment, *options(tmp_path / "whole", "training.steps=200"), exp=EXPERIMENT, tiny=False)
     for process in undisturbed:
         _, said = process.communicate(timeout=300)
         assert process.returncode == 0, said
 
-    both = start_workers(run_experiment, *options(tmp_path / "cut"), exp=EXPERIMENT, tiny=False)
+    both = start_workers(run_experiment, *options(tmp_path / "cut", "training.steps=200"), exp=EXPERIMENT, tiny=False)
     wait_for(lambda: any((tmp_path / "cut").glob("*/*/checkpoints/step-20.index")), both[0])
-    both[1].send_signal(signal.SIGKILL)
-    began = time.monotonic()
-    _, said = both[0].communicate(timeout=120)
-    record_property("seconds from one worker's death to the other's end", round(time.monotonic() - began, 1))
-    assert time.monotonic() - began < 60
-    assert both[0].returncode == 2 and "another worker is gone" in said and "Traceback" not in said, said
-    both[1].communicate()
-
     run = the_run(tmp_path / "cut")
+    assert_one_death_ends_both(*both, "the chief", record_property)
+
+    both = start_workers(run_experiment, "--resume", run, exp=None, tiny=False)
+    wait_for(lambda: any(run.glob("checkpoints/step-40.index")), both[0])
+    assert_one_death_ends_both(*reversed(both), "the other worker", record_property)
+
     both = start_workers(run_experiment, "--resume", run, exp=None, tiny=False)
     wait_for(lambda: any(run.glob("checkpoints/step-60.index")), both[0])
     for process in both:

@@ -30,7 +30,7 @@ def build(name, overrides, seed):
 def test_every_weight_is_saved_and_restored(tmp_path, name, overrides):
     saved, other, started = (build(name, overrides, seed) for seed in (0, 1, 2))
     folder = tmp_path / "run" / "checkpoints"
-    Checkpoints(folder, saved, tf.Variable(4, dtype=tf.int64), 3).save([])
+    Checkpoints(folder, saved, tf.Variable(4, dtype=tf.int64), 3).save({})
     step = tf.Variable(0, dtype=tf.int64)
     Checkpoints(folder, other, step, 3).restore()
     assert step.numpy() == 4
@@ -43,7 +43,7 @@ def test_every_weight_is_saved_and_restored(tmp_path, name, overrides):
 
 
 def test_networks_of_another_shape_are_refused(tmp_path):
-    Checkpoints(tmp_path / "checkpoints", build("analogy_masked", MASKED, 0), tf.Variable(4, dtype=tf.int64), 3).save([])
+    Checkpoints(tmp_path / "checkpoints", build("analogy_masked", MASKED, 0), tf.Variable(4, dtype=tf.int64), 3).save({})
     for overrides in (
         (*MASKED[:1], "generator.widths=[8, 8]", MASKED[2]),
         (*MASKED[:1], "generator.widths=[4, 8, 8]", MASKED[2]),
@@ -77,7 +77,7 @@ def test_a_damaged_checkpoint_is_noticed_and_the_one_before_is_used(tmp_path, ca
         for variable in system.models["network"].variables:
             variable.assign(keras.random.normal(variable.shape))
         weights[number] = system.weights()
-        checkpoints.save([[float(number)]])
+        checkpoints.save({"rows": [[float(number)]]})
     restored, at = OneNetwork(), tf.Variable(0, dtype=tf.int64)
     whole, random = (tmp_path / file).read_bytes(), np.random.default_rng(0)
     for _ in range(4):
@@ -92,14 +92,14 @@ def test_a_damaged_checkpoint_is_noticed_and_the_one_before_is_used(tmp_path, ca
         caplog.clear()
         pending = Checkpoints(tmp_path, restored, at, 3).restore()
         number = int(at.numpy())
-        assert (number == 2) == ("damaged and left out" in caplog.text) and pending == [[float(number)]]
+        assert (number == 2) == ("damaged and left out" in caplog.text) and pending == {"rows": [[float(number)]]}
         for got, expected in zip(restored.weights(), weights[number], strict=True):
             np.testing.assert_array_equal(got, expected)
 
 
 def test_where_every_checkpoint_is_damaged_the_run_is_not_begun_anew_in_silence(tmp_path):
     system, step = OneNetwork(), tf.Variable(2, dtype=tf.int64)
-    Checkpoints(tmp_path, system, step, 3).save([])
+    Checkpoints(tmp_path, system, step, 3).save({})
     (tmp_path / "step-2.index").write_bytes(b"")
     with pytest.raises(UserError, match="none of the 1 checkpoints can be read"):
         Checkpoints(tmp_path, system, step, 3).restore()
@@ -110,7 +110,7 @@ def test_networks_start_from_the_newest_checkpoint_that_is_whole(tmp_path):
     checkpoints = Checkpoints(tmp_path / "checkpoints", system, step, 3)
     for number in (2, 4):
         step.assign(number)
-        checkpoints.save([])
+        checkpoints.save({})
     data = tmp_path / "checkpoints" / "step-4.data-00000-of-00001"
     data.write_bytes(data.read_bytes()[:100])
     assert load_networks(OneNetwork(), tmp_path).endswith("step-2")
@@ -120,11 +120,18 @@ def test_networks_start_from_the_newest_checkpoint_that_is_whole(tmp_path):
 
 
 def test_a_worker_that_does_not_know_the_folder_restores_nothing():
-    assert Checkpoints(None, OneNetwork(), tf.Variable(0, dtype=tf.int64), 3).restore() == []
+    assert Checkpoints(None, OneNetwork(), tf.Variable(0, dtype=tf.int64), 3).restore() == {}
 
 
 def test_what_a_killed_save_leaves_is_removed(tmp_path):
     (tmp_path / "step-8_temp").mkdir()
     (tmp_path / "step-8_temp" / "part-00000-of-00001.data-00000-of-00001").write_bytes(b"half")
-    Checkpoints(tmp_path, OneNetwork(), tf.Variable(0, dtype=tf.int64), 3).remove_leftovers()
+    step = tf.Variable(0, dtype=tf.int64)
+    checkpoints = Checkpoints(tmp_path, OneNetwork(), step, 9)
+    for number in range(5):
+        step.assign(number)
+        checkpoints.save({})
+    (tmp_path / "checkpoint").unlink()  # the note of them
+    checkpoints.remove_leftovers(3)
     assert not list(tmp_path.glob("*_temp*"))
+    assert {path.name.split(".")[0] for path in tmp_path.glob("step-*")} == {"step-2", "step-3", "step-4"}
