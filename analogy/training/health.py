@@ -32,13 +32,19 @@ class Health:
     def __init__(self, models: dict[str, keras.Model]):
         self._models = {name: model for name, model in models.items() if model.trainable_variables}
         self._before = self._hashes()
+        self._constant: list[str] = []
 
     def _hashes(self) -> dict[str, str]:
         return {name: weights_hash(model.trainable_variables) for name, model in self._models.items()}
 
     def doubts(self, rows: Sequence[dict], predictions: Sequence[np.ndarray]) -> list[str]:
         """What looks wrong now, a line each. rows: of metrics.jsonl; predictions: uint8 [H, W, C], of different clips."""
-        return [*self._still_weights(), *_flat_losses(rows), *_constant(predictions)]
+        return [*self._still_weights(), *_flat_losses(rows), *self._still_constant(predictions)]
+
+    def _still_constant(self, predictions: Sequence[np.ndarray]) -> list[str]:
+        """An untrained network's pictures are flat too: what is said is what lasts."""
+        before, self._constant = self._constant, _constant(predictions)
+        return [f"{said}, as at the samples before" for said in self._constant if said in before]
 
     def _still_weights(self) -> list[str]:
         before, self._before = self._before, self._hashes()

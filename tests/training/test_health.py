@@ -81,10 +81,11 @@ def test_what_lasts_is_said_in_the_same_words(networks):
 
 
 def test_constant_predictions_are_named(networks):
-    health, (one, *_) = Health(networks), pictures()
-    train(*networks.values())
-    (said,) = health.doubts([], [np.full([8, 8, 3], grey, np.uint8) for grey in (0, 90)])
-    assert said == "every predicted picture is one flat colour"
-    train(*networks.values())
-    (said,) = health.doubts([], [one, one.copy()])
-    assert "the predictions of 2 clips are the same picture" in said
+    flat, (one, *_) = [np.full([8, 8, 3], grey, np.uint8) for grey in (0, 90)], pictures()
+    for constant, words in ((flat, "every predicted picture is one flat colour"), ([one, one.copy()], "are the same picture")):
+        health, said = Health(networks), []
+        for shown in (constant, constant, pictures(), constant):
+            train(*networks.values())
+            said.append(health.doubts([], shown))
+        assert said[0] == said[2] == said[3] == []  # an untrained network's are, too
+        assert words in said[1][0]
