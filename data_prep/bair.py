@@ -10,7 +10,8 @@ import numpy as np
 import tensorflow as tf
 from rich.progress import track
 
-from analogy.data.movies import Movie, MovieDataset
+from analogy.data.doubts import doubts_about
+from analogy.data.movies import Movie, MovieDataset, kept_looks
 from analogy.errors import UserError
 from analogy.files import replacing
 
@@ -54,9 +55,9 @@ def open_bair(source: Path, cache: Path, settings) -> MovieDataset:
     data, length = settings.data, settings.data.context + settings.data.horizon
     if length > FRAMES:
         raise UserError(f"data.context + data.horizon is {length}: sequences of BAIR have {FRAMES} frames")
-    halves = {}
+    halves, looks = {}, {}
     for name in ("train", "test"):
-        halves[name] = []
+        halves[name], looks[name] = [], []
         files = _half(source, name)
         for path in track(files, f"preparing BAIR {name}", disable=not sys.stdout.isatty()):
             prepared = cache / f"bair-{length}" / name / f"{path.stem}.npy"
@@ -64,9 +65,12 @@ def open_bair(source: Path, cache: Path, settings) -> MovieDataset:
                 with replacing(prepared) as partial, open(partial, "wb") as file:
                     np.save(file, read_record(path, length))
             movies = np.load(prepared, mmap_mode="r")
-            halves[name] += [Movie(f"{path.stem}_{index}", "pushing", frames) for index, frames in enumerate(movies)]
+            found = [Movie(f"{path.stem}_{index}", "pushing", frames) for index, frames in enumerate(movies)]
+            halves[name] += found
+            looks[name] += kept_looks(prepared, found)
             if name == "test" and len(halves[name]) >= data.test_count:
                 break
     test = halves["test"][: data.test_count]
     log.info("bair: %d training sequences, %d test windows", len(halves["train"]), len(test))
-    return MovieDataset("bair", halves["train"], test, length=length, seed=settings.seed, tested=test)
+    doubts = doubts_about(looks["train"], looks["test"][: len(test)])
+    return MovieDataset("bair", halves["train"], test, length=length, seed=settings.seed, doubts=doubts)

@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 from rich.progress import track
 
-from analogy.data.movies import Movie, MovieDataset
+from analogy.data.doubts import Look, doubts_about
+from analogy.data.movies import Movie, MovieDataset, kept_looks
 from analogy.data.video import read_video
 from analogy.errors import UserError
 from analogy.files import replacing
@@ -76,10 +77,12 @@ def open_kth(source: Path, cache: Path, settings) -> MovieDataset:
     data, length = settings.data, settings.data.context + settings.data.horizon
     listed = read_sequences(source / SEQUENCES) if data.split == "standard" else {}
     halves: dict[bool, list[Movie]] = {True: [], False: []}
+    looks: dict[bool, list[Look]] = {True: [], False: []}
     for clip, prepared in prepare_kth(source, cache, data.image_size):
         person, action, _ = NAME.fullmatch(clip.name).groups()
         trains = int(person) <= LAST_TRAINED[data.split] if data.test_persons is None else int(person) not in data.test_persons
         frames, name = np.load(prepared, mmap_mode="r"), clip.stem.removesuffix("_uncomp")
+        looks[trains] += kept_looks(prepared, [Movie(name, action, frames)])
         for first, last in listed.get(name, [(1, len(frames))]):
             if len(part := frames[first - 1 : last]) >= length:
                 halves[trains].append(Movie(f"{name}_{first}", action, part))
@@ -92,7 +95,8 @@ def open_kth(source: Path, cache: Path, settings) -> MovieDataset:
     random = np.random.default_rng([settings.seed, 3])
     test = [_window(halves[False], random, length, index) for index in range(data.test_count)]
     log.info("kth: %d training and %d test movies, %d test windows", len(halves[True]), len(halves[False]), len(test))
-    return MovieDataset("kth", halves[True], test, length=length, seed=settings.seed, tested=halves[False])
+    doubts = doubts_about(looks[True], looks[False], chosen=data.test_persons is not None)
+    return MovieDataset("kth", halves[True], test, length=length, seed=settings.seed, doubts=doubts)
 
 
 def _window(movies: list[Movie], random: np.random.Generator, length: int, index: int) -> Movie:

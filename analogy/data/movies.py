@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
 from analogy.data.batches import ReplicaContext, endless_batches, pick
-from analogy.data.doubts import Look, count_black, doubts_about, fingerprint
+from analogy.data.doubts import Look, count_black, fingerprint
+from analogy.files import replacing
 
 
 @dataclass(frozen=True)
@@ -27,23 +31,36 @@ class Movie:
         return Look(self.id, self.action, fingerprint([some.tobytes()]), black_frames=count_black(some))
 
 
+def kept_looks(file: Path, movies: Sequence[Movie]) -> list[Look]:
+    """The looks of the movies that a prepared file holds. They are taken once and kept beside it: to read three frames of every
+    movie is nearly to read all."""
+    beside = file.with_suffix(".looks.json")
+    with suppress(OSError, ValueError, TypeError):
+        if beside.stat().st_mtime >= file.stat().st_mtime:
+            return [Look(**look) for look in json.loads(beside.read_text(encoding="utf-8"))]
+    looks = [movie.look for movie in movies]
+    with replacing(beside) as partial:
+        partial.write_text(json.dumps([asdict(look) for look in looks]), encoding="utf-8")
+    return looks
+
+
 class MovieDataset:
     """Training windows from anywhere in the training movies; test windows from fixed places.
 
     train: movies of any length. test: movies of k + T frames each.
 
     Args:
-        length: k + T. seed: of the training windows. tested: the whole movies that `test` is cut from.
+        length: k + T. seed: of the training windows. doubts: what looks wrong in the movies.
     """
 
     notes = ""
 
     def __init__(
-        self, name: str, train: Sequence[Movie], test: Sequence[Movie], *, length: int, seed: int, tested: Sequence[Movie]
+        self, name: str, train: Sequence[Movie], test: Sequence[Movie], *, length: int, seed: int, doubts: Sequence[str]
     ):
         self.name, self.length, self.seed = name, length, seed
         self.train, self.test = list(train), list(test)
-        self.doubts = doubts_about([movie.look for movie in train], [movie.look for movie in tested])
+        self.doubts = list(doubts)
 
     def batches(self, context: ReplicaContext) -> tf.data.Dataset:
         """Endless training windows, a movie and a start drawn at random: step int64, position [b], values

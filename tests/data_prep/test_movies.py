@@ -1,5 +1,7 @@
 """KTH and BAIR in their official layouts: prepared once, split as published and as most do, damaged files named."""
 
+import shutil
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -46,6 +48,16 @@ def test_kth_as_published(kth, tmp_path):
     np.testing.assert_allclose(np.diff(batch.mean((2, 3, 4)), axis=1), 10 / 255, atol=2.5 / 255)  # frames in their order
     again = next(iter(dataset.batches(ReplicaContext(batch_size=6))))["values"].numpy()
     np.testing.assert_array_equal(batch, again)
+
+
+def test_a_clip_that_trains_and_tests_is_said(kth, tmp_path):
+    boxing = kth / "boxing"
+    shutil.copy(boxing / "person17_boxing_d1_uncomp.avi", boxing / "person23_boxing_d1_uncomp.avi")
+    for _ in range(2):  # looked at, and then remembered
+        doubts = open_kth(kth, tmp_path / "cache", settings("kth")).doubts
+        (shared,) = (doubt for doubt in doubts if "also trained on" in doubt)
+        assert "1 of 3 test clips" in shared and "= person23_boxing_d1" in shared
+    assert len(list((tmp_path / "cache" / "kth-64").glob("*.looks.json"))) == 7
 
 
 def test_kth_as_most_split_it(kth, tmp_path):
