@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 EXPERIMENT = "seq2seq_sins_l1"
 SMALL = (
     "network.units=8", "data.train_count=400", "data.test_count=40", "data.groups_of=10", "training.batch_size=8",
-    "training.steps=1200", "training.log_every=3", "training.sample_every=50", "training.checkpoint_every=5",
+    "training.steps=700", "training.log_every=3", "training.sample_every=50", "training.checkpoint_every=5",
     "training.precision=float32", "training.steps_per_call=5",
 )  # fmt: skip
 KILLS = 20
