@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from analogy.data.batches import ReplicaContext
-from analogy.data.doubts import doubts_about
+from analogy.data.doubts import doubts_about_selected
 from analogy.data.frames import FrameReader
 from analogy.data.pairs import pair_batches
 from analogy.data.prepared import Clip, PreparedClips
@@ -43,9 +43,7 @@ class ClipDataset:
             train_clips=settings.train_clips,
             test_clips=settings.test_clips,
         )
-        looks = ([clip.look for clip in half] for half in (self.train, self.test))
-        chosen = settings.train_clips is not None or settings.test_clips is not None
-        self.doubts = [*prepared.left_out, *doubts_about(*looks, chosen=chosen)]
+        self.doubts = [*prepared.left_out, *doubts_about_selected(self.train, self.test, settings)]
         self.reader = FrameReader(
             prepared,
             crop=settings.crop,

@@ -72,6 +72,12 @@ def doubts_about(train: Sequence[Look], test: Sequence[Look], *, chosen: bool = 
     ]
 
 
+def doubts_about_selected(train: Sequence, test: Sequence, settings) -> list[str]:
+    """`doubts_about` clips that have a `look`, of halves that `settings.train_clips` and `settings.test_clips` may name."""
+    looks = ([clip.look for clip in half] for half in (train, test))
+    return doubts_about(*looks, chosen=settings.train_clips is not None or settings.test_clips is not None)
+
+
 def _shared(train: Sequence[Look], test: Sequence[Look]) -> list[str]:
     trained = {look.fingerprint: look.id for look in train if look.fingerprint}
     shared = [f"{trained[look.fingerprint]} = {look.id}" for look in test if look.fingerprint in trained]

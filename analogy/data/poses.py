@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from analogy.data.batches import ReplicaContext, endless_batches, pick
-from analogy.data.doubts import Look, doubts_about, fingerprint, share_outside
+from analogy.data.doubts import Look, doubts_about_selected, fingerprint, share_outside
 from analogy.data.selection import select_clips
 from analogy.errors import UserError
 
@@ -81,8 +81,7 @@ class PoseDataset:
             )
         chosen = {"train_clips": settings.train_clips, "test_clips": settings.test_clips}
         train, self.test = select_clips(fitting, actions=settings.actions, **chosen)
-        looks = ([clip.look for clip in half] for half in (train, self.test))
-        self.doubts = doubts_about(*looks, chosen=settings.train_clips is not None or settings.test_clips is not None)
+        self.doubts = doubts_about_selected(train, self.test, settings)
         share = settings.validation_share  # spread evenly over the clips in order of their names, hence over the actions
         self.validation = [clip for i, clip in enumerate(train) if int((i + 1) * share) > int(i * share)]
         self.train = [clip for clip in train if clip not in self.validation]

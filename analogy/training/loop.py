@@ -200,12 +200,16 @@ class Trainer:
         bad = np.argwhere(~np.isfinite(rows))
         if len(bad):
             index, name = bad[0]
-            saved = self.checkpoints.latest or "none yet"
-            raise UserError(
+            raise self._not_finite(
                 f"{self._names[name]} became {rows[index, name]} at step {step + index + 1} "
-                f"(between steps {step + 1} and {step + len(rows)}); last good checkpoint: {saved}. "
-                "Lower the learning rates, or set training.precision=float32"
+                f"(between steps {step + 1} and {step + len(rows)})"
             )
+
+    def _not_finite(self, what: str) -> UserError:
+        return UserError(
+            f"{what}; last good checkpoint: {self.checkpoints.latest or 'none yet'}. "
+            "Lower the learning rates, or set training.precision=float32"
+        )
 
     def _at_interval(self, step: int, seconds: float, progress: Progress) -> None:
         training = self.settings.training
@@ -243,10 +247,7 @@ class Trainer:
     def _save(self) -> None:
         for name, model in self.system.models.items():
             if not all(bool(tf.reduce_all(tf.math.is_finite(variable.value))) for variable in model.trainable_variables):
-                raise UserError(
-                    f"the weights of {name} are no longer finite at step {int(self.step.numpy())}; last good checkpoint: "
-                    f"{self.checkpoints.latest or 'none yet'}. Lower the learning rates, or set training.precision=float32"
-                )
+                raise self._not_finite(f"the weights of {name} are no longer finite at step {int(self.step.numpy())}")
         if self.folder:
             self.checkpoints.save({"rows": self._pending, "validated": self._validated})
             log.info("step %d: checkpoint saved", int(self.step.numpy()))
