@@ -12,6 +12,11 @@ from pathlib import Path
 import numpy as np
 
 
+def at_demo_scale(results: Path, *settings: str) -> list:
+    """The options of a run with these settings, KEY=VALUE."""
+    return ["--results-dir", results, "--scale", "demo", *(part for one in settings for part in ("--set", one))]
+
+
 def the_run(results: Path) -> Path:
     """The only run below a results folder."""
     (run,) = (path.parent for path in results.glob("*/*/settings.yaml"))

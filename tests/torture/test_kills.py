@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import ROOT
-from tests.runs import assert_equal_runs, start_workers, the_run, wait_for
+from tests.runs import assert_equal_runs, at_demo_scale, start_workers, the_run, wait_for
 
 pytestmark = pytest.mark.slow
 EXPERIMENT = "seq2seq_sins_l1"
@@ -33,12 +33,17 @@ MOMENTS = {
 
 
 def options(results: Path, *settings: str) -> list:
-    return ["--results-dir", results, "--scale", "demo", *(part for one in (*SMALL, *settings) for part in ("--set", one))]
+    return at_demo_scale(results, *SMALL, *settings)
 
 
 def wait_for_training(process: subprocess.Popen, run: Path, times: int) -> None:
-    """Until the run's log has so many beginnings of training, or the process ends."""
-    wait_for(lambda: process.poll() is not None or (run / "log.txt").read_text().count("training from step") >= times, process)
+    """Until the run's log has so many beginnings of training, also of none, or the process ends."""
+
+    def begun() -> int:
+        log = (run / "log.txt").read_text()
+        return log.count("training from step") + log.count("nothing left to train")
+
+    wait_for(lambda: process.poll() is not None or begun() >= times, process)
 
 
 def kill(process: subprocess.Popen, run: Path, pattern: str | None, seconds: float) -> bool:

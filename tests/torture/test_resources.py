@@ -18,7 +18,7 @@ import pytest
 from data_prep.synthetic_actors import write_synthetic_actors
 from data_prep.synthetic_actors.repeated import repeat_clips
 from tests.conftest import ROOT
-from tests.runs import rows, the_run
+from tests.runs import at_demo_scale, rows, the_run
 
 pytestmark = pytest.mark.slow
 # Every kind of file: movies are shown as pictures, videos and animations.
@@ -31,10 +31,6 @@ SEQUENCES = (
     "training.precision=float32",
 )  # fmt: skip
 DRIFT = 1.05
-
-
-def options(results: Path, *settings: str) -> list:
-    return ["--results-dir", results, "--scale", "demo", *(part for one in settings for part in ("--set", one))]
 
 
 # ---------------------------------------------------------------- disk and files
@@ -70,12 +66,12 @@ def sizes_that_end_in_each_kind(run: Path) -> dict[str, int]:
 
 
 def test_a_disk_that_is_full_at_any_moment_is_one_clear_line(run_experiment, disk, tmp_path, record_property):
-    whole = run_experiment(*options(tmp_path / "whole", *MOVIES), exp="convlstm_plus_mmnist", tiny=False)
+    whole = run_experiment(*at_demo_scale(tmp_path / "whole", *MOVIES), exp="convlstm_plus_mmnist", tiny=False)
     assert whole.returncode == 0, whole.stderr
     met = []
     for kind, size in sizes_that_end_in_each_kind(the_run(tmp_path / "whole")).items():
         folder = disk(size)
-        process = run_experiment(*options(folder, *MOVIES), exp="convlstm_plus_mmnist", tiny=False)
+        process = run_experiment(*at_demo_scale(folder, *MOVIES), exp="convlstm_plus_mmnist", tiny=False)
         said = process.stderr.strip().splitlines()[-1]
         assert process.returncode == 2 and "Traceback" not in process.stderr, (kind, process.stderr)
         named = re.search(re.escape(str(folder)) + r"/(\S+?):? .*cannot be .*make room there", said)
@@ -96,7 +92,7 @@ def test_a_disk_that_is_full_at_any_moment_is_one_clear_line(run_experiment, dis
 
 def test_few_open_files_are_enough_and_too_few_are_one_clear_line(tmp_path, record_property):
     script = [sys.executable, str(ROOT / "experiments" / "run.py"), "--exp", "seq2seq_sins_l1"]
-    how = options(tmp_path, *SEQUENCES, "training.steps=20", "training.sample_every=5", "training.checkpoint_every=5")
+    how = at_demo_scale(tmp_path, *SEQUENCES, "training.steps=20", "training.sample_every=5", "training.checkpoint_every=5")
     for limit in (64, 14):
         process = subprocess.run(
             [*script, *map(str, how)],
@@ -122,7 +118,7 @@ def resident(process: psutil.Process) -> float:
 
 def test_memory_stays_over_5000_steps(run_experiment, tmp_path, record_property):
     often = ("training.steps=5000", "training.sample_every=250", "training.checkpoint_every=250", "training.log_every=10")
-    process = run_experiment(*options(tmp_path, *SEQUENCES, *often), exp="seq2seq_sins_l1", tiny=False, wait=False)
+    process = run_experiment(*at_demo_scale(tmp_path, *SEQUENCES, *often), exp="seq2seq_sins_l1", tiny=False, wait=False)
     watched, sizes, files = psutil.Process(process.pid), {}, {}
     while process.poll() is None:
         time.sleep(0.05)
@@ -191,7 +187,7 @@ def test_ten_thousand_clips_take_the_memory_of_one_thousand(run_experiment, tmp_
     peaks = {}
     for count in (1000, 10000):
         many = repeat_clips(few, tmp_path / f"actors{count}", count)
-        how = options(tmp_path / f"results{count}", "training.steps=40", f"data.cache={tmp_path / 'cache'}")
+        how = at_demo_scale(tmp_path / f"results{count}", "training.steps=40", f"data.cache={tmp_path / 'cache'}")
         process = run_experiment("--data-dir", many, *how, wait=False)
         watched, peak = psutil.Process(process.pid), 0.0
         while process.poll() is None:
