@@ -2,9 +2,10 @@
 
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from analogy.errors import UserError
@@ -60,11 +61,16 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Remove what `replacing` and `replacing_folder` have left of a process that was killed, in a folder that only this process
-    writes to."""
+def remove_leftovers(folder: Path, *, older_than: float = 0.0) -> None:
+    """Remove what `replacing` and `replacing_folder` have left of a process that was killed.
+
+    older_than: seconds, for a folder that other processes may be writing to.
+    """
     for leftover in [*folder.rglob(".*.partial"), *folder.rglob(".*.partial.*")]:
-        if leftover.is_dir():
-            shutil.rmtree(leftover, ignore_errors=True)
-        else:
-            leftover.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # another process has just ended it
+            if time.time() - leftover.stat().st_mtime < older_than:
+                continue
+            if leftover.is_dir():
+                shutil.rmtree(leftover, ignore_errors=True)
+            else:
+                leftover.unlink()

@@ -13,7 +13,7 @@ from rich.progress import track
 from analogy.data.doubts import doubts_about
 from analogy.data.movies import Movie, MovieDataset, kept_looks
 from analogy.errors import UserError
-from analogy.files import replacing
+from analogy.files import remove_leftovers, replacing
 
 FRAMES, SIDE = 30, 64
 KEY = "{}/image_aux1/encoded"
@@ -56,6 +56,7 @@ def open_bair(source: Path, cache: Path, settings) -> MovieDataset:
     if length > FRAMES:
         raise UserError(f"data.context + data.horizon is {length}: sequences of BAIR have {FRAMES} frames")
     halves, looks = {}, {}
+    remove_leftovers(cache / f"bair-{length}", older_than=3600)
     for name in ("train", "test"):
         halves[name], looks[name] = [], []
         files = _half(source, name)

@@ -15,9 +15,10 @@ from analogy.data.doubts import Look, doubts_about
 from analogy.data.movies import Movie, MovieDataset, kept_looks
 from analogy.data.video import read_video
 from analogy.errors import UserError
-from analogy.files import replacing
+from analogy.files import remove_leftovers, replacing
 
 NAME = re.compile(r"person(\d\d)_([a-z]+)_d(\d)_uncomp\.avi")
+ACTIONS = ("boxing", "handclapping", "handwaving", "jogging", "running", "walking")  # each is an archive of its own
 SEQUENCES = "00sequences.txt"
 LISTED = re.compile(r"(person\d\d_[a-z]+_d\d)\s+frames\s+(.+)")
 # The last person whose clips train: the code's split, and the one most papers use.
@@ -49,7 +50,9 @@ def prepare_kth(source: Path, cache: Path, side: int) -> list[tuple[Path, Path]]
     clips = sorted(path for path in source.glob("*/*.avi") if NAME.fullmatch(path.name))
     if not clips:
         raise UserError(f"{source}: there is no ACTION/personNN_ACTION_dK_uncomp.avi in this folder (data.folder)")
-    pairs = [(clip, cache / f"kth-{side}" / f"{clip.stem}.npy") for clip in clips]
+    folder = cache / f"kth-{side}"
+    remove_leftovers(folder, older_than=3600)
+    pairs = [(clip, folder / f"{clip.stem}.npy") for clip in clips]
     missing = [pair for pair in pairs if not _is_newer(pair[1], pair[0])]
     for clip, prepared in track(missing, "preparing KTH", disable=not missing or not sys.stdout.isatty()):
         frames = [cv2.resize(frame[..., 0], (side, side), interpolation=cv2.INTER_AREA) for frame in read_video(clip).frames]
@@ -96,6 +99,8 @@ def open_kth(source: Path, cache: Path, settings) -> MovieDataset:
     test = [_window(halves[False], random, length, index) for index in range(data.test_count)]
     log.info("kth: %d training and %d test movies, %d test windows", len(halves[True]), len(halves[False]), len(test))
     doubts = doubts_about(looks[True], looks[False], chosen=data.test_persons is not None)
+    if missing := sorted(set(ACTIONS) - {look.action for half in looks.values() for look in half}):
+        doubts.append(f"{source} has no clip of: {', '.join(missing)}")
     return MovieDataset("kth", halves[True], test, length=length, seed=settings.seed, doubts=doubts)
 
 

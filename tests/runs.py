@@ -6,7 +6,7 @@ import json
 import socket
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -59,8 +59,8 @@ def wait_for(condition: Callable[[], object], process: subprocess.Popen, seconds
         time.sleep(0.02)
 
 
-def start_workers(run_experiment, *options, **how) -> list[subprocess.Popen]:
-    """The same experiment in two processes that train together."""
+def start_workers(run_experiment, *options, second: Sequence = (), **how) -> list[subprocess.Popen]:
+    """The same experiment in two processes that train together. second: more options, of the second worker alone."""
     sockets = [socket.socket() for _ in range(2)]
     for one in sockets:
         one.bind(("127.0.0.1", 0))
@@ -68,4 +68,7 @@ def start_workers(run_experiment, *options, **how) -> list[subprocess.Popen]:
     for one in sockets:
         one.close()
     configurations = [{"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}} for index in range(2)]
-    return [run_experiment(*options, wait=False, env={"TF_CONFIG": json.dumps(one)}, **how) for one in configurations]
+    return [
+        run_experiment(*options, *more, wait=False, env={"TF_CONFIG": json.dumps(one)}, **how)
+        for one, more in zip(configurations, ((), second), strict=True)
+    ]

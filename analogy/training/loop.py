@@ -104,6 +104,7 @@ class Trainer:
             self._health = Health(self.system.models)
             self._say_doubts([])
             write_run_page(self.folder.path)
+        self._check_agreed(first)
         iterator = iter(self._distributed_batches(first))
         log.info("training from step %d to %d", first, last)
         start, seconds_per_step, step = time.monotonic(), math.inf, first
@@ -157,6 +158,17 @@ class Trainer:
         with self._others_there():
             asked, pace = self._sum(tf.constant([stop is not None, seconds_per_step], tf.float32)).numpy()
         return (stop or signal.SIGTERM) if asked else None, float(pace) / self.strategy.num_replicas_in_sync
+
+    def _check_agreed(self, step: int) -> None:
+        """Raises UserError where the workers have restored different steps: each would train weights of its own."""
+        if self._multi_worker():
+            with self._others_there():
+                mean = float(self._sum(tf.constant(step, tf.float64))) / self.strategy.num_replicas_in_sync
+            if mean != step:
+                raise UserError(
+                    f"this worker would go on from step {step}, others from another (mean {mean:g}): "
+                    "--resume must name one run folder that all workers see alike"
+                )
 
     def _sum_over_replicas(self, values):
         return self.strategy.reduce(tf.distribute.ReduceOp.SUM, self.strategy.run(lambda: tf.identity(values)), axis=None)
@@ -228,6 +240,7 @@ class Trainer:
         if self.folder and (step % training.sample_every == 0 or done):
             predicted = write_samples(self.system, self.clips, self.folder, step, self.tensorboard)
             self._say_doubts(self._health.doubts(self.folder.rows(), predicted))
+            self.folder.update_summary(steps=step)
             write_loss_plot(self.folder)
             write_run_page(self.folder.path)
             log.info("step %d: samples written to %s", step, self.folder.path / "samples" / f"step-{step:06d}")

@@ -1,6 +1,8 @@
 """KTH and BAIR in their official layouts: prepared once, split as published and as most do, damaged files named."""
 
+import os
 import shutil
+import time
 
 import numpy as np
 import pytest
@@ -57,6 +59,7 @@ def test_a_clip_that_trains_and_tests_is_said(kth, tmp_path):
         doubts = open_kth(kth, tmp_path / "cache", settings("kth")).doubts
         (shared,) = (doubt for doubt in doubts if "also trained on" in doubt)
         assert "1 of 3 test clips" in shared and "= person23_boxing_d1" in shared
+        assert any("no clip of: handclapping, handwaving, jogging, running" in doubt for doubt in doubts)
     assert len(list((tmp_path / "cache" / "kth-64").glob("*.looks.json"))) == 7
 
 
@@ -72,7 +75,12 @@ def test_what_is_prepared_stays_and_what_is_missing_is_said(kth, tmp_path):
     open_kth(kth, tmp_path / "cache", settings("kth"))
     prepared = sorted((tmp_path / "cache" / "kth-64").iterdir())
     times = [path.stat().st_mtime_ns for path in prepared]
+    fresh, old = (tmp_path / "cache" / "kth-64" / f".{name}.partial.npy" for name in ("fresh", "old"))
+    for leftover, age in ((fresh, 0), (old, 7200)):  # another process is writing; one was killed while it wrote
+        leftover.touch()
+        os.utime(leftover, (time.time() - age,) * 2)
     open_kth(kth, tmp_path / "cache", settings("kth"))
+    assert fresh.exists() and not old.exists()
     assert [path.stat().st_mtime_ns for path in prepared] == times
     with pytest.raises(UserError, match=r"no clip tests .*test_persons"):
         open_kth(kth, tmp_path / "cache", settings("kth", "data.test_persons=[9]"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from analogy.training.checkpoint import saved_checkpoints
 from tests.conftest import ROOT
 from tests.runs import assert_equal_runs, at_demo_scale, start_workers, the_run, wait_for
 
@@ -215,6 +217,15 @@ def test_two_workers_stop_together_and_when_one_dies_and_go_on(run_experiment, t
         assert process.returncode == 128 + signal.SIGTERM and "stopped at step" in said and "Traceback" not in said, said
     record_property("seconds from SIGTERM to the end, two workers", round(time.monotonic() - began, 1))
     assert time.monotonic() - began < 30
+
+    late = tmp_path / "late" / "copy"  # of the run folder, as a slow network disk would show it
+    shutil.copytree(run, late)
+    newest = saved_checkpoints(late / "checkpoints")[0]
+    for file in late.glob(f"checkpoints/{Path(newest).name}.*"):
+        file.unlink()
+    for process in start_workers(run_experiment, "--resume", run, exp=None, tiny=False, second=("--resume", late)):
+        _, said = process.communicate(timeout=120)
+        assert process.returncode == 2 and "this worker would go on from step" in said and "Traceback" not in said, said
 
     for process in start_workers(run_experiment, "--resume", run, exp=None, tiny=False):
         _, said = process.communicate(timeout=300)
