@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import logging
-import sys
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-from rich.progress import track
 
 from analogy.data.doubts import doubts_about
-from analogy.data.movies import Movie, MovieDataset, kept_looks
+from analogy.data.movie_files import open_movies
+from analogy.data.movies import Movie, MovieDataset
 from analogy.errors import UserError
-from analogy.files import remove_leftovers, replacing
 
 FRAMES, SIDE = 30, 64
 KEY = "{}/image_aux1/encoded"
@@ -55,23 +53,15 @@ def open_bair(source: Path, cache: Path, settings) -> MovieDataset:
     data, length = settings.data, settings.data.context + settings.data.horizon
     if length > FRAMES:
         raise UserError(f"data.context + data.horizon is {length}: sequences of BAIR have {FRAMES} frames")
-    halves, looks = {}, {}
-    remove_leftovers(cache / f"bair-{length}", older_than=3600)
-    for name in ("train", "test"):
-        halves[name], looks[name] = [], []
-        files = _half(source, name)
-        for path in track(files, f"preparing BAIR {name}", disable=not sys.stdout.isatty()):
-            prepared = cache / f"bair-{length}" / name / f"{path.stem}.npy"
-            if not prepared.is_file() or prepared.stat().st_mtime < path.stat().st_mtime:
-                with replacing(prepared) as partial, open(partial, "wb") as file:
-                    np.save(file, read_record(path, length))
-            movies = np.load(prepared, mmap_mode="r")
-            found = [Movie(f"{path.stem}_{index}", "pushing", frames) for index, frames in enumerate(movies)]
-            halves[name] += found
-            looks[name] += kept_looks(prepared, found)
-            if name == "test" and len(halves[name]) >= data.test_count:
-                break
-    test = halves["test"][: data.test_count]
-    log.info("bair: %d training sequences, %d test windows", len(halves["train"]), len(test))
-    doubts = doubts_about(looks["train"], looks["test"][: len(test)])
-    return MovieDataset("bair", halves["train"], test, length=length, seed=settings.seed, doubts=doubts)
+
+    def read(path: Path) -> tuple[list[Movie], list[str]]:
+        movies = [Movie(f"{path.stem}_{index}", "pushing", frames) for index, frames in enumerate(read_record(path, length))]
+        return movies, []
+
+    folder = cache / f"bair-{length}"
+    train = open_movies(_half(source, "train"), folder / "train", read)
+    test = open_movies(_half(source, "test"), folder / "test", read, enough=data.test_count)
+    tested = test.movies[: data.test_count]
+    log.info("bair: %d training sequences, %d test windows", len(train.movies), len(tested))
+    doubts = [*train.doubts, *test.doubts, *doubts_about(train.looks, test.looks[: len(tested)])]
+    return MovieDataset("bair", train.movies, tested, length=length, seed=settings.seed, doubts=doubts)

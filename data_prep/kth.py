@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import logging
 import re
-import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
-from rich.progress import track
 
 from analogy.data.doubts import Look, doubts_about
-from analogy.data.movies import Movie, MovieDataset, kept_looks
+from analogy.data.movie_files import open_movies
+from analogy.data.movies import Movie, MovieDataset
 from analogy.data.video import read_video
 from analogy.errors import UserError
-from analogy.files import remove_leftovers, replacing
 
 NAME = re.compile(r"person(\d\d)_([a-z]+)_d(\d)_uncomp\.avi")
 ACTIONS = ("boxing", "handclapping", "handwaving", "jogging", "running", "walking")  # each is an archive of its own
@@ -41,30 +39,6 @@ def read_sequences(path: Path) -> dict[str, list[tuple[int, int]]]:
     return found
 
 
-def prepare_kth(source: Path, cache: Path, side: int) -> list[tuple[Path, Path]]:
-    """(avi, prepared .npy of uint8 [T, side, side, 1]) of every clip; what is prepared already stays.
-
-    Raises:
-        UserError: there is no clip, or one that cannot be read.
-    """
-    clips = sorted(path for path in source.glob("*/*.avi") if NAME.fullmatch(path.name))
-    if not clips:
-        raise UserError(f"{source}: there is no ACTION/personNN_ACTION_dK_uncomp.avi in this folder (data.folder)")
-    folder = cache / f"kth-{side}"
-    remove_leftovers(folder, older_than=3600)
-    pairs = [(clip, folder / f"{clip.stem}.npy") for clip in clips]
-    missing = [pair for pair in pairs if not _is_newer(pair[1], pair[0])]
-    for clip, prepared in track(missing, "preparing KTH", disable=not missing or not sys.stdout.isatty()):
-        frames = [cv2.resize(frame[..., 0], (side, side), interpolation=cv2.INTER_AREA) for frame in read_video(clip).frames]
-        with replacing(prepared) as partial, open(partial, "wb") as file:
-            np.save(file, np.stack(frames)[..., None])
-    return pairs
-
-
-def _is_newer(file: Path, source: Path) -> bool:
-    return file.is_file() and file.stat().st_mtime >= source.stat().st_mtime
-
-
 def open_kth(source: Path, cache: Path, settings) -> MovieDataset:
     """Training movies and test windows.
 
@@ -79,29 +53,42 @@ def open_kth(source: Path, cache: Path, settings) -> MovieDataset:
     """
     data, length = settings.data, settings.data.context + settings.data.horizon
     listed = read_sequences(source / SEQUENCES) if data.split == "standard" else {}
+    clips = sorted(path for path in source.glob("*/*.avi") if NAME.fullmatch(path.name))
+    if not clips:
+        raise UserError(f"{source}: there is no ACTION/personNN_ACTION_dK_uncomp.avi in this folder (data.folder)")
+    opened = open_movies(clips, cache / f"kth-{data.image_size}", lambda clip: _read(clip, data.image_size))
     halves: dict[bool, list[Movie]] = {True: [], False: []}
     looks: dict[bool, list[Look]] = {True: [], False: []}
-    for clip, prepared in prepare_kth(source, cache, data.image_size):
-        person, action, _ = NAME.fullmatch(clip.name).groups()
-        trains = int(person) <= LAST_TRAINED[data.split] if data.test_persons is None else int(person) not in data.test_persons
-        frames, name = np.load(prepared, mmap_mode="r"), clip.stem.removesuffix("_uncomp")
-        looks[trains] += kept_looks(prepared, [Movie(name, action, frames)])
-        for first, last in listed.get(name, [(1, len(frames))]):
-            if len(part := frames[first - 1 : last]) >= length:
-                halves[trains].append(Movie(f"{name}_{first}", action, part))
+    short = 0
+    for movie, look in zip(opened.movies, opened.looks, strict=True):
+        person = int(movie.id.removeprefix("person")[:2])
+        trains = person <= LAST_TRAINED[data.split] if data.test_persons is None else person not in data.test_persons
+        looks[trains].append(look)
+        parts = [(first, movie.frames[first - 1 : last]) for first, last in listed.get(movie.id, [(1, len(movie.frames))])]
+        halves[trains] += [Movie(f"{movie.id}_{first}", movie.action, part) for first, part in parts if len(part) >= length]
+        short += sum(len(part) < length for _, part in parts)
     for trains, half in halves.items():
         if not half:
             raise UserError(
-                f"{source}: no clip {'trains' if trains else 'tests'} with data.split {data.split}; add persons, or name those "
+                f"{source}: no clip of {length} frames {'trains' if trains else 'tests'} with data.split "
+                f"{data.split}; add persons, or name those "
                 "who test with data.test_persons=[...]"
             )
     random = np.random.default_rng([settings.seed, 3])
     test = [_window(halves[False], random, length, index) for index in range(data.test_count)]
-    log.info("kth: %d training and %d test movies, %d test windows", len(halves[True]), len(halves[False]), len(test))
-    doubts = doubts_about(looks[True], looks[False], chosen=data.test_persons is not None)
+    said = "kth: %d training and %d test movies, %d test windows; %d of fewer than %d frames are not used"
+    log.info(said, len(halves[True]), len(halves[False]), len(test), short, length)
+    doubts = opened.doubts + doubts_about(looks[True], looks[False], chosen=data.test_persons is not None)
     if missing := sorted(set(ACTIONS) - {look.action for half in looks.values() for look in half}):
         doubts.append(f"{source} has no clip of: {', '.join(missing)}")
     return MovieDataset("kth", halves[True], test, length=length, seed=settings.seed, doubts=doubts)
+
+
+def _read(clip: Path, side: int) -> tuple[list[Movie], list[str]]:
+    video = read_video(clip)
+    frames = [cv2.resize(frame[..., 0], (side, side), interpolation=cv2.INTER_AREA) for frame in video.frames]
+    action = NAME.fullmatch(clip.name)[2]
+    return [Movie(clip.stem.removesuffix("_uncomp"), action, np.stack(frames)[..., None])], video.notes
 
 
 def _window(movies: list[Movie], random: np.random.Generator, length: int, index: int) -> Movie:

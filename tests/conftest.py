@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -137,6 +138,25 @@ def finished(run_experiment, actors, tmp_path_factory):
     process = run_experiment("--results-dir", results, "--data-dir", actors, "--scale", "demo")
     assert process.returncode == 0, process.stderr
     return the_run(results), process
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """small_disk("300k") -> an empty disk of that size."""
+    mounted = []
+
+    def mount(size):
+        folder = tmp_path / size
+        folder.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+        if shutil.which("mount") is None or subprocess.run(command, capture_output=True).returncode:
+            pytest.skip("mounting a small disk takes Linux and its administrator's rights")
+        mounted.append(folder)
+        return folder
+
+    yield mount
+    for folder in mounted:
+        subprocess.run(["umount", str(folder)], check=True)
 
 
 @pytest.fixture

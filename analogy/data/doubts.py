@@ -58,7 +58,7 @@ def doubts_about(train: Sequence[Look], test: Sequence[Look], *, chosen: bool = 
 
     def about(wrong: Callable[[Look], bool], what: str) -> list[str]:
         found = [look.id for look in everything if wrong(look)]
-        return [f"{len(found)} of {len(everything)} clips {what}: {_some(found)}"] if found else []
+        return [f"{len(found)} of {len(everything)} clips {what}: {some(found)}"] if found else []
 
     return [
         *about(
@@ -84,14 +84,15 @@ def _shared(train: Sequence[Look], test: Sequence[Look]) -> list[str]:
     if not shared:
         return []
     what = f"{len(shared)} of {len(test)} test clips are also trained on, so the test figures are too good"
-    return [f"{what} (training clip = test clip): {_some(shared)}"]
+    return [f"{what} (training clip = test clip): {some(shared)}"]
 
 
 def _one_sided(train: Sequence[Look], test: Sequence[Look]) -> list[str]:
     trained, tested = ({look.action for look in half} for half in (train, test))
     sides = ((tested - trained, "no training clip, only test clips"), (trained - tested, "no test clip, only training clips"))
-    return [f"{what}, of: {_some(sorted(missing))}" for missing, what in sides if missing]
+    return [f"{what}, of: {some(sorted(missing))}" for missing, what in sides if missing]
 
 
-def _some(names: Sequence[str]) -> str:
+def some(names: Sequence[str]) -> str:
+    """The first of them, and how many more there are."""
     return ", ".join(names[:_EXAMPLES]) + f" and {len(names) - _EXAMPLES} more" * (len(names) > _EXAMPLES)

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 import tensorflow as tf
 
 from analogy.data.batches import ReplicaContext, endless_batches, pick
 from analogy.data.doubts import Look, count_black, fingerprint
-from analogy.files import replacing
 
 
 @dataclass(frozen=True)
@@ -29,19 +25,6 @@ class Movie:
         """Of its first, middle and last frame."""
         some = self.frames[[0, len(self.frames) // 2, -1]]
         return Look(self.id, self.action, fingerprint([some.tobytes()]), black_frames=count_black(some))
-
-
-def kept_looks(file: Path, movies: Sequence[Movie]) -> list[Look]:
-    """The looks of the movies that a prepared file holds. They are taken once and kept beside it: to read three frames of every
-    movie is nearly to read all."""
-    beside = file.with_suffix(".looks.json")
-    with suppress(OSError, ValueError, TypeError):
-        if beside.stat().st_mtime >= file.stat().st_mtime:
-            return [Look(**look) for look in json.loads(beside.read_text(encoding="utf-8"))]
-    looks = [movie.look for movie in movies]
-    with replacing(beside) as partial:
-        partial.write_text(json.dumps([asdict(look) for look in looks]), encoding="utf-8")
-    return looks
 
 
 class MovieDataset:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import keras
 import numpy as np
@@ -54,7 +55,17 @@ class System:
         """Fill in `optimizers`, with all slots built, and load pretrained weights. Apart from the constructor, so that counting
         weights costs no memory and no download. Here: of a system with one `network` and nothing to load."""
         chosen, steps = self.settings.optimizer, self.settings.training.steps
-        self.optimizers = {"network": make_optimizer(chosen, self.network.trainable_variables, steps=steps)}
+        variables = self.network.trainable_variables
+        self.optimizers = {"network": make_optimizer(chosen, variables, steps=steps, loss_scaling=self.half)}
+
+    @cached_property
+    def half(self) -> bool:
+        """Whether it computes in float16, whose small gradients vanish where the loss is not scaled."""
+        return keras.config.dtype_policy().compute_dtype == "float16"
+
+    def _scale(self, name: str):
+        """What the loss of an optimiser is multiplied by before its gradients are taken; the optimiser undoes it."""
+        return tf.cast(self.optimizers[name].dynamic_scale, tf.float32) if self.half else 1.0
 
     @property
     def published(self) -> dict[str, list[float]]:

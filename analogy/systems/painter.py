@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -52,7 +51,6 @@ class Painter(System):
         self.settings = settings
         self.image_size = tuple(settings.data.image_size)
         self.channels = settings.data.channels
-        self.half = keras.config.dtype_policy().compute_dtype == "float16"
         self._paint_in_graph = tf.function(self._paint, reduce_retracing=True)
 
     def train_batches(self, clips: ClipDataset, context: ReplicaContext) -> tf.data.Dataset:
@@ -88,10 +86,6 @@ class Painter(System):
             means = {f"{group}/{name}": self._mean({name: term}) for name, term in terms.items()}
             scalars |= {**means, f"{group}/loss": tf.add_n(list(means.values()))}
         return scalars
-
-    def _scale(self, name: str):
-        """The float16 loss scale of an optimiser; 1 elsewhere."""
-        return tf.cast(self.optimizers[name].dynamic_scale, tf.float32) if self.half else 1.0
 
     def _apply(self, name: str, gradients) -> None:
         self.optimizers[name].apply(gradients, self.models[name].trainable_variables)

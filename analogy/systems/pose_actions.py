@@ -55,8 +55,9 @@ class PoseActionsSystem(System):
             logits = self.network(joints, visibility, batch["valid"][:, k:], keep)
             losses = keras.losses.sparse_categorical_crossentropy(batch["action"], logits, from_logits=True)
             loss = tf.reduce_sum(losses) / self.settings.training.batch_size
+            scaled = loss * self._scale("network")
         variables = self.network.trainable_variables
-        self.optimizers["network"].apply(tape.gradient(loss, variables), variables)
+        self.optimizers["network"].apply(tape.gradient(scaled, variables), variables)
         right = tf.cast(tf.equal(tf.argmax(logits, -1, tf.int32), batch["action"]), tf.float32)
         return {"network/loss": loss, "accuracy": tf.reduce_sum(right) / self.settings.training.batch_size}
 

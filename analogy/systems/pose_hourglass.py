@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -13,7 +12,6 @@ from analogy.data.clips import ClipDataset, LoadedClip
 from analogy.data.prepared import Clip
 from analogy.models.heatmaps import joint_heatmaps
 from analogy.models.hourglass import StackedHourglass, read_heatmaps
-from analogy.optimizers import make_optimizer
 from analogy.settings import PoseHourglassSettings
 from analogy.systems.base import System
 from analogy.systems.painter import augmented_pairs, to_unit
@@ -36,12 +34,7 @@ class PoseHourglass(System):
         self.network = StackedHourglass(**sizes)
         self.network.build((None, *self.image_size, settings.data.channels))
         self.models, self.optimizers, self.exported = {"network": self.network}, {}, [self.network]
-        self.half = keras.config.dtype_policy().compute_dtype == "float16"
         self._estimate_in_graph = tf.function(self._estimate, reduce_retracing=True)
-
-    def prepare_training(self) -> None:
-        variables = self.network.trainable_variables
-        self.optimizers = {"network": make_optimizer(self.settings.optimizer, variables, loss_scaling=self.half)}
 
     def train_batches(self, clips: ClipDataset, context: ReplicaContext) -> tf.data.Dataset:
         return clips.pairs(context)
@@ -52,14 +45,13 @@ class PoseHourglass(System):
         size = tuple(side // stride for side in self.image_size)
         spread = tf.fill([tf.shape(joints)[0], 2], sigma)
         truth = joint_heatmaps((joints + 0.5) / stride - 0.5, visibility, spread, size)
-        optimizer = self.optimizers["network"]
         with tf.GradientTape() as tape:
             errors = tf.reduce_mean(tf.square(tf.cast(self.network(images), tf.float32) - truth), [2, 3, 4])  # [S, 2 b]
             # Two examples a pair. The factor makes the error of an empty heatmap the same at any size of it.
             loss = size[0] * size[1] / 10.0 * tf.reduce_sum(errors) / (2 * self.settings.training.batch_size)
-            scaled = loss * tf.cast(optimizer.dynamic_scale, tf.float32) if self.half else loss
+            scaled = loss * self._scale("network")
         variables = self.network.trainable_variables
-        optimizer.apply(tape.gradient(scaled, variables), variables)
+        self.optimizers["network"].apply(tape.gradient(scaled, variables), variables)
         return {"network/loss": loss}
 
     def _examples(self, batch):

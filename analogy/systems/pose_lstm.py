@@ -37,8 +37,9 @@ class PoseLstmSystem(PoseForecaster):
             if self.settings.mask_hidden:  # masked coordinates still count in the mean, as in Villegas' code
                 error *= tf.repeat(batch["visibility"][:, k:], 2, -1)
             loss = tf.reduce_sum(tf.reduce_mean(error, [1, 2])) / self.settings.training.batch_size
+            scaled = loss * self._scale("network")
         variables = self.network.trainable_variables
-        self.optimizers["network"].apply(self._clipped(tape.gradient(loss, variables)), variables)
+        self.optimizers["network"].apply(self._clipped(tape.gradient(scaled, variables)), variables)
         return {"network/loss": loss}
 
     def _clipped(self, gradients):
@@ -47,7 +48,7 @@ class PoseLstmSystem(PoseForecaster):
         if not norm:
             return gradients
         context = tf.distribute.get_replica_context()
-        gradients, _ = tf.clip_by_global_norm(context.all_reduce("SUM", gradients), norm)
+        gradients, _ = tf.clip_by_global_norm(context.all_reduce("SUM", gradients), norm * self._scale("network"))
         return [gradient / context.num_replicas_in_sync for gradient in gradients]  # the optimiser sums them again
 
     def forecast(self, observed):

@@ -98,8 +98,9 @@ class PoseResidualSystem(PoseForecaster):
             # Not a product: where a joint is hidden, its label may be anything.
             error = tf.where(weights[..., None] > 0.0, (predicted - joints[:, k:]) / extent, 0.0)  # [M, b, T, 13, 2]
             loss = tf.reduce_sum(tf.reduce_mean(tf.square(error), [0, 2, 3, 4])) / self.settings.training.batch_size
+            scaled = loss * self._scale("network")
         variables = self.network.trainable_variables
-        self.optimizers["network"].apply(tape.gradient(loss, variables), variables)
+        self.optimizers["network"].apply(tape.gradient(scaled, variables), variables)
         return {"network/loss": loss}
 
     def validate(self, clips: PoseDataset) -> dict[str, float]:

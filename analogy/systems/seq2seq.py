@@ -46,8 +46,9 @@ class Seq2SeqSystem(System):
             error = tf.square(self.network(seen, horizon=self.horizon, **self._shown(batch, future)) - future)
             every = tf.reduce_mean(tf.reshape(error, [tf.shape(error)[0], -1]), 1)
             loss = tf.reduce_sum(every) / self.settings.training.batch_size
+            scaled = loss * self._scale("network")
         variables = self.network.trainable_variables
-        self.optimizers["network"].apply(tape.gradient(loss, variables), variables)
+        self.optimizers["network"].apply(tape.gradient(scaled, variables), variables)
         return {"network/loss": loss}
 
     def _shown(self, batch, future) -> dict[str, tf.Tensor]:

@@ -16,6 +16,8 @@ from analogy.errors import UserError
 log = logging.getLogger("analogy")
 # What reading a damaged file raises, by which part of it is damaged.
 DAMAGED = (tf.errors.OpError, IndexError, RuntimeError)
+# What is no damage: the next attempt may read it.
+UNREADABLE_NOW = (tf.errors.PermissionDeniedError, tf.errors.ResourceExhaustedError, tf.errors.UnavailableError)
 
 
 class Checkpoints:
@@ -49,7 +51,7 @@ class Checkpoints:
     @property
     def newest_step(self) -> int:
         """The step of the newest one; 0 where there is none."""
-        return int(self.latest.rsplit("-", 1)[1]) if self.latest else 0
+        return _step_of(self.latest) if self.latest else 0
 
     def save(self, pending: dict) -> None:
         """`pending`: what the next metrics row is made of (JSON keeps every bit of a number)."""
@@ -82,11 +84,13 @@ class Checkpoints:
         return json.loads(self._pending.numpy())
 
     def remove_leftovers(self, keep: int) -> None:
-        """What a process that was killed while it saved has left behind: half checkpoints, and whole ones beyond the newest
-        `keep`, which TensorFlow had not yet noted."""
+        """After `restore`. What a process that was killed while it saved has left behind: half checkpoints, and whole ones
+        beyond the newest `keep`, which TensorFlow had not yet noted; and damaged ones, which count for nothing."""
         for leftover in self._folder.glob("*_temp*"):
             shutil.rmtree(leftover, ignore_errors=True)
-        for path in saved_checkpoints(self._folder)[keep:]:
+        saved, restored = saved_checkpoints(self._folder), int(self.step.numpy())
+        whole = [path for path in saved if _step_of(path) <= restored]
+        for path in set(saved) - set(whole[:keep]):
             for file in self._folder.glob(f"{Path(path).name}.*"):
                 file.unlink(missing_ok=True)
 
@@ -98,6 +102,10 @@ def saved_checkpoints(folder: Path | None) -> list[str]:
         return []
     steps = [index.stem.removeprefix("step-") for index in Path(folder).glob("step-*.index")]
     return [str(Path(folder) / f"step-{step}") for step in sorted((int(s) for s in steps if s.isdigit()), reverse=True)]
+
+
+def _step_of(path: str) -> int:
+    return int(path.rsplit("-", 1)[1])
 
 
 def _forget_damaged_note(folder: Path) -> None:
@@ -135,6 +143,8 @@ def _newest_whole(paths: list[str], restore: Callable[[str], object], misfit: st
         try:
             restore(path)
             return path
+        except UNREADABLE_NOW as error:
+            raise UserError(f"{path}: cannot be read now ({_first_line(error)}); see to that, then --resume") from error
         except DAMAGED as error:
             log.warning("%s: this checkpoint is damaged and left out (%s)", path, _first_line(error))
         except (AssertionError, ValueError) as error:

@@ -1,5 +1,6 @@
 """KTH and BAIR in their official layouts: prepared once, split as published and as most do, damaged files named."""
 
+import errno
 import os
 import shutil
 import time
@@ -60,7 +61,6 @@ def test_a_clip_that_trains_and_tests_is_said(kth, tmp_path):
         (shared,) = (doubt for doubt in doubts if "also trained on" in doubt)
         assert "1 of 3 test clips" in shared and "= person23_boxing_d1" in shared
         assert any("no clip of: handclapping, handwaving, jogging, running" in doubt for doubt in doubts)
-    assert len(list((tmp_path / "cache" / "kth-64").glob("*.looks.json"))) == 7
 
 
 def test_kth_as_most_split_it(kth, tmp_path):
@@ -82,16 +82,50 @@ def test_what_is_prepared_stays_and_what_is_missing_is_said(kth, tmp_path):
     open_kth(kth, tmp_path / "cache", settings("kth"))
     assert fresh.exists() and not old.exists()
     assert [path.stat().st_mtime_ns for path in prepared] == times
-    with pytest.raises(UserError, match=r"no clip tests .*test_persons"):
+    with pytest.raises(UserError, match=r"no clip of 5 frames tests .*test_persons"):
         open_kth(kth, tmp_path / "cache", settings("kth", "data.test_persons=[9]"))
     (kth / "00sequences.txt").unlink()
     with pytest.raises(UserError, match=r"00sequences\.txt"):
         open_kth(kth, tmp_path / "cache", settings("kth", "data.split=standard"))
     with pytest.raises(UserError, match="no ACTION/person"):
         open_kth(tmp_path / "empty", tmp_path / "cache", settings("kth"))
+
+
+def test_what_is_broken_in_kth_is_said_and_spoils_no_good_clip(kth, tmp_path):
+    good = open_kth(kth, tmp_path / "cache", settings("kth"))
     (kth / "boxing" / "person02_boxing_d1_uncomp.avi").write_bytes(b"broken")
-    with pytest.raises(UserError, match="person02_boxing_d1"):
+    whole = (kth / "boxing" / "person01_boxing_d1_uncomp.avi").read_bytes()
+    (kth / "boxing" / "person03_boxing_d1_uncomp.avi").write_bytes(whole[:-100])
+    for _ in range(2):
+        dataset = open_kth(kth, tmp_path / "cache", settings("kth"))
+        said = "\n".join(dataset.doubts)
+        assert "1 of 8 files are left out" in said and "person02_boxing_d1" in said
+        assert "are not whole" in said and "person03_boxing_d1" in said
+        assert {movie.id for movie in good.train} <= {movie.id for movie in dataset.train}
+    for broken in kth.glob("*/*.avi"):
+        broken.write_bytes(b"broken")
+    with pytest.raises(UserError, match="person01_boxing_d1"):
         open_kth(kth, tmp_path / "cache", settings("kth"))
+
+
+def test_kept_frames_are_of_the_file_there_is_and_whole(kth, tmp_path):
+    def brightness():
+        movies = {movie.id: movie.frames for movie in open_kth(kth, tmp_path / "cache", settings("kth")).train}
+        return movies["person01_boxing_d1_1"].mean()
+
+    before, clip = brightness(), kth / "boxing" / "person01_boxing_d1_uncomp.avi"
+    for kept in (tmp_path / "cache" / "kth-64").iterdir():
+        kept.write_bytes(kept.read_bytes()[: kept.stat().st_size // 2])
+    assert brightness() == before
+    shutil.copy(kth / "boxing" / "person17_boxing_d1_uncomp.avi", clip)
+    os.utime(clip, (0, 0))  # as an archive that is unpacked gives it
+    assert brightness() > before + 50
+
+
+def test_a_disk_that_is_full_names_the_file(kth, tmp_path, small_disk):
+    with pytest.raises(OSError) as caught:
+        open_kth(kth, small_disk("40k"), settings("kth"))
+    assert caught.value.errno == errno.ENOSPC and caught.value.filename.endswith(".npy")
 
 
 def test_real_kth(tmp_path):
@@ -131,6 +165,7 @@ def test_bair(tmp_path):
 def test_damaged_bair_is_named(tmp_path):
     with pytest.raises(UserError, match="no train"):
         open_bair(tmp_path, tmp_path / "cache", settings("bair"))
+    write_bair(tmp_path / "test" / "b.tfrecords", 1, 0)
     for content in (b"", b"no records"):
         (tmp_path / "train").mkdir(exist_ok=True)
         (tmp_path / "train" / "a.tfrecords").write_bytes(content)

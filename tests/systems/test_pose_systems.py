@@ -208,9 +208,10 @@ def test_another_run_s_best_weights_are_not_taken_over(tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 @pytest.mark.parametrize("name", NAMES)
-def test_half_precision_leaves_poses_in_float32(name):
-    use_precision("bfloat16")
+def test_half_precision_leaves_poses_in_float32(name, precision):
+    use_precision(precision)
     try:
         system = build(name)
     finally:

@@ -97,6 +97,38 @@ def test_a_damaged_checkpoint_is_noticed_and_the_one_before_is_used(tmp_path, ca
             np.testing.assert_array_equal(got, expected)
 
 
+def test_a_damaged_checkpoint_takes_no_place_of_a_whole_one(tmp_path):
+    system, step = OneNetwork(), tf.Variable(0, dtype=tf.int64)
+    checkpoints = Checkpoints(tmp_path, system, step, 2)  # killed before it removed step-2, it has one more than it keeps
+    for number in (2, 4):
+        step.assign(number)
+        checkpoints.save({})
+    data = tmp_path / "step-4.data-00000-of-00001"
+    data.write_bytes(data.read_bytes()[:-8] + bytes(8))
+    resumed = Checkpoints(tmp_path, OneNetwork(), step, 1)
+    resumed.restore()
+    resumed.remove_leftovers(1)
+    assert resumed.newest_step == int(step.numpy()) == 2 and resumed.latest.endswith("step-2")
+    step.assign(4)
+    resumed.save({})
+    again = tf.Variable(0, dtype=tf.int64)
+    Checkpoints(tmp_path, OneNetwork(), again, 1).restore()
+    assert int(again.numpy()) == 4 and len(list(tmp_path.glob("*.index"))) == 1
+
+
+def test_a_checkpoint_that_cannot_be_read_now_is_not_called_damaged(tmp_path, monkeypatch):
+    system, step = OneNetwork(), tf.Variable(2, dtype=tf.int64)
+    Checkpoints(tmp_path, system, step, 3).save({})
+    checkpoints = Checkpoints(tmp_path, system, step, 3)
+
+    def refuse(path):
+        raise tf.errors.ResourceExhaustedError(None, None, "too many open files")
+
+    monkeypatch.setattr(checkpoints._checkpoint, "restore", refuse)
+    with pytest.raises(UserError, match=r"step-2: cannot be read now \(too many open files\)"):
+        checkpoints.restore()
+
+
 def test_where_every_checkpoint_is_damaged_the_run_is_not_begun_anew_in_silence(tmp_path):
     system, step = OneNetwork(), tf.Variable(2, dtype=tf.int64)
     Checkpoints(tmp_path, system, step, 3).save({})

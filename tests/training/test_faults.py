@@ -3,7 +3,6 @@
 import json
 import shutil
 import signal
-import subprocess
 
 import cv2
 import numpy as np
@@ -135,25 +134,6 @@ def test_a_second_run_on_the_same_folder_is_refused_and_a_dead_lock_is_not_in_th
     assert process.returncode == 2
     assert "another run is using this folder" in process.stderr and "Traceback" not in process.stderr
     RunFolder(run).close()
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """small_disk("300k") -> an empty disk of that size."""
-    mounted = []
-
-    def mount(size):
-        folder = tmp_path / size
-        folder.mkdir()
-        command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
-        if shutil.which("mount") is None or subprocess.run(command, capture_output=True).returncode:
-            pytest.skip("mounting a small disk takes Linux and its administrator's rights")
-        mounted.append(folder)
-        return folder
-
-    yield mount
-    for folder in mounted:
-        subprocess.run(["umount", str(folder)], check=True)
 
 
 @pytest.mark.parametrize(("size", "message"), [("300k", "the checkpoint cannot be written"), ("2m", "cannot be")])
