@@ -57,6 +57,18 @@ def read_digits(folder: Path | None) -> tuple[np.ndarray, np.ndarray, str]:
     )
 
 
+def fetch_digits() -> tuple[np.ndarray, np.ndarray, str]:
+    """`read_digits` of what Keras downloads once; where there is no network, scikit-learn's."""
+    import keras
+
+    try:
+        (train, _), (test, _) = keras.datasets.mnist.load_data()
+    except Exception as error:
+        log.warning("MNIST cannot be fetched (%s); name the folder of its files with --data-dir", str(error).splitlines()[0])
+        return _small_digits()
+    return train, test, "MNIST"
+
+
 def _find(folder: Path, name: str) -> Path | None:
     return next((path for path in (folder / name, folder / f"{name}.gz") if path.is_file()), None)
 

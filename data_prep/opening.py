@@ -6,6 +6,7 @@ import logging
 import os
 from pathlib import Path
 
+from analogy.errors import UserError
 from analogy.settings.sections import FrameDataSettings, Settings
 from analogy.settings.seq2seq import MovieDataSettings, SequenceDataSettings
 
@@ -99,12 +100,18 @@ def _open_moving_digits(settings: Settings, folder: Path | None):
     import numpy as np
 
     from analogy.data.movies import MovingDigits, draw_digits, enlarged
-    from data_prep.moving_mnist import STANDARD_TEST, read_digits, read_standard_test
+    from data_prep.moving_mnist import STANDARD_TEST, fetch_digits, read_digits, read_standard_test
 
     data, length = settings.data, settings.data.context + settings.data.horizon
-    train, digits, notes = read_digits(folder)
+    train, digits, notes = read_digits(folder) if folder or settings.scale == "demo" else fetch_digits()
     if folder and (folder / STANDARD_TEST).is_file():
-        test, notes = read_standard_test(folder / STANDARD_TEST)[: data.test_count, :length], f"{notes}; the standard test file"
+        movies, notes = read_standard_test(folder / STANDARD_TEST), f"{notes}; the standard test file"
+        if movies.shape[1] < length:
+            raise UserError(
+                f"{folder / STANDARD_TEST} has {movies.shape[1]} frames a movie, data.context + data.horizon is {length}: "
+                "lower them, or take the file out of the folder and test on movies that are drawn"
+            )
+        test = movies[: data.test_count, :length]
     else:
         drawn = draw_digits(enlarged(digits), np.array([settings.seed, -2]), data.test_count, length)
         test = np.rint(255.0 * drawn.numpy()).astype(np.uint8)

@@ -51,7 +51,7 @@ def read_stocks(folder: Path, split: str) -> tuple[np.ndarray, np.ndarray, str]:
         folder: of CSV files, a symbol in each or more: Alpha Vantage's (`timestamp,...,close,...`) or Yahoo's
             (`Date,...,Close,...`). No block goes on from one file (SYMBOL_year1month2.csv) to the next.
         split: "published": the symbols of PUBLISHED_TEST test, those that the published pattern keeps train; "chronological":
-            the last quarter of every file's blocks tests.
+            the last quarter of every symbol's blocks tests.
 
     Raises:
         UserError: no file, a file without prices, or an empty half.
@@ -59,33 +59,41 @@ def read_stocks(folder: Path, split: str) -> tuple[np.ndarray, np.ndarray, str]:
     files = sorted(Path(folder).glob("*.csv")) if Path(folder).is_dir() else []
     if not files:
         raise UserError(f"{folder}: there are no CSV files of stock prices in this folder (data.folder)")
-    train, test, skipped, constant = [], [], 0, 0
+    blocks_of: dict[str, list[tuple[datetime, np.ndarray]]] = {}  # symbol -> (its first date, block)
+    skipped, constant, unused = 0, 0, []
     for file in files:
-        prices, bad = _read_prices(file)
+        dates, prices, bad = _read_prices(file)
         skipped += bad
         blocks = prices[: len(prices) // LENGTH * LENGTH].reshape(-1, LENGTH)
-        moving = blocks.max(1) > blocks.min(1) if len(blocks) else np.zeros(0, bool)
+        moving = blocks.max(1, initial=0) > blocks.min(1, initial=np.inf)
         constant += int((~moving).sum())
-        blocks = _stretched(blocks[moving])
+        symbol = blocks_of.setdefault(file.stem.split("_")[0], [])
+        symbol += [(dates[LENGTH * index], blocks[index]) for index in np.flatnonzero(moving)]
+    train, test = [], []
+    for symbol, dated in blocks_of.items():
+        ordered = [block for _, block in sorted(dated, key=lambda pair: pair[0])]
+        border = len(ordered) - len(ordered) // 4
         if split == "chronological":
-            border = len(blocks) - len(blocks) // 4
-            train.append(blocks[:border])
-            test.append(blocks[border:])
-        elif file.name.startswith(PUBLISHED_TEST):
-            test.append(blocks)
-        elif file.name[0] not in LEFT_OUT:
-            train.append(blocks)
-    halves = [np.concatenate(half)[..., None] if half else np.zeros((0, LENGTH, 1)) for half in (train, test)]
+            train += ordered[:border]
+            test += ordered[border:]
+        elif symbol.startswith(PUBLISHED_TEST):
+            test += ordered
+        elif symbol[0] not in LEFT_OUT:
+            train += ordered
+        else:
+            unused.append(symbol)
+    halves = [_stretched(np.array(half).reshape(-1, LENGTH))[..., None] for half in (train, test)]
     for name, half in zip(("training", "test"), halves, strict=True):
         if not len(half):
             raise UserError(f"{folder}: the {name} half is empty with data.split {split}; choose chronological, or add symbols")
     notes = f"{len(files)} files, {skipped} rows without a price and {constant} constant blocks left out"
+    notes += f"; as in the published code, not used: {', '.join(unused)}" if unused else ""
     log.info("%s: %s", folder, notes)
     return *halves, notes
 
 
-def _read_prices(file: Path) -> tuple[np.ndarray, int]:
-    """Closing prices, oldest first, and how many rows had none."""
+def _read_prices(file: Path) -> tuple[list[datetime], np.ndarray, int]:
+    """Dates and closing prices, oldest first, and how many rows had none."""
     try:
         with open(file, newline="", encoding="utf-8-sig") as opened:
             rows = list(csv.reader(opened))
@@ -99,6 +107,7 @@ def _read_prices(file: Path) -> tuple[np.ndarray, int]:
     for row in rows[1:]:
         try:
             date, price = datetime.fromisoformat(row[columns[0]].strip()), float(row[columns[1]])
+            date = date.replace(tzinfo=None)  # some rows may name a time zone, and others not
         except (ValueError, IndexError):
             bad += 1
             continue
@@ -109,4 +118,4 @@ def _read_prices(file: Path) -> tuple[np.ndarray, int]:
     if not known:
         raise UserError(f"{file}: there is no row with a date and a price in it")
     known.sort(key=lambda pair: pair[0])  # Alpha Vantage puts the newest first
-    return np.array([price for _, price in known]), bad
+    return [date for date, _ in known], np.array([price for _, price in known]), bad

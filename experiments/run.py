@@ -46,7 +46,7 @@ def main(
     data_dir: Annotated[
         Path | None,
         typer.Option(
-            envvar="ANALOGY_DATA_DIR", help="Penn Action in its official layout (frames/, labels/; labels/ for poses)."
+            help="The dataset's folder in its official layout: Penn Action (or $ANALOGY_DATA_DIR), MNIST, stocks, KTH, BAIR."
         ),
     ] = None,
     results_dir: Annotated[Path, typer.Option(help="Where run folders are made.")] = RESULTS,
@@ -66,7 +66,7 @@ def main(
         if list_:
             _print_experiments()
         elif resume:
-            _resume(resume, exp, data_dir, scale, overrides)
+            _resume(resume, exp, data_dir, scale, overrides, dry_run)
         elif exp is None:
             raise UserError("--exp NAME is missing; --list shows every experiment")
         else:
@@ -114,17 +114,22 @@ def _print_experiments() -> None:
 # ---------------------------------------------------------------- which settings, which data
 
 
-def _resolve(exp: str, data_dir: Path | None, scale: str, overrides: list[str]):
-    """The experiment's settings, with the scale and the dataset decided and said."""
+def _resolve(exp: str, data_dir: Path | None, scale: str, overrides: list[str], *, resumes: bool = False):
+    """The experiment's settings, with the scale and the dataset decided and said. resumes: `exp` is a run that has begun, and
+    stays with its dataset."""
     if scale not in ("auto", "paper", "demo"):
         raise UserError(f"--scale {scale}: choose auto, paper or demo")
     path = find_experiment(exp, CONFIGS)
     stored = read_experiment(path)
-    published = (stored.get("data") or {}).get("dataset")
+    published, folder = ((stored.get("data") or {}).get(key) for key in ("dataset", "folder"))
+    if published == "penn_action" and not resumes and not data_dir and os.environ.get("ANALOGY_DATA_DIR"):
+        data_dir = Path(os.environ["ANALOGY_DATA_DIR"])
+    if data_dir and not folder and (resumes or published in (*COMPLETE, "synthetic_actors")):
+        raise UserError(f"--data-dir: {path} takes {published}, generated from the seed; leave --data-dir out")
     # A folder holds the real dataset, also at demo scale.
     given = [f"data.folder={data_dir.resolve()}", f"data.dataset={published}"] if data_dir else []
     if scale == "auto":
-        present = data_dir or (stored.get("data") or {}).get("folder") or published in COMPLETE
+        present = data_dir or folder or published in COMPLETE
         scale = stored.get("scale") or ("paper" if present else "demo")
     settings = load_settings(path, SETTINGS, scale=scale, overrides=[*given, *overrides])
     data = settings.data
@@ -155,14 +160,14 @@ def _print_parameters(settings) -> None:
         print(f"  {name}: {count:,}")
 
 
-def _resume(run: Path, exp: str | None, data_dir: Path | None, scale: str, overrides: list[str]) -> None:
+def _resume(run: Path, exp: str | None, data_dir: Path | None, scale: str, overrides: list[str], dry_run: bool) -> None:
     stored = run / "settings.yaml"
     if not stored.is_file():
         raise UserError(f"--resume {run}: this is not a run folder: it has no settings.yaml")
-    settings = _resolve(str(stored), data_dir, scale, overrides)
+    settings = _resolve(str(stored), data_dir, scale, overrides, resumes=True)
     if exp not in (None, settings.experiment):
         raise UserError(f"--resume {run}: this run is of {settings.experiment}, not of {exp}")
-    _run(settings, run.parent.parent, run)
+    _print_parameters(settings) if dry_run else _run(settings, run.parent.parent, run)
 
 
 def _run(settings, results_dir: Path, run: Path | None = None) -> None:

@@ -55,8 +55,10 @@ class RunFolder:
             raise UserError(f"{path}: cannot be written: {error.strerror}; choose another --results-dir") from error
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             raise UserError(f"{path}: another run is using this folder; wait for it to end, or start a new run") from error
+        except OSError as error:  # a network disk without locks
+            log.warning("%s: cannot be locked (%s): see to it that no other run uses it", path, error.strerror)
         remove_leftovers(path)
         self._handler = LogFile(path / "log.txt", encoding="utf-8")
         self._handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S"))

@@ -67,6 +67,10 @@ def _lock(path: Path) -> Iterator[None]:
         except BlockingIOError:
             console.print("Another process prepares the same data; waiting for it.")
             fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError as error:  # a network disk without locks
+            console.print(
+                f"{path}: cannot be locked ({error.strerror}): see to it that no other process prepares the same data."
+            )
         yield
 
 

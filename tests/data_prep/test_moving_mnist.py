@@ -9,8 +9,10 @@ import pytest
 from analogy.data.batches import ReplicaContext
 from analogy.data.movies import MovingDigits, draw_digits, enlarged
 from analogy.errors import UserError
+from analogy.settings import SETTINGS, load_settings
 from data_prep.moving_mnist import read_digits, read_idx_images, read_standard_test
-from tests.conftest import _shared
+from data_prep.opening import open_dataset
+from tests.conftest import CONFIGS, _shared
 
 
 def write_idx(path, images):
@@ -58,6 +60,36 @@ def test_the_standard_test_file(tmp_path):
     read = read_standard_test(tmp_path / "mnist_test_seq.npy")
     assert read.shape == (3, 20, 64, 64, 1)
     np.testing.assert_array_equal(read[1, 5, ..., 0], movies[5, 1])
+
+
+def test_the_standard_test_file_must_be_long_enough(tmp_path):
+    np.save(tmp_path / "mnist_test_seq.npy", np.zeros((20, 3, 64, 64), np.uint8))
+    write_idx(tmp_path / "t10k-images-idx3-ubyte", np.zeros((12, 28, 28), np.uint8))
+    settings = load_settings(
+        CONFIGS / "convlstm_mmnist_l1.yaml", SETTINGS, scale="paper", overrides=[f"data.folder={tmp_path}"]
+    )
+    assert len(open_dataset(settings).test) == 3
+    longer = settings.model_copy(update={"data": settings.data.model_copy(update={"horizon": 20})})
+    with pytest.raises(UserError, match="has 20 frames a movie"):
+        open_dataset(longer)
+
+
+def test_without_a_folder_mnist_is_fetched_at_the_papers_scale_where_there_is_a_network(monkeypatch, caplog):
+    def settings(scale):
+        return load_settings(CONFIGS / "convlstm_mmnist_l1.yaml", SETTINGS, scale=scale, overrides=["data.test_count=2"])
+
+    fetched = ((np.full((7, 28, 28), 9, np.uint8), None), (np.full((5, 28, 28), 9, np.uint8), None))
+    monkeypatch.setattr("keras.datasets.mnist.load_data", lambda: fetched)
+    dataset = open_dataset(settings("paper"))
+    assert len(dataset.digits) == 7 and dataset.notes == "MNIST"
+    assert "scikit-learn" in open_dataset(settings("demo")).notes  # which needs no network
+
+    def fail():
+        raise Exception("URL fetch failure")
+
+    monkeypatch.setattr("keras.datasets.mnist.load_data", fail)
+    assert "scikit-learn" in open_dataset(settings("paper")).notes
+    assert "cannot be fetched (URL fetch failure); name the folder" in caplog.text
 
 
 def test_a_folder_without_digits(tmp_path):

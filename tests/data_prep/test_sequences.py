@@ -68,10 +68,24 @@ def test_minute_prices_are_cut_into_blocks_and_split_as_published(tmp_path):
     train, test, notes = read_stocks(tmp_path, "published")
     assert train.shape == (4, 50, 1) and test.shape == (2, 50, 1)  # AAPL is dropped, as by the published pattern
     np.testing.assert_allclose(train[1, :, 0], np.linspace(0, 1, 50), atol=1e-6)  # put into order
-    assert notes.startswith("4 files, 0 rows")
+    assert notes.startswith("4 files, 0 rows") and notes.endswith("not used: AAPL")
     write(tmp_path / "long", "GOOGL.csv", np.arange(1, 410))
     train, test, _ = read_stocks(tmp_path / "long", "chronological")
     assert (len(train), len(test)) == (6, 2)
+
+
+def test_no_slice_of_a_symbol_trains_on_what_comes_after_the_test(tmp_path):
+    for month, closes in (
+        (1, 1000 + np.arange(200)),
+        (2, 3000 + np.sqrt(np.arange(200))),
+    ):  # month 2 of the file names is older
+        write(tmp_path, f"GOOGL_year1month{month}.csv", closes)
+    older = (tmp_path / "GOOGL_year1month2.csv").read_text().replace("2020-01-01", "2019-12-01")
+    (tmp_path / "GOOGL_year1month2.csv").write_text(older.replace("09:07:00", "09:07:00+01:00"))  # one row names a time zone
+    train, test, notes = read_stocks(tmp_path, "chronological")
+    assert train.shape == (6, 50, 1) and test.shape == (2, 50, 1) and notes.startswith("2 files, 0 rows")
+    straight = np.linspace(0, 1, 50)[:, None]
+    assert np.abs(train[:4] - straight).max() > 0.01 and np.abs(np.concatenate([train[4:], test]) - straight).max() < 1e-6
 
 
 def test_real_daily_prices():
