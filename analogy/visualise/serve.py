@@ -1,4 +1,5 @@
-"""A small web server for results/: to this machine only, nothing can be uploaded, and its pages are as new as their runs."""
+"""A small web server for results/: to this machine only, and a visitor can change nothing. Pages older than their runs are
+written anew before they are sent."""
 
 from __future__ import annotations
 

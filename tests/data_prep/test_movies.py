@@ -11,10 +11,13 @@ import tensorflow as tf
 
 from analogy.data.batches import ReplicaContext
 from analogy.errors import UserError
+from analogy.export import export_saved_model
 from analogy.settings import SETTINGS, load_settings
+from analogy.systems import SYSTEMS
 from analogy.visualise.video import write_mp4
 from data_prep.bair import open_bair
 from data_prep.kth import open_kth, read_sequences
+from data_prep.opening import open_dataset
 from tests.conftest import CONFIGS, _shared
 
 
@@ -173,3 +176,26 @@ def test_damaged_bair_is_named(tmp_path):
             open_bair(tmp_path, tmp_path / "cache", settings("bair"))
     with pytest.raises(UserError, match="30 frames"):
         open_bair(tmp_path, tmp_path / "cache", settings("bair", "data.horizon=40"))
+
+
+@pytest.mark.parametrize("name", ["convlstm_kth_l1", "convlstm_plus_kth", "convlstm_bair_l1", "convlstm_plus_bair"])
+def test_official_files_train_and_the_network_is_exported(name, kth, tmp_path):
+    """At demo scale these experiments take digits: here they take two steps on what they are for."""
+    for half in ("train", "test"):
+        write_bair(tmp_path / "bair" / half / "traj.tfrecords", 2, len(half))
+    folder = kth if "kth" in name else tmp_path / "bair"
+    few = ("data.context=3", "data.horizon=2", "data.test_count=2", "network.units=4", f"data.cache={tmp_path / 'cache'}")
+    config = CONFIGS / f"{name}.yaml"
+    settings = load_settings(config, SETTINGS, scale="paper", overrides=[*few, f"data.folder={folder}"])
+    clips, system = open_dataset(settings), SYSTEMS["convlstm"](settings)
+    system.prepare_training()
+    for batch in clips.batches(ReplicaContext(batch_size=2)).take(2):
+        assert np.isfinite(system.train_step(batch)["network/loss"])
+    channels = 1 if "kth" in name else 3
+    predicted = list(system.predict_clips(clips))
+    assert len(predicted) == 2 and predicted[0].prediction.shape == (2, 64, 64, channels)
+    assert len(list(system.sample_panels(clips))) > 0
+    export_saved_model(system, tmp_path / "saved_model")
+    loaded = tf.saved_model.load(str(tmp_path / "saved_model"))
+    seen = tf.constant(clips.test[0].frames[None, :3].astype("f4") / 255)
+    np.testing.assert_allclose(loaded.predict(values=seen)["future"][0], predicted[0].values, atol=1e-5)

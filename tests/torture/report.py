@@ -29,6 +29,8 @@ def read_report(xml: Path) -> list[dict]:
 
 def main() -> None:
     xml = Path(sys.argv[1])
+    if not xml.is_file():
+        sys.exit(f"there is no {xml}: the tests were stopped before their end")
     rows = read_report(xml)
     environment = {key: str(value) for key, value in describe_environment().items()}
     write_page(xml.with_name("index.html"), "torture.html", {"rows": rows, "environment": environment})

@@ -6,11 +6,14 @@ from __future__ import annotations
 import io
 import json
 import signal
+import struct
+import subprocess
 from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
+import imageio_ffmpeg
 import numpy as np
 import pytest
 import scipy.io
@@ -202,6 +205,15 @@ def test_frames_and_labels_that_are_malformed_spoil_no_good_clip(tmp_path, held,
 # ---------------------------------------------------------------- 20: videos
 
 
+def with_frame_count(avi: bytes, count: int) -> bytes:
+    """An AVI file whose two headers promise so many frames."""
+    changed = bytearray(avi)
+    for place in (48, 140):  # dwTotalFrames of avih, dwLength of strh
+        assert struct.unpack_from("<I", avi, place) == (6,)
+        struct.pack_into("<I", changed, place, count)
+    return bytes(changed)
+
+
 def test_videos(tmp_path, held):
     rng = np.random.default_rng(2)
     whole = tmp_path / "whole.avi"
@@ -212,10 +224,15 @@ def test_videos(tmp_path, held):
     content = whole.read_bytes()
     hopeless = write(tmp_path / "hopeless", {
         "empty.avi": b"", "text.mp4": b"no video", "header.avi": content[:200], "zeros.avi": bytes(4000), "picture.mp4":
-        jpeg(np.zeros((8, 8, 3), np.uint8))[:50], "sound.wav": b"RIFF\x24\x00\x00\x00WAVEfmt \x10\x00\x00\x00" + bytes(40),
+        jpeg(np.zeros((8, 8, 3), np.uint8))[:50],
     })  # fmt: skip
+    hopeless.append(tmp_path / "hopeless" / "sound.m4a")
+    sound = ["-f", "lavfi", "-i", "sine=duration=1", str(hopeless[-1])]
+    subprocess.run([imageio_ffmpeg.get_ffmpeg_exe(), *sound], capture_output=True, check=True)
     faults = [fault(read_video, path, readable=False) for path in (*hopeless, tmp_path / "missing.mp4", tmp_path / "hopeless")]
-    spoilt = write(tmp_path / "spoilt", {f"spoilt {index}.avi": spoil(content, rng) for index in range(12)})
+    odd = {"many.avi": with_frame_count(content, 1000), "few.avi": with_frame_count(content, 2), "sizes.mjpeg": b"".join(
+        jpeg(np.zeros((side, 2 * side, 3), np.uint8)) for side in (32, 48, 16))}  # fmt: skip
+    spoilt = write(tmp_path / "spoilt", odd | {f"spoilt {index}.avi": spoil(content, rng) for index in range(9)})
     faults += [fault(read_video, path, readable=True) for path in spoilt]
     held("videos", len(faults), faults)
     assert not any(faults), faults

@@ -80,9 +80,9 @@ def test_a_run_killed_twenty_times_ends_as_an_undisturbed_one(run_experiment, tm
     _, said = process.communicate(timeout=600)
     assert process.returncode == 0, said
     assert_equal_runs(run, the_run(tmp_path / "whole"))
-    assert killed >= KILLS - 2 and inside["the export"] and sum(inside.values()) > 3, (killed, inside)
+    assert killed >= KILLS - 2 and all(inside.values()), (killed, inside)
     assert len(list(run.glob("checkpoints/step-*.index"))) <= 3
-    record_property("kills survived", f"{killed} of {killed}")
+    record_property("kills survived", f"{killed} of {KILLS}")
     record_property("killed while it wrote", ", ".join(f"{moment} {times}" for moment, times in inside.items()))
 
 

@@ -68,8 +68,8 @@ def sizes_that_end_in_each_kind(run: Path) -> dict[str, int]:
 def test_a_disk_that_is_full_at_any_moment_is_one_clear_line(run_experiment, disk, tmp_path, record_property):
     whole = run_experiment(*at_demo_scale(tmp_path / "whole", *MOVIES), exp="convlstm_plus_mmnist", tiny=False)
     assert whole.returncode == 0, whole.stderr
-    met = []
-    for kind, size in sizes_that_end_in_each_kind(the_run(tmp_path / "whole")).items():
+    met, sizes = [], sizes_that_end_in_each_kind(the_run(tmp_path / "whole"))
+    for kind, size in sizes.items():
         folder = disk(size)
         process = run_experiment(*at_demo_scale(folder, *MOVIES), exp="convlstm_plus_mmnist", tiny=False)
         said = process.stderr.strip().splitlines()[-1]
@@ -87,7 +87,7 @@ def test_a_disk_that_is_full_at_any_moment_is_one_clear_line(run_experiment, dis
             assert resumed.returncode == 0, resumed.stderr
             assert rows(copy) == rows(the_run(tmp_path / "whole"))
     assert len(set(met)) >= 4, met
-    record_property("disks full, each one clear line", f"{len(met)} of {len(met)}, at {', '.join(sorted(set(met)))}")
+    record_property("disks full, each one clear line", f"{len(met)} of {len(sizes)}, at {', '.join(sorted(set(met)))}")
 
 
 def test_few_open_files_are_enough_and_too_few_are_one_clear_line(tmp_path, record_property):
@@ -199,4 +199,4 @@ def test_ten_thousand_clips_take_the_memory_of_one_thousand(run_experiment, tmp_
         peaks[count] = peak
     record_property("MB at most, of 1,000 and of 10,000 clips", ", ".join(f"{peak:.0f}" for peak in peaks.values()))
     record_property("MB that 10,000 clips are", f"{size:.0f}")
-    assert size > 400 and peaks[10000] - peaks[1000] < 0.35 * size
+    assert size > 400 and peaks[10000] - peaks[1000] < 0.15 * size

@@ -122,6 +122,22 @@ def test_a_resumed_run_counts_the_seconds_of_all_its_parts(finished, run_experim
     assert after["train"] >= before["train"] and after["total"] > before["total"] + 1
 
 
+def test_a_run_stays_with_its_dataset_and_can_be_looked_at(finished, invoke, actors, tmp_path, monkeypatch):
+    """`finished` was given the folder of actors; one without a folder was generated from the seed."""
+    run, elsewhere = finished[0], tmp_path / "elsewhere"
+    monkeypatch.setenv("ANALOGY_DATA_DIR", str(elsewhere))
+    shown = invoke("run", "--resume", run, "--dry-run")
+    assert shown.exit_code == 0 and f"folder: {actors}" in shown.output and "parameters:" in shown.output
+    (generated := tmp_path / "generated").mkdir()
+    settings = (run / "settings.yaml").read_text().replace(f"folder: {actors}", "folder: null")
+    settings = settings.replace("dataset: penn_action", "dataset: synthetic_actors")
+    (generated / "settings.yaml").write_text(settings)
+    shown = invoke("run", "--resume", generated, "--dry-run")
+    assert shown.exit_code == 0 and "folder: null" in shown.output
+    refused = invoke("run", "--resume", generated, "--data-dir", actors, "--dry-run")
+    assert refused.exit_code == 2 and "leave --data-dir out" in refused.output
+
+
 def test_a_second_run_on_the_same_folder_is_refused_and_a_dead_lock_is_not_in_the_way(finished, run_experiment):
     from analogy.training.run_folder import RunFolder
 

@@ -56,3 +56,12 @@ def test_what_a_killed_process_left_is_removed_when_its_run_goes_on(tmp_path):
     kept = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
     assert {"samples/a.png", "saved_model/saved_model.pb"} <= kept and not [name for name in kept if "partial" in name]
     assert not (tmp_path / ".old.partial").exists()
+
+
+def test_a_disk_without_locks_is_said_and_not_another_run(tmp_path, monkeypatch, caplog):
+    def refuse(file, how):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    RunFolder(tmp_path / "run").close()
+    assert "cannot be locked (No locks available)" in caplog.text
