@@ -10,7 +10,8 @@ import sys
 import numpy as np
 
 ADAM = (1e-3, (0.9, 0.98), 1e-8)  # learning rate, betas, epsilon
-NETWORKS = {"convlstm": (3, (4, 20, 64, 64, 1)), "lstm": (0, (64, 50, 1))}  # kernel size, shape of a batch
+# Kernel size, shape of a batch. The small one is for processors that must emulate bfloat16.
+NETWORKS = {"convlstm": (3, (4, 20, 64, 64, 1)), "convlstm_small": (3, (1, 4, 16, 16, 1)), "lstm": (0, (64, 50, 1))}
 
 
 def make_values(network: str) -> tuple[int, np.ndarray]:
