@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from pathlib import Path
 
@@ -35,10 +36,12 @@ def read_record(path: Path, frames: int) -> np.ndarray:
             parsed = tf.io.parse_single_example(raw, features)
             encoded = [parsed[KEY.format(t)].numpy() for t in range(frames)]
             movies.append(np.stack([np.frombuffer(one, np.uint8).reshape(SIDE, SIDE, 3) for one in encoded]))
-    except (tf.errors.OpError, ValueError) as error:
+    except (tf.errors.DataLossError, tf.errors.InvalidArgumentError, ValueError) as error:
         raise UserError(
             f"{path}: not a file of BAIR robot pushing ({str(error).splitlines()[0][:120]}); fetch it again"
         ) from error
+    except tf.errors.OpError as error:  # it may be whole
+        raise OSError(errno.EIO, str(error).splitlines()[0], str(path)) from error
     if not movies:
         raise UserError(f"{path}: there is no sequence in it; fetch it again")
     return np.stack(movies)

@@ -58,14 +58,15 @@ def read_digits(folder: Path | None) -> tuple[np.ndarray, np.ndarray, str]:
 
 
 def fetch_digits() -> tuple[np.ndarray, np.ndarray, str]:
-    """`read_digits` of what Keras downloads once; where there is no network, scikit-learn's."""
+    """`read_digits` of what Keras downloads once. Raises UserError where there is no network."""
     import keras
 
     try:
         (train, _), (test, _) = keras.datasets.mnist.load_data()
-    except Exception as error:
-        log.warning("MNIST cannot be fetched (%s); name the folder of its files with --data-dir", str(error).splitlines()[0])
-        return _small_digits()
+    except Exception as error:  # Keras raises no other where it cannot fetch a file
+        raise UserError(
+            f"MNIST cannot be fetched ({error}); name the folder of its IDX files with --data-dir, or take --scale demo"
+        ) from error
     return train, test, "MNIST"
 
 

@@ -67,7 +67,7 @@ def read_stocks(folder: Path, split: str) -> tuple[np.ndarray, np.ndarray, str]:
         blocks = prices[: len(prices) // LENGTH * LENGTH].reshape(-1, LENGTH)
         moving = blocks.max(1, initial=0) > blocks.min(1, initial=np.inf)
         constant += int((~moving).sum())
-        symbol = blocks_of.setdefault(file.stem.split("_")[0], [])
+        symbol = blocks_of.setdefault(file.stem.split("_")[0] or file.stem, [])
         symbol += [(dates[LENGTH * index], blocks[index]) for index in np.flatnonzero(moving)]
     train, test = [], []
     for symbol, dated in blocks_of.items():

@@ -32,7 +32,7 @@ RESULTS = Path(__file__).parent.parent / "results"
 MENDS = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "make room there; a run that has begun goes on with --resume"),
     **dict.fromkeys((errno.EACCES, errno.EROFS, errno.EPERM), "allow it, or choose another folder"),
-    errno.EIO: "look at that disk; a run that has begun goes on with --resume",
+    **dict.fromkeys((errno.EIO, errno.ESTALE), "look at that disk; a run that has begun goes on with --resume"),
     **dict.fromkeys((errno.EMFILE, errno.ENFILE), "raise the limit of open files (ulimit -n)"),
 }
 log = logging.getLogger("analogy")

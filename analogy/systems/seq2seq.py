@@ -101,7 +101,7 @@ class Seq2SeqSystem(System):
         )
 
     def _on_published(self) -> str:
-        windows = "200 windows, 52 different ones," if self.settings.data.dataset == "bair" else "200 test windows"
+        windows = "200 windows, 52 different ones" if self.settings.data.dataset == "bair" else "200 test windows"
         return f"; the curve `published` is the report's own, of its data and of {windows}" if self.published else ""
 
     # ---------------------------------------------------------------- export

@@ -7,6 +7,7 @@ import logging
 import re
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import tensorflow as tf
@@ -16,8 +17,6 @@ from analogy.errors import UserError
 log = logging.getLogger("analogy")
 # What reading a damaged file raises, by which part of it is damaged.
 DAMAGED = (tf.errors.OpError, IndexError, RuntimeError)
-# What is no damage: the next attempt may read it.
-UNREADABLE_NOW = (tf.errors.PermissionDeniedError, tf.errors.ResourceExhaustedError, tf.errors.UnavailableError)
 
 
 class Checkpoints:
@@ -41,7 +40,13 @@ class Checkpoints:
         self._checkpoint = tf.train.Checkpoint(step=step, pending=self._pending, **objects)
         if folder:
             _forget_damaged_note(folder)
-        self._manager = tf.train.CheckpointManager(self._checkpoint, str(folder), max_to_keep=keep, checkpoint_name="step")
+        self._keep, self._manager = keep, None
+        self._manage()
+
+    def _manage(self) -> None:
+        self._manager = tf.train.CheckpointManager(
+            self._checkpoint, str(self._folder), max_to_keep=self._keep, checkpoint_name="step"
+        )
 
     @property
     def latest(self) -> str | None:
@@ -83,16 +88,24 @@ class Checkpoints:
             raise UserError(f"{self._folder}: none of the {len(found)} checkpoints can be read; start a new run")
         return json.loads(self._pending.numpy())
 
-    def remove_leftovers(self, keep: int) -> None:
-        """After `restore`. What a process that was killed while it saved has left behind: half checkpoints, and whole ones
-        beyond the newest `keep`, which TensorFlow had not yet noted; and damaged ones, which count for nothing."""
+    def remove_leftovers(self) -> None:
+        """After `restore`. What a process that was killed while it saved has left behind: half checkpoints, and whole ones that
+        are too many, which TensorFlow had not yet noted. Damaged ones are set aside, so that they take no whole one's place."""
         for leftover in self._folder.glob("*_temp*"):
             shutil.rmtree(leftover, ignore_errors=True)
         saved, restored = saved_checkpoints(self._folder), int(self.step.numpy())
         whole = [path for path in saved if _step_of(path) <= restored]
-        for path in set(saved) - set(whole[:keep]):
+        for path in set(saved) - set(whole[: self._keep]):
             for file in self._folder.glob(f"{Path(path).name}.*"):
-                file.unlink(missing_ok=True)
+                if path in whole:
+                    file.unlink()
+                else:
+                    file.replace(file.with_name(f"damaged-{file.name}"))
+        if kept := whole[: self._keep][::-1]:
+            times = [Path(f"{path}.index").stat().st_mtime for path in kept]
+            note = {"all_model_checkpoint_paths": kept, "all_model_checkpoint_timestamps": times}
+            tf.compat.v1.train.update_checkpoint_state(str(self._folder), kept[-1], **note)
+            self._manage()
 
 
 def saved_checkpoints(folder: Path | None) -> list[str]:
@@ -138,13 +151,15 @@ def load_networks(system, source: Path) -> str:
 
 def _newest_whole(paths: list[str], restore: Callable[[str], object], misfit: str) -> str | None:
     """Restore the first of these checkpoints that is not damaged, and return its path. `misfit` says, of a path and a reason,
-    that what it holds is not what is asked for."""
+    that what it holds is not what is asked for. Raises OSError where the disk does not give it."""
     for path in paths:
+        for file in Path(path).parent.glob(f"{Path(path).name}.*"):
+            # What the disk refuses is not damaged, and TensorFlow does not tell the two apart.
+            with suppress(FileNotFoundError), file.open("rb") as opened:
+                opened.read(1)
         try:
             restore(path)
             return path
-        except UNREADABLE_NOW as error:
-            raise UserError(f"{path}: cannot be read now ({_first_line(error)}); see to that, then --resume") from error
         except DAMAGED as error:
             log.warning("%s: this checkpoint is damaged and left out (%s)", path, _first_line(error))
         except (AssertionError, ValueError) as error:

@@ -6,6 +6,7 @@ import logging
 import math
 import signal
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -83,7 +84,7 @@ class Trainer:
         pending = self.checkpoints.restore()
         self._pending, self._validated = pending.get("rows", []), pending.get("validated", {})
         if self.folder:
-            self.checkpoints.remove_leftovers(self.settings.training.keep_checkpoints)
+            self.checkpoints.remove_leftovers()
             self.folder.drop_rows_after(int(self.step.numpy()))
 
     # ---------------------------------------------------------------- train
@@ -97,6 +98,7 @@ class Trainer:
         """
         training = self.settings.training
         first, last = int(self.step.numpy()), training.steps
+        self._check_agreed(first)
         if first >= last:
             log.info("step %d of %d: nothing left to train", first, last)
             return
@@ -104,7 +106,6 @@ class Trainer:
             self._health = Health(self.system.models)
             self._say_doubts([])
             write_run_page(self.folder.path)
-        self._check_agreed(first)
         iterator = iter(self._distributed_batches(first))
         log.info("training from step %d to %d", first, last)
         start, seconds_per_step, step = time.monotonic(), math.inf, first
@@ -160,15 +161,23 @@ class Trainer:
         return (stop or signal.SIGTERM) if asked else None, float(pace) / self.strategy.num_replicas_in_sync
 
     def _check_agreed(self, step: int) -> None:
-        """Raises UserError where the workers have restored different steps: each would train weights of its own."""
-        if self._multi_worker():
-            with self._others_there():
-                mean = float(self._sum(tf.constant(step, tf.float64))) / self.strategy.num_replicas_in_sync
-            if mean != step:
-                raise UserError(
-                    f"this worker would go on from step {step}, others from another (mean {mean:g}): "
-                    "--resume must name one run folder that all workers see alike"
-                )
+        """Raises UserError where the workers have restored different steps, or trained on different clips: each would go its
+        own way without a word."""
+        if not self._multi_worker():
+            return
+        clips = zlib.crc32("\n".join(clip.id for clip in self.clips.train).encode())
+        with self._others_there():
+            means = self._sum(tf.constant([step, clips], tf.float64)).numpy() / self.strategy.num_replicas_in_sync
+        if means[0] != step:
+            raise UserError(
+                f"this worker would go on from step {step}, others from another (mean {means[0]:g}): "
+                "--resume must name one run folder that all workers see alike"
+            )
+        if means[1] != clips:
+            raise UserError(
+                f"this worker has {len(self.clips.train)} training clips, others have other ones: "
+                "--data-dir must name the same whole dataset on all workers"
+            )
 
     def _sum_over_replicas(self, values):
         return self.strategy.reduce(tf.distribute.ReduceOp.SUM, self.strategy.run(lambda: tf.identity(values)), axis=None)

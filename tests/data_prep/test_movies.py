@@ -103,7 +103,7 @@ def test_what_is_broken_in_kth_is_said_and_spoils_no_good_clip(kth, tmp_path):
         dataset = open_kth(kth, tmp_path / "cache", settings("kth"))
         said = "\n".join(dataset.doubts)
         assert "1 of 8 files are left out" in said and "person02_boxing_d1" in said
-        assert "are not whole" in said and "person03_boxing_d1" in said
+        assert "are not as they should be" in said and "person03_boxing_d1" in said
         assert {movie.id for movie in good.train} <= {movie.id for movie in dataset.train}
     for broken in kth.glob("*/*.avi"):
         broken.write_bytes(b"broken")
@@ -123,6 +123,7 @@ def test_kept_frames_are_of_the_file_there_is_and_whole(kth, tmp_path):
     shutil.copy(kth / "boxing" / "person17_boxing_d1_uncomp.avi", clip)
     os.utime(clip, (0, 0))  # as an archive that is unpacked gives it
     assert brightness() > before + 50
+    assert len(list((tmp_path / "cache" / "kth-64").glob("person01_boxing*"))) == 2  # frames and facts, and none of before
 
 
 def test_a_disk_that_is_full_names_the_file(kth, tmp_path, small_disk):

@@ -74,7 +74,7 @@ def test_the_standard_test_file_must_be_long_enough(tmp_path):
         open_dataset(longer)
 
 
-def test_without_a_folder_mnist_is_fetched_at_the_papers_scale_where_there_is_a_network(monkeypatch, caplog):
+def test_without_a_folder_mnist_is_fetched_at_the_papers_scale_where_there_is_a_network(monkeypatch):
     def settings(scale):
         return load_settings(CONFIGS / "convlstm_mmnist_l1.yaml", SETTINGS, scale=scale, overrides=["data.test_count=2"])
 
@@ -88,8 +88,8 @@ def test_without_a_folder_mnist_is_fetched_at_the_papers_scale_where_there_is_a_
         raise Exception("URL fetch failure")
 
     monkeypatch.setattr("keras.datasets.mnist.load_data", fail)
-    assert "scikit-learn" in open_dataset(settings("paper")).notes
-    assert "cannot be fetched (URL fetch failure); name the folder" in caplog.text
+    with pytest.raises(UserError, match=r"cannot be fetched \(URL fetch failure\); name the folder"):
+        open_dataset(settings("paper"))
 
 
 def test_a_folder_without_digits(tmp_path):
