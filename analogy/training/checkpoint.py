@@ -6,8 +6,8 @@ import json
 import logging
 import re
 import shutil
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import tensorflow as tf
@@ -61,11 +61,16 @@ class Checkpoints:
     def save(self, pending: dict) -> None:
         """`pending`: what the next metrics row is made of (JSON keeps every bit of a number)."""
         self._pending.assign(json.dumps(pending))
-        try:
+        with self._writing():
             self._manager.save(checkpoint_number=int(self.step.numpy()))
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
         except tf.errors.OpError as error:
             raise UserError(
-                f"{self._manager.directory}: the checkpoint cannot be written ({_first_line(error)}); "
+                f"{self._folder}: the checkpoint cannot be written ({_first_line(error)}); "
                 "make room there, then go on with --resume"
             ) from error
 
@@ -104,7 +109,8 @@ class Checkpoints:
         if kept := whole[: self._keep][::-1]:
             times = [Path(f"{path}.index").stat().st_mtime for path in kept]
             note = {"all_model_checkpoint_paths": kept, "all_model_checkpoint_timestamps": times}
-            tf.compat.v1.train.update_checkpoint_state(str(self._folder), kept[-1], **note)
+            with self._writing():
+                tf.compat.v1.train.update_checkpoint_state(str(self._folder), kept[-1], **note)
             self._manage()
 
 
