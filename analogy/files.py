@@ -1,5 +1,7 @@
 """Files that appear whole or not at all: a browser may reload a page while the run is still writing it."""
 
+import fcntl
+import logging
 import os
 import shutil
 import time
@@ -7,8 +9,11 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from analogy.errors import UserError
+
+log = logging.getLogger("analogy")
 
 
 @contextmanager
@@ -38,6 +43,17 @@ def naming(path: Path) -> Iterator[None]:
         if error.errno is not None:  # else it is a library's own, with a text
             error.filename = str(path)
         raise
+
+
+def try_lock(file: IO) -> bool:
+    """Lock an open file until it is closed. False where another process holds the lock; a disk that knows no locks is said."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:  # a network disk without locks
+        log.warning("%s: cannot be locked (%s): see to it that no other process works there", file.name, error.strerror)
+    return True
 
 
 def refuse_other_content(folder: Path, mark: str, what: str) -> None:

@@ -70,9 +70,8 @@ def open_kth(source: Path, cache: Path, settings) -> MovieDataset:
     for trains, half in halves.items():
         if not half:
             raise UserError(
-                f"{source}: no clip of {length} frames {'trains' if trains else 'tests'} with data.split "
-                f"{data.split}; add persons, or name those "
-                "who test with data.test_persons=[...]"
+                f"{source}: no clip of {length} frames {'trains' if trains else 'tests'} with data.split {data.split}; "
+                "add persons, or name those who test with data.test_persons=[...]"
             )
     random = np.random.default_rng([settings.seed, 3])
     test = [_window(halves[False], random, length, index) for index in range(data.test_count)]

@@ -142,21 +142,23 @@ def finished(run_experiment, actors, tmp_path_factory):
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """small_disk("300k") -> an empty disk of that size."""
-    mounted = []
+    """small_disk("300k") -> an empty disk of that size, in the place of the one before."""
+    folder = tmp_path / "small_disk"
+    folder.mkdir()
+
+    def unmount():
+        if folder.is_mount():
+            subprocess.run(["umount", str(folder)], check=True)
 
     def mount(size):
-        folder = tmp_path / size
-        folder.mkdir()
+        unmount()
         command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
         if shutil.which("mount") is None or subprocess.run(command, capture_output=True).returncode:
             pytest.skip("mounting a small disk takes Linux and its administrator's rights")
-        mounted.append(folder)
         return folder
 
     yield mount
-    for folder in mounted:
-        subprocess.run(["umount", str(folder)], check=True)
+    unmount()
 
 
 @pytest.fixture

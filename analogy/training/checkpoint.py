@@ -40,13 +40,12 @@ class Checkpoints:
         self._checkpoint = tf.train.Checkpoint(step=step, pending=self._pending, **objects)
         if folder:
             _forget_damaged_note(folder)
-        self._keep, self._manager = keep, None
-        self._manage()
+        self._keep = keep
+        self._manager = self._new_manager()
 
-    def _manage(self) -> None:
-        self._manager = tf.train.CheckpointManager(
-            self._checkpoint, str(self._folder), max_to_keep=self._keep, checkpoint_name="step"
-        )
+    def _new_manager(self) -> tf.train.CheckpointManager:
+        """It knows of the checkpoints that TensorFlow has noted in the folder by now."""
+        return tf.train.CheckpointManager(self._checkpoint, str(self._folder), max_to_keep=self._keep, checkpoint_name="step")
 
     @property
     def latest(self) -> str | None:
@@ -111,7 +110,7 @@ class Checkpoints:
             note = {"all_model_checkpoint_paths": kept, "all_model_checkpoint_timestamps": times}
             with self._writing():
                 tf.compat.v1.train.update_checkpoint_state(str(self._folder), kept[-1], **note)
-            self._manage()
+            self._manager = self._new_manager()
 
 
 def saved_checkpoints(folder: Path | None) -> list[str]:

@@ -248,8 +248,8 @@ class Trainer:
         progress.update(step)
         if self.folder and (step % training.sample_every == 0 or done):
             predicted = write_samples(self.system, self.clips, self.folder, step, self.tensorboard)
+            self.folder.summary["steps"] = step  # written with the doubts
             self._say_doubts(self._health.doubts(self.folder.rows(), predicted))
-            self.folder.update_summary(steps=step)
             write_loss_plot(self.folder)
             write_run_page(self.folder.path)
             log.info("step %d: samples written to %s", step, self.folder.path / "samples" / f"step-{step:06d}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import fcntl
 import io
 import json
 import logging
@@ -12,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from analogy.errors import UserError
-from analogy.files import naming, remove_leftovers, replacing
+from analogy.files import naming, remove_leftovers, replacing, try_lock
 
 log = logging.getLogger("analogy")
 
@@ -53,12 +52,8 @@ class RunFolder:
             self._lock = open(path / ".lock", "w")  # noqa: SIM115 - held until the process ends
         except OSError as error:
             raise UserError(f"{path}: cannot be written: {error.strerror}; choose another --results-dir") from error
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise UserError(f"{path}: another run is using this folder; wait for it to end, or start a new run") from error
-        except OSError as error:  # a network disk without locks
-            log.warning("%s: cannot be locked (%s): see to it that no other run uses it", path, error.strerror)
+        if not try_lock(self._lock):
+            raise UserError(f"{path}: another run is using this folder; wait for it to end, or start a new run")
         remove_leftovers(path)
         self._handler = LogFile(path / "log.txt", encoding="utf-8")
         self._handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S"))

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from analogy.errors import UserError
+from analogy.files import try_lock
 from data_prep.penn_action.builder import PennAction
 from data_prep.penn_action.checks import LAYOUT, CheckedClip, Problem, Source, check_clips, count_clips, scan_source
 
@@ -62,15 +63,9 @@ def prepare_penn_action(source: Path, cache: Path, *, name: str = "penn_action",
 def _lock(path: Path) -> Iterator[None]:
     """Holds the lock file; it is never deleted, since another process may be waiting for this very file."""
     with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not try_lock(file):
             console.print("Another process prepares the same data; waiting for it.")
             fcntl.flock(file, fcntl.LOCK_EX)
-        except OSError as error:  # a network disk without locks
-            console.print(
-                f"{path}: cannot be locked ({error.strerror}): see to it that no other process prepares the same data."
-            )
         yield
 
 

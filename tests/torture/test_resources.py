@@ -36,23 +36,6 @@ DRIFT = 1.05
 # ---------------------------------------------------------------- disk and files
 
 
-@pytest.fixture
-def disk(tmp_path):
-    """disk(bytes) -> an empty disk of that size, in the place of the one before."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-
-    def mount(size: int) -> Path:
-        subprocess.run(["umount", str(folder)], capture_output=True)
-        command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
-        if shutil.which("mount") is None or subprocess.run(command, capture_output=True).returncode:
-            pytest.skip("mounting a small disk takes Linux and its administrator's rights")
-        return folder
-
-    yield mount
-    subprocess.run(["umount", str(folder)], capture_output=True)
-
-
 def sizes_that_end_in_each_kind(run: Path) -> dict[str, int]:
     """The disk's size at which a file of each kind no longer fits: kind -> bytes, files taken in the order of their writing."""
     sizes, used = {}, 0
@@ -65,12 +48,12 @@ def sizes_that_end_in_each_kind(run: Path) -> dict[str, int]:
     return sizes
 
 
-def test_a_disk_that_is_full_at_any_moment_is_one_clear_line(run_experiment, disk, tmp_path, record_property):
+def test_a_disk_that_is_full_at_any_moment_is_one_clear_line(run_experiment, small_disk, tmp_path, record_property):
     whole = run_experiment(*at_demo_scale(tmp_path / "whole", *MOVIES), exp="convlstm_plus_mmnist", tiny=False)
     assert whole.returncode == 0, whole.stderr
     met, sizes = [], sizes_that_end_in_each_kind(the_run(tmp_path / "whole"))
     for kind, size in sizes.items():
-        folder = disk(size)
+        folder = small_disk(size)
         process = run_experiment(*at_demo_scale(folder, *MOVIES), exp="convlstm_plus_mmnist", tiny=False)
         said = process.stderr.strip().splitlines()[-1]
         assert process.returncode == 2 and "Traceback" not in process.stderr, (kind, process.stderr)
