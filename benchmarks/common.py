@@ -81,14 +81,14 @@ def open_clips(settings: AnalogyGanSettings, folder: str | None) -> ClipDataset:
 
 
 def time_alternately(actions: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    """Median seconds of each action, after one warm-up each. Taken in turn, so that a busy machine slows all alike."""
+    """Median seconds of each action. Taken in turn, so that a busy machine slows all alike."""
     seconds = {name: [] for name in actions}
-    for turn in range(repeats + 1):
+    for _ in range(repeats):
         for name, action in actions.items():
+            action()  # the first time it traces; later the threads and the cache of the action before it are still about
             began = time.perf_counter()
             action()
-            if turn:  # the first one traces
-                seconds[name].append(time.perf_counter() - began)
+            seconds[name].append(time.perf_counter() - began)
     return {name: statistics.median(values) for name, values in seconds.items()}
 
 

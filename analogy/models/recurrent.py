@@ -40,26 +40,33 @@ class LstmCell(keras.layers.Layer):
         self.built = True
 
     def transform(self, x, kernel):
+        kernel = tf.cast(kernel, x.dtype)
         return tf.nn.conv2d(x, kernel, 1, "SAME") if self.kernel_size else tf.linalg.matmul(x, kernel)
 
     def inputs(self, x):
         """What x [..., C] adds to the gates before their activation: of many time steps at once, where they are known."""
-        kernel = tf.cast(self.kernel, x.dtype)[..., : -self.units, :]
-        return self.transform(x, kernel) + tf.cast(self.bias, x.dtype)
+        return self.transform(x, self.kernel[..., : -self.units, :]) + tf.cast(self.bias, x.dtype)
 
     def step(self, added, state):
         """`inputs` of one time step, (h, c) or None for zeros -> the next (h, c)."""
         if state is None:  # what zeros would add is not worth a convolution
-            i, _, g, o = tf.split(added, 4, -1)
-            c = tf.sigmoid(i) * tf.tanh(g)
-        else:
-            h, c = state
-            i, f, g, o = tf.split(added + self.transform(h, tf.cast(self.kernel, h.dtype)[..., -self.units :, :]), 4, -1)
-            c = tf.sigmoid(f) * c + tf.sigmoid(i) * tf.tanh(g)
-        return tf.sigmoid(o) * tf.tanh(c), c
+            return self.activate(added, None)
+        h, c = state
+        return self.activate(added + self.transform(h, self.kernel[..., -self.units :, :]), c)
 
     def call(self, x, state):
-        return self.step(self.inputs(x), state)
+        """x of one time step, (h, c) or None for zeros -> the next (h, c): one convolution on (x, h) is faster than two."""
+        if state is None:
+            return self.step(self.inputs(x), None)
+        h, c = state
+        return self.activate(self.transform(tf.concat([x, h], -1), self.kernel) + tf.cast(self.bias, x.dtype), c)
+
+    def activate(self, gates, c):
+        """The gates before their activation, and the cell's memory or None for zeros -> the next (h, c)."""
+        i, f, g, o = tf.split(gates, 4, -1)
+        new = tf.sigmoid(i) * tf.tanh(g)
+        c = new if c is None else tf.sigmoid(f) * c + new
+        return tf.sigmoid(o) * tf.tanh(c), c
 
 
 def read(cells: Sequence[LstmCell], frames) -> list:
