@@ -62,7 +62,7 @@ def _horizon(horizon: Mapping) -> Iterable[Chart]:
             if points := _points(distance, of.get(metric), spread):
                 lines.append({"name": method.replace("_", " "), "points": points})
         if lines:
-            yield _chart(metric_label(metric), "frames ahead", lines)
+            yield _chart(metric_label(metric), "steps ahead", lines)
 
 
 def _points(distance: list, curve: Any, spread: Any) -> list[list]:

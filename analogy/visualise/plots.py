@@ -94,10 +94,10 @@ def plot_horizon(horizon: Mapping, metric: str, path: str | Path) -> None:
         ax.xaxis.get_major_locator().set_params(integer=True)
         if spans_decades(value for curve in curves.values() for value in curve if value is not None):
             ax.set_yscale("log")
-        ax.set(xlabel="distance from the reference frame (frames)", ylabel=metric_label(metric))
+        ax.set(xlabel="steps ahead", ylabel=metric_label(metric))
         ax.legend()
         bands = "; bands: 95 % of the mean over clips" if horizon.get("bands") else ""
-        figure.supxlabel(_frames_caption(horizon.get("frames", [])) + bands, fontsize=8, color="#5b6470", x=0.01, ha="left")
+        figure.supxlabel(_counts_caption(horizon.get("frames", [])) + bands, fontsize=8, color="#5b6470", x=0.01, ha="left")
         _save(figure, path)
 
 
@@ -175,11 +175,11 @@ def _smoothed(values: Sequence[float]) -> np.ndarray:
     return (total[last] - total[first]) / (last - first)
 
 
-def _frames_caption(frames: Sequence[int]) -> str:
+def _counts_caption(frames: Sequence[int]) -> str:
     if not frames:
         return ""
     each = f"{min(frames):,}" if min(frames) == max(frames) else f"{min(frames):,} to {max(frames):,}"
-    return f"{sum(frames):,} frames in all, {each} at each distance"
+    return f"{sum(frames):,} predicted in all, {each} at each step"
 
 
 def _colours() -> Iterable[str]:
