@@ -10,7 +10,10 @@ import tensorflow as tf
 
 
 def torch_uniform(fan_in: int) -> keras.initializers.Initializer:
-    """U(-1/sqrt(fan_in), 1/sqrt(fan_in)): PyTorch's default, of kernels and of biases."""
+    """U(-1/sqrt(fan_in), 1/sqrt(fan_in)): PyTorch's default, of kernels and of biases.
+
+    One for each weight: Keras' initializers begin anew at every call, so that two weights of one would be alike.
+    """
     bound = 1.0 / math.sqrt(fan_in)
     return keras.initializers.RandomUniform(-bound, bound)
 
@@ -32,9 +35,10 @@ class LstmCell(keras.layers.Layer):
     def build(self, input_shape):
         width = input_shape[-1] + self.units
         side = (self.kernel_size,) * 2 if self.kernel_size else ()
-        initial = torch_uniform(width * math.prod(side))
-        self.kernel = self.add_weight(name="kernel", shape=(*side, width, 4 * self.units), initializer=initial)
-        self.bias = self.add_weight(name="bias", shape=(4 * self.units,), initializer=initial)
+        fan_in = width * math.prod(side)
+        shape = (*side, width, 4 * self.units)
+        self.kernel = self.add_weight(name="kernel", shape=shape, initializer=torch_uniform(fan_in))
+        self.bias = self.add_weight(name="bias", shape=(4 * self.units,), initializer=torch_uniform(fan_in))
         if self.forget_bias:
             self.bias.assign_add([0.0] * self.units + [self.forget_bias] * self.units + [0.0] * 2 * self.units)
         self.built = True

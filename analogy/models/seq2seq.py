@@ -47,9 +47,11 @@ class Seq2Seq(keras.Model):
 
         self.encoder = cells("encoder")
         self.decoder = self.encoder if shared else cells("decoder")
+        fan_in = units * max(1, kernel_size) ** 2
         # No change at first: it starts as good as copying the last frame.
-        initial = torch_uniform(units * max(1, kernel_size) ** 2) if predicts == "frame" else "zeros"
-        starts = {"kernel_initializer": initial, "bias_initializer": initial}
+        starts = {
+            f"{weight}_initializer": torch_uniform(fan_in) if predicts == "frame" else "zeros" for weight in ("kernel", "bias")
+        }
         # A 1 x 3 x 3 convolution over time and space is a 3 x 3 convolution of every frame.
         self.frame = (
             keras.layers.Conv2D(self.width, kernel_size, padding="same", name="frame", **starts)

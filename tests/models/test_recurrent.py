@@ -38,6 +38,14 @@ def test_the_cell_by_hand():
     assert np.abs(cell.kernel.numpy()).max() <= 1 / np.sqrt(5) and np.abs(cell.bias.numpy()).max() > 0
 
 
+@pytest.mark.parametrize("kernel_size", [0, 3])
+def test_every_weight_starts_with_numbers_of_its_own(kernel_size):
+    network = Seq2Seq(channels=1, depth=1, units=8, kernel_size=kernel_size)
+    network.build()
+    for part in (*network.encoder, *network.decoder, network.frame):
+        assert np.isin(part.bias, part.kernel).mean() < 0.5
+
+
 def test_reading_layer_by_layer_is_reading_step_by_step():
     cells = [LstmCell(4, 3), LstmCell(4, 3)]
     for cell, width in zip(cells, (2, 4), strict=True):
