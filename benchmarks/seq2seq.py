@@ -15,7 +15,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import keras
 import tensorflow as tf
 from common import parser, time_alternately
-from seq2seq_torch import ADAM, make_values
+from seq2seq_torch import ADAM, NETWORKS, make_values
 
 from analogy.models.seq2seq import Seq2Seq
 from analogy.training.precision import use_precision
@@ -81,13 +81,15 @@ def make_torch(o):
     def step():
         process.stdin.write("\n")
         process.stdin.flush()
-        return float(process.stdout.readline())
+        return float(process.stdout.readline() or sys.exit("PyTorch's process has ended"))
 
     return step
 
 
 def main() -> None:
     o = parser(__doc__, network="convlstm", precision="float32", repeats=5).parse_args()
+    if o.network not in NETWORKS:
+        sys.exit(f"--network {o.network}: one of {', '.join(NETWORKS)}")
     kernel_size, values = make_values(o.network)
     steps = {
         name: make_ours(kind, o.precision, values, kernel_size) for name, kind in (("ours", Seq2Seq), ("loop", LoopedSeq2Seq))

@@ -9,6 +9,8 @@ import sys
 
 import numpy as np
 
+from analogy.memory import keep_freed_memory
+
 ADAM = (1e-3, (0.9, 0.98), 1e-8)  # learning rate, betas, epsilon
 # Kernel size, shape of a batch. The small one is for processors that must emulate bfloat16.
 NETWORKS = {"convlstm": (3, (4, 20, 64, 64, 1)), "convlstm_small": (3, (1, 4, 16, 16, 1)), "lstm": (0, (64, 50, 1))}
@@ -80,6 +82,7 @@ def make_torch(precision: str, values: np.ndarray, kernel_size: int):
 
 def main() -> None:
     network, precision = sys.argv[1:]
+    keep_freed_memory()  # as the other processes do
     kernel_size, values = make_values(network)
     step = make_torch(precision, values, kernel_size)
     for _ in sys.stdin:

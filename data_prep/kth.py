@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from analogy.data.doubts import Look, doubts_about
+from analogy.data.doubts import Look, doubts_about, some
 from analogy.data.movie_files import open_movies
 from analogy.data.movies import Movie, MovieDataset
 from analogy.data.video import read_video
@@ -64,7 +64,8 @@ def open_kth(source: Path, cache: Path, settings) -> MovieDataset:
         person = int(movie.id.removeprefix("person")[:2])
         trains = person <= LAST_TRAINED[data.split] if data.test_persons is None else person not in data.test_persons
         looks[trains].append(look)
-        parts = [(first, movie.frames[first - 1 : last]) for first, last in listed.get(movie.id, [(1, len(movie.frames))])]
+        in_view = listed.get(movie.id, []) if listed else [(1, len(movie.frames))]
+        parts = [(first, movie.frames[first - 1 : last]) for first, last in in_view]
         halves[trains] += [Movie(f"{movie.id}_{first}", movie.action, part) for first, part in parts if len(part) >= length]
         short += sum(len(part) < length for _, part in parts)
     for trains, half in halves.items():
@@ -78,6 +79,8 @@ def open_kth(source: Path, cache: Path, settings) -> MovieDataset:
     said = "kth: %d training and %d test movies, %d test windows; %d of fewer than %d frames are not used"
     log.info(said, len(halves[True]), len(halves[False]), len(test), short, length)
     doubts = opened.doubts + doubts_about(looks[True], looks[False], chosen=data.test_persons is not None)
+    if unlisted := [movie.id for movie in opened.movies if listed and movie.id not in listed]:
+        doubts.append(f"{source / SEQUENCES} does not list {some(unlisted)}: left out")
     if missing := sorted(set(ACTIONS) - {look.action for half in looks.values() for look in half}):
         doubts.append(f"{source} has no clip of: {', '.join(missing)}")
     return MovieDataset("kth", halves[True], test, length=length, seed=settings.seed, doubts=doubts)

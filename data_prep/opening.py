@@ -99,12 +99,12 @@ def _open_movies(settings: Settings):
 def _open_moving_digits(settings: Settings, folder: Path | None):
     import numpy as np
 
-    from analogy.data.movies import MovingDigits, draw_digits, enlarged
+    from analogy.data.movies import MovingDigits, draw_digits
     from data_prep.moving_mnist import STANDARD_TEST, fetch_digits, read_digits, read_standard_test
 
     data, length = settings.data, settings.data.context + settings.data.horizon
     train, digits, notes = read_digits(folder) if folder or settings.scale == "demo" else fetch_digits()
-    if folder and (folder / STANDARD_TEST).is_file():
+    if data.split == "standard" and folder and (folder / STANDARD_TEST).is_file():
         movies, notes = read_standard_test(folder / STANDARD_TEST), f"{notes}; the standard test file"
         if movies.shape[1] < length:
             raise UserError(
@@ -113,7 +113,7 @@ def _open_moving_digits(settings: Settings, folder: Path | None):
             )
         test = movies[: data.test_count, :length]
     else:
-        drawn = draw_digits(enlarged(digits), np.array([settings.seed, -2]), data.test_count, length)
+        drawn = draw_digits(digits, data.split, np.array([settings.seed, -2]), data.test_count, length)
         test = np.rint(255.0 * drawn.numpy()).astype(np.uint8)
     log.info("moving_mnist: %s; %d training digits, %d test movies", notes, len(train), len(test))
-    return MovingDigits(train, test, length=length, seed=settings.seed, notes=notes)
+    return MovingDigits(train, test, motion=data.split, length=length, seed=settings.seed, notes=notes)

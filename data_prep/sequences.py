@@ -6,6 +6,7 @@ import csv
 import logging
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
@@ -44,6 +45,14 @@ def _stretched(values: np.ndarray) -> np.ndarray:
 # ---------------------------------------------------------------- stocks
 
 
+class Block(NamedTuple):
+    """50 prices of one symbol, oldest first, and the dates of the first and the last."""
+
+    first: datetime
+    last: datetime
+    prices: np.ndarray
+
+
 def read_stocks(folder: Path, split: str) -> tuple[np.ndarray, np.ndarray, str]:
     """Closing prices in blocks of 50 -> train and test [N, 50, 1], each block stretched to 0..1, and what was left out.
 
@@ -51,7 +60,7 @@ def read_stocks(folder: Path, split: str) -> tuple[np.ndarray, np.ndarray, str]:
         folder: of CSV files, a symbol in each or more: Alpha Vantage's (`timestamp,...,close,...`) or Yahoo's
             (`Date,...,Close,...`). No block goes on from one file (SYMBOL_year1month2.csv) to the next.
         split: "published": the symbols of PUBLISHED_TEST test, those that the published pattern keeps train; "chronological":
-            the last quarter of every symbol's blocks tests.
+            the blocks of all symbols that begin after one date test, a quarter of them all; those that end before it train.
 
     Raises:
         UserError: no file, a file without prices, or an empty half.
@@ -59,8 +68,8 @@ def read_stocks(folder: Path, split: str) -> tuple[np.ndarray, np.ndarray, str]:
     files = sorted(Path(folder).glob("*.csv")) if Path(folder).is_dir() else []
     if not files:
         raise UserError(f"{folder}: there are no CSV files of stock prices in this folder (data.folder)")
-    blocks_of: dict[str, list[tuple[datetime, np.ndarray]]] = {}  # symbol -> (its first date, block)
-    skipped, constant, unused = 0, 0, []
+    blocks_of: dict[str, list[Block]] = {}
+    skipped, constant = 0, 0
     for file in files:
         dates, prices, bad = _read_prices(file)
         skipped += bad
@@ -68,28 +77,42 @@ def read_stocks(folder: Path, split: str) -> tuple[np.ndarray, np.ndarray, str]:
         moving = blocks.max(1, initial=0) > blocks.min(1, initial=np.inf)
         constant += int((~moving).sum())
         symbol = blocks_of.setdefault(file.stem.split("_")[0] or file.stem, [])
-        symbol += [(dates[LENGTH * index], blocks[index]) for index in np.flatnonzero(moving)]
-    train, test = [], []
-    for symbol, dated in blocks_of.items():
-        ordered = [block for _, block in sorted(dated, key=lambda pair: pair[0])]
-        border = len(ordered) - len(ordered) // 4
-        if split == "chronological":
-            train += ordered[:border]
-            test += ordered[border:]
-        elif symbol.startswith(PUBLISHED_TEST):
-            test += ordered
-        elif symbol[0] not in LEFT_OUT:
-            train += ordered
-        else:
-            unused.append(symbol)
+        for index in np.flatnonzero(moving):
+            symbol.append(Block(dates[LENGTH * index], dates[LENGTH * (index + 1) - 1], blocks[index]))
+    train, test, unused = (_by_date if split == "chronological" else _by_symbol)(blocks_of)
     halves = [_stretched(np.array(half).reshape(-1, LENGTH))[..., None] for half in (train, test)]
     for name, half in zip(("training", "test"), halves, strict=True):
         if not len(half):
             raise UserError(f"{folder}: the {name} half is empty with data.split {split}; choose chronological, or add symbols")
     notes = f"{len(files)} files, {skipped} rows without a price and {constant} constant blocks left out"
-    notes += f"; as in the published code, not used: {', '.join(unused)}" if unused else ""
+    notes += f"; {unused}" if unused else ""
     log.info("%s: %s", folder, notes)
     return *halves, notes
+
+
+def _by_symbol(blocks_of: dict[str, list[Block]]) -> tuple[list[np.ndarray], list[np.ndarray], str]:
+    train, test, unused = [], [], []
+    for symbol, blocks in blocks_of.items():
+        prices = [block.prices for block in sorted(blocks, key=lambda block: block.first)]
+        if symbol.startswith(PUBLISHED_TEST):
+            test += prices
+        elif symbol[0] not in LEFT_OUT:
+            train += prices
+        else:
+            unused.append(symbol)
+    return train, test, f"as in the published code, not used: {', '.join(unused)}" if unused else ""
+
+
+def _by_date(blocks_of: dict[str, list[Block]]) -> tuple[list[np.ndarray], list[np.ndarray], str]:
+    """One date for all symbols: they move together, so that one's future would tell another's."""
+    blocks = sorted((block for of_symbol in blocks_of.values() for block in of_symbol), key=lambda block: block.first)
+    if not blocks:
+        return [], [], ""
+    border = blocks[min(len(blocks) - len(blocks) // 4, len(blocks) - 1)].first
+    train = [block.prices for block in blocks if block.last < border]
+    test = [block.prices for block in blocks if block.first >= border]
+    across = len(blocks) - len(train) - len(test)
+    return train, test, f"the test begins on {border:%Y-%m-%d}, {across} blocks across that date left out"
 
 
 def _read_prices(file: Path) -> tuple[list[datetime], np.ndarray, int]:

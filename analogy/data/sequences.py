@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import tensorflow as tf
@@ -39,23 +40,21 @@ class SequenceDataset:
 
     def batches(self, context: ReplicaContext) -> tf.data.Dataset:
         """Endless training batches in epochs, each in an order of its own: step int64, position [b], values [b, k + T, C]."""
-        values, count = tf.constant(self.values), len(self.values)
+        values = tf.constant(self.values)
+
+        @lru_cache(maxsize=2)  # a batch may lie across the end of an epoch
+        def order(epoch: int) -> np.ndarray:
+            return np.random.default_rng([self.seed, 4, epoch]).permutation(len(self.values))
+
+        def choose(places: np.ndarray) -> np.ndarray:
+            return np.array([order(place // len(self.values))[place % len(self.values)] for place in places.tolist()])
 
         def element(step, position):
             place = step * context.batch_size + tf.cast(position, tf.int64)
-            epoch, within = place // count, tf.cast(place % count, tf.int32)
-            # A batch may lie across the end of an epoch.
-            first, last = epoch[0], epoch[-1]
-            order = self._order(first, count)
-            orders = tf.stack([order, tf.cond(last > first, lambda: self._order(last, count), lambda: order)])
-            chosen = tf.gather_nd(orders, tf.stack([tf.cast(epoch > first, tf.int32), within], -1))
+            chosen = tf.ensure_shape(tf.numpy_function(choose, [place], tf.int64), position.shape)
             return {"step": step, "position": position, "values": tf.gather(values, chosen)}
 
         return endless_batches(element, context)
-
-    def _order(self, epoch, count: int):
-        seed = tf.stack([tf.constant(self.seed, tf.int64), epoch])
-        return tf.argsort(tf.random.stateless_uniform([count], seed))
 
 
 def _groups(name: str, values: np.ndarray, size: int) -> list[SequenceGroup]:

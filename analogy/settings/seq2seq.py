@@ -30,7 +30,7 @@ class SequenceDataSettings(DatasetSettings):
 
 class MovieDataSettings(DatasetSettings):
     """Videos. test_count: how many test windows. split: of KTH, persons 1-20 and 21-25 ("published"), or 1-16 and 17-25
-    ("standard"); test_persons: those who test instead."""
+    ("standard"), and of Moving MNIST, whose motion; test_persons: of KTH, those who test instead."""
 
     dataset: Literal["moving_mnist", "kth", "bair"]
     context: PositiveInt

@@ -69,7 +69,7 @@ class System:
 
     @property
     def published(self) -> dict[str, list[float]]:
-        """metric -> published figures at each future step, where this run follows their protocol."""
+        """metric -> published figures at each future step, at the published scale."""
         return self.settings.published if self.settings.scale == "paper" else {}
 
     def parameters(self) -> dict[str, int]:

@@ -10,7 +10,7 @@ import numpy as np
 from analogy.errors import UserError
 from analogy.metrics.frames import METRICS, measure_frames
 from analogy.metrics.pose import measure_joints, measure_poses
-from analogy.visualise.panels import heatmap_picture
+from analogy.visualise.panels import heatmap_picture, movie_rows
 from analogy.visualise.plots import sequence_grid
 from analogy.visualise.skeletons import GREEN, GREY, ORANGE, draw_skeleton, skeleton_frames
 from analogy.visualise.wording import METRICS as WORDING
@@ -53,7 +53,7 @@ class Predicted:
         return []
 
     def picture(self) -> np.ndarray | None:
-        """uint8 [H, W, 3], of what is no video; or None."""
+        """uint8 [H, W, 3], of what is no video, or of a video's frames beside each other; or None."""
         return None
 
 
@@ -124,6 +124,9 @@ class PredictedMovie(PredictedClip):
 
     def columns(self):
         return super().columns() if self.shown else []
+
+    def picture(self):
+        return movie_rows(self.given[-1], self.truth, self.prediction) if self.shown else None
 
 
 def best_and_mean(samples: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:

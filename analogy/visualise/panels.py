@@ -1,4 +1,4 @@
-"""Still pictures of a sample: x_t, p_t, x_{t+n}, p_{t+n} and the prediction in one row."""
+"""Still pictures: a sample's x_t, p_t, x_{t+n}, p_{t+n} and prediction in one row; a video's future frames in rows."""
 
 import colorsys
 from collections.abc import Sequence
@@ -8,7 +8,9 @@ import numpy as np
 from PIL import Image
 
 from analogy.files import replacing
-from analogy.visualise.canvas import common_height, picture_row, scale_to_height, title_row, to_rgb
+from analogy.visualise.canvas import GAP, TITLE_HEIGHT, common_height, picture_row, scale_to_height, title_row, to_rgb
+
+ROW_LABEL = 88  # pixels, left of a row
 
 
 def heatmap_picture(heatmaps: np.ndarray) -> np.ndarray:
@@ -37,6 +39,34 @@ def heatmap_picture(heatmaps: np.ndarray) -> np.ndarray:
         strength = np.clip(np.nan_to_num(heatmaps[..., joint].astype(np.float32)), 0.0, 1.0)
         np.maximum(picture, strength[..., None] * hue, out=picture)
     return np.rint(picture * 255).astype(np.uint8)
+
+
+def movie_rows(last_seen: np.ndarray, truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
+    """A predicted video as one picture: a row each of truth, prediction and absolute difference, a column for each of at most
+    ten future frames, and the last seen frame before the truth.
+
+    Args:
+        last_seen: uint8 [H, W, 1 or 3], H at least 24. truth, prediction: uint8 [T, H, W, 1 or 3].
+
+    Returns:
+        uint8 [H', W', 3].
+    """
+    height, width = last_seen.shape[:2]
+    times = np.unique(np.linspace(0, len(truth) - 1, 10).round().astype(int))
+    difference = np.abs(truth.astype(np.int16) - prediction).astype(np.uint8)
+    blank = np.full_like(last_seen, 255)
+    titles = ["", "last seen", *(f"+{time + 1}" for time in times)]
+    rows = [title_row(titles, [ROW_LABEL] + [width] * (1 + len(times)))]
+    for name, before, frames in (
+        ("truth", last_seen, truth),
+        ("prediction", blank, prediction),
+        ("|difference|", blank, difference),
+    ):
+        label = np.full([height, ROW_LABEL, 3], 255, np.uint8)
+        label[(height - TITLE_HEIGHT) // 2 :][:TITLE_HEIGHT] = title_row([name], [ROW_LABEL])
+        rows.append(picture_row([label, *map(to_rgb, [before, *frames[times]])], height))
+    gap = np.full([GAP, rows[0].shape[1], 3], 255, np.uint8)
+    return np.concatenate([part for row in rows for part in (row, gap)][:-1])
 
 
 def write_panels(path: str | Path, columns: Sequence[tuple[str, np.ndarray]]) -> None:

@@ -80,12 +80,14 @@ class Run:
 
 @dataclass(frozen=True)
 class Clip:
-    """One test clip: the player's file relative to the run folder, the row of the summary, or both."""
+    """One test clip: the player's file relative to the run folder, the row of the summary, or both; and the picture of a
+    video's frames, where there is one."""
 
     action: str
     name: str
     file: Path | None = None
     row: dict = field(default_factory=dict)
+    picture: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -132,10 +134,12 @@ def clips_of(run: Run) -> list[Clip]:
     files = {}
     for suffix in reversed(CLIP_SUFFIXES):
         files |= {(file.parent.name, file.stem): file for file in _visible(run.folder, f"test/*/*{suffix}")}
+    pictures = {(file.parent.name, file.stem): file for file in _visible(run.folder, "test/*/*.png")}
     rows = run.summary.get("clips")
     rows = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
     rows = {(str(row.get("action", "")), str(row.get("clip", ""))): row for row in rows}
-    return [Clip(*key, files.get(key), rows.get(key, {})) for key in sorted(files.keys() | rows.keys())]
+    keys = sorted(files.keys() | rows.keys())
+    return [Clip(*key, files.get(key), rows.get(key, {}), pictures.get(key)) for key in keys]
 
 
 def samples_of(folder: Path) -> list[Sample]:

@@ -70,6 +70,11 @@ def test_kth_as_most_split_it(kth, tmp_path):
     dataset = open_kth(kth, tmp_path / "cache", settings("kth", "data.split=standard"))
     assert {movie.id.split("_")[0] for movie in dataset.train} == {"person01"}
     assert [len(movie.frames) for movie in dataset.train] == [5, 6, 5, 6]  # where the person is in view
+    listed = kth / "00sequences.txt"
+    listed.write_text("\n".join(line for line in listed.read_text().splitlines() if "person01_boxing" not in line))
+    fewer = open_kth(kth, tmp_path / "cache", settings("kth", "data.split=standard"))
+    assert {movie.action for movie in fewer.train} == {"walking"}
+    assert any("does not list person01_boxing_d1: left out" in doubt for doubt in fewer.doubts)
     chosen = open_kth(kth, tmp_path / "cache", settings("kth", "data.test_persons=[1]"))
     assert {movie.id.split("_")[0] for movie in chosen.train} == {"person17", "person22"}
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from analogy.data.batches import ReplicaContext
-from analogy.data.movies import MovingDigits, draw_digits, enlarged
+from analogy.data.movies import MovingDigits, draw_digits
 from analogy.errors import UserError
 from analogy.settings import SETTINGS, load_settings
 from data_prep.moving_mnist import read_digits, read_idx_images, read_standard_test
@@ -65,9 +65,8 @@ def test_the_standard_test_file(tmp_path):
 def test_the_standard_test_file_must_be_long_enough(tmp_path):
     np.save(tmp_path / "mnist_test_seq.npy", np.zeros((20, 3, 64, 64), np.uint8))
     write_idx(tmp_path / "t10k-images-idx3-ubyte", np.zeros((12, 28, 28), np.uint8))
-    settings = load_settings(
-        CONFIGS / "convlstm_mmnist_l1.yaml", SETTINGS, scale="paper", overrides=[f"data.folder={tmp_path}"]
-    )
+    overrides = [f"data.folder={tmp_path}", "data.split=standard"]
+    settings = load_settings(CONFIGS / "convlstm_mmnist_l1.yaml", SETTINGS, scale="paper", overrides=overrides)
     assert len(open_dataset(settings).test) == 3
     longer = settings.model_copy(update={"data": settings.data.model_copy(update={"horizon": 20})})
     with pytest.raises(UserError, match="has 20 frames a movie"):
@@ -112,9 +111,9 @@ def bounce(place, speed, length):
 
 def test_digits_move_as_published():
     """A digit of one white pixel, in its corner, shows where it is; two of them, as long as they do not meet."""
-    digits = np.zeros((1, 32, 32), np.float32)
-    digits[0, 0, 0] = 1
-    movies = draw_digits(digits, np.array([0, 0]), 40, 20).numpy()[..., 0]
+    digits = np.zeros((1, 32, 32), np.uint8)
+    digits[0, 0, 0] = 255
+    movies = draw_digits(digits, "published", np.array([0, 0]), 40, 20).numpy()[..., 0]
     assert movies.shape == (40, 20, 64, 64) and movies.max() == 1
     seen, speeds = 0, set()
     for movie in movies:
@@ -131,12 +130,37 @@ def test_digits_move_as_published():
     assert seen > 20 and speeds == set(range(-4, 5))
 
 
+def test_digits_move_as_in_the_standard_set():
+    """A tenth of the 36 pixels a frame, straight, until a border turns them."""
+    digits = np.zeros((1, 28, 28), np.uint8)
+    digits[0, 0, 0] = 255
+    movies = draw_digits(digits, "standard", np.array([0, 0]), 60, 20).numpy()[..., 0]
+    tracks = [[np.argwhere(frame) for frame in movie] for movie in movies]
+    tracks = np.array([track for track in tracks if all(len(found) == 2 for found in track)])  # [M, 20, 2, y and x]
+    assert len(tracks) > 30 and tracks.min() == 0 and tracks.max() == 36
+    # np.argwhere sorts by y: the digit that is the upper one is one and the same as long as they are far apart.
+    apart = [track for track in tracks if (track[:, 1, 0] - track[:, 0, 0]).min() > 4]
+    moves = np.diff(apart, axis=1).astype(float)
+    inside = (np.array(apart)[:, :-1] % 36 != 0).all(-1) & (np.array(apart)[:, 1:] % 36 != 0).all(-1)
+    assert inside.sum() > 50 and np.abs(np.hypot(moves[..., 0], moves[..., 1])[inside] - 3.6).max() < 1.5
+    turned = np.sign(moves[:, 1:]) * np.sign(moves[:, :-1]) < 0
+    at_border = (np.array(apart)[:, 1:-1] % 36 == 0) | (np.array(apart)[:, 2:] % 36 == 0) | (np.array(apart)[:, :-2] % 36 == 0)
+    assert turned.any() and at_border[turned].all()
+
+
+def test_where_digits_overlap():
+    digits = np.full((1, 28, 28), 100, np.uint8)
+    published, standard = (draw_digits(digits, motion, np.array([0, 0]), 9, 9).numpy() for motion in ("published", "standard"))
+    assert published.max() == pytest.approx(200 / 255) and standard.max() == pytest.approx(100 / 255)
+    assert (published[0, 0] > 0).sum() <= 2 * 32**2 and (standard[0, 0] > 0).sum() <= 2 * 28**2
+
+
 def test_batches_are_a_function_of_seed_and_step():
-    digits, test, _ = read_digits(None)
+    digits, _, _ = read_digits(None)
     frames = np.zeros((2, 6, 64, 64, 1), np.uint8)
-    dataset = MovingDigits(digits, frames, length=6, seed=0)
+    dataset = MovingDigits(digits, frames, motion="published", length=6, seed=0)
     first, second = (batch["values"].numpy() for batch in dataset.batches(ReplicaContext(batch_size=2)).take(2))
     again = next(iter(dataset.batches(ReplicaContext(batch_size=2, start_step=1))))["values"].numpy()
     np.testing.assert_array_equal(second, again)
     assert not np.array_equal(first, second) and first.shape == (2, 6, 64, 64, 1) and 0 <= first.min() <= first.max() <= 1
-    assert enlarged(test).shape == (300, 32, 32) and dataset.train[0].frames.dtype == np.uint8
+    assert dataset.train[0].frames.dtype == np.uint8

@@ -88,10 +88,22 @@ def test_no_slice_of_a_symbol_trains_on_what_comes_after_the_test(tmp_path):
     assert np.abs(train[:4] - straight).max() > 0.01 and np.abs(np.concatenate([train[4:], test]) - straight).max() < 1e-6
 
 
+def test_no_symbol_trains_on_days_on_which_another_tests(tmp_path):
+    """AAA is three times as long as BBB and begins where BBB ends."""
+    write(tmp_path, "BBB.csv", np.arange(1, 101))
+    write(tmp_path, "AAA.csv", np.sqrt(np.arange(1, 301)))
+    (tmp_path / "AAA.csv").write_text((tmp_path / "AAA.csv").read_text().replace("2020-01-01", "2021-01-01"))
+    straight = np.linspace(0, 1, 50)[:, None]
+    train, test, notes = read_stocks(tmp_path, "chronological")
+    assert (len(train), len(test)) == (6, 2) and "2021-01-01" in notes
+    assert [np.abs(block - straight).max() < 1e-6 for block in train] == [True, True, False, False, False, False]
+
+
 def test_real_daily_prices():
     folder = _shared("data/stocks")
     train, test, notes = read_stocks(folder, "chronological")
-    assert len(train) + len(test) == sum(n // 50 for n in (10086, 10275, 5935, 2157, 4109, 8761, 5510, 2634))
+    assert len(train) + len(test) + 7 == sum(n // 50 for n in (10086, 10275, 5935, 2157, 4109, 8761, 5510, 2634))
+    assert "the test begins on 2014-08-29" in notes and "7 blocks across that date left out" in notes
     assert train.min() == 0 and train.max() == 1 and " 1 rows without a price" in notes
     published = read_stocks(folder, "published")
     assert len(published[1]) == 2634 // 50 and len(published[0]) == sum(n // 50 for n in (2157, 4109, 8761, 5510))

@@ -187,6 +187,7 @@ def test_videos_are_measured_unrounded_shown_and_exported(movies, tmp_path, wiri
     last = np.square(movies.test[0].frames[1:2] / 255.0 - truth).mean((1, 2, 3))
     np.testing.assert_allclose(measured["copy_last_frame"]["mse"], last, rtol=1e-4)
     assert [title for title, _ in predicted[0].columns()] == ["truth", "prediction", "|difference|"]
+    assert predicted[0].picture().dtype == np.uint8 and predicted[0].picture().shape[2] == 3
     assert len(next(system.sample_panels(movies)).columns) == 7
 
     export_saved_model(system, tmp_path / "saved_model")
@@ -200,7 +201,9 @@ def test_videos_are_measured_unrounded_shown_and_exported(movies, tmp_path, wiri
 def test_published_settings_of_videos(data, layers):
     settings = load_settings(CONFIGS / f"convlstm_{data}_l{layers}.yaml", SETTINGS, scale="paper")
     assert (settings.data.context, settings.data.horizon, settings.data.image_size) == (10, 10, 64)
-    assert (settings.training.batch_size, settings.training.steps) == (4, 54_080)
+    epochs = {"mmnist": 5 if layers == 1 else 10, "kth": 10, "bair": 5 if layers <= 3 else 10}[data]
+    steps = {"mmnist": 15_000, "kth": 25_000, "bair": 10_816}[data] * epochs
+    assert (settings.training.batch_size, settings.training.steps) == (4, steps)
     assert settings.data.test_count == (256 if data == "bair" else 200)  # all of BAIR, of which the published saw 52
     optimizer = settings.optimizer
     chosen = (optimizer.name, optimizer.learning_rate, optimizer.beta_1, optimizer.beta_2, optimizer.epsilon, optimizer.decay)
@@ -208,6 +211,23 @@ def test_published_settings_of_videos(data, layers):
     with keras.StatelessScope(initialize_variables=False):
         weights = SYSTEMS["convlstm"](settings).parameters()["network"]
     assert weights == 1_036_097 + (layers - 1) * 590_336 + (5_762 if data == "bair" else 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "override", "shown"),
+    [
+        ("convlstm_kth_l1", "seed=1", True),
+        ("convlstm_kth_l1", "data.split=standard", False),
+        ("convlstm_kth_l1", "data.image_size=128", False),
+        ("convlstm_kth_l1", "data.test_persons=[1]", False),
+        ("seq2seq_stocks_l1", "data.split=published", True),
+        ("seq2seq_stocks_l1", "data.split=chronological", False),
+    ],
+)
+def test_published_curves_stand_beside_runs_of_their_protocol(name, override, shown):
+    settings = load_settings(CONFIGS / f"{name}.yaml", SETTINGS, scale="paper", overrides=[override, "data.folder=x"])
+    with keras.StatelessScope(initialize_variables=False):
+        assert bool(SYSTEMS[settings.system](settings).published) == shown
 
 
 def test_ours_have_no_more_weights_than_the_published():

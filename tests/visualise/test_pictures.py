@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from analogy.files import replacing
-from analogy.visualise.canvas import TITLE_HEIGHT
-from analogy.visualise.panels import heatmap_picture, write_panels
+from analogy.visualise.canvas import GAP, TITLE_HEIGHT
+from analogy.visualise.panels import ROW_LABEL, heatmap_picture, movie_rows, write_panels
 from analogy.visualise.plots import plot_horizon, plot_losses
 from analogy.visualise.video import side_by_side, write_gif, write_mp4
 
@@ -147,3 +147,22 @@ def test_horizon_is_plotted(tmp_path):
         plot_horizon(horizon, "ssim", tmp_path / "ssim.png")
     with pytest.raises(ValueError, match="2 distances"):
         plot_horizon(horizon | {"distance": [1, 2]}, "psnr", tmp_path / "short.png")
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_rows_of_a_movie(channels):
+    truth, prediction = noise(12, 32, 40, channels), noise(12, 32, 40, channels)[::-1]
+    last = noise(32, 40, channels)
+    rows = movie_rows(last, truth, prediction)
+    assert rows.shape == (TITLE_HEIGHT + 3 * (GAP + 32), ROW_LABEL + 11 * (GAP + 40), 3)
+
+    def cell(row, column):
+        top, left = TITLE_HEIGHT + GAP + row * (32 + GAP), ROW_LABEL + GAP + column * (40 + GAP)
+        return rows[top : top + 32, left : left + 40, :channels]
+
+    np.testing.assert_array_equal(cell(0, 0), last)
+    assert cell(1, 0).min() == 255
+    for column, time in ((1, 0), (10, 11)):  # ten of the twelve: the first and the last among them
+        np.testing.assert_array_equal(cell(0, column), truth[time])
+        np.testing.assert_array_equal(cell(1, column), prediction[time])
+        np.testing.assert_array_equal(cell(2, column), np.abs(truth[time].astype(int) - prediction[time]))
