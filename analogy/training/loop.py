@@ -142,6 +142,10 @@ class Trainer:
             )
             return self.system.train_batches(self.clips, part)
 
+        if self.strategy.extended.worker_devices == ("/job:localhost/replica:0/task:0/device:CPU:0",):
+            # A distributed iterator copies to its devices by datasets of its own, with a tuner that no option turns off: after
+            # minutes of training it holds up the end of the process for up to another one.
+            return batches(tf.distribute.InputContext())
         return self.strategy.distribute_datasets_from_function(batches)
 
     def _run_steps(self, iterator, count: int) -> np.ndarray:
