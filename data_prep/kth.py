@@ -68,19 +68,19 @@ def open_kth(source: Path, cache: Path, settings) -> MovieDataset:
         parts = [(first, movie.frames[first - 1 : last]) for first, last in in_view]
         halves[trains] += [Movie(f"{movie.id}_{first}", movie.action, part) for first, part in parts if len(part) >= length]
         short += sum(len(part) < length for _, part in parts)
+    unlisted = [movie.id for movie in opened.movies if listed and movie.id not in listed]
+    left_out = [f"{source / SEQUENCES} does not list {some(unlisted)}: left out"] if unlisted else []
     for trains, half in halves.items():
         if not half:
             raise UserError(
                 f"{source}: no clip of {length} frames {'trains' if trains else 'tests'} with data.split {data.split}; "
-                "add persons, or name those who test with data.test_persons=[...]"
+                + "; ".join([*left_out, "add persons, or name those who test with data.test_persons=[...]"])
             )
     random = np.random.default_rng([settings.seed, 3])
     test = [_window(halves[False], random, length, index) for index in range(data.test_count)]
     said = "kth: %d training and %d test movies, %d test windows; %d of fewer than %d frames are not used"
     log.info(said, len(halves[True]), len(halves[False]), len(test), short, length)
-    doubts = opened.doubts + doubts_about(looks[True], looks[False], chosen=data.test_persons is not None)
-    if unlisted := [movie.id for movie in opened.movies if listed and movie.id not in listed]:
-        doubts.append(f"{source / SEQUENCES} does not list {some(unlisted)}: left out")
+    doubts = opened.doubts + left_out + doubts_about(looks[True], looks[False], chosen=data.test_persons is not None)
     if missing := sorted(set(ACTIONS) - {look.action for half in looks.values() for look in half}):
         doubts.append(f"{source} has no clip of: {', '.join(missing)}")
     return MovieDataset("kth", halves[True], test, length=length, seed=settings.seed, doubts=doubts)

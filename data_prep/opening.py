@@ -104,8 +104,12 @@ def _open_moving_digits(settings: Settings, folder: Path | None):
 
     data, length = settings.data, settings.data.context + settings.data.horizon
     train, digits, notes = read_digits(folder) if folder or settings.scale == "demo" else fetch_digits()
-    if data.split == "standard" and folder and (folder / STANDARD_TEST).is_file():
-        movies, notes = read_standard_test(folder / STANDARD_TEST), f"{notes}; the standard test file"
+    notes += {"published": "; they move as in the report", "standard": "; they move as in the standard set"}[data.split]
+    has_test = folder is not None and (folder / STANDARD_TEST).is_file()
+    if has_test and data.split != "standard":
+        log.info("%s is not used: it is the test of --set data.split=standard", folder / STANDARD_TEST)
+    if has_test and data.split == "standard":
+        movies, notes = read_standard_test(folder / STANDARD_TEST), f"{notes}; tested on {STANDARD_TEST}"
         if movies.shape[1] < length:
             raise UserError(
                 f"{folder / STANDARD_TEST} has {movies.shape[1]} frames a movie, data.context + data.horizon is {length}: "

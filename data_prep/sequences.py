@@ -60,7 +60,8 @@ def read_stocks(folder: Path, split: str) -> tuple[np.ndarray, np.ndarray, str]:
         folder: of CSV files, a symbol in each or more: Alpha Vantage's (`timestamp,...,close,...`) or Yahoo's
             (`Date,...,Close,...`). No block goes on from one file (SYMBOL_year1month2.csv) to the next.
         split: "published": the symbols of PUBLISHED_TEST test, those that the published pattern keeps train; "chronological":
-            the blocks of all symbols that begin after one date test, a quarter of them all; those that end before it train.
+            the blocks of all symbols that begin on one date or later test, about a quarter of them all (more where many begin
+            on that date); those that end before it train.
 
     Raises:
         UserError: no file, a file without prices, or an empty half.
@@ -83,7 +84,8 @@ def read_stocks(folder: Path, split: str) -> tuple[np.ndarray, np.ndarray, str]:
     halves = [_stretched(np.array(half).reshape(-1, LENGTH))[..., None] for half in (train, test)]
     for name, half in zip(("training", "test"), halves, strict=True):
         if not len(half):
-            raise UserError(f"{folder}: the {name} half is empty with data.split {split}; choose chronological, or add symbols")
+            mend = "add older or newer prices" if split == "chronological" else "choose chronological, or add symbols"
+            raise UserError(f"{folder}: the {name} half is empty with data.split {split}; {mend}")
     notes = f"{len(files)} files, {skipped} rows without a price and {constant} constant blocks left out"
     notes += f"; {unused}" if unused else ""
     log.info("%s: %s", folder, notes)

@@ -28,6 +28,7 @@ class Seq2SeqSystem(System):
 
     pooled = True
     kernel_size, frame = 0, [1]  # shape of one time step
+    published_data = {"split": "published", "context": 25, "horizon": 25}  # settings of the published figures
 
     def __init__(self, settings: LstmSettings | ConvLstmSettings):
         self.settings = settings
@@ -39,8 +40,8 @@ class Seq2SeqSystem(System):
 
     @property
     def published(self):
-        data, theirs = self.settings.data, {"split": "published", "image_size": 64, "test_persons": None}
-        return super().published if all(getattr(data, name, value) == value for name, value in theirs.items()) else {}
+        data = self.settings.data
+        return super().published if all(getattr(data, name) == value for name, value in self.published_data.items()) else {}
 
     def train_batches(self, clips: SequenceDataset, context: ReplicaContext) -> tf.data.Dataset:
         return clips.batches(context)
@@ -133,6 +134,7 @@ class ConvLstmSystem(Seq2SeqSystem):
 
     pooled, paints = False, True
     kernel_size = 3
+    published_data = {"split": "published", "context": 10, "horizon": 10, "image_size": 64, "test_persons": None}
 
     def __init__(self, settings: ConvLstmSettings):
         self.frame = [settings.data.image_size, settings.data.image_size, settings.data.channels]

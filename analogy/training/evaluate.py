@@ -76,8 +76,8 @@ def evaluate(
 
 
 def _write_clip(clip: Predicted, folder: Path, frames_per_second: int) -> dict:
-    """The clip's video, or its picture. Returns the video's length, and the place of each column in it, by which pages cut them
-    out."""
+    """Write the clip's video, its picture, or both. Returns the video's length, and the place of each column in it, by which
+    pages cut them out."""
     if (drawn := clip.picture()) is not None:
         write_picture(folder / f"{clip.clip}.png", drawn)
     columns = clip.columns()

@@ -80,8 +80,8 @@ class Run:
 
 @dataclass(frozen=True)
 class Clip:
-    """One test clip: the player's file relative to the run folder, the row of the summary, or both; and the picture of a
-    video's frames, where there is one."""
+    """One test clip: the player's file relative to the run folder, the row of the summary, or both; and the picture that
+    was drawn of it, where there is one."""
 
     action: str
     name: str

@@ -89,13 +89,14 @@ def test_no_slice_of_a_symbol_trains_on_what_comes_after_the_test(tmp_path):
 
 
 def test_no_symbol_trains_on_days_on_which_another_tests(tmp_path):
-    """AAA is three times as long as BBB and begins where BBB ends."""
-    write(tmp_path, "BBB.csv", np.arange(1, 101))
+    """BBB is older than AAA but for its third block, which goes on beyond the day on which the test begins."""
+    write(tmp_path, "BBB.csv", np.arange(1, 151))
+    (tmp_path / "BBB.csv").write_text((tmp_path / "BBB.csv").read_text().replace("2020-01-01 11:", "2021-01-01 23:"))
     write(tmp_path, "AAA.csv", np.sqrt(np.arange(1, 301)))
     (tmp_path / "AAA.csv").write_text((tmp_path / "AAA.csv").read_text().replace("2020-01-01", "2021-01-01"))
     straight = np.linspace(0, 1, 50)[:, None]
     train, test, notes = read_stocks(tmp_path, "chronological")
-    assert (len(train), len(test)) == (6, 2) and "2021-01-01" in notes
+    assert (len(train), len(test)) == (6, 2) and "2021-01-01, 1 blocks across that date left out" in notes
     assert [np.abs(block - straight).max() < 1e-6 for block in train] == [True, True, False, False, False, False]
 
 

@@ -220,6 +220,7 @@ def test_published_settings_of_videos(data, layers):
         ("convlstm_kth_l1", "data.split=standard", False),
         ("convlstm_kth_l1", "data.image_size=128", False),
         ("convlstm_kth_l1", "data.test_persons=[1]", False),
+        ("convlstm_kth_l1", "data.context=5", False),
         ("seq2seq_stocks_l1", "data.split=published", True),
         ("seq2seq_stocks_l1", "data.split=chronological", False),
     ],

@@ -60,6 +60,7 @@ def write_run(folder, summary=SUMMARY):
             write_panels(folder / f"samples/step-{step:06d}/{split}/squat/{NASTY}.png", [("x_t", picture)])
     write_panels(folder / "plots/losses.png", [("losses", picture)])
     write_mp4(folder / "test/squat" / f"{NASTY}.mp4", picture[None], fps=5)
+    write_panels(folder / "test/squat" / f"{NASTY}.png", [("its frames", picture)])
     (folder / "test/horizon.json").write_text(json.dumps(HORIZON))
     (folder / "settings.yaml").write_text("steps: 2000 # <script>\n")
     (folder / "environment.json").write_text(json.dumps({"python": "3.11", "devices": ["/cpu:0"]}))
@@ -76,6 +77,7 @@ def page(folder):
 def assert_links_hold(folder):
     links = Links(page(folder))
     local = [target for target in links.targets if not target.startswith(("https://arxiv.org", "data:"))]
+    assert any(target.startswith("test/squat/") and target.endswith(".png") for target in local)  # beside the video
     assert local
     for target in local:
         assert "://" not in target and (folder / unquote(target)).exists(), target
