@@ -10,6 +10,7 @@ import numpy as np
 from analogy.errors import UserError
 from analogy.metrics.frames import METRICS, measure_frames
 from analogy.metrics.pose import measure_joints, measure_poses
+from analogy.visualise.canvas import absolute_difference
 from analogy.visualise.panels import heatmap_picture, movie_rows
 from analogy.visualise.plots import sequence_grid
 from analogy.visualise.skeletons import GREEN, GREY, ORANGE, draw_skeleton, skeleton_frames
@@ -93,7 +94,7 @@ class PredictedClip(Predicted):
     def columns(self):
         """Truth, the extras, prediction and absolute difference, after the observed frames."""
         observed = self.given
-        difference = np.abs(self.truth.astype(np.int16) - self.prediction).astype(np.uint8)
+        difference = absolute_difference(self.truth, self.prediction)
         columns = [("truth", np.concatenate([observed, self.truth]))]
         for name, pictures in self.extra.items():
             coloured = np.stack([picture(one) for one in pictures])

@@ -14,6 +14,7 @@ from analogy.models.seq2seq import Seq2Seq
 from analogy.settings import ConvLstmSettings, LstmSettings
 from analogy.systems.base import System
 from analogy.systems.predicted import PredictedMovie, PredictedSequences
+from analogy.visualise.canvas import absolute_difference
 from analogy.visualise.plots import sequence_grid
 
 SAMPLING_STREAM = 5  # of the random numbers of scheduled sampling
@@ -169,8 +170,7 @@ class ConvLstmSystem(Seq2SeqSystem):
         columns = [("last seen", np.asarray(movie.frames[self.context - 1]))]
         for t in sorted({1, (self.horizon + 1) // 2, self.horizon}):
             truth, ours = np.asarray(movie.frames[self.context + t - 1]), future[t - 1]
-            difference = np.abs(truth.astype(np.int16) - ours).astype(np.uint8)
-            columns += [(f"truth +{t}", truth), ("prediction", ours), ("|difference|", difference)]
+            columns += [(f"truth +{t}", truth), ("prediction", ours), ("|difference|", absolute_difference(truth, ours))]
         return columns
 
     def protocol(self, clips) -> str:

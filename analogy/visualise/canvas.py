@@ -31,6 +31,11 @@ def to_rgb(pictures: np.ndarray) -> np.ndarray:
     return np.broadcast_to(pictures, (*pictures.shape[:-1], 3))
 
 
+def absolute_difference(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """|one - other| of two uint8 arrays of one shape, uint8."""
+    return np.abs(one.astype(np.int16) - other).astype(np.uint8)
+
+
 def common_height(heights: Sequence[int]) -> int:
     """The tallest height, multiplied by the smallest whole number that makes it at least `SMALLEST_HEIGHT`."""
     tallest = max(heights)

@@ -8,7 +8,16 @@ import numpy as np
 from PIL import Image
 
 from analogy.files import replacing
-from analogy.visualise.canvas import GAP, TITLE_HEIGHT, common_height, picture_row, scale_to_height, title_row, to_rgb
+from analogy.visualise.canvas import (
+    GAP,
+    TITLE_HEIGHT,
+    absolute_difference,
+    common_height,
+    picture_row,
+    scale_to_height,
+    title_row,
+    to_rgb,
+)
 
 ROW_LABEL = 88  # pixels, left of a row
 
@@ -53,14 +62,13 @@ def movie_rows(last_seen: np.ndarray, truth: np.ndarray, prediction: np.ndarray)
     """
     height, width = last_seen.shape[:2]
     times = np.unique(np.linspace(0, len(truth) - 1, 10).round().astype(int))
-    difference = np.abs(truth.astype(np.int16) - prediction).astype(np.uint8)
     blank = np.full_like(last_seen, 255)
     titles = ["", "last seen", *(f"+{time + 1}" for time in times)]
     rows = [title_row(titles, [ROW_LABEL] + [width] * (1 + len(times)))]
     for name, before, frames in (
         ("truth", last_seen, truth),
         ("prediction", blank, prediction),
-        ("|difference|", blank, difference),
+        ("|difference|", blank, absolute_difference(truth, prediction)),
     ):
         label = np.full([height, ROW_LABEL, 3], 255, np.uint8)
         label[(height - TITLE_HEIGHT) // 2 :][:TITLE_HEIGHT] = title_row([name], [ROW_LABEL])
