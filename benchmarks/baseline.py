@@ -14,7 +14,7 @@ from analogy import losses
 from analogy.joints import JOINTS
 from analogy.models.heatmaps import pose_maps
 from analogy.models.vgg import decoder_plan, stages
-from analogy.settings import AnalogyGanSettings
+from analogy.systems.hierarchical.settings.analogy_gan import AnalogyGanSettings
 
 
 def _leaky(x):

@@ -22,14 +22,16 @@ from analogy.data.clips import ClipDataset
 from analogy.data.prepared import PreparedClips
 from analogy.joints import JOINTS
 from analogy.memory import keep_freed_memory
-from analogy.settings import SETTINGS, AnalogyGanSettings, load_settings
-from analogy.systems.analogy_gan import AnalogyGan
+from analogy.settings import find_experiment, load_settings
+from analogy.systems import SYSTEMS
+from analogy.systems.hierarchical.analogy_gan import AnalogyGan
+from analogy.systems.hierarchical.settings.analogy_gan import AnalogyGanSettings
 from analogy.training.precision import use_precision
 from data_prep.penn_action import prepare_penn_action
 from data_prep.synthetic_actors import write_synthetic_actors
 
 keep_freed_memory()
-CONFIG = Path(__file__).parent.parent / "experiments" / "configs" / "analogy_pool3.yaml"
+CONFIG = find_experiment("analogy_pool3")
 
 
 def parser(description: str, **defaults) -> argparse.ArgumentParser:
@@ -43,7 +45,7 @@ def parser(description: str, **defaults) -> argparse.ArgumentParser:
 def make_settings(scale: str = "paper", **overrides) -> AnalogyGanSettings:
     """Settings of analogy_pool3; data__image_size=64 overrides data.image_size."""
     texts = [f"{key.replace('__', '.')}={value}" for key, value in overrides.items()]
-    return load_settings(CONFIG, SETTINGS, scale=scale, overrides=texts)
+    return load_settings(CONFIG, SYSTEMS, scale=scale, overrides=texts)
 
 
 def make_system(settings: AnalogyGanSettings, *, optimizers: bool = True) -> AnalogyGan:

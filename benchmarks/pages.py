@@ -9,15 +9,16 @@ import tempfile
 import time
 from pathlib import Path
 
-from analogy.settings import SETTINGS, load_settings, write_settings
+from analogy.settings import find_experiment, load_settings, write_settings
+from analogy.systems import SYSTEMS
 from analogy.visualise.pages import write_results_page
 
-CONFIG = Path(__file__).parent.parent / "experiments" / "configs" / "analogy_pool3.yaml"
+CONFIG = find_experiment("analogy_pool3")
 
 
 def make_runs(results: Path, count: int) -> None:
     """Run folders as small as they come: a summary and settings, two of which differ from run to run."""
-    settings = load_settings(CONFIG, SETTINGS, scale="demo")
+    settings = load_settings(CONFIG, SYSTEMS, scale="demo")
     write_settings(settings, results / "settings.yaml")
     text = (results / "settings.yaml").read_text()
     for index in range(count):

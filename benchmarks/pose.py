@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 from common import parser, time_alternately
 
-from analogy.models.pose_lstm import Lstm, PoseLstm
+from analogy.systems.hierarchical.networks.pose_lstm import Lstm, PoseLstm
 
 CONTEXT, HORIZON, VALUES = 15, 45, 26
 

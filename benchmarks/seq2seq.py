@@ -17,7 +17,7 @@ import tensorflow as tf
 from common import parser, time_alternately
 from seq2seq_torch import ADAM, NETWORKS, make_values
 
-from analogy.models.seq2seq import Seq2Seq
+from analogy.systems.seq2seq.networks import Seq2Seq
 from analogy.training.precision import use_precision
 
 

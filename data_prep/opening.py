@@ -8,7 +8,7 @@ from pathlib import Path
 
 from analogy.errors import UserError
 from analogy.settings.sections import FrameDataSettings, Settings
-from analogy.settings.seq2seq import MovieDataSettings, SequenceDataSettings
+from analogy.systems.seq2seq.settings import MovieDataSettings, SequenceDataSettings
 
 log = logging.getLogger("analogy")
 

@@ -20,14 +20,15 @@ import typer
 from analogy.errors import UserError
 from analogy.files import replacing
 from analogy.metrics.claims import Verdict, judge, parse
-from analogy.settings import SETTINGS, Settings, load_settings
-from analogy.settings.loading import find_experiment, parse_yaml
+from analogy.settings import Settings, load_settings
+from analogy.settings.experiments import find_experiment
+from analogy.settings.loading import parse_yaml
+from analogy.systems import SYSTEMS
 from analogy.training.progress import Progress
 from analogy.visualise.tables import markdown_table
 from analogy.visualise.wording import METRICS
 
 HERE = Path(__file__).parent
-CONFIGS = HERE / "configs"
 CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 COLUMNS = ("psnr", "ssim", "sharpness_ratio", "checkerboard_ratio", "ghosting", "pose_following", "background")
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -68,17 +69,17 @@ class Plan:
 
     def settings(self, arm: str, seed: int) -> dict:
         """What decides a run's result; not what merely names it."""
-        path, data_dir = find_experiment(self.content["arms"][arm]["exp"], CONFIGS), os.environ.get("ANALOGY_DATA_DIR")
+        path, data_dir = find_experiment(self.content["arms"][arm]["exp"]), os.environ.get("ANALOGY_DATA_DIR")
         data = [f"data.folder={Path(data_dir).resolve()}", "data.dataset=penn_action"] if data_dir else []  # as run.py does
         options = [*data, *self.options(arm, seed)]
-        return _deciding(load_settings(path, SETTINGS, scale=self.content["scale"], overrides=options))
+        return _deciding(load_settings(path, SYSTEMS, scale=self.content["scale"], overrides=options))
 
     def runs(self, arm: str, seed: int) -> list[Path]:
         """The folders of runs with exactly these settings, the oldest first."""
         wanted, found = self.settings(arm, seed), []
         for stored in sorted((self.results / f"{arm}-{seed}").glob("*/*/settings.yaml")):
             try:
-                settings = _deciding(load_settings(stored, SETTINGS, scale=self.content["scale"]))
+                settings = _deciding(load_settings(stored, SYSTEMS, scale=self.content["scale"]))
             except UserError:  # of another version
                 continue
             if settings == wanted:

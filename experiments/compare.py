@@ -12,9 +12,9 @@ from typing import Annotated
 import typer
 
 from analogy.errors import UserError
+from analogy.runs.reading import COMPARISONS
 from analogy.visualise.comparison import comparison_name, write_comparison
 from analogy.visualise.pages import write_results_page
-from analogy.visualise.runs import COMPARISONS
 from analogy.visualise.tables import find_run
 
 RESULTS = Path(__file__).parent.parent / "results"

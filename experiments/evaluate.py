@@ -51,8 +51,8 @@ def main(
     results_dir: Annotated[Path, typer.Option(help="Where runs are, and where the evaluation goes.")] = RESULTS,
 ) -> None:
     try:
-        from analogy.training.judge import Measures, write_evaluation
-        from data_prep.i3d import WEIGHTS
+        from analogy.evaluation.judge import Measures, write_evaluation
+        from analogy.pretrained.fetch_i3d import WEIGHTS
         from data_prep.opening import cache_folder
 
         if (run is None) == (not predictions):
@@ -83,7 +83,7 @@ def main(
 
 def _open_recogniser(name: str, results: Path, dataset):
     """Refused before anything is predicted, where it cannot judge these clips."""
-    from analogy.training.recogniser import Recogniser
+    from analogy.evaluation.recogniser import Recogniser
     from analogy.visualise.tables import find_run
 
     recogniser = Recogniser(find_run(name, results))
@@ -98,8 +98,8 @@ def _open_recogniser(name: str, results: Path, dataset):
 
 def _open_run(run: str, settings_file: Path | None, data_dir: Path | None, clips: str | None, results: Path, measures):
     """The system with its trained networks, its dataset, facts for the summary, and the videos' frames per second."""
-    from analogy.export import load_endpoint
-    from analogy.settings import SETTINGS, load_settings
+    from analogy.runs.export import load_endpoint
+    from analogy.settings import load_settings
     from analogy.systems import SYSTEMS
     from analogy.training.distribute import make_strategy
     from analogy.training.loop import build_system
@@ -109,11 +109,11 @@ def _open_run(run: str, settings_file: Path | None, data_dir: Path | None, clips
     exported = (Path(run) / "saved_model.pb").is_file()
     folder = Path(run).absolute() if exported else find_run(run, results).absolute()
     stored = settings_file or (folder.parent if exported else folder) / "settings.yaml"
-    settings = load_settings(stored, SETTINGS, **_options(stored, data_dir, clips))
+    settings = load_settings(stored, SYSTEMS, **_options(stored, data_dir, clips))
     dataset = open_dataset(settings)
     if clips and not hasattr(settings.data, "test_clips"):
         _choose(dataset, _names(clips))
-    system = build_system(SYSTEMS[settings.system], settings, make_strategy("cpu"), None)
+    system = build_system(SYSTEMS[settings.system].build, settings, make_strategy("cpu"), None)
     size = getattr(settings.data, "image_size", None)
     known = {"resolution": [size] * 2 if isinstance(size, int) else size and list(size)}
     known |= {name: getattr(settings.data, name, None) for name in ("context", "horizon")}
@@ -216,7 +216,7 @@ class Videos:
             yield self._predicted(clip)
 
     def _predicted(self, clip: Video):
-        from analogy.systems.predicted import PredictedClip
+        from analogy.predictions.frames import PredictedClip
 
         k, truth = self.context, self._frames(clip.truth)
         samples = [self._frames(path) for path in clip.samples]

@@ -18,7 +18,7 @@ import numpy as np
 import typer
 
 from analogy.errors import UserError
-from analogy.estimation import ESTIMATORS
+from analogy.systems.hierarchical.estimation import ESTIMATORS
 
 RESULTS = Path(__file__).parent.parent / "results"
 PADDING = 10  # pixels about the clip's box, as the painters' training crops
@@ -27,11 +27,11 @@ log = logging.getLogger("analogy")
 
 
 class Judged:
-    """What `analogy.training.evaluate` asks of a system, for the two steps joined.
+    """What `analogy.evaluation.evaluate` asks of a system, for the two steps joined.
 
     Args:
-        pipeline: an `analogy.inference.Pipeline`. source: a folder in Penn Action's layout. estimator: of the observed poses,
-            or None. horizon: the most future frames.
+        pipeline: of a pose predictor and a painter. source: a folder in Penn Action's layout. estimator: of the observed
+            poses, or None. horizon: the most future frames.
     """
 
     pooled, published = False, {}
@@ -58,7 +58,7 @@ class Judged:
         from analogy.data.frames import padded_box
         from analogy.data.video import read_video
         from analogy.metrics.regions import pose_region
-        from analogy.systems.predicted import PredictedClip
+        from analogy.predictions.frames import PredictedClip
 
         pipeline, k = self.pipeline, self.pipeline.context
         frames = read_video(self.source / "frames" / clip.id, count=k + self.horizon).frames[: clip.frames]
@@ -91,7 +91,7 @@ class Judged:
 
     def _estimated(self, frames):
         """What the estimator sees of the observed frames; where it sees nobody, nothing is known."""
-        from analogy.estimation.tracking import name_sides_by_image, track_person
+        from analogy.systems.hierarchical.estimation.tracking import name_sides_by_image, track_person
 
         try:
             found = track_person(frames, self.estimator)
@@ -128,9 +128,9 @@ def main(
 ) -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
-        from analogy.estimation.tflite import open_estimator
-        from analogy.inference import PAINT_SYSTEMS, POSE_SYSTEMS, Pipeline, newest_run
-        from analogy.training.judge import Measures, write_evaluation
+        from analogy.evaluation.judge import Measures, write_evaluation
+        from analogy.systems.hierarchical.estimation.tflite import open_estimator
+        from analogy.systems.hierarchical.pipeline import PAINT_SYSTEMS, POSE_SYSTEMS, Pipeline, newest_run
         from data_prep.opening import cache_folder, synthetic_actors
 
         if poses not in (None, *ESTIMATORS):

@@ -20,7 +20,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 def main(
     out: Annotated[Path | None, typer.Option(help="Folder for the file; the cache if not given.")] = None,
 ) -> None:
-    from data_prep.i3d import fetch_i3d
+    from analogy.pretrained.fetch_i3d import fetch_i3d
     from data_prep.opening import cache_folder
 
     try:

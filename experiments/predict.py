@@ -23,8 +23,8 @@ from rich.progress import track
 from analogy.data.pose_files import read_poses, write_poses
 from analogy.data.video import Video, read_video, write_pictures
 from analogy.errors import UserError
-from analogy.estimation import ESTIMATORS
 from analogy.files import refuse_other_content, replacing_folder
+from analogy.systems.hierarchical.estimation import ESTIMATORS
 
 RESULTS = Path(__file__).parent.parent / "results"
 GIF_SIDE = 400  # pixels
@@ -99,7 +99,7 @@ class Prediction(NamedTuple):
 
 
 def _open_pipeline(pose_run: Path | None, paint_run: Path | None, results: Path, export: Path | None):
-    from analogy.inference import PAINT_SYSTEMS, POSE_SYSTEMS, Pipeline, newest_run
+    from analogy.systems.hierarchical.pipeline import PAINT_SYSTEMS, POSE_SYSTEMS, Pipeline, newest_run
 
     pose_run = pose_run or newest_run(results, POSE_SYSTEMS)
     paint_run = paint_run or newest_run(results, PAINT_SYSTEMS)
@@ -113,7 +113,7 @@ def _open_pipeline(pose_run: Path | None, paint_run: Path | None, results: Path,
 
 def _predict(pipeline, reference, joints, visibility, horizon: int, seconds: dict[str, float]) -> Prediction:
     """From the observed poses and the last observed frame."""
-    from analogy.inference import UNKNOWN_ACTION
+    from analogy.systems.hierarchical.pipeline import UNKNOWN_ACTION
 
     k, size = pipeline.context, np.array(reference.shape[1::-1], np.int32)
     with _timed(seconds, "poses"):
@@ -170,11 +170,11 @@ def _estimator(poses: str, models: Path | None, unlabelled: str | None):
             f"--poses labels: {unlabelled} is no clip of Penn Action; name its number, and the dataset with --data-dir"
         )
     if poses in ESTIMATORS:
-        from analogy.estimation.tflite import open_estimator
+        from analogy.systems.hierarchical.estimation.tflite import open_estimator
 
         return open_estimator(poses, models)
     if Path(poses).is_dir():
-        from analogy.estimation.hourglass import Hourglass
+        from analogy.systems.hierarchical.estimation.hourglass import Hourglass
 
         return Hourglass(Path(poses))
     if poses != "labels" and Path(poses).suffix not in (".json", ".npy"):
@@ -186,7 +186,7 @@ def _estimator(poses: str, models: Path | None, unlabelled: str | None):
 
 def _estimated(estimator, frames: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """joints [k, 13, 2] and visibility [k, 13], followed from frame to frame; what was seen is said."""
-    from analogy.estimation.tracking import name_sides_by_image, track_person
+    from analogy.systems.hierarchical.estimation.tracking import name_sides_by_image, track_person
 
     found = track_person(track(frames, estimator.name, disable=not sys.stdout.isatty()), estimator)
     if found.people > 1:

@@ -21,12 +21,13 @@ import typer
 
 from analogy.errors import UserError
 from analogy.memory import keep_freed_memory
-from analogy.settings import SETTINGS, list_experiments, load_settings, write_settings
-from analogy.settings.loading import find_experiment, read_experiment, settings_text
+from analogy.settings import list_experiments, load_settings, write_settings
+from analogy.settings.experiments import find_experiment
+from analogy.settings.loading import read_experiment, settings_text
 from analogy.settings.sections import COMPLETE, GENERATED
+from analogy.systems import SYSTEMS
 from analogy.training.stop import Stopped, StopRequest
 
-CONFIGS = Path(__file__).parent / "configs"
 RESULTS = Path(__file__).parent.parent / "results"
 # What a user can do about a file that cannot be used.
 MENDS = {
@@ -105,10 +106,14 @@ def _log_to_console() -> None:
 
 
 def _print_experiments() -> None:
-    experiments = list_experiments(CONFIGS)
+    experiments = list_experiments()
     width = max(map(len, experiments))
-    for name, (summary, source) in experiments.items():
-        print(f"{name:{width}}  {summary}\n{'':{width}}  source: {source}")
+    paper = None
+    for name, one in experiments.items():
+        if one.paper != paper:
+            print(f"{one.paper}:")
+        paper = one.paper
+        print(f"  {name:{width}}  {one.summary}\n  {'':{width}}  source: {one.source}")
 
 
 # ---------------------------------------------------------------- which settings, which data
@@ -119,7 +124,7 @@ def _resolve(exp: str, data_dir: Path | None, scale: str, overrides: list[str], 
     stays with its dataset."""
     if scale not in ("auto", "paper", "demo"):
         raise UserError(f"--scale {scale}: choose auto, paper or demo")
-    path = find_experiment(exp, CONFIGS)
+    path = find_experiment(exp)
     stored = read_experiment(path)
     published, folder = ((stored.get("data") or {}).get(key) for key in ("dataset", "folder"))
     if published == "penn_action" and not resumes and not data_dir and os.environ.get("ANALOGY_DATA_DIR"):
@@ -131,7 +136,7 @@ def _resolve(exp: str, data_dir: Path | None, scale: str, overrides: list[str], 
     if scale == "auto":
         present = data_dir or folder or published in COMPLETE
         scale = stored.get("scale") or ("paper" if present else "demo")
-    settings = load_settings(path, SETTINGS, scale=scale, overrides=[*given, *overrides])
+    settings = load_settings(path, SYSTEMS, scale=scale, overrides=[*given, *overrides])
     data = settings.data
     if data.dataset not in GENERATED and data.folder is None:
         raise UserError(
@@ -153,7 +158,7 @@ def _print_parameters(settings) -> None:
     from analogy.systems import SYSTEMS
 
     with keras.StatelessScope(initialize_variables=False):  # shapes only: nothing is allocated
-        parameters = SYSTEMS[settings.system](settings).parameters()
+        parameters = SYSTEMS[settings.system].build(settings).parameters()
     print(settings_text(settings), end="")
     print("parameters:")
     for name, count in {**parameters, "total": sum(parameters.values())}.items():
@@ -183,11 +188,11 @@ def _run(settings, results_dir: Path, run: Path | None = None) -> None:
 
 def _run_on(strategy, settings, results_dir: Path, run: Path | None, stop: StopRequest, began: float) -> None:
     """`_run` on these devices, until `stop`; `began` on the monotonic clock."""
+    from analogy.runs.folder import RunFolder
     from analogy.systems import SYSTEMS
     from analogy.training.distribute import check_batch, is_chief
     from analogy.training.loop import build_system
     from analogy.training.precision import resolve_precision, use_precision
-    from analogy.training.run_folder import RunFolder
     from data_prep.opening import open_dataset
 
     check_batch(settings.training.batch_size, strategy)
@@ -202,7 +207,7 @@ def _run_on(strategy, settings, results_dir: Path, run: Path | None, stop: StopR
         raise UserError(f"{results_dir}: cannot be made: {error.strerror}; choose another --results-dir") from error
     # A fault of the data or of pretrained weights leaves no run folder behind.
     clips = open_dataset(settings)
-    system = build_system(SYSTEMS[settings.system], settings, strategy, run and run / "checkpoints")
+    system = build_system(SYSTEMS[settings.system].build, settings, strategy, run and run / "checkpoints")
     if not is_chief(strategy):  # the same steps, no files
         trainer = _make_trainer(system, settings, clips, strategy, None, run and run / "checkpoints")
         trainer.train(stop)
@@ -230,9 +235,9 @@ def _make_trainer(system, settings, clips, strategy, folder, checkpoints: Path |
 
 def _run_in(folder, settings, trainer, precision: str, began: float, stop: StopRequest) -> None:
     """Train and finish inside the run folder, whose summary says at every moment how far the run is."""
-    from analogy.training.environment import describe_environment
-    from analogy.training.loop import write_pages
-    from analogy.training.run_folder import write_json
+    from analogy.runs.environment import describe_environment
+    from analogy.runs.folder import write_json
+    from analogy.visualise.pages import write_pages
 
     system, strategy = trainer.system, trainer.strategy
     write_settings(settings, folder.path / "settings.yaml")
@@ -244,7 +249,7 @@ def _run_in(folder, settings, trainer, precision: str, began: float, stop: StopR
         seed=settings.seed, precision=precision, replicas=strategy.num_replicas_in_sync,
         parameters=system.parameters(), protocol=system.protocol(trainer.clips),
     )  # fmt: skip
-    write_pages(folder)
+    write_pages(folder.path)
     started = time.monotonic()
     seconds = {"data": started - began}  # starting TensorFlow and building the networks included
 
@@ -253,7 +258,7 @@ def _run_in(folder, settings, trainer, precision: str, began: float, stop: StopR
         seconds["total"] = time.monotonic() - began
         whole = {name: round(earlier.get(name, 0.0) + value, 2) for name, value in seconds.items()}
         folder.update_summary(status=status, steps=steps, seconds={**folder.summary.get("seconds", {}), **whole})
-        write_pages(folder)
+        write_pages(folder.path)
 
     def last_words() -> None:
         log.error("go on with --resume %s", folder.path)

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.runs import the_run
+from analogy.settings import find_experiment
+from tests.run_folders import the_run
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 ROOT = Path(__file__).parent.parent
-CONFIGS = ROOT / "experiments" / "configs"
 SHARED = ROOT.parent / "shared"
 
 # Small enough for a step in milliseconds; every layer is still there.
@@ -45,11 +45,12 @@ def two_replicas():
 @pytest.fixture
 def tiny():
     """tiny("a.b=c", ...) -> settings of a tiny analogy_pool3."""
-    from analogy.settings import SETTINGS, load_settings
+    from analogy.settings import load_settings
+    from analogy.systems import SYSTEMS
 
     def load(*overrides: str, scale: str = "demo"):
-        path = CONFIGS / "analogy_pool3.yaml"
-        return load_settings(path, SETTINGS, scale=scale, overrides=[*TINY, *overrides])
+        path = find_experiment("analogy_pool3")
+        return load_settings(path, SYSTEMS, scale=scale, overrides=[*TINY, *overrides])
 
     return load
 

@@ -3,8 +3,8 @@
 import numpy as np
 
 from analogy.data.poses import PoseClip
-from analogy.settings import SETTINGS, load_settings
-from tests.conftest import CONFIGS
+from analogy.settings import find_experiment, load_settings
+from analogy.systems import SYSTEMS
 
 TINY = (
     "data.context=4", "data.horizon=6", "data.min_future=6", "data.min_frames=10", "data.viewpoint=all",
@@ -14,7 +14,7 @@ SMALL = {"pose_lstm": ("network.units=8", "network.head=[5]"), "pose_residual": 
 
 
 def pose_settings(name, *overrides, scale="paper"):
-    return load_settings(CONFIGS / f"{name}.yaml", SETTINGS, scale=scale, overrides=overrides)
+    return load_settings(find_experiment(name), SYSTEMS, scale=scale, overrides=overrides)
 
 
 def tiny_settings(name, *overrides):

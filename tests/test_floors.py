@@ -51,24 +51,69 @@ def test_the_reader_of_imports_sees_every_form():
     assert within("analogy.models.vgg", "analogy.models") and not within("analogy.models_too", "analogy.models")
 
 
+# Every room of the house, the lowest floor first: a room imports from its own floor and those below.
+FLOORS = (
+    ("errors", "files", "joints", "memory"),
+    ("models", "losses", "optimizers", "metrics"),
+    ("data", "settings", "runs", "pretrained"),
+    ("visualise",),
+    ("predictions",),
+    ("systems",),
+    ("evaluation",),
+    ("training",),
+)
+FLOOR_OF = {f"analogy.{room}": floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+
+
+def room_of(name: str) -> str:
+    """analogy.data.video.read_video -> analogy.data."""
+    return ".".join(name.split(".")[:2])
+
+
 @pytest.mark.parametrize("place", ["analogy/models", "analogy/losses.py", "analogy/optimizers.py"])
 def test_mathematics_needs_only_tensorflow_and_keras(place):
     ours = ("analogy.models", "analogy.joints", "analogy.errors")
-    allowed = ("keras", "tensorflow", "numpy", "h5py", *ours, *sys.stdlib_module_names)
+    allowed = ("keras", "tensorflow", "numpy", *ours, *sys.stdlib_module_names)
     assert [edge for edge in edges(place) if not within(edge[1], *allowed)] == []
 
 
-@pytest.mark.parametrize("part", ["data", "metrics", "visualise"])
-def test_tools_know_only_themselves(part):
-    allowed = (f"analogy.{part}", "analogy.joints", "analogy.errors", "analogy.files")
-    ours = [edge for edge in edges(f"analogy/{part}") if within(edge[1], *OURS)]
-    assert [edge for edge in ours if not within(edge[1], *allowed)] == []
+def test_no_room_imports_upward():
+    upward = []
+    for room, floor in FLOOR_OF.items():
+        place = room.replace(".", "/")
+        place = place if (ROOT / place).is_dir() else f"{place}.py"
+        if room in ("analogy.errors", "analogy.joints"):
+            continue  # they import nothing
+        for file, name in edges(place):
+            if within(name, "data_prep", "experiments") or FLOOR_OF.get(room_of(name), 0) > floor:
+                upward.append((file, name))
+    assert upward == []
 
 
-def test_systems_do_not_know_who_trains_them():
-    assert [edge for edge in edges("analogy/systems") if within(edge[1], "analogy.training")] == []
+def test_no_circle_between_the_rooms_of_a_floor():
+    wants = {}
+    for room in FLOOR_OF:
+        place = room.replace(".", "/")
+        files = edges(place) if (ROOT / place).is_dir() else []
+        wants[room] = {room_of(name) for _, name in files if room_of(name) in FLOOR_OF} - {room}
+    for room, others in wants.items():
+        assert not [other for other in others if room in wants.get(other, ())], room
 
 
-def test_packages_do_not_know_who_uses_them():
+def test_a_paper_knows_no_other_paper():
+    papers = sorted(folder.name for folder in (ROOT / "analogy" / "systems").iterdir() if (folder / "__init__.py").is_file())
+    assert {"hierarchical", "seq2seq"} <= set(papers)
+    for paper in papers:
+        others = [f"analogy.systems.{other}" for other in papers if other != paper]
+        assert [edge for edge in edges(f"analogy/systems/{paper}") if within(edge[1], *others)] == []
+
+
+def test_every_room_has_a_floor():
+    package = ROOT / "analogy"
+    rooms = {path.name for path in package.iterdir() if (path / "__init__.py").is_file()}
+    rooms |= {path.stem for path in package.glob("*.py") if path.stem != "__init__"}
+    assert {f"analogy.{room}" for room in rooms} == set(FLOOR_OF)
+
+
+def test_nobody_imports_the_commands():
     assert [edge for edge in edges("analogy", "data_prep") if within(edge[1], "experiments")] == []
-    assert [edge for edge in edges("analogy") if within(edge[1], "data_prep")] == []

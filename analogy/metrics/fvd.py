@@ -54,7 +54,7 @@ class Fvd:
     """FVD of several methods' videos against the real ones, streamed, with what is needed to judge it.
 
     Args:
-        logits: videos uint8 [B, T, H, W, C] -> features [B, F]; canonically the 400 logits of `analogy.models.i3d.I3d`.
+        logits: videos uint8 [B, T, H, W, C] -> features [B, F]; canonically the 400 logits of `analogy.pretrained.i3d.I3d`.
         frames: of every video the first so many count; shorter ones are left out, and counted.
     """
 

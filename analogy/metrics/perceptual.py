@@ -21,7 +21,7 @@ class FeatureDistance:
     other name. Compare only figures of the same network.
 
     Args:
-        features: images [B, H, W, C] in -1..1 -> feature maps, as of `analogy.models.pretrained.feature_network`.
+        features: images [B, H, W, C] in -1..1 -> feature maps, as of `analogy.pretrained.imagenet.feature_network`.
     """
 
     def __init__(self, features: Callable):

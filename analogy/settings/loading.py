@@ -11,6 +11,7 @@ import re
 import reprlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -18,6 +19,14 @@ from pydantic import BaseModel, ValidationError
 from analogy.errors import UserError
 from analogy.files import replacing
 from analogy.settings.sections import Settings
+
+SHARED_CONFIGS = Path(__file__).parent / "configs"  # where a `base:` is looked for that is not beside its file
+
+
+class HasSettings(Protocol):
+    """What is asked of an entry of SYSTEMS."""
+
+    settings: type[Settings]
 
 
 class _Dumper(yaml.SafeDumper):
@@ -72,7 +81,8 @@ def parse_yaml(text: str, where: str) -> object:
         raise UserError(f"{where}{line}: not valid YAML: {problem}") from error
 
 
-def _read_mapping(path: Path) -> dict:
+def read_mapping(path: Path) -> dict:
+    """The content of a YAML file of `key: value` lines. Raises UserError."""
     try:
         content = parse_yaml(path.read_text(encoding="utf-8"), str(path))
     except (OSError, UnicodeDecodeError) as error:
@@ -103,38 +113,14 @@ def read_experiment(path: Path, seen: tuple[Path, ...] = ()) -> dict:
     if path in seen:
         chain = " -> ".join(p.name for p in (*seen, path))
         raise UserError(f"{path}: `base` goes round in a circle: {chain}")
-    content = _read_mapping(path)
+    content = read_mapping(path)
     base = content.pop("base", None)
     if base is None:
         return content
-    base_path = path.parent / str(base)
-    if not base_path.is_file():
-        raise UserError(f"{path}: base: {base}: there is no file {base_path}")
+    base_path = next((file for folder in (path.parent, SHARED_CONFIGS) if (file := folder / str(base)).is_file()), None)
+    if base_path is None:
+        raise UserError(f"{path}: base: {base}: there is no file of that name in {path.parent} or {SHARED_CONFIGS}")
     return merge(read_experiment(base_path, (*seen, path)), content, str(path))
-
-
-def list_experiments(folder: Path) -> dict[str, tuple[str, str]]:
-    """Every experiment by name -> (summary, source). A file without `experiment:` is a base, not an experiment."""
-    experiments = {}
-    for path in sorted(folder.glob("*.yaml")):
-        content = _read_mapping(path)
-        if "experiment" in content:
-            experiments[path.stem] = (str(content.get("summary", "")), str(content.get("source", "")))
-    return experiments
-
-
-def find_experiment(name: str, folder: Path) -> Path:
-    """The file of an experiment: a name in `folder`, or the path of a YAML file. Raises UserError with the nearest names."""
-    if name.endswith((".yaml", ".yml")):
-        if not Path(name).is_file():
-            raise UserError(f"--exp {name}: there is no such file")
-        return Path(name)
-    names = list(list_experiments(folder))
-    if name not in names:
-        near = difflib.get_close_matches(name, names, n=3, cutoff=0.4)
-        mean = f"did you mean {', '.join(near)}?" if near else "see --list for all of them"
-        raise UserError(f"--exp {name}: there is no experiment of that name; {mean}")
-    return folder / f"{name}.yaml"
 
 
 def apply_overrides(content: dict, overrides: Sequence[str]) -> dict:
@@ -150,12 +136,12 @@ def apply_overrides(content: dict, overrides: Sequence[str]) -> dict:
     return content
 
 
-def load_settings(path: Path, schemas: Mapping[str, type[Settings]], *, scale: str, overrides: Sequence[str] = ()) -> Settings:
+def load_settings(path: Path, systems: Mapping[str, HasSettings], *, scale: str, overrides: Sequence[str] = ()) -> Settings:
     """Read, merge and validate an experiment.
 
     Args:
         path: the experiment's file (or a resolved `settings.yaml`, which has no base and no demo block).
-        schemas: settings class by `system`.
+        systems: `analogy.systems.SYSTEMS`, or more entries with a class of settings.
         scale: "paper" or "demo".
         overrides: `a.b=value` texts, applied last.
 
@@ -170,13 +156,14 @@ def load_settings(path: Path, schemas: Mapping[str, type[Settings]], *, scale: s
         content = merge(content, demo, f"{path}: demo")
     content = apply_overrides({**content, "scale": scale}, overrides)
     system = content.get("system")
-    if not isinstance(system, str) or system not in schemas:
-        raise UserError(f"{path}: system: {system!r} is not one of {', '.join(schemas)}")
+    if not isinstance(system, str) or system not in systems:
+        raise UserError(f"{path}: system: {system!r} is not one of {', '.join(systems)}")
+    schema = systems[system].settings
     try:
-        return schemas[system].model_validate(content)
+        return schema.model_validate(content)
     except ValidationError as error:
         where = f"{path}, --set" if overrides else str(path)
-        raise UserError("\n".join(_explain(fault, schemas[system], where) for fault in error.errors())) from error
+        raise UserError("\n".join(_explain(fault, schema, where) for fault in error.errors())) from error
 
 
 def _explain(fault: dict, schema: type[BaseModel], where: str) -> str:

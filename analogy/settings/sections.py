@@ -1,4 +1,4 @@
-"""The sections every experiment has. Types and limits live here; values live in `experiments/configs/*.yaml`."""
+"""The sections every experiment has. Types and limits live here; values live in the YAML files of `configs/`."""
 
 from __future__ import annotations
 

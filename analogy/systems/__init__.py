@@ -1,23 +1,50 @@
-"""The trainable methods, by the name a YAML file gives as `system:`."""
+"""The trainable systems of the papers, by the name that a YAML file gives as `system:`. A new system adds its line here.
 
-from analogy.systems.analogy_gan import AnalogyGan
-from analogy.systems.analogy_masked import AnalogyMasked
-from analogy.systems.base import System
-from analogy.systems.pose_actions import PoseActionsSystem
-from analogy.systems.pose_hourglass import PoseHourglass
-from analogy.systems.pose_lstm import PoseLstmSystem
-from analogy.systems.pose_residual import PoseResidualSystem
-from analogy.systems.seq2seq import ConvLstmSystem, Seq2SeqSystem
+Importing this module imports no TensorFlow: settings can be read, listed and refused in an instant.
+"""
 
-SYSTEMS: dict[str, type[System]] = {
-    "analogy_gan": AnalogyGan,
-    "analogy_masked": AnalogyMasked,
-    "convlstm": ConvLstmSystem,
-    "pose_actions": PoseActionsSystem,
-    "pose_hourglass": PoseHourglass,
-    "pose_lstm": PoseLstmSystem,
-    "pose_residual": PoseResidualSystem,
-    "seq2seq": Seq2SeqSystem,
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, NamedTuple
+
+from analogy.settings.sections import Settings
+from analogy.systems.hierarchical.settings.analogy_gan import AnalogyGanSettings
+from analogy.systems.hierarchical.settings.analogy_masked import AnalogyMaskedSettings
+from analogy.systems.hierarchical.settings.pose import PoseActionsSettings, PoseLstmSettings, PoseResidualSettings
+from analogy.systems.hierarchical.settings.pose_hourglass import PoseHourglassSettings
+from analogy.systems.seq2seq.settings import ConvLstmSettings, LstmSettings
+
+if TYPE_CHECKING:
+    from analogy.systems.base import System
+
+
+class Entry(NamedTuple):
+    """A system's paper, its settings, and the module and name of its class, a `System`."""
+
+    paper: str
+    settings: type[Settings]
+    module: str
+    name: str
+
+    def build(self, settings: Settings) -> System:
+        """The system that these settings describe; imports TensorFlow and the paper's networks."""
+        return getattr(import_module(self.module), self.name)(settings)
+
+
+def _entry(paper: str, settings: type[Settings], module: str, name: str) -> Entry:
+    return Entry(paper, settings, f"analogy.systems.{paper}.{module}", name)
+
+
+SYSTEMS: dict[str, Entry] = {
+    "analogy_gan": _entry("hierarchical", AnalogyGanSettings, "analogy_gan", "AnalogyGan"),
+    "analogy_masked": _entry("hierarchical", AnalogyMaskedSettings, "analogy_masked", "AnalogyMasked"),
+    "pose_actions": _entry("hierarchical", PoseActionsSettings, "pose_actions", "PoseActionsSystem"),
+    "pose_hourglass": _entry("hierarchical", PoseHourglassSettings, "pose_hourglass", "PoseHourglass"),
+    "pose_lstm": _entry("hierarchical", PoseLstmSettings, "pose_lstm", "PoseLstmSystem"),
+    "pose_residual": _entry("hierarchical", PoseResidualSettings, "pose_residual", "PoseResidualSystem"),
+    "convlstm": _entry("seq2seq", ConvLstmSettings, "seq2seq", "ConvLstmSystem"),
+    "seq2seq": _entry("seq2seq", LstmSettings, "seq2seq", "Seq2SeqSystem"),
 }
 
-__all__ = ["SYSTEMS", "System"]
+__all__ = ["SYSTEMS", "Entry"]

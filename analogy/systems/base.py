@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from analogy.data.selection import first_per_action
 from analogy.optimizers import make_optimizer
-from analogy.systems.predicted import Predicted
+from analogy.predictions.base import Predicted
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import math
 import signal
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,16 +17,16 @@ import tensorflow as tf
 
 from analogy.data.batches import ReplicaContext
 from analogy.errors import UserError
-from analogy.export import export_saved_model
+from analogy.evaluation.evaluate import evaluate, write_loss_plot, write_samples
+from analogy.runs.export import export_saved_model
+from analogy.runs.folder import RunFolder
 from analogy.systems.base import System
 from analogy.training.checkpoint import Checkpoints, load_networks, saved_checkpoints
-from analogy.training.evaluate import evaluate, write_loss_plot, write_samples
 from analogy.training.health import Health, weights_hash
 from analogy.training.progress import Progress
-from analogy.training.run_folder import RunFolder
 from analogy.training.stop import Stopped, StopRequest
 from analogy.training.tensorboard import TensorBoard
-from analogy.visualise.pages import write_results_page, write_run_page
+from analogy.visualise.pages import write_run_page
 
 log = logging.getLogger("analogy")
 
@@ -36,7 +36,7 @@ LOST = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledE
 SECONDS_PER_CALL = 5.0
 
 
-def build_system(system_class: type[System], settings, strategy: tf.distribute.Strategy, checkpoints: Path | None) -> System:
+def build_system(build: Callable[..., System], settings, strategy: tf.distribute.Strategy, checkpoints: Path | None) -> System:
     """Build a system's models and optimisers from the seed, on every replica alike.
 
     Where `training.start_from` names another run and `checkpoints` holds nothing to go on from, its networks are loaded.
@@ -46,7 +46,7 @@ def build_system(system_class: type[System], settings, strategy: tf.distribute.S
     if settings.training.deterministic:
         tf.config.experimental.enable_op_determinism()
     with strategy.scope():
-        system = system_class(settings)
+        system = build(settings)
         system.prepare_training()
         resumes = checkpoints and saved_checkpoints(checkpoints)
         if settings.training.start_from and not resumes:
@@ -300,9 +300,3 @@ class Trainer:
             log.info("weights %s", " ".join(weights_hash(model.variables) for model in self.system.models.values()))
             with self._others_there():
                 self._sum(tf.zeros(2))
-
-
-def write_pages(folder: RunFolder) -> None:
-    """The run's page and the list of all runs."""
-    write_run_page(folder.path)
-    write_results_page(folder.path.parent.parent)

@@ -9,8 +9,8 @@ from numbers import Real
 from pathlib import Path
 from typing import Any
 
+from analogy.runs.reading import read_table, read_text
 from analogy.visualise.plots import group_curves, metric_label, spans_decades
-from analogy.visualise.runs import read_table, read_text
 
 MOST_POINTS = 1000  # of a line; longer ones are averaged in groups
 

@@ -15,8 +15,7 @@ import yaml
 
 from analogy.errors import UserError
 from analogy.files import replacing
-from analogy.visualise.curves import curves_of
-from analogy.visualise.runs import (
+from analogy.runs.reading import (
     HEADINGS,
     Clip,
     Run,
@@ -32,6 +31,7 @@ from analogy.visualise.runs import (
     read_text,
     samples_of,
 )
+from analogy.visualise.curves import curves_of
 from analogy.visualise.wording import HEADLINES, METRICS, Comparison, compare, decimal, duration, short_count, whole
 
 NOT_SCORES = {"clips", "frames"}
@@ -82,6 +82,12 @@ def write_results_page(results_folder: str | Path) -> None:
     rows = [_table_row(run, results, measured) for run in runs]
     page = {"rows": rows, "metrics": measured, "comparisons": comparisons_of(results), "settings": _all_settings(runs)}
     write_page(results / "index.html", "results.html", page)
+
+
+def write_pages(run_folder: Path) -> None:
+    """The run's page, and the list of all runs that it is on."""
+    write_run_page(run_folder)
+    write_results_page(run_folder.parent.parent)
 
 
 def _all_settings(runs: Iterable[Run]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import yaml
 
 from analogy.errors import UserError
-from analogy.visualise.runs import HEADINGS, Clip, Run, clips_of, flat_settings, number, read_experiment_runs, read_run
+from analogy.runs.reading import HEADINGS, Clip, Run, clips_of, flat_settings, number, read_experiment_runs, read_run
 from analogy.visualise.wording import METRICS, Metric, decimal
 
 Key = tuple[str, str]  # action, clip

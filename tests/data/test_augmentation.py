@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from analogy.data.augmentation import DRAWS, augment_pair
 from analogy.joints import MIRRORED
-from analogy.settings.analogy_masked import AugmentationSettings
+from analogy.systems.hierarchical.settings.analogy_masked import AugmentationSettings
 
 SIDE = (48, 64)
 NOTHING = {"rotation": 0, "zoom": 0, "stretch": 0, "shift": 0, "colour": 0, "exchange_sides": False}

@@ -11,19 +11,19 @@ import tensorflow as tf
 
 from analogy.data.batches import ReplicaContext
 from analogy.errors import UserError
-from analogy.export import export_saved_model
-from analogy.settings import SETTINGS, load_settings
+from analogy.runs.export import export_saved_model
+from analogy.settings import find_experiment, load_settings
 from analogy.systems import SYSTEMS
 from analogy.visualise.video import write_mp4
 from data_prep.bair import open_bair
 from data_prep.kth import open_kth, read_sequences
 from data_prep.opening import open_dataset
-from tests.conftest import CONFIGS, _shared
+from tests.conftest import _shared
 
 
 def settings(name, *overrides):
     small = ("data.context=3", "data.horizon=2", "data.test_count=4", *overrides)
-    return load_settings(CONFIGS / f"convlstm_{name}_l1.yaml", SETTINGS, scale="paper", overrides=small)
+    return load_settings(find_experiment(f"convlstm_{name}_l1"), SYSTEMS, scale="paper", overrides=small)
 
 
 @pytest.fixture
@@ -191,9 +191,9 @@ def test_official_files_train_and_the_network_is_exported(name, kth, tmp_path):
         write_bair(tmp_path / "bair" / half / "traj.tfrecords", 2, len(half))
     folder = kth if "kth" in name else tmp_path / "bair"
     few = ("data.context=3", "data.horizon=2", "data.test_count=2", "network.units=4", f"data.cache={tmp_path / 'cache'}")
-    config = CONFIGS / f"{name}.yaml"
-    settings = load_settings(config, SETTINGS, scale="paper", overrides=[*few, f"data.folder={folder}"])
-    clips, system = open_dataset(settings), SYSTEMS["convlstm"](settings)
+    config = find_experiment(name)
+    settings = load_settings(config, SYSTEMS, scale="paper", overrides=[*few, f"data.folder={folder}"])
+    clips, system = open_dataset(settings), SYSTEMS["convlstm"].build(settings)
     system.prepare_training()
     for batch in clips.batches(ReplicaContext(batch_size=2)).take(2):
         assert np.isfinite(system.train_step(batch)["network/loss"])

@@ -9,10 +9,11 @@ import pytest
 from analogy.data.batches import ReplicaContext
 from analogy.data.movies import MovingDigits, draw_digits
 from analogy.errors import UserError
-from analogy.settings import SETTINGS, load_settings
+from analogy.settings import find_experiment, load_settings
+from analogy.systems import SYSTEMS
 from data_prep.moving_mnist import read_digits, read_idx_images, read_standard_test
 from data_prep.opening import open_dataset
-from tests.conftest import CONFIGS, _shared
+from tests.conftest import _shared
 
 
 def write_idx(path, images):
@@ -66,7 +67,7 @@ def test_the_standard_test_file_must_be_long_enough(tmp_path):
     np.save(tmp_path / "mnist_test_seq.npy", np.zeros((20, 3, 64, 64), np.uint8))
     write_idx(tmp_path / "t10k-images-idx3-ubyte", np.zeros((12, 28, 28), np.uint8))
     overrides = [f"data.folder={tmp_path}", "data.split=standard"]
-    settings = load_settings(CONFIGS / "convlstm_mmnist_l1.yaml", SETTINGS, scale="paper", overrides=overrides)
+    settings = load_settings(find_experiment("convlstm_mmnist_l1"), SYSTEMS, scale="paper", overrides=overrides)
     assert len(open_dataset(settings).test) == 3
     longer = settings.model_copy(update={"data": settings.data.model_copy(update={"horizon": 20})})
     with pytest.raises(UserError, match="has 20 frames a movie"):
@@ -75,7 +76,7 @@ def test_the_standard_test_file_must_be_long_enough(tmp_path):
 
 def test_without_a_folder_mnist_is_fetched_at_the_papers_scale_where_there_is_a_network(monkeypatch):
     def settings(scale):
-        return load_settings(CONFIGS / "convlstm_mmnist_l1.yaml", SETTINGS, scale=scale, overrides=["data.test_count=2"])
+        return load_settings(find_experiment("convlstm_mmnist_l1"), SYSTEMS, scale=scale, overrides=["data.test_count=2"])
 
     fetched = ((np.full((7, 28, 28), 9, np.uint8), None), (np.full((5, 28, 28), 9, np.uint8), None))
     monkeypatch.setattr("keras.datasets.mnist.load_data", lambda: fetched)

@@ -13,8 +13,8 @@ from scipy import linalg
 from analogy.data.video import read_video
 from analogy.errors import UserError
 from analogy.metrics.fvd import Fvd, Gaussian, frechet_distance
-from analogy.models.i3d import EPSILON, I3d, layer_shapes, prepare
-from data_prep import i3d
+from analogy.pretrained import fetch_i3d as i3d
+from analogy.pretrained.i3d import EPSILON, I3d, layer_shapes, prepare
 from tests.conftest import ROOT
 
 

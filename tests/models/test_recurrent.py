@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from analogy.models.recurrent import LstmCell, read
-from analogy.models.seq2seq import Seq2Seq
+from analogy.systems.seq2seq.networks import Seq2Seq
 
 # Spec 2.2, by depth: LSTM, ConvLSTM of one channel, of three.
 COUNTS = {1: (116_033, 1_036_097, 1_041_859), 2: (182_081, 1_626_433, 1_632_195), 3: (248_129, 2_216_769, 2_222_531)}

@@ -6,18 +6,19 @@ import pytest
 import yaml
 
 from analogy.errors import UserError
-from analogy.settings import SETTINGS, list_experiments, load_settings, write_settings
-from analogy.settings.loading import find_experiment, parse_yaml, read_experiment, settings_text
+from analogy.settings import list_experiments, load_settings, write_settings
+from analogy.settings.experiments import find_experiment
+from analogy.settings.loading import parse_yaml, read_experiment, settings_text
 from analogy.settings.sections import GENERATED, PeopleDataSettings
+from analogy.systems import SYSTEMS
 
-CONFIGS = Path(__file__).parents[2] / "experiments" / "configs"
-POOL3 = CONFIGS / "analogy_pool3.yaml"
-EXPERIMENTS = sorted(p for p in CONFIGS.glob("*.yaml") if "experiment" in yaml.safe_load(p.read_text(encoding="utf-8")))
+POOL3 = find_experiment("analogy_pool3")
+EXPERIMENTS = [experiment.path for experiment in list_experiments().values()]
 IDS = '[0050, 0280, 0445, 1198, "7"]'
 
 
 def load(*overrides, path=POOL3, scale="paper"):
-    return load_settings(path, SETTINGS, scale=scale, overrides=overrides)
+    return load_settings(path, SYSTEMS, scale=scale, overrides=overrides)
 
 
 def complaint(*overrides, **options) -> str:
@@ -119,7 +120,7 @@ def test_the_image_must_halve_evenly():
 @pytest.mark.parametrize("system", ["villegas", "null", "[analogy_gan]"])
 def test_an_unknown_system_names_the_known_ones(system):
     message = complaint(f"system={system}")
-    assert ": system: " in message and message.endswith(f"is not one of {', '.join(SETTINGS)}")
+    assert ": system: " in message and message.endswith(f"is not one of {', '.join(SYSTEMS)}")
 
 
 def test_a_demo_block_that_is_no_mapping_is_an_error(write):
@@ -156,20 +157,20 @@ def test_settings_are_frozen():
 
 
 def test_find_experiment(tmp_path):
-    assert find_experiment("analogy_pool3", CONFIGS) == POOL3
-    assert find_experiment(str(POOL3), tmp_path) == POOL3
+    assert find_experiment("analogy_pool3") == POOL3
+    assert find_experiment(str(POOL3)) == POOL3
     for name, expected in (("analogy_pol3", "did you mean analogy_pool3"), ("zzz", "--list"), ("base", "no experiment"),
                            ("no.yaml", "no such file")):  # fmt: skip
         with pytest.raises(UserError, match=expected) as caught:
-            find_experiment(name, CONFIGS)
+            find_experiment(name)
         assert f"--exp {name}" in str(caught.value)
 
 
 def test_only_files_with_an_experiment_are_listed():
-    listed = list_experiments(CONFIGS)
+    listed = list_experiments()
     assert set(listed) == {path.stem for path in EXPERIMENTS} and "analogy_pool3" in listed
     assert not {"base", "analogy_base"} & set(listed)
-    assert all(summary and source for summary, source in listed.values())
+    assert all(one.summary and one.source for one in listed.values())
 
 
 @pytest.mark.parametrize("scale", ["paper", "demo"])
@@ -177,7 +178,7 @@ def test_only_files_with_an_experiment_are_listed():
 def test_every_experiment_loads(path, scale):
     settings = load(path=path, scale=scale)
     assert settings.experiment == path.stem == read_experiment(path)["experiment"]
-    assert settings.scale == scale and settings.system in SETTINGS
+    assert settings.scale == scale and settings.system in SYSTEMS
     assert scale == "paper" or settings.data.dataset in GENERATED  # demo scale needs no dataset
     if isinstance(settings.data, PeopleDataSettings):
         assert settings.data.dataset == {"paper": "penn_action", "demo": "synthetic_actors"}[scale]
@@ -198,7 +199,6 @@ def test_analogy_pool3_has_the_published_values():
 
 
 def test_other_readers_of_stored_settings_take_clip_names_for_text():
-    import yaml
 
     settings = load("data.train_clips=[0050, 0280]")
     assert yaml.safe_load(settings_text(settings))["data"]["train_clips"] == ["0050", "0280"]

@@ -5,16 +5,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from analogy.settings import SETTINGS, load_settings
+from analogy.settings import find_experiment, load_settings
 from analogy.systems import SYSTEMS
-from tests.conftest import CONFIGS
 
 
 def build_system(experiment, *overrides):
     """A system of an experiment's demo scale, ready to train, its weights drawn anew from seed 0."""
-    settings = load_settings(CONFIGS / f"{experiment}.yaml", SETTINGS, scale="demo", overrides=overrides)
+    settings = load_settings(find_experiment(experiment), SYSTEMS, scale="demo", overrides=overrides)
     keras.utils.set_random_seed(0)
-    system = SYSTEMS[settings.system](settings)
+    system = SYSTEMS[settings.system].build(settings)
     system.prepare_training()
     return system
 

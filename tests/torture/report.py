@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 from xml.etree import ElementTree
 
-from analogy.training.environment import describe_environment
+from analogy.runs.environment import describe_environment
 from analogy.visualise.pages import write_page
 
 

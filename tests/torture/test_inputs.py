@@ -24,12 +24,12 @@ from analogy.data.clips import ClipDataset
 from analogy.data.prepared import PreparedClips
 from analogy.data.video import read_video
 from analogy.errors import UserError
-from analogy.settings import SETTINGS, load_settings
+from analogy.settings import find_experiment, load_settings
+from analogy.systems import SYSTEMS
 from data_prep.bair import KEY, read_record
 from data_prep.moving_mnist import read_idx_images, read_standard_test
 from data_prep.penn_action import prepare_penn_action
 from data_prep.sequences import read_stocks
-from tests.conftest import CONFIGS
 
 SECONDS = 20  # in which every file must be judged
 HEIGHT, WIDTH, FRAMES = 24, 40, 3
@@ -243,7 +243,7 @@ def test_videos(tmp_path, held):
 
 def test_settings(tmp_path, held):
     rng = np.random.default_rng(3)
-    head = f"base: {CONFIGS / 'analogy_pool3.yaml'}\nexperiment: x\n"
+    head = f"base: {find_experiment('analogy_pool3')}\nexperiment: x\n"
     laughs = "a0: &a0 [ha, ha, ha, ha, ha, ha, ha, ha, ha]\n" + "".join(
         f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 10)
     )
@@ -265,7 +265,7 @@ def test_settings(tmp_path, held):
     files |= {f"bytes {index}.yaml": rng.bytes(200) for index in range(35 - len(files))}
 
     def read(path):
-        load_settings(path, SETTINGS, scale="paper")
+        load_settings(path, SYSTEMS, scale="paper")
 
     faults = [fault(read, path, readable=False) for path in write(tmp_path, files)]
     held("settings", len(faults), faults)

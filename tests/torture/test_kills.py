@@ -15,7 +15,7 @@ import pytest
 
 from analogy.training.checkpoint import saved_checkpoints
 from tests.conftest import ROOT
-from tests.runs import assert_equal_runs, at_demo_scale, start_workers, the_run, wait_for
+from tests.run_folders import assert_equal_runs, at_demo_scale, start_workers, the_run, wait_for
 
 pytestmark = pytest.mark.slow
 EXPERIMENT = "seq2seq_sins_l1"

@@ -18,7 +18,7 @@ import pytest
 from data_prep.synthetic_actors import write_synthetic_actors
 from data_prep.synthetic_actors.repeated import repeat_clips
 from tests.conftest import ROOT
-from tests.runs import at_demo_scale, rows, the_run
+from tests.run_folders import at_demo_scale, rows, the_run
 
 pytestmark = pytest.mark.slow
 # Every kind of file: movies are shown as pictures, videos and animations.
@@ -127,18 +127,18 @@ from pathlib import Path
 import psutil
 from analogy.memory import keep_freed_memory
 keep_freed_memory()
-from analogy.settings import SETTINGS, load_settings
+from analogy.settings import find_experiment, load_settings
 from analogy.systems import SYSTEMS
-from analogy.training.evaluate import evaluate
-from analogy.training.run_folder import RunFolder
+from analogy.evaluation.evaluate import evaluate
+from analogy.runs.folder import RunFolder
 from data_prep.opening import open_dataset
 
 actors, cache, results = sys.argv[1:]
 tiny = ["data.image_size=32", "generator.width=0.125", "discriminator.width=0.125", "discriminator.units=16",
         "evaluation.clips_per_action=1000", f"data.folder={actors}", "data.dataset=penn_action", f"data.cache={cache}"]
-settings = load_settings(Path("experiments/configs/analogy_pool3.yaml"), SETTINGS, scale="demo", overrides=tiny)
+settings = load_settings(find_experiment("analogy_pool3"), SYSTEMS, scale="demo", overrides=tiny)
 clips = open_dataset(settings)
-system = SYSTEMS[settings.system](settings)
+system = SYSTEMS[settings.system].build(settings)
 count = 0
 
 def observe(clip):

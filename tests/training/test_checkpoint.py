@@ -9,18 +9,18 @@ import pytest
 import tensorflow as tf
 
 from analogy.errors import UserError
-from analogy.settings import SETTINGS, load_settings
+from analogy.settings import find_experiment, load_settings
 from analogy.systems import SYSTEMS
 from analogy.training.checkpoint import Checkpoints, load_networks
-from tests.conftest import CONFIGS, TINY
+from tests.conftest import TINY
 
 MASKED = ("data.image_size=32", "generator.widths=[4, 8]", "generator.work_size=32")
 
 
 def build(name, overrides, seed):
-    settings = load_settings(CONFIGS / f"{name}.yaml", SETTINGS, scale="demo", overrides=overrides)
+    settings = load_settings(find_experiment(name), SYSTEMS, scale="demo", overrides=overrides)
     keras.utils.set_random_seed(seed)
-    system = SYSTEMS[settings.system](settings)
+    system = SYSTEMS[settings.system].build(settings)
     system.generator.variables[0]._trainable = False  # a frozen weight: no optimiser knows it
     system.prepare_training()
     for model in system.models.values():

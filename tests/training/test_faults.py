@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.runs import assert_equal_runs, rows, start_workers, the_run, wait_for, weights
+from tests.run_folders import assert_equal_runs, rows, start_workers, the_run, wait_for, weights
 
 KEYS = [
     "experiment", "dataset", "scale", "status", "steps", "seconds", "test", "baseline", "protocol", "parameters",
@@ -139,7 +139,7 @@ def test_a_run_stays_with_its_dataset_and_can_be_looked_at(finished, invoke, act
 
 
 def test_a_second_run_on_the_same_folder_is_refused_and_a_dead_lock_is_not_in_the_way(finished, run_experiment):
-    from analogy.training.run_folder import RunFolder
+    from analogy.runs.folder import RunFolder
 
     run, _ = finished
     held = RunFolder(run)

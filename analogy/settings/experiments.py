@@ -1,0 +1,48 @@
+"""The experiments that come with the package: one YAML file each, in the folder `configs` of their paper."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import NamedTuple
+
+from analogy.errors import UserError
+from analogy.settings.loading import read_mapping
+
+PAPERS = ("hierarchical", "seq2seq", "lvln", "vgg_lstm", "keypoints")  # in the order in which they are listed
+_PACKAGE = Path(__file__).parent.parent
+
+
+class Experiment(NamedTuple):
+    """What the list of experiments says of one: its paper, what it is, where it was published, and its file."""
+
+    paper: str
+    summary: str
+    source: str
+    path: Path
+
+
+def list_experiments() -> dict[str, Experiment]:
+    """Every experiment by name, paper after paper. A file without `experiment:` is a base, not an experiment."""
+    experiments = {}
+    for paper in PAPERS:
+        for path in sorted((_PACKAGE / "systems" / paper / "configs").glob("*.yaml")):
+            content = read_mapping(path)
+            if "experiment" in content:
+                texts = (str(content.get(key, "")) for key in ("summary", "source"))
+                experiments[path.stem] = Experiment(paper, *texts, path)
+    return experiments
+
+
+def find_experiment(name: str) -> Path:
+    """The file of an experiment by its name, or by the path of a YAML file. Raises UserError with the nearest names."""
+    if name.endswith((".yaml", ".yml")):
+        if not Path(name).is_file():
+            raise UserError(f"--exp {name}: there is no such file")
+        return Path(name)
+    experiments = list_experiments()
+    if name not in experiments:
+        near = difflib.get_close_matches(name, experiments, n=3, cutoff=0.4)
+        mean = f"did you mean {', '.join(near)}?" if near else "see --list for all of them"
+        raise UserError(f"--exp {name}: there is no experiment of that name; {mean}")
+    return experiments[name].path

@@ -1,0 +1,216 @@
+"""What is common to systems that paint a clip's frames from one reference frame, its pose, and the poses to come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import tensorflow as tf
+
+from analogy.data.augmentation import DRAWS, augment_pair
+from analogy.data.batches import ReplicaContext, draw_uniform
+from analogy.data.clips import ClipDataset, LoadedClip
+from analogy.data.prepared import Clip
+from analogy.joints import JOINTS
+from analogy.metrics.regions import pose_region
+from analogy.models.heatmaps import joint_heatmaps, pose_maps
+from analogy.predictions.frames import PredictedClip
+from analogy.systems.base import System
+
+AUGMENTATION = 1  # its stream of random numbers, apart from the one that drew the pairs
+
+
+def to_unit(image):
+    """uint8 0..255 -> float32 -1..1."""
+    return tf.cast(image, tf.float32) / 127.5 - 1.0
+
+
+def augmented_pairs(settings, batch):
+    """`ClipDataset.pairs`' batch with images in -1..1, every pair changed at random; the same on one replica as on many."""
+    draws = draw_uniform(settings, batch, AUGMENTATION, [DRAWS])
+    images = {key: to_unit(batch[key]) for key in ("image", "next_image")}
+    return augment_pair({**batch, **images}, draws, settings.augmentation)
+
+
+def to_bytes(image):
+    """-1..1 -> uint8 0..255, rounded."""
+    return tf.saturate_cast(tf.round((tf.cast(image, tf.float32) + 1.0) * 127.5), tf.uint8)
+
+
+class Painter(System):
+    """Prediction, pictures, export, and the small change of training steps. A subclass builds networks, trains them, and says
+    how to `encode` a reference and `paint` from it.
+
+    Args:
+        settings: with the sections data, generator (heatmap_sigma) and evaluation.
+    """
+
+    paints = True
+
+    def __init__(self, settings):
+        self.settings = settings
+        self.image_size = tuple(settings.data.image_size)
+        self.channels = settings.data.channels
+        self._paint_in_graph = tf.function(self._paint, reduce_retracing=True)
+
+    def train_batches(self, clips: ClipDataset, context: ReplicaContext) -> tf.data.Dataset:
+        return clips.pairs(context)
+
+    def pose(self, joints, visibility, crop):
+        """Pose maps [B, H, W, 13] in -1..1; the Gaussians are `heatmap_sigma` source pixels wide."""
+        return pose_maps(joints, visibility, self._sigma(crop), self.image_size)
+
+    def _sigma(self, crop):
+        """[B, 2] crop (w, h) in source pixels -> standard deviations in pixels of the image."""
+        height, width = self.image_size
+        return self.settings.generator.heatmap_sigma * tf.constant([width, height], tf.float32) / crop
+
+    def encode(self, frame, joints, visibility, crop):
+        """What one reference uint8 [1, H, W, C] (or B) contributes to every frame painted from it."""
+        raise NotImplementedError
+
+    def paint(self, reference, joints, visibility, crop):
+        """`encode`'s result and T target poses (or B) -> frames [T, H, W, C] in -1..1."""
+        raise NotImplementedError
+
+    # ---------------------------------------------------------------- what training steps share
+
+    def _mean(self, terms):
+        """Sum of [b] terms over the examples, divided by the WHOLE batch: replicas' gradients are summed."""
+        return tf.add_n([tf.reduce_sum(term) for term in terms.values()]) / self.settings.training.batch_size
+
+    def _report(self, groups: dict[str, dict]):
+        """network -> its terms [b], as named scalars: each term's mean, and the network's loss."""
+        scalars = {}
+        for group, terms in groups.items():
+            means = {f"{group}/{name}": self._mean({name: term}) for name, term in terms.items()}
+            scalars |= {**means, f"{group}/loss": tf.add_n(list(means.values()))}
+        return scalars
+
+    def _apply(self, name: str, gradients) -> None:
+        self.optimizers[name].apply(gradients, self.models[name].trainable_variables)
+
+    # ---------------------------------------------------------------- prediction
+
+    def _paint(self, image, joints, visibility, crop, next_joints, next_visibility, next_crop):
+        """One reference [1, ...] and T target poses -> uint8 [T, H, W, C].
+
+        The reference is encoded once, and `evaluation.frames_per_call` frames are painted at a time: faster than one by
+        one or all at once, and a long clip takes no more memory than a short one.
+        """
+        reference = self.encode(image, joints, visibility, crop)
+        count, most = tf.shape(next_joints)[0], self.settings.evaluation.frames_per_call
+        parts = tf.maximum((count + most - 1) // most, 1)
+        size = (count + parts - 1) // parts  # the parts are of one size; the last is filled up
+
+        def part(index):
+            chosen = tf.minimum(index * size + tf.range(size), count - 1)
+            pose = [tf.gather(x, chosen) for x in (next_joints, next_visibility, next_crop)]
+            return to_bytes(self.paint(reference, *pose))
+
+        painted = tf.map_fn(part, tf.range(parts), fn_output_signature=tf.uint8, parallel_iterations=1)
+        return tf.reshape(painted, [-1, *self.image_size, self.channels])[:count]
+
+    def predict(self, clip: LoadedClip, reference: int, targets: np.ndarray) -> np.ndarray:
+        """Paint the frames `targets` [n] of a clip from its frame `reference` and the true poses: uint8 [n, H, W, C]."""
+        r = [reference]
+        given = (clip.images[r], clip.joints[r], clip.visibility[r], clip.crop[r])
+        wanted = (clip.joints[targets], clip.visibility[targets], clip.crop[targets])
+        return self._paint_in_graph(*given, *wanted).numpy()
+
+    def _pose_pictures(self, clip: LoadedClip, frames) -> np.ndarray:
+        """Heatmaps of the given frames, [n, H, W, 13] in 0..1."""
+        sigma = self._sigma(tf.constant(clip.crop[frames]))
+        return joint_heatmaps(clip.joints[frames], clip.visibility[frames], sigma, self.image_size).numpy()
+
+    def panel_columns(self, clips: ClipDataset, clip: Clip) -> list[tuple[str, np.ndarray]]:
+        """The original's rows: x_t, p_t, x_{t+n}, p_{t+n}, prediction; one fixed random pair of a clip's frames."""
+        pair = np.random.default_rng([0, clip.first_record]).choice(clip.frames, 2, replace=False)
+        loaded = clips.load(clip, pair)
+        poses = self._pose_pictures(loaded, [0, 1])
+        return [
+            (f"x_t  (t = {pair[0]})", loaded.images[0]),
+            ("p_t", poses[0]),
+            (f"x_t+n  (t = {pair[1]})", loaded.images[1]),
+            ("p_t+n", poses[1]),
+            ("prediction", self.predict(loaded, 0, np.array([1]))[0]),
+        ]
+
+    def predict_clips(self, clips: ClipDataset) -> Iterator[PredictedClip]:
+        for clip in self.shown(clips.test):
+            loaded = clips.load(clip)
+            targets = np.arange(1, clip.frames)
+            body = pose_region(loaded.joints, loaded.visibility, self.image_size, loaded.crop)
+            yield PredictedClip(
+                clip=clip.id,
+                action=clip.action,
+                distance=targets,
+                given=loaded.images[:1],
+                truth=loaded.images[1:],
+                prediction=self.predict(loaded, 0, targets),
+                baseline=np.broadcast_to(loaded.images[:1], loaded.images[1:].shape),
+                baseline_name="copy_reference",
+                extra={"pose": self._pose_pictures(loaded, targets)},
+                regions={"old": np.broadcast_to(body[:1], body[1:].shape), "new": body[1:]},
+            )
+
+    def protocol(self, clips: ClipDataset) -> str:
+        height, width = self.image_size
+        start, most = self.settings.training.start_from, self.settings.evaluation.clips_per_action
+        return (
+            f"{clips.name}, {len(self.shown(clips.test))} test clips (at most {most} an action) of {len(clips.test)}; "
+            f"{self.settings.data.crop} crop, {height} x {width}, {'gray' if self.settings.data.gray else 'RGB'} uint8; "
+            "every frame after the first is painted from frame 0 and the TRUE poses; figures (SSIM with an 11 x 11 Gaussian, "
+            "sigma 1.5, range 255) per frame, averaged over frames, then over clips; "
+            f"baseline: frame 0 copied; trained on {len(clips.train)} clips, seed {self.settings.seed}"
+            + (f", from the networks of {start}" if start else "")
+        )
+
+    # ---------------------------------------------------------------- export
+
+    def use_export(self, loaded):
+        def paint(frame, joints, visibility, crop, next_joints, next_visibility, next_crop):
+            del next_crop  # a SavedModel paints all frames into the crop of the first
+            given = {"frame": frame, "joints": joints, "visibility": visibility, "crop": crop}
+            return loaded.generate_clip(**given, next_joints=next_joints, next_visibility=next_visibility)["frames"]
+
+        self._paint_in_graph = paint
+        return (
+            "the export paints every frame at the scale of the first one's crop"
+            if self.settings.data.crop == "per_frame"
+            else ""
+        )
+
+    def endpoints(self):
+        height, width = self.image_size
+
+        def frames(count, name):
+            return tf.TensorSpec([count, height, width, self.channels], tf.uint8, name)
+
+        def pose(count, prefix=""):
+            return [
+                tf.TensorSpec([count, JOINTS, 2], tf.float32, f"{prefix}joints"),
+                tf.TensorSpec([count, JOINTS], tf.float32, f"{prefix}visibility"),
+            ]
+
+        @tf.function(input_signature=[frames(None, "frame"), *pose(None), *pose(None, "next_"), _crop_spec(None)])
+        def generate(frame, joints, visibility, next_joints, next_visibility, crop):
+            """B frames with their poses, and B next poses -> B next frames."""
+            for name, given in {"joints": joints, "next_joints": next_joints, "crop": crop}.items():
+                wanted = f"{name} must be of as many frames as frame"
+                tf.debugging.assert_equal(tf.shape(given)[0], tf.shape(frame)[0], message=wanted)
+            reference = self.encode(frame, joints, visibility, crop)
+            return {"next_frame": to_bytes(self.paint(reference, next_joints, next_visibility, crop))}
+
+        @tf.function(input_signature=[frames(1, "frame"), *pose(1), *pose(None, "next_"), _crop_spec(1)])
+        def generate_clip(frame, joints, visibility, next_joints, next_visibility, crop):
+            """One frame with its pose, and T next poses -> T frames; the reference is encoded once."""
+            next_crop = tf.repeat(crop, tf.shape(next_joints)[0], 0)
+            return {"frames": self._paint(frame, joints, visibility, crop, next_joints, next_visibility, next_crop)}
+
+        return {"generate": generate, "generate_clip": generate_clip}
+
+
+def _crop_spec(count):
+    """(width, height) in source pixels of what the frame shows: it sets the heatmaps' width, as in training."""
+    return tf.TensorSpec([count, 2], tf.float32, "crop")

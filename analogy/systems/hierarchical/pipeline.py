@@ -1,0 +1,151 @@
+"""The whole method on one video: k observed poses and one frame -> future poses -> future frames.
+
+Both steps are SavedModels of finished runs, so that what is used here is what was exported there.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import tensorflow as tf
+
+from analogy.errors import UserError
+from analogy.joints import JOINTS
+from analogy.runs.export import load_endpoint, write_saved_model
+from analogy.settings.loading import read_experiment
+
+POSE_SYSTEMS, PAINT_SYSTEMS = ("pose_residual", "pose_lstm"), ("analogy_masked", "analogy_gan")
+UNKNOWN_ACTION = -1
+MARGIN = 0.15  # of the person's extent, on every side of the crop: joints lie within the body
+SMALLEST_CROP = 16.0  # pixels
+FAR = 1e9
+
+
+def newest_run(results: Path, systems: tuple[str, ...]) -> Path:
+    """The newest finished run of one of these systems under results/EXPERIMENT/RUN. Raises UserError."""
+    from analogy.runs.reading import read_runs
+
+    runs = read_runs(results) if results.is_dir() else []
+    for run in runs:
+        if run.text("system") in systems and run.status == "finished" and (run.folder / "saved_model").is_dir():
+            return run.folder
+    raise UserError(f"{results}: there is no finished run of {' or '.join(systems)}; train one, or name one")
+
+
+def _shape_of(loaded, endpoint: str, name: str) -> list[int]:
+    return loaded.signatures[endpoint].structured_input_signature[1][name].shape.as_list()
+
+
+def _crop_setting(run: Path) -> str:
+    """`data.crop` of a run; a SavedModel without its run is taken for one of crops."""
+    for folder in (run, run.parent):
+        if (folder / "settings.yaml").is_file():
+            return read_experiment(folder / "settings.yaml")["data"]["crop"]
+    return "consistent"
+
+
+class Pipeline(tf.Module):
+    """A pose predictor and a painter, joined. Frames are uint8 RGB of any size; joints are in pixels of that frame.
+
+    context: k, the observed poses that the predictor reads. image_size: (H, W) of the painted crops.
+
+    Args:
+        pose_run, paint_run: folders of finished runs (or of their SavedModels).
+
+    Raises:
+        UserError: a folder holds no such SavedModel.
+    """
+
+    def __init__(self, pose_run: Path, paint_run: Path):
+        super().__init__()
+        self.poses = load_endpoint(pose_run, "predict", "predict poses")
+        self.painter = load_endpoint(paint_run, "generate_clip", "paint frames")
+        joints = _shape_of(self.poses, "predict", "joints")
+        if len(joints) != 4:
+            raise UserError(f"{pose_run}: this SavedModel is both steps already; name the run of a pose predictor")
+        self.context = joints[1]
+        self.whole_frames = _crop_setting(paint_run) == "full"
+        _, *self.image_size, self.channels = _shape_of(self.painter, "generate_clip", "frame")
+        k = self.context
+        self.predict = tf.function(
+            self._predict,
+            input_signature=[
+                tf.TensorSpec([None, None, 3], tf.uint8, "frame"),
+                tf.TensorSpec([k, JOINTS, 2], tf.float32, "joints"),
+                tf.TensorSpec([k, JOINTS], tf.float32, "visibility"),
+                tf.TensorSpec([], tf.int32, "action"),
+                tf.TensorSpec([], tf.int32, "count"),
+            ],
+        )
+        self.forecast = tf.function(self._forecast, reduce_retracing=True)
+        self.paint = tf.function(self._paint, reduce_retracing=True)
+        self.view = tf.function(self._view, reduce_retracing=True)
+        self.crop = tf.function(self._crop, reduce_retracing=True)
+
+    def _predict(self, frame, joints, visibility, action, count):
+        """The last observed frame [H, W, 3] and k observed poses -> `count` future frames [count, h, w, C] of the crop `box`
+        [4] (x_min, y_min, x_max, y_max), and future joints [count, 13, 2] with their visibility [count, 13]."""
+        size = tf.gather(tf.shape(frame), [1, 0])  # width, height
+        future, seen = self._forecast(joints, visibility, size, action, count)
+        box = self._crop(tf.concat([joints, future], 0), tf.concat([visibility, seen], 0), size)
+        frames = self._paint(frame, joints[-1], visibility[-1], future, seen, box)
+        return {"frames": frames, "joints": future, "visibility": seen, "box": box}
+
+    def _forecast(self, joints, visibility, size, action, count):
+        """k poses -> (joints [count, 13, 2], visibility [count, 13]); size: (width, height) of the frame."""
+        box = tf.cast(crop_box(joints, visibility, size, margin=0.1), tf.float32)
+        given = {"joints": joints, "visibility": visibility, "box": box, "size": tf.cast(size, tf.float32), "action": action}
+        predicted = self.poses.predict(**{name: value[None] for name, value in given.items()}, count=count)
+        return predicted["joints"][0], predicted["visibility"][0]
+
+    def _crop(self, joints, visibility, size):
+        """What is painted, as the painter was trained: the whole frame, or the box around all poses. int32 [4]."""
+        whole = tf.concat([tf.zeros_like(size), size], 0)
+        return whole if self.whole_frames else crop_box(joints, visibility, size)
+
+    def _view(self, frame, box):
+        """The crop `box` of a frame as the painter sees it: uint8 [h, w, C]."""
+        x_min, y_min, x_max, y_max = tf.unstack(box)
+        picture = tf.image.resize(frame[y_min:y_max, x_min:x_max], self.image_size, antialias=True)
+        if self.channels == 1:
+            picture = tf.image.rgb_to_grayscale(picture)
+        return tf.ensure_shape(tf.saturate_cast(tf.round(picture), tf.uint8), [*self.image_size, self.channels])
+
+    def _paint(self, frame, joints, visibility, next_joints, next_visibility, box):
+        """Paint the poses [T, 13, 2] into the crop `box` of a frame with its own pose: uint8 [T, h, w, C]."""
+        x_min, y_min, x_max, y_max = tf.unstack(box)
+        crop = tf.cast(tf.stack([x_max - x_min, y_max - y_min]), tf.float32)
+        height, width = self.image_size
+        scale = tf.constant([width, height], tf.float32) / crop
+        origin = tf.cast(tf.stack([x_min, y_min]), tf.float32)
+        return self.painter.generate_clip(
+            frame=self._view(frame, box)[None],
+            joints=((joints - origin) * scale)[None],
+            visibility=visibility[None],
+            next_joints=(next_joints - origin) * scale,
+            next_visibility=next_visibility,
+            crop=crop[None],
+        )["frames"]
+
+    def export(self, folder: Path) -> None:
+        """One SavedModel of the whole: signature and method `predict`; it needs TensorFlow alone."""
+        write_saved_model(self, {"predict": self.predict}, folder)
+
+
+def crop_box(joints, visibility, size, margin: float = MARGIN):
+    """The box around all visible joints, widened by a share of its longer side, within the frame: int32 [4].
+
+    Args: joints [T, 13, 2]; visibility [T, 13]; size [2] = (width, height) of the frame.
+    """
+    seen = visibility[..., None] > 0.5
+    low = tf.reduce_min(tf.where(seen, joints, FAR), [0, 1])
+    high = tf.reduce_max(tf.where(seen, joints, -FAR), [0, 1])
+    limit = tf.cast(size, tf.float32)
+    nobody = low[0] > high[0]
+    low, high = tf.where(nobody, tf.zeros_like(low), low), tf.where(nobody, limit, high)
+    wider = tf.maximum(margin * tf.reduce_max(high - low), (SMALLEST_CROP - (high - low)) / 2.0)
+    low, high = tf.floor(low - wider), tf.math.ceil(high + wider)
+    # A person at the frame's edge keeps a crop of some size inside it.
+    low = tf.clip_by_value(low, 0.0, tf.maximum(limit - SMALLEST_CROP, 0.0))
+    high = tf.minimum(tf.maximum(high, low + SMALLEST_CROP), limit)
+    return tf.cast(tf.concat([low, high], 0), tf.int32)

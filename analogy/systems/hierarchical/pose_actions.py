@@ -1,0 +1,127 @@
+"""Action recognition from poses: how well is a predicted motion taken for what it should be?
+
+The protocol of Kim et al. 2019, table 2: a classifier trained on real motion of the training clips names the action of
+predicted motion. Theirs sees frames, ours poses: the two accuracies must not be compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from analogy.data.batches import ReplicaContext, draw_uniform
+from analogy.data.poses import PoseClip, PoseDataset
+from analogy.joints import JOINTS
+from analogy.predictions.actions import PredictedActions
+from analogy.systems.base import System
+from analogy.systems.hierarchical.networks.pose_actions import PoseActions
+from analogy.systems.hierarchical.networks.pose_residual import mirrored_where
+from analogy.systems.hierarchical.settings.pose import PoseActionsSettings
+from analogy.visualise.skeletons import GREEN, skeleton_frames
+
+POSES = 1  # stream of random numbers
+
+
+class PoseActionsSystem(System):
+    """Learns the actions of windows of `context` + `horizon` poses of which the last `horizon` are shown.
+
+    Args:
+        settings: the experiment's.
+    """
+
+    def __init__(self, settings: PoseActionsSettings):
+        self.settings = settings
+        self.context, self.frames = settings.data.context, settings.data.horizon
+        self.actions = list(settings.data.actions)
+        self.network = PoseActions(frames=self.frames, units=settings.network.units, actions=len(self.actions))
+        self.network.build()
+        self.models, self.optimizers, self.exported = {"network": self.network}, {}, [self.network]
+        self._classify_in_graph = tf.function(self.network.probabilities, reduce_retracing=True)
+
+    def train_batches(self, clips: PoseDataset, context: ReplicaContext) -> tf.data.Dataset:
+        return clips.batches(context)
+
+    def train_step(self, batch):
+        k, dropout, units = self.context, self.settings.network.dropout, self.settings.network.units
+        draws = draw_uniform(self.settings, batch, POSES, [1 + JOINTS + 2 * units])
+        joints, visibility = batch["joints"][:, k:], batch["visibility"][:, k:]
+        joints, visibility = mirrored_where(draws[:, 0] < 0.5, joints, visibility)
+        visibility *= tf.cast(draws[:, None, 1 : 1 + JOINTS] >= self.settings.hide, tf.float32)
+        keep = tf.cast(draws[:, 1 + JOINTS :] >= dropout, tf.float32) / (1.0 - dropout)
+        with tf.GradientTape() as tape:
+            logits = self.network(joints, visibility, batch["valid"][:, k:], keep)
+            losses = keras.losses.sparse_categorical_crossentropy(batch["action"], logits, from_logits=True)
+            loss = tf.reduce_sum(losses) / self.settings.training.batch_size
+            scaled = loss * self._scale("network")
+        variables = self.network.trainable_variables
+        self.optimizers["network"].apply(tape.gradient(scaled, variables), variables)
+        right = tf.cast(tf.equal(tf.argmax(logits, -1, tf.int32), batch["action"]), tf.float32)
+        return {"network/loss": loss, "accuracy": tf.reduce_sum(right) / self.settings.training.batch_size}
+
+    # ---------------------------------------------------------------- prediction
+
+    def classify(self, joints: np.ndarray, visibility: np.ndarray, valid: np.ndarray) -> np.ndarray:
+        """joints [N, T, 13, 2], visibility [N, T, 13], valid [N, T] -> probabilities [N, A]."""
+        given = (np.nan_to_num(joints), visibility, valid)
+        return self._classify_in_graph(*(tf.constant(part, tf.float32) for part in given)).numpy()
+
+    def predict(self, clips: PoseDataset, clip: PoseClip) -> np.ndarray:
+        """Of all windows of a clip: probabilities [N, A]."""
+        windows = clips.windows(clip)
+        return self.classify(*(windows[name][:, self.context :] for name in ("joints", "visibility", "valid")))
+
+    def predict_clips(self, clips: PoseDataset) -> Iterator[PredictedActions]:
+        counts = [sum(clip.action == action for clip in clips.train) for action in self.actions]
+        for clip in clips.test:
+            found = self.predict(clips, clip)
+            yield PredictedActions(
+                clip=clip.id,
+                action=clip.action,
+                distance=np.zeros(1, int),
+                probabilities=found.mean(0),
+                label=self.actions.index(clip.action),
+                commonest=int(np.argmax(counts)),
+                length=clip.frames,
+            )
+
+    def panel_columns(self, clips: PoseDataset, clip: PoseClip):
+        """The clip's middle pose, under the action it is taken for."""
+        found = self.predict(clips, clip).mean(0)
+        middle = slice(clip.frames // 2, clip.frames // 2 + 1)
+        poses = [(clip.joints[middle], clip.visibility[middle], GREEN)]
+        said = f"{self.actions[int(found.argmax())]} {found.max():.2f}"
+        return [(said, skeleton_frames(poses, clip.facts["box"])[0])]
+
+    def protocol(self, clips: PoseDataset) -> str:
+        return (
+            f"{clips.name} labels, {len(self.actions)} actions, {len(clips.train)} train and {len(clips.test)} test clips of "
+            f"at least {self.settings.data.min_frames} frames; true poses; probabilities averaged over all windows of "
+            f"{self.frames} frames after the first {self.context}; accuracy over clips; baseline: the "
+            f"commonest action in training; seed {self.settings.seed}"
+        )
+
+    # ---------------------------------------------------------------- export
+
+    def endpoints(self):
+        specs = [
+            tf.TensorSpec([None, self.frames, JOINTS, 2], tf.float32, "joints"),
+            tf.TensorSpec([None, self.frames, JOINTS], tf.float32, "visibility"),
+            tf.TensorSpec([None, self.frames], tf.float32, "valid"),
+        ]
+
+        @tf.function(input_signature=specs)
+        def classify(joints, visibility, valid):
+            """Pose sequences -> probabilities of the actions, in the settings' order."""
+            return {"probabilities": self.network.probabilities(joints, visibility, valid)}
+
+        return {"classify": classify}
+
+    def use_export(self, loaded):
+        def classify(joints, visibility, valid):
+            return loaded.classify(joints=joints, visibility=visibility, valid=valid)["probabilities"]
+
+        self._classify_in_graph = classify
+        return ""

@@ -1,0 +1,165 @@
+"""What is common to systems that predict the poses to come from k observed ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import tensorflow as tf
+
+from analogy.data.batches import ReplicaContext
+from analogy.data.poses import PoseClip, PoseDataset
+from analogy.joints import JOINTS
+from analogy.predictions.poses import PredictedPoses
+from analogy.systems.base import System
+from analogy.visualise.skeletons import GREY, ORANGE, skeleton_frames
+
+# What a forecast is made from, besides joints and visibility.
+FACTS = ("box", "size", "survives", "origin", "action")
+
+
+class PoseForecaster(System):
+    """Training data, evaluation, pictures and export. A subclass builds `network`, trains it, and says how to `forecast`.
+
+    knows: what of the future a forecast is given, for the protocol.
+
+    Args:
+        settings: a PoseSettings.
+    """
+
+    pooled = True  # as the spec's reference numbers
+    knows = "nothing of the future is known but the number of frames"
+
+    def __init__(self, settings):
+        self.settings = settings
+        self.context, self.horizon = settings.data.context, settings.data.horizon
+        self._forecast_in_graph = tf.function(self.forecast, reduce_retracing=True)
+
+    def forecast(self, observed: dict) -> tuple[tf.Tensor, tf.Tensor]:
+        """Observed poses -> the T next ones.
+
+        Args:
+            observed: joints [B, k, 13, 2] in pixels of the source; visibility [B, k, 13]; and FACTS.
+
+        Returns:
+            joints [B, T, 13, 2] in the same pixels, and visibility [B, T, 13]: 1 for joints whose place is known.
+        """
+        raise NotImplementedError
+
+    def train_batches(self, clips: PoseDataset, context: ReplicaContext) -> tf.data.Dataset:
+        return clips.batches(context)
+
+    # ---------------------------------------------------------------- rolling
+
+    def observe(self, joints, visibility, box, size, action):
+        """`forecast`'s input where only k poses are known: the first of them stands for the clip's, and a joint survives if it
+        is visible in all of them."""
+        return {
+            "joints": joints,
+            "visibility": visibility,
+            "box": box,
+            "size": size,
+            "survives": tf.reduce_min(visibility, 1),
+            "origin": joints[:, 0] * visibility[:, 0, :, None],
+            "action": action,
+        }
+
+    def roll(self, joints, visibility, box, size, action, count):
+        """Any number of future poses: each forecast of T goes on from the last k poses of the one before.
+
+        Args:
+            joints [B, k, 13, 2], visibility [B, k, 13], box [B, 4], size [B, 2], action [B]; count: how many, a scalar.
+
+        Returns:
+            joints [B, count, 13, 2], visibility [B, count, 13].
+        """
+        batch, k = tf.shape(joints)[0], self.context
+        rounds = (count + self.horizon - 1) // self.horizon
+        poses, seen = joints, visibility  # grow by T a round
+        loop = tf.constant(0)
+        shapes = [tf.TensorShape([]), tf.TensorShape([None, None, JOINTS, 2]), tf.TensorShape([None, None, JOINTS])]
+
+        def one(index, poses, seen):
+            now = tf.ensure_shape(poses[:, -k:], [None, k, JOINTS, 2]), tf.ensure_shape(seen[:, -k:], [None, k, JOINTS])
+            future, known = self.forecast(self.observe(*now, box, size, action))
+            return index + 1, tf.concat([poses, future], 1), tf.concat([seen, known], 1)
+
+        _, poses, seen = tf.while_loop(lambda i, *_: i < rounds, one, [loop, poses, seen], shape_invariants=shapes)
+        first = tf.shape(joints)[1]
+        future, known = poses[:, first : first + count], seen[:, first : first + count]
+        return tf.reshape(future, [batch, count, JOINTS, 2]), tf.reshape(known, [batch, count, JOINTS])
+
+    # ---------------------------------------------------------------- prediction
+
+    def predict(self, windows: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """`PoseDataset.windows` -> joints [N, T, 13, 2] and visibility [N, T, 13]."""
+        observed = {name: tf.constant(windows[name]) for name in FACTS}
+        observed |= {name: tf.constant(windows[name][:, : self.context]) for name in ("joints", "visibility")}
+        joints, visibility = self._forecast_in_graph(observed)
+        return joints.numpy(), visibility.numpy()
+
+    def predict_clips(self, clips: PoseDataset) -> Iterator[PredictedPoses]:
+        shown = {clip.id for clip in self.shown(clips.test)}
+        for clip in clips.test:
+            windows = clips.windows(clip)
+            joints, visibility = self.predict(windows)
+            distance = np.arange(1, self.horizon + 1)
+            yield PredictedPoses(clip.id, clip.action, distance, windows, joints, visibility, clip.id in shown)
+
+    def panel_columns(self, clips: PoseDataset, clip: PoseClip) -> list[tuple[str, np.ndarray]]:
+        """The last observed pose, then the prediction (orange) over the truth (grey) at three times."""
+        windows = {name: value[:1] for name, value in clips.windows(clip).items()}
+        joints, visibility = self.predict(windows)
+        k, box = self.context, windows["box"][0]
+        truth, seen = windows["joints"][0], windows["visibility"][0]
+        columns = [("last observed", skeleton_frames([(truth[k - 1 : k], seen[k - 1 : k], ORANGE)], box)[0])]
+        last = int(windows["valid"][0, k:].sum())
+        for t in sorted({max(1, last // 3), max(1, 2 * last // 3), last}):
+            true, ours = slice(k + t - 1, k + t), slice(t - 1, t)
+            poses = [(truth[true], seen[true], GREY), (joints[0, ours], visibility[0, ours], ORANGE)]
+            columns.append((f"+{t}", skeleton_frames(poses, box)[0]))
+        return columns
+
+    def protocol(self, clips: PoseDataset) -> str:
+        data = self.settings.data
+        which = "all actions" if data.actions == "all" else ", ".join(data.actions)
+        return (
+            f"{clips.name} labels, {which}, viewpoint {data.viewpoint}, clips of at least {data.min_frames} frames: "
+            f"{len(clips.train)} train ({len(clips.validation)} more kept back to choose the weights by), "
+            f"{len(clips.test)} test; "
+            f"{self.context} observed poses, the next {self.horizon} predicted (at least {data.min_future} where a clip ends); "
+            "figures over all frames of all windows of the test clips, each counting the same, and over the first windows "
+            "(start 0); joints that are ever hidden count as 0 in the MSE, which is in units of the clip's box, and not in the "
+            f"rest; {self.knows}; "
+            f"baselines: the last observed pose held, and the pose of frame 0; seed {self.settings.seed}"
+        )
+
+    # ---------------------------------------------------------------- export
+
+    def use_export(self, loaded):
+        def forecast(observed):
+            given = {name: observed[name] for name in ("joints", "visibility", "box", "size", "action")}
+            predicted = loaded.predict(**given, count=tf.constant(self.horizon))
+            return predicted["joints"], predicted["visibility"]
+
+        self._forecast_in_graph = forecast
+        return "the export is not told which joints will stay visible, nor where frame 0 was: the observed poses stand for both"
+
+    def endpoints(self):
+        k = self.context
+        specs = [
+            tf.TensorSpec([None, k, JOINTS, 2], tf.float32, "joints"),
+            tf.TensorSpec([None, k, JOINTS], tf.float32, "visibility"),
+            tf.TensorSpec([None, 4], tf.float32, "box"),
+            tf.TensorSpec([None, 2], tf.float32, "size"),
+            tf.TensorSpec([None], tf.int32, "action"),
+            tf.TensorSpec([], tf.int32, "count"),
+        ]
+
+        @tf.function(input_signature=specs)
+        def predict(joints, visibility, box, size, action, count):
+            """k observed poses -> `count` future ones, in the same pixels."""
+            joints, visibility = self.roll(joints, visibility, box, size, action, count)
+            return {"joints": joints, "visibility": visibility}
+
+        return {"predict": predict}

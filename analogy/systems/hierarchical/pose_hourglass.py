@@ -1,0 +1,142 @@
+"""A pose estimator of our own: a stacked hourglass trained on labelled frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import tensorflow as tf
+
+from analogy.data.batches import ReplicaContext
+from analogy.data.clips import ClipDataset, LoadedClip
+from analogy.data.prepared import Clip
+from analogy.models.heatmaps import joint_heatmaps
+from analogy.predictions.poses import PredictedJoints
+from analogy.systems.base import System
+from analogy.systems.hierarchical.networks.hourglass import StackedHourglass, read_heatmaps
+from analogy.systems.hierarchical.painter import augmented_pairs, to_unit
+from analogy.systems.hierarchical.settings.pose_hourglass import PoseHourglassSettings
+
+VISIBLE = 0.3  # a heatmap's peak
+
+
+class PoseHourglass(System):
+    """Both frames of every training pair are examples; a hidden joint's heatmap is empty.
+
+    Args:
+        settings: the experiment's.
+    """
+
+    def __init__(self, settings: PoseHourglassSettings):
+        self.settings, self.image_size = settings, tuple(settings.data.image_size)
+        network = settings.network
+        sizes = {key: getattr(network, key) for key in ("channels", "stacks", "depth", "stride")}
+        self.network = StackedHourglass(**sizes)
+        self.network.build((None, *self.image_size, settings.data.channels))
+        self.models, self.optimizers, self.exported = {"network": self.network}, {}, [self.network]
+        self._estimate_in_graph = tf.function(self._estimate, reduce_retracing=True)
+
+    def train_batches(self, clips: ClipDataset, context: ReplicaContext) -> tf.data.Dataset:
+        return clips.pairs(context)
+
+    def train_step(self, batch):
+        images, joints, visibility = self._examples(batch)
+        stride, sigma = self.settings.network.stride, self.settings.network.heatmap_sigma
+        size = tuple(side // stride for side in self.image_size)
+        spread = tf.fill([tf.shape(joints)[0], 2], sigma)
+        truth = joint_heatmaps((joints + 0.5) / stride - 0.5, visibility, spread, size)
+        with tf.GradientTape() as tape:
+            errors = tf.reduce_mean(tf.square(tf.cast(self.network(images), tf.float32) - truth), [2, 3, 4])  # [S, 2 b]
+            # Two examples a pair. The factor makes the error of an empty heatmap the same at any size of it.
+            loss = size[0] * size[1] / 10.0 * tf.reduce_sum(errors) / (2 * self.settings.training.batch_size)
+            scaled = loss * self._scale("network")
+        variables = self.network.trainable_variables
+        self.optimizers["network"].apply(tape.gradient(scaled, variables), variables)
+        return {"network/loss": loss}
+
+    def _examples(self, batch):
+        """images [2 b, H, W, C] in -1..1, joints [2 b, 13, 2], visibility [2 b, 13], augmented."""
+        batch = augmented_pairs(self.settings, batch)
+        return (tf.concat([batch[key], batch[f"next_{key}"]], 0) for key in ("image", "joints", "visibility"))
+
+    # ---------------------------------------------------------------- prediction
+
+    def _estimate(self, frames):
+        """uint8 [B, H, W, C] -> joints [B, 13, 2] in its pixels, scores [B, 13]."""
+        heatmaps = tf.cast(self.network(to_unit(frames))[-1], tf.float32)
+        return read_heatmaps(heatmaps, self.settings.network.stride)
+
+    def predict(self, clip: LoadedClip) -> tuple[np.ndarray, np.ndarray]:
+        most, count = self.settings.evaluation.frames_per_call, len(clip.images)
+        parts = []
+        for first in range(0, count, most):  # the last part is filled up, so that one graph serves all
+            chosen = np.minimum(np.arange(first, first + most), count - 1)
+            parts.append([part.numpy() for part in self._estimate_in_graph(clip.images[chosen])])
+        joints, scores = (np.concatenate(part)[:count] for part in zip(*parts, strict=True))
+        return joints, scores
+
+    def predict_clips(self, clips: ClipDataset) -> Iterator[PredictedJoints]:
+        mean = self._mean_pose(clips)
+        for clip in self.shown(clips.test):
+            loaded = clips.load(clip)
+            joints, scores = self.predict(loaded)
+            yield PredictedJoints(
+                clip=clip.id,
+                action=clip.action,
+                distance=np.arange(clip.frames),
+                images=loaded.images,
+                scale=loaded.crop / np.array(self.image_size[::-1]),
+                truth=loaded.joints,
+                truth_visibility=loaded.visibility,
+                prediction=joints,
+                visibility=(scores > VISIBLE).astype(np.float32),
+                mean_pose=mean,
+            )
+
+    def _mean_pose(self, clips: ClipDataset) -> np.ndarray:
+        """The baseline: where each joint lies on the mean, in the first frames of about 100 training clips of all actions."""
+        loaded = [clips.load(clip, np.array([0])) for clip in clips.train[:: max(1, len(clips.train) // 100)]]
+        joints, seen = (np.concatenate([getattr(one, key) for one in loaded]) for key in ("joints", "visibility"))
+        return (joints * seen[..., None]).sum(0) / np.maximum(seen.sum(0), 1)[:, None]
+
+    def panel_columns(self, clips: ClipDataset, clip: Clip) -> list[tuple[str, np.ndarray]]:
+        """A frame, its true heatmaps, the estimated ones."""
+        spread = np.full([1, 2], self.settings.network.heatmap_sigma * self.settings.network.stride, np.float32)
+        loaded = clips.load(clip, np.array([clip.frames // 2]))
+        joints, scores = self.predict(loaded)
+        true, estimated = (
+            joint_heatmaps(at, seen, spread, self.image_size)[0].numpy()
+            for at, seen in ((loaded.joints, loaded.visibility), (joints, (scores > VISIBLE).astype(np.float32)))
+        )
+        return [(f"frame {clip.frames // 2}", loaded.images[0]), ("true joints", true), ("estimated", estimated)]
+
+    def protocol(self, clips: ClipDataset) -> str:
+        height, width = self.image_size
+        most = self.settings.evaluation.clips_per_action
+        return (
+            f"{clips.name}, {len(self.shown(clips.test))} test clips (at most {most} an action) of {len(clips.test)}, "
+            f"every frame; {self.settings.data.crop} crop, {height} x {width}; visible joints, relative to the longer "
+            "side of the box around them in source pixels; baseline: the mean training pose; "
+            f"trained on {len(clips.train)} clips, seed {self.settings.seed}"
+        )
+
+    # ---------------------------------------------------------------- export
+
+    def use_export(self, loaded):
+        def estimate(frames):
+            found = loaded.estimate(frames=tf.constant(frames))
+            return found["joints"], found["scores"]
+
+        self._estimate_in_graph = estimate
+        return ""
+
+    def endpoints(self):
+        spec = tf.TensorSpec([None, *self.image_size, self.settings.data.channels], tf.uint8, "frames")
+
+        @tf.function(input_signature=[spec])
+        def estimate(frames):
+            """Frames of one person each -> joints in their pixels, and how sure they are."""
+            joints, scores = self._estimate(frames)
+            return {"joints": joints, "scores": scores}
+
+        return {"estimate": estimate}

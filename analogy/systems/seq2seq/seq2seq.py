@@ -1,0 +1,195 @@
+"""The Seq2Seq LSTM on sequences, and the ConvLSTM on videos (Coleman; spec seq2seq)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import tensorflow as tf
+
+from analogy.data.batches import ReplicaContext, draw_uniform
+from analogy.data.movies import Movie
+from analogy.data.sequences import SequenceDataset, SequenceGroup
+from analogy.predictions.frames import PredictedMovie
+from analogy.predictions.sequences import PredictedSequences
+from analogy.systems.base import System
+from analogy.systems.seq2seq.networks import Seq2Seq
+from analogy.systems.seq2seq.settings import ConvLstmSettings, LstmSettings
+from analogy.visualise.canvas import absolute_difference
+from analogy.visualise.plots import sequence_grid
+
+SAMPLING_STREAM = 5  # of the random numbers of scheduled sampling
+
+
+class Seq2SeqSystem(System):
+    """Trained on the mean squared error of all future values.
+
+    Args:
+        settings: the experiment's.
+    """
+
+    pooled = True
+    kernel_size, frame = 0, [1]  # shape of one time step
+    published_data = {"split": "published", "context": 25, "horizon": 25}  # settings of the published figures
+
+    def __init__(self, settings: LstmSettings | ConvLstmSettings):
+        self.settings = settings
+        self.context, self.horizon = settings.data.context, settings.data.horizon
+        self.network = Seq2Seq(channels=self.frame[-1], kernel_size=self.kernel_size, **settings.network.model_dump())
+        self.network.build()
+        self.models, self.optimizers, self.exported = {"network": self.network}, {}, [self.network]
+        self._predict_in_graph = tf.function(self._future, reduce_retracing=True)
+
+    @property
+    def published(self):
+        data = self.settings.data
+        return super().published if all(getattr(data, name) == value for name, value in self.published_data.items()) else {}
+
+    def train_batches(self, clips: SequenceDataset, context: ReplicaContext) -> tf.data.Dataset:
+        return clips.batches(context)
+
+    def train_step(self, batch):
+        seen, future = batch["values"][:, : self.context], batch["values"][:, self.context :]
+        with tf.GradientTape() as tape:
+            error = tf.square(self.network(seen, horizon=self.horizon, **self._shown(batch, future)) - future)
+            every = tf.reduce_mean(tf.reshape(error, [tf.shape(error)[0], -1]), 1)
+            loss = tf.reduce_sum(every) / self.settings.training.batch_size
+            scaled = loss * self._scale("network")
+        variables = self.network.trainable_variables
+        self.optimizers["network"].apply(tape.gradient(scaled, variables), variables)
+        return {"network/loss": loss}
+
+    def _shown(self, batch, future) -> dict[str, tf.Tensor]:
+        """Scheduled sampling: which true frames the decoder sees in training."""
+        steps = self.settings.scheduled_sampling
+        if not steps:
+            return {}
+        share = 1.0 - tf.cast(batch["step"], tf.float32) / steps
+        chosen = draw_uniform(self.settings, batch, SAMPLING_STREAM, [self.horizon]) < share
+        return {"shown": future, "chosen": tf.cast(chosen, tf.float32)}
+
+    # ---------------------------------------------------------------- prediction
+
+    def _future(self, seen):
+        return tf.clip_by_value(self.network(seen, horizon=self.horizon), 0.0, 1.0)
+
+    def predict(self, seen: np.ndarray) -> np.ndarray:
+        """[N, k, ...] -> [N, T, ...], in 0..1."""
+        return self._predict_in_graph(tf.constant(seen)).numpy()
+
+    def predict_clips(self, clips: SequenceDataset) -> Iterator[PredictedSequences]:
+        linear = _linear_map(clips.values[:, : self.context], clips.values[:, self.context :])
+        shown = {group.id for group in self.shown(clips.test)}
+        for group in clips.test:
+            seen, truth = group.values[:, : self.context], group.values[:, self.context :]
+            yield PredictedSequences(
+                clip=group.id,
+                action=group.action,
+                distance=np.arange(1, self.horizon + 1),
+                seen=seen,
+                truth=truth,
+                prediction=self.predict(seen),
+                linear=linear(seen),
+                shown=group.id in shown,
+            )
+
+    def panel_columns(self, clips: SequenceDataset, group: SequenceGroup):
+        """The first sequences of a group: what was seen, what came, what was predicted."""
+        seen, truth = group.values[:, : self.context], group.values[:, self.context :]
+        return [("sequences", sequence_grid(seen[..., 0], truth[..., 0], self.predict(seen)[..., 0]))]
+
+    def protocol(self, clips: SequenceDataset) -> str:
+        count = sum(len(group.values) for group in clips.test)
+        notes = f" ({clips.notes})" if clips.notes else ""
+        return (
+            f"{clips.name}{notes}: {len(clips.values)} training and {count} test sequences of {self.context} seen and "
+            f"{self.horizon} predicted values in 0..1; mean squared error over all of them (the published figures are of 200: "
+            f"clip 000 is the first {len(clips.test[0].values)}); baselines: the best linear map of the seen values, fitted to "
+            f"the float32 training sequences, the last value, and 0.5; seed {self.settings.seed}{self._on_published()}"
+        )
+
+    def _on_published(self) -> str:
+        windows = "200 windows, 52 different ones" if self.settings.data.dataset == "bair" else "200 test windows"
+        return f"; the curve `published` is the report's own, of its data and of {windows}" if self.published else ""
+
+    # ---------------------------------------------------------------- export
+
+    def use_export(self, loaded):
+        self._predict_in_graph = lambda seen: loaded.predict(values=seen)["future"]
+        return ""
+
+    def endpoints(self):
+        @tf.function(input_signature=[tf.TensorSpec([None, self.context, *self.frame], tf.float32, "values")])
+        def predict(values):
+            """Observed values in 0..1 -> the next ones."""
+            return {"future": self._future(values)}
+
+        return {"predict": predict}
+
+
+class ConvLstmSystem(Seq2SeqSystem):
+    """The same on videos.
+
+    Args:
+        settings: the experiment's.
+    """
+
+    pooled, paints = False, True
+    kernel_size = 3
+    published_data = {"split": "published", "context": 10, "horizon": 10, "image_size": 64, "test_persons": None}
+
+    def __init__(self, settings: ConvLstmSettings):
+        self.frame = [settings.data.image_size, settings.data.image_size, settings.data.channels]
+        super().__init__(settings)
+
+    def _predict_movie(self, movie: Movie) -> np.ndarray:
+        seen = movie.frames[None, : self.context].astype(np.float32) / 255.0
+        return self.predict(seen)[0]
+
+    def predict_clips(self, clips) -> Iterator[PredictedMovie]:
+        shown = {movie.id for movie in self.shown(clips.test)}
+        k, length = self.context, self.context + self.horizon
+        for movie in clips.test:
+            frames = np.asarray(movie.frames[:length])
+            future = self._predict_movie(movie)
+            yield PredictedMovie(
+                clip=movie.id,
+                action=movie.action,
+                distance=np.arange(1, self.horizon + 1),
+                given=frames[:k],
+                truth=frames[k:],
+                prediction=np.rint(255.0 * future).astype(np.uint8),
+                baseline=np.repeat(frames[k - 1 : k], self.horizon, 0),
+                baseline_name="copy_last_frame",
+                values=future,
+                shown=movie.id in shown,
+            )
+
+    def panel_columns(self, clips, movie: Movie):
+        """The report's rows: truth, prediction, absolute difference, at three times."""
+        future = np.rint(255.0 * self._predict_movie(movie)).astype(np.uint8)
+        columns = [("last seen", np.asarray(movie.frames[self.context - 1]))]
+        for t in sorted({1, (self.horizon + 1) // 2, self.horizon}):
+            truth, ours = np.asarray(movie.frames[self.context + t - 1]), future[t - 1]
+            columns += [(f"truth +{t}", truth), ("prediction", ours), ("|difference|", absolute_difference(truth, ours))]
+        return columns
+
+    def protocol(self, clips) -> str:
+        notes = f" ({clips.notes})" if clips.notes else ""
+        return (
+            f"{clips.name}{notes}: {len(clips.test)} test windows of {self.context} seen and {self.horizon} predicted frames, "
+            f"{self.frame[0]} x {self.frame[1]}; mean squared error of the unrounded prediction, values in 0..1; PSNR and SSIM "
+            f"(11 x 11 Gaussian) of uint8 frames; averaged over frames, then over windows; baseline: the last seen frame "
+            f"copied; seed {self.settings.seed}{self._on_published()}"
+        )
+
+
+def _linear_map(seen: np.ndarray, future: np.ndarray):
+    """The linear map, with a constant, that fits best: a function of [N, k, C] -> [N, T, C]."""
+
+    def rows(values):
+        flat = values.reshape(len(values), -1).astype(np.float64)
+        return np.concatenate([flat, np.ones((len(flat), 1))], 1)
+
+    weights = np.linalg.lstsq(rows(seen), future.reshape(len(future), -1).astype(np.float64), rcond=None)[0]
+    return lambda values: (rows(values) @ weights).reshape(len(values), *future.shape[1:])

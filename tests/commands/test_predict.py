@@ -1,0 +1,200 @@
+"""predict.py, and both steps joined in one SavedModel."""
+
+import json
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from analogy.data.pose_files import read_poses
+from analogy.data.video import read_video
+from analogy.errors import UserError
+from analogy.runs.export import export_saved_model, load_endpoint
+from analogy.settings import find_experiment, load_settings
+from analogy.systems import SYSTEMS
+from analogy.systems.hierarchical.estimation.hourglass import Hourglass
+from analogy.systems.hierarchical.estimation.tracking import track_person
+from analogy.systems.hierarchical.pipeline import Pipeline, crop_box, newest_run
+from analogy.visualise.video import write_mp4
+from tests.conftest import ROOT
+from tests.poses import tiny_settings
+
+RNG = np.random.default_rng(0)
+
+
+def test_the_crop_holds_everybody_visible_and_stays_in_the_frame():
+    joints, visibility = np.zeros([2, 13, 2], np.float32), np.zeros([2, 13], np.float32)
+    joints[0, 1], joints[1, 2], visibility[0, 1], visibility[1, 2] = (20, 30), (60, 110), 1, 1
+    size = np.array([200, 115])
+    assert crop_box(joints, visibility, size, margin=0.1).numpy().tolist() == [12, 22, 68, 115]
+    assert crop_box(joints, 0 * visibility, size, margin=0.0).numpy().tolist() == [0, 0, 200, 115]
+    joints[:] = (199, 114)
+    low_x, low_y, high_x, high_y = crop_box(joints, visibility, size).numpy()
+    assert high_x - low_x >= 16 and high_y - low_y >= 16 and high_x <= 200 and high_y <= 115
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """A pose run and an analogy run, hardly trained: exported, with a summary."""
+    results = tmp_path_factory.mktemp("results")
+    poses = tiny_settings("pose_lstm_residual")
+    small = ("data.image_size=32", "generator.widths=[4, 8]", "generator.work_size=32")
+    paint = load_settings(find_experiment("analogy_masked"), SYSTEMS, scale="demo", overrides=small)
+    for name, settings in (("poses", poses), ("paint", paint)):
+        keras.utils.set_random_seed(0)
+        folder = results / name / "2026-11-21_120000"
+        system = SYSTEMS[settings.system].build(settings)
+        system.prepare_training()
+        export_saved_model(system, folder / "saved_model")
+        (folder / "summary.json").write_text(json.dumps({"system": settings.system, "status": "finished"}))
+    return results
+
+
+def scene(count=4):
+    frame = RNG.integers(0, 256, (90, 120, 3), dtype=np.uint8)
+    return frame, RNG.uniform(30, 70, (count, 13, 2)).astype(np.float32), np.ones([count, 13], np.float32)
+
+
+STRANGER = """
+import sys
+import numpy as np
+import tensorflow as tf
+
+folder, inputs, outputs = sys.argv[1:]
+loaded = tf.saved_model.load(folder)
+given = {name: tf.constant(value) for name, value in np.load(inputs).items()}
+np.savez(outputs, **loaded.predict(**given), **{f"s_{k}": v for k, v in loaded.signatures["predict"](**given).items()})
+assert not {"analogy", "pydantic", "typer"} & set(sys.modules)
+"""
+
+
+def test_one_saved_model_of_both_steps(runs, tmp_path):
+    pipeline = Pipeline(newest_run(runs, ("pose_residual",)), newest_run(runs, ("analogy_masked",)))
+    assert pipeline.context == 4 and pipeline.image_size == [32, 32]
+    frame, joints, visibility = scene()
+    given = {"frame": frame, "joints": joints, "visibility": visibility, "action": np.int32(-1), "count": np.int32(9)}
+    expected = pipeline.predict(**{name: tf.constant(value) for name, value in given.items()})
+    assert expected["frames"].shape == (9, 32, 32, 3) and expected["joints"].shape == (9, 13, 2)
+    pipeline.export(tmp_path / "both")
+    np.savez(tmp_path / "given.npz", **given)
+    command = [sys.executable, "-c", STRANGER, tmp_path / "both", tmp_path / "given.npz", tmp_path / "got.npz"]
+    subprocess.run(command, check=True, cwd=tmp_path, env={**os.environ, "PYTHONPATH": ""})
+    got = np.load(tmp_path / "got.npz")
+    for name, value in expected.items():
+        for way in (name, f"s_{name}"):
+            np.testing.assert_allclose(
+                got[way].astype(float), value.numpy().astype(float), atol=1.01 if name == "frames" else 1e-3
+            )
+
+
+def test_runs_that_cannot_do_it_are_refused(runs, tmp_path):
+    with pytest.raises(UserError, match="no finished run of pose_lstm"):
+        newest_run(runs, ("pose_lstm",))
+    with pytest.raises(UserError, match="there is no saved_model"):
+        load_endpoint(tmp_path, "predict", "predict poses")
+    with pytest.raises(UserError, match="does not predict poses"):
+        load_endpoint(newest_run(runs, ("analogy_masked",)), "predict", "predict poses")
+
+
+def predict(*options):
+    command = [sys.executable, ROOT / "experiments" / "predict.py", *options]
+    return subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=300)
+
+
+@pytest.mark.parametrize("full_frame", [False, True])
+def test_a_video_gets_its_future(runs, tmp_path, full_frame):
+    frame, joints, _ = scene(6)
+    write_mp4(tmp_path / "clip.mp4", np.stack([frame] * 8), 10)
+    np.save(tmp_path / "poses.npy", joints)
+    options = ["--poses", tmp_path / "poses.npy", "--context", 6, "--horizon", 7, *["--full-frame"][: int(full_frame)]]
+    done = predict(tmp_path / "clip.mp4", *options, "--results-dir", runs, "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert "predicted frames a second" in done.stdout
+    files = {file.name for file in (tmp_path / "out").iterdir()}
+    assert files == {"prediction.mp4", "prediction.gif", "beside.mp4", "joints.json", "frames"}
+    pictures = read_video(tmp_path / "out" / "frames").frames
+    assert len(pictures) == 7 and (pictures[0].shape == frame.shape) == full_frame
+    if full_frame:
+        left, top, right, bottom = json.loads((tmp_path / "out" / "joints.json").read_text())["box"]
+        outside = np.ones(frame.shape[:2], bool)
+        outside[top:bottom, left:right] = False
+        last = read_video(tmp_path / "clip.mp4").frames[5]
+        assert outside.any() and all((picture[outside] == last[outside]).all() for picture in pictures)
+    stored, seen = read_poses(tmp_path / "out" / "joints.json")
+    assert stored.shape == (13, 13, 2) and seen.all()
+    np.testing.assert_allclose(stored[:6], joints, atol=0.006)
+    assert len(read_video(tmp_path / "out" / "beside.mp4").frames) == 13
+
+
+def test_what_was_there_is_not_overwritten(runs, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("precious")
+    pipeline = Pipeline(newest_run(runs, ("pose_residual",)), newest_run(runs, ("analogy_masked",)))
+    with pytest.raises(UserError, match="not a SavedModel"):
+        pipeline.export(tmp_path / "mine")
+    done = predict("clip.mp4", "--poses", "a.npy", "--results-dir", runs, "--out", tmp_path / "mine")
+    assert done.returncode == 2 and "something that is not a prediction" in done.stderr
+    assert (tmp_path / "mine" / "thesis.txt").read_text() == "precious"
+
+
+def test_both_steps_are_measured_against_time(runs, actors, tmp_path):
+    command = [sys.executable, ROOT / "experiments" / "evaluate_pipeline.py", "--data-dir", actors, "--clips", "0023,0024"]
+    command += ["--pose-run", newest_run(runs, ("pose_residual",)), "--paint-run", newest_run(runs, ("analogy_masked",))]
+    done = subprocess.run(
+        [str(part) for part in (*command, "--results-dir", tmp_path)], capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    (run,) = (tmp_path / "pipeline").iterdir()
+    horizon = json.loads((run / "test" / "horizon.json").read_text())
+    assert horizon["distance"] == [1, 2, 3, 4] and set(horizon["methods"]) == {"prediction", "copy_last_frame", "true_poses"}
+    summary = json.loads((run / "summary.json").read_text())
+    assert summary["status"] == "finished" and summary["test"]["clips"] == 2 and (run / "plots" / "psnr_horizon.png").is_file()
+    assert "copy last frame" in (run / "index.html").read_text()
+
+
+def test_a_trained_hourglass_is_an_estimator_too(tmp_path):
+    small = ("data.image_size=32", "network.channels=16", "network.depth=2")
+    settings = load_settings(find_experiment("pose_hourglass"), SYSTEMS, scale="demo", overrides=small)
+    keras.utils.set_random_seed(0)
+    export_saved_model(SYSTEMS["pose_hourglass"].build(settings), tmp_path / "run" / "saved_model")
+    hourglass = Hourglass(tmp_path / "run")
+    hourglass.visible_from = -1.0  # untrained: everything is seen
+    track = track_person([scene()[0]] * 3, hourglass)
+    assert track.joints.shape == (3, 13, 2) and track.visibility.all() and track.missing == 0
+
+
+def test_a_penn_action_clip_with_its_labels(runs, actors, tmp_path):
+    done = predict("0001", "--data-dir", actors, "--horizon", 3, "--results-dir", runs, "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert len(read_video(tmp_path / "out" / "frames").frames) == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["missing.mp4", "--poses", "a.npy"], "no such file"),
+        (["0001"], "--data-dir"),
+        (["clip.mp4", "--poses", "labels"], "no clip of Penn Action"),
+        (["clip.mp4", "--poses", "guess"], "--poses guess"),
+        (["clip.mp4"], "--models"),
+        (["clip.mp4", "--models", "."], "movenet"),
+        (["clip.mp4", "--poses", "a.npy", "--context", "2"], "reads 4 observed"),
+        (["clip.mp4", "--poses", "a.npy", "--start", "6"], "must be observed"),
+        (["clip.mp4", "--poses", "b.npy"], "poses of 2 frames"),
+        (["clip.mp4", "--poses", "a.npy", "--paint-run", "."], "no saved_model"),
+    ],
+)
+def test_a_mistake_is_one_clear_line(runs, tmp_path, monkeypatch, invoke, options, message):
+    monkeypatch.chdir(tmp_path)
+    frame, joints, _ = scene(8)
+    write_mp4(tmp_path / "clip.mp4", np.stack([frame] * 8), 10)
+    np.save(tmp_path / "a.npy", joints)
+    np.save(tmp_path / "b.npy", joints[:2])
+    done = invoke("predict", *options, "--results-dir", runs, "--out", tmp_path / "out")
+    errors = [line for line in done.stderr.splitlines() if line.startswith("error:")]
+    assert done.exit_code == 2 and len(errors) == 1 and message in errors[0] and "Traceback" not in done.stderr
+    assert not (tmp_path / "out").exists()

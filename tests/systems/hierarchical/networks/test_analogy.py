@@ -1,0 +1,139 @@
+"""Sizes and parameter counts of the spec's tables 3.2 and 3.3."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from analogy.models.layers import BlockDense, Stage, deconvolution, leaky_relu
+from analogy.models.vgg import Decoder, Encoder, decoder_plan
+from analogy.systems.hierarchical.networks.analogy import AnalogyGenerator, Discriminator
+
+# depth -> (latent side and channels at 224, millions of parameters of f_img, f_pose, f_dec, D, units of D)
+TABLE = {
+    2: ((56, 128), (0.44, 0.45, 0.59, 205.97), 512),
+    3: ((28, 256), (1.74, 1.74, 2.33, 207.27), 1024),
+    4: ((14, 512), (7.64, 7.64, 9.99, 110.41), 1024),
+    5: ((7, 512), (14.71, 14.72, 17.07, 40.41), 1024),
+}
+DECODERS = {
+    2: "128/2,128,128,64/2,64,64,3",
+    3: "256/2,256,256,128/2,128,64/2,64,3",
+    4: "512/2,512,512,256/2,256,256,128/2,128,64/2,64,3",
+    5: "512/2,512,512,512/2,512,512,256/2,256,256,128/2,128,64/2,64,3",
+}
+
+
+def millions(model):
+    return round(sum(int(np.prod(v.shape)) for v in model.trainable_variables) / 1e6, 2)
+
+
+@pytest.mark.parametrize("depth", TABLE)
+def test_parameter_counts_and_latent_sizes_of_the_published_networks(depth):
+    (side, channels), counts, units = TABLE[depth]
+    image, pose = (None, 224, 224, 3), (None, 224, 224, 13)
+    with keras.StatelessScope(initialize_variables=False):  # the counts, without the gigabyte
+        generator = AnalogyGenerator(depth=depth, image_channels=3)
+        generator.build([image, pose, pose])
+        discriminator = Discriminator(depth=depth, units=units)
+        discriminator.build([image, pose, (None, units)])
+    networks = (generator.image_encoder, generator.pose_encoder, generator.decoder, discriminator)
+    assert tuple(millions(network) for network in networks) == counts
+    assert generator.image_encoder.compute_output_shape(image) == (None, side, side, channels)
+    hidden = discriminator.hidden
+    assert sum(hidden.rows) == side * side * channels
+    assert [kernel.shape for kernel in hidden.kernels] == [(rows, units) for rows in hidden.rows]
+
+
+@pytest.mark.parametrize("depth", DECODERS)
+def test_decoder_layers_of_the_published_networks(depth):
+    written = ",".join(f"{channels}/2" if stride == 2 else str(channels) for channels, stride in decoder_plan(depth, 3))
+    assert written == DECODERS[depth]
+
+
+def test_shapes_on_a_non_square_gray_image():
+    generator = AnalogyGenerator(depth=3, image_channels=1, width=0.125)
+    image, pose = tf.zeros([2, 32, 48, 1]), tf.zeros([2, 32, 48, 13])
+    assert generator.image_encoder(image).shape == (2, 4, 6, 32)
+    assert generator([image, pose, pose]).shape == (2, 32, 48, 1)
+    discriminator = Discriminator(depth=3, width=0.125, units=8)
+    assert discriminator([image, pose, tf.ones([2, 8])]).shape == (2,)
+
+
+def test_analogy_of_equal_poses_is_the_autoencoding_of_the_image():
+    generator = AnalogyGenerator(depth=2, image_channels=3, width=0.125)
+    image, pose = tf.random.normal([1, 16, 16, 3]), tf.random.normal([1, 16, 16, 13])
+    np.testing.assert_allclose(generator.latent(image, pose, pose), generator.image_encoder(image), atol=1e-6)
+    np.testing.assert_allclose(generator.paint(generator.encode(image, pose), pose), generator([image, pose, pose]), atol=1e-6)
+
+
+def test_simplified_pose_encoder_has_one_convolution_a_stage():
+    encoder = Encoder(3, simplified=True)
+    assert [len(stage.convolutions) for stage in encoder.stages] == [1, 1, 1]
+
+
+def test_leaky_relu_equals_its_definition_with_gradient():
+    x = tf.constant([-2.0, -0.5, 0.0, 3.0])
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = leaky_relu(x)
+    np.testing.assert_allclose(y, np.maximum(x, 0.2 * x.numpy()))
+    np.testing.assert_allclose(tape.gradient(y, x), [0.2, 0.2, 0.2, 1.0])
+
+
+def test_activation_after_pooling_equals_activation_before_it():
+    stage, x = Stage(4, 2), tf.random.normal([1, 8, 8, 3])
+    first, second = stage.convolutions
+    slow = keras.ops.max_pool(keras.ops.leaky_relu(second(leaky_relu(first(x))) if stage(x) is not None else x, 0.2), 2)
+    np.testing.assert_allclose(stage(x), slow, atol=1e-6)
+
+
+def test_stride_one_deconvolution_is_a_convolution_with_the_flipped_kernel():
+    layer, x = deconvolution(5, 1), tf.random.normal([2, 6, 7, 3])
+    y = layer(x)
+    kernel = tf.transpose(layer.kernel[::-1, ::-1], [0, 1, 3, 2])
+    expected = tf.nn.relu(tf.nn.conv2d_transpose(x, kernel, [2, 6, 7, 5], 1, "SAME") + layer.bias)
+    np.testing.assert_allclose(y, expected, atol=1e-5)
+
+
+def test_glorot_limits_and_tanh_at_the_end():
+    decoder = Decoder(2, image_channels=3, width=0.25)
+    y = decoder(100.0 * tf.random.normal([1, 4, 4, 32]))
+    assert float(tf.reduce_max(tf.abs(y))) <= 1.0
+    kernel = decoder.deconvolutions[0].kernel.numpy()
+    assert abs(kernel).max() <= np.sqrt(6 / (9 * 32 + 9 * 32))
+    assert abs(kernel).max() > 0.9 * np.sqrt(6 / (9 * 32 + 9 * 32))
+
+
+def test_block_dense_equals_dense(monkeypatch):
+    """Result, gradients and Glorot's bounds, with the kernel in three blocks."""
+    monkeypatch.setattr("analogy.models.layers.BLOCK_WEIGHTS", 20)
+    x = tf.constant(np.random.default_rng(0).normal(size=(4, 11)), tf.float32)
+    layer, dense = BlockDense(5), keras.layers.Dense(5)
+    layer(x), dense(x)
+    assert layer.rows == [3, 4, 4]
+    kernel = np.concatenate([block.numpy() for block in layer.kernels])
+    limit = np.sqrt(6 / (11 + 5))
+    assert 0.8 * limit < np.abs(kernel).max() <= limit
+    dense.kernel.assign(kernel)
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(x)
+        ours, plain = (tf.reduce_sum(tf.sin(part(x))) for part in (layer, dense))
+    np.testing.assert_allclose(ours, plain, rtol=1e-5)
+    np.testing.assert_allclose(tape.gradient(ours, x), tape.gradient(plain, x), atol=1e-6)
+    at_blocks = tf.concat(tape.gradient(ours, [block.value for block in layer.kernels]), 0)
+    np.testing.assert_allclose(at_blocks, tape.gradient(plain, dense.kernel.value), atol=1e-6)
+    np.testing.assert_allclose(tape.gradient(ours, layer.bias.value), tape.gradient(plain, dense.bias.value), atol=1e-6)
+
+
+def test_recomputing_the_first_stage_changes_no_gradient():
+    encoder = Encoder(2, width=0.125)
+    image = tf.random.stateless_normal([2, 16, 16, 3], [0, 1])
+    gradients = []
+    for recompute in (False, True):
+        with tf.GradientTape() as tape:
+            tape.watch(image)
+            loss = tf.reduce_sum(encoder(image, recompute=recompute) ** 2)
+        gradients.append(tape.gradient(loss, [image, *encoder.trainable_variables]))
+    for kept, recomputed in zip(*gradients, strict=True):
+        np.testing.assert_allclose(kept, recomputed, rtol=1e-5, atol=1e-5)

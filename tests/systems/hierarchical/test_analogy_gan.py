@@ -1,0 +1,294 @@
+"""One step of the image-analogy GAN, and the promises every system makes."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from analogy.systems.hierarchical.analogy_gan import AnalogyGan
+from analogy.training.precision import use_precision
+
+
+@pytest.fixture
+def build(tiny):
+    def make(*overrides, precision="float32"):
+        keras.utils.set_random_seed(0)
+        use_precision(precision)
+        try:
+            system = AnalogyGan(tiny(*overrides))
+            system.prepare_training()
+        finally:
+            use_precision("float32")
+        return system
+
+    return make
+
+
+def record_gradients(system):
+    """Gradients a step would apply, by network; nothing is applied."""
+    recorded = {}
+    system._apply = lambda name, gradients: recorded.__setitem__(name, gradients)
+    return recorded
+
+
+def weights(system):
+    return {v.path: v.numpy().copy() for model in system.models.values() for v in model.trainable_variables}
+
+
+@pytest.mark.parametrize("update", ["fused", "alternating"])
+def test_every_trainable_variable_gets_a_gradient(build, batch, update):
+    system = build(f"update={update}", "loss.latent=1")
+    recorded = record_gradients(system)
+    system.train_step(batch)
+    for name, model in system.models.items():
+        assert len(recorded[name]) == len(model.trainable_variables) > 10
+        for gradient, variable in zip(recorded[name], model.trainable_variables, strict=True):
+            assert gradient is not None and gradient.shape == variable.shape, variable.path
+            assert np.isfinite(gradient).all() and np.any(gradient), variable.path
+
+
+@pytest.mark.parametrize("guard", ["logits", "original", "combined2"])
+@pytest.mark.parametrize("extra", [(), ("loss.latent=2", "loss.latent_relative=true"), ("loss.l2_domain=byte",)])
+def test_one_backward_pass_gives_the_gradients_of_both_losses(build, batch, guard, extra):
+    system = build(f"loss.guard={guard}", "loss.l2=1", *extra)
+    recorded = record_gradients(system)
+    report = system.train_step(batch)
+
+    image, pose, truth, next_pose = system._inputs(batch)
+    with tf.GradientTape(persistent=True) as tape:
+        z = system.generator.latent(image, pose, next_pose)
+        painted = system.generator.decoder(z)
+        masks = system._dropout_masks(batch, 3)
+        judged = tf.concat([truth, painted, image], 0), tf.concat([next_pose] * 3, 0), masks
+        logits = system.discriminators["discriminator"](judged)
+        fooled = {"adversarial": system._fooled("discriminator", tf.split(logits, 3)[1])}
+        losses = {
+            "generator": system._mean({**system._generator_terms(truth, painted, z), **fooled}),
+            "discriminator": system._mean(system._discriminator_terms("discriminator", logits)),
+        }
+    for name, model in system.models.items():
+        np.testing.assert_allclose(report[f"{name}/loss"], losses[name], rtol=1e-5)
+        for ours, plain in zip(recorded[name], tape.gradient(losses[name], model.trainable_variables), strict=True):
+            np.testing.assert_allclose(ours, plain, atol=2e-5 * np.abs(plain).max())
+
+
+def test_adversarial_gradient_survives_a_discriminator_that_is_certain(build, batch):
+    """With D(x_hat) = 1e-20 the discriminator's own gradient vanishes, the generator's must not."""
+    system = build("loss.l2=0", "loss.adversarial=1")
+    system.discriminators["discriminator"].logit.bias.assign([-46.0])
+    recorded = record_gradients(system)
+    system.train_step(batch)
+    norm = tf.linalg.global_norm(recorded["generator"]).numpy()
+    assert np.isfinite(norm) and norm > 1e-6
+
+
+def test_alternating_step_lets_the_discriminator_see_the_updated_generator(build, batch):
+    system = build("update=alternating", "generator_optimizer.learning_rate=0.05")
+    seen, apply = [], system._apply
+
+    def spy(name, gradients):
+        seen.append(name)
+        apply(name, gradients)
+
+    system._apply = spy
+    before = weights(system)
+    report = system.train_step(batch)
+    assert seen == ["generator", "discriminator"]
+    # With the old generator's picture the fake term would be another number.
+    other = build("update=alternating", "generator_optimizer.learning_rate=1e-30")
+    for path, value in weights(other).items():
+        np.testing.assert_array_equal(value, before[path])
+    assert abs(float(report["discriminator/generated"]) - float(other.train_step(batch)["discriminator/generated"])) > 1e-6
+
+
+def test_eager_equals_graph(build, batch):
+    plain = ("generator_optimizer.name=sgd", "discriminator_optimizer.name=sgd")  # Adam blows rounding up to a whole step
+    eager, graph = build(*plain), build(*plain)
+    in_graph = tf.function(graph.train_step)
+    for _ in range(2):
+        a, b = eager.train_step(batch), in_graph(batch)
+        for name in a:
+            np.testing.assert_allclose(a[name], b[name], rtol=2e-4, err_msg=name)
+    for path, value in weights(eager).items():
+        np.testing.assert_allclose(value, weights(graph)[path], atol=1e-4, err_msg=path)
+
+
+@pytest.mark.parametrize(
+    ("update", "optimizer", "more"),
+    [
+        ("fused", "adam", ()),
+        ("alternating", "adam", ()),
+        ("fused", "sgd", ("loss.latent=1", "loss.latent_relative=true", "loss.image_adversarial=1")),
+        ("alternating", "sgd", ("loss.latent=1", "loss.latent_relative=true", "loss.image_adversarial=1")),
+    ],
+)
+def test_one_replica_equals_two(build, two_replicas, train_side_by_side, update, optimizer, more):
+    options = (
+        *more,
+        f"update={update}",
+        "image_discriminator_optimizer.name=sgd",
+        "generator_optimizer.epsilon=1e-3",
+        "discriminator_optimizer.epsilon=1e-3",
+    )
+    # The published rate: a higher one blows the rounding of the first step up in the ones after it.
+    options += ("generator_optimizer.learning_rate=1e-4", "discriminator_optimizer.learning_rate=1e-4")
+    options += (f"generator_optimizer.name={optimizer}", f"discriminator_optimizer.name={optimizer}")
+    one = build(*options)
+    strategy = two_replicas
+    with strategy.scope():
+        two = build(*options)
+    train_side_by_side(one, two)
+    after = weights(two)
+    for path, value in weights(one).items():
+        np.testing.assert_allclose(after[path], value, atol=1e-5, err_msg=path)
+    for variable in two.generator.trainable_variables[:3]:  # every replica holds the same weights
+        copies = strategy.experimental_local_results(variable.value)
+        np.testing.assert_array_equal(copies[0], copies[1])
+
+
+def test_dropout_masks_follow_the_example_and_the_step_not_the_replica(build, batch):
+    system = build()
+    whole = tf.reshape(system._dropout_masks(batch, 3), [3, 4, 16]).numpy()
+    part = tf.reshape(system._dropout_masks({**batch, "position": tf.constant([2, 3])}, 3), [3, 2, 16]).numpy()
+    np.testing.assert_array_equal(part, whole[:, 2:])
+    assert set(np.unique(whole)) == {0.0, 2.0}
+    later = system._dropout_masks({**batch, "step": tf.constant(4, tf.int64)}, 3)
+    assert np.any(tf.reshape(later, [3, 4, 16]) != whole)
+    assert np.any(whole[0] != whole[1])  # every pass has its own
+
+
+def _start_loss_scales(system, scale):
+    """Below the 32,768 that loss scaling starts from, which may overflow and then rightly skips the first updates."""
+    for optimizer in system.optimizers.values():
+        if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+            optimizer.dynamic_scale.assign(scale)
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_mixed_precision_steps_stay_close_to_float32(build, batch, precision):
+    reference, mixed = build(), build(precision=precision)
+    _start_loss_scales(mixed, 64.0)
+    assert mixed.generator.image_encoder.stages[0].convolutions[0].compute_dtype == precision
+    a, b = reference.train_step(batch), mixed.train_step(batch)
+    for name in a:
+        assert b[name].dtype == tf.float32
+        np.testing.assert_allclose(b[name], a[name], rtol=0.05, atol=0.02, err_msg=name)
+    assert all(v.dtype == "float32" for v in mixed.generator.trainable_variables)
+    changed = sum(bool(np.any(weights(mixed)[path] != value)) for path, value in weights(build()).items())
+    assert changed == len(weights(mixed))
+
+
+@pytest.mark.parametrize(("terms", "cosine"), [("loss.adversarial=0", 0.99), ("loss.l2=0", 0.85)])
+def test_float16_gradients_are_the_float32_ones_times_the_loss_scale(build, batch, terms, cosine):
+    """Rounding flips a few ReLUs and pooling choices, which the adversarial path through D feels most."""
+    reference, mixed = build("loss.l2=1", terms), build("loss.l2=1", terms, precision="float16")
+    _start_loss_scales(mixed, 64.0)
+    plain, scaled = record_gradients(reference), record_gradients(mixed)
+    reference.train_step(batch)
+    mixed.train_step(batch)
+    for name in plain:
+        scale = float(mixed.optimizers[name].dynamic_scale.numpy())
+        assert scale > 1
+        a, b = (np.concatenate([np.ravel(g).astype(np.float64) for g in gs[name]]) for gs in (plain, scaled))
+        assert a @ b > cosine * np.linalg.norm(a) * np.linalg.norm(b), name
+        assert np.linalg.norm(b) / scale == pytest.approx(np.linalg.norm(a), rel=0.2), name
+
+
+@pytest.mark.parametrize("overflowing", [0, 1])
+def test_an_overflow_on_any_replica_skips_the_update_on_all(two_replicas, overflowing):
+    from analogy.optimizers import LossScaling
+
+    with two_replicas.scope():
+        variable = keras.Variable([1.0, 2.0])
+        optimizer = LossScaling(keras.optimizers.SGD(0.5), initial_scale=8.0)
+        optimizer.build([variable])
+
+    def gradient(context):
+        bad = context.replica_id_in_sync_group == overflowing
+        return tf.constant([np.inf if bad else 8.0, 8.0])
+
+    overflow = two_replicas.experimental_distribute_values_from_function(gradient)
+    fine = two_replicas.experimental_distribute_values_from_function(lambda _: tf.constant([4.0, 4.0]))
+    apply = tf.function(lambda g: two_replicas.run(lambda g: optimizer.apply([g], [variable]), (g,)))
+    apply(overflow)
+    np.testing.assert_array_equal(variable.numpy(), [1.0, 2.0])
+    assert float(optimizer.dynamic_scale.numpy()) == 4.0
+    apply(fine)  # the sum of two replicas' gradients of 1, times 0.5
+    np.testing.assert_allclose(variable.numpy(), [0.0, 1.0])
+
+
+def test_fused_adam_equals_keras_adam():
+    from analogy.optimizers import FusedAdam
+
+    start, gradients = np.random.default_rng(0).normal(size=5).astype(np.float32), np.arange(5.0) - 2
+    pair = []
+    for kind in (FusedAdam, keras.optimizers.Adam):
+        variable, optimizer = keras.Variable(start), kind(0.1, epsilon=1e-8)
+        optimizer.build([variable])
+        for scale in (1.0, -0.3, 2.0):
+            optimizer.apply([tf.constant(scale * gradients, tf.float32)], [variable])
+        pair.append(variable.numpy())
+    np.testing.assert_allclose(pair[0], pair[1], atol=5e-6)
+
+
+def test_learning_rate_decays_in_a_staircase(build):
+    system = build("discriminator_optimizer.decay=0.5", "discriminator_optimizer.decay_steps=2")
+    optimizer = system.optimizers["discriminator"]
+    rates = []
+    for step in range(5):
+        optimizer.iterations.assign(step)
+        rates.append(float(optimizer.learning_rate))
+    np.testing.assert_allclose(rates, [5e-5 * 2, 5e-5 * 2, 5e-5, 5e-5, 2.5e-5])
+
+
+def test_prediction_of_a_clip_does_not_depend_on_how_many_frames_a_call_paints(build, clips):
+    whole, single = build("evaluation.frames_per_call=8"), build("evaluation.frames_per_call=3")
+    loaded = clips.load(clips.test[0])
+    targets = np.arange(1, 8)
+    a, b = whole.predict(loaded, 0, targets), single.predict(loaded, 0, targets)
+    assert a.shape == (7, 32, 32, 3) and a.dtype == np.uint8
+    assert np.abs(a.astype(int) - b).max() <= 1
+
+
+def test_the_feature_loss_of_a_pretrained_network_reaches_the_generator(build, batch, squeezenet):
+    system = build("loss.l2=0", "loss.adversarial=0", "loss.feature=1e-4", f"loss.feature_weights={squeezenet}")
+    assert list(system.models) == ["generator"]
+    recorded = record_gradients(system)
+    report = system.train_step(batch)
+    image, pose, truth, next_pose = system._inputs(batch)
+    painted = system.generator([image, pose, next_pose])
+    error = np.mean(np.square(system.features(truth) - system.features(painted)), axis=(1, 2, 3))
+    assert float(report["generator/feature"]) == pytest.approx(1e-4 * error.mean(), rel=1e-4)
+    assert all(np.any(gradient) for gradient in recorded["generator"])
+
+
+@pytest.mark.parametrize("update", ["fused", "alternating"])
+def test_two_discriminators_learn_and_are_answered(build, batch, update):
+    system = build(f"update={update}", "loss.l2=0", "loss.image_adversarial=1")
+    recorded = record_gradients(system)
+    report = system.train_step(batch)
+    assert set(recorded) == {"generator", "discriminator", "image_discriminator"}
+    assert all(np.any(gradient) for gradients in recorded.values() for gradient in gradients)
+    image, _, truth, _ = system._inputs(batch)
+    masks = system._masks(batch, extra=update == "alternating")["image_discriminator"]
+    real = system.discriminators["image_discriminator"]([truth, image, masks[0]])
+    assert float(report["image_discriminator/real"]) == pytest.approx(float(tf.reduce_mean(tf.nn.softplus(-real))), rel=1e-4)
+    parts = [report["generator/adversarial"], report["generator/image_adversarial"]]
+    assert float(report["generator/loss"]) == pytest.approx(float(sum(parts)) + float(report["generator/l2"]), rel=1e-5)
+
+
+def test_gradients_of_two_discriminators_are_those_of_both_losses(build, batch):
+    system = build("loss.l2=1", "loss.image_adversarial=0.5", "loss.guard=logits")
+    recorded = record_gradients(system)
+    system.train_step(batch)
+    image, pose, truth, next_pose = system._inputs(batch)
+    masks = system._masks(batch)
+    with tf.GradientTape() as tape:
+        z = system.generator.latent(image, pose, next_pose)
+        painted = system.generator.decoder(z)
+        terms = system._generator_terms(truth, painted, z)
+        for name, condition in (("discriminator", next_pose), ("image_discriminator", image)):
+            terms[name] = system._fooled(name, system.discriminators[name]([painted, condition, masks[name][1]]))
+        loss = system._mean(terms)
+    for ours, plain in zip(recorded["generator"], tape.gradient(loss, system.generator.trainable_variables), strict=True):
+        np.testing.assert_allclose(ours, plain, atol=2e-5 * np.abs(plain).max())
