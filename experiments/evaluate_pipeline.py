@@ -61,7 +61,7 @@ class Judged:
         from analogy.predictions.frames import PredictedClip
 
         pipeline, k = self.pipeline, self.pipeline.context
-        frames = read_video(self.source / "frames" / clip.id, count=k + self.horizon).frames[: clip.frames]
+        frames = read_video(self.source / "frames" / clip.id, count=k + self.horizon).frames[: clip.length]
         count = len(frames) - k
         if count < 1:
             raise UserError(f"clip {clip.id}: {len(frames)} frames with labels, but {k} are observed; leave it out of --clips")
@@ -168,7 +168,7 @@ def _choose(source: Path, clips: str | None, per_action: int, context: int) -> l
         chosen = [every[name] for name in wanted]
     else:
         chosen = first_per_action([clip for clip in every.values() if clip.split == "test"], per_action)
-    long = [clip for clip in chosen if clip.frames > context]
+    long = [clip for clip in chosen if clip.length > context]
     if not long:
         raise UserError(f"{source}: no chosen clip is longer than {context} frames, which the pose run observes")
     return long

@@ -206,10 +206,10 @@ def _run_on(strategy, settings, results_dir: Path, run: Path | None, stop: StopR
     except OSError as error:
         raise UserError(f"{results_dir}: cannot be made: {error.strerror}; choose another --results-dir") from error
     # A fault of the data or of pretrained weights leaves no run folder behind.
-    clips = open_dataset(settings)
+    dataset = open_dataset(settings)
     system = build_system(SYSTEMS[settings.system].build, settings, strategy, run and run / "checkpoints")
     if not is_chief(strategy):  # the same steps, no files
-        trainer = _make_trainer(system, settings, clips, strategy, None, run and run / "checkpoints")
+        trainer = _make_trainer(system, settings, dataset, strategy, None, run and run / "checkpoints")
         trainer.train(stop)
         trainer.finish()
         return
@@ -218,17 +218,17 @@ def _run_on(strategy, settings, results_dir: Path, run: Path | None, stop: StopR
     log.debug("experiment %s, scale %s, dataset %s", settings.experiment, settings.scale, settings.data)
     try:
         # A checkpoint that does not fit is refused here, before anything in the folder is written.
-        trainer = _make_trainer(system, settings, clips, strategy, folder, folder.path / "checkpoints")
+        trainer = _make_trainer(system, settings, dataset, strategy, folder, folder.path / "checkpoints")
         _run_in(folder, settings, trainer, precision, began, stop)
     finally:
         folder.close()
 
 
-def _make_trainer(system, settings, clips, strategy, folder, checkpoints: Path | None):
+def _make_trainer(system, settings, dataset, strategy, folder, checkpoints: Path | None):
     """The trainer, at the newest checkpoint if there is one."""
     from analogy.training.loop import Trainer
 
-    trainer = Trainer(system, clips, settings, strategy, folder, checkpoints)
+    trainer = Trainer(system, dataset, settings, strategy, folder, checkpoints)
     trainer.resume()
     return trainer
 
@@ -247,7 +247,7 @@ def _run_in(folder, settings, trainer, precision: str, began: float, stop: StopR
         experiment=settings.experiment, summary=settings.summary, source=settings.source, system=settings.system,
         dataset=settings.data.dataset, scale=settings.scale, status="running", steps=int(trainer.step.numpy()),
         seed=settings.seed, precision=precision, replicas=strategy.num_replicas_in_sync,
-        parameters=system.parameters(), protocol=system.protocol(trainer.clips),
+        parameters=system.parameters(), protocol=system.protocol(trainer.dataset),
     )  # fmt: skip
     write_pages(folder.path)
     started = time.monotonic()

@@ -17,10 +17,10 @@ from analogy.data.selection import select_clips
 
 @dataclass(frozen=True)
 class LoadedClip:
-    """images uint8 [T, H, W, C]; joints [T, 13, 2] in pixels of the images; visibility [T, 13]; crop [T, 2] = the source
-    pixels (width, height) that an image shows."""
+    """frames uint8 [T, H, W, C]; joints [T, 13, 2] in pixels of the frames; visibility [T, 13]; crop [T, 2] = the source
+    pixels (width, height) that a frame shows."""
 
-    images: np.ndarray
+    frames: np.ndarray
     joints: np.ndarray
     visibility: np.ndarray
     crop: np.ndarray
@@ -66,11 +66,11 @@ class ClipDataset:
             flip_exchanges_joints=self.settings.flip_exchanges_joints,
         )
 
-    def load(self, clip: Clip, frames: np.ndarray | None = None) -> LoadedClip:
+    def load(self, clip: Clip, numbers: np.ndarray | None = None) -> LoadedClip:
         """Decode a whole clip, or the frames with the given numbers."""
-        frames = np.arange(clip.frames) if frames is None else np.asarray(frames)
-        decoded = self._decode(tf.constant(clip.first_record + frames, tf.int64), self.reader.clip_boxes([clip])[0])
-        return LoadedClip(**{{"image": "images"}.get(key, key): value.numpy() for key, value in decoded.items()})
+        numbers = np.arange(clip.length) if numbers is None else np.asarray(numbers)
+        decoded = self._decode(tf.constant(clip.first_record + numbers, tf.int64), self.reader.clip_boxes([clip])[0])
+        return LoadedClip(**{{"image": "frames"}.get(key, key): value.numpy() for key, value in decoded.items()})
 
     def _decode_frames(self, records, box):
         raw = self.reader.read(records)

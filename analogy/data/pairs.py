@@ -56,7 +56,7 @@ def pair_batches(
     """
     boxes = tf.constant(reader.clip_boxes(clips))
     first_record = tf.constant([clip.first_record for clip in clips], tf.int64)
-    lengths = tf.constant([clip.frames for clip in clips], tf.int32)
+    lengths = tf.constant([clip.length for clip in clips], tf.int32)
 
     def element(step, position):
         draw = draw_pairs(seed, step, lengths, context.batch_size, min_frame_distance)

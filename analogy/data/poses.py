@@ -33,7 +33,7 @@ class PoseClip:
     height: int
 
     @property
-    def frames(self) -> int:
+    def length(self) -> int:
         return len(self.joints)
 
     @property
@@ -71,7 +71,7 @@ class PoseDataset:
     def __init__(self, name: str, clips: Sequence[PoseClip], settings, *, seed: int):
         self.name, self.settings, self.seed = name, settings, seed
         fitting = [
-            clip for clip in clips if clip.frames >= settings.min_frames and settings.viewpoint in ("all", clip.viewpoint)
+            clip for clip in clips if clip.length >= settings.min_frames and settings.viewpoint in ("all", clip.viewpoint)
         ]
         if not fitting:
             views = ", ".join(sorted({clip.viewpoint for clip in clips}))
@@ -96,7 +96,7 @@ class PoseDataset:
         the clip's end, where the last pose is repeated; action [b], its place in `actions`; and `PoseClip.facts`.
         """
         settings = self.settings
-        lengths = tf.constant([clip.frames for clip in self.train])
+        lengths = tf.constant([clip.length for clip in self.train])
         first = tf.math.cumsum(lengths, exclusive=True)
         joints = tf.constant(np.concatenate([clip.joints for clip in self.train]))
         visibility = tf.constant(np.concatenate([clip.visibility for clip in self.train]))
@@ -128,10 +128,10 @@ class PoseDataset:
     def windows(self, clip: PoseClip) -> dict[str, np.ndarray]:
         """Every window of a clip, from each start 0, 1, ...: the keys of `batches` but step and position."""
         k, horizon, shortest = self.settings.context, self.settings.horizon, self.settings.min_future
-        starts = np.arange(max(1, clip.frames - k - shortest + 1))
+        starts = np.arange(max(1, clip.length - k - shortest + 1))
         frames = starts[:, None] + np.arange(k + horizon)
-        valid = (frames < clip.frames).astype(np.float32)
-        frames = np.minimum(frames, clip.frames - 1)
+        valid = (frames < clip.length).astype(np.float32)
+        frames = np.minimum(frames, clip.length - 1)
         return {
             "joints": clip.joints[frames],
             "visibility": clip.visibility[frames],

@@ -21,7 +21,7 @@ _FEATURES = {
 
 @dataclass(frozen=True)
 class Clip:
-    """One video: records first_record .. first_record + frames - 1 are its frames.
+    """One video: records first_record .. first_record + length - 1 are its frames.
 
     `split` is the official one, "train" or "test". `union_box` is the smallest box (xmin, ymin, xmax, ymax, in
     pixels) around the rounded boxes of all frames, neither padded nor clipped to the frame. The last four are of
@@ -33,7 +33,7 @@ class Clip:
     viewpoint: str
     split: str
     first_record: int
-    frames: int
+    length: int
     height: int
     width: int
     union_box: tuple[int, int, int, int]
@@ -66,7 +66,7 @@ class PreparedClips:
     Example:
         data = PreparedClips.open(folder)
         clip = data.clips[0]
-        first, last = data.read([clip.first_record, clip.first_record + clip.frames - 1])
+        first, last = data.read([clip.first_record, clip.first_record + clip.length - 1])
         frame = tf.io.decode_jpeg(data.parse(first)["image"], channels=3)
     """
 

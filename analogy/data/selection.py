@@ -51,7 +51,7 @@ def select_clips(
 
 
 def _half(clips: Sequence[Clip], split: str, wanted: Sequence[str] | str | None) -> list[Clip]:
-    usable = {clip.id: clip for clip in clips if clip.frames >= 2}
+    usable = {clip.id: clip for clip in clips if clip.length >= 2}
     if wanted is None:
         chosen = [clip for clip in usable.values() if clip.split == split]
         why = f"no clip of the dataset belongs to its {split} half; name some with data.{split}_clips=[...]"
@@ -59,7 +59,7 @@ def _half(clips: Sequence[Clip], split: str, wanted: Sequence[str] | str | None)
         chosen = [usable[name] for name in dict.fromkeys(read_split_file(Path(wanted))) if name in usable]
         why = f"{wanted}: none of the clips of this split file are in the dataset (data.{split}_clips)"
     else:
-        short = {clip.id for clip in clips if clip.frames < 2}
+        short = {clip.id for clip in clips if clip.length < 2}
         for name in wanted:
             if name in short:
                 raise UserError(f"data.{split}_clips: clip {name} has one frame: there is nothing to predict")

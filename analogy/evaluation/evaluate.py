@@ -18,11 +18,11 @@ from analogy.visualise.plots import plot_horizon, plot_losses
 from analogy.visualise.video import column_boxes, side_by_side, write_gif, write_mp4
 
 
-def write_samples(system: System, clips, folder: RunFolder, step: int, tensorboard=None) -> list[np.ndarray]:
+def write_samples(system: System, dataset, folder: RunFolder, step: int, tensorboard=None) -> list[np.ndarray]:
     """samples/step-000500/{train,test}/ACTION/CLIP.png, and the same pictures in TensorBoard. Returns the last predicted frame
     of each, where frames are predicted."""
     predicted = []
-    for panels in system.sample_panels(clips):
+    for panels in system.sample_panels(dataset):
         path = folder.path / "samples" / f"step-{step:06d}" / panels.split / panels.action / f"{panels.clip}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         columns = [(title, picture(image)) for title, image in panels.columns]
@@ -35,7 +35,7 @@ def write_samples(system: System, clips, folder: RunFolder, step: int, tensorboa
 
 def evaluate(
     system: System,
-    clips,
+    dataset,
     folder: RunFolder,
     frames_per_second: int,
     metrics: Mapping[str, Callable] = METRICS,
@@ -48,7 +48,7 @@ def evaluate(
     means = HorizonMetrics(pooled=system.pooled)
     of_action: dict[str, HorizonMetrics] = defaultdict(lambda: HorizonMetrics(pooled=system.pooled))
     rows, baselines = [], []
-    for clip in system.predict_clips(clips):
+    for clip in system.predict_clips(dataset):
         measured = clip.measure(metrics)
         for observe in observers:
             observe(clip)
@@ -56,7 +56,7 @@ def evaluate(
         ours, *others = (row := means.add(clip.distance, measured))
         baselines += [name for name in others if name not in baselines]
         base = {f"baseline_{name}": value for name, value in row[others[0]].items()}
-        known = {"clip": clip.clip, "action": clip.action, "frames": clip.frames}
+        known = {"clip": clip.clip, "action": clip.action, "frames": clip.length}
         rows.append({**known, **row[ours], **base, **_write_clip(clip, folder.path / "test" / clip.action, frames_per_second)})
     horizon = means.curves()
     if fitting := {name: curve for name, curve in system.published.items() if len(curve) == len(horizon["distance"])}:

@@ -79,19 +79,19 @@ class Measures:
 
 
 def write_evaluation(
-    judged, clips, results: Path, experiment: str, measures: Measures, facts: dict, frames_per_second: int = 10
+    judged, dataset, results: Path, experiment: str, measures: Measures, facts: dict, frames_per_second: int = 10
 ) -> Path:
     """Predict, measure, and write a new run folder results/EXPERIMENT/DATE_TIME. Returns its page.
 
     Args:
-        judged: has `pooled`, `published`, `predict_clips(clips)` and `protocol(clips)`, as a System.
+        judged: has `pooled`, `published`, `predict_clips(dataset)` and `protocol(dataset)`, as a System.
         facts: for the summary. frames_per_second: of the videos written.
     """
     began, folder = time.monotonic(), RunFolder.create(results, experiment)
     try:
         folder.update_summary(experiment=experiment, status="failed", **facts)
-        figures = evaluate(judged, clips, folder, frames_per_second, measures.frames, measures.observers)
-        protocol = "; ".join([judged.protocol(clips), *measures.notes])
+        figures = evaluate(judged, dataset, folder, frames_per_second, measures.frames, measures.observers)
+        protocol = "; ".join([judged.protocol(dataset), *measures.notes])
         if measures.fvd:
             protocol += "; " + _add_fvd(figures, measures.fvd)
         if measures.recogniser:

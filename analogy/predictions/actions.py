@@ -18,11 +18,7 @@ class PredictedActions(Predicted):
     probabilities: np.ndarray
     label: int
     commonest: int
-    length: int
-
-    @property
-    def frames(self) -> int:
-        return self.length
+    length: int = 0
 
     def measure(self, metrics=METRICS):
         del metrics

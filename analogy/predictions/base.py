@@ -26,7 +26,7 @@ class Predicted:
     distance: np.ndarray
 
     @property
-    def frames(self) -> int:
+    def length(self) -> int:
         """How many frames were predicted."""
         return len(self.distance)
 

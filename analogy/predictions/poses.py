@@ -26,7 +26,7 @@ class PredictedPoses(Predicted):
     shown: bool
 
     @property
-    def frames(self) -> int:
+    def length(self) -> int:
         return int(self._split("valid")[1].sum())
 
     def _split(self, name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -85,11 +85,11 @@ class PredictedPoses(Predicted):
 class PredictedJoints(Predicted):
     """Joints estimated in every frame of a clip, beside the mean training pose.
 
-    images: uint8 [T, H, W, C]. truth, prediction: [T, 13, 2] in its pixels; truth_visibility, visibility: [T, 13].
+    frames: uint8 [T, H, W, C]. truth, prediction: [T, 13, 2] in its pixels; truth_visibility, visibility: [T, 13].
     mean_pose: [13, 2]. scale: [T, 2] source pixels in a pixel, x and y.
     """
 
-    images: np.ndarray
+    frames: np.ndarray
     scale: np.ndarray
     truth: np.ndarray
     truth_visibility: np.ndarray
@@ -110,7 +110,7 @@ class PredictedJoints(Predicted):
             ("truth", self.truth, self.truth_visibility, GREEN),
             ("prediction", self.prediction, self.visibility, ORANGE),
         ):
-            frames = np.repeat(self.images, 3, -1) if self.images.shape[-1] == 1 else self.images
+            frames = np.repeat(self.frames, 3, -1) if self.frames.shape[-1] == 1 else self.frames
             grow = max(1, -(-240 // frames.shape[1]))  # small frames are enlarged, or sticks would hide them
             frames = frames.repeat(grow, 1).repeat(grow, 2) // 2
             for frame, pose, known in zip(frames, (joints + 0.5) * grow - 0.5, seen, strict=True):

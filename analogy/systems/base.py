@@ -76,7 +76,7 @@ class System:
         """Trainable weights by network."""
         return {name: count_weights(model) for name, model in self.models.items()}
 
-    def train_batches(self, clips, context) -> tf.data.Dataset:
+    def train_batches(self, dataset, context) -> tf.data.Dataset:
         """Endless per-replica batches, a function of (seed, start step, replica); context: a ReplicaContext."""
         raise NotImplementedError
 
@@ -84,7 +84,7 @@ class System:
         """One optimisation step in replica context -> named scalars, each this replica's share of the global mean."""
         raise NotImplementedError
 
-    def validate(self, clips) -> dict[str, float]:
+    def validate(self, dataset) -> dict[str, float]:
         """Figures on clips kept back from training, at every `training.sample_every`; a system may keep its best weights by
         them."""
         return {}
@@ -94,21 +94,21 @@ class System:
         chosen = self.settings.evaluation
         return first_per_action(clips, chosen.clips_per_action, chosen.preferred_clips)
 
-    def sample_panels(self, clips) -> Iterator[Panels]:
+    def sample_panels(self, dataset) -> Iterator[Panels]:
         """Pictures for the samples folder, from a few fixed train and test clips."""
-        for split, half in (("train", clips.train), ("test", clips.test)):
+        for split, half in (("train", dataset.train), ("test", dataset.test)):
             for clip in self.shown(half):
-                yield Panels(split, clip.action, clip.id, self.panel_columns(clips, clip))
+                yield Panels(split, clip.action, clip.id, self.panel_columns(dataset, clip))
 
-    def panel_columns(self, clips, clip) -> list[tuple[str, np.ndarray]]:
+    def panel_columns(self, dataset, clip) -> list[tuple[str, np.ndarray]]:
         """One clip's row of `sample_panels`: (title, picture) columns."""
         raise NotImplementedError
 
-    def predict_clips(self, clips) -> Iterator[Predicted]:
+    def predict_clips(self, dataset) -> Iterator[Predicted]:
         """The test clips, predicted whole."""
         raise NotImplementedError
 
-    def protocol(self, clips) -> str:
+    def protocol(self, dataset) -> str:
         """One sentence that says what the test figures mean: data, split, clips, resolution, context, horizon."""
         raise NotImplementedError
 

@@ -59,14 +59,14 @@ class Trainer:
 
     Args:
         system: built in `strategy`'s scope.
-        clips: the dataset.
+        dataset: what it trains and is tested on.
         settings: the experiment.
         folder: the run's; None on workers other than the chief, which write nothing but must know `checkpoints`.
         checkpoints_path: where checkpoints are read (all workers) and written (the chief).
     """
 
-    def __init__(self, system: System, clips, settings, strategy, folder: RunFolder | None, checkpoints_path):
-        self.system, self.clips, self.settings, self.strategy, self.folder = system, clips, settings, strategy, folder
+    def __init__(self, system: System, dataset, settings, strategy, folder: RunFolder | None, checkpoints_path):
+        self.system, self.dataset, self.settings, self.strategy, self.folder = system, dataset, settings, strategy, folder
         with strategy.scope():
             self.step = tf.Variable(0, dtype=tf.int64, trainable=False, aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA)
         self.checkpoints = Checkpoints(checkpoints_path, system, self.step, settings.training.keep_checkpoints)
@@ -140,7 +140,7 @@ class Trainer:
                 first_replica=context.input_pipeline_id * local,
                 local_replicas=local,
             )
-            return self.system.train_batches(self.clips, part)
+            return self.system.train_batches(self.dataset, part)
 
         if self.strategy.extended.worker_devices == ("/job:localhost/replica:0/task:0/device:CPU:0",):
             # A distributed iterator copies to its devices by datasets of its own, with a tuner that no option turns off: after
@@ -169,7 +169,7 @@ class Trainer:
         own way without a word."""
         if not self._multi_worker():
             return
-        clips = zlib.crc32("\n".join(clip.id for clip in self.clips.train).encode())
+        clips = zlib.crc32("\n".join(clip.id for clip in self.dataset.train).encode())
         with self._others_there():
             means = self._sum(tf.constant([step, clips], tf.float64)).numpy() / self.strategy.num_replicas_in_sync
         if means[0] != step:
@@ -179,7 +179,7 @@ class Trainer:
             )
         if means[1] != clips:
             raise UserError(
-                f"this worker has {len(self.clips.train)} training clips, others have other ones: "
+                f"this worker has {len(self.dataset.train)} training clips, others have other ones: "
                 "--data-dir must name the same whole dataset on all workers"
             )
 
@@ -240,7 +240,7 @@ class Trainer:
         training = self.settings.training
         done = step == training.steps
         if step % training.sample_every == 0 or done:
-            self._validated = self.system.validate(self.clips)
+            self._validated = self.system.validate(self.dataset)
         if step % training.log_every == 0 or done:
             means = dict(zip(self._names, np.mean(self._pending, axis=0).tolist(), strict=True)) | self._validated
             self._pending, self._validated = [], {}
@@ -251,7 +251,7 @@ class Trainer:
             progress.say(step, "  ".join(f"{name} {value:.4g}" for name, value in losses.items()))
         progress.update(step)
         if self.folder and (step % training.sample_every == 0 or done):
-            predicted = write_samples(self.system, self.clips, self.folder, step, self.tensorboard)
+            predicted = write_samples(self.system, self.dataset, self.folder, step, self.tensorboard)
             self.folder.summary["steps"] = step  # written with the doubts
             self._say_doubts(self._health.doubts(self.folder.rows(), predicted))
             write_loss_plot(self.folder)
@@ -263,7 +263,7 @@ class Trainer:
 
     def _say_doubts(self, of_training: list[str]) -> None:
         """What looks wrong is in the log from when it first does, and on the page while it does."""
-        doubts = [f"look at the data: {doubt}" for doubt in self.clips.doubts]
+        doubts = [f"look at the data: {doubt}" for doubt in self.dataset.doubts]
         doubts += [f"look at the training: {doubt}" for doubt in of_training]
         for doubt in doubts:
             if doubt not in self.folder.summary.get("doubts", []):
@@ -286,7 +286,7 @@ class Trainer:
             settings, folder = self.settings, self.folder
             began = time.monotonic()
             log.info("evaluating on the test clips")
-            figures = evaluate(self.system, self.clips, folder, settings.evaluation.frames_per_second)
+            figures = evaluate(self.system, self.dataset, folder, settings.evaluation.frames_per_second)
             evaluated = time.monotonic()
             log.info("exporting the SavedModel")
             export_saved_model(self.system, folder.path / "saved_model")
@@ -294,7 +294,7 @@ class Trainer:
             folder.write_metrics_csv()
             seconds = {"evaluate": round(evaluated - began, 2), "export": round(exported - evaluated, 2)}
             folder.summary["seconds"] = {**folder.summary.get("seconds", {}), **seconds}
-            folder.update_summary(**figures, protocol=self.system.protocol(self.clips))
+            folder.update_summary(**figures, protocol=self.system.protocol(self.dataset))
         if self._multi_worker():
             # Workers that say the same trained alike.
             log.info("weights %s", " ".join(weights_hash(model.variables) for model in self.system.models.values()))

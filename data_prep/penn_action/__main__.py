@@ -24,7 +24,7 @@ def main(
     for split in ("train", "test"):
         chosen = [clip for clip in clips if clip.split == split]
         actions = len({clip.action for clip in chosen})
-        frames = sum(clip.frames for clip in chosen)
+        frames = sum(clip.length for clip in chosen)
         console.print(f"{split}: {len(chosen)} clips, {frames} frames, {actions} actions", highlight=False)
     typer.echo(folder)
 

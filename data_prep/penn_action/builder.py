@@ -91,14 +91,14 @@ class PennAction(tfds.core.ShardBasedBuilder):
         finished = part.exists()  # then the writer takes no example, and the placeholders only get counted
         for clip in clips:
             if finished:
-                yield from ((f"{clip.id}/{frame}", None) for frame in range(clip.frames))
+                yield from ((f"{clip.id}/{frame}", None) for frame in range(clip.length))
             else:
                 yield from self._frames(clip)
-            self._advance(clip.frames)
+            self._advance(clip.length)
 
     def _frames(self, clip: CheckedClip) -> Iterator[tuple[str, dict]]:
         labels = read_labels(label_path(self._source, clip.id))
-        for frame in range(clip.frames):
+        for frame in range(clip.length):
             yield (
                 f"{clip.id}/{frame}",
                 {
@@ -122,7 +122,7 @@ class PennAction(tfds.core.ShardBasedBuilder):
         for clip in (clip for split in SPLITS for clip in self._clips[split]):
             facts = {key: getattr(clip, key) for key in Clip.__dataclass_fields__ if key != "first_record"}
             clips.append(asdict(Clip(**facts, first_record=first_record)))
-            first_record += clip.frames
+            first_record += clip.length
         shards = [
             {"file": path.name, "records": records, "bytes": path.stat().length}
             for split in SPLITS

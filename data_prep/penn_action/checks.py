@@ -20,7 +20,7 @@ from analogy.data.doubts import count_black, fingerprint, share_outside
 from analogy.errors import UserError
 from data_prep.penn_action.labels import Labels, read_labels
 
-FORMAT = "1.1.0"  # of the prepared data; a new number prepares every source anew
+FORMAT = "1.2.0"  # of the prepared data; a new number prepares every source anew
 LAYOUT = "frames/NNNN/NNNNNN.jpg and labels/NNNN.mat"
 
 NO_FRAMES = "labels without frames"
@@ -61,7 +61,7 @@ class CheckedClip:
     action: str = ""
     viewpoint: str = ""
     split: str = ""
-    frames: int = 0
+    length: int = 0
     height: int = 0
     width: int = 0
     union_box: tuple[int, ...] = field(default=())
@@ -164,10 +164,10 @@ def check_clip(source: Path, clip: str) -> CheckedClip:
         labels = read_labels(labels_file)
     except UserError as error:
         return rejected((BAD_LABELS, labels_file, str(error)))
-    paths = [frame_path(source, clip, frame) for frame in range(labels.frames)]
+    paths = [frame_path(source, clip, frame) for frame in range(labels.length)]
     missing = [path for path in paths if not path.exists()]
     if missing:
-        return rejected((TOO_FEW_FRAMES, missing[0], f"{len(missing)} of {labels.frames} labelled frames are missing"))
+        return rejected((TOO_FEW_FRAMES, missing[0], f"{len(missing)} of {labels.length} labelled frames are missing"))
     frames = [_check_frame(path, labels) for path in paths]
     problems = [frame for frame in frames if isinstance(frame, tuple)]
     if problems:
@@ -177,7 +177,7 @@ def check_clip(source: Path, clip: str) -> CheckedClip:
         action=labels.action,
         viewpoint=labels.viewpoint,
         split=labels.official_split,
-        frames=labels.frames,
+        length=labels.length,
         height=labels.height,
         width=labels.width,
         union_box=labels.union_box,

@@ -41,7 +41,7 @@ class Labels:
     width: int
 
     @property
-    def frames(self) -> int:
+    def length(self) -> int:
         """Number of labelled frames, N."""
         return len(self.boxes)
 

@@ -77,7 +77,7 @@ def _prepare(source: Source, work: Path, name: str, shard_bytes: int) -> Path:
     clips = [clip for clip in checked if not clip.problems]
     problems = list(chain.from_iterable(clip.problems for clip in checked))
 
-    frames = sum(clip.frames for clip in clips)
+    frames = sum(clip.length for clip in clips)
     with _progress() as progress:
         task = progress.add_task("Writing frames", total=frames)
         builder = PennAction(

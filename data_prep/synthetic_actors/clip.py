@@ -42,7 +42,7 @@ class ClipPlan:
     action: str
     train: bool
     seed: int
-    frames: int
+    length: int
     size: int
 
 
@@ -50,7 +50,7 @@ def write_clip(folder: Path, plan: ClipPlan):
     """Write folder/frames/NNNN/*.jpg and folder/labels/NNNN.mat; the same plan always gives the same bytes."""
     rng = np.random.default_rng([plan.seed, plan.number])
     actor = Actor.draw(rng)
-    act, view = perform(plan.action, actor.body, plan.frames, rng)
+    act, view = perform(plan.action, actor.body, plan.length, rng)
     figure = act.figure
     extent = np.concatenate([figure.joints, figure.fingertips, figure.heels, figure.toes], axis=1)  # [T, 19, 3]
     lying = MOTIONS[plan.action].lying
@@ -61,10 +61,10 @@ def write_clip(folder: Path, plan: ClipPlan):
 
     joints, _ = camera.project(figure.joints)  # [T, 13, 2]
     visible = np.zeros(joints.shape[:2], bool)
-    boxes = np.zeros((plan.frames, 4))
+    boxes = np.zeros((plan.length, 4))
     frames_folder = folder / "frames" / f"{plan.number:04d}"
     frames_folder.mkdir(parents=True)
-    for t in range(plan.frames):
+    for t in range(plan.length):
         canvas = Canvas(background)
         paint_shadow(canvas, extent[t], camera)
         parts = actor_parts(actor, figure, t, camera)
@@ -138,8 +138,8 @@ def encode_labels(plan: ClipPlan, view: str, joints, visible, boxes) -> bytes:
         "visibility": visible.astype(np.uint8),
         "train": np.array([[1 if plan.train else -1]], np.int32),
         "bbox": boxes,
-        "dimensions": np.array([[plan.size, plan.size, plan.frames]], np.uint16),
-        "nframes": np.array([[plan.frames]], np.uint8 if plan.frames < 256 else np.uint16),
+        "dimensions": np.array([[plan.size, plan.size, plan.length]], np.uint16),
+        "nframes": np.array([[plan.length]], np.uint8 if plan.length < 256 else np.uint16),
     }
     savemat(buffer, labels)
     content = buffer.getvalue()

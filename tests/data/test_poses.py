@@ -73,7 +73,7 @@ def test_batches_are_what_the_clip_shows():
 
 def test_a_pose_between_two_frames_lies_between_them():
     clip = made_up_clips(1)[0]
-    clip = replace(clip, joints=np.arange(clip.frames, dtype=np.float32)[:, None, None] + np.zeros_like(clip.joints))
+    clip = replace(clip, joints=np.arange(clip.length, dtype=np.float32)[:, None, None] + np.zeros_like(clip.joints))
     other = replace(clip, id="0001", split="test")
     data = dataset("data.time_stretch=0.4", "data.actions=all", clips=[clip, other])
     joints = next(data.batches(ReplicaContext(batch_size=4)).as_numpy_iterator())["joints"]

@@ -69,14 +69,14 @@ def assert_equals_source(folder: Path, source: Path) -> None:
     data = PreparedClips.open(folder)
     for clip in data.clips:
         labels = read_labels(source / "labels" / f"{clip.id}.mat")
-        records = data.read(np.arange(clip.first_record, clip.first_record + clip.frames))
+        records = data.read(np.arange(clip.first_record, clip.first_record + clip.length))
         parsed = [data.parse(record) for record in records]
-        assert [frame["image"].numpy() for frame in parsed] == frames_of(source, clip.id)[: clip.frames]
+        assert [frame["image"].numpy() for frame in parsed] == frames_of(source, clip.id)[: clip.length]
         np.testing.assert_array_equal([frame["joints"] for frame in parsed], labels.joints)
         np.testing.assert_array_equal([frame["visibility"] for frame in parsed], labels.visibility)
         np.testing.assert_array_equal([frame["box"] for frame in parsed], labels.boxes)
         assert (clip.action, clip.viewpoint, clip.split) == (labels.action, labels.viewpoint, labels.official_split)
-        assert (clip.frames, clip.height, clip.width) == (labels.frames, labels.height, labels.width)
+        assert (clip.length, clip.height, clip.width) == (labels.length, labels.height, labels.width)
         assert clip.union_box == labels.union_box
 
 
@@ -94,7 +94,7 @@ def test_unsigned_joints_become_float(tmp_path):
 def test_frames_are_the_smallest_of_the_three_counts(tmp_path):
     write_labels(tmp_path, "0001", 5, bbox=np.tile([0.0, 0.0, 9.0, 9.0], (4, 1)))
     labels = read_labels(tmp_path / "labels" / "0001.mat")
-    assert (labels.frames, *labels.joints.shape, *labels.visibility.shape) == (4, 4, 13, 2, 4, 13)
+    assert (labels.length, *labels.joints.shape, *labels.visibility.shape) == (4, 4, 13, 2, 4, 13)
 
 
 def test_union_box_is_rounded_to_even_and_not_clipped(tmp_path):
@@ -139,11 +139,11 @@ def test_all_real_labels_are_read():
         labels[path.stem] = read_labels(path)
         x = scipy.io.loadmat(path, variable_names=["x"])["x"]
         unsigned += x.dtype.kind == "u"
-        np.testing.assert_array_equal(labels[path.stem].joints[..., 0], x.astype(np.float32)[: labels[path.stem].frames])
+        np.testing.assert_array_equal(labels[path.stem].joints[..., 0], x.astype(np.float32)[: labels[path.stem].length])
     assert (len(labels), unsigned) == (2326, 131)
     assert sum(clip.official_split == "train" for clip in labels.values()) == 1258
     assert len({clip.action for clip in labels.values()}) == 15
-    assert (labels["1154"].frames, labels["1865"].frames) == (71, 72)
+    assert (labels["1154"].length, labels["1865"].length) == (71, 72)
     assert all(clip.joints.dtype == np.float32 for clip in labels.values())
     assert labels["1516"].union_box[2] - labels["1516"].union_box[0] == 6
 

@@ -44,7 +44,7 @@ assert not foreign, foreign
 def clip():
     rng = np.random.default_rng(0)
     return LoadedClip(
-        images=rng.integers(0, 256, (FRAMES, SIDE, SIDE, 3), dtype=np.uint8),
+        frames=rng.integers(0, 256, (FRAMES, SIDE, SIDE, 3), dtype=np.uint8),
         joints=rng.uniform(0, SIDE, (FRAMES, 13, 2)).astype(np.float32),
         visibility=rng.integers(0, 2, (FRAMES, 13)).astype(np.float32),
         crop=np.tile(np.float32([[90, 70]]), (FRAMES, 1)),  # the endpoints take one crop for both poses
@@ -53,7 +53,7 @@ def clip():
 
 def arguments(clip, references, targets):
     r, t = references, targets
-    arrays = clip.images[r], clip.joints[r], clip.visibility[r], clip.joints[t], clip.visibility[t], clip.crop[r]
+    arrays = clip.frames[r], clip.joints[r], clip.visibility[r], clip.joints[t], clip.visibility[t], clip.crop[r]
     return dict(zip(NAMES, arrays, strict=True))
 
 

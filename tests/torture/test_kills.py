@@ -106,7 +106,7 @@ def test_a_preparation_killed_again_and_again_ends_as_an_undisturbed_one(tmp_pat
     def content(cache: Path) -> list:
         (folder,) = (path.parent for path in cache.glob("*/metadata.json"))
         prepared = PreparedClips.open(folder)
-        records = prepared.read(range(sum(clip.frames for clip in prepared.clips)))
+        records = prepared.read(range(sum(clip.length for clip in prepared.clips)))
         parsed = [{name: np.asarray(value).tolist() for name, value in prepared.parse(record).items()} for record in records]
         return [prepared.clips, parsed, (folder / "problems.json").read_bytes()]
 

@@ -53,8 +53,8 @@ class Painter(System):
         self.channels = settings.data.channels
         self._paint_in_graph = tf.function(self._paint, reduce_retracing=True)
 
-    def train_batches(self, clips: ClipDataset, context: ReplicaContext) -> tf.data.Dataset:
-        return clips.pairs(context)
+    def train_batches(self, dataset: ClipDataset, context: ReplicaContext) -> tf.data.Dataset:
+        return dataset.pairs(context)
 
     def pose(self, joints, visibility, crop):
         """Pose maps [B, H, W, 13] in -1..1; the Gaussians are `heatmap_sigma` source pixels wide."""
@@ -114,7 +114,7 @@ class Painter(System):
     def predict(self, clip: LoadedClip, reference: int, targets: np.ndarray) -> np.ndarray:
         """Paint the frames `targets` [n] of a clip from its frame `reference` and the true poses: uint8 [n, H, W, C]."""
         r = [reference]
-        given = (clip.images[r], clip.joints[r], clip.visibility[r], clip.crop[r])
+        given = (clip.frames[r], clip.joints[r], clip.visibility[r], clip.crop[r])
         wanted = (clip.joints[targets], clip.visibility[targets], clip.crop[targets])
         return self._paint_in_graph(*given, *wanted).numpy()
 
@@ -123,46 +123,46 @@ class Painter(System):
         sigma = self._sigma(tf.constant(clip.crop[frames]))
         return joint_heatmaps(clip.joints[frames], clip.visibility[frames], sigma, self.image_size).numpy()
 
-    def panel_columns(self, clips: ClipDataset, clip: Clip) -> list[tuple[str, np.ndarray]]:
+    def panel_columns(self, dataset: ClipDataset, clip: Clip) -> list[tuple[str, np.ndarray]]:
         """The original's rows: x_t, p_t, x_{t+n}, p_{t+n}, prediction; one fixed random pair of a clip's frames."""
-        pair = np.random.default_rng([0, clip.first_record]).choice(clip.frames, 2, replace=False)
-        loaded = clips.load(clip, pair)
+        pair = np.random.default_rng([0, clip.first_record]).choice(clip.length, 2, replace=False)
+        loaded = dataset.load(clip, pair)
         poses = self._pose_pictures(loaded, [0, 1])
         return [
-            (f"x_t  (t = {pair[0]})", loaded.images[0]),
+            (f"x_t  (t = {pair[0]})", loaded.frames[0]),
             ("p_t", poses[0]),
-            (f"x_t+n  (t = {pair[1]})", loaded.images[1]),
+            (f"x_t+n  (t = {pair[1]})", loaded.frames[1]),
             ("p_t+n", poses[1]),
             ("prediction", self.predict(loaded, 0, np.array([1]))[0]),
         ]
 
-    def predict_clips(self, clips: ClipDataset) -> Iterator[PredictedClip]:
-        for clip in self.shown(clips.test):
-            loaded = clips.load(clip)
-            targets = np.arange(1, clip.frames)
+    def predict_clips(self, dataset: ClipDataset) -> Iterator[PredictedClip]:
+        for clip in self.shown(dataset.test):
+            loaded = dataset.load(clip)
+            targets = np.arange(1, clip.length)
             body = pose_region(loaded.joints, loaded.visibility, self.image_size, loaded.crop)
             yield PredictedClip(
                 clip=clip.id,
                 action=clip.action,
                 distance=targets,
-                given=loaded.images[:1],
-                truth=loaded.images[1:],
+                given=loaded.frames[:1],
+                truth=loaded.frames[1:],
                 prediction=self.predict(loaded, 0, targets),
-                baseline=np.broadcast_to(loaded.images[:1], loaded.images[1:].shape),
+                baseline=np.broadcast_to(loaded.frames[:1], loaded.frames[1:].shape),
                 baseline_name="copy_reference",
                 extra={"pose": self._pose_pictures(loaded, targets)},
                 regions={"old": np.broadcast_to(body[:1], body[1:].shape), "new": body[1:]},
             )
 
-    def protocol(self, clips: ClipDataset) -> str:
+    def protocol(self, dataset: ClipDataset) -> str:
         height, width = self.image_size
         start, most = self.settings.training.start_from, self.settings.evaluation.clips_per_action
         return (
-            f"{clips.name}, {len(self.shown(clips.test))} test clips (at most {most} an action) of {len(clips.test)}; "
+            f"{dataset.name}, {len(self.shown(dataset.test))} test clips (at most {most} an action) of {len(dataset.test)}; "
             f"{self.settings.data.crop} crop, {height} x {width}, {'gray' if self.settings.data.gray else 'RGB'} uint8; "
             "every frame after the first is painted from frame 0 and the TRUE poses; figures (SSIM with an 11 x 11 Gaussian, "
             "sigma 1.5, range 255) per frame, averaged over frames, then over clips; "
-            f"baseline: frame 0 copied; trained on {len(clips.train)} clips, seed {self.settings.seed}"
+            f"baseline: frame 0 copied; trained on {len(dataset.train)} clips, seed {self.settings.seed}"
             + (f", from the networks of {start}" if start else "")
         )
 

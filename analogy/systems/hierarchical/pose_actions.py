@@ -41,8 +41,8 @@ class PoseActionsSystem(System):
         self.models, self.optimizers, self.exported = {"network": self.network}, {}, [self.network]
         self._classify_in_graph = tf.function(self.network.probabilities, reduce_retracing=True)
 
-    def train_batches(self, clips: PoseDataset, context: ReplicaContext) -> tf.data.Dataset:
-        return clips.batches(context)
+    def train_batches(self, dataset: PoseDataset, context: ReplicaContext) -> tf.data.Dataset:
+        return dataset.batches(context)
 
     def train_step(self, batch):
         k, dropout, units = self.context, self.settings.network.dropout, self.settings.network.units
@@ -68,15 +68,15 @@ class PoseActionsSystem(System):
         given = (np.nan_to_num(joints), visibility, valid)
         return self._classify_in_graph(*(tf.constant(part, tf.float32) for part in given)).numpy()
 
-    def predict(self, clips: PoseDataset, clip: PoseClip) -> np.ndarray:
+    def predict(self, dataset: PoseDataset, clip: PoseClip) -> np.ndarray:
         """Of all windows of a clip: probabilities [N, A]."""
-        windows = clips.windows(clip)
+        windows = dataset.windows(clip)
         return self.classify(*(windows[name][:, self.context :] for name in ("joints", "visibility", "valid")))
 
-    def predict_clips(self, clips: PoseDataset) -> Iterator[PredictedActions]:
-        counts = [sum(clip.action == action for clip in clips.train) for action in self.actions]
-        for clip in clips.test:
-            found = self.predict(clips, clip)
+    def predict_clips(self, dataset: PoseDataset) -> Iterator[PredictedActions]:
+        counts = [sum(clip.action == action for clip in dataset.train) for action in self.actions]
+        for clip in dataset.test:
+            found = self.predict(dataset, clip)
             yield PredictedActions(
                 clip=clip.id,
                 action=clip.action,
@@ -84,21 +84,21 @@ class PoseActionsSystem(System):
                 probabilities=found.mean(0),
                 label=self.actions.index(clip.action),
                 commonest=int(np.argmax(counts)),
-                length=clip.frames,
+                length=clip.length,
             )
 
-    def panel_columns(self, clips: PoseDataset, clip: PoseClip):
+    def panel_columns(self, dataset: PoseDataset, clip: PoseClip):
         """The clip's middle pose, under the action it is taken for."""
-        found = self.predict(clips, clip).mean(0)
-        middle = slice(clip.frames // 2, clip.frames // 2 + 1)
+        found = self.predict(dataset, clip).mean(0)
+        middle = slice(clip.length // 2, clip.length // 2 + 1)
         poses = [(clip.joints[middle], clip.visibility[middle], GREEN)]
         said = f"{self.actions[int(found.argmax())]} {found.max():.2f}"
         return [(said, skeleton_frames(poses, clip.facts["box"])[0])]
 
-    def protocol(self, clips: PoseDataset) -> str:
+    def protocol(self, dataset: PoseDataset) -> str:
         return (
-            f"{clips.name} labels, {len(self.actions)} actions, {len(clips.train)} train and {len(clips.test)} test clips of "
-            f"at least {self.settings.data.min_frames} frames; true poses; probabilities averaged over all windows of "
+            f"{dataset.name} labels, {len(self.actions)} actions, {len(dataset.train)} train and {len(dataset.test)} test "
+            f"clips of at least {self.settings.data.min_frames} frames; true poses; probabilities averaged over all windows of "
             f"{self.frames} frames after the first {self.context}; accuracy over clips; baseline: the "
             f"commonest action in training; seed {self.settings.seed}"
         )

@@ -46,8 +46,8 @@ class PoseForecaster(System):
         """
         raise NotImplementedError
 
-    def train_batches(self, clips: PoseDataset, context: ReplicaContext) -> tf.data.Dataset:
-        return clips.batches(context)
+    def train_batches(self, dataset: PoseDataset, context: ReplicaContext) -> tf.data.Dataset:
+        return dataset.batches(context)
 
     # ---------------------------------------------------------------- rolling
 
@@ -98,17 +98,17 @@ class PoseForecaster(System):
         joints, visibility = self._forecast_in_graph(observed)
         return joints.numpy(), visibility.numpy()
 
-    def predict_clips(self, clips: PoseDataset) -> Iterator[PredictedPoses]:
-        shown = {clip.id for clip in self.shown(clips.test)}
-        for clip in clips.test:
-            windows = clips.windows(clip)
+    def predict_clips(self, dataset: PoseDataset) -> Iterator[PredictedPoses]:
+        shown = {clip.id for clip in self.shown(dataset.test)}
+        for clip in dataset.test:
+            windows = dataset.windows(clip)
             joints, visibility = self.predict(windows)
             distance = np.arange(1, self.horizon + 1)
             yield PredictedPoses(clip.id, clip.action, distance, windows, joints, visibility, clip.id in shown)
 
-    def panel_columns(self, clips: PoseDataset, clip: PoseClip) -> list[tuple[str, np.ndarray]]:
+    def panel_columns(self, dataset: PoseDataset, clip: PoseClip) -> list[tuple[str, np.ndarray]]:
         """The last observed pose, then the prediction (orange) over the truth (grey) at three times."""
-        windows = {name: value[:1] for name, value in clips.windows(clip).items()}
+        windows = {name: value[:1] for name, value in dataset.windows(clip).items()}
         joints, visibility = self.predict(windows)
         k, box = self.context, windows["box"][0]
         truth, seen = windows["joints"][0], windows["visibility"][0]
@@ -120,13 +120,13 @@ class PoseForecaster(System):
             columns.append((f"+{t}", skeleton_frames(poses, box)[0]))
         return columns
 
-    def protocol(self, clips: PoseDataset) -> str:
+    def protocol(self, dataset: PoseDataset) -> str:
         data = self.settings.data
         which = "all actions" if data.actions == "all" else ", ".join(data.actions)
         return (
-            f"{clips.name} labels, {which}, viewpoint {data.viewpoint}, clips of at least {data.min_frames} frames: "
-            f"{len(clips.train)} train ({len(clips.validation)} more kept back to choose the weights by), "
-            f"{len(clips.test)} test; "
+            f"{dataset.name} labels, {which}, viewpoint {data.viewpoint}, clips of at least {data.min_frames} frames: "
+            f"{len(dataset.train)} train ({len(dataset.validation)} more kept back to choose the weights by), "
+            f"{len(dataset.test)} test; "
             f"{self.context} observed poses, the next {self.horizon} predicted (at least {data.min_future} where a clip ends); "
             "figures over all frames of all windows of the test clips, each counting the same, and over the first windows "
             "(start 0); joints that are ever hidden count as 0 in the MSE, which is in units of the clip's box, and not in the "

@@ -36,8 +36,8 @@ class PoseHourglass(System):
         self.models, self.optimizers, self.exported = {"network": self.network}, {}, [self.network]
         self._estimate_in_graph = tf.function(self._estimate, reduce_retracing=True)
 
-    def train_batches(self, clips: ClipDataset, context: ReplicaContext) -> tf.data.Dataset:
-        return clips.pairs(context)
+    def train_batches(self, dataset: ClipDataset, context: ReplicaContext) -> tf.data.Dataset:
+        return dataset.pairs(context)
 
     def train_step(self, batch):
         images, joints, visibility = self._examples(batch)
@@ -67,24 +67,24 @@ class PoseHourglass(System):
         return read_heatmaps(heatmaps, self.settings.network.stride)
 
     def predict(self, clip: LoadedClip) -> tuple[np.ndarray, np.ndarray]:
-        most, count = self.settings.evaluation.frames_per_call, len(clip.images)
+        most, count = self.settings.evaluation.frames_per_call, len(clip.frames)
         parts = []
         for first in range(0, count, most):  # the last part is filled up, so that one graph serves all
             chosen = np.minimum(np.arange(first, first + most), count - 1)
-            parts.append([part.numpy() for part in self._estimate_in_graph(clip.images[chosen])])
+            parts.append([part.numpy() for part in self._estimate_in_graph(clip.frames[chosen])])
         joints, scores = (np.concatenate(part)[:count] for part in zip(*parts, strict=True))
         return joints, scores
 
-    def predict_clips(self, clips: ClipDataset) -> Iterator[PredictedJoints]:
-        mean = self._mean_pose(clips)
-        for clip in self.shown(clips.test):
-            loaded = clips.load(clip)
+    def predict_clips(self, dataset: ClipDataset) -> Iterator[PredictedJoints]:
+        mean = self._mean_pose(dataset)
+        for clip in self.shown(dataset.test):
+            loaded = dataset.load(clip)
             joints, scores = self.predict(loaded)
             yield PredictedJoints(
                 clip=clip.id,
                 action=clip.action,
-                distance=np.arange(clip.frames),
-                images=loaded.images,
+                distance=np.arange(clip.length),
+                frames=loaded.frames,
                 scale=loaded.crop / np.array(self.image_size[::-1]),
                 truth=loaded.joints,
                 truth_visibility=loaded.visibility,
@@ -93,31 +93,31 @@ class PoseHourglass(System):
                 mean_pose=mean,
             )
 
-    def _mean_pose(self, clips: ClipDataset) -> np.ndarray:
+    def _mean_pose(self, dataset: ClipDataset) -> np.ndarray:
         """The baseline: where each joint lies on the mean, in the first frames of about 100 training clips of all actions."""
-        loaded = [clips.load(clip, np.array([0])) for clip in clips.train[:: max(1, len(clips.train) // 100)]]
+        loaded = [dataset.load(clip, np.array([0])) for clip in dataset.train[:: max(1, len(dataset.train) // 100)]]
         joints, seen = (np.concatenate([getattr(one, key) for one in loaded]) for key in ("joints", "visibility"))
         return (joints * seen[..., None]).sum(0) / np.maximum(seen.sum(0), 1)[:, None]
 
-    def panel_columns(self, clips: ClipDataset, clip: Clip) -> list[tuple[str, np.ndarray]]:
+    def panel_columns(self, dataset: ClipDataset, clip: Clip) -> list[tuple[str, np.ndarray]]:
         """A frame, its true heatmaps, the estimated ones."""
         spread = np.full([1, 2], self.settings.network.heatmap_sigma * self.settings.network.stride, np.float32)
-        loaded = clips.load(clip, np.array([clip.frames // 2]))
+        loaded = dataset.load(clip, np.array([clip.length // 2]))
         joints, scores = self.predict(loaded)
         true, estimated = (
             joint_heatmaps(at, seen, spread, self.image_size)[0].numpy()
             for at, seen in ((loaded.joints, loaded.visibility), (joints, (scores > VISIBLE).astype(np.float32)))
         )
-        return [(f"frame {clip.frames // 2}", loaded.images[0]), ("true joints", true), ("estimated", estimated)]
+        return [(f"frame {clip.length // 2}", loaded.frames[0]), ("true joints", true), ("estimated", estimated)]
 
-    def protocol(self, clips: ClipDataset) -> str:
+    def protocol(self, dataset: ClipDataset) -> str:
         height, width = self.image_size
         most = self.settings.evaluation.clips_per_action
         return (
-            f"{clips.name}, {len(self.shown(clips.test))} test clips (at most {most} an action) of {len(clips.test)}, "
+            f"{dataset.name}, {len(self.shown(dataset.test))} test clips (at most {most} an action) of {len(dataset.test)}, "
             f"every frame; {self.settings.data.crop} crop, {height} x {width}; visible joints, relative to the longer "
             "side of the box around them in source pixels; baseline: the mean training pose; "
-            f"trained on {len(clips.train)} clips, seed {self.settings.seed}"
+            f"trained on {len(dataset.train)} clips, seed {self.settings.seed}"
         )
 
     # ---------------------------------------------------------------- export

@@ -103,20 +103,20 @@ class PoseResidualSystem(PoseForecaster):
         self.optimizers["network"].apply(tape.gradient(scaled, variables), variables)
         return {"network/loss": loss}
 
-    def validate(self, clips: PoseDataset) -> dict[str, float]:
+    def validate(self, dataset: PoseDataset) -> dict[str, float]:
         """Take the weights over as the best ones if they are, on the clips kept back; without such clips, always."""
-        score = self._score(clips) if clips.validation else np.inf
+        score = self._score(dataset) if dataset.validation else np.inf
         if score < self.score.lowest.value.numpy() or score == np.inf:
             self.score.lowest.assign(score)
             for best, now in zip(self.best.variables, self.network.variables, strict=True):
                 best.assign(now)
         return {"validation/pose_mse": score} if np.isfinite(score) else {}
 
-    def _score(self, clips: PoseDataset) -> float:
+    def _score(self, dataset: PoseDataset) -> float:
         """Pooled MSE of the clips kept back, by the weights of now; infinite where none of them has a joint that lasts."""
         errors = []
-        for clip in clips.validation:
-            windows = clips.windows(clip)
+        for clip in dataset.validation:
+            windows = dataset.windows(clip)
             observed = (windows[name][:, : self.context] for name in ("joints", "visibility"))
             joints = self._now(*map(tf.constant, (*observed, windows["action"]))).numpy()
             truth, valid = windows["joints"][:, self.context :], windows["valid"][:, self.context :]

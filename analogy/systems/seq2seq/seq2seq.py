@@ -45,8 +45,8 @@ class Seq2SeqSystem(System):
         data = self.settings.data
         return super().published if all(getattr(data, name) == value for name, value in self.published_data.items()) else {}
 
-    def train_batches(self, clips: SequenceDataset, context: ReplicaContext) -> tf.data.Dataset:
-        return clips.batches(context)
+    def train_batches(self, dataset: SequenceDataset, context: ReplicaContext) -> tf.data.Dataset:
+        return dataset.batches(context)
 
     def train_step(self, batch):
         seen, future = batch["values"][:, : self.context], batch["values"][:, self.context :]
@@ -77,10 +77,10 @@ class Seq2SeqSystem(System):
         """[N, k, ...] -> [N, T, ...], in 0..1."""
         return self._predict_in_graph(tf.constant(seen)).numpy()
 
-    def predict_clips(self, clips: SequenceDataset) -> Iterator[PredictedSequences]:
-        linear = _linear_map(clips.values[:, : self.context], clips.values[:, self.context :])
-        shown = {group.id for group in self.shown(clips.test)}
-        for group in clips.test:
+    def predict_clips(self, dataset: SequenceDataset) -> Iterator[PredictedSequences]:
+        linear = _linear_map(dataset.values[:, : self.context], dataset.values[:, self.context :])
+        shown = {group.id for group in self.shown(dataset.test)}
+        for group in dataset.test:
             seen, truth = group.values[:, : self.context], group.values[:, self.context :]
             yield PredictedSequences(
                 clip=group.id,
@@ -93,19 +93,20 @@ class Seq2SeqSystem(System):
                 shown=group.id in shown,
             )
 
-    def panel_columns(self, clips: SequenceDataset, group: SequenceGroup):
+    def panel_columns(self, dataset: SequenceDataset, group: SequenceGroup):
         """The first sequences of a group: what was seen, what came, what was predicted."""
         seen, truth = group.values[:, : self.context], group.values[:, self.context :]
         return [("sequences", sequence_grid(seen[..., 0], truth[..., 0], self.predict(seen)[..., 0]))]
 
-    def protocol(self, clips: SequenceDataset) -> str:
-        count = sum(len(group.values) for group in clips.test)
-        notes = f" ({clips.notes})" if clips.notes else ""
+    def protocol(self, dataset: SequenceDataset) -> str:
+        count = sum(len(group.values) for group in dataset.test)
+        notes = f" ({dataset.notes})" if dataset.notes else ""
         return (
-            f"{clips.name}{notes}: {len(clips.values)} training and {count} test sequences of {self.context} seen and "
-            f"{self.horizon} predicted values in 0..1; mean squared error over all of them (the published figures are of 200: "
-            f"clip 000 is the first {len(clips.test[0].values)}); baselines: the best linear map of the seen values, fitted to "
-            f"the float32 training sequences, the last value, and 0.5; seed {self.settings.seed}{self._on_published()}"
+            f"{dataset.name}{notes}: {len(dataset.values)} training and {count} test sequences of {self.context} seen and "
+            f"{self.horizon} predicted values in 0..1; mean squared error over all of them (the published figures are of "
+            f"200: clip 000 is the first {len(dataset.test[0].values)}); baselines: the best linear map of the seen values, "
+            f"fitted to the float32 training sequences, the last value, and 0.5; "
+            f"seed {self.settings.seed}{self._on_published()}"
         )
 
     def _on_published(self) -> str:
@@ -146,10 +147,10 @@ class ConvLstmSystem(Seq2SeqSystem):
         seen = movie.frames[None, : self.context].astype(np.float32) / 255.0
         return self.predict(seen)[0]
 
-    def predict_clips(self, clips) -> Iterator[PredictedMovie]:
-        shown = {movie.id for movie in self.shown(clips.test)}
+    def predict_clips(self, dataset) -> Iterator[PredictedMovie]:
+        shown = {movie.id for movie in self.shown(dataset.test)}
         k, length = self.context, self.context + self.horizon
-        for movie in clips.test:
+        for movie in dataset.test:
             frames = np.asarray(movie.frames[:length])
             future = self._predict_movie(movie)
             yield PredictedMovie(
@@ -165,7 +166,7 @@ class ConvLstmSystem(Seq2SeqSystem):
                 shown=movie.id in shown,
             )
 
-    def panel_columns(self, clips, movie: Movie):
+    def panel_columns(self, dataset, movie: Movie):
         """The report's rows: truth, prediction, absolute difference, at three times."""
         future = np.rint(255.0 * self._predict_movie(movie)).astype(np.uint8)
         columns = [("last seen", np.asarray(movie.frames[self.context - 1]))]
@@ -174,13 +175,13 @@ class ConvLstmSystem(Seq2SeqSystem):
             columns += [(f"truth +{t}", truth), ("prediction", ours), ("|difference|", absolute_difference(truth, ours))]
         return columns
 
-    def protocol(self, clips) -> str:
-        notes = f" ({clips.notes})" if clips.notes else ""
+    def protocol(self, dataset) -> str:
+        notes = f" ({dataset.notes})" if dataset.notes else ""
         return (
-            f"{clips.name}{notes}: {len(clips.test)} test windows of {self.context} seen and {self.horizon} predicted frames, "
-            f"{self.frame[0]} x {self.frame[1]}; mean squared error of the unrounded prediction, values in 0..1; PSNR and SSIM "
-            f"(11 x 11 Gaussian) of uint8 frames; averaged over frames, then over windows; baseline: the last seen frame "
-            f"copied; seed {self.settings.seed}{self._on_published()}"
+            f"{dataset.name}{notes}: {len(dataset.test)} test windows of {self.context} seen and {self.horizon} predicted "
+            f"frames, {self.frame[0]} x {self.frame[1]}; mean squared error of the unrounded prediction, values in 0..1; "
+            f"PSNR and SSIM (11 x 11 Gaussian) of uint8 frames; averaged over frames, then over windows; baseline: the last "
+            f"seen frame copied; seed {self.settings.seed}{self._on_published()}"
         )
 
 

@@ -83,7 +83,7 @@ def test_pictures_are_painted_by_the_averaged_weights(batch, moving_arm):
 
 def painted_by(network, clip):
     one, other = slice(0, 1), slice(1, 2)
-    given = [to_unit(clip.images[one]), clip.joints[one], clip.visibility[one], clip.crop[one]]
+    given = [to_unit(clip.frames[one]), clip.joints[one], clip.visibility[one], clip.crop[one]]
     return to_bytes(network([*given, clip.joints[other], clip.visibility[other], clip.crop[other]])).numpy()
 
 
@@ -105,29 +105,29 @@ def test_before_training_it_moves_limbs_and_fills_what_they_uncover(moving_arm):
     assert painted[32, 47:53].mean() > 120  # the arm has come
     assert painted[40:43, 44].mean() < 120  # and has left
     assert abs(painted[:4].mean() - 20) < 2  # elsewhere nothing happened
-    truth, copied = moving_arm.images[1].astype(float), moving_arm.images[0].astype(float)
+    truth, copied = moving_arm.frames[1].astype(float), moving_arm.frames[0].astype(float)
     assert np.square(painted - truth).mean() < 0.5 * np.square(copied - truth).mean()
 
 
 def test_a_pose_that_stays_keeps_the_frame(moving_arm):
     system = build("data.image_size=64", "generator.work_size=64")
     painted = system.predict(moving_arm, 0, np.array([0]))[0].astype(float)
-    assert np.abs(painted - moving_arm.images[0]).mean() < 4
+    assert np.abs(painted - moving_arm.frames[0]).mean() < 4
 
 
 def test_hidden_joints_change_nothing(moving_arm):
     system = build("data.image_size=64", "generator.work_size=64")
     hidden = np.zeros([2, 13], np.float32)
-    clip = LoadedClip(moving_arm.images, moving_arm.joints, hidden, moving_arm.crop)
+    clip = LoadedClip(moving_arm.frames, moving_arm.joints, hidden, moving_arm.crop)
     painted = system.predict(clip, 0, np.array([1]))[0].astype(float)
-    assert np.abs(painted - moving_arm.images[0]).mean() < 4
+    assert np.abs(painted - moving_arm.frames[0]).mean() < 4
     shown = np.ones([2, 13], np.float32)
     shown[:, [5, 10]] = 0
     pictures = []
     for value in (0.0, 1e6, np.nan):  # hidden joints may be stored anywhere
         joints = moving_arm.joints.copy()
         joints[:, [5, 10]] = value
-        clip = LoadedClip(moving_arm.images, joints, shown, moving_arm.crop)
+        clip = LoadedClip(moving_arm.frames, joints, shown, moving_arm.crop)
         pictures.append(system.predict(clip, 0, np.array([1])))
     assert np.array_equal(pictures[0], pictures[1]) and np.array_equal(pictures[0], pictures[2])
 
@@ -138,9 +138,9 @@ def test_untrained_it_beats_copying_on_the_rendered_people(prepared):
     errors = []
     for clip in clips.test:
         loaded = clips.load(clip)
-        last = clip.frames - 1
+        last = clip.length - 1
         painted = system.predict(loaded, 0, np.array([last]))[0].astype(float)
-        truth, copied = loaded.images[last].astype(float), loaded.images[0].astype(float)
+        truth, copied = loaded.frames[last].astype(float), loaded.frames[0].astype(float)
         errors.append([np.square(painted - truth).mean(), np.square(copied - truth).mean()])
     painted, copied = np.array(errors).T
     assert (painted < copied).mean() >= 0.7 and painted.mean() < 0.6 * copied.mean()

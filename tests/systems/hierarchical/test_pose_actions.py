@@ -25,7 +25,7 @@ def moving_clips():
     """Those who squat go up and down, those who bowl to and fro."""
     clips = made_up_clips()
     for clip in clips:
-        wave = 30 * np.sin(np.arange(clip.frames))
+        wave = 30 * np.sin(np.arange(clip.length))
         clip.joints[..., 1 if clip.action == "squat" else 0] += wave[:, None]
     return clips
 

@@ -74,7 +74,7 @@ def test_a_few_frames_can_be_learned_and_exported(prepared, tmp_path):
 
     export_saved_model(system, tmp_path / "saved_model")
     loaded = tf.saved_model.load(str(tmp_path / "saved_model"))
-    got = loaded.estimate(frames=trained.images)
+    got = loaded.estimate(frames=trained.frames)
     np.testing.assert_allclose(got["joints"], joints, atol=1e-3)
     np.testing.assert_allclose(got["scores"], scores, atol=1e-4)
 
