@@ -53,7 +53,7 @@ def main(
     try:
         from analogy.evaluation.judge import Measures, write_evaluation
         from analogy.pretrained.fetch_i3d import WEIGHTS
-        from data_prep.opening import cache_folder
+        from data_prep.datasets import cache_folder
 
         if (run is None) == (not predictions):
             raise UserError("give --run, or --predictions with --truth")
@@ -104,7 +104,7 @@ def _open_run(run: str, settings_file: Path | None, data_dir: Path | None, clips
     from analogy.training.distribute import make_strategy
     from analogy.training.loop import build_system
     from analogy.visualise.tables import find_run
-    from data_prep.opening import open_dataset
+    from data_prep.datasets import open_dataset
 
     exported = (Path(run) / "saved_model.pb").is_file()
     folder = Path(run).absolute() if exported else find_run(run, results).absolute()

@@ -131,7 +131,7 @@ def main(
         from analogy.evaluation.judge import Measures, write_evaluation
         from analogy.systems.hierarchical.estimation.tflite import open_estimator
         from analogy.systems.hierarchical.pipeline import PAINT_SYSTEMS, POSE_SYSTEMS, Pipeline, newest_run
-        from data_prep.opening import cache_folder, synthetic_actors
+        from data_prep.datasets import cache_folder, synthetic_actors
 
         if poses not in (None, *ESTIMATORS):
             raise UserError(f"--poses {poses}: choose {' or '.join(ESTIMATORS)}")

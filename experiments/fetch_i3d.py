@@ -21,7 +21,7 @@ def main(
     out: Annotated[Path | None, typer.Option(help="Folder for the file; the cache if not given.")] = None,
 ) -> None:
     from analogy.pretrained.fetch_i3d import fetch_i3d
-    from data_prep.opening import cache_folder
+    from data_prep.datasets import cache_folder
 
     try:
         print(fetch_i3d(out or cache_folder() / "weights"))

@@ -193,7 +193,7 @@ def _run_on(strategy, settings, results_dir: Path, run: Path | None, stop: StopR
     from analogy.training.distribute import check_batch, is_chief
     from analogy.training.loop import build_system
     from analogy.training.precision import resolve_precision, use_precision
-    from data_prep.opening import open_dataset
+    from data_prep.datasets import open_dataset
 
     check_batch(settings.training.batch_size, strategy)
     precision = resolve_precision(settings.training.precision)

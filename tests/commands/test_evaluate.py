@@ -19,7 +19,7 @@ from analogy.runs.export import export_saved_model
 from analogy.settings import find_experiment, load_settings, write_settings
 from analogy.systems import SYSTEMS
 from analogy.training.checkpoint import Checkpoints
-from data_prep.opening import open_dataset
+from data_prep.datasets import open_dataset
 
 RNG = np.random.default_rng(0)
 

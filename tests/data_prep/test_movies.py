@@ -16,8 +16,8 @@ from analogy.settings import find_experiment, load_settings
 from analogy.systems import SYSTEMS
 from analogy.visualise.video import write_mp4
 from data_prep.bair import open_bair
+from data_prep.datasets import open_dataset
 from data_prep.kth import open_kth, read_sequences
-from data_prep.opening import open_dataset
 from tests.conftest import _shared
 
 

@@ -11,8 +11,8 @@ from analogy.data.movies import MovingDigits, draw_digits
 from analogy.errors import UserError
 from analogy.settings import find_experiment, load_settings
 from analogy.systems import SYSTEMS
+from data_prep.datasets import open_dataset
 from data_prep.moving_mnist import read_digits, read_idx_images, read_standard_test
-from data_prep.opening import open_dataset
 from tests.conftest import _shared
 
 

@@ -20,7 +20,7 @@ from tests.conftest import ROOT
 
 @pytest.fixture(scope="session")
 def weights():
-    from data_prep.opening import cache_folder
+    from data_prep.datasets import cache_folder
 
     path = cache_folder() / "weights" / i3d.WEIGHTS
     if not path.is_file():

@@ -131,7 +131,7 @@ from analogy.settings import find_experiment, load_settings
 from analogy.systems import SYSTEMS
 from analogy.evaluation.evaluate import evaluate
 from analogy.runs.folder import RunFolder
-from data_prep.opening import open_dataset
+from data_prep.datasets import open_dataset
 
 actors, cache, results = sys.argv[1:]
 tiny = ["data.image_size=32", "generator.width=0.125", "discriminator.width=0.125", "discriminator.units=16",

@@ -12,7 +12,7 @@ from analogy.runs.export import export_saved_model
 from analogy.settings import find_experiment, list_experiments, load_settings
 from analogy.systems import SYSTEMS
 from analogy.training.precision import use_precision
-from data_prep.opening import open_dataset
+from data_prep.datasets import open_dataset
 from tests.systems.conftest import build_system
 
 SMALL = ("network.units=8", "training.batch_size=4", "data.train_count=40", "data.test_count=12", "data.groups_of=5")
