@@ -7,21 +7,17 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-import numpy as np
 import typer
 
 from analogy.errors import UserError
 
 RESULTS = Path(__file__).parent.parent / "results"
 USUAL = "psnr,ssim,sharpness_ratio,checkerboard_ratio,mse"
-SMALLEST = 11  # pixels a side: SSIM's window
-VIDEOS = (".mp4", ".avi", ".webm", ".mov", ".mkv")
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -64,16 +60,16 @@ def main(
         weights = cache_folder() / "weights" / WEIGHTS
         measures = Measures.choose(names, weights=weights, fvd_frames=fvd_frames, features=features and str(features))
         if run:
-            judged, dataset, facts, rate = _open_run(run, settings, data_dir, clips, results_dir, measures)
+            predictor, dataset, facts, rate = _open_run(run, settings, data_dir, clips, results_dir, measures)
         else:
-            judged, dataset, facts, rate = _open_videos(predictions, truth, context or 1, clips)
-        if metrics and not judged.paints:
+            predictor, dataset, facts, rate = _open_videos(predictions, truth, context or 1, clips)
+        if metrics and not predictor.paints:
             raise UserError(
                 f"--metrics: {facts['of']} predicts no frames; leave it out: the figures of its kind are always measured"
             )
         if recogniser:
             measures.recogniser = _open_recogniser(recogniser, results_dir, dataset)
-        page = write_evaluation(judged, dataset, results_dir, f"evaluation_of_{facts['of']}", measures, facts, rate)
+        page = write_evaluation(predictor, dataset, results_dir, f"evaluation_of_{facts['of']}", measures, facts, rate)
         print((page.parent / "table.md").read_text(encoding="utf-8"), end="")
         print(f"open {page}")
     except (UserError, OSError) as error:
@@ -184,104 +180,17 @@ def _restore(system, run: Path) -> int:
 # ---------------------------------------------------------------- folders of videos
 
 
-class Video(NamedTuple):
-    """truth: a true video; samples: the predicted ones; both begin with the given frames."""
-
-    name: str
-    truth: Path
-    samples: list[Path]
-
-
-class Videos:
-    """What `write_evaluation` asks of a system, for videos that anything predicted."""
-
-    pooled, paints, published = False, True, {}
-
-    def __init__(self, context: int):
-        self.context = context
-        self.notes: list[str] = []  # of reading the videos
-
-    def protocol(self, clips: list[Video]) -> str:
-        samples = len(clips[0].samples)
-        several = f", {samples} samples of each (means, and the best for each metric and video; FVD of the first)"
-        several = several if samples > 1 else ""
-        return (
-            f"{len(clips)} videos{several}; the first {self.context} frames were given and are not measured; figures per frame "
-            "(SSIM with an 11 x 11 Gaussian, sigma 1.5, range 255), averaged over frames, then over videos; baseline: the last "
-            "given frame copied" + "".join(f"; {note}" for note in self.notes)
-        )
-
-    def predict_clips(self, clips: list[Video]) -> Iterator:
-        for clip in clips:
-            yield self._predicted(clip)
-
-    def _predicted(self, clip: Video):
-        from analogy.predictions.frames import PredictedClip
-
-        k, truth = self.context, self._frames(clip.truth)
-        samples = [self._frames(path) for path in clip.samples]
-        for path, sample in zip(clip.samples, samples, strict=True):
-            if sample.shape != truth.shape:
-                raise UserError(f"{path}: {sample.shape} frames, height, width, channels, but {clip.truth} has {truth.shape}")
-        if min(truth.shape[1:3]) < SMALLEST:
-            raise UserError(
-                f"{clip.truth}: {truth.shape[2]} x {truth.shape[1]} pixels: choose videos of at least {SMALLEST} a side"
-            )
-        if len(truth) <= k:
-            raise UserError(f"{clip.truth}: {len(truth)} frames, of which --context {k} were given: nothing is left to measure")
-        return PredictedClip(
-            clip=clip.name.replace("/", "_"),
-            action="videos",
-            distance=np.arange(1, len(truth) - k + 1),
-            given=truth[:k],
-            truth=truth[k:],
-            prediction=samples[0][k:],
-            baseline=np.repeat(truth[k - 1 : k], len(truth) - k, 0),
-            baseline_name="copy_last_frame",
-            samples=np.stack([sample[k:] for sample in samples]) if len(samples) > 1 else None,
-        )
-
-    def _frames(self, path: Path) -> np.ndarray:
-        from analogy.data.video import read_video
-
-        video = read_video(path)
-        self.notes += [f"{path.name}: {note}" for note in video.notes]
-        for note in video.notes:
-            print(f"{path}: {note}")
-        return np.stack(video.frames)
-
-
-def _named(folder: Path) -> dict[str, Path]:
-    """Videos of a folder, and folders of pictures in it, by their path without suffix."""
-    from analogy.data.video import PICTURES
-
-    if not folder.is_dir():
-        raise UserError(f"{folder}: there is no such folder")
-    found = {}
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in VIDEOS:
-            found[str(path.relative_to(folder).with_suffix(""))] = path
-        elif path.suffix.lower() in PICTURES and path.parent != folder:
-            found[str(path.parent.relative_to(folder))] = path.parent
-    if not found:
-        raise UserError(f"{folder}: there is neither a video ({', '.join(VIDEOS)}) nor a folder of pictures in it")
-    return found
-
-
 def _open_videos(predictions: list[Path], truth: Path | None, context: int, clips: str | None):
+    from analogy.evaluation.videos import Videos, pair_videos
+
     if truth is None:
         raise UserError("--predictions needs --truth, the folder of true videos")
-    real, samples = _named(truth), [_named(folder) for folder in predictions]
-    wanted = _names(clips) if clips else list(samples[0])
-    for folder, found in zip((truth, *predictions), (real, *samples), strict=True):
-        if missing := [name for name in wanted if name not in found]:
-            raise UserError(f"{folder}: there is no {missing[0]} in it ({len(missing)} of {len(wanted)} videos are missing)")
-    chosen = [Video(name, real[name], [found[name] for found in samples]) for name in wanted]
+    selected = pair_videos(predictions, truth, _names(clips) if clips else ())
     facts = {
         "of": "videos", "dataset": truth.name, "range": "uint8 0..255", "source": ", ".join(map(str, predictions)),
         "system": "videos", "summary": f"Predicted videos of {predictions[0].name}", "context": context,
     }  # fmt: skip
-    return Videos(context), chosen, facts, 10
+    return Videos(context), selected, facts, 10
 
 
 if __name__ == "__main__":

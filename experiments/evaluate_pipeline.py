@@ -8,108 +8,18 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-import numpy as np
 import typer
 
 from analogy.errors import UserError
 from analogy.systems.hierarchical.estimation import ESTIMATORS
 
 RESULTS = Path(__file__).parent.parent / "results"
-PADDING = 10  # pixels about the clip's box, as the painters' training crops
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-log = logging.getLogger("analogy")
-
-
-class Judged:
-    """What `analogy.evaluation.evaluate` asks of a system, for the two steps joined.
-
-    Args:
-        pipeline: of a pose predictor and a painter. source: a folder in Penn Action's layout. estimator: of the observed
-            poses, or None. horizon: the most future frames.
-    """
-
-    pooled, published = False, {}
-
-    def __init__(self, pipeline, source: Path, estimator, horizon: int):
-        self.pipeline, self.source, self.estimator, self.horizon = pipeline, source, estimator, horizon
-
-    def predict_clips(self, clips) -> Iterator:
-        for clip in clips:
-            yield self._predict(clip)
-
-    def protocol(self, clips) -> str:
-        height, width = self.pipeline.image_size
-        estimated = f"; estimated poses: observed ones by {self.estimator.name}" if self.estimator else ""
-        return (
-            f"{len(clips)} clips of {self.source}: {', '.join(clip.id for clip in clips)}; {self.pipeline.context} observed "
-            f"frames, then at most {self.horizon}; the clip's box with {PADDING} px, {height} x {width}; every frame painted "
-            "from the last observed one; prediction: labelled observed poses, predicted future ones; true poses: labelled "
-            f"future ones{estimated}; baseline: the last observed frame copied; figures per frame, averaged over frames, then "
-            "over clips"
-        )
-
-    def _predict(self, clip):
-        from analogy.data.frames import padded_box
-        from analogy.data.video import read_video
-        from analogy.metrics.regions import pose_region
-        from analogy.predictions.frames import PredictedClip
-
-        pipeline, k = self.pipeline, self.pipeline.context
-        frames = read_video(self.source / "frames" / clip.id, count=k + self.horizon).frames[: clip.length]
-        count = len(frames) - k
-        if count < 1:
-            raise UserError(f"clip {clip.id}: {len(frames)} frames with labels, but {k} are observed; leave it out of --clips")
-        height, width = frames[0].shape[:2]
-        box = padded_box(clip.union_box, PADDING, height, width)
-        box = np.array((0, 0, width, height) if pipeline.whole_frames else box, np.int32)
-        seen = np.stack([pipeline.view(frame, box).numpy() for frame in frames])
-        joints, visibility = clip.joints[: k + count], clip.visibility[: k + count]
-        others = {"true_poses": self._paint(frames, joints[k - 1 :], visibility[k - 1 :], box)}
-        if self.estimator:
-            others["estimated_poses"] = self._paint(frames, *self._future(frames, *self._estimated(frames[:k]), count), box)
-        size = np.array(pipeline.image_size[::-1], np.float32)
-        crop = np.repeat((box[2:] - box[:2])[None].astype(np.float32), count + 1, 0)
-        body = pose_region((joints[k - 1 :] - box[:2]) * size / crop[0], visibility[k - 1 :], pipeline.image_size, crop)
-        return PredictedClip(
-            clip=clip.id,
-            action=clip.action,
-            distance=np.arange(1, count + 1),
-            given=seen[:k],
-            truth=seen[k:],
-            prediction=self._paint(frames, *self._future(frames, joints[:k], visibility[:k], count), box),
-            baseline=np.repeat(seen[k - 1 : k], count, 0),
-            baseline_name="copy_last_frame",
-            others=others,
-            regions={"old": np.broadcast_to(body[:1], body[1:].shape), "new": body[1:]},
-        )
-
-    def _estimated(self, frames):
-        """What the estimator sees of the observed frames; where it sees nobody, nothing is known."""
-        from analogy.systems.hierarchical.estimation.tracking import name_sides_by_image, track_person
-
-        try:
-            found = track_person(frames, self.estimator)
-        except UserError as error:
-            log.info("%s", error)
-            return np.zeros([len(frames), 13, 2], np.float32), np.zeros([len(frames), 13], np.float32)
-        return name_sides_by_image(found.joints, found.visibility)
-
-    def _future(self, frames, joints, visibility, count: int):
-        """The last observed pose and the predicted ones: joints [1 + count, 13, 2], visibility [1 + count, 13]."""
-        size = np.array(frames[0].shape[1::-1], np.int32)
-        future, seen = self.pipeline.forecast(joints, visibility, size, np.int32(-1), np.int32(count))
-        return np.concatenate([joints[-1:], future]), np.concatenate([visibility[-1:], seen])
-
-    def _paint(self, frames, joints, visibility, box) -> np.ndarray:
-        """Frames of the poses 1, 2, ... from the last observed frame and pose 0."""
-        reference = frames[self.pipeline.context - 1]
-        return self.pipeline.paint(reference, joints[0], visibility[0], joints[1:], visibility[1:], box).numpy()
 
 
 @app.command(help=__doc__)
@@ -131,6 +41,7 @@ def main(
         from analogy.evaluation.judge import Measures, write_evaluation
         from analogy.systems.hierarchical.estimation.tflite import open_estimator
         from analogy.systems.hierarchical.pipeline import PAINT_SYSTEMS, POSE_SYSTEMS, Pipeline, newest_run
+        from analogy.systems.hierarchical.pipeline_evaluation import PipelinePredictor
         from data_prep.datasets import cache_folder, synthetic_actors
 
         if poses not in (None, *ESTIMATORS):
@@ -148,8 +59,8 @@ def main(
             "system": "pipeline", "dataset": source.name, "source": f"poses by {pose_run}, frames by {paint_run}",
             "summary": "Both steps joined: observed poses, predicted poses, painted frames",
         }  # fmt: skip
-        judged = Judged(pipeline, source, estimator, horizon)
-        print(f"open {write_evaluation(judged, chosen, results_dir, 'pipeline', Measures(), facts)}")
+        predictor = PipelinePredictor(pipeline, source, estimator, horizon)
+        print(f"open {write_evaluation(predictor, chosen, results_dir, 'pipeline', Measures(), facts)}")
     except (UserError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         raise typer.Exit(2) from error

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from analogy.evaluation.contract import Predictor
 from analogy.metrics.frames import METRICS
 from analogy.metrics.horizon import HorizonMetrics
 from analogy.predictions.base import Predicted, picture
@@ -34,7 +35,7 @@ def write_samples(system: System, dataset, folder: RunFolder, step: int, tensorb
 
 
 def evaluate(
-    system: System,
+    predictor: Predictor,
     dataset,
     folder: RunFolder,
     frames_per_second: int,
@@ -45,10 +46,10 @@ def evaluate(
 
     metrics: of predicted frames; see `analogy.metrics.frames`. observers: called with every predicted clip.
     """
-    means = HorizonMetrics(pooled=system.pooled)
-    of_action: dict[str, HorizonMetrics] = defaultdict(lambda: HorizonMetrics(pooled=system.pooled))
+    means = HorizonMetrics(pooled=predictor.pooled)
+    of_action: dict[str, HorizonMetrics] = defaultdict(lambda: HorizonMetrics(pooled=predictor.pooled))
     rows, baselines = [], []
-    for clip in system.predict_clips(dataset):
+    for clip in predictor.predict_clips(dataset):
         measured = clip.measure(metrics)
         for observe in observers:
             observe(clip)
@@ -59,7 +60,7 @@ def evaluate(
         known = {"clip": clip.clip, "action": clip.action, "frames": clip.length}
         rows.append({**known, **row[ours], **base, **_write_clip(clip, folder.path / "test" / clip.action, frames_per_second)})
     horizon = means.curves()
-    if fitting := {name: curve for name, curve in system.published.items() if len(curve) == len(horizon["distance"])}:
+    if fitting := {name: curve for name, curve in predictor.published.items() if len(curve) == len(horizon["distance"])}:
         horizon["methods"]["published"] = fitting
     write_json(folder.path / "test" / "horizon.json", horizon)
     write_json(folder.path / "test" / "horizon_by_action.json", {name: of_action[name].curves() for name in sorted(of_action)})

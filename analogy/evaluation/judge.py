@@ -12,6 +12,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from analogy.errors import UserError
+from analogy.evaluation.contract import Predictor
 from analogy.evaluation.evaluate import evaluate
 from analogy.evaluation.recogniser import Recogniser
 from analogy.metrics.frames import ERRORS, METRICS
@@ -79,19 +80,25 @@ class Measures:
 
 
 def write_evaluation(
-    judged, dataset, results: Path, experiment: str, measures: Measures, facts: dict, frames_per_second: int = 10
+    predictor: Predictor,
+    dataset,
+    results: Path,
+    experiment: str,
+    measures: Measures,
+    facts: dict,
+    frames_per_second: int = 10,
 ) -> Path:
     """Predict, measure, and write a new run folder results/EXPERIMENT/DATE_TIME. Returns its page.
 
     Args:
-        judged: has `pooled`, `published`, `predict_clips(dataset)` and `protocol(dataset)`, as a System.
+        dataset: what the predictor predicts the test clips of.
         facts: for the summary. frames_per_second: of the videos written.
     """
     began, folder = time.monotonic(), RunFolder.create(results, experiment)
     try:
         folder.update_summary(experiment=experiment, status="failed", **facts)
-        figures = evaluate(judged, dataset, folder, frames_per_second, measures.frames, measures.observers)
-        protocol = "; ".join([judged.protocol(dataset), *measures.notes])
+        figures = evaluate(predictor, dataset, folder, frames_per_second, measures.frames, measures.observers)
+        protocol = "; ".join([predictor.protocol(dataset), *measures.notes])
         if measures.fvd:
             protocol += "; " + _add_fvd(figures, measures.fvd)
         if measures.recogniser:

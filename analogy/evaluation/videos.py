@@ -1,0 +1,121 @@
+"""Videos that anything predicted, beside the true ones: evaluated like a system's predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from analogy.data.video import PICTURES, read_video
+from analogy.errors import UserError
+from analogy.predictions.frames import PredictedClip
+
+SMALLEST = 11  # pixels a side: SSIM's window
+SUFFIXES = (".mp4", ".avi", ".webm", ".mov", ".mkv")
+
+
+class Video(NamedTuple):
+    """truth: a true video; samples: the predicted ones; all begin with the observed frames."""
+
+    name: str
+    truth: Path
+    samples: list[Path]
+
+
+class Videos:
+    """A `Predictor` whose predictions lie in files.
+
+    Args:
+        context: observed frames at the start of every video, true and predicted alike.
+    """
+
+    pooled, paints = False, True
+    published: Mapping[str, list[float]] = {}
+
+    def __init__(self, context: int):
+        self.context = context
+        self.notes: list[str] = []  # of reading the videos
+
+    def protocol(self, dataset: Sequence[Video]) -> str:
+        samples = len(dataset[0].samples)
+        several = f", {samples} samples of each (means, and the best for each metric and video; FVD of the first)"
+        parts = [
+            f"{len(dataset)} videos{several if samples > 1 else ''}",
+            f"the first {self.context} frames were given and are not measured",
+            "figures per frame (SSIM with an 11 x 11 Gaussian, sigma 1.5, range 255), averaged over frames, then over videos",
+            "baseline: the last given frame copied",
+        ]
+        return "; ".join(parts + self.notes)
+
+    def predict_clips(self, dataset: Sequence[Video]) -> Iterator[PredictedClip]:
+        for video in dataset:
+            yield self._predicted(video)
+
+    def _predicted(self, video: Video) -> PredictedClip:
+        k, truth = self.context, self._frames(video.truth)
+        samples = [self._frames(path) for path in video.samples]
+        for path, sample in zip(video.samples, samples, strict=True):
+            if sample.shape != truth.shape:
+                raise UserError(f"{path}: {sample.shape} frames, height, width, channels, but {video.truth} has {truth.shape}")
+        if min(truth.shape[1:3]) < SMALLEST:
+            raise UserError(
+                f"{video.truth}: {truth.shape[2]} x {truth.shape[1]} pixels: choose videos of at least {SMALLEST} a side"
+            )
+        if len(truth) <= k:
+            raise UserError(
+                f"{video.truth}: {len(truth)} frames, of which --context {k} were given: nothing is left to measure"
+            )
+        return PredictedClip(
+            clip=video.name.replace("/", "_"),
+            action="videos",
+            distance=np.arange(1, len(truth) - k + 1),
+            given=truth[:k],
+            truth=truth[k:],
+            prediction=samples[0][k:],
+            baseline=np.repeat(truth[k - 1 : k], len(truth) - k, 0),
+            baseline_name="copy_last_frame",
+            samples=np.stack([sample[k:] for sample in samples]) if len(samples) > 1 else None,
+        )
+
+    def _frames(self, path: Path) -> np.ndarray:
+        """uint8 [T, H, W, C]; what had to be mended while reading is told, and noted for the protocol."""
+        video = read_video(path)
+        self.notes += [f"{path.name}: {note}" for note in video.notes]
+        for note in video.notes:
+            print(f"{path}: {note}")
+        return np.stack(video.frames)
+
+
+def find_videos(folder: Path) -> dict[str, Path]:
+    """Videos of a folder, and folders of pictures in it, by their path without suffix. Raises UserError where there is none."""
+    if not folder.is_dir():
+        raise UserError(f"{folder}: there is no such folder")
+    videos = {}
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() in SUFFIXES:
+            videos[str(path.relative_to(folder).with_suffix(""))] = path
+        elif path.suffix.lower() in PICTURES and path.parent != folder:
+            videos[str(path.parent.relative_to(folder))] = path.parent
+    if not videos:
+        raise UserError(f"{folder}: there is neither a video ({', '.join(SUFFIXES)}) nor a folder of pictures in it")
+    return videos
+
+
+def pair_videos(predictions: Sequence[Path], truth: Path, names: Sequence[str] = ()) -> list[Video]:
+    """Each predicted video with the true one of the same name.
+
+    Args:
+        predictions: a folder for each sample of the predicted videos. truth: the folder of true ones.
+        names: only these videos; all of the first folder if empty.
+
+    Raises:
+        UserError: a folder is missing or empty, or lacks one of the videos.
+    """
+    true_videos, samples = find_videos(truth), [find_videos(folder) for folder in predictions]
+    names = names or list(samples[0])
+    for folder, videos in zip((truth, *predictions), (true_videos, *samples), strict=True):
+        if missing := [name for name in names if name not in videos]:
+            raise UserError(f"{folder}: there is no {missing[0]} in it ({len(missing)} of {len(names)} videos are missing)")
+    return [Video(name, true_videos[name], [videos[name] for videos in samples]) for name in names]

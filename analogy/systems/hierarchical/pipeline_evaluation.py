@@ -1,0 +1,101 @@
+"""The two steps joined, as evaluation asks for them: frames from true, predicted, and estimated and predicted poses."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from analogy.data.frames import padded_box
+from analogy.data.video import read_video
+from analogy.errors import UserError
+from analogy.metrics.regions import pose_region
+from analogy.predictions.frames import PredictedClip
+from analogy.systems.hierarchical.estimation.tracking import name_sides_by_image, track_person
+from analogy.systems.hierarchical.pipeline import Pipeline
+
+PADDING = 10  # pixels about the clip's box, as the painters' training crops
+log = logging.getLogger("analogy")
+
+
+class PipelinePredictor:
+    """A pose predictor and a painter, joined; what evaluation asks of a system.
+
+    Args:
+        pipeline: the two runs. source: a folder in Penn Action's layout. estimator: of the observed poses, or None.
+        horizon: the most future frames.
+    """
+
+    pooled, paints = False, True
+    published: Mapping[str, list[float]] = {}
+
+    def __init__(self, pipeline: Pipeline, source: Path, estimator, horizon: int):
+        self.pipeline, self.source, self.estimator, self.horizon = pipeline, source, estimator, horizon
+
+    def predict_clips(self, dataset: Sequence) -> Iterator[PredictedClip]:
+        for clip in dataset:
+            yield self._predict(clip)
+
+    def protocol(self, dataset: Sequence) -> str:
+        height, width = self.pipeline.image_size
+        estimated = f"; estimated poses: observed ones by {self.estimator.name}" if self.estimator else ""
+        names = ", ".join(clip.id for clip in dataset)
+        return (
+            f"{len(dataset)} clips of {self.source}: {names}; {self.pipeline.context} observed "
+            f"frames, then at most {self.horizon}; the clip's box with {PADDING} px, {height} x {width}; every frame painted "
+            "from the last observed one; prediction: labelled observed poses, predicted future ones; true poses: labelled "
+            f"future ones{estimated}; baseline: the last observed frame copied; figures per frame, averaged over frames, then "
+            "over clips"
+        )
+
+    def _predict(self, clip) -> PredictedClip:
+        pipeline, k = self.pipeline, self.pipeline.context
+        frames = read_video(self.source / "frames" / clip.id, count=k + self.horizon).frames[: clip.length]
+        count = len(frames) - k
+        if count < 1:
+            raise UserError(f"clip {clip.id}: {len(frames)} frames with labels, but {k} are observed; leave it out of --clips")
+        height, width = frames[0].shape[:2]
+        box = padded_box(clip.union_box, PADDING, height, width)
+        box = np.array((0, 0, width, height) if pipeline.whole_frames else box, np.int32)
+        views = np.stack([pipeline.view(frame, box).numpy() for frame in frames])
+        joints, visibility = clip.joints[: k + count], clip.visibility[: k + count]
+        others = {"true_poses": self._paint(frames, joints[k - 1 :], visibility[k - 1 :], box)}
+        if self.estimator:
+            others["estimated_poses"] = self._paint(frames, *self._future(frames, *self._estimated(frames[:k]), count), box)
+        size = np.array(pipeline.image_size[::-1], np.float32)
+        crop = np.repeat((box[2:] - box[:2])[None].astype(np.float32), count + 1, 0)
+        body = pose_region((joints[k - 1 :] - box[:2]) * size / crop[0], visibility[k - 1 :], pipeline.image_size, crop)
+        return PredictedClip(
+            clip=clip.id,
+            action=clip.action,
+            distance=np.arange(1, count + 1),
+            given=views[:k],
+            truth=views[k:],
+            prediction=self._paint(frames, *self._future(frames, joints[:k], visibility[:k], count), box),
+            baseline=np.repeat(views[k - 1 : k], count, 0),
+            baseline_name="copy_last_frame",
+            others=others,
+            regions={"old": np.broadcast_to(body[:1], body[1:].shape), "new": body[1:]},
+        )
+
+    def _estimated(self, frames):
+        """What the estimator sees of the observed frames; where it sees nobody, nothing is known."""
+        try:
+            track = track_person(frames, self.estimator)
+        except UserError as error:
+            log.info("%s", error)
+            return np.zeros([len(frames), 13, 2], np.float32), np.zeros([len(frames), 13], np.float32)
+        return name_sides_by_image(track.joints, track.visibility)
+
+    def _future(self, frames, joints, visibility, count: int):
+        """The last observed pose and the predicted ones: joints [1 + count, 13, 2], visibility [1 + count, 13]."""
+        size = np.array(frames[0].shape[1::-1], np.int32)
+        future, future_visibility = self.pipeline.forecast(joints, visibility, size, np.int32(-1), np.int32(count))
+        return np.concatenate([joints[-1:], future]), np.concatenate([visibility[-1:], future_visibility])
+
+    def _paint(self, frames, joints, visibility, box) -> np.ndarray:
+        """Frames of the poses 1, 2, ... from the last observed frame and pose 0."""
+        reference = frames[self.pipeline.context - 1]
+        return self.pipeline.paint(reference, joints[0], visibility[0], joints[1:], visibility[1:], box).numpy()
