@@ -8,10 +8,8 @@ from __future__ import annotations
 import errno
 import logging
 import os
-import signal
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -20,8 +18,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import typer
 
 from analogy.errors import UserError
-from analogy.memory import keep_freed_memory
-from analogy.settings import list_experiments, load_settings, write_settings
+from analogy.settings import list_experiments, load_settings
 from analogy.settings.experiments import find_experiment
 from analogy.settings.loading import read_experiment, settings_text
 from analogy.settings.sections import COMPLETE, GENERATED
@@ -176,121 +173,11 @@ def _resume(run: Path, exp: str | None, data_dir: Path | None, scale: str, overr
 
 
 def _run(settings, results_dir: Path, run: Path | None = None) -> None:
-    """Train (or go on), evaluate, export, write the pages."""
-    keep_freed_memory()
-    from analogy.training.distribute import make_strategy
-
-    began = time.monotonic()
-    strategy = make_strategy(settings.training.devices)  # before anything else touches a device
-    with StopRequest() as stop:  # after TensorFlow, which listens to SIGTERM itself where there are many workers
-        _run_on(strategy, settings, results_dir, run, stop, began)
-
-
-def _run_on(strategy, settings, results_dir: Path, run: Path | None, stop: StopRequest, began: float) -> None:
-    """`_run` on these devices, until `stop`; `began` on the monotonic clock."""
-    from analogy.runs.folder import RunFolder
-    from analogy.systems import SYSTEMS
-    from analogy.training.distribute import check_batch, is_chief
-    from analogy.training.loop import build_system
-    from analogy.training.precision import resolve_precision, use_precision
+    began = time.monotonic()  # starting TensorFlow included
+    from analogy.training.run import run_experiment
     from data_prep.datasets import open_dataset
 
-    check_batch(settings.training.batch_size, strategy)
-    precision = resolve_precision(settings.training.precision)
-    use_precision(precision)
-    replicas = strategy.num_replicas_in_sync
-    log.info("%d replica(s), %s", replicas, precision)
-
-    try:
-        results_dir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{results_dir}: cannot be made: {error.strerror}; choose another --results-dir") from error
-    # A fault of the data or of pretrained weights leaves no run folder behind.
-    dataset = open_dataset(settings)
-    system = build_system(SYSTEMS[settings.system].build, settings, strategy, run and run / "checkpoints")
-    if not is_chief(strategy):  # the same steps, no files
-        trainer = _make_trainer(system, settings, dataset, strategy, None, run and run / "checkpoints")
-        trainer.train(stop)
-        trainer.finish()
-        return
-    folder = RunFolder(run) if run else RunFolder.create(results_dir, settings.experiment)
-    log.info("run folder %s", folder.path)
-    log.debug("experiment %s, scale %s, dataset %s", settings.experiment, settings.scale, settings.data)
-    try:
-        # A checkpoint that does not fit is refused here, before anything in the folder is written.
-        trainer = _make_trainer(system, settings, dataset, strategy, folder, folder.path / "checkpoints")
-        _run_in(folder, settings, trainer, precision, began, stop)
-    finally:
-        folder.close()
-
-
-def _make_trainer(system, settings, dataset, strategy, folder, checkpoints: Path | None):
-    """The trainer, at the newest checkpoint if there is one."""
-    from analogy.training.loop import Trainer
-
-    trainer = Trainer(system, dataset, settings, strategy, folder, checkpoints)
-    trainer.resume()
-    return trainer
-
-
-def _run_in(folder, settings, trainer, precision: str, began: float, stop: StopRequest) -> None:
-    """Train and finish inside the run folder, whose summary says at every moment how far the run is."""
-    from analogy.runs.environment import describe_environment
-    from analogy.runs.folder import write_json
-    from analogy.visualise.pages import write_pages
-
-    system, strategy = trainer.system, trainer.strategy
-    write_settings(settings, folder.path / "settings.yaml")
-    write_json(folder.path / "environment.json", describe_environment(strategy))
-    earlier = folder.summary.get("seconds", {})  # of the parts before, where this one resumes
-    folder.update_summary(
-        experiment=settings.experiment, summary=settings.summary, source=settings.source, system=settings.system,
-        dataset=settings.data.dataset, scale=settings.scale, status="running", steps=int(trainer.step.numpy()),
-        seed=settings.seed, precision=precision, replicas=strategy.num_replicas_in_sync,
-        parameters=system.parameters(), protocol=system.protocol(trainer.dataset),
-    )  # fmt: skip
-    write_pages(folder.path)
-    started = time.monotonic()
-    seconds = {"data": started - began}  # starting TensorFlow and building the networks included
-
-    def close(status: str, steps: int) -> None:
-        seconds.setdefault("train", time.monotonic() - started)
-        seconds["total"] = time.monotonic() - began
-        whole = {name: round(earlier.get(name, 0.0) + value, 2) for name, value in seconds.items()}
-        folder.update_summary(status=status, steps=steps, seconds={**folder.summary.get("seconds", {}), **whole})
-        write_pages(folder.path)
-
-    def last_words() -> None:
-        log.error("go on with --resume %s", folder.path)
-        close("interrupted", trainer.checkpoints.newest_step)
-
-    stop.last_words = last_words
-    try:
-        trainer.train(stop)
-        seconds["train"] = time.monotonic() - started
-        trainer.finish()
-    except KeyboardInterrupt as asked:
-        log.error("%s; go on with --resume %s", str(asked) or "stopped by SIGINT", folder.path)
-        close("interrupted", int(trainer.step.numpy()))
-        raise typer.Exit(128 + getattr(asked, "signal", signal.SIGINT)) from asked
-    except Exception as error:
-        log.debug("failed: %s", error)
-        with suppress(OSError):  # of a full disk, which the first fault has named
-            close("failed", int(trainer.step.numpy()))
-        raise
-    close("finished", int(trainer.step.numpy()))
-    _say_result(folder)
-
-
-def _say_result(folder) -> None:
-    from analogy.visualise.wording import HEADLINES, compare
-
-    test = folder.summary["test"]
-    for name, figures in folder.summary["baseline"].items():
-        scores = [compare(metric, test[metric], figures.get(metric)) for metric in HEADLINES if metric in test]
-        said = "; ".join(f"{s.label} {s.score} against {s.baseline}, {s.verdict}" for s in scores)
-        log.info("%d test clips, %s: %s", test["clips"], name.replace("_", " "), said)
-    log.info("done in %.0f s: open %s", folder.summary["seconds"]["total"], folder.path / "index.html")
+    run_experiment(settings, open_dataset, results_dir, run, StopRequest(), began)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,150 @@
+"""One run from start to end: train or go on, evaluate, export, and write the pages."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import time
+from collections.abc import Callable
+from contextlib import nullcontext, suppress
+from pathlib import Path
+
+from analogy.errors import UserError
+from analogy.memory import keep_freed_memory
+from analogy.runs.environment import describe_environment
+from analogy.runs.folder import RunFolder, write_json
+from analogy.settings import Settings, write_settings
+from analogy.systems import SYSTEMS
+from analogy.training.distribute import check_batch, is_chief, make_strategy
+from analogy.training.loop import Trainer, build_system
+from analogy.training.precision import resolve_precision, use_precision
+from analogy.training.stop import Stopped, StopRequest
+from analogy.visualise.pages import write_pages
+from analogy.visualise.wording import HEADLINES, compare
+
+log = logging.getLogger("analogy")
+
+
+def run_experiment(
+    settings: Settings,
+    open_dataset: Callable[[Settings], object],
+    results_dir: Path,
+    run: Path | None = None,
+    stop: StopRequest | None = None,
+    began: float | None = None,
+) -> Path | None:
+    """Train an experiment, or go on with a run that has begun; then evaluate, export and write the pages.
+
+    Args:
+        settings: the experiment's, resolved.
+        open_dataset: settings -> the dataset that `settings.data` describes.
+        results_dir: where the run folder EXPERIMENT/DATE_TIME is made.
+        run: the folder of a run to go on with.
+        stop: listens to signals while the run lasts; without it Ctrl-C is Python's own KeyboardInterrupt.
+        began: on the monotonic clock, where the run's seconds count from before this call: from the start of TensorFlow, say.
+
+    Returns:
+        The run folder; None on workers other than the chief, which write none.
+
+    Raises:
+        UserError: a fault of the settings, the data or the disk.
+        Stopped: a signal, or Ctrl-C, ended the run; it can go on.
+    """
+    began = time.monotonic() if began is None else began
+    keep_freed_memory()
+    strategy = make_strategy(settings.training.devices)  # before anything else touches a device
+    # Signals after TensorFlow, which listens to SIGTERM itself where there are many workers.
+    with stop or nullcontext(StopRequest()) as stop:
+        return _run_on(strategy, settings, open_dataset, results_dir, run, stop, began)
+
+
+def _run_on(strategy, settings, open_dataset, results_dir: Path, run: Path | None, stop: StopRequest, began: float):
+    """`run_experiment` on these devices, until `stop`; `began` on the monotonic clock."""
+    check_batch(settings.training.batch_size, strategy)
+    precision = resolve_precision(settings.training.precision)
+    use_precision(precision)
+    log.info("%d replica(s), %s", strategy.num_replicas_in_sync, precision)
+    try:
+        results_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{results_dir}: cannot be made: {error.strerror}; choose another --results-dir") from error
+    # A fault of the data or of pretrained weights leaves no run folder behind.
+    dataset = open_dataset(settings)
+    system = build_system(SYSTEMS[settings.system].build, settings, strategy, run and run / "checkpoints")
+    if not is_chief(strategy):  # the same steps, no files
+        trainer = _make_trainer(system, settings, dataset, strategy, None, run and run / "checkpoints")
+        trainer.train(stop)
+        trainer.finish()
+        return None
+    folder = RunFolder(run) if run else RunFolder.create(results_dir, settings.experiment)
+    log.info("run folder %s", folder.path)
+    log.debug("experiment %s, scale %s, dataset %s", settings.experiment, settings.scale, settings.data)
+    try:
+        # A checkpoint that does not fit is refused here, before anything in the folder is written.
+        trainer = _make_trainer(system, settings, dataset, strategy, folder, folder.path / "checkpoints")
+        _run_in(folder, settings, trainer, precision, began, stop)
+    finally:
+        folder.close()
+    return folder.path
+
+
+def _make_trainer(system, settings, dataset, strategy, folder: RunFolder | None, checkpoints: Path | None) -> Trainer:
+    """The trainer, at the newest checkpoint if there is one."""
+    trainer = Trainer(system, dataset, settings, strategy, folder, checkpoints)
+    trainer.resume()
+    return trainer
+
+
+def _run_in(folder: RunFolder, settings, trainer: Trainer, precision: str, began: float, stop: StopRequest) -> None:
+    """Train and finish inside the run folder, whose summary says at every moment how far the run is."""
+    system, strategy = trainer.system, trainer.strategy
+    write_settings(settings, folder.path / "settings.yaml")
+    write_json(folder.path / "environment.json", describe_environment(strategy))
+    earlier = folder.summary.get("seconds", {})  # of the parts before, where this one resumes
+    folder.update_summary(
+        experiment=settings.experiment, summary=settings.summary, source=settings.source, system=settings.system,
+        dataset=settings.data.dataset, scale=settings.scale, status="running", steps=int(trainer.step.numpy()),
+        seed=settings.seed, precision=precision, replicas=strategy.num_replicas_in_sync,
+        parameters=system.parameters(), protocol=system.protocol(trainer.dataset),
+    )  # fmt: skip
+    write_pages(folder.path)
+    started = time.monotonic()
+    seconds = {"data": started - began}  # starting TensorFlow and building the networks included
+
+    def close(status: str, steps: int) -> None:
+        seconds.setdefault("train", time.monotonic() - started)
+        seconds["total"] = time.monotonic() - began
+        whole = {name: round(earlier.get(name, 0.0) + value, 2) for name, value in seconds.items()}
+        folder.update_summary(status=status, steps=steps, seconds={**folder.summary.get("seconds", {}), **whole})
+        write_pages(folder.path)
+
+    def last_words() -> None:
+        log.error("go on with --resume %s", folder.path)
+        close("interrupted", trainer.checkpoints.newest_step)
+
+    stop.last_words = last_words
+    try:
+        trainer.train(stop)
+        seconds["train"] = time.monotonic() - started
+        trainer.finish()
+    except KeyboardInterrupt as asked:
+        message = f"{str(asked) or 'stopped by SIGINT'}; go on with --resume {folder.path}"
+        log.debug("%s", message)  # for the run's log; whoever called says it to the user
+        close("interrupted", int(trainer.step.numpy()))
+        raise Stopped(message, getattr(asked, "signal", signal.SIGINT)) from asked
+    except Exception as error:
+        log.debug("failed: %s", error)
+        with suppress(OSError):  # of a full disk, which the first fault has named
+            close("failed", int(trainer.step.numpy()))
+        raise
+    close("finished", int(trainer.step.numpy()))
+    _say_result(folder)
+
+
+def _say_result(folder: RunFolder) -> None:
+    test = folder.summary["test"]
+    for name, figures in folder.summary["baseline"].items():
+        scores = [compare(metric, test[metric], figures.get(metric)) for metric in HEADLINES if metric in test]
+        said = "; ".join(f"{s.label} {s.score} against {s.baseline}, {s.verdict}" for s in scores)
+        log.info("%d test clips, %s: %s", test["clips"], name.replace("_", " "), said)
+    log.info("done in %.0f s: open %s", folder.summary["seconds"]["total"], folder.path / "index.html")
