@@ -12,10 +12,10 @@ from typing import Annotated
 import typer
 
 from analogy.errors import UserError
+from analogy.runs.find import find_run
 from analogy.runs.reading import COMPARISONS
 from analogy.visualise.comparison import comparison_name, write_comparison
 from analogy.visualise.pages import write_results_page
-from analogy.visualise.tables import find_run
 
 RESULTS = Path(__file__).parent.parent / "results"
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -31,7 +31,7 @@ def main(
     out: Annotated[Path | None, typer.Option(help="The comparison's folder. Default: RESULTS_DIR/comparisons/NAME.")] = None,
 ) -> None:
     try:
-        folders = [find_run(name, results_dir) for name in run or []]
+        folders = [find_run(name, results_dir, "--run") for name in run or []]
         folder = out or results_dir / COMPARISONS / comparison_name(folders)
         print(write_comparison(folders, folder))
         if out is None:

@@ -80,9 +80,9 @@ def main(
 def _open_recogniser(name: str, results: Path, dataset):
     """Refused before anything is predicted, where it cannot judge these clips."""
     from analogy.evaluation.recogniser import Recogniser
-    from analogy.visualise.tables import find_run
+    from analogy.runs.find import find_run
 
-    recogniser = Recogniser(find_run(name, results))
+    recogniser = Recogniser(find_run(name, results, "--recogniser"))
     if not {clip.action for clip in getattr(dataset, "test", [])} & set(recogniser.actions):
         known = ", ".join(recogniser.actions)
         raise UserError(f"--recogniser {name}: it knows none of these clips' actions; it knows {known}")
@@ -94,17 +94,16 @@ def _open_recogniser(name: str, results: Path, dataset):
 
 def _open_run(run: str, settings_file: Path | None, data_dir: Path | None, clips: str | None, results: Path, measures):
     """The system with its trained networks, its dataset, facts for the summary, and the videos' frames per second."""
-    from analogy.runs.export import load_endpoint
+    from analogy.runs.find import find_run, is_saved_model, load_endpoint, run_of
     from analogy.settings import load_settings
     from analogy.systems import SYSTEMS
     from analogy.training.distribute import make_strategy
     from analogy.training.loop import build_system
-    from analogy.visualise.tables import find_run
     from data_prep.datasets import open_dataset
 
-    exported = (Path(run) / "saved_model.pb").is_file()
-    folder = Path(run).absolute() if exported else find_run(run, results).absolute()
-    stored = settings_file or (folder.parent if exported else folder) / "settings.yaml"
+    exported = is_saved_model(Path(run))
+    folder = Path(run).absolute() if exported else find_run(run, results, "--run")
+    stored = settings_file or run_of(folder) / "settings.yaml"
     settings = load_settings(stored, SYSTEMS, **_options(stored, data_dir, clips))
     dataset = open_dataset(settings)
     if clips and not hasattr(settings.data, "test_clips"):
@@ -121,7 +120,7 @@ def _open_run(run: str, settings_file: Path | None, data_dir: Path | None, clips
     }  # fmt: skip
     if exported:
         first = next(iter(system.endpoints()))
-        if less := system.use_export(load_endpoint(folder, first, f"{first} as {settings.experiment} does")):
+        if less := system.use_export(load_endpoint(folder, first)):
             measures.notes.append(less)
     else:
         facts["steps"] = _restore(system, folder)

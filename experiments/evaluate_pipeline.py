@@ -24,8 +24,12 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @app.command(help=__doc__)
 def main(
-    pose_run: Annotated[Path | None, typer.Option(help="A finished pose run; the newest if not given.")] = None,
-    paint_run: Annotated[Path | None, typer.Option(help="A finished analogy run; the newest if not given.")] = None,
+    pose_run: Annotated[
+        str | None, typer.Option(help="A finished pose run, or its experiment; the newest if not given.")
+    ] = None,
+    paint_run: Annotated[
+        str | None, typer.Option(help="A finished analogy run, or its experiment; the newest if not given.")
+    ] = None,
     data_dir: Annotated[
         Path | None, typer.Option(envvar="ANALOGY_DATA_DIR", help="Penn Action; synthetic_actors if not given.")
     ] = None,
@@ -40,23 +44,22 @@ def main(
     try:
         from analogy.evaluation.judge import Measures, write_evaluation
         from analogy.systems.hierarchical.estimation.tflite import open_estimator
-        from analogy.systems.hierarchical.pipeline import PAINT_SYSTEMS, POSE_SYSTEMS, Pipeline, newest_run
+        from analogy.systems.hierarchical.pipeline import Pipeline, find_steps
         from analogy.systems.hierarchical.pipeline_evaluation import PipelinePredictor
         from data_prep.datasets import cache_folder, synthetic_actors
 
         if poses not in (None, *ESTIMATORS):
             raise UserError(f"--poses {poses}: choose {' or '.join(ESTIMATORS)}")
         estimator = open_estimator(poses, models) if poses else None
-        pose_run = pose_run or newest_run(results_dir, POSE_SYSTEMS)
-        paint_run = paint_run or newest_run(results_dir, PAINT_SYSTEMS)
-        pipeline = Pipeline(pose_run, paint_run)
+        pose_folder, paint_folder = find_steps(pose_run, paint_run, results_dir)
+        pipeline = Pipeline(pose_folder, paint_folder)
         source = data_dir or synthetic_actors(cache_folder())
         chosen = _choose(source, clips, clips_per_action, pipeline.context)
-        seen = _trained_on(pose_run, source) | _trained_on(paint_run, source)
+        seen = _trained_on(pose_folder, source) | _trained_on(paint_folder, source)
         if leaked := [clip.id for clip in chosen if clip.id in seen or (clip.split == "train" and None in seen)]:
             print(f"NOT held out, a run was trained on them: {', '.join(leaked)}")
         facts = {
-            "system": "pipeline", "dataset": source.name, "source": f"poses by {pose_run}, frames by {paint_run}",
+            "system": "pipeline", "dataset": source.name, "source": f"poses by {pose_folder}, frames by {paint_folder}",
             "summary": "Both steps joined: observed poses, predicted poses, painted frames",
         }  # fmt: skip
         predictor = PipelinePredictor(pipeline, source, estimator, horizon)

@@ -45,8 +45,12 @@ def main(
     start: Annotated[int, typer.Option(min=0, help="Number of the first observed frame.")] = 0,
     context: Annotated[int | None, typer.Option(min=1, help="Observed frames; as many as the pose run reads, or more.")] = None,
     horizon: Annotated[int, typer.Option(min=1, help="Frames to predict; any number.")] = 45,
-    pose_run: Annotated[Path | None, typer.Option(help="A finished pose run; the newest if not given.")] = None,
-    paint_run: Annotated[Path | None, typer.Option(help="A finished analogy run; the newest if not given.")] = None,
+    pose_run: Annotated[
+        str | None, typer.Option(help="A finished pose run, or its experiment; the newest if not given.")
+    ] = None,
+    paint_run: Annotated[
+        str | None, typer.Option(help="A finished analogy run, or its experiment; the newest if not given.")
+    ] = None,
     results_dir: Annotated[Path, typer.Option(help="Where runs are looked for.")] = RESULTS,
     out: Annotated[Path | None, typer.Option(help="Folder for the output; results/predictions/NAME if not given.")] = None,
     full_frame: Annotated[bool, typer.Option(help="Paste the prediction into the whole last observed frame.")] = False,
@@ -57,7 +61,7 @@ def main(
         folder = out or results_dir / "predictions" / _name(source, start)
         refuse_other_content(folder, "joints.json", "a prediction")
         poses = poses or ("labels" if clip else "movenet")
-        estimator = _estimator(poses, models, source if clip is None else None)
+        estimator = _estimator(poses, models, results_dir, source if clip is None else None)
         seconds: dict[str, float] = {}
         with _timed(seconds, "load"):
             pipeline = _open_pipeline(pose_run, paint_run, results_dir, export)
@@ -98,13 +102,12 @@ class Prediction(NamedTuple):
     box: tuple[int, int, int, int]
 
 
-def _open_pipeline(pose_run: Path | None, paint_run: Path | None, results: Path, export: Path | None):
-    from analogy.systems.hierarchical.pipeline import PAINT_SYSTEMS, POSE_SYSTEMS, Pipeline, newest_run
+def _open_pipeline(pose_run: str | None, paint_run: str | None, results: Path, export: Path | None):
+    from analogy.systems.hierarchical.pipeline import Pipeline, find_steps
 
-    pose_run = pose_run or newest_run(results, POSE_SYSTEMS)
-    paint_run = paint_run or newest_run(results, PAINT_SYSTEMS)
-    print(f"poses by {pose_run}\nframes by {paint_run}")
-    pipeline = Pipeline(pose_run, paint_run)
+    pose_folder, paint_folder = find_steps(pose_run, paint_run, results)
+    print(f"poses by {pose_folder}\nframes by {paint_folder}")
+    pipeline = Pipeline(pose_folder, paint_folder)
     if export:
         pipeline.export(export)
         print(f"both as one SavedModel: {export}")
@@ -163,7 +166,7 @@ def _read(source: str, clip: Path | None, start: int, observed: int, horizon: in
     return video
 
 
-def _estimator(poses: str, models: Path | None, unlabelled: str | None):
+def _estimator(poses: str, models: Path | None, results: Path, unlabelled: str | None):
     """The estimator that `--poses` names, or None for labels and files. unlabelled: the source, where it has no labels."""
     if poses == "labels" and unlabelled:
         raise UserError(
@@ -173,10 +176,11 @@ def _estimator(poses: str, models: Path | None, unlabelled: str | None):
         from analogy.systems.hierarchical.estimation.tflite import open_estimator
 
         return open_estimator(poses, models)
-    if Path(poses).is_dir():
+    if any(folder.is_dir() for folder in (Path(poses), results / poses)):
+        from analogy.runs.find import find_run
         from analogy.systems.hierarchical.estimation.hourglass import Hourglass
 
-        return Hourglass(Path(poses))
+        return Hourglass(find_run(poses, results, "--poses"))
     if poses != "labels" and Path(poses).suffix not in (".json", ".npy"):
         raise UserError(
             f"--poses {poses}: choose labels, {', '.join(ESTIMATORS)}, a run of pose_hourglass, a .json or .npy file"

@@ -23,6 +23,26 @@ def the_run(results: Path) -> Path:
     return run
 
 
+def finished_run(folder: Path, endpoint: str | None = None, status: str = "finished", factor: float = 2.0) -> Path:
+    """A run folder with a summary and, with an endpoint, a SavedModel of one: values [N, 2] -> {"out": factor * values}."""
+    import tensorflow as tf
+
+    from analogy.runs.export import write_saved_model
+
+    folder.mkdir(parents=True)
+    summary = {"experiment": folder.parent.name, "system": folder.parent.name, "status": status}
+    (folder / "summary.json").write_text(json.dumps(summary))
+    (folder / "settings.yaml").write_text(f"experiment: {folder.parent.name}\n")
+    if endpoint:
+        module = tf.Module()
+        module.factor = tf.Variable(factor)
+        signature = [tf.TensorSpec([None, 2], tf.float32, "values")]
+        function = tf.function(lambda values: {"out": module.factor * values}, input_signature=signature)
+        setattr(module, endpoint, function)
+        write_saved_model(module, {endpoint: function}, folder / "saved_model")
+    return folder
+
+
 def weights(run: Path) -> dict[str, np.ndarray]:
     """Every number of the newest checkpoint that training goes on from."""
     import tensorflow as tf

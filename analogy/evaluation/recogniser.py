@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from analogy.runs.export import load_endpoint
+from analogy.runs.find import load_endpoint
 from analogy.settings.loading import read_experiment
 
 
@@ -22,7 +22,7 @@ class Recogniser:
     """
 
     def __init__(self, run: Path):
-        self._loaded = load_endpoint(run, "classify", "recognise actions")
+        self._loaded = load_endpoint(run, "classify")
         self._frames = self._loaded.signatures["classify"].structured_input_signature[1]["valid"].shape[1]
         self.actions, self.run = read_experiment(run / "settings.yaml")["data"]["actions"], run
         self._right: dict[str, list[bool]] = defaultdict(list)

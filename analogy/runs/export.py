@@ -39,19 +39,3 @@ def write_saved_model(module: tf.Module, endpoints: dict, folder: Path) -> None:
         except tf.errors.OpError as error:
             why = str(error).splitlines()[0]
             raise UserError(f"{folder}: the SavedModel cannot be written ({why}); make room there") from error
-
-
-def load_endpoint(run: Path, endpoint: str, purpose: str):
-    """The SavedModel of a run, which must have this endpoint. Raises UserError."""
-    folder = run if (run / "saved_model.pb").is_file() else run / "saved_model"
-    if not (folder / "saved_model.pb").is_file():
-        raise UserError(f"{run}: there is no saved_model in it; name the folder of a finished run")
-    try:
-        loaded = tf.saved_model.load(str(folder))
-    except (OSError, ValueError, tf.errors.OpError) as error:
-        raise UserError(f"{folder}: cannot be loaded ({str(error).splitlines()[0]}); export the run again") from error
-    if endpoint not in getattr(loaded, "signatures", {}):
-        raise UserError(
-            f"{run}: this run does not {purpose}: its SavedModel offers {', '.join(loaded.signatures) or 'nothing'}"
-        )
-    return loaded

@@ -11,7 +11,7 @@ from pathlib import Path
 import yaml
 
 from analogy.errors import UserError
-from analogy.runs.reading import HEADINGS, Clip, Run, clips_of, flat_settings, number, read_experiment_runs, read_run
+from analogy.runs.reading import HEADINGS, Clip, Run, clips_of, flat_settings, number, read_run
 from analogy.visualise.wording import METRICS, Metric, decimal
 
 Key = tuple[str, str]  # action, clip
@@ -56,23 +56,6 @@ class Row:
     label: str
     meaning: str
     groups: list[list[Cell]]
-
-
-def find_run(name: str, results: Path) -> Path:
-    """A run folder, or the latest finished run of an experiment (its folder, or its name under `results`).
-
-    Raises:
-        UserError: there is none.
-    """
-    for folder in (Path(name), results / name):
-        if (folder / "summary.json").is_file():
-            return folder
-        if folder.is_dir():
-            runs = [run for run in read_experiment_runs(folder) if run.status == "finished"]
-            if not runs:
-                raise UserError(f"--run {name}: no finished run in {folder}")
-            return runs[0].folder
-    raise UserError(f"--run {name}: neither a run folder nor an experiment in {results}")
 
 
 def read_tested(folders: Sequence[Path]) -> list[Tested]:

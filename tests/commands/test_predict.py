@@ -13,12 +13,13 @@ import tensorflow as tf
 from analogy.data.pose_files import read_poses
 from analogy.data.video import read_video
 from analogy.errors import UserError
-from analogy.runs.export import export_saved_model, load_endpoint
+from analogy.runs.export import export_saved_model
+from analogy.runs.find import newest_run
 from analogy.settings import find_experiment, load_settings
 from analogy.systems import SYSTEMS
 from analogy.systems.hierarchical.estimation.hourglass import Hourglass
 from analogy.systems.hierarchical.estimation.tracking import track_person
-from analogy.systems.hierarchical.pipeline import Pipeline, crop_box, newest_run
+from analogy.systems.hierarchical.pipeline import Pipeline, crop_box, find_steps
 from analogy.visualise.video import write_mp4
 from tests.conftest import ROOT
 from tests.poses import tiny_settings
@@ -91,13 +92,13 @@ def test_one_saved_model_of_both_steps(runs, tmp_path):
             )
 
 
-def test_runs_that_cannot_do_it_are_refused(runs, tmp_path):
-    with pytest.raises(UserError, match="no finished run of pose_lstm"):
-        newest_run(runs, ("pose_lstm",))
-    with pytest.raises(UserError, match="there is no saved_model"):
-        load_endpoint(tmp_path, "predict", "predict poses")
-    with pytest.raises(UserError, match="does not predict poses"):
-        load_endpoint(newest_run(runs, ("analogy_masked",)), "predict", "predict poses")
+def test_runs_that_cannot_do_it_are_refused(runs):
+    with pytest.raises(UserError, match="has no endpoint predict; it has generate, generate_clip"):
+        Pipeline(newest_run(runs, ("analogy_masked",)), newest_run(runs, ("pose_residual",)))
+    with pytest.raises(UserError, match="--pose-run nobody: neither a run folder"):
+        find_steps("nobody", None, runs)
+    poses, painter = find_steps(None, "paint", runs)
+    assert poses.parent.name == "poses" and painter.parent.name == "paint" and painter.is_absolute()
 
 
 def predict(*options):

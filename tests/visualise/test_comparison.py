@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from analogy.errors import UserError
+from analogy.runs.find import find_run
 from analogy.visualise.canvas import TITLE_HEIGHT
 from analogy.visualise.comparison import comparison_name, write_comparison
-from analogy.visualise.tables import find_run
 from analogy.visualise.video import column_boxes, read_mp4, side_by_side, write_mp4
 
 ROOT = Path(__file__).parent.parent.parent
@@ -129,13 +129,6 @@ def test_names_are_escaped(tmp_path):
     assert "| sit & up / #1 50% | PSNR (dB) |" in markdown and "| <b>a\\| |" in markdown
 
 
-def test_a_name_means_the_latest_finished_run(results):
-    write_run(results / "pool3" / "2026-11-22_000000", {}, status="running")
-    latest = write_run(results / "pool3" / "2026-11-21_230000", {})
-    assert find_run("pool3", results) == find_run(str(results / "pool3"), Path("nowhere")) == latest
-    assert find_run(str(results / "pool4" / "2026-11-21_110000"), results).parent.name == "pool4"
-
-
 def compare(results, *runs, options=()):
     command = [sys.executable, str(ROOT / "experiments" / "compare.py"), "--results-dir", str(results), *options]
     return subprocess.run([*command, *(part for run in runs for part in ("--run", str(run)))], capture_output=True, text=True)
@@ -174,7 +167,7 @@ def test_a_mistake_is_one_clear_line(results, runs, message):
     (results / "broken" / "run").mkdir(parents=True)
     (results / "broken" / "run" / "summary.json").write_text("{")
     with pytest.raises(UserError, match=message) as error:
-        folders = [find_run(run, results) for run in runs]
+        folders = [find_run(run, results, "--run") for run in runs]
         write_comparison(folders, results / "out")
     assert "\n" not in str(error.value)
 

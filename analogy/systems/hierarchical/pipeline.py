@@ -11,7 +11,8 @@ import tensorflow as tf
 
 from analogy.errors import UserError
 from analogy.joints import JOINTS
-from analogy.runs.export import load_endpoint, write_saved_model
+from analogy.runs.export import write_saved_model
+from analogy.runs.find import find_run, load_endpoint, newest_run, run_of
 from analogy.settings.loading import read_experiment
 
 POSE_SYSTEMS, PAINT_SYSTEMS = ("pose_residual", "pose_lstm"), ("analogy_masked", "analogy_gan")
@@ -21,15 +22,13 @@ SMALLEST_CROP = 16.0  # pixels
 FAR = 1e9
 
 
-def newest_run(results: Path, systems: tuple[str, ...]) -> Path:
-    """The newest finished run of one of these systems under results/EXPERIMENT/RUN. Raises UserError."""
-    from analogy.runs.reading import read_runs
+def find_steps(pose_run: str | None, paint_run: str | None, results: Path) -> tuple[Path, Path]:
+    """The folders of the runs that `--pose-run` and `--paint-run` name; the newest finished ones where they are not given.
 
-    runs = read_runs(results) if results.is_dir() else []
-    for run in runs:
-        if run.text("system") in systems and run.status == "finished" and (run.folder / "saved_model").is_dir():
-            return run.folder
-    raise UserError(f"{results}: there is no finished run of {' or '.join(systems)}; train one, or name one")
+    Raises UserError.
+    """
+    poses = find_run(pose_run, results, "--pose-run") if pose_run else newest_run(results, POSE_SYSTEMS)
+    return poses, find_run(paint_run, results, "--paint-run") if paint_run else newest_run(results, PAINT_SYSTEMS)
 
 
 def _shape_of(loaded, endpoint: str, name: str) -> list[int]:
@@ -38,10 +37,8 @@ def _shape_of(loaded, endpoint: str, name: str) -> list[int]:
 
 def _crop_setting(run: Path) -> str:
     """`data.crop` of a run; a SavedModel without its run is taken for one of crops."""
-    for folder in (run, run.parent):
-        if (folder / "settings.yaml").is_file():
-            return read_experiment(folder / "settings.yaml")["data"]["crop"]
-    return "consistent"
+    settings = run_of(run) / "settings.yaml"
+    return read_experiment(settings)["data"]["crop"] if settings.is_file() else "consistent"
 
 
 class Pipeline(tf.Module):
@@ -58,8 +55,8 @@ class Pipeline(tf.Module):
 
     def __init__(self, pose_run: Path, paint_run: Path):
         super().__init__()
-        self.poses = load_endpoint(pose_run, "predict", "predict poses")
-        self.painter = load_endpoint(paint_run, "generate_clip", "paint frames")
+        self.poses = load_endpoint(pose_run, "predict")
+        self.painter = load_endpoint(paint_run, "generate_clip")
         joints = _shape_of(self.poses, "predict", "joints")
         if len(joints) != 4:
             raise UserError(f"{pose_run}: this SavedModel is both steps already; name the run of a pose predictor")

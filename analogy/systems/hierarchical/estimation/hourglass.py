@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from analogy.runs.export import load_endpoint
+from analogy.runs.find import load_endpoint
 from analogy.systems.hierarchical.estimation.tflite import Pose, Region, cut, whole_frame
 
 ROOM = 1.4  # side of the next region, in extents of the visible joints
@@ -19,7 +19,7 @@ class Hourglass:
     name, visible_from = "pose_hourglass", 0.3
 
     def __init__(self, run: Path):
-        self.loaded = load_endpoint(run, "estimate", "estimate poses")
+        self.loaded = load_endpoint(run, "estimate")
         frames = self.loaded.signatures["estimate"].structured_input_signature[1]["frames"]
         _, self.height, self.width, self.channels = frames.shape.as_list()
 

@@ -1,0 +1,124 @@
+"""Finding runs: by a name or a path, for every command and for the settings `uses` and `training.start_from`."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection
+from pathlib import Path
+
+from analogy.errors import UserError
+from analogy.runs.reading import Run, read_experiment_runs, read_run, read_runs
+
+MODEL = "saved_model"  # the folder of a run in which its SavedModel lies
+PARTS_OF_A_RUN = ("summary.json", "settings.yaml", "checkpoints")  # by which a folder is known as a run's
+
+
+def is_saved_model(folder: Path) -> bool:
+    """Whether a folder is a SavedModel itself."""
+    return (folder / "saved_model.pb").is_file()
+
+
+def run_of(folder: Path) -> Path:
+    """The run in which a SavedModel's folder lies; any other folder stands for itself."""
+    return folder.parent if folder.name == MODEL and is_saved_model(folder) and _is_run(folder.parent) else folder
+
+
+def find_run(name: str | Path, results: Path, key: str) -> Path:
+    """The absolute path of a run.
+
+    Args:
+        name: an experiment, for its newest finished run; the folder of an experiment, of a run, or of a run's SavedModel.
+            The folder of a SavedModel that lies outside of its run stands for itself.
+        results: the folder in which experiments are looked for.
+        key: the option or setting that names the run; error messages begin with it.
+
+    Raises:
+        UserError: there is no such run, or none is finished.
+    """
+    name = str(name)
+    if not name.strip():
+        raise UserError(f"{key}: the name of a run is missing; name an experiment or a run's folder")
+    unfinished: list[Run] = []
+    for folder in (Path(name).expanduser().absolute(), (results / name).absolute()):
+        if not folder.is_dir():
+            continue
+        folder = folder.resolve()
+        if is_saved_model(folder) or _is_run(folder):
+            return run_of(folder)
+        runs = read_experiment_runs(folder)
+        if finished := [run for run in runs if run.status == "finished"]:
+            return finished[0].folder
+        unfinished += [run for run in runs if _is_run(run.folder)]
+    if unfinished:
+        raise UserError(f"{key} {name}: no finished run in {unfinished[0].folder.parent}; {_how_to_finish(unfinished[0])}")
+    if len(Path(name).parts) > 1 and not Path(name).expanduser().exists():
+        raise UserError(f"{key} {name}: there is no such folder; was the run moved or deleted? Name another run")
+    raise UserError(f"{key} {name}: neither a run folder nor an experiment in {results}{_nearest(name, results)}")
+
+
+def newest_run(results: Path, systems: Collection[str]) -> Path:
+    """The newest finished run of one of these systems that has a SavedModel. Raises UserError."""
+    for run in read_runs(results) if results.is_dir() else []:
+        if run.text("system") in systems and run.status == "finished" and is_saved_model(run.folder / MODEL):
+            return run.folder.absolute()
+    raise UserError(f"{results}: there is no finished run of {' or '.join(systems)}; train one, or name one")
+
+
+def load_endpoint(run: Path, endpoint: str):
+    """Load the SavedModel of a run, which must have this endpoint.
+
+    Args:
+        run: a run's folder, which must be of a finished run; or the folder of a SavedModel.
+
+    Raises:
+        UserError: the folder is gone, the run is not finished, has no SavedModel, or its SavedModel lacks the endpoint or is
+            damaged.
+    """
+    import tensorflow as tf
+
+    folder = saved_model_of(run)
+    try:
+        loaded = tf.saved_model.load(str(folder))
+    except (OSError, ValueError, tf.errors.OpError) as error:
+        raise UserError(f"{folder}: cannot be loaded ({str(error).splitlines()[0]}); export the run again") from error
+    endpoints = sorted(getattr(loaded, "signatures", {}))
+    if endpoint not in endpoints:
+        there = f"it has {', '.join(endpoints)}" if endpoints else "it has none"
+        raise UserError(f"{run}: its SavedModel has no endpoint {endpoint}; {there}: name a run of another system")
+    return loaded
+
+
+def saved_model_of(run: Path) -> Path:
+    """The folder of a run's SavedModel; a SavedModel stands for itself.
+
+    Raises:
+        UserError: the folder is gone, the run is not finished, or has no SavedModel.
+    """
+    if not run.is_dir():
+        raise UserError(f"{run}: there is no such folder; was the run moved or deleted? Name another run")
+    if is_saved_model(run):
+        return run
+    found = read_run(run)
+    if not found.problem and found.status not in ("finished", "unknown"):
+        raise UserError(f"{run}: {_how_to_finish(found)}")
+    if not is_saved_model(run / MODEL):
+        raise UserError(f"{run}: there is no {MODEL} in it; name the folder of a finished run")
+    return run / MODEL
+
+
+def _is_run(folder: Path) -> bool:
+    return any((folder / part).exists() for part in PARTS_OF_A_RUN)
+
+
+def _how_to_finish(run: Run) -> str:
+    if run.problem:
+        return f"run {run.folder.name}: {run.problem}"
+    if run.status == "running":
+        return f"run {run.folder.name} is running: wait for it to end, or go on with --resume {run.folder} where it was killed"
+    return f"run {run.folder.name} is {run.status}: finish it with --resume {run.folder}"
+
+
+def _nearest(name: str, results: Path) -> str:
+    folders = [path.name for path in results.iterdir() if path.is_dir()] if results.is_dir() else []
+    near = difflib.get_close_matches(name, folders, n=1, cutoff=0.6)
+    return f"; did you mean {near[0]}?" if near else ""
