@@ -20,13 +20,13 @@ import typer
 from analogy.errors import UserError
 from analogy.files import replacing
 from analogy.metrics.claims import Verdict, judge, parse
+from analogy.metrics.table import METRICS
 from analogy.settings import Settings, load_settings
 from analogy.settings.experiments import find_experiment
 from analogy.settings.loading import parse_yaml
 from analogy.systems import SYSTEMS
 from analogy.training.progress import Progress
 from analogy.visualise.tables import markdown_table
-from analogy.visualise.wording import METRICS
 
 HERE = Path(__file__).parent
 CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []

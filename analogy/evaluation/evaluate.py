@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from analogy.evaluation.contract import Predictor
-from analogy.metrics.frames import METRICS
+from analogy.metrics.frames import FRAME_METRICS
 from analogy.metrics.horizon import HorizonMetrics
 from analogy.predictions.base import Predicted, picture
 from analogy.runs.folder import RunFolder, write_json
@@ -39,7 +39,7 @@ def evaluate(
     dataset,
     folder: RunFolder,
     frames_per_second: int,
-    metrics: Mapping[str, Callable] = METRICS,
+    metrics: Mapping[str, Callable] = FRAME_METRICS,
     observers: Sequence[Callable[[Predicted], None]] = (),
 ) -> dict:
     """Predict the test clips, write videos, curves and plots, and return the summary's figures.

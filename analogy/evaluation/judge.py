@@ -15,28 +15,40 @@ from analogy.errors import UserError
 from analogy.evaluation.contract import Predictor
 from analogy.evaluation.evaluate import evaluate
 from analogy.evaluation.recogniser import Recogniser
-from analogy.metrics.frames import ERRORS, METRICS
-from analogy.metrics.fvd import Fvd
+from analogy.metrics.frames import ERROR_METRICS, FRAME_METRICS
+from analogy.metrics.fvd import Fvd, check_length
 from analogy.metrics.perceptual import FeatureDistance, Lpips
+from analogy.metrics.table import SELECTABLE, metric_of
 from analogy.pretrained.i3d import I3d
 from analogy.pretrained.imagenet import feature_network
 from analogy.runs.environment import describe_environment
 from analogy.runs.folder import RunFolder, write_json, write_text
 from analogy.visualise.pages import write_pages
 from analogy.visualise.tables import latex_table, markdown_table
-from analogy.visualise.wording import METRICS as WORDING
 from analogy.visualise.wording import decimal
 
-SETS = ("fvd",)  # of many videos at once
-NETWORKS = ("lpips", "feature_distance")
-NAMES = (*METRICS, *ERRORS, *NETWORKS, *SETS)
+
+def check_selection(names: Sequence[str], *, fvd_frames: int, features: str | None) -> None:
+    """Find every mistake in what `evaluate` was asked to measure, before anything is loaded. Raises UserError."""
+    if unknown := [name for name in names if name not in SELECTABLE]:
+        raise UserError(
+            f"--metrics: there is no {', '.join(unknown)} to choose; there are {', '.join(SELECTABLE)} "
+            "(figures of poses, and of the body's regions where poses are known, are always measured)"
+        )
+    if "fvd" in names:
+        check_length(fvd_frames)
+    if "feature_distance" in names:
+        if features is None:
+            raise UserError("--metrics feature_distance needs --features, the file of a VGG-16 or SqueezeNet (see README)")
+        if not Path(features).is_file():
+            raise UserError(f"--features {features}: there is no such file; name the file of a VGG-16 or SqueezeNet")
 
 
 @dataclass
 class Measures:
     """What is measured: functions of (true, predicted frames) by name; FVD and recognition, or not; notes for the protocol."""
 
-    frames: dict[str, Callable] = field(default_factory=lambda: dict(METRICS))
+    frames: dict[str, Callable] = field(default_factory=lambda: dict(FRAME_METRICS))
     fvd: Fvd | None = None
     recogniser: Recogniser | None = None
     notes: list[str] = field(default_factory=list)
@@ -48,12 +60,8 @@ class Measures:
         Args:
             weights: I3D's, for fvd. fvd_frames: of every video. features: file of the network for feature_distance.
         """
-        if unknown := [name for name in names if name not in NAMES]:
-            raise UserError(
-                f"--metrics: there is no {', '.join(unknown)} to choose; there are {', '.join(NAMES)} "
-                "(figures of poses, and of the body's regions where poses are known, are always measured)"
-            )
-        known, chosen = {**METRICS, **ERRORS}, cls(frames={})
+        check_selection(names, fvd_frames=fvd_frames, features=features)
+        known, chosen = {**FRAME_METRICS, **ERROR_METRICS}, cls(frames={})
         for name in dict.fromkeys(names):
             if name in known:
                 chosen.frames[name] = known[name]
@@ -68,12 +76,10 @@ class Measures:
         fvd = [lambda clip: self.fvd.add(*clip.videos())] if self.fvd else []
         return fvd + ([self.recogniser.add] if self.recogniser else [])
 
-    def _add_network(self, name: str, features: str | None) -> None:
+    def _add_network(self, name: str, features: str) -> None:
         if name == "lpips":
             self.frames[name] = Lpips()
             self.notes.append("LPIPS v0.1, AlexNet")
-        elif features is None:
-            raise UserError("--metrics feature_distance needs --features, the file of a VGG-16 or SqueezeNet (see README)")
         else:
             self.frames[name] = FeatureDistance(feature_network(features))
             self.notes.append(f"feature distance by {Path(features).name}")
@@ -119,14 +125,14 @@ def _add_fvd(figures: dict, fvd: Fvd) -> str:
     found = fvd.result()
     if found["videos"] < 2:
         raise UserError(
-            f"--metrics fvd: {found['videos']} videos have {found['frames']} predicted frames "
+            f"--metrics fvd: {found['videos']} videos have {found['length']} predicted frames "
             f"({found['left_out']} are shorter); a distance of sets needs two; lower --fvd-frames, or give more videos"
         )
     _add(figures, "fvd", found["fvd"])
     halves = f"{found['real_halves']:.1f}" if found["videos"] > 3 else "undefined for so few"
     few = "; fewer than 256 videos: indicative only" if found["videos"] < 256 else ""
     return (
-        f"FVD: {found['videos']} real and {found['videos']} predicted videos, their first {found['frames']} predicted frames "
+        f"FVD: {found['videos']} real and {found['videos']} predicted videos, their first {found['length']} predicted frames "
         f"({found['left_out']} shorter videos left out), logits of I3D (Kinetics-400), real against real halves "
         f"{halves}{few}"
     )
@@ -153,9 +159,9 @@ def _write_tables(folder: Path, facts: dict, figures: dict) -> None:
     methods = {"prediction": figures["test"], **figures["baseline"]}
     write_json(folder / "metrics.json", {**facts, "methods": methods, "clips": figures["clips"]})
     names = [name for name in figures["test"] if name not in ("clips", "frames")]
-    head = ["method", *(WORDING[name].label if name in WORDING else name for name in names)]
+    head = ["method", *(metric_of(name).label for name in names)]
     lines = [
-        [method.replace("_", " "), *(decimal(of.get(name), WORDING[name].digits if name in WORDING else 4) for name in names)]
+        [method.replace("_", " "), *(decimal(of.get(name), metric_of(name).digits) for name in names)]
         for method, of in methods.items()
     ]
     write_text(folder / "table.md", "\n".join([*markdown_table(head, lines), "", facts["protocol"], ""]))

@@ -10,12 +10,12 @@ import numpy as np
 from scipy import stats
 
 from analogy.errors import UserError
+from analogy.metrics.table import metric_of
 
 Rows = Mapping[str, Mapping[int, Sequence[Mapping]]]  # arm -> seed -> the summary's rows of test clips
 SIDE = re.compile(r"(?P<metric>[a-z_]+)\((?P<arms>[a-z0-9_, ]+)\)(\s*\+\s*(?P<plus>\d+(\.\d+)?))?")
 NUMBER = re.compile(r"\d+(\.\d+)?")
 OVER_COPY, COPY, BASELINE = "_over_copy", "copy", "baseline_"
-DECIBELS = ("psnr",)
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Side:
         value, copied = row.get(self.measured, np.nan), row.get(BASELINE + self.measured, np.nan)
         if not self.metric.endswith(OVER_COPY):
             return copied if self.copied else value
-        if self.measured in DECIBELS:
+        if metric_of(self.measured).unit == "dB":
             return value - copied
         return value / copied if copied else np.nan
 

@@ -1,4 +1,4 @@
-"""Every per-frame measure of predicted frames, by name."""
+"""The metrics of predicted frames, as functions by name; `analogy.metrics.table` says what each one is."""
 
 from __future__ import annotations
 
@@ -6,21 +6,26 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from analogy.metrics.detail import checkerboard_ratio, sharpness_ratio
-from analogy.metrics.image import mae, mae_sum, mse, mse_sum, psnr, ssim
-from analogy.metrics.regions import background, ghosting, pose_following
+from analogy.metrics import detail, image, regions
+from analogy.metrics.table import Kind, names_of
 
-METRICS = {"psnr": psnr, "ssim": ssim, "sharpness_ratio": sharpness_ratio, "checkerboard_ratio": checkerboard_ratio}
-# On request: another reading of the same errors.
-ERRORS = {"mse": mse, "mae": mae, "mse_sum": mse_sum, "mae_sum": mae_sum}
-REGION_METRICS = {"ghosting": ghosting, "pose_following": pose_following, "background": background}
+
+def _functions(kind: Kind) -> dict[str, Callable]:
+    """The functions of this kind, each called as its metric."""
+    modules = (image, detail, regions)
+    return {name: next(getattr(module, name) for module in modules if hasattr(module, name)) for name in names_of(kind)}
+
+
+FRAME_METRICS = _functions("frames")  # of (truth, prediction)
+ERROR_METRICS = _functions("errors")  # the same, on request
+REGION_METRICS = _functions("regions")  # of (truth, prediction, old region, new region)
 
 
 def measure_frames(
     truth: np.ndarray,
     prediction: np.ndarray,
     regions: Mapping[str, np.ndarray],
-    metrics: Mapping[str, Callable] = METRICS,
+    metrics: Mapping[str, Callable] = FRAME_METRICS,
 ) -> dict[str, np.ndarray]:
     """metric -> [T], NaN where it is undefined.
 

@@ -12,6 +12,12 @@ from analogy.errors import UserError
 SHORTEST = 9  # frames: what I3D needs
 
 
+def check_length(length: int) -> None:
+    """Raises UserError where I3D cannot read videos of so few frames."""
+    if length < SHORTEST:
+        raise UserError(f"FVD needs at least {SHORTEST} frames of a video, not {length}")
+
+
 class Gaussian:
     """Mean and covariance of features, summed up in float64 without keeping the features."""
 
@@ -55,24 +61,23 @@ class Fvd:
 
     Args:
         logits: videos uint8 [B, T, H, W, C] -> features [B, F]; canonically the 400 logits of `analogy.pretrained.i3d.I3d`.
-        frames: of every video the first so many count; shorter ones are left out, and counted.
+        length: how many frames of every video count, the first ones; shorter videos are left out, and counted.
     """
 
-    def __init__(self, logits: Callable, frames: int = 16):
-        if frames < SHORTEST:
-            raise UserError(f"FVD needs at least {SHORTEST} frames of a video, not {frames}")
-        self._logits, self.frames, self.left_out = logits, frames, 0
+    def __init__(self, logits: Callable, length: int = 16):
+        check_length(length)
+        self._logits, self.length, self.left_out = logits, length, 0
         self.real, self._halves, self.fake = Gaussian(), (Gaussian(), Gaussian()), {}
 
     def features(self, video: np.ndarray) -> np.ndarray:
-        """uint8 [T, H, W, C], T at least `frames` -> [1, F]."""
+        """uint8 [T, H, W, C], T at least `length` -> [1, F]."""
         if video.dtype != np.uint8 or video.ndim != 4:
             raise ValueError(f"FVD needs uint8 [T, H, W, C], got {video.dtype} {video.shape}")
-        return np.asarray(self._logits(tf.constant(video[None, : self.frames])))
+        return np.asarray(self._logits(tf.constant(video[None, : self.length])))
 
     def add(self, truth: np.ndarray, predictions: Mapping[str, np.ndarray]) -> None:
         """One real video, and what each method predicted in its place: uint8 [T, H, W, C]."""
-        if len(truth) < self.frames:
+        if len(truth) < self.length:
             self.left_out += 1
             return
         real = self.features(truth)
@@ -83,11 +88,12 @@ class Fvd:
 
     def result(self) -> dict:
         """fvd by method; real_halves, of every other real video against the rest: what is left where nothing differs but the
-        choice of videos; videos, how many of each kind; frames, of each; left_out, how many were too short."""
+        choice of videos; videos, how many of each kind; length, frames of each that
+        count; left_out, how many were too short."""
         return {
             "fvd": {method: frechet_distance(self.real, fake) for method, fake in self.fake.items()},
             "real_halves": frechet_distance(*self._halves),
             "videos": self.real.count,
-            "frames": self.frames,
+            "length": self.length,
             "left_out": self.left_out,
         }

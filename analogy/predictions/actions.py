@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analogy.metrics.frames import METRICS
+from analogy.metrics.frames import FRAME_METRICS
 from analogy.predictions.base import Predicted
 
 
@@ -20,7 +20,7 @@ class PredictedActions(Predicted):
     commonest: int
     length: int = 0
 
-    def measure(self, metrics=METRICS):
+    def measure(self, metrics=FRAME_METRICS):
         del metrics
         named = {"prediction": int(self.probabilities.argmax()), "commonest_action": self.commonest}
         return {name: {"accuracy": np.array([float(action == self.label)])} for name, action in named.items()}

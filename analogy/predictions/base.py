@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analogy.errors import UserError
-from analogy.metrics.frames import METRICS
+from analogy.metrics.frames import FRAME_METRICS
 from analogy.visualise.panels import heatmap_picture
 
 
@@ -30,7 +30,7 @@ class Predicted:
         """How many frames were predicted."""
         return len(self.distance)
 
-    def measure(self, metrics: Mapping[str, Callable] = METRICS) -> dict[str, dict[str, np.ndarray]]:
+    def measure(self, metrics: Mapping[str, Callable] = FRAME_METRICS) -> dict[str, dict[str, np.ndarray]]:
         """method -> metric -> [T] or [windows, T], NaN where it is undefined: first "prediction", then the trivial baselines,
         of which the first is the one to beat. metrics: of frames, where frames are predicted."""
         raise NotImplementedError

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from analogy.metrics.frames import METRICS, measure_frames
+from analogy.metrics.frames import FRAME_METRICS, measure_frames
+from analogy.metrics.table import metric_of
 from analogy.predictions.base import Predicted, picture
 from analogy.visualise.canvas import absolute_difference
 from analogy.visualise.panels import movie_rows
-from analogy.visualise.wording import METRICS as WORDING
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class PredictedClip(Predicted):
     regions: dict[str, np.ndarray] = field(default_factory=dict)
     samples: np.ndarray | None = None
 
-    def measure(self, metrics=METRICS):
+    def measure(self, metrics=FRAME_METRICS):
         measured = {name: self._measured(frames, metrics) for name, frames in self.videos()[1].items()}
         if self.samples is not None:
             measured["prediction"] = best_and_mean([self._measured(sample, metrics) for sample in self.samples])
@@ -69,7 +69,7 @@ class PredictedMovie(PredictedClip):
     values: np.ndarray = field(default_factory=lambda: np.zeros(0))
     shown: bool = False
 
-    def measure(self, metrics=METRICS):
+    def measure(self, metrics=FRAME_METRICS):
         measured = super().measure(metrics)
         size = self.truth[0].size
         for name, frames in {**self.videos()[1], "prediction": 255.0 * self.values.astype(np.float64)}.items():
@@ -93,8 +93,8 @@ def best_and_mean(samples: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]
     for name in samples[0]:
         values = np.stack([sample[name] for sample in samples])  # [N, T]
         joined[name] = values.mean(0)
-        upwards = WORDING[name].higher_is_better if name in WORDING else None
-        if upwards is not None and np.isfinite(values).any():
+        better = metric_of(name).better
+        if better != "neither" and np.isfinite(values).any():
             means = np.nanmean(values, 1)
-            joined[f"{name}_best"] = values[np.nanargmax(means if upwards else -means)]
+            joined[f"{name}_best"] = values[np.nanargmax(means if better == "higher" else -means)]
     return joined

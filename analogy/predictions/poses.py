@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analogy.metrics.frames import METRICS
+from analogy.metrics.frames import FRAME_METRICS
 from analogy.metrics.pose import measure_joints, measure_poses
 from analogy.predictions.base import Predicted
 from analogy.visualise.skeletons import GREEN, GREY, ORANGE, draw_skeleton, skeleton_frames
@@ -43,7 +43,7 @@ class PredictedPoses(Predicted):
             for name, pose in (("hold_last_pose", observed[:, -1:]), ("no_motion", still))
         }
 
-    def measure(self, metrics=METRICS):
+    def measure(self, metrics=FRAME_METRICS):
         del metrics
         truth, valid = self._split("joints")[1], self._split("valid")[1]
         survives, box = self.windows["survives"][0], self.windows["box"][0]
@@ -97,7 +97,7 @@ class PredictedJoints(Predicted):
     visibility: np.ndarray
     mean_pose: np.ndarray
 
-    def measure(self, metrics=METRICS):
+    def measure(self, metrics=FRAME_METRICS):
         del metrics
         methods = {"prediction": self.prediction, "mean_pose": np.broadcast_to(self.mean_pose, self.truth.shape)}
         scale, seen = self.scale[:, None], self.truth_visibility

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analogy.metrics.frames import METRICS
+from analogy.metrics.frames import FRAME_METRICS
 from analogy.predictions.base import Predicted
 from analogy.visualise.plots import sequence_grid
 
@@ -25,7 +25,7 @@ class PredictedSequences(Predicted):
     def picture(self):
         return sequence_grid(self.seen[..., 0], self.truth[..., 0], self.prediction[..., 0]) if self.shown else None
 
-    def measure(self, metrics=METRICS):
+    def measure(self, metrics=FRAME_METRICS):
         del metrics
         methods = {
             "prediction": self.prediction,

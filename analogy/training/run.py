@@ -11,6 +11,7 @@ from pathlib import Path
 
 from analogy.errors import UserError
 from analogy.memory import keep_freed_memory
+from analogy.metrics.table import HEADLINES
 from analogy.runs.environment import describe_environment
 from analogy.runs.folder import RunFolder, write_json
 from analogy.settings import Settings, write_settings
@@ -20,7 +21,7 @@ from analogy.training.loop import Trainer, build_system
 from analogy.training.precision import resolve_precision, use_precision
 from analogy.training.stop import Stopped, StopRequest
 from analogy.visualise.pages import write_pages
-from analogy.visualise.wording import HEADLINES, compare
+from analogy.visualise.wording import compare
 
 log = logging.getLogger("analogy")
 

@@ -15,6 +15,7 @@ import yaml
 
 from analogy.errors import UserError
 from analogy.files import replacing
+from analogy.metrics.table import HEADLINES, METRICS, metric_of
 from analogy.runs.reading import (
     HEADINGS,
     Clip,
@@ -32,7 +33,7 @@ from analogy.runs.reading import (
     samples_of,
 )
 from analogy.visualise.curves import curves_of
-from analogy.visualise.wording import HEADLINES, METRICS, Comparison, compare, decimal, duration, short_count, whole
+from analogy.visualise.wording import Comparison, compare, decimal, duration, short_count, whole
 
 NOT_SCORES = {"clips", "frames"}
 
@@ -172,11 +173,10 @@ def _horizon_table(horizon: Mapping) -> dict[str, Any] | None:
     rows = [[_as_text(value) for value in row] for row in zip(*columns, strict=False)]
     for method, curves in methods.items():
         for name, curve in curves.items() if isinstance(curves, dict) else ():
-            digits = METRICS[name].digits if name in METRICS else 4
             if isinstance(curve, list) and len(curve) == len(rows):
-                head.append(f"{method.replace('_', ' ')} {METRICS[name].label if name in METRICS else name}")
+                head.append(f"{method.replace('_', ' ')} {metric_of(name).label}")
                 for row, value in zip(rows, curve, strict=True):
-                    row.append(decimal(number({"": value}, ""), digits))
+                    row.append(decimal(number({"": value}, ""), metric_of(name).digits))
     return {"head": head, "rows": rows}
 
 

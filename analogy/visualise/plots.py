@@ -13,7 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from analogy.files import replacing
-from analogy.visualise.wording import METRICS
+from analogy.metrics.table import metric_of
 
 COLOURS = ["#2563a8", "#c2512f", "#2f8560", "#7d55a6", "#a87d1f", "#4f5b66"]
 STYLE = {
@@ -130,10 +130,8 @@ def spans_decades(values: Iterable[float]) -> bool:
 
 def metric_label(metric: str) -> str:
     """Its name, unit and direction, for a plot."""
-    known = METRICS.get(metric)
-    if known is None:
-        return metric
-    hints = [hint for hint in (known.unit.strip(), "lower is better" if known.higher_is_better is False else "") if hint]
+    known = metric_of(metric)
+    hints = [hint for hint in (known.unit, "lower is better" if known.better == "lower" else "") if hint]
     return f"{known.label} ({', '.join(hints)})" if hints else known.label
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import yaml
 
 from analogy.errors import UserError
+from analogy.metrics.table import METRICS, Metric
 from analogy.runs.reading import HEADINGS, Clip, Run, clips_of, flat_settings, number, read_run
-from analogy.visualise.wording import METRICS, Metric, decimal
+from analogy.visualise.wording import decimal
 
 Key = tuple[str, str]  # action, clip
 SAME_FIGURE = 1e-3  # relative; decoders of other machines differ by less
@@ -139,8 +140,7 @@ def table(groups: Sequence[Sequence[Column]], keys: Sequence[Key]) -> list[Row]:
     for name, metric in METRICS.items():
         values = [[column.mean(name, keys) for column in group] for group in groups]
         if any(value is not None for group in values for value in group):
-            label = f"{metric.label} ({metric.unit.strip()})" if metric.unit else metric.label
-            rows.append(Row(label, metric.meaning, [_cells(metric, group) for group in values]))
+            rows.append(Row(metric.label_with_unit, metric.meaning, [_cells(metric, group) for group in values]))
     return rows
 
 
@@ -149,8 +149,8 @@ def _cells(metric: Metric, values: Sequence[float | None]) -> list[Cell]:
     rounded = [None if value is None else round(value, metric.digits) for value in values]
     known = {value for value in rounded if value is not None}
     best = None
-    if len(known) > 1 and metric.higher_is_better is not None:
-        best = max(known) if metric.higher_is_better else min(known)
+    if len(known) > 1 and metric.better != "neither":
+        best = max(known) if metric.better == "higher" else min(known)
     return [Cell(decimal(v, metric.digits) or "–", v is not None and v == best) for v in rounded]
 
 

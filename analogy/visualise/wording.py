@@ -1,106 +1,9 @@
 """Numbers as a reader wants them: scores with units, times, counts, and who wins against the baseline."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import inf, isnan
 
-
-@dataclass(frozen=True)
-class Metric:
-    """How a metric is printed; `higher_is_better` is None where neither direction is; `meaning` is for the pages."""
-
-    label: str
-    digits: int
-    unit: str = ""
-    higher_is_better: bool | None = True
-    meaning: str = ""
-
-
-METRICS = {
-    "psnr": Metric("PSNR", 2, " dB", meaning="peak signal-to-noise ratio; higher is better"),
-    "ssim": Metric("SSIM", 4, meaning="structural similarity, 11 x 11 Gaussian window; higher is better"),
-    "sharpness_ratio": Metric(
-        "Sharpness ratio",
-        3,
-        higher_is_better=None,
-        meaning="mean absolute Laplacian over the truth's: below 1 is blur, above is noise or invented detail",
-    ),
-    "checkerboard_ratio": Metric(
-        "Checkerboard ratio",
-        2,
-        higher_is_better=None,
-        meaning="share of the energy at and near period 2 over the truth's: far above 1 is a checkerboard, below is blur",
-    ),
-    "ghosting": Metric(
-        "Ghosting",
-        1,
-        " levels",
-        higher_is_better=False,
-        meaning="RMS error in grey levels where the body was in the reference frame and is no longer; lower is better",
-    ),
-    "pose_following": Metric(
-        "Error at the pose",
-        1,
-        " levels",
-        higher_is_better=False,
-        meaning="RMS error in grey levels where the body is in the true frame; lower is better",
-    ),
-    "background": Metric(
-        "Error in the background",
-        1,
-        " levels",
-        higher_is_better=False,
-        meaning="RMS error in grey levels where the body neither was nor is; lower is better",
-    ),
-    "pose_mse": Metric(
-        "Pose error (MSE)",
-        5,
-        higher_is_better=False,
-        meaning="mean squared error of joint coordinates in units of the clip's box, joints ever hidden counting as 0",
-    ),
-    "joint_error": Metric(
-        "Joint error",
-        2,
-        " %",
-        higher_is_better=False,
-        meaning="mean distance of a joint from its true place, in percent of the box's longer side; joints always visible",
-    ),
-    "pck_10": Metric(
-        "PCK@0.1",
-        3,
-        meaning="share of joints within 0.1 of the longer side of the box that the protocol names; higher is better",
-    ),
-    "pck_20": Metric("PCK@0.2", 3, meaning="share of joints within 0.2 of the box's longer side; higher is better"),
-    "pck_05": Metric("PCK@0.05", 3, meaning="share of joints within 0.05 of the box's longer side; higher is better"),
-    "accuracy": Metric("Accuracy", 3, meaning="share whose action is recognised; higher is better"),
-    "mse": Metric("MSE", 6, higher_is_better=False, meaning="mean squared error, values in 0..1"),
-    "mae": Metric("MAE", 5, higher_is_better=False, meaning="mean absolute error, values in 0..1"),
-    "mse_sum": Metric("MSE, summed", 2, higher_is_better=False, meaning="squared error summed over a frame, values in 0..1"),
-    "mae_sum": Metric("MAE, summed", 2, higher_is_better=False, meaning="absolute error summed over a frame, values in 0..1"),
-    "lpips": Metric("LPIPS", 4, higher_is_better=False, meaning="LPIPS v0.1 with AlexNet; lower is better"),
-    "feature_distance": Metric(
-        "Feature distance",
-        4,
-        higher_is_better=False,
-        meaning="squared distance of unit-length features of the network that the protocol names; lower is better",
-    ),
-    "fvd": Metric("FVD", 1, higher_is_better=False, meaning="Frechet video distance, logits of I3D; lower is better"),
-}
-
-
-# The same of the windows that begin with their clip, alone.
-METRICS |= {
-    f"{name}_start0": replace(METRICS[name], label=f"{METRICS[name].label}, first windows", meaning="")
-    for name in ("pose_mse", "joint_error", "pck_10", "pck_05")
-}
-
-# The same of the best of several samples.
-METRICS |= {
-    f"{name}_best": replace(METRICS[name], label=f"{METRICS[name].label}, best sample", meaning="")
-    for name in ("psnr", "ssim", "mse", "mae", "mse_sum", "mae_sum", "lpips", "feature_distance")
-}
-
-# What tables of many runs show, where a run has it.
-HEADLINES = ("psnr", "ssim", "mse", "pose_mse", "pck_10", "accuracy")
+from analogy.metrics.table import Metric, metric_of
 
 
 @dataclass(frozen=True)
@@ -125,12 +28,12 @@ def compare(name: str, score: float | None, baseline: float | None) -> Compariso
         >>> compare("psnr", 21.5, 22.0).difference, compare("psnr", 21.5, 22.0).verdict
         ('−0.50 dB', 'LOSES')
     """
-    metric = METRICS.get(name, Metric(name.replace("_", " "), 4))
+    metric = metric_of(name)
     texts = [decimal(value, metric.digits, metric.unit) for value in (score, baseline)]
-    if score is None or baseline is None or name not in METRICS or metric.higher_is_better is None:
+    if score is None or baseline is None or metric.better == "neither":
         return Comparison(metric.label, score, *texts)
     difference = 0.0 if score == baseline else round(score - baseline, metric.digits)
-    gain = difference if metric.higher_is_better else -difference
+    gain = difference if metric.better == "higher" else -difference
     verdict = "wins" if gain > 0 else "LOSES" if gain < 0 else "ties"
     return Comparison(metric.label, score, *texts, signed(difference, metric), verdict, gain)
 
@@ -142,12 +45,12 @@ def signed(difference: float, metric: Metric) -> str:
 
 
 def decimal(value: float | None, digits: int, unit: str = "") -> str:
-    """A number with so many digits and its unit; "∞" for infinity (two equal pictures have that PSNR); "" for None."""
+    """A number with so many digits, and its unit after a space. "∞" for infinity: two equal pictures have that PSNR. "" for
+    None."""
     if value is None or isnan(value):
         return ""
-    if abs(value) == inf:
-        return ("−" if value < 0 else "") + "∞" + unit
-    return f"{value:.{digits}f}".replace("-", "−") + unit
+    number = f"{value:.{digits}f}".replace("-", "−").replace("inf", "∞")
+    return f"{number} {unit}" if unit else number
 
 
 def whole(value: float | None) -> str:

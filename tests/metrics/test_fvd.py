@@ -76,18 +76,18 @@ def test_logits_are_those_of_the_reference(weights):
 
 
 def test_every_method_is_compared_with_the_same_real_videos(weights):
-    fvd = Fvd(I3d(weights).logits, frames=10)
+    fvd = Fvd(I3d(weights).logits, length=10)
     videos = np.random.default_rng(0).integers(0, 256, (3, 12, 32, 32, 1), dtype=np.uint8)
     for video in videos[:2]:
         fvd.add(video, {"same": video, "dark": video // 4})
     fvd.add(videos[2, :9], {"same": videos[2], "dark": videos[2]})
     found = fvd.result()
     assert found["fvd"]["same"] == pytest.approx(0, abs=1e-3) and found["fvd"]["dark"] > 1
-    assert (found["videos"], found["frames"], found["left_out"]) == (2, 10, 1) and np.isnan(found["real_halves"])
+    assert (found["videos"], found["length"], found["left_out"]) == (2, 10, 1) and np.isnan(found["real_halves"])
     with pytest.raises(ValueError, match="uint8"):
         fvd.features(videos[0] / 255)
     with pytest.raises(UserError, match="at least 9 frames"):
-        Fvd(None, frames=8)
+        Fvd(None, length=8)
 
 
 @pytest.mark.slow

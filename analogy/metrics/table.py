@@ -1,0 +1,148 @@
+"""Every metric, once: commands, tables, plots and pages read its name, label, digits, unit, direction and meaning here.
+
+A new metric is a line of `_TABLE`; one of predicted frames, of kind "frames", "errors" or "regions", is also a function of its
+name in `analogy.metrics.image`, `detail` or `regions`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+Better = Literal["higher", "lower", "neither"]
+Kind = Literal[
+    "frames",  # of predicted frames; measured where nothing else is asked for
+    "errors",  # of predicted frames, on request: other readings of the same errors
+    "regions",  # of predicted frames, about the body, where its joints are known
+    "networks",  # of predicted frames, on request, by a network that others trained
+    "sets",  # of all videos at once, on request
+    "poses",  # of predicted poses
+    "joints",  # of joints estimated in a frame
+    "actions",  # of recognised actions
+]
+SELECTABLE_KINDS = ("frames", "errors", "networks", "sets")
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How a metric is called, printed and judged. headline: it is a column in tables of many runs."""
+
+    name: str
+    label: str
+    digits: int
+    unit: str
+    better: Better
+    kind: Kind
+    meaning: str = ""
+    headline: bool = False
+
+    @property
+    def higher_is_better(self) -> bool | None:
+        """None where neither direction is better."""
+        return None if self.better == "neither" else self.better == "higher"
+
+    @property
+    def label_with_unit(self) -> str:
+        """Joint error (%)."""
+        return f"{self.label} ({self.unit})" if self.unit else self.label
+
+
+_TABLE = (
+    Metric("psnr", "PSNR", 2, "dB", "higher", "frames", "peak signal-to-noise ratio; higher is better", headline=True),
+    Metric(
+        "ssim", "SSIM", 4, "", "higher", "frames",
+        "structural similarity, 11 x 11 Gaussian window; higher is better", headline=True,
+    ),
+    Metric(
+        "sharpness_ratio", "Sharpness ratio", 3, "", "neither", "frames",
+        "mean absolute Laplacian over the truth's: below 1 is blur, above is noise or invented detail",
+    ),
+    Metric(
+        "checkerboard_ratio", "Checkerboard ratio", 2, "", "neither", "frames",
+        "share of the energy at and near period 2 over the truth's: far above 1 is a checkerboard, below is blur",
+    ),
+    Metric("mse", "MSE", 6, "", "lower", "errors", "mean squared error, values in 0..1", headline=True),
+    Metric("mae", "MAE", 5, "", "lower", "errors", "mean absolute error, values in 0..1"),
+    Metric("mse_sum", "MSE, summed", 2, "", "lower", "errors", "squared error summed over a frame, values in 0..1"),
+    Metric("mae_sum", "MAE, summed", 2, "", "lower", "errors", "absolute error summed over a frame, values in 0..1"),
+    Metric(
+        "ghosting", "Ghosting", 1, "levels", "lower", "regions",
+        "RMS error in grey levels where the body was in the reference frame and is no longer; lower is better",
+    ),
+    Metric(
+        "pose_following", "Error at the pose", 1, "levels", "lower", "regions",
+        "RMS error in grey levels where the body is in the true frame; lower is better",
+    ),
+    Metric(
+        "background", "Error in the background", 1, "levels", "lower", "regions",
+        "RMS error in grey levels where the body neither was nor is; lower is better",
+    ),
+    Metric(
+        "pose_mse", "Pose error (MSE)", 5, "", "lower", "poses",
+        "mean squared error of joint coordinates in units of the clip's box, joints ever hidden counting as 0", headline=True,
+    ),
+    Metric(
+        "joint_error", "Joint error", 2, "%", "lower", "poses",
+        "mean distance of a joint from its true place, in percent of the box's longer side; joints always visible",
+    ),
+    Metric(
+        "pck_10", "PCK@0.1", 3, "", "higher", "poses",
+        "share of joints within 0.1 of the longer side of the box that the protocol names; higher is better", headline=True,
+    ),
+    Metric(
+        "pck_20", "PCK@0.2", 3, "", "higher", "joints",
+        "share of joints within 0.2 of the box's longer side; higher is better",
+    ),
+    Metric(
+        "pck_05", "PCK@0.05", 3, "", "higher", "poses",
+        "share of joints within 0.05 of the box's longer side; higher is better",
+    ),
+    Metric(
+        "accuracy", "Accuracy", 3, "", "higher", "actions",
+        "share whose action is recognised; higher is better", headline=True,
+    ),
+    Metric("lpips", "LPIPS", 4, "", "lower", "networks", "LPIPS v0.1 with AlexNet; lower is better"),
+    Metric(
+        "feature_distance", "Feature distance", 4, "", "lower", "networks",
+        "squared distance of unit-length features of the network that the protocol names; lower is better",
+    ),
+    Metric("fvd", "FVD", 1, "", "lower", "sets", "Frechet video distance, logits of I3D; lower is better"),
+)  # fmt: skip
+
+
+def _variant(metric: Metric, suffix: str, words: str) -> Metric:
+    return replace(metric, name=metric.name + suffix, label=f"{metric.label}, {words}", meaning="", headline=False)
+
+
+# Of the windows that begin with their clip, alone; and of the best of several samples.
+_VARIANTS = (
+    *(_variant(metric, "_start0", "first windows") for metric in _TABLE if metric.kind == "poses"),
+    *(
+        _variant(metric, "_best", "best sample")
+        for metric in _TABLE
+        if metric.kind in ("frames", "errors", "regions", "networks") and metric.better != "neither"
+    ),
+)
+
+METRICS: dict[str, Metric] = {metric.name: metric for metric in (*_TABLE, *_VARIANTS)}
+# What tables of many runs show, where a run has it.
+HEADLINES = tuple(metric.name for metric in _TABLE if metric.headline)
+
+
+def names_of(*kinds: Kind) -> tuple[str, ...]:
+    """The names of these kinds, without variants, in the table's order."""
+    return tuple(metric.name for metric in _TABLE if metric.kind in kinds)
+
+
+SELECTABLE = names_of(*SELECTABLE_KINDS)  # the metrics that `evaluate --metrics` takes
+USUAL = (*names_of("frames"), "mse")  # and those that it takes where none is asked for
+
+
+def metric_of(name: str) -> Metric:
+    """The table's line; of a name that is not in it, only the name is known.
+
+    Example:
+        >>> metric_of("psnr").label, metric_of("warp_error").label
+        ('PSNR', 'warp error')
+    """
+    return METRICS.get(name) or Metric(name, name.replace("_", " "), 4, "", "neither", "frames")

@@ -1,0 +1,84 @@
+"""The one table of metrics: everything that is measured stands in it."""
+
+import numpy as np
+import pytest
+
+from analogy.evaluation.judge import Measures
+from analogy.metrics.frames import ERROR_METRICS, FRAME_METRICS, REGION_METRICS
+from analogy.metrics.table import HEADLINES, METRICS, SELECTABLE, USUAL, metric_of, names_of
+from analogy.predictions.actions import PredictedActions
+from analogy.predictions.frames import PredictedClip, PredictedMovie
+from analogy.predictions.poses import PredictedJoints, PredictedPoses
+from analogy.predictions.sequences import PredictedSequences
+
+RNG = np.random.default_rng(0)
+TRUTH, GUESS = RNG.integers(0, 256, (2, 3, 32, 32, 1), dtype=np.uint8)
+EVERY = {**FRAME_METRICS, **ERROR_METRICS}
+SELECTED = {"clip": "0001", "action": "squat", "distance": np.arange(1, 4)}
+FRAMES = {
+    **SELECTED, "given": TRUTH[:1], "truth": TRUTH, "prediction": GUESS, "baseline": TRUTH // 2, "baseline_name": "grey",
+    "samples": np.stack([GUESS, TRUTH // 3]), "regions": {name: RNG.random((3, 32, 32)) > 0.5 for name in ("old", "new")},
+}  # fmt: skip
+
+
+def predicted_poses():
+    joints, ones = RNG.random((2, 5, 13, 2)) * 100, np.ones
+    windows = {"joints": joints, "visibility": ones((2, 5, 13)), "valid": ones((2, 5)), "survives": ones((2, 13))}
+    windows |= {"box": np.array([[0, 0, 100, 100]] * 2), "origin": joints[:, 0]}
+    return PredictedPoses(**SELECTED, windows=windows, prediction=joints[:, 2:], visibility=ones((2, 3, 13)), shown=False)
+
+
+def predicted_joints():
+    joints, seen = RNG.random((3, 13, 2)) * 30, np.ones((3, 13))
+    pictures = {"frames": TRUTH, "scale": np.ones((3, 2)), "mean_pose": joints[0]}
+    return PredictedJoints(
+        **SELECTED, **pictures, truth=joints, truth_visibility=seen, prediction=joints, visibility=seen
+    )  # fmt: skip
+
+
+def predicted_sequences():
+    values = RNG.random((4, 6, 1))
+    return PredictedSequences(
+        **SELECTED, seen=values[:, :3], truth=values[:, 3:], prediction=values[:, 3:], linear=values[:, 3:]
+    )
+
+
+@pytest.mark.parametrize(
+    ("predicted", "kinds"),
+    [
+        (PredictedClip(**FRAMES), {"frames", "errors", "regions"}),
+        (PredictedMovie(**FRAMES, values=GUESS / 255.0), {"frames", "errors", "regions"}),
+        (predicted_poses(), {"poses"}),
+        (predicted_joints(), {"poses", "joints"}),
+        (predicted_sequences(), {"errors"}),
+        (PredictedActions(**SELECTED, probabilities=np.array([0.2, 0.8]), label=1, commonest=0), {"actions"}),
+    ],
+)
+def test_every_figure_of_a_prediction_is_in_the_table(predicted, kinds):
+    measured = {name for metrics in predicted.measure(EVERY).values() for name in metrics}
+    assert measured and measured <= set(METRICS) and {METRICS[name].kind for name in measured} == kinds
+
+
+def test_functions_and_headlines_are_those_of_the_table():
+    assert (*FRAME_METRICS, *ERROR_METRICS) == names_of("frames", "errors") and tuple(REGION_METRICS) == names_of("regions")
+    assert HEADLINES == ("psnr", "ssim", "mse", "pose_mse", "pck_10", "accuracy")
+    assert (*FRAME_METRICS, *ERROR_METRICS, "lpips", "feature_distance", "fvd") == SELECTABLE and set(USUAL) < set(SELECTABLE)
+    assert list(Measures.choose(USUAL, weights=None, fvd_frames=16, features=None).frames) == list(USUAL)
+
+
+def test_names_are_unique_and_meanings_say_the_direction():
+    for name, metric in METRICS.items():
+        assert metric.name == name and metric.label and metric.digits > 0
+        if f"{metric.better} is better" not in metric.meaning:
+            assert "is better" not in metric.meaning
+
+
+def test_variants_follow_from_the_table():
+    start, best = METRICS["pose_mse_start0"], METRICS["psnr_best"]
+    assert (start.label, start.digits, start.better, start.headline) == ("Pose error (MSE), first windows", 5, "lower", False)
+    assert (best.label, best.unit, best.meaning) == ("PSNR, best sample", "dB", "")
+    assert not {"pck_20_start0", "sharpness_ratio_best", "fvd_best", "pose_mse_best"} & set(METRICS)
+
+
+def test_an_unknown_name_is_printed_without_a_verdict():
+    assert (metric_of("warp_error").label, metric_of("warp_error").higher_is_better) == ("warp error", None)
