@@ -1,123 +1,208 @@
-"""From an experiment's settings to the dataset it trains on: prepared once, then opened."""
+"""Every dataset by name: how it opens, what its folder must hold, and what it can do without a folder.
+
+Importing this module imports no TensorFlow: a wrong name or a wrong folder is refused in an instant.
+"""
 
 from __future__ import annotations
 
-import logging
 import os
+from contextlib import suppress
 from pathlib import Path
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING, NamedTuple
 
 from analogy.errors import UserError
-from analogy.settings.sections import FrameDataSettings, Settings
-from analogy.systems.seq2seq.settings import MovieDataSettings, SequenceDataSettings
+from analogy.settings.sections import Settings
 
-log = logging.getLogger("analogy")
+if TYPE_CHECKING:
+    from analogy.data.contract import Dataset
 
 
-def open_dataset(settings: Settings):
-    """The dataset that `settings.data` describes: a ClipDataset where frames of people are needed, a PoseDataset of their
-    labels, a SequenceDataset, or a dataset of movies.
+class Files(NamedTuple):
+    """Files that a dataset's folder must hold: in words, and as glob patterns below the folder, of which one must match."""
 
-    Raises UserError.
+    words: str
+    patterns: tuple[str, ...]
+
+    def are_in(self, folder: Path) -> bool:
+        """Whether there is at least one of them."""
+        with suppress(OSError):  # a folder that may not be read holds nothing for us
+            return any(next(folder.glob(pattern), None) is not None for pattern in self.patterns)
+        return False
+
+
+class Opening(NamedTuple):
+    """How a dataset opens for one kind of data settings (`DatasetSettings.kind`).
+
+    function: "module:name" of a function (folder: Path | None, cache: Path, settings: Settings) -> Dataset; `folder` is the raw
+        dataset, `cache` is where prepared data lie. It is imported when the dataset is opened.
+    files: what the folder must hold; nothing where the dataset reads no folder.
+    channels: of its values or frames, where the dataset decides: 1 or 3.
+    image_sizes: sides in pixels that it can give, where not any.
     """
-    if isinstance(settings.data, SequenceDataSettings):
-        return _open_sequences(settings)
-    if isinstance(settings.data, MovieDataSettings):
-        return _open_movies(settings)
-    data, cache = settings.data, cache_folder(settings.data.cache)
-    source = Path(data.folder) if data.folder else synthetic_actors(cache)
-    clips = (_open_clips if isinstance(data, FrameDataSettings) else _open_poses)(source, cache, settings)
-    log.info("%s: %d train and %d test clips", data.dataset, len(clips.train), len(clips.test))
-    return clips
+
+    function: str
+    files: tuple[Files, ...] = ()
+    channels: int = 1
+    image_sizes: tuple[int, ...] = ()
+
+    def missing(self, folder: Path) -> str | None:
+        """The first files that the folder should hold and does not, in words."""
+        return next((files.words for files in self.files if not files.are_in(folder)), None)
+
+
+class Entry(NamedTuple):
+    """What is known of a dataset before it is opened.
+
+    openings: kind of data settings -> how it opens for them.
+    generated: it can be made from the seed, so that no folder is needed.
+    complete: what is generated is exactly what was published.
+    stands_in_for: the published dataset that it replaces where that is not there; a folder holds the published one.
+    variable: an environment variable that names its folder.
+    """
+
+    openings: dict[str, Opening]
+    generated: bool = False
+    complete: bool = False
+    stands_in_for: str | None = None
+    variable: str | None = None
+
+
+_LABELS = Files("labels/NNNN.mat", ("labels/*.mat",))
+_PEOPLE = (Files("frames/NNNN/NNNNNN.jpg", ("frames/*/*.jpg",)), _LABELS)
+
+DATASETS: dict[str, Entry] = {
+    "penn_action": Entry(
+        {
+            "frames": Opening("data_prep.penn_action.opening:open_frames", _PEOPLE),
+            "poses": Opening("data_prep.penn_action.opening:open_poses", (_LABELS,)),
+        },
+        variable="ANALOGY_DATA_DIR",
+    ),
+    "synthetic_actors": Entry(
+        {
+            "frames": Opening("data_prep.synthetic_actors.opening:open_frames", _PEOPLE),
+            "poses": Opening("data_prep.synthetic_actors.opening:open_poses", (_LABELS,)),
+        },
+        generated=True,
+        stands_in_for="penn_action",
+    ),
+    "sines": Entry({"sequences": Opening("data_prep.sequences:open_sines")}, generated=True, complete=True),
+    "noise": Entry({"sequences": Opening("data_prep.sequences:open_noise")}, generated=True, complete=True),
+    "stocks": Entry({"sequences": Opening("data_prep.sequences:open_stocks", (Files("SYMBOL.csv", ("*.csv",)),))}),
+    "moving_mnist": Entry(
+        {
+            "movies": Opening(
+                "data_prep.moving_mnist:open_moving_mnist",
+                (Files("t10k-images-idx3-ubyte or t10k-images-idx3-ubyte.gz", ("t10k-images-idx3-ubyte", "t10k-images-idx3-ubyte.gz")),),
+                image_sizes=(64,),
+            )
+        },
+        generated=True,
+    ),
+    "kth": Entry(
+        {
+            "movies": Opening(
+                "data_prep.kth:open_kth",
+                (Files("ACTION/personNN_ACTION_dK_uncomp.avi", ("*/person[0-9][0-9]_*_d[0-9]_uncomp.avi",)),),
+            )
+        }
+    ),
+    "bair": Entry(
+        {
+            "movies": Opening(
+                "data_prep.bair:open_bair",
+                tuple(
+                    Files(f"{half}/*.tfrecords", (f"{half}/*.tfrecords", f"softmotion30_44k/{half}/*.tfrecords"))
+                    for half in ("train", "test")
+                ),
+                channels=3,
+                image_sizes=(64,),
+            )
+        }
+    ),
+}  # fmt: skip
+
+
+def open_dataset(settings: Settings) -> Dataset:
+    """The dataset that `settings.data` describes, prepared once and then opened.
+
+    Raises:
+        UserError: see `check_dataset`; or its files are damaged, or a half of it is empty.
+    """
+    opening, data = check_dataset(settings), settings.data
+    folder = Path(data.folder) if data.folder else None
+    return resolve_name(opening.function)(folder, cache_folder(data.cache) / "prepared", settings)
+
+
+def check_dataset(settings: Settings) -> Opening:
+    """Refuse what cannot be opened, from names and file names alone: quick, and without TensorFlow.
+
+    Returns:
+        How the dataset opens for these settings.
+
+    Raises:
+        UserError: no such dataset, one that does not go with the system, a folder that is missing or that is not this dataset's.
+    """
+    data = settings.data
+    opening = find_opening(settings)
+    if opening.image_sizes and data.image_size not in opening.image_sizes:
+        sizes = " or ".join(map(str, opening.image_sizes))
+        raise UserError(f"data.image_size is {data.image_size}: {data.dataset} has {sizes} pixels")
+    if data.folder:
+        check_folder(data.dataset, opening, Path(data.folder))
+    elif not DATASETS[data.dataset].generated:
+        raise UserError(
+            f"{settings.experiment} at scale {settings.scale} trains on {data.dataset}: name its folder with --data-dir, "
+            "or take --scale demo, which needs no dataset"
+        )
+    return opening
+
+
+def find_opening(settings: Settings) -> Opening:
+    """How the dataset opens for the system's kind of data settings. Raises UserError with the datasets that do."""
+    data = settings.data
+    fitting = [name for name, entry in DATASETS.items() if data.kind in entry.openings]
+    if data.dataset not in DATASETS:
+        raise UserError(f"data.dataset: there is no dataset {data.dataset}; choose {', '.join(fitting)}")
+    if data.dataset not in fitting:
+        raise UserError(f"data.dataset: {data.dataset} does not go with system {settings.system}; it takes {', '.join(fitting)}")
+    return DATASETS[data.dataset].openings[data.kind]
+
+
+def check_folder(name: str, opening: Opening, folder: Path) -> None:
+    """Refuse a folder that is not one of this dataset, in one line that says which files were looked for.
+
+    Raises:
+        UserError: it is missing, no folder, or lacks files; the folder that was meant is named where it is its parent or child.
+    """
+    if not opening.files:
+        raise UserError(f"{folder}: {name} is generated from the seed and reads no folder; leave --data-dir (data.folder) out")
+    if not folder.is_dir():
+        what = "this is a file, not a folder" if folder.exists() else "there is no such folder"
+        raise UserError(f"{folder}: {what}; name the folder of {name} with --data-dir (data.folder)")
+    if (missing := opening.missing(folder)) is None:
+        return
+    meant = next((other for other in _neighbours(folder) if opening.missing(other) is None), None)
+    mend = f"; name {meant}" if meant else ""
+    raise UserError(f"{folder}: this is no folder of {name}: there is no {missing} in it{mend}")
+
+
+def _neighbours(folder: Path) -> list[Path]:
+    """Folders that somebody may have meant who named this one: those inside it, then the two around it."""
+    inside: list[Path] = []
+    with suppress(OSError):
+        inside = sorted(path for path in folder.iterdir() if path.is_dir())
+    return [*inside, *folder.absolute().parents[:2]]
+
+
+def folder_from_environment(name: object) -> Path | None:
+    """The folder of a dataset that an environment variable names, such as $ANALOGY_DATA_DIR for Penn Action."""
+    entry = DATASETS.get(name) if isinstance(name, str) else None
+    folder = os.environ.get(entry.variable) if entry and entry.variable else None
+    return Path(folder) if folder else None
 
 
 def cache_folder(given: str | None = None) -> Path:
     """Where prepared data lie: the given folder, $ANALOGY_CACHE, or ~/.cache/analogy."""
     return Path(given or os.environ.get("ANALOGY_CACHE") or Path.home() / ".cache" / "analogy").expanduser()
-
-
-def synthetic_actors(cache: Path) -> Path:
-    """The folder of synthetic_actors, in Penn Action's layout; rendered into the cache once."""
-    from data_prep.synthetic_actors import VERSION, write_synthetic_actors
-
-    source = cache / "synthetic_actors" / f"version-{VERSION}-seed-0"
-    if not source.exists():
-        log.info("rendering synthetic_actors into %s", source)
-        write_synthetic_actors(source)
-    return source
-
-
-def _open_clips(source: Path, cache: Path, settings: Settings):
-    from analogy.data.clips import ClipDataset
-    from analogy.data.prepared import PreparedClips
-    from data_prep.penn_action import prepare_penn_action
-
-    prepared = PreparedClips.open(prepare_penn_action(source, cache / "prepared", name=settings.data.dataset))
-    return ClipDataset(prepared, settings.data, seed=settings.seed)
-
-
-def _open_poses(source: Path, cache: Path, settings: Settings):
-    from analogy.data.poses import PoseDataset
-    from data_prep.penn_action.poses import read_pose_clips
-
-    del cache  # labels are read in seconds: there is nothing to prepare
-    return PoseDataset(settings.data.dataset, read_pose_clips(source), settings.data, seed=settings.seed)
-
-
-def _open_sequences(settings: Settings):
-    from analogy.data.sequences import SequenceDataset
-    from data_prep import sequences
-
-    data, notes = settings.data, ""
-    if data.dataset == "stocks":
-        train, test, notes = sequences.read_stocks(Path(data.folder), data.split)
-    else:
-        make = {"sines": sequences.make_sines, "noise": sequences.make_noise}[data.dataset]
-        values = make(data.train_count + data.test_count, settings.seed)
-        train, test = values[: data.train_count], values[data.train_count :]
-    length = data.context + data.horizon
-    log.info("%s: %d training and %d test sequences", data.dataset, len(train), len(test))
-    return SequenceDataset(
-        data.dataset, train[:, :length], test[:, :length], groups_of=data.groups_of, seed=settings.seed, notes=notes
-    )
-
-
-def _open_movies(settings: Settings):
-    data = settings.data
-    folder = Path(data.folder) if data.folder else None
-    if data.dataset == "moving_mnist":
-        return _open_moving_digits(settings, folder)
-    prepared = cache_folder(data.cache) / "prepared"
-    if data.dataset == "kth":
-        from data_prep.kth import open_kth
-
-        return open_kth(folder, prepared, settings)
-    from data_prep.bair import open_bair
-
-    return open_bair(folder, prepared, settings)
-
-
-def _open_moving_digits(settings: Settings, folder: Path | None):
-    import numpy as np
-
-    from analogy.data.movies import MovingDigits, draw_digits
-    from data_prep.moving_mnist import STANDARD_TEST, fetch_digits, read_digits, read_standard_test
-
-    data, length = settings.data, settings.data.context + settings.data.horizon
-    train, digits, notes = read_digits(folder) if folder or settings.scale == "demo" else fetch_digits()
-    notes += {"published": "; they move as in the report", "standard": "; they move as in the standard set"}[data.split]
-    has_test = folder is not None and (folder / STANDARD_TEST).is_file()
-    if has_test and data.split != "standard":
-        log.info("%s is not used: it is the test of --set data.split=standard", folder / STANDARD_TEST)
-    if has_test and data.split == "standard":
-        movies, notes = read_standard_test(folder / STANDARD_TEST), f"{notes}; tested on {STANDARD_TEST}"
-        if movies.shape[1] < length:
-            raise UserError(
-                f"{folder / STANDARD_TEST} has {movies.shape[1]} frames a movie, data.context + data.horizon is {length}: "
-                "lower them, or take the file out of the folder and test on movies that are drawn"
-            )
-        test = movies[: data.test_count, :length]
-    else:
-        drawn = draw_digits(digits, data.split, np.array([settings.seed, -2]), data.test_count, length)
-        test = np.rint(255.0 * drawn.numpy()).astype(np.uint8)
-    log.info("moving_mnist: %s; %d training digits, %d test movies", notes, len(train), len(test))
-    return MovingDigits(train, test, motion=data.split, length=length, seed=settings.seed, notes=notes)

@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from analogy.data.movies import MovingDigits, draw_digits
 from analogy.errors import UserError
 
 TRAIN_IMAGES, TEST_IMAGES = "train-images-idx3-ubyte", "t10k-images-idx3-ubyte"
@@ -93,3 +94,34 @@ def read_standard_test(path: Path) -> np.ndarray:
     if movies.ndim != 4 or movies.shape[0] != 20 or movies.shape[2:] != (64, 64) or movies.dtype != np.uint8:
         raise UserError(f"{path}: {movies.dtype} {movies.shape}, not uint8 [20, N, 64, 64]")
     return movies.transpose(1, 0, 2, 3)[..., None]
+
+
+def open_moving_mnist(folder: Path | None, cache: Path, settings) -> MovingDigits:
+    """Digits that move, drawn anew for every batch; fixed test movies.
+
+    Args:
+        folder: see `read_digits`; None: Keras' download, or at demo scale scikit-learn's digits.
+        settings: with `data` (a MovieDataSettings), seed and scale.
+
+    Raises:
+        UserError: a file is missing or damaged, or the standard test's movies are too short.
+    """
+    data, length = settings.data, settings.data.context + settings.data.horizon
+    train, digits, notes = read_digits(folder) if folder or settings.scale == "demo" else fetch_digits()
+    notes += {"published": "; they move as in the report", "standard": "; they move as in the standard set"}[data.split]
+    has_test = folder is not None and (folder / STANDARD_TEST).is_file()
+    if has_test and data.split != "standard":
+        log.info("%s is not used: it is the test of --set data.split=standard", folder / STANDARD_TEST)
+    if has_test and data.split == "standard":
+        movies, notes = read_standard_test(folder / STANDARD_TEST), f"{notes}; tested on {STANDARD_TEST}"
+        if movies.shape[1] < length:
+            raise UserError(
+                f"{folder / STANDARD_TEST} has {movies.shape[1]} frames a movie, data.context + data.horizon is {length}: "
+                "lower them, or take the file out of the folder and test on movies that are drawn"
+            )
+        test = movies[: data.test_count, :length]
+    else:
+        drawn = draw_digits(digits, data.split, np.array([settings.seed, -2]), data.test_count, length)
+        test = np.rint(255.0 * drawn.numpy()).astype(np.uint8)
+    log.info("moving_mnist: %s; %d training digits, %d test movies", notes, len(train), len(test))
+    return MovingDigits(train, test, motion=data.split, length=length, seed=settings.seed, notes=notes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import logging
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -11,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
+from analogy.data.sequences import SequenceDataset
 from analogy.errors import UserError
 
 LENGTH = 50
@@ -40,6 +42,39 @@ def _stretched(values: np.ndarray) -> np.ndarray:
     """[N, L] -> each row from 0 to 1; no row is constant."""
     low, high = values.min(1, keepdims=True), values.max(1, keepdims=True)
     return (values - low) / (high - low)
+
+
+# ---------------------------------------------------------------- opened as DATASETS says
+
+
+def open_sines(folder: None, cache: Path, settings) -> SequenceDataset:
+    """Sines, made from the seed. Args: settings: with `data` (a SequenceDataSettings) and seed."""
+    return _open_generated(make_sines, settings)
+
+
+def open_noise(folder: None, cache: Path, settings) -> SequenceDataset:
+    """Smoothed noise, made from the seed. Args: settings: with `data` (a SequenceDataSettings) and seed."""
+    return _open_generated(make_noise, settings)
+
+
+def open_stocks(folder: Path, cache: Path, settings) -> SequenceDataset:
+    """Stock prices of a folder of CSV files, see `read_stocks`. They are read in a moment: there is nothing to prepare."""
+    train, test, notes = read_stocks(folder, settings.data.split)
+    return _dataset(train, test, settings, notes)
+
+
+def _open_generated(make: Callable[[int, int], np.ndarray], settings) -> SequenceDataset:
+    count = settings.data.train_count
+    values = make(count + settings.data.test_count, settings.seed)
+    return _dataset(values[:count], values[count:], settings)
+
+
+def _dataset(train: np.ndarray, test: np.ndarray, settings, notes: str = "") -> SequenceDataset:
+    data, length = settings.data, settings.data.context + settings.data.horizon
+    log.info("%s: %d training and %d test sequences", data.dataset, len(train), len(test))
+    return SequenceDataset(
+        data.dataset, train[:, :length], test[:, :length], groups_of=data.groups_of, seed=settings.seed, notes=notes
+    )
 
 
 # ---------------------------------------------------------------- stocks

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
@@ -59,13 +59,13 @@ FilePath = Annotated[str, AfterValidator(_absolute)]
 WeightsFile = Annotated[str, AfterValidator(lambda path: path if path == "imagenet" else _absolute(path))]
 
 
-GENERATED = ("synthetic_actors", "sines", "noise", "moving_mnist")  # made from the seed: no folder is needed
-COMPLETE = ("sines", "noise")  # and these are as published
-
-
 class DatasetSettings(Section):
-    """Which dataset, where its files are, and where it is kept once prepared."""
+    """Which dataset (a name in `data_prep.datasets.DATASETS`), where its files are, and where it is kept once prepared.
 
+    kind: what a dataset must open as for these settings, such as "frames"; several papers may share one.
+    """
+
+    kind: ClassVar[str]
     dataset: str
     folder: str | None
     cache: str | None
@@ -74,7 +74,6 @@ class DatasetSettings(Section):
 class PeopleDataSettings(DatasetSettings):
     """Which clips of labelled people."""
 
-    dataset: Literal["penn_action", "synthetic_actors"]
     actions: list[str] | Literal["all"]
     train_clips: Clips
     test_clips: Clips
@@ -83,6 +82,7 @@ class PeopleDataSettings(DatasetSettings):
 class FrameDataSettings(PeopleDataSettings):
     """Clips as pictures, and pairs of frames to train on."""
 
+    kind = "frames"
     image_size: tuple[PositiveInt, PositiveInt]
     crop: Literal["consistent", "per_frame", "full"]
     padding: Annotated[int, Field(ge=0)]

@@ -17,6 +17,7 @@ from analogy.systems.seq2seq.networks import Seq2Seq
 from analogy.systems.seq2seq.settings import ConvLstmSettings, LstmSettings
 from analogy.visualise.canvas import absolute_difference
 from analogy.visualise.plots import sequence_grid
+from data_prep.datasets import find_opening
 
 SAMPLING_STREAM = 5  # of the random numbers of scheduled sampling
 
@@ -140,7 +141,8 @@ class ConvLstmSystem(Seq2SeqSystem):
     published_data = {"split": "published", "context": 10, "horizon": 10, "image_size": 64, "test_persons": None}
 
     def __init__(self, settings: ConvLstmSettings):
-        self.frame = [settings.data.image_size, settings.data.image_size, settings.data.channels]
+        channels = find_opening(settings).channels
+        self.frame = [settings.data.image_size, settings.data.image_size, channels]
         super().__init__(settings)
 
     def _predict_movie(self, movie: Movie) -> np.ndarray:

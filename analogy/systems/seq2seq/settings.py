@@ -13,7 +13,7 @@ class SequenceDataSettings(DatasetSettings):
     """Sequences of 50 values. train_count, test_count: of those that are generated. split: of stocks. groups_of: test sequences
     measured together; the first group is what the published figures are of."""
 
-    dataset: Literal["sines", "noise", "stocks"]
+    kind = "sequences"
     context: Annotated[int, Field(ge=1, le=49)]
     horizon: Annotated[int, Field(ge=1, le=49)]
     train_count: PositiveInt
@@ -32,23 +32,13 @@ class MovieDataSettings(DatasetSettings):
     """Videos. test_count: how many test windows. split: of KTH, persons 1-20 and 21-25 ("published"), or 1-16 and 17-25
     ("standard"), and of Moving MNIST, whose motion; test_persons: of KTH, those who test instead."""
 
-    dataset: Literal["moving_mnist", "kth", "bair"]
+    kind = "movies"
     context: PositiveInt
     horizon: PositiveInt
     image_size: Literal[64, 128]
     test_count: PositiveInt
     split: Literal["published", "standard"]
     test_persons: list[PositiveInt] | None
-
-    @model_validator(mode="after")
-    def _of_one_size(self) -> MovieDataSettings:
-        if self.dataset != "kth" and self.image_size != 64:
-            raise ValueError(f"image_size is {self.image_size}: {self.dataset} has 64 pixels")
-        return self
-
-    @property
-    def channels(self) -> int:
-        return 3 if self.dataset == "bair" else 1
 
 
 class Seq2SeqNetworkSettings(Section):

@@ -14,6 +14,7 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 class PoseDataSettings(PeopleDataSettings):
     """Windows of labels; frames are not needed."""
 
+    kind = "poses"
     viewpoint: str
     min_frames: PositiveInt
     context: Annotated[int, Field(ge=2)]

@@ -1,0 +1,33 @@
+"""synthetic_actors, rendered once and then opened as Penn Action is."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from analogy.data.clips import ClipDataset
+from analogy.data.poses import PoseDataset
+from data_prep.datasets import cache_folder
+from data_prep.penn_action import opening as penn_action
+from data_prep.synthetic_actors import VERSION, write_synthetic_actors
+
+log = logging.getLogger("analogy")
+
+
+def open_frames(folder: Path | None, cache: Path, settings) -> ClipDataset:
+    """Frames and labels; `folder` is None, or one in Penn Action's layout. See `penn_action.opening.open_frames`."""
+    return penn_action.open_frames(folder or rendered_actors(cache_folder(settings.data.cache)), cache, settings)
+
+
+def open_poses(folder: Path | None, cache: Path, settings) -> PoseDataset:
+    """Labels alone; `folder` is None, or one in Penn Action's layout. See `penn_action.opening.open_poses`."""
+    return penn_action.open_poses(folder or rendered_actors(cache_folder(settings.data.cache)), cache, settings)
+
+
+def rendered_actors(cache: Path) -> Path:
+    """The folder of synthetic_actors, in Penn Action's layout; rendered once into the cache folder."""
+    source = cache / "synthetic_actors" / f"version-{VERSION}-seed-0"
+    if not source.exists():
+        log.info("rendering synthetic_actors into %s", source)
+        write_synthetic_actors(source)
+    return source
