@@ -68,20 +68,25 @@ class Entry(NamedTuple):
     variable: str | None = None
 
 
+_FRAMES = Files("frames/NNNN/NNNNNN.jpg", ("frames/*/*.jpg",))
 _LABELS = Files("labels/NNNN.mat", ("labels/*.mat",))
-_PEOPLE = (Files("frames/NNNN/NNNNNN.jpg", ("frames/*/*.jpg",)), _LABELS)
+_PRICES = Files("SYMBOL.csv", ("*.csv",))
+_DIGITS = Files("t10k-images-idx3-ubyte or t10k-images-idx3-ubyte.gz", ("t10k-images-idx3-ubyte", "t10k-images-idx3-ubyte.gz"))
+_KTH = Files("ACTION/personNN_ACTION_dK_uncomp.avi", ("*/person[0-9][0-9]_*_d[0-9]_uncomp.avi",))
+_BAIR_TRAIN = Files("train/*.tfrecords", ("train/*.tfrecords", "softmotion30_44k/train/*.tfrecords"))
+_BAIR_TEST = Files("test/*.tfrecords", ("test/*.tfrecords", "softmotion30_44k/test/*.tfrecords"))
 
 DATASETS: dict[str, Entry] = {
     "penn_action": Entry(
         {
-            "frames": Opening("data_prep.penn_action.opening:open_frames", _PEOPLE),
+            "frames": Opening("data_prep.penn_action.opening:open_frames", (_FRAMES, _LABELS)),
             "poses": Opening("data_prep.penn_action.opening:open_poses", (_LABELS,)),
         },
         variable="ANALOGY_DATA_DIR",
     ),
     "synthetic_actors": Entry(
         {
-            "frames": Opening("data_prep.synthetic_actors.opening:open_frames", _PEOPLE),
+            "frames": Opening("data_prep.synthetic_actors.opening:open_frames", (_FRAMES, _LABELS)),
             "poses": Opening("data_prep.synthetic_actors.opening:open_poses", (_LABELS,)),
         },
         generated=True,
@@ -89,39 +94,13 @@ DATASETS: dict[str, Entry] = {
     ),
     "sines": Entry({"sequences": Opening("data_prep.sequences:open_sines")}, generated=True, complete=True),
     "noise": Entry({"sequences": Opening("data_prep.sequences:open_noise")}, generated=True, complete=True),
-    "stocks": Entry({"sequences": Opening("data_prep.sequences:open_stocks", (Files("SYMBOL.csv", ("*.csv",)),))}),
+    "stocks": Entry({"sequences": Opening("data_prep.sequences:open_stocks", (_PRICES,))}),
     "moving_mnist": Entry(
-        {
-            "movies": Opening(
-                "data_prep.moving_mnist:open_moving_mnist",
-                (Files("t10k-images-idx3-ubyte or t10k-images-idx3-ubyte.gz", ("t10k-images-idx3-ubyte", "t10k-images-idx3-ubyte.gz")),),
-                image_sizes=(64,),
-            )
-        },
-        generated=True,
+        {"movies": Opening("data_prep.moving_mnist:open_moving_mnist", (_DIGITS,), image_sizes=(64,))}, generated=True
     ),
-    "kth": Entry(
-        {
-            "movies": Opening(
-                "data_prep.kth:open_kth",
-                (Files("ACTION/personNN_ACTION_dK_uncomp.avi", ("*/person[0-9][0-9]_*_d[0-9]_uncomp.avi",)),),
-            )
-        }
-    ),
-    "bair": Entry(
-        {
-            "movies": Opening(
-                "data_prep.bair:open_bair",
-                tuple(
-                    Files(f"{half}/*.tfrecords", (f"{half}/*.tfrecords", f"softmotion30_44k/{half}/*.tfrecords"))
-                    for half in ("train", "test")
-                ),
-                channels=3,
-                image_sizes=(64,),
-            )
-        }
-    ),
-}  # fmt: skip
+    "kth": Entry({"movies": Opening("data_prep.kth:open_kth", (_KTH,))}),
+    "bair": Entry({"movies": Opening("data_prep.bair:open_bair", (_BAIR_TRAIN, _BAIR_TEST), channels=3, image_sizes=(64,))}),
+}
 
 
 def open_dataset(settings: Settings) -> Dataset:
@@ -142,7 +121,7 @@ def check_dataset(settings: Settings) -> Opening:
         How the dataset opens for these settings.
 
     Raises:
-        UserError: no such dataset, one that does not go with the system, a folder that is missing or that is not this dataset's.
+        UserError: no such dataset, one that does not go with the system, or a folder that is missing or not of this dataset.
     """
     data = settings.data
     opening = find_opening(settings)
@@ -166,7 +145,9 @@ def find_opening(settings: Settings) -> Opening:
     if data.dataset not in DATASETS:
         raise UserError(f"data.dataset: there is no dataset {data.dataset}; choose {', '.join(fitting)}")
     if data.dataset not in fitting:
-        raise UserError(f"data.dataset: {data.dataset} does not go with system {settings.system}; it takes {', '.join(fitting)}")
+        raise UserError(
+            f"data.dataset: {data.dataset} does not go with system {settings.system}; it takes {', '.join(fitting)}"
+        )
     return DATASETS[data.dataset].openings[data.kind]
 
 

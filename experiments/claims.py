@@ -23,10 +23,11 @@ from analogy.metrics.claims import Verdict, judge, parse
 from analogy.metrics.table import METRICS
 from analogy.settings import Settings, load_settings
 from analogy.settings.experiments import find_experiment
-from analogy.settings.loading import parse_yaml
+from analogy.settings.loading import parse_yaml, read_experiment
 from analogy.systems import SYSTEMS
 from analogy.training.progress import Progress
 from analogy.visualise.tables import markdown_table
+from data_prep.datasets import check_dataset, folder_from_environment
 
 HERE = Path(__file__).parent
 CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
@@ -69,10 +70,14 @@ class Plan:
 
     def settings(self, arm: str, seed: int) -> dict:
         """What decides a run's result; not what merely names it."""
-        path, data_dir = find_experiment(self.content["arms"][arm]["exp"]), os.environ.get("ANALOGY_DATA_DIR")
-        data = [f"data.folder={Path(data_dir).resolve()}", "data.dataset=penn_action"] if data_dir else []  # as run.py does
+        path = find_experiment(self.content["arms"][arm]["exp"])
+        published = read_experiment(path)["data"]["dataset"]
+        data_dir = folder_from_environment(published)
+        data = [f"data.folder={data_dir.resolve()}", f"data.dataset={published}"] if data_dir else []  # as run.py does
         options = [*data, *self.options(arm, seed)]
-        return _deciding(load_settings(path, SYSTEMS, scale=self.content["scale"], overrides=options))
+        settings = load_settings(path, SYSTEMS, scale=self.content["scale"], overrides=options)
+        check_dataset(settings)
+        return _deciding(settings)
 
     def runs(self, arm: str, seed: int) -> list[Path]:
         """The folders of runs with exactly these settings, the oldest first."""

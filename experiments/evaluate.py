@@ -133,6 +133,7 @@ def _open_run(run: str, settings_file: Path | None, data_dir: Path | None, clips
 def _options(stored: Path, data_dir: Path | None, clips: str | None) -> dict:
     """How the settings of a run are read again."""
     from analogy.settings.loading import read_experiment
+    from data_prep.datasets import DATASETS
 
     if not stored.is_file():
         raise UserError(f"{stored}: there is no such file; name the run's settings.yaml with --settings")
@@ -142,8 +143,8 @@ def _options(stored: Path, data_dir: Path | None, clips: str | None) -> dict:
     overrides = ["training.start_from=null", "training.precision=float32"]
     if data_dir:
         overrides.append(f"data.folder={data_dir.resolve()}")
-        if content["data"].get("dataset") == "synthetic_actors":  # the folder holds the real one, in the same layout
-            overrides.append("data.dataset=penn_action")
+        if (entry := DATASETS.get(str(content["data"].get("dataset")))) and entry.stands_in_for:
+            overrides.append(f"data.dataset={entry.stands_in_for}")  # a folder holds the real one, in the same layout
     if clips and "test_clips" in content["data"]:
         names = _names(clips)
         overrides += [f"data.test_clips=[{','.join(names)}]", f"evaluation.clips_per_action={max(1, len(names))}"]

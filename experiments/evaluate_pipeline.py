@@ -46,14 +46,15 @@ def main(
         from analogy.systems.hierarchical.estimation.tflite import open_estimator
         from analogy.systems.hierarchical.pipeline import Pipeline, find_steps
         from analogy.systems.hierarchical.pipeline_evaluation import PipelinePredictor
-        from data_prep.datasets import cache_folder, synthetic_actors
+        from data_prep.datasets import cache_folder
+        from data_prep.synthetic_actors.opening import rendered_actors
 
         if poses not in (None, *ESTIMATORS):
             raise UserError(f"--poses {poses}: choose {' or '.join(ESTIMATORS)}")
         estimator = open_estimator(poses, models) if poses else None
         pose_folder, paint_folder = find_steps(pose_run, paint_run, results_dir)
         pipeline = Pipeline(pose_folder, paint_folder)
-        source = data_dir or synthetic_actors(cache_folder())
+        source = data_dir or rendered_actors(cache_folder())
         chosen = _choose(source, clips, clips_per_action, pipeline.context)
         seen = _trained_on(pose_folder, source) | _trained_on(paint_folder, source)
         if leaked := [clip.id for clip in chosen if clip.id in seen or (clip.split == "train" and None in seen)]:
@@ -92,11 +93,13 @@ def _trained_on(run: Path, source: Path) -> set[str | None]:
     """The clips of `source` that a run was trained on; None stands for the dataset's training half."""
     from analogy.data.selection import read_split_file
     from analogy.settings.loading import read_experiment
+    from data_prep.datasets import DATASETS, cache_folder
+    from data_prep.synthetic_actors.opening import actors_folder
 
     stored = run / "settings.yaml"
     data = read_experiment(stored)["data"] if stored.is_file() else {}
-    rendered = "synthetic_actors" in source.parts
-    if not data or rendered != (data["dataset"] == "synthetic_actors"):
+    rendered = source.resolve() == actors_folder(cache_folder()).resolve()
+    if not data or rendered != DATASETS[data["dataset"]].generated:
         return set()
     clips = data["train_clips"]
     return {None} if clips is None else set(clips) if isinstance(clips, list) else set(read_split_file(Path(clips)))

@@ -21,9 +21,9 @@ from analogy.errors import UserError
 from analogy.settings import list_experiments, load_settings
 from analogy.settings.experiments import find_experiment
 from analogy.settings.loading import read_experiment, settings_text
-from analogy.settings.sections import COMPLETE, GENERATED
 from analogy.systems import SYSTEMS
 from analogy.training.stop import Stopped, StopRequest
+from data_prep.datasets import DATASETS, check_dataset, folder_from_environment, open_dataset
 
 RESULTS = Path(__file__).parent.parent / "results"
 # What a user can do about a file that cannot be used.
@@ -44,7 +44,7 @@ def main(
     data_dir: Annotated[
         Path | None,
         typer.Option(
-            help="The dataset's folder in its official layout: Penn Action (or $ANALOGY_DATA_DIR), MNIST, stocks, KTH, BAIR."
+            help="The dataset's folder in its official layout; of Penn Action $ANALOGY_DATA_DIR, where it is not given."
         ),
     ] = None,
     results_dir: Annotated[Path, typer.Option(help="Where run folders are made.")] = RESULTS,
@@ -124,22 +124,19 @@ def _resolve(exp: str, data_dir: Path | None, scale: str, overrides: list[str], 
     path = find_experiment(exp)
     stored = read_experiment(path)
     published, folder = ((stored.get("data") or {}).get(key) for key in ("dataset", "folder"))
-    if published == "penn_action" and not resumes and not data_dir and os.environ.get("ANALOGY_DATA_DIR"):
-        data_dir = Path(os.environ["ANALOGY_DATA_DIR"])
-    if data_dir and not folder and (resumes or published in (*COMPLETE, "synthetic_actors")):
+    entry = DATASETS.get(str(published))
+    if not resumes and not data_dir:
+        data_dir = folder_from_environment(published)
+    if data_dir and not folder and entry and (resumes or entry.complete or entry.stands_in_for):
         raise UserError(f"--data-dir: {path} takes {published}, generated from the seed; leave --data-dir out")
     # A folder holds the real dataset, also at demo scale.
     given = [f"data.folder={data_dir.resolve()}", f"data.dataset={published}"] if data_dir else []
     if scale == "auto":
-        present = data_dir or folder or published in COMPLETE
+        present = data_dir or folder or (entry and entry.complete)
         scale = stored.get("scale") or ("paper" if present else "demo")
     settings = load_settings(path, SYSTEMS, scale=scale, overrides=[*given, *overrides])
+    check_dataset(settings)
     data = settings.data
-    if data.dataset not in GENERATED and data.folder is None:
-        raise UserError(
-            f"{settings.experiment} at scale {scale} trains on {data.dataset}: name its folder with --data-dir, "
-            "or take --scale demo, which needs no dataset"
-        )
     where = f"{data.dataset} in {data.folder}" if data.folder else f"{data.dataset}, generated from the seed"
     log.info("experiment %s: %s", settings.experiment, settings.summary)
     log.info("scale %s, dataset %s", settings.scale, where)
@@ -175,7 +172,6 @@ def _resume(run: Path, exp: str | None, data_dir: Path | None, scale: str, overr
 def _run(settings, results_dir: Path, run: Path | None = None) -> None:
     began = time.monotonic()  # starting TensorFlow included
     from analogy.training.run import run_experiment
-    from data_prep.datasets import open_dataset
 
     run_experiment(settings, open_dataset, results_dir, run, StopRequest(), began)
 

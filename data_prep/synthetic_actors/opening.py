@@ -24,9 +24,14 @@ def open_poses(folder: Path | None, cache: Path, settings) -> PoseDataset:
     return penn_action.open_poses(folder or rendered_actors(cache_folder(settings.data.cache)), cache, settings)
 
 
+def actors_folder(cache: Path) -> Path:
+    """Where synthetic_actors lies once it is rendered."""
+    return cache / "synthetic_actors" / f"version-{VERSION}-seed-0"
+
+
 def rendered_actors(cache: Path) -> Path:
     """The folder of synthetic_actors, in Penn Action's layout; rendered once into the cache folder."""
-    source = cache / "synthetic_actors" / f"version-{VERSION}-seed-0"
+    source = actors_folder(cache)
     if not source.exists():
         log.info("rendering synthetic_actors into %s", source)
         write_synthetic_actors(source)

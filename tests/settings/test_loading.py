@@ -9,8 +9,9 @@ from analogy.errors import UserError
 from analogy.settings import list_experiments, load_settings, write_settings
 from analogy.settings.experiments import find_experiment
 from analogy.settings.loading import parse_yaml, read_experiment, settings_text
-from analogy.settings.sections import GENERATED, PeopleDataSettings
+from analogy.settings.sections import PeopleDataSettings
 from analogy.systems import SYSTEMS
+from data_prep.datasets import DATASETS, find_opening
 
 POOL3 = find_experiment("analogy_pool3")
 EXPERIMENTS = [experiment.path for experiment in list_experiments().values()]
@@ -179,7 +180,8 @@ def test_every_experiment_loads(path, scale):
     settings = load(path=path, scale=scale)
     assert settings.experiment == path.stem == read_experiment(path)["experiment"]
     assert settings.scale == scale and settings.system in SYSTEMS
-    assert scale == "paper" or settings.data.dataset in GENERATED  # demo scale needs no dataset
+    assert find_opening(settings).function  # the dataset is there, and goes with the system
+    assert scale == "paper" or DATASETS[settings.data.dataset].generated  # demo scale needs no dataset
     if isinstance(settings.data, PeopleDataSettings):
         assert settings.data.dataset == {"paper": "penn_action", "demo": "synthetic_actors"}[scale]
 
