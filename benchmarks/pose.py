@@ -11,22 +11,16 @@ import numpy as np
 import tensorflow as tf
 from common import parser, time_alternately
 
-from analogy.systems.hierarchical.networks.pose_lstm import Lstm, PoseLstm
+from analogy.models.recurrent import FusedLstmCell, RecurrentCell, time_first
+from analogy.systems.hierarchical.networks.pose_lstm import PoseLstm
 
 CONTEXT, HORIZON, VALUES = 15, 45, 26
 
 
-class PlainLstm(Lstm):
+class PlainLstm(FusedLstmCell):
     """The same weights and formula, step by step: what one writes first."""
 
-    def call(self, inputs, cell, hidden):
-        states = []
-        for x in tf.unstack(inputs):
-            i, g, f, o = tf.split(tf.concat([x, hidden], -1) @ self.kernel + self.bias, 4, -1)
-            cell = tf.sigmoid(f + 1.0) * cell + tf.sigmoid(i) * tf.tanh(g)
-            hidden = tf.sigmoid(o) * tf.tanh(cell)
-            states.append(hidden)
-        return tf.stack(states), cell, hidden
+    run = RecurrentCell.run
 
 
 class KerasLstm(keras.layers.LSTM):
@@ -36,12 +30,13 @@ class KerasLstm(keras.layers.LSTM):
         super().__init__(units, return_sequences=True, return_state=True, **kwargs)
 
     def build(self, input_shape):
-        if not self.built:
-            super().build(input_shape)
+        super().build((None, *input_shape))
 
-    def call(self, inputs, cell, hidden):
-        states, h, c = super().call(tf.transpose(inputs, [1, 0, 2]), initial_state=[hidden, cell])
-        return tf.transpose(states, [1, 0, 2]), c, h
+    def run(self, inputs, state=None):
+        batch = tf.shape(inputs)[1]
+        zeros = [tf.zeros([batch, self.units])] * 2
+        outputs, h, c = self(time_first(inputs), initial_state=list(state or zeros))
+        return time_first(outputs), (h, c)
 
 
 def make_step(layer: type, units: int, batch: int):
@@ -66,7 +61,7 @@ def make_step(layer: type, units: int, batch: int):
 
 def main() -> None:
     o = parser(__doc__, units=1024, batch=42, repeats=5).parse_args()
-    ways = {"plain loop": PlainLstm, "Keras' LSTM": KerasLstm, "ours, one kernel": Lstm}
+    ways = {"plain loop": PlainLstm, "Keras' LSTM": KerasLstm, "ours, one kernel": FusedLstmCell}
     medians = time_alternately({name: make_step(layer, o.units, o.batch) for name, layer in ways.items()}, o.repeats)
     slowest = medians["plain loop"]
     print(f"{o.units} units, batch {o.batch}, {CONTEXT} + {HORIZON} steps, float32")

@@ -17,6 +17,7 @@ import tensorflow as tf
 from common import parser, time_alternately
 from seq2seq_torch import ADAM, NETWORKS, make_values
 
+from analogy.models.recurrent import step, time_first
 from analogy.systems.seq2seq.networks import Seq2Seq
 from analogy.training.precision import use_precision
 
@@ -28,27 +29,19 @@ class LoopedSeq2Seq(Seq2Seq):
         frames = tf.cast(frames, self.compute_dtype)
         zero = tf.zeros([frames.shape[0], *frames.shape[2:-1], self.units], frames.dtype)
 
-        def turn(cells, states, x):
-            after = []
-            for cell, state in zip(cells, states, strict=True):
-                after.append(cell(x, state))
-                x = after[-1][0]
-            return tuple(after)
-
         zeros = ((zero, zero),) * len(self.encoder)
-        in_time = tf.transpose(frames, [1, 0, *range(2, len(frames.shape))])
-        read = tf.scan(lambda states, x: turn(self.encoder, states, x), in_time, zeros)
-        top = read[-1][0][-1]
+        states = tf.scan(lambda states, x: tuple(step(self.encoder, x, states)[1]), time_first(frames), zeros)
+        top = states[-1][0][-1]
 
         def decode(carried, _):
             states, x = carried
-            after = turn(self.decoder, states, x)
-            return after, after[-1][0]
+            top, after = step(self.decoder, x, states)
+            return tuple(after), top
 
         _, tops = tf.scan(decode, tf.range(horizon), (zeros, top))
         painted = self.paint(tf.reshape(tops, [-1, *tops.shape[2:]]), None)
         painted = tf.reshape(painted, [horizon, frames.shape[0], *painted.shape[1:]])
-        return tf.cast(tf.transpose(painted, [1, 0, *range(2, len(painted.shape))]), tf.float32)
+        return tf.cast(time_first(painted), tf.float32)
 
 
 def make_ours(kind: type[Seq2Seq], precision: str, values, kernel_size: int):
@@ -99,9 +92,9 @@ def main() -> None:
     else:
         print("PyTorch is not installed: pip install torch==2.13.0")
     first = {}
-    for name, step in steps.items():
+    for name, update in steps.items():
         began = time.perf_counter()
-        step()
+        update()
         first[name] = time.perf_counter() - began
     medians = time_alternately(steps, o.repeats)
     print(f"{o.network}, {' x '.join(map(str, values.shape))}, {o.precision}: forward, backward and Adam")

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from analogy.models.recurrent import LstmCell, read
+from analogy.models.recurrent import FusedLstmCell, LstmCell, RecurrentCell, read, step, write
 from analogy.systems.seq2seq.networks import Seq2Seq
 
 # Spec 2.2, by depth: LSTM, ConvLSTM of one channel, of three.
@@ -32,10 +32,30 @@ def test_the_cell_by_hand():
     x, h, c = rng.normal(size=(1, 3)), rng.normal(size=(1, 2)), rng.normal(size=(1, 2))
     i, f, g, o = np.split(np.concatenate([x, h], -1) @ cell.kernel.numpy() + cell.bias.numpy(), 4, -1)
     next_c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
-    got_h, got_c = cell(*(tf.constant(v, tf.float32) for v in (x,)), tuple(tf.constant(v, tf.float32) for v in (h, c)))
+    output, (got_h, got_c) = cell(tf.constant(x, tf.float32), tuple(tf.constant(v, tf.float32) for v in (h, c)))
+    np.testing.assert_array_equal(output, got_h)
     np.testing.assert_allclose(got_c, next_c, rtol=1e-5)
     np.testing.assert_allclose(got_h, sigmoid(o) * np.tanh(next_c), rtol=1e-5)
     assert np.abs(cell.kernel.numpy()).max() <= 1 / np.sqrt(5) and np.abs(cell.bias.numpy()).max() > 0
+
+
+def test_the_fused_cell_is_the_one_of_tensorflow_1():
+    cell, rng = FusedLstmCell(2), np.random.default_rng(0)
+    cell.build((None, 3))
+    cell.bias.assign(rng.normal(size=8))
+    x, h, c = (rng.normal(size=(1, width)).astype(np.float32) for width in (3, 2, 2))
+    i, g, f, o = np.split(np.concatenate([x, h], -1) @ cell.kernel.numpy() + cell.bias.numpy(), 4, -1)
+    next_c = sigmoid(f + 1) * c + sigmoid(i) * np.tanh(g)
+    output, (next_h, got_c) = cell(tf.constant(x), (tf.constant(h), tf.constant(c)))
+    np.testing.assert_allclose(got_c, next_c, rtol=1e-5)
+    np.testing.assert_allclose(output, sigmoid(o) * np.tanh(next_c), rtol=1e-5)
+    np.testing.assert_array_equal(output, next_h)
+
+
+def test_the_fused_cells_kernel_is_drawn_over_its_joint_shape():
+    cell = FusedLstmCell(1024)
+    cell.build((None, 26))
+    assert np.abs(cell.kernel).max() == pytest.approx(0.03415, abs=1e-5) and not cell.bias.numpy().any()
 
 
 @pytest.mark.parametrize("kernel_size", [0, 3])
@@ -46,37 +66,98 @@ def test_every_weight_starts_with_numbers_of_its_own(kernel_size):
         assert np.isin(part.bias, part.kernel).mean() < 0.5
 
 
-def test_reading_layer_by_layer_is_reading_step_by_step():
-    cells = [LstmCell(4, 3), LstmCell(4, 3)]
-    for cell, width in zip(cells, (2, 4), strict=True):
-        cell.build((None, None, None, width))
-    frames = tf.random.stateless_normal([2, 5, 6, 6, 2], [0, 0])
-    states = [(tf.zeros([2, 6, 6, 4]),) * 2] * 2
-    for t in range(5):
-        x = frames[:, t]
-        for index, cell in enumerate(cells):
-            states[index] = cell(x, states[index])
-            x = states[index][0]
-    for ours, theirs in zip(read(cells, frames), states, strict=True):
-        np.testing.assert_allclose(ours[0], theirs[0], atol=1e-6)
-        np.testing.assert_allclose(ours[1], theirs[1], atol=1e-6)
+class MadeUpGru(RecurrentCell):
+    """A cell with one state and nothing but `build` and `call`: z is a gate, h' = (1 - z) h + z tanh([x, h] K)."""
+
+    def __init__(self, units, **kwargs):
+        super().__init__(**kwargs)
+        self.units = units
+
+    def build(self, input_shape):
+        self.kernel = self.add_weight(name="kernel", shape=(input_shape[-1] + self.units, 2 * self.units))
+
+    def call(self, x, state):
+        (h,) = state or (tf.zeros([*x.shape[:-1], self.units]),)
+        z, new = tf.split(tf.concat([x, h], -1) @ self.kernel, 2, -1)
+        h = (1 - tf.sigmoid(z)) * h + tf.sigmoid(z) * tf.tanh(new)
+        return h, (h,)
+
+
+CELLS = {
+    "LSTM": (lambda: LstmCell(4), (3,)),
+    "ConvLSTM": (lambda: LstmCell(4, 3), (6, 5, 2)),
+    "fused LSTM": (lambda: FusedLstmCell(4), (3,)),
+    "GRU": (lambda: MadeUpGru(4), (3,)),
+}
+
+
+@pytest.mark.parametrize("kind", CELLS)
+@pytest.mark.parametrize("from_zeros", [True, False])
+def test_reading_is_calling_the_cells_step_by_step(kind, from_zeros):
+    """Outputs, states and gradients: whatever way a cell takes through a whole sequence."""
+    make, shape = CELLS[kind]
+    keras.utils.set_random_seed(0)
+    cells = [make(), make()]
+    inputs = tf.random.stateless_normal([5, 2, *shape], [0, 0])
+    _, states = read(cells, inputs)  # builds the cells
+    assert [len(state) for state in states] == [1 if kind == "GRU" else 2] * 2
+    states = None if from_zeros else [tuple(part / 2 for part in state) for state in states]
+
+    def one_by_one(cells, inputs, states):
+        outputs, states = [], states or [None] * len(cells)
+        for x in tf.unstack(inputs):
+            output, states = step(cells, x, states)
+            outputs.append(output)
+        return tf.stack(outputs), states
+
+    results, gradients = [], []
+    for run in (read, one_by_one):
+        with tf.GradientTape() as tape:
+            tape.watch([inputs, states or []])
+            outputs, after = run(cells, inputs, states)
+            loss = tf.reduce_sum(tf.sin(outputs)) + tf.add_n([tf.reduce_sum(part**2) for state in after for part in state])
+        results.append(tf.nest.flatten([outputs, after]))
+        weights = [weight for cell in cells for weight in cell.trainable_variables]
+        gradients.append(tape.gradient(loss, [inputs, *tf.nest.flatten(states or []), *weights]))
+    assert results[0][0].shape == (5, 2, *shape[:-1], 4)
+    for got, expected in zip(results[0] + gradients[0], results[1] + gradients[1], strict=True):
+        np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", CELLS)
+def test_writing_feeds_back_what_each_step_made(kind):
+    make, shape = CELLS[kind]
+    shape = (*shape[:-1], 4)  # as wide as the output, which is the next input
+    cells, first = [make(), make()], tf.random.stateless_normal([2, *shape], [0, 0])
+    results = write(cells, first, [None, None], 3, lambda index, x, output: ((index, x, output), output + 1))
+    x, states = first, [None, None]
+    for index in range(3):
+        output, states = step(cells, x, states)
+        assert results[index][0] == index
+        np.testing.assert_array_equal(results[index][1], x)
+        np.testing.assert_array_equal(results[index][2], output)
+        x = output + 1
+
+
+def test_forgetting_little_is_added_to_the_drawn_bias():
+    biases = []
+    for forget_bias in (0.0, 1.0):
+        keras.utils.set_random_seed(0)
+        cell = LstmCell(3, forget_bias=forget_bias)
+        cell.build((None, 2))
+        biases.append(cell.bias.numpy())
+    np.testing.assert_allclose(biases[1] - biases[0], np.repeat([0, 1, 0, 0], 3), atol=1e-6)
 
 
 def published(network, frames, horizon):
     """Spec 2.3, written down as it stands."""
-    zeros = [(tf.zeros([*frames.shape[:1], *frames.shape[2:-1], network.units]),) * 2] * len(network.encoder)
-    states = list(zeros)
-    for t in range(frames.shape[1]):
-        x = frames[:, t]
-        for index, cell in enumerate(network.encoder):
-            states[index] = cell(x, states[index])
-            x = states[index][0]
-    s, outputs = x, []
-    states = list(zeros)
+    states = [(tf.zeros([*frames.shape[:1], *frames.shape[2:-1], network.units]),) * 2] * len(network.encoder)
+    zeros, outputs = states, []
+    for x in tf.unstack(frames, axis=1):
+        s, states = step(network.encoder, x, states)
+    states = zeros
     for _ in range(horizon):
-        for index, cell in enumerate(network.decoder):
-            states[index] = cell(s, states[index])
-            s = states[index][0]
+        s, states = step(network.decoder, s, states)
         outputs.append(tf.sigmoid(network.frame(s)))
     return tf.stack(outputs, 1)
 
@@ -97,8 +178,8 @@ def test_the_standard_wiring_sees_frames_and_scheduled_sampling_shows_the_truth(
     network = Seq2Seq(channels=1, depth=1, units=8, wiring="standard")
     network.build()
     frames, future = (tf.random.stateless_uniform([2, 4, 1], [seed, 0]) for seed in (0, 1))
-    own, shown = network(frames, horizon=4), network(frames, horizon=4, shown=future, chosen=tf.ones([2, 4]))
-    np.testing.assert_allclose(own, network(frames, horizon=4, shown=future, chosen=tf.zeros([2, 4])), atol=1e-6)
+    own, shown = network(frames, horizon=4), network(frames, horizon=4, true_future=future, use_true=tf.ones([2, 4]))
+    np.testing.assert_allclose(own, network(frames, horizon=4, true_future=future, use_true=tf.zeros([2, 4])), atol=1e-6)
     np.testing.assert_allclose(own[:, 0], shown[:, 0], atol=1e-6)
     assert np.abs(own[:, 1:] - shown[:, 1:]).max() > 1e-5
     other = tf.concat([frames[:, :-1], 1 - frames[:, -1:]], 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from analogy.models.recurrent import LstmCell, read, torch_uniform, write
+from analogy.models.recurrent import LstmCell, read, time_first, torch_uniform, write
 
 
 class Seq2Seq(keras.Model):
@@ -70,32 +70,36 @@ class Seq2Seq(keras.Model):
         self.frame.build((None, *space, self.units))
         self.built = True
 
-    def call(self, frames, *, horizon: int, shown=None, chosen=None):
-        """shown [B, T, ...], chosen [B, T]: in training with scheduled sampling, the true future frames, and where (1) the
-        decoder is fed with them in place of its own (0)."""
+    def call(self, frames, *, horizon: int, true_future=None, use_true=None):
+        """frames [B, k, ...] in 0..1 -> [B, horizon, ...] float32: in 0..1, or unbounded where the network predicts a change.
+
+        true_future [B, horizon, ...], use_true [B, horizon]: in training with scheduled sampling, the true frames, and where
+        (1) the decoder sees them in place of its own predictions (0).
+        """
         frames = self._as_patches(tf.cast(frames, self.compute_dtype))
-        states = read(self.encoder, frames)
+        _, states = read(self.encoder, time_first(frames))
         if self.wiring == "published":
-            tops = write(self.decoder, states[-1][0], [None] * len(self.decoder), horizon, lambda step, seen, top: (top, top))
+            top, _ = states[-1]
+            tops = write(self.decoder, top, [None] * len(self.decoder), horizon, lambda step, x, output: (output, output))
             predicted = tf.split(self.paint(tf.concat(tops, 0), None), horizon, 0)
         else:
-            if shown is not None:
-                shown = self._as_patches(tf.cast(shown, frames.dtype))
+            if true_future is not None:
+                true_future = self._as_patches(tf.cast(true_future, frames.dtype))
 
-            def feed_back(step, seen, top):
-                own = self.paint(top, seen)
-                if shown is None:
+            def feed_back(step, x, output):
+                own = self.paint(output, x)
+                if true_future is None:
                     return own, own
-                use = tf.reshape(tf.cast(chosen[:, step], own.dtype), [-1] + [1] * (own.shape.rank - 1))
-                return own, use * shown[:, step] + (1 - use) * own
+                use = tf.reshape(tf.cast(use_true[:, step], own.dtype), [-1] + [1] * (own.shape.rank - 1))
+                return own, use * true_future[:, step] + (1 - use) * own
 
             predicted = write(self.decoder, frames[:, -1], states, horizon, feed_back)
         return tf.cast(self._as_pixels(tf.stack(predicted, 1)), tf.float32)
 
-    def paint(self, hidden, seen):
-        """Hidden states [B, ..., units], and the frames that the decoder saw -> frames."""
-        frame = self.frame(hidden)
-        return seen + frame if self.predicts == "change" else tf.sigmoid(frame)
+    def paint(self, hidden, frames):
+        """The decoder's output [B, ..., units], and the frames it saw (needed for a change only) -> frames."""
+        painted = self.frame(hidden)
+        return frames + painted if self.predicts == "change" else tf.sigmoid(painted)
 
     def _as_patches(self, frames):
         return self._over_frames(tf.nn.space_to_depth, frames) if self.patch > 1 else frames

@@ -67,7 +67,7 @@ class Seq2SeqSystem(System):
             return {}
         share = 1.0 - tf.cast(batch["step"], tf.float32) / steps
         chosen = draw_uniform(self.settings, batch, SAMPLING_STREAM, [self.horizon]) < share
-        return {"shown": future, "chosen": tf.cast(chosen, tf.float32)}
+        return {"true_future": future, "use_true": tf.cast(chosen, tf.float32)}
 
     # ---------------------------------------------------------------- prediction
 

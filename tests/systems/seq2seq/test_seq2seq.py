@@ -88,7 +88,7 @@ def test_scheduled_sampling_shows_ever_less_of_the_truth(batch):
     system = build(*wiring)
     future = batch["values"][:, 25:]
     shares = {
-        step: float(tf.reduce_mean(system._shown({**batch, "step": tf.constant(step, tf.int64)}, future)["chosen"]))
+        step: float(tf.reduce_mean(system._shown({**batch, "step": tf.constant(step, tf.int64)}, future)["use_true"]))
         for step in (0, 50, 100)
     }
     assert shares[0] == 1 and 0.3 < shares[50] < 0.7 and shares[100] == 0

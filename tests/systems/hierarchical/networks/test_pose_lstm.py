@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from analogy.joints import MIRRORED
-from analogy.systems.hierarchical.networks.pose_lstm import Lstm, PoseLstm, lstm_block
+from analogy.systems.hierarchical.networks.pose_lstm import PoseLstm
 from analogy.systems.hierarchical.networks.pose_residual import PoseResidual, last_seen, smooth_basis
 from analogy.systems.hierarchical.networks.pose_units import UNITS
 
@@ -24,54 +24,6 @@ def by_hand(x, c, h, kernel, bias):
         h = sigmoid(o) * np.tanh(c)
         states.append(h)
     return np.stack(states), c, h
-
-
-def cell(units=5, inputs=3):
-    layer = Lstm(units)
-    layer.build((None, None, inputs))
-    layer.bias.assign(RNG.normal(size=4 * units))
-    return layer
-
-
-def test_the_cell_is_the_one_of_tensorflow_1():
-    layer = cell()
-    x, c, h = RNG.normal(size=(4, 2, 3)), RNG.normal(size=(2, 5)), RNG.normal(size=(2, 5))
-    got = layer(*(tf.constant(a, tf.float32) for a in (x, c, h)))
-    for mine, expected in zip(got, by_hand(x, c, h, layer.kernel.numpy(), layer.bias.numpy()), strict=True):
-        np.testing.assert_allclose(mine, expected, atol=1e-5)
-
-
-def test_its_gradients_are_those_of_the_formula():
-    """All five, from states that are not zero, through every hidden state and the last cell."""
-    rng = np.random.default_rng(0)
-    shapes = {"inputs": (4, 2, 3), "cell": (2, 5), "hidden": (2, 5), "kernel": (8, 20), "bias": (20,)}
-    given = {name: tf.constant(rng.normal(size=shape), tf.float32) for name, shape in shapes.items()}
-    weights = tf.constant(rng.normal(size=(4, 2, 5)), tf.float32), tf.constant(rng.normal(size=(2, 5)), tf.float32)
-
-    def plain(inputs, cell, hidden, kernel, bias):
-        states = []
-        for x in tf.unstack(inputs):
-            i, g, f, o = tf.split(tf.concat([x, hidden], -1) @ kernel + bias, 4, -1)
-            cell = tf.sigmoid(f + 1.0) * cell + tf.sigmoid(i) * tf.tanh(g)
-            hidden = tf.sigmoid(o) * tf.tanh(cell)
-            states.append(hidden)
-        return tf.stack(states), cell
-
-    found = []
-    for function in (lstm_block, plain):
-        with tf.GradientTape() as tape:
-            tape.watch(given)
-            states, cell = function(*given.values())
-            loss = tf.reduce_sum(states * weights[0]) + tf.reduce_sum(cell * weights[1])
-        found.append(tape.gradient(loss, given))
-    for name in shapes:
-        np.testing.assert_allclose(found[0][name], found[1][name], rtol=1e-4, atol=1e-5, err_msg=name)
-
-
-def test_one_kernel_is_drawn_over_its_joint_shape():
-    layer = Lstm(1024)
-    layer.build((None, None, 26))
-    assert np.abs(layer.kernel).max() == pytest.approx(0.03415, abs=1e-5) and not layer.bias.numpy().any()
 
 
 @pytest.mark.parametrize("hand_over", ["output", "state"])
