@@ -42,29 +42,6 @@ def test_every_weight_learns(batch, data):
     assert all(np.isfinite(gradient).all() and np.linalg.norm(gradient) > 1e-6 for gradient in recorded)
 
 
-def test_eager_equals_graph(batch):
-    eager, graph = build("generator_optimizer.name=sgd"), build("generator_optimizer.name=sgd")
-    wake(eager), wake(graph)
-    in_graph = tf.function(graph.train_step)
-    for _ in range(2):
-        a, b = eager.train_step(batch), in_graph(batch)
-        for name in a:
-            np.testing.assert_allclose(a[name], b[name], rtol=1e-4, err_msg=name)
-
-
-def test_one_replica_equals_two(two_replicas, train_side_by_side):
-    options = ("generator_optimizer.name=sgd", "generator_optimizer.learning_rate=0.1")
-    one = build(*options)
-    with two_replicas.scope():
-        two = build(*options)
-        wake(two)
-    wake(one)
-    train_side_by_side(one, two)
-    one._average(), two._average()
-    for a, b in zip(weights(one.averaged), weights(two.averaged), strict=True):
-        np.testing.assert_allclose(a, b, atol=1e-5)
-
-
 def test_pictures_are_painted_by_the_averaged_weights(batch, moving_arm):
     system = build("data.image_size=64", "generator_optimizer.average=0.9", "generator_optimizer.learning_rate=0.1")
     wake(system)

@@ -36,18 +36,6 @@ def batch():
     return next(iter(PoseDataset("made_up", moving_clips(), settings.data, seed=0).batches(ReplicaContext(batch_size=4))))
 
 
-def test_every_weight_learns_and_one_replica_equals_two(two_replicas, train_side_by_side):
-    options = ("optimizer.name=sgd", "optimizer.learning_rate=0.1")
-    one = build(*options)
-    with two_replicas.scope():
-        two = build(*options)
-    before = [v.numpy().copy() for v in one.network.trainable_variables]
-    train_side_by_side(one, two)
-    for was, a, b in zip(before, one.network.trainable_variables, two.network.trainable_variables, strict=True):
-        np.testing.assert_allclose(a.numpy(), b.numpy(), atol=1e-5)
-        assert np.any(was != a.numpy()), a.path
-
-
 def test_what_is_not_valid_changes_nothing():
     system = build()
     rng = np.random.default_rng(0)

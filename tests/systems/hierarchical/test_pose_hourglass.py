@@ -22,33 +22,6 @@ def weights(system):
     return [v.numpy().copy() for v in system.network.trainable_variables]
 
 
-def test_eager_equals_graph(batch):
-    eager, graph = build(*SGD), build(*SGD)
-    in_graph = tf.function(graph.train_step)
-    for _ in range(2):
-        np.testing.assert_allclose(eager.train_step(batch)["network/loss"], in_graph(batch)["network/loss"], rtol=1e-4)
-    for a, b in zip(weights(eager), weights(graph), strict=True):
-        np.testing.assert_allclose(a, b, atol=1e-5)
-
-
-def test_one_replica_equals_two(two_replicas, train_side_by_side):
-    one = build(*SGD)
-    with two_replicas.scope():
-        two = build(*SGD)
-    train_side_by_side(one, two)
-    for a, b in zip(weights(one), weights(two), strict=True):
-        np.testing.assert_allclose(a, b, atol=1e-5)
-
-
-def test_two_steps_at_demo_scale(prepared):
-    system = build_system("pose_hourglass")
-    before = weights(system)
-    clips = ClipDataset(prepared, system.settings.data, seed=0)
-    for batch in clips.pairs(ReplicaContext(batch_size=system.settings.training.batch_size)).take(2):
-        assert np.isfinite(system.train_step(batch)["network/loss"])
-    assert all(np.any(now != then) for now, then in zip(weights(system), before, strict=True))
-
-
 def test_a_few_frames_can_be_learned_and_exported(prepared, tmp_path):
     quiet = "augmentation={rotation: 0, zoom: 0, stretch: 0, shift: 0, colour: 0}"
     system = build("optimizer.learning_rate=0.003", quiet, "data.flip=false", "data.actions=[squat]")

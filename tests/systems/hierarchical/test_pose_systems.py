@@ -7,7 +7,6 @@ import tensorflow as tf
 
 from analogy.data.batches import ReplicaContext
 from analogy.data.poses import PoseDataset
-from analogy.runs.export import export_saved_model
 from analogy.systems import SYSTEMS
 from analogy.systems.hierarchical.pose_forecaster import FACTS
 from analogy.training.checkpoint import Checkpoints, load_networks
@@ -49,40 +48,6 @@ def batch():
 
 def weights(system):
     return [v.numpy().copy() for v in system.network.trainable_variables]
-
-
-@pytest.mark.parametrize(("name", "more"), KINDS)
-def test_every_weight_learns(name, more):
-    system = build(name, *more)
-    recorded = []
-    system.optimizers["network"].apply = lambda gradients, variables: recorded.extend(gradients)
-    report = system.train_step(batch_of(system))
-    assert set(report) == {"network/loss"} and np.isfinite(report["network/loss"])
-    assert len(recorded) == len(system.network.trainable_variables) >= 4
-    assert all(np.isfinite(gradient).all() and np.linalg.norm(gradient) > 0 for gradient in recorded)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_eager_equals_graph(name):
-    eager, graph = build(name, *SGD), build(name, *SGD)
-    in_graph = tf.function(graph.train_step)
-    for step in range(2):
-        batch = batch_of(eager, step)
-        np.testing.assert_allclose(eager.train_step(batch)["network/loss"], in_graph(batch)["network/loss"], rtol=1e-4)
-    for a, b in zip(weights(eager), weights(graph), strict=True):
-        np.testing.assert_allclose(a, b, atol=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("name", "more"), [("pose_lstm", ()), ("pose_lstm", ("optimizer.clip_norm=0.01",)), ("pose_lstm_residual", ())]
-)
-def test_one_replica_equals_two(name, more, two_replicas, train_side_by_side):
-    one = build(name, *SGD, *more)
-    with two_replicas.scope():
-        two = build(name, *SGD, *more)
-    train_side_by_side(one, two)
-    for a, b in zip(weights(one), weights(two), strict=True):
-        np.testing.assert_allclose(a, b, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -141,21 +106,6 @@ def test_rolling_goes_on_from_its_own_poses(name):
     second, _ = system.forecast(system.observe(first[:, -4:], known[:, -4:], *given[2:]))
     np.testing.assert_allclose(joints[:, 6:12], second, rtol=1e-4, atol=1e-3)
     np.testing.assert_allclose(system.roll(*given, tf.constant(3))[0], first[:, :3], rtol=1e-4, atol=1e-3)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_export_round_trip(name, tmp_path):
-    system = build(name)
-    clips = dataset(system.settings)
-    windows = {key: tf.constant(value) for key, value in clips.windows(clips.test[0]).items()}
-    inputs = {"joints": windows["joints"][:, :4], "visibility": windows["visibility"][:, :4]}
-    inputs |= {key: windows[key] for key in ("box", "size", "action")} | {"count": tf.constant(8)}
-    export_saved_model(system, tmp_path / "saved_model")
-    loaded = tf.saved_model.load(str(tmp_path / "saved_model"))
-    expected = system.roll(*inputs.values())
-    for got in (loaded.predict(**inputs), loaded.signatures["predict"](**inputs)):
-        np.testing.assert_allclose(got["joints"], expected[0], rtol=1e-4, atol=1e-3)
-        np.testing.assert_array_equal(got["visibility"], expected[1])
 
 
 def test_only_the_observed_poses_make_our_forecast():

@@ -37,16 +37,6 @@ def draw_last_layer(system):
         variable.assign(0.1 * random.normal(size=variable.shape))
 
 
-@pytest.mark.parametrize("wiring", WIRINGS)
-def test_every_weight_learns(batch, wiring):
-    system, recorded = build(*wiring), []
-    draw_last_layer(system)
-    system.optimizers["network"].apply = lambda gradients, variables: recorded.extend(gradients)
-    assert np.isfinite(system.train_step(batch)["network/loss"])
-    assert len(recorded) == len(system.network.trainable_variables) == (2 if wiring else 4) * 2 + 2
-    assert all(np.linalg.norm(gradient) > 0 for gradient in recorded)
-
-
 def test_float16_teaches_the_first_cell_too(batch):
     """Unscaled, its gradients are below the smallest number of float16."""
     use_precision("float16")
@@ -58,20 +48,6 @@ def test_float16_teaches_the_first_cell_too(batch):
     system.train_step(batch)
     moved = [np.mean(v.numpy() != was) for v, was in zip(system.network.trainable_variables, before, strict=True)]
     assert min(moved) > 0.9, moved
-
-
-@pytest.mark.parametrize("wiring", WIRINGS)
-def test_eager_equals_graph_and_one_replica_equals_two(batch, wiring, two_replicas, train_side_by_side):
-    one, graph = build(*SGD, *wiring), build(*SGD, *wiring)
-    with two_replicas.scope():
-        two = build(*SGD, *wiring)
-    train_side_by_side(one, two)
-    step = tf.function(graph.train_step)
-    for _ in range(3):
-        step(batch)
-    for a, b, c in zip(*(system.network.trainable_variables for system in (one, two, graph)), strict=True):
-        np.testing.assert_allclose(a.numpy(), b.numpy(), atol=1e-5)
-        np.testing.assert_allclose(a.numpy(), c.numpy(), atol=1e-5)
 
 
 def test_a_cosine_schedule_ends_at_zero(batch):
@@ -148,30 +124,10 @@ def movies():
     return open_dataset(build_system("convlstm_mmnist_l1", *MOVIES).settings)
 
 
-@pytest.mark.parametrize("wiring", [(), (*OURS, "network.patch=4")])
-def test_videos_every_weight_learns_and_one_replica_equals_two(movies, two_replicas, wiring):
-    one = build_system("convlstm_mmnist_l1", *MOVIES, *SGD, *wiring)
-    with two_replicas.scope():
-        two = build_system("convlstm_mmnist_l1", *MOVIES, *SGD, *wiring)
-    batch = next(iter(movies.batches(ReplicaContext(batch_size=4))))
-    if wiring:
-        last = np.repeat(batch["values"][:, 1:2], 2, axis=1)
-        np.testing.assert_allclose(one.predict(batch["values"][:, :2].numpy()), last, atol=1e-6)  # before it has learnt
-    draw_last_layer(one)
-    draw_last_layer(two)
-    before = [v.numpy().copy() for v in one.network.trainable_variables]
-
-    def half(context):
-        r = context.replica_id_in_sync_group
-        return {k: v if k == "step" else v[2 * r : 2 * r + 2] for k, v in batch.items()}
-
-    halves = two_replicas.experimental_distribute_values_from_function(half)
-    report = two_replicas.run(tf.function(two.train_step), (halves,))
-    expected = one.train_step(batch)["network/loss"]
-    np.testing.assert_allclose(two_replicas.reduce("SUM", report["network/loss"], axis=None), expected, rtol=1e-5)
-    for was, a, b in zip(before, one.network.trainable_variables, two.network.trainable_variables, strict=True):
-        np.testing.assert_allclose(a.numpy(), b.numpy(), atol=5e-6)
-        assert np.any(was != a.numpy()), a.path
+def test_ours_starts_as_good_as_copying_the_last_frame(movies):
+    system = build_system("convlstm_mmnist_l1", *MOVIES, *OURS, "network.patch=4")
+    observed_frames = movies.test[0].frames[None, :2].astype("f4") / 255
+    np.testing.assert_allclose(system.predict(observed_frames), np.repeat(observed_frames[:, 1:], 2, axis=1), atol=1e-6)
 
 
 @pytest.mark.parametrize("wiring", [(), (*OURS, "network.patch=4")])

@@ -1,0 +1,392 @@
+"""What every system promises, whatever it learns. A new system adds one row here, and every promise is asked of it.
+
+A row names an experiment and makes it tiny. The data are drawn as training draws them.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from analogy.data.batches import ReplicaContext
+from analogy.runs.export import export_saved_model
+from analogy.settings import find_experiment, list_experiments, load_settings
+from analogy.systems import SYSTEMS
+from analogy.training.checkpoint import Checkpoints
+from data_prep.datasets import open_dataset
+
+BATCH = 4
+POSES = (
+    "data.context=3", "data.horizon=4", "data.min_future=4", "data.min_frames=8", "data.actions=[bowl, squat]",
+    "network.units=8", "evaluation.clips_per_action=1",
+)  # fmt: skip
+FRAMES = ("data.image_size=32", "data.actions=[bowl, squat]", "evaluation.clips_per_action=1")
+GAN = (*FRAMES, "generator.width=0.125", "discriminator.width=0.125", "discriminator.units=16")
+SEQUENCES = ("network.units=8", "data.context=4", "data.horizon=3")
+EVERY_TERM = ("loss.latent=1", "loss.latent_relative=true", "loss.image_adversarial=1")
+
+
+@dataclass(frozen=True)
+class Row:
+    """experiment: one of the system's. settings: what makes it tiny. predicts_future: it is shown the beginning of a clip and
+    says what follows; others look at whole clips."""
+
+    experiment: str
+    settings: tuple[str, ...]
+    predicts_future: bool = True
+
+
+ROWS = {
+    "analogy_gan": Row("analogy_pool3", (*GAN, *EVERY_TERM)),
+    "analogy_gan, alternating": Row("analogy_pool3", (*GAN, *EVERY_TERM, "update=alternating")),
+    "analogy_masked": Row("analogy_masked", (*FRAMES, "generator.widths=[4, 8]", "generator.work_size=32")),
+    "pose_actions": Row("pose_actions", POSES, predicts_future=False),
+    "pose_hourglass": Row(
+        "pose_hourglass",
+        (*FRAMES, "network.channels=16", "network.depth=1", "network.stacks=1", "network.stride=4"),
+        predicts_future=False,
+    ),
+    "pose_lstm": Row("pose_lstm", (*POSES, "network.head=[5]")),
+    "pose_lstm, clipped": Row("pose_lstm_villegas", (*POSES, "optimizer.clip_norm=0.01")),
+    "pose_residual": Row("pose_lstm_residual_actions", (*POSES, "network.members=2", "data.validation_share=0.25")),
+    "seq2seq": Row("seq2seq_noise_l1", (*SEQUENCES, "data.train_count=40", "data.test_count=6", "data.groups_of=3")),
+    "convlstm": Row("convlstm_mmnist_l1", (*SEQUENCES, "data.test_count=2")),
+    "convlstm, ours": Row("convlstm_plus_mmnist", (*SEQUENCES, "data.test_count=2", "scheduled_sampling=100")),
+}
+FORECASTERS = [name for name, row in ROWS.items() if row.predicts_future]
+
+
+@pytest.fixture(params=ROWS)
+def row(request) -> Row:
+    return ROWS[request.param]
+
+
+@pytest.fixture(scope="session")
+def settings_of(actors, cache):
+    """settings_of(row, "a.b=c", ...) -> the row's settings, on the small rendered dataset where people are needed."""
+
+    def load(row: Row, *more: str):
+        path = find_experiment(row.experiment)
+        overrides = [*row.settings, f"training.batch_size={BATCH}", "training.precision=float32", f"data.cache={cache}", *more]
+        settings = load_settings(path, SYSTEMS, scale="demo", overrides=overrides)
+        if settings.data.dataset == "synthetic_actors":
+            overrides += [f"data.folder={actors}", "data.dataset=penn_action"]
+            settings = load_settings(path, SYSTEMS, scale="demo", overrides=overrides)
+        return settings
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def open_row(settings_of):
+    """open_row(row) -> its dataset."""
+    return lambda row: open_dataset(settings_of(row))
+
+
+@pytest.fixture
+def build(settings_of):
+    """build(row, "a.b=c", ...) -> the system, ready to train, from seed 0; no weight is where its initializer left it, so that
+    none is zero or like another."""
+
+    def make(row: Row, *more: str):
+        settings = settings_of(row, *more)
+        keras.utils.set_random_seed(0)
+        system = SYSTEMS[settings.system].build(settings)
+        system.prepare_training()
+        number = 0
+        for model in {**system.models, **system.state}.values():
+            for variable in model.variables:
+                number += 1
+                variable.assign(variable + 0.05 * tf.random.stateless_normal(variable.shape, [number, 0]))
+        return system
+
+    return make
+
+
+def plain_descent(settings) -> list[str]:
+    """Overrides: gradient descent for every optimiser. Adam would blow the rounding of a small gradient up to a whole step."""
+    names = [name for name in type(settings).model_fields if name.endswith("optimizer")]
+    return [f"{name}.{key}" for name in names for key in ("name=sgd", "learning_rate=0.01")]
+
+
+def batches(system, dataset, first: int = 0) -> Iterator[dict]:
+    return iter(system.train_batches(dataset, ReplicaContext(batch_size=BATCH, start_step=first)))
+
+
+def weights(system) -> dict[str, np.ndarray]:
+    """Every number that a checkpoint must hold."""
+    models = {**system.models, **system.state}
+    found = {f"{name}/{i}": v.numpy().copy() for name, m in models.items() for i, v in enumerate(m.variables)}
+    for name, optimizer in system.optimizers.items():
+        found |= {f"{name} optimiser/{i}": v.numpy().copy() for i, v in enumerate(optimizer.variables)}
+    return found
+
+
+def assert_close(left: dict, right: dict, **tolerance) -> None:
+    assert left.keys() == right.keys() and left
+    for name, value in left.items():
+        np.testing.assert_allclose(right[name], value, err_msg=name, **tolerance)
+
+
+# ---------------------------------------------------------------- the list is complete
+
+
+def test_every_system_has_a_row_and_every_experiment_a_system_with_one():
+    systems = {load_settings(find_experiment(row.experiment), SYSTEMS, scale="demo").system for row in ROWS.values()}
+    assert systems == set(SYSTEMS)
+    for name, experiment in list_experiments().items():
+        settings = load_settings(experiment.path, SYSTEMS, scale="demo")
+        assert settings.system in systems, name
+        assert SYSTEMS[settings.system].paper == experiment.paper, name
+
+
+# ---------------------------------------------------------------- training
+
+
+def test_every_trained_weight_gets_a_gradient_of_its_shape(row, build, open_row):
+    system = build(row)
+    assert system.optimizers
+    asked = {}
+    for name, optimizer in system.optimizers.items():
+
+        def record(gradients, variables=None, name=name):
+            asked.setdefault(name, []).append((list(gradients), list(variables)))
+
+        optimizer.apply = record
+    report = system.train_step(next(batches(system, open_row(row))))
+    assert report and all(np.isfinite(value) for value in report.values())
+    assert asked.keys() == system.optimizers.keys()
+    for (gradients, variables), *others in asked.values():
+        assert not others and len(gradients) == len(variables) > 0
+        for gradient, variable in zip(gradients, variables, strict=True):
+            assert gradient is not None and tuple(gradient.shape) == tuple(variable.shape), variable.path
+            assert np.isfinite(gradient).all() and np.any(gradient), variable.path
+
+
+def test_eager_equals_graph(row, build, open_row, settings_of):
+    plain = plain_descent(settings_of(row))
+    eager, graph = build(row, *plain), build(row, *plain)
+    in_graph, drawn = tf.function(graph.train_step), batches(eager, open_row(row))
+    for _ in range(2):
+        batch = next(drawn)
+        assert_close(eager.train_step(batch), in_graph(batch), rtol=1e-3, atol=1e-5)
+    assert_close(weights(eager), weights(graph), rtol=1e-3, atol=1e-4)
+
+
+def test_one_replica_equals_two(row, build, open_row, settings_of, two_replicas):
+    plain = plain_descent(settings_of(row))
+    single = build(row, *plain)
+    with two_replicas.scope():
+        double = build(row, *plain)
+    drawn, share = batches(single, open_row(row)), BATCH // 2
+    step = tf.function(lambda parts: two_replicas.run(double.train_step, (parts,)))
+    for _ in range(2):
+        batch = next(drawn)
+
+        def part(context, batch=batch):
+            first = share * context.replica_id_in_sync_group
+            return {name: value[first : first + share] if value.shape.rank else value for name, value in batch.items()}
+
+        got = step(two_replicas.experimental_distribute_values_from_function(part))
+        expected = single.train_step(batch)
+        assert_close(expected, {k: two_replicas.reduce("SUM", v, axis=None) for k, v in got.items()}, rtol=1e-3, atol=1e-5)
+    assert_close(weights(single), weights(double), rtol=1e-3, atol=1e-4)
+    for model in double.models.values():
+        for variable in model.variables:
+            copies = two_replicas.experimental_local_results(variable.value)
+            np.testing.assert_array_equal(copies[0], copies[-1], err_msg=variable.path)
+
+
+def test_a_resumed_training_is_exact(row, build, open_row, tmp_path):
+    dataset = open_row(row)
+
+    def train(system, first: int, count: int) -> None:
+        drawn = batches(system, dataset, first)
+        for _ in range(count):
+            system.train_step(next(drawn))
+
+    undisturbed, stopped, resumed = build(row), build(row), build(row)
+    train(undisturbed, 0, 4)
+    train(stopped, 0, 2)
+    stopped.validate(dataset)
+    Checkpoints(tmp_path, stopped, tf.Variable(2, dtype=tf.int64), 1).save({})
+    for model in resumed.models.values():
+        for variable in model.variables:
+            variable.assign(variable + 1.0)
+    step = tf.Variable(0, dtype=tf.int64)
+    Checkpoints(tmp_path, resumed, step, 1).restore()
+    assert int(step.numpy()) == 2
+    assert_close(weights(stopped), weights(resumed), rtol=0, atol=0)
+    train(resumed, 2, 2)
+    trained = {name: model.variables for name, model in undisturbed.models.items()}
+    for name, variables in trained.items():
+        for ours, theirs in zip(variables, resumed.models[name].variables, strict=True):
+            np.testing.assert_array_equal(ours.numpy(), theirs.numpy(), err_msg=ours.path)
+
+
+# ---------------------------------------------------------------- prediction
+
+
+@pytest.mark.parametrize("name", FORECASTERS)
+def test_predictions_do_not_depend_on_future_frames(name, build, open_row):
+    """Of every kind of dataset the future is spoilt in another way; what a system is told of it by its paper (the poses to
+    come, the clip's box) stays."""
+    row = ROWS[name]
+    system, dataset, spoilt = build(row), open_row(row), open_row(row)
+    spoil_future(spoilt, getattr(system, "context", 1))
+    pairs = list(zip(system.predict_clips(dataset), system.predict_clips(spoilt), strict=True))
+    assert pairs
+    for truly, otherwise in pairs:
+        assert np.ptp(truly.prediction) > 0
+        np.testing.assert_array_equal(truly.prediction, otherwise.prediction)
+
+
+def spoil_future(dataset, observed: int) -> None:
+    """Change what a dataset's test items hold after the first `observed` time steps."""
+    if hasattr(dataset, "load"):  # clips of people as frames
+        load = dataset.load
+
+        def load_spoilt(clip, *numbers):
+            loaded = load(clip, *numbers)
+            frames = loaded.frames.copy()
+            frames[observed:] = 255 - frames[observed:]
+            return replace(loaded, frames=frames)
+
+        dataset.load = load_spoilt
+    elif hasattr(dataset, "windows"):  # poses
+        windows = dataset.windows
+
+        def windows_spoilt(clip):
+            found = {name: value.copy() for name, value in windows(clip).items()}
+            found["joints"][:, observed:] += 17.0
+            return found
+
+        dataset.windows = windows_spoilt
+    else:
+        key = "frames" if hasattr(dataset.test[0], "frames") else "values"
+        axis = 0 if key == "frames" else 1
+
+        def changed(item):
+            values = np.array(getattr(item, key))
+            future = (slice(None),) * axis + (slice(observed, None),)
+            values[future] = values[future][..., ::-1, :] // 2 if key == "frames" else 1 - values[future]
+            return replace(item, **{key: values})
+
+        dataset.test = [changed(item) for item in dataset.test]
+
+
+# ---------------------------------------------------------------- export
+
+# Runs in a process that has nothing of ours: every SavedModel, every endpoint, as a signature and as a method.
+STRANGER = """
+import sys
+import numpy as np
+import tensorflow as tf
+
+for folder in sys.argv[1:]:
+    loaded = tf.saved_model.load(folder + "/saved_model")
+    given = np.load(folder + "/inputs.npz")
+    answers = {}
+    for endpoint in loaded.signatures:
+        names = [key for key in given if key.startswith(endpoint + "/")]
+        arguments = {key.split("/")[1]: tf.constant(given[key]) for key in names}
+        for way, call in (("signature", loaded.signatures[endpoint]), ("method", getattr(loaded, endpoint))):
+            answers |= {f"{endpoint}/{way}/{key}": value.numpy() for key, value in call(**arguments).items()}
+    np.savez(folder + "/answers.npz", **answers)
+foreign = {"analogy", "data_prep", "pydantic", "typer", "tensorflow_datasets"} & set(sys.modules)
+assert not foreign, foreign
+"""
+
+
+def made_up(spec: tf.TensorSpec, rng: np.random.Generator) -> np.ndarray:
+    """An input that an endpoint can be given; 3 wherever any length will do."""
+    shape = [3 if side is None else side for side in spec.shape.as_list()]
+    if spec.name == "box":
+        return np.tile(np.array([2, 3, 60, 70], np.float32), [*shape[:-1], 1])
+    if spec.name in ("crop", "size"):
+        return rng.uniform(60, 120, shape).astype(np.float32)
+    if spec.name in ("visibility", "next_visibility", "valid"):
+        return (rng.uniform(size=shape) < 0.8).astype(np.float32)
+    if spec.name in ("joints", "next_joints"):
+        return rng.uniform(2, 60, shape).astype(np.float32)
+    if spec.dtype == tf.uint8:
+        return rng.integers(0, 256, shape, dtype=np.uint8)
+    if spec.dtype.is_integer:
+        return np.full(shape, 7 if spec.name == "count" else 1, spec.dtype.as_numpy_dtype)
+    return rng.uniform(0, 1, shape).astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def exports(settings_of, tmp_path_factory):
+    """row's name -> (what the system itself answers, what its SavedModel answers elsewhere), by endpoint and output."""
+    root, ours = tmp_path_factory.mktemp("exports"), {}
+    for number, (name, row) in enumerate(ROWS.items()):
+        folder = root / str(number)
+        keras.utils.set_random_seed(1)
+        settings = settings_of(row)
+        system = SYSTEMS[settings.system].build(settings)
+        for model in system.exported:
+            for index, variable in enumerate(model.variables):
+                variable.assign(variable + 0.1 * tf.random.stateless_normal(variable.shape, [index, 1]))
+        system.prepare_training()
+        export_saved_model(system, folder / "saved_model")
+        inputs, answers = {}, {}
+        for endpoint, function in system.endpoints().items():
+            specs = function.get_concrete_function().structured_input_signature[0]
+            rng = np.random.default_rng(0)
+            given = {spec.name: made_up(spec, rng) for spec in specs}
+            inputs |= {f"{endpoint}/{key}": value for key, value in given.items()}
+            found = function(*(tf.constant(value) for value in given.values()))
+            answers |= {f"{endpoint}/{key}": value.numpy() for key, value in found.items()}
+        np.savez(folder / "inputs.npz", **inputs)
+        ours[name] = (folder, answers)
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    command = [sys.executable, "-c", STRANGER, *(str(folder) for folder, _ in ours.values())]
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return {name: (answers, dict(np.load(folder / "answers.npz"))) for name, (folder, answers) in ours.items()}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_an_export_answers_alike_in_a_process_of_its_own(name, exports):
+    ours, theirs = exports[name]
+    assert ours and len(theirs) == 2 * len(ours)
+    for key, expected in ours.items():
+        endpoint, output = key.split("/")
+        assert np.ptp(expected.astype(float)) > 0 or output == "visibility", "too even an answer to compare"
+        for way in ("signature", "method"):
+            got = theirs[f"{endpoint}/{way}/{output}"]
+            assert got.dtype == expected.dtype and got.shape == expected.shape
+            tolerance = {"atol": 1} if expected.dtype == np.uint8 else {"rtol": 1e-3, "atol": 1e-3}
+            np.testing.assert_allclose(got.astype(float), expected.astype(float), **tolerance)
+
+
+# ---------------------------------------------------------------- bad input
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--set", "training.stepz=3"), "the nearest valid one is training.steps"),
+        (("--set", "training.batch_size=0"), "training.batch_size"),
+        (("--set", "data=3"), "data"),
+        (("--set", "data.dataset=nothing_of_that_name"), "data.dataset"),
+        (("--data-dir", "/there/is/no/such/folder"), "--data-dir"),
+    ],
+)
+@pytest.mark.parametrize("experiment", sorted({row.experiment for row in ROWS.values()}))
+def test_a_bad_input_is_one_line(experiment, options, message, invoke, tmp_path):
+    done = invoke("run", "--exp", experiment, *options, "--results-dir", tmp_path / "results")
+    said = done.output.splitlines()
+    assert done.exit_code == 2 and isinstance(done.exception, SystemExit), (said, done.exception)
+    errors = [line for line in said if line.startswith("error: ")]
+    assert len(errors) == 1 and message in errors[0], said
+    assert not (tmp_path / "results").exists()
