@@ -379,7 +379,7 @@ def test_an_export_answers_alike_in_a_process_of_its_own(name, exports):
         (("--set", "training.batch_size=0"), "training.batch_size"),
         (("--set", "data=3"), "data"),
         (("--set", "data.dataset=nothing_of_that_name"), "data.dataset"),
-        (("--data-dir", "/there/is/no/such/folder"), "--data-dir"),
+        (("--data-dir", "/there/is/no/such/folder"), "folder"),
     ],
 )
 @pytest.mark.parametrize("experiment", sorted({row.experiment for row in ROWS.values()}))

@@ -10,7 +10,7 @@ from analogy.metrics.pose import measure_joints
 from analogy.runs.export import export_saved_model
 from tests.systems.conftest import build_system
 
-TINY = ("data.image_size=32", "network.channels=16", "network.depth=2", "network.stacks=2", "training.batch_size=4")
+TINY = ("data.image_size=32", "network.channels=16", "network.depth=1", "network.stacks=1", "training.batch_size=4")
 SGD = ("optimizer.name=sgd", "optimizer.learning_rate=0.003")
 
 
