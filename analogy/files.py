@@ -62,6 +62,17 @@ def refuse_other_content(folder: Path, mark: str, what: str) -> None:
         raise UserError(f"{folder}: holds something that is not {what}; name a folder that does not exist yet")
 
 
+def check_writable(folder: Path, mend: str) -> None:
+    """Raise a UserError where a folder cannot be made or written to; nothing is made. `mend` ends the message."""
+    place = folder.absolute()
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    if not place.is_dir():
+        raise UserError(f"{folder}: cannot be made: {place} is a file; {mend}")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise UserError(f"{folder}: cannot be written: {place} is not yours to write to; {mend}")
+
+
 @contextmanager
 def replacing_folder(folder: Path) -> Iterator[Path]:
     """`replacing` for a whole folder: yield an empty sibling to fill."""

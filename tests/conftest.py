@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import subprocess
@@ -164,14 +165,18 @@ def small_disk(tmp_path):
 
 @pytest.fixture
 def invoke():
-    """invoke("predict", "--run", ...) runs experiments/predict.py in this process -> typer's Result."""
-    import importlib.util
+    """invoke("predict", "--run", ...) runs the command of that name in this process -> typer's Result."""
+    from importlib import import_module
 
     from typer.testing import CliRunner
 
-    def run(script: str, *options):
-        spec = importlib.util.spec_from_file_location(script, ROOT / "experiments" / f"{script}.py")
-        spec.loader.exec_module(command := importlib.util.module_from_spec(spec))
-        return CliRunner().invoke(command.app, [str(option) for option in options])
+    from analogy.cli.console import app_of
 
-    return run
+    log = logging.getLogger("analogy")
+    before = log.level, log.propagate, log.handlers[:]
+
+    def run(command: str, *options):
+        return CliRunner().invoke(app_of(import_module(f"analogy.cli.{command}").main), [str(option) for option in options])
+
+    yield run
+    log.level, log.propagate, log.handlers[:] = before

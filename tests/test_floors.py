@@ -62,6 +62,8 @@ FLOORS = (
     ("systems",),
     ("evaluation",),
     ("training",),
+    ("resolving",),
+    ("cli",),
 )
 FLOOR_OF = {room if room == "data_prep" else f"analogy.{room}": floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 

@@ -179,7 +179,8 @@ def _explain(fault: dict, schema: type[BaseModel], where: str) -> str:
     message = fault["msg"].removeprefix("Value error, ")
     if fault["type"] == "missing":
         return f"{where}: {key} is missing"
-    return f"{where}: {key}: {message} (got {reprlib.repr(fault['input'])})" if key else f"{where}: {message}"
+    got = "" if isinstance(fault["input"], dict) else f" (got {reprlib.repr(fault['input'])})"  # of a section: too much to say
+    return f"{where}: {key}: {message}{got}" if key else f"{where}: {message}"
 
 
 def _keys(schema: type[BaseModel], parents: Sequence[str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
@@ -37,6 +38,12 @@ class Section(BaseModel):
         if wants_bool and not isinstance(value, bool):
             raise ValueError("choose true or false")
         return value
+
+    def files(self) -> Iterator[tuple[str, str]]:
+        """(setting, path) of each file that a run reads, also of the sections within. A run with one missing does not start."""
+        for name in type(self).model_fields:
+            if isinstance(section := getattr(self, name), Section):
+                yield from ((f"{name}.{key}", path) for key, path in section.files())
 
 
 def _clip_name(value: object) -> object:
@@ -77,6 +84,11 @@ class PeopleDataSettings(DatasetSettings):
     actions: list[str] | Literal["all"]
     train_clips: Clips
     test_clips: Clips
+
+    def files(self) -> Iterator[tuple[str, str]]:
+        for name in ("train_clips", "test_clips"):
+            if isinstance(split_file := getattr(self, name), str):
+                yield name, split_file
 
 
 class FrameDataSettings(PeopleDataSettings):
@@ -123,6 +135,16 @@ class TrainingSettings(Section):
     devices: Annotated[str, StringConstraints(pattern=r"^(auto|(cpu|gpu)(:[1-9][0-9]*)?)$")]
     deterministic: bool
     start_from: FilePath | None
+
+    @model_validator(mode="after")
+    def _shared_evenly(self) -> TrainingSettings:
+        count = int(self.devices.partition(":")[2] or 1)
+        if self.batch_size % count:
+            raise ValueError(
+                f"batch_size is {self.batch_size}, which {count} devices cannot share evenly: choose a multiple of {count}, or "
+                f"other --devices than {self.devices}"
+            )
+        return self
 
 
 class OptimizerSettings(Section):

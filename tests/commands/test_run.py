@@ -1,20 +1,44 @@
-"""The command line: what it prints, and one clear line for each mistake."""
+"""The command line of `run`: what it prints, and one clear line for each mistake, found before anything starts."""
+
+import json
 
 import pytest
 
-
-def test_list_names_every_experiment_with_its_source(run_experiment):
-    process = run_experiment("--list", exp=None, tiny=False)
-    assert process.returncode == 0
-    assert "analogy_pool3" in process.stdout and "source: Yan & Zhang" in process.stdout
+import data_prep.datasets
+from analogy.training import run as training
 
 
-def test_dry_run_prints_settings_and_published_parameter_counts(run_experiment, actors):
-    process = run_experiment("--dry-run", "--data-dir", actors, tiny=False)
-    assert process.returncode == 0, process.stderr
-    assert "scale paper" in process.stdout  # auto, and the dataset is there
-    assert "discriminator: 207,265,921" in process.stdout and "image_encoder: 1,735,488" in process.stdout
-    assert "learning_rate: 5.0e-05" in process.stdout
+@pytest.fixture
+def nothing_starts(monkeypatch):
+    """Let a test fail where data are opened or a device is asked for."""
+
+    def touched(*args, **kwargs):
+        raise AssertionError(f"something has started: {args}")
+
+    monkeypatch.setattr(data_prep.datasets, "open_dataset", touched)
+    monkeypatch.setattr(training, "make_strategy", touched)
+
+
+def errors(done) -> list[str]:
+    assert done.exit_code == 2, (done.output, done.exception)
+    lines = done.stderr.splitlines()
+    assert lines and all(line.startswith("error: ") for line in lines), done.stderr
+    return lines
+
+
+def test_list_names_every_experiment_with_its_source(invoke):
+    listed, asked = invoke("list"), invoke("run", "--list")
+    assert listed.exit_code == asked.exit_code == 0 and listed.stdout == asked.stdout
+    assert "analogy_pool3" in listed.stdout and "source: Yan & Zhang" in listed.stdout
+    assert listed.stdout.index("hierarchical:") < listed.stdout.index("analogy_pool3") < listed.stdout.index("seq2seq:")
+
+
+def test_dry_run_prints_settings_and_published_parameter_counts(invoke, actors):
+    done = invoke("run", "--exp", "analogy_pool3", "--dry-run", "--data-dir", actors)
+    assert done.exit_code == 0, done.stderr
+    assert "scale paper" in done.stdout  # auto, and the dataset is there
+    assert "discriminator: 207,265,921" in done.stdout and "image_encoder: 1,735,488" in done.stdout
+    assert "learning_rate: 5.0e-05" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -22,6 +46,7 @@ def test_dry_run_prints_settings_and_published_parameter_counts(run_experiment, 
     [
         ((), "analogy_pol3", "did you mean analogy_pool3"),
         ((), None, "--exp NAME is missing"),
+        (("--exp", "analogy_pool4"), "analogy_pool3", "name one experiment"),
         (("--set", "training.stepz=3"), "analogy_pool3", "nearest valid one is training.steps"),
         (("--set", "training.steps=many"), "analogy_pool3", "training.steps"),
         (("--set", "data.image_size=60"), "analogy_pool3", "multiples of 8"),
@@ -29,32 +54,49 @@ def test_dry_run_prints_settings_and_published_parameter_counts(run_experiment, 
         (("--scale", "paper"), "analogy_pool3", "--data-dir"),
         (("--scale", "huge"), "analogy_pool3", "auto, paper or demo"),
         (("--resume", "nowhere"), None, "not a run folder"),
-        (("--data-dir", "/nowhere"), "analogy_pool3", "/nowhere"),
-        (("--data-dir", "/nowhere"), "seq2seq_sins_l1", "takes sines, generated from the seed; leave --data-dir out"),
+        (("--data-dir", "/nowhere"), "analogy_pool3", "--data-dir /nowhere: there is no such folder"),
+        (("--data-dir", "{here}"), "seq2seq_sins_l1", "takes sines, generated from the seed; leave --data-dir out"),
         (("--set", "loss.feature=1", "--set", "loss.feature_weights=no.npy"), "analogy_pool3", "no.npy: there is no such file"),
-        (("--devices", "gpu:99"), "analogy_pool3", "--devices gpu:99"),
+        (("--set", "data.test_clips=no.txt"), "analogy_pool3", "data.test_clips: no.txt: there is no such file"),
         (("--devices", "cpu:3"), "analogy_pool3", "multiple of 3"),
+        (("--results-dir", "{here}/file/results"), "analogy_pool3", "choose another --results-dir"),
     ],
 )
-def test_a_mistake_is_one_clear_line_and_leaves_nothing(run_experiment, tmp_path, options, exp, message):
-    process = run_experiment("--results-dir", tmp_path / "results", *options, exp=exp, tiny=False)
-    assert process.returncode == 2
-    errors = [line for line in process.stderr.splitlines() if line.startswith("error: ")]
-    assert len(errors) == 1 and message in errors[0]
-    assert "Traceback" not in process.stderr
-    assert not list(tmp_path.rglob("saved_model")) and not list(tmp_path.rglob("*.partial"))
+def test_a_mistake_is_one_clear_line_before_anything_starts(invoke, nothing_starts, tmp_path, options, exp, message):
+    (tmp_path / "file").write_text("a file where a folder should be")
+    named = [option.format(here=tmp_path) for option in options]
+    done = invoke("run", *[exp][: exp is not None], "--results-dir", tmp_path / "results", *named)
+    (line,) = errors(done)
+    assert message in line
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-def test_a_results_folder_that_cannot_be_written(run_experiment, tmp_path):
-    (tmp_path / "results").write_text("a file where a folder should be")
-    process = run_experiment("--results-dir", tmp_path / "results", tiny=False)
-    assert process.returncode == 2
-    assert "choose another --results-dir" in process.stderr and "Traceback" not in process.stderr
+def test_all_mistakes_are_said_at_once(invoke, nothing_starts, tmp_path):
+    (tmp_path / "file").touch()
+    wrong = ("--scale", "huge", "--data-dir", "/nowhere", "--results-dir", tmp_path / "file", "--set", "training.stepz=3")
+    lines = errors(invoke("run", "analogy_pool3", *wrong, "--set", "data.crop=round"))
+    for message in ("--scale huge", "/nowhere", "choose another --results-dir", "training.stepz", "data.crop"):
+        assert sum(message in line for line in lines) == 1, lines
+    assert len(lines) == 5
+
+
+def test_devices_that_are_not_there_are_refused_before_the_data_are_opened(invoke, monkeypatch, tmp_path):
+    def touched(settings):
+        raise AssertionError("the data were opened")
+
+    monkeypatch.setattr(data_prep.datasets, "open_dataset", touched)
+    options = ("--devices", "gpu:98", "--set", "training.batch_size=98", "--results-dir", tmp_path)
+    (line,) = errors(invoke("run", "analogy_pool3", *options))
+    assert "--devices gpu:98: TensorFlow sees" in line
+
+
+def test_the_script_takes_the_same_options(run_experiment, tmp_path):
+    process = run_experiment("--set", "training.stepz=3", "--results-dir", tmp_path / "results", tiny=False)
+    assert process.returncode == 2 and process.stderr.count("\n") == 1
+    assert process.stderr.startswith("error: ") and "training.stepz" in process.stderr
 
 
 def test_a_short_run_on_the_real_clips(run_experiment, penn_action, tmp_path):
-    import json
-
     clips = ("--set", "data.train_clips=[0050,0280,0544,0992,1198,1370]", "--set", "data.test_clips=[0445,1755]")
     options = ("--data-dir", penn_action, "--scale", "demo", "--results-dir", tmp_path, "--steps", 2)
     process = run_experiment(*options, *clips)
@@ -68,8 +110,6 @@ def test_a_short_run_on_the_real_clips(run_experiment, penn_action, tmp_path):
 
 @pytest.mark.slow
 def test_the_demo_beats_copying_the_reference_frame_by_one_decibel(run_experiment, tmp_path):
-    import json
-
     process = run_experiment("--results-dir", tmp_path, tiny=False)
     assert process.returncode == 0, process.stderr
     (run,) = (tmp_path / "analogy_pool3").iterdir()

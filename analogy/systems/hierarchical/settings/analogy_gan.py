@@ -26,6 +26,10 @@ class GeneratorSettings(Section):
     pretrained_weights: WeightsFile
     frozen_stages: Annotated[int, Field(ge=0, le=5)]
 
+    def files(self) -> Iterator[tuple[str, str]]:
+        if self.pretrained_stages and self.pretrained_weights != "imagenet":
+            yield "pretrained_weights", self.pretrained_weights
+
 
 class DiscriminatorSettings(Section):
     width: PositiveFloat
@@ -47,6 +51,10 @@ class LossSettings(Section):
     feature_weights: WeightsFile
     feature_random_conv1_1: bool
     guard: Literal["logits", "original", "combined2"]
+
+    def files(self) -> Iterator[tuple[str, str]]:
+        if self.feature and self.feature_weights != "imagenet":
+            yield "feature_weights", self.feature_weights
 
 
 class AnalogyGanSettings(PainterSettings):

@@ -1,0 +1,5 @@
+"""python -m analogy.cli"""
+
+from analogy.cli import main
+
+main()

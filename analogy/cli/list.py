@@ -1,0 +1,22 @@
+"""List every experiment, what it is, and where it was published, paper by paper."""
+
+from __future__ import annotations
+
+from analogy.cli.console import clear_errors
+from analogy.settings import list_experiments
+
+
+def main() -> None:
+    with clear_errors():
+        print_experiments()
+
+
+def print_experiments() -> None:
+    experiments = list_experiments()
+    width = max(map(len, experiments))
+    paper = None
+    for name, experiment in experiments.items():
+        if experiment.paper != paper:
+            print(f"{experiment.paper}:")
+        paper = experiment.paper
+        print(f"  {name:{width}}  {experiment.summary}\n  {'':{width}}  source: {experiment.source}")

@@ -1,0 +1,85 @@
+"""Run an experiment by name: data, training, evaluation, export, pages."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from analogy.cli.console import RESULTS, clear_errors, log_to_console
+from analogy.cli.list import print_experiments
+from analogy.errors import UserError
+from analogy.resolving import resolve_settings, say_settings
+from analogy.settings import Settings, settings_text
+from analogy.systems import SYSTEMS
+from analogy.training.stop import StopRequest
+
+
+def main(
+    name: Annotated[
+        str | None, typer.Argument(metavar="EXPERIMENT", help="Its name (see `list`), or a resolved settings.yaml.")
+    ] = None,
+    exp: Annotated[str | None, typer.Option(help="The experiment, as an option.")] = None,
+    list_: Annotated[bool, typer.Option("--list", help="List every experiment and its source.")] = False,
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(
+            help="The dataset's folder in its official layout; of Penn Action $ANALOGY_DATA_DIR, where it is not given."
+        ),
+    ] = None,
+    results_dir: Annotated[Path, typer.Option(help="Where run folders are made.")] = RESULTS,
+    scale: Annotated[str, typer.Option(help="paper, demo, or auto: paper where the dataset is present.")] = "auto",
+    set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Shorthand for --set training.steps=N.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Shorthand for --set seed=N.")] = None,
+    resume: Annotated[Path | None, typer.Option(help="A run folder to go on with.")] = None,
+    precision: Annotated[str | None, typer.Option(help="auto, float32, bfloat16 or float16.")] = None,
+    devices: Annotated[str | None, typer.Option(help="auto, cpu, cpu:2, gpu, gpu:2 ...")] = None,
+    dry_run: Annotated[bool, typer.Option(help="Print the settings and the models' parameter counts, and stop.")] = False,
+) -> None:
+    shorthands = {"training.steps": steps, "seed": seed, "training.precision": precision, "training.devices": devices}
+    overrides = [f"{key}={value}" for key, value in shorthands.items() if value is not None] + (set_ or [])
+    log_to_console()
+    with clear_errors(resume or results_dir):
+        if list_:
+            print_experiments()
+            return
+        if name and exp and name != exp:
+            raise UserError(f"{name} and --exp {exp}: name one experiment")
+        if not (name or exp or resume):
+            raise UserError("--exp NAME is missing; --list shows every experiment")
+        settings = resolve_settings(
+            name or exp,
+            results_dir=None if dry_run else results_dir,
+            data_dir=data_dir,
+            scale=scale,
+            overrides=overrides,
+            resume=resume,
+        )
+        say_settings(settings)
+        if dry_run:
+            _print_parameters(settings)
+        else:
+            _run(settings, results_dir, resume)
+
+
+def _print_parameters(settings: Settings) -> None:
+    import keras
+
+    with keras.StatelessScope(initialize_variables=False):  # shapes only: nothing is allocated
+        parameters = SYSTEMS[settings.system].build(settings).parameters()
+    print(settings_text(settings), end="")
+    print("parameters:")
+    for name, count in {**parameters, "total": sum(parameters.values())}.items():
+        print(f"  {name}: {count:,}")
+
+
+def _run(settings: Settings, results_dir: Path, resume: Path | None) -> None:
+    began = time.monotonic()  # starting TensorFlow included
+    from analogy.training.run import run_experiment
+    from data_prep.datasets import open_dataset
+
+    results_dir = resume.parent.parent if resume else results_dir
+    run_experiment(settings, open_dataset, results_dir, resume, StopRequest(), began)

@@ -1,0 +1,94 @@
+"""From an experiment's name and what a user asks for to the settings of a run: the scale and the dataset are decided here.
+
+Every mistake that can be found without opening the data is found here, in an instant and without TensorFlow.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from analogy.errors import Mistakes, UserError
+from analogy.files import check_writable
+from analogy.settings import Settings, find_experiment, load_settings
+from analogy.settings.loading import read_experiment
+from analogy.systems import SYSTEMS
+from data_prep.datasets import DATASETS, check_dataset, folder_from_environment
+
+SCALES = ("auto", "paper", "demo")
+log = logging.getLogger("analogy")
+
+
+def resolve_settings(
+    exp: str | None,
+    *,
+    results_dir: Path | None = None,
+    data_dir: Path | None = None,
+    scale: str = "auto",
+    overrides: Sequence[str] = (),
+    resume: Path | None = None,
+) -> Settings:
+    """The settings of a run that can start.
+
+    Args:
+        exp: an experiment's name, or the path of its YAML file; may be left out with `resume`.
+        results_dir: where the run folder will be made; None if none will be.
+        data_dir: the dataset's folder in its official layout.
+        scale: "paper", "demo", or "auto": paper where the dataset is present.
+        overrides: `a.b=value` texts, applied last.
+        resume: the folder of a run to go on with; it stays with its dataset.
+
+    Raises:
+        UserError: a line for each mistake.
+    """
+    with Mistakes() as mistakes:
+        if scale not in SCALES:
+            mistakes.add(f"--scale {scale}: choose {', '.join(SCALES[:-1])} or {SCALES[-1]}")
+        if data_dir and not data_dir.is_dir():
+            mistakes.add(f"--data-dir {data_dir}: there is no such folder")
+        with mistakes.noted():
+            if results_dir:
+                check_writable(resume or results_dir, "choose another --results-dir")
+        path = _stored_settings(resume) if resume else find_experiment(exp)
+        settings = _choose(path, data_dir, scale if scale in SCALES else "auto", overrides, resumes=resume is not None)
+        if resume and exp not in (None, settings.experiment):
+            mistakes.add(f"--resume {resume}: this run is of {settings.experiment}, not of {exp}")
+        for key, file in settings.files():
+            if not Path(file).is_file():
+                mistakes.add(f"{key}: {file}: there is no such file")
+    return settings
+
+
+def _stored_settings(run: Path) -> Path:
+    """The settings.yaml of a run to go on with."""
+    if not (run / "settings.yaml").is_file():
+        raise UserError(f"--resume {run}: this is not a run folder: it has no settings.yaml")
+    return run / "settings.yaml"
+
+
+def _choose(path: Path, data_dir: Path | None, scale: str, overrides: Sequence[str], *, resumes: bool) -> Settings:
+    """The settings of an experiment's file, with the scale and the dataset decided."""
+    stored = read_experiment(path)
+    published, folder = ((stored.get("data") or {}).get(key) for key in ("dataset", "folder"))
+    entry = DATASETS.get(str(published))
+    if not resumes and not data_dir:
+        data_dir = folder_from_environment(published)
+    if data_dir and not folder and entry and (resumes or entry.complete or entry.stands_in_for):
+        raise UserError(f"--data-dir: {path} takes {published}, generated from the seed; leave --data-dir out")
+    # A folder holds the real dataset, also at demo scale.
+    given = [f"data.folder={data_dir.resolve()}", f"data.dataset={published}"] if data_dir else []
+    if scale == "auto":
+        present = data_dir or folder or (entry and entry.complete)
+        scale = stored.get("scale") or ("paper" if present else "demo")
+    settings = load_settings(path, SYSTEMS, scale=scale, overrides=[*given, *overrides])
+    check_dataset(settings)
+    return settings
+
+
+def say_settings(settings: Settings) -> None:
+    """What was decided, in the log."""
+    data = settings.data
+    where = f"{data.dataset} in {data.folder}" if data.folder else f"{data.dataset}, generated from the seed"
+    log.info("experiment %s: %s", settings.experiment, settings.summary)
+    log.info("scale %s, dataset %s", settings.scale, where)
