@@ -186,7 +186,7 @@ def test_a_penn_action_clip_with_its_labels(runs, actors, tmp_path):
         (["clip.mp4", "--poses", "a.npy", "--context", "2"], "reads 4 observed"),
         (["clip.mp4", "--poses", "a.npy", "--start", "6"], "must be observed"),
         (["clip.mp4", "--poses", "b.npy"], "poses of 2 frames"),
-        (["clip.mp4", "--poses", "a.npy", "--paint-run", "."], "no saved_model"),
+        (["clip.mp4", "--poses", "a.npy", "--paint-run", "."], "--paint-run .: neither a run folder"),
     ],
 )
 def test_a_mistake_is_one_clear_line(runs, tmp_path, monkeypatch, invoke, options, message):

@@ -1,0 +1,31 @@
+"""Compare finished runs on the test clips that they share: a page with players in step, and tables as Markdown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from analogy.cli.console import RESULTS, clear_errors
+from analogy.runs.find import find_run
+from analogy.runs.reading import COMPARISONS
+from analogy.visualise.comparison import comparison_name, write_comparison
+from analogy.visualise.pages import write_results_page
+
+
+def main(
+    run: Annotated[
+        list[str] | None,
+        typer.Option(help="A run folder, or an experiment's name for its latest finished run; give it twice or more."),
+    ] = None,
+    results_dir: Annotated[Path, typer.Option(help="Where run folders are.")] = RESULTS,
+    out: Annotated[Path | None, typer.Option(help="The comparison's folder. Default: RESULTS_DIR/comparisons/NAME.")] = None,
+) -> None:
+    with clear_errors(results_dir):
+        folders = [find_run(name, results_dir, "--run") for name in run or []]
+        folder = out or results_dir / COMPARISONS / comparison_name(folders)
+        print(write_comparison(folders, folder))
+        if out is None:
+            write_results_page(results_dir)
+        print(f"open {folder / 'index.html'}")

@@ -1,0 +1,91 @@
+"""How good is the whole method? Frames of true, of predicted, and of estimated poses, against the distance in time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from analogy.cli.console import RESULTS, clear_errors, log_to_console
+from analogy.errors import UserError
+from analogy.systems.hierarchical.estimation import ESTIMATORS
+
+
+def main(
+    pose_run: Annotated[
+        str | None, typer.Option(help="A finished pose run, or its experiment; the newest if not given.")
+    ] = None,
+    paint_run: Annotated[
+        str | None, typer.Option(help="A finished analogy run, or its experiment; the newest if not given.")
+    ] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(envvar="ANALOGY_DATA_DIR", help="Penn Action; synthetic_actors if not given.")
+    ] = None,
+    clips: Annotated[str | None, typer.Option(help="Clips by number, 0050,0280; else test clips of every action.")] = None,
+    clips_per_action: Annotated[int, typer.Option(min=1, help="Test clips of an action.")] = 1,
+    horizon: Annotated[int, typer.Option(min=1, help="The most future frames.")] = 45,
+    poses: Annotated[str | None, typer.Option(help="Also from estimated poses: movenet or blazepose.")] = None,
+    models: Annotated[Path | None, typer.Option(help="Folder in which the estimators' .tflite files lie.")] = None,
+    results_dir: Annotated[Path, typer.Option(help="Where runs are, and where this one goes.")] = RESULTS,
+) -> None:
+    log_to_console()
+    with clear_errors(results_dir):
+        from analogy.evaluation.judge import Measures, write_evaluation
+        from analogy.systems.hierarchical.estimation.tflite import open_estimator
+        from analogy.systems.hierarchical.pipeline import Pipeline, find_steps
+        from analogy.systems.hierarchical.pipeline_evaluation import PipelinePredictor
+        from data_prep.datasets import cache_folder
+        from data_prep.synthetic_actors.opening import rendered_actors
+
+        if poses not in (None, *ESTIMATORS):
+            raise UserError(f"--poses {poses}: choose {' or '.join(ESTIMATORS)}")
+        estimator = open_estimator(poses, models) if poses else None
+        pose_folder, paint_folder = find_steps(pose_run, paint_run, results_dir)
+        pipeline = Pipeline(pose_folder, paint_folder)
+        source = data_dir or rendered_actors(cache_folder())
+        chosen = _choose(source, clips, clips_per_action, pipeline.context)
+        seen = _trained_on(pose_folder, source) | _trained_on(paint_folder, source)
+        if leaked := [clip.id for clip in chosen if clip.id in seen or (clip.split == "train" and None in seen)]:
+            print(f"NOT held out, a run was trained on them: {', '.join(leaked)}")
+        facts = {
+            "system": "pipeline", "dataset": source.name, "source": f"poses by {pose_folder}, frames by {paint_folder}",
+            "summary": "Both steps joined: observed poses, predicted poses, painted frames",
+        }  # fmt: skip
+        predictor = PipelinePredictor(pipeline, source, estimator, horizon)
+        print(f"open {write_evaluation(predictor, chosen, results_dir, 'pipeline', Measures(), facts)}")
+
+
+def _choose(source: Path, clips: str | None, per_action: int, context: int) -> list:
+    """Clips with frames, longer than the context. Raises UserError."""
+    from analogy.data.selection import first_per_action
+    from data_prep.penn_action.poses import read_pose_clips
+
+    every = {clip.id: clip for clip in read_pose_clips(source) if (source / "frames" / clip.id).is_dir()}
+    if clips:
+        wanted = [name.strip() for name in clips.split(",")]
+        if missing := [name for name in wanted if name not in every]:
+            raise UserError(f"--clips {', '.join(missing)}: not in {source} with frames and labels")
+        chosen = [every[name] for name in wanted]
+    else:
+        chosen = first_per_action([clip for clip in every.values() if clip.split == "test"], per_action)
+    long = [clip for clip in chosen if clip.length > context]
+    if not long:
+        raise UserError(f"{source}: no chosen clip is longer than {context} frames, which the pose run observes")
+    return long
+
+
+def _trained_on(run: Path, source: Path) -> set[str | None]:
+    """The clips of `source` that a run was trained on; None stands for the dataset's training half."""
+    from analogy.data.selection import read_split_file
+    from analogy.settings.loading import read_experiment
+    from data_prep.datasets import DATASETS, cache_folder
+    from data_prep.synthetic_actors.opening import actors_folder
+
+    stored = run / "settings.yaml"
+    data = read_experiment(stored)["data"] if stored.is_file() else {}
+    rendered = source.resolve() == actors_folder(cache_folder()).resolve()
+    if not data or rendered != DATASETS[data["dataset"]].generated:
+        return set()
+    clips = data["train_clips"]
+    return {None} if clips is None else set(clips) if isinstance(clips, list) else set(read_split_file(Path(clips)))
