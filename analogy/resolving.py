@@ -45,18 +45,23 @@ def resolve_settings(
     with Mistakes() as mistakes:
         if scale not in SCALES:
             mistakes.add(f"--scale {scale}: choose {', '.join(SCALES[:-1])} or {SCALES[-1]}")
-        if data_dir and not data_dir.is_dir():
-            mistakes.add(f"--data-dir {data_dir}: there is no such folder")
-        with mistakes.noted():
-            if results_dir:
+        if results_dir:
+            with mistakes.noted():
                 check_writable(resume or results_dir, "choose another --results-dir")
-        path = _stored_settings(resume) if resume else find_experiment(exp)
-        settings = _choose(path, data_dir, scale if scale in SCALES else "auto", overrides, resumes=resume is not None)
-        if resume and exp not in (None, settings.experiment):
-            mistakes.add(f"--resume {resume}: this run is of {settings.experiment}, not of {exp}")
-        for key, file in settings.files():
-            if not Path(file).is_file():
-                mistakes.add(f"{key}: {file}: there is no such file")
+        settings = None
+        with mistakes.noted():
+            path = _stored_settings(resume) if resume else find_experiment(exp)
+            settings = _choose(path, data_dir, scale if scale in SCALES else "auto", overrides, resumes=resume is not None)
+        if settings:
+            with mistakes.noted():
+                check_dataset(settings)
+            if resume and exp not in (None, settings.experiment):
+                mistakes.add(f"--resume {resume}: this run is of {settings.experiment}, not of {exp}")
+            for key, file in settings.files():
+                if not Path(file).is_file():
+                    mistakes.add(f"{key}: {file}: there is no such file")
+        elif data_dir and not data_dir.is_dir():
+            mistakes.add(f"--data-dir {data_dir}: there is no such folder")
     return settings
 
 
@@ -81,9 +86,7 @@ def _choose(path: Path, data_dir: Path | None, scale: str, overrides: Sequence[s
     if scale == "auto":
         present = data_dir or folder or (entry and entry.complete)
         scale = stored.get("scale") or ("paper" if present else "demo")
-    settings = load_settings(path, SYSTEMS, scale=scale, overrides=[*given, *overrides])
-    check_dataset(settings)
-    return settings
+    return load_settings(path, SYSTEMS, scale=scale, overrides=[*given, *overrides])
 
 
 def say_settings(settings: Settings) -> None:

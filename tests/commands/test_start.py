@@ -25,7 +25,6 @@ REFUSED = [
     "run analogy_pool3 --set loss.feature=1 --set loss.feature_weights=no.npy",
     "run --resume nowhere",
     "fetch everything",
-    "evaluate",
     "compare --run nowhere",
 ]
 
