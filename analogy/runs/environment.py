@@ -11,7 +11,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-PACKAGES = ("tensorflow", "keras", "numpy", "opencv-python", "tensorflow-datasets", "matplotlib")
+PACKAGES = ("analogy-video", "tensorflow", "keras", "numpy", "opencv-python", "tensorflow-datasets", "matplotlib")
 
 
 def describe_environment(strategy: tf.distribute.Strategy | None = None) -> dict:
@@ -43,9 +43,12 @@ def _version(package: str) -> str | None:
 
 
 def _commit() -> str | None:
-    """The commit of the checkout, with "+changes" where files differ from it; None outside of a checkout."""
-    git = ["git", "-C", str(Path(__file__).parent)]
+    """The commit of the checkout, with "+changes" where files differ from it; None outside of a checkout, also where the
+    package is installed in a folder that lies in somebody else's repository."""
+    here = Path(__file__)
+    git = ["git", "-C", str(here.parent)]
     try:
+        subprocess.run([*git, "ls-files", "--error-unmatch", here.name], capture_output=True, check=True)
         commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
         changed = subprocess.run([*git, "status", "--porcelain", "-uno"], capture_output=True, text=True).stdout
     except (OSError, subprocess.CalledProcessError):
