@@ -11,6 +11,7 @@ from pathlib import Path
 
 from analogy.errors import Mistakes, UserError
 from analogy.files import check_writable
+from analogy.runs.uses import resolve_runs
 from analogy.settings import Settings, find_experiment, load_settings
 from analogy.settings.loading import read_experiment
 from analogy.systems import SYSTEMS
@@ -23,7 +24,8 @@ log = logging.getLogger("analogy")
 def resolve_settings(
     exp: str | None,
     *,
-    results_dir: Path | None = None,
+    results_dir: Path,
+    writes: bool = True,
     data_dir: Path | None = None,
     scale: str = "auto",
     overrides: Sequence[str] = (),
@@ -33,7 +35,8 @@ def resolve_settings(
 
     Args:
         exp: an experiment's name, or the path of its YAML file; may be left out with `resume`.
-        results_dir: where the run folder will be made; None if none will be.
+        results_dir: where runs are looked for, and where the run folder will be made.
+        writes: a run folder will be made, or gone on with.
         data_dir: the dataset's folder in its official layout.
         scale: "paper", "demo", or "auto": paper where the dataset is present.
         overrides: `a.b=value` texts, applied last.
@@ -45,7 +48,7 @@ def resolve_settings(
     with Mistakes() as mistakes:
         if scale not in SCALES:
             mistakes.add(f"--scale {scale}: choose {', '.join(SCALES[:-1])} or {SCALES[-1]}")
-        if results_dir:
+        if writes:
             with mistakes.noted():
                 check_writable(resume or results_dir, "choose another --results-dir")
         settings = None
@@ -55,6 +58,10 @@ def resolve_settings(
         if settings:
             with mistakes.noted():
                 check_dataset(settings)
+            with mistakes.noted():
+                settings = resolve_runs(
+                    settings, resume.absolute().parent.parent if resume else results_dir, resumes=bool(resume)
+                )
             if resume and exp not in (None, settings.experiment):
                 mistakes.add(f"--resume {resume}: this run is of {settings.experiment}, not of {exp}")
             for key, file in settings.files():

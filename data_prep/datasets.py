@@ -6,6 +6,7 @@ Importing this module imports no TensorFlow: a wrong name or a wrong folder is r
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from pkgutil import resolve_name
@@ -39,12 +40,15 @@ class Opening(NamedTuple):
     files: what the folder must hold; nothing where the dataset reads no folder.
     channels: of its values or frames, where the dataset decides: 1 or 3.
     image_sizes: sides in pixels that it can give, where not any.
+    takes_used: the function has a fourth parameter, `used`: role -> the loaded SavedModel of each run in `uses`, by which it
+        labels the data.
     """
 
     function: str
     files: tuple[Files, ...] = ()
     channels: int = 1
     image_sizes: tuple[int, ...] = ()
+    takes_used: bool = False
 
     def missing(self, folder: Path) -> str | None:
         """The first files that the folder should hold and does not, in words."""
@@ -103,15 +107,20 @@ DATASETS: dict[str, Entry] = {
 }
 
 
-def open_dataset(settings: Settings) -> Dataset:
+def open_dataset(settings: Settings, used: Mapping[str, object] | None = None) -> Dataset:
     """The dataset that `settings.data` describes, prepared once and then opened.
+
+    Args:
+        settings: the experiment's.
+        used: role -> the loaded SavedModel of each run in `uses`.
 
     Raises:
         UserError: see `check_dataset`; or its files are damaged, or a half of it is empty.
     """
     opening, data = check_dataset(settings), settings.data
     folder = Path(data.folder) if data.folder else None
-    return resolve_name(opening.function)(folder, cache_folder(data.cache) / "prepared", settings)
+    given = (folder, cache_folder(data.cache) / "prepared", settings, *([used] if opening.takes_used else []))
+    return resolve_name(opening.function)(*given)
 
 
 def check_dataset(settings: Settings) -> Opening:

@@ -83,6 +83,7 @@ def _open_recogniser(name: str, results: Path, dataset):
 def _open_run(run: str, settings_file: Path | None, data_dir: Path | None, clips: str | None, results: Path, measures):
     """The system with its trained networks, its dataset, facts for the summary, and the videos' frames per second."""
     from analogy.runs.find import find_run, is_saved_model, load_endpoint, run_of
+    from analogy.runs.uses import open_used
     from analogy.settings import load_settings
     from analogy.systems import SYSTEMS
     from analogy.training.distribute import make_strategy
@@ -93,10 +94,12 @@ def _open_run(run: str, settings_file: Path | None, data_dir: Path | None, clips
     folder = Path(run).absolute() if exported else find_run(run, results, "--run")
     stored = settings_file or run_of(folder) / "settings.yaml"
     settings = load_settings(stored, SYSTEMS, **_options(stored, data_dir, clips))
-    dataset = open_dataset(settings)
+    entry = SYSTEMS[settings.system]
+    used = open_used(settings, entry.system.needs)
+    dataset = open_dataset(settings, used)
     if clips and not hasattr(settings.data, "test_clips"):
         _choose(dataset, _names(clips))
-    system = build_system(SYSTEMS[settings.system].build, settings, make_strategy("cpu"), None)
+    system = build_system(entry.build, settings, make_strategy("cpu"), None, used)
     size = getattr(settings.data, "image_size", None)
     known = {"resolution": [size] * 2 if isinstance(size, int) else size and list(size)}
     known |= {name: getattr(settings.data, name, None) for name in ("context", "horizon")}

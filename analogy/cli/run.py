@@ -52,7 +52,8 @@ def main(
             raise UserError("--exp NAME is missing; --list shows every experiment")
         settings = resolve_settings(
             name or exp,
-            results_dir=None if dry_run else results_dir,
+            results_dir=results_dir,
+            writes=not dry_run,
             data_dir=data_dir,
             scale=scale,
             overrides=overrides,
@@ -68,8 +69,12 @@ def main(
 def _print_parameters(settings: Settings) -> None:
     import keras
 
+    from analogy.runs.uses import open_used
+
+    entry = SYSTEMS[settings.system]
+    used = open_used(settings, entry.system.needs)
     with keras.StatelessScope(initialize_variables=False):  # shapes only: nothing is allocated
-        parameters = SYSTEMS[settings.system].build(settings).parameters()
+        parameters = entry.build(settings, used).parameters()
     print(settings_text(settings), end="")
     print("parameters:")
     for name, count in {**parameters, "total": sum(parameters.values())}.items():

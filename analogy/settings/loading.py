@@ -11,7 +11,7 @@ import re
 import reprlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -93,13 +93,17 @@ def read_mapping(path: Path) -> dict:
 
 
 def merge(lower: Mapping, upper: Mapping, where: str) -> dict:
-    """`upper`, which `where` names in an error, refines `lower`: mappings are merged key by key, everything else is replaced.
+    """`upper`, which `where` names in an error, refines `lower`: mappings are merged key by key, everything else is replaced;
+    null stands for no mapping.
 
     Raises UserError where something else would replace a mapping.
     """
     merged = dict(lower)
     for key, value in upper.items():
         if isinstance(merged.get(key), Mapping):
+            if value is None:  # such as `--set training.start_from=null`; what must not be left out is missed later
+                merged[key] = None
+                continue
             if not isinstance(value, Mapping):
                 raise UserError(f"{where}: {key}: expected `key: value` settings, found {reprlib.repr(value)}")
             value = merge(merged[key], value, f"{where}: {key}")
@@ -186,9 +190,10 @@ def _explain(fault: dict, schema: type[BaseModel], where: str) -> str:
 def _keys(schema: type[BaseModel], parents: Sequence[str]) -> list[str]:
     for parent in parents:
         field = schema.model_fields.get(parent)
-        if field is None or not isinstance(field.annotation, type) or not issubclass(field.annotation, BaseModel):
+        types = (field.annotation, *get_args(field.annotation)) if field else ()  # of `Section | None`, the section
+        schema = next((one for one in types if isinstance(one, type) and issubclass(one, BaseModel)), None)
+        if schema is None:
             return []
-        schema = field.annotation
     return list(schema.model_fields)
 
 

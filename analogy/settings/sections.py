@@ -16,6 +16,7 @@ from pydantic import (
     StringConstraints,
     ValidationInfo,
     field_validator,
+    model_serializer,
     model_validator,
 )
 
@@ -123,6 +124,25 @@ class FrameDataSettings(PeopleDataSettings):
         return 1 if self.gray else 3
 
 
+RunName = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]  # an experiment's, or a path
+
+
+class StartFrom(Section):
+    """Another run, whose networks this one starts from: all of them, or those named. A name or path alone means all."""
+
+    run: RunName
+    networks: Annotated[list[str], Field(min_length=1)] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _all_of_a_run(cls, value: object) -> object:
+        return {"run": value} if isinstance(value, str) else value
+
+    @model_serializer(mode="plain")
+    def _as_it_was_given(self) -> object:
+        return self.run if self.networks is None else {"run": self.run, "networks": self.networks}
+
+
 class TrainingSettings(Section):
     steps: PositiveInt
     batch_size: PositiveInt
@@ -134,7 +154,7 @@ class TrainingSettings(Section):
     precision: Literal["auto", "float32", "bfloat16", "float16"]
     devices: Annotated[str, StringConstraints(pattern=r"^(auto|(cpu|gpu)(:[1-9][0-9]*)?)$")]
     deterministic: bool
-    start_from: FilePath | None
+    start_from: StartFrom | None
 
     @model_validator(mode="after")
     def _shared_evenly(self) -> TrainingSettings:
@@ -171,7 +191,8 @@ class Settings(Section):
     """What every experiment has in common; each system adds its own sections.
 
     `base` and `demo` are consumed while loading, so a resolved file has neither. published: metric -> the published figure at
-    each future step, shown beside ours at paper scale.
+    each future step, shown beside ours at paper scale. uses: role -> the finished run that this one builds on, by its
+    experiment's name or its path.
     """
 
     experiment: str
@@ -180,6 +201,7 @@ class Settings(Section):
     system: str
     scale: Literal["paper", "demo"]
     published: dict[str, list[float]] = {}
+    uses: dict[str, RunName] = {}
     seed: Annotated[int, Field(ge=0, lt=2**31)]
     data: DatasetSettings
     training: TrainingSettings

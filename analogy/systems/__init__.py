@@ -5,6 +5,7 @@ Importing this module imports no TensorFlow: settings can be read, listed and re
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -27,9 +28,14 @@ class Entry(NamedTuple):
     module: str
     name: str
 
-    def build(self, settings: Settings) -> System:
-        """The system that these settings describe; imports TensorFlow and the paper's networks."""
-        return getattr(import_module(self.module), self.name)(settings)
+    @property
+    def system(self) -> type[System]:
+        """The class; imports TensorFlow and the paper's networks."""
+        return getattr(import_module(self.module), self.name)
+
+    def build(self, settings: Settings, used: Mapping[str, object] | None = None) -> System:
+        """The system that these settings describe. used: role -> the loaded SavedModel of each run that it `needs`."""
+        return self.system(settings, used) if self.system.needs else self.system(settings)
 
 
 def _entry(paper: str, settings: type[Settings], module: str, name: str) -> Entry:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -40,6 +40,8 @@ class System:
     models, optimizers: named; a checkpoint is exactly these plus the loop's step counter.
     state: what else a checkpoint holds, named: models that another run's `training.start_from` must not take over.
     exported: the networks that the endpoints use; a SavedModel holds no others.
+    needs: role -> endpoint, of the runs in `uses` that it builds on. Where there are any, the constructor takes
+        (settings, used): role -> loaded SavedModel. Its weights are not among the models, so nothing trains them.
     pooled: test figures are means over all windows at once, not over clips.
     paints: it predicts frames, which any metric of frames can measure.
     """
@@ -48,6 +50,7 @@ class System:
     optimizers: dict[str, keras.optimizers.Optimizer]
     state: dict[str, keras.Model] = {}
     exported: list[keras.Model]
+    needs: Mapping[str, str] = {}
     pooled: bool = False
     paints: bool = False
 

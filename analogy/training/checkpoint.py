@@ -6,7 +6,7 @@ import json
 import logging
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -133,25 +133,31 @@ def _forget_damaged_note(folder: Path) -> None:
         (folder / "checkpoint").unlink(missing_ok=True)  # another worker may have been faster
 
 
-def load_networks(system, source: Path) -> str:
-    """Start a system's networks from the newest checkpoint of a run, or of the newest run in an experiment's folder.
+def load_networks(system, run: Path, names: Sequence[str] | None = None) -> str:
+    """Start a system's networks from the newest checkpoint of a run: all of them, or those of these names.
 
     They are loaded as they were last trained, not as averaged. Returns the checkpoint's path.
 
     Raises:
-        UserError: there is no checkpoint, or its networks have other weights.
+        UserError: there is no checkpoint, the system or the run has no network of that name, or its weights do not fit.
     """
-    folders = [source, *sorted(source.glob("*"), reverse=True)]  # the names of runs begin with their date
-    found = next((saved for run in folders if (saved := saved_checkpoints(run / "checkpoints"))), [])
-    networks = tf.train.Checkpoint(**_named(system.models))
+    key = "training.start_from"
+    if unknown := [name for name in names or () if name not in system.models]:
+        raise UserError(f"{key}.networks: there is no network {unknown[0]}; there are {', '.join(system.models)}")
+    found = saved_checkpoints(run / "checkpoints")
+    models = {name: system.models[name] for name in names or system.models}
+    networks = tf.train.Checkpoint(**_named(models))
 
     def restore(path):
+        saved = _saved_networks(path) if names else models
+        if missing := [name for name in models if name not in saved]:
+            raise UserError(f"{key}.networks: {run} has no network {missing[0]}; it has {', '.join(saved)}")
         networks.restore(path).expect_partial().assert_existing_objects_matched()
 
-    if whole := _newest_whole(found, restore, "training.start_from: {}: its networks do not fit ({})"):
+    if whole := _newest_whole(found, restore, f"{key}: {{}}: its networks do not fit ({{}})"):
         return whole
     what = "no checkpoint that can be read" if found else "no checkpoint"
-    raise UserError(f"training.start_from: {source}: there is {what}; name the folder of a run, or of an experiment")
+    raise UserError(f"{key}: {run}: there is {what}; name another run")
 
 
 def _newest_whole(paths: list[str], restore: Callable[[str], object], misfit: str) -> str | None:
@@ -170,6 +176,12 @@ def _newest_whole(paths: list[str], restore: Callable[[str], object], misfit: st
         except (AssertionError, ValueError) as error:
             raise UserError(misfit.format(path, _first_line(error))) from error
     return None
+
+
+def _saved_networks(path: str) -> list[str]:
+    """The names of the networks in a checkpoint."""
+    objects = {name.split("/")[0] for name in tf.train.load_checkpoint(path).get_variable_to_shape_map()}
+    return sorted(name.removeprefix("model_") for name in objects if name.startswith("model_"))
 
 
 def _named(models: dict) -> dict[str, tf.Module]:

@@ -7,7 +7,7 @@ import math
 import signal
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -36,9 +36,16 @@ LOST = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledE
 SECONDS_PER_CALL = 5.0
 
 
-def build_system(build: Callable[..., System], settings, strategy: tf.distribute.Strategy, checkpoints: Path | None) -> System:
+def build_system(
+    build: Callable[..., System],
+    settings,
+    strategy: tf.distribute.Strategy,
+    checkpoints: Path | None,
+    used: Mapping | None = None,
+) -> System:
     """Build a system's models and optimisers from the seed, on every replica alike.
 
+    used: role -> the loaded SavedModel of each run that the system builds on.
     Where `training.start_from` names another run and `checkpoints` holds nothing to go on from, its networks are loaded.
     Raises UserError.
     """
@@ -46,11 +53,11 @@ def build_system(build: Callable[..., System], settings, strategy: tf.distribute
     if settings.training.deterministic:
         tf.config.experimental.enable_op_determinism()
     with strategy.scope():
-        system = build(settings)
+        system = build(settings, used)
         system.prepare_training()
         resumes = checkpoints and saved_checkpoints(checkpoints)
-        if settings.training.start_from and not resumes:
-            log.info("networks from %s", load_networks(system, Path(settings.training.start_from)))
+        if (start := settings.training.start_from) and not resumes:
+            log.info("networks from %s", load_networks(system, Path(start.run), start.networks))
     return system
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext, suppress
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from analogy.memory import keep_freed_memory
 from analogy.metrics.table import HEADLINES
 from analogy.runs.environment import describe_environment
 from analogy.runs.folder import RunFolder, write_json
+from analogy.runs.uses import open_used, used_models
 from analogy.settings import Settings, write_settings
 from analogy.systems import SYSTEMS
 from analogy.training.distribute import check_batch, is_chief, make_strategy
@@ -28,7 +29,7 @@ log = logging.getLogger("analogy")
 
 def run_experiment(
     settings: Settings,
-    open_dataset: Callable[[Settings], object],
+    open_dataset: Callable[[Settings, Mapping[str, object]], object],
     results_dir: Path,
     run: Path | None = None,
     stop: StopRequest | None = None,
@@ -38,7 +39,8 @@ def run_experiment(
 
     Args:
         settings: the experiment's, resolved.
-        open_dataset: settings -> the dataset that `settings.data` describes.
+        open_dataset: (settings, used) -> the dataset that `settings.data` describes; used: role -> the loaded SavedModel of
+            each run in `uses`.
         results_dir: where the run folder EXPERIMENT/DATE_TIME is made.
         run: the folder of a run to go on with.
         stop: listens to signals while the run lasts; without it Ctrl-C is Python's own KeyboardInterrupt.
@@ -70,8 +72,11 @@ def _run_on(strategy, settings, open_dataset, results_dir: Path, run: Path | Non
     except OSError as error:
         raise UserError(f"{results_dir}: cannot be made: {error.strerror}; choose another --results-dir") from error
     # A fault of the data or of pretrained weights leaves no run folder behind.
-    dataset = open_dataset(settings)
-    system = build_system(SYSTEMS[settings.system].build, settings, strategy, run and run / "checkpoints")
+    entry = SYSTEMS[settings.system]
+    with strategy.scope():  # of a used run, each device gets a copy
+        used = open_used(settings, entry.system.needs)
+    dataset = open_dataset(settings, used)
+    system = build_system(entry.build, settings, strategy, run and run / "checkpoints", used)
     if not is_chief(strategy):  # the same steps, no files
         trainer = _make_trainer(system, settings, dataset, strategy, None, run and run / "checkpoints")
         trainer.train(stop)
@@ -107,6 +112,7 @@ def _run_in(folder: RunFolder, settings, trainer: Trainer, precision: str, began
         dataset=settings.data.dataset, scale=settings.scale, status="running", steps=int(trainer.step.numpy()),
         seed=settings.seed, precision=precision, replicas=strategy.num_replicas_in_sync,
         parameters=system.parameters(), protocol=system.protocol(trainer.dataset),
+        uses=used_models(settings, folder.summary.get("uses")),
     )  # fmt: skip
     write_pages(folder.path)
     started = time.monotonic()

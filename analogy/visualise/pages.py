@@ -50,6 +50,7 @@ def write_run_page(run_folder: str | Path) -> None:
     clips = [_clip_card(run, clip) for clip in clips_of(run)]
     page = {
         "run": run,
+        "uses": _used_runs(run),
         "scores": _scores(run),
         "meanings": [METRICS[name] for name in METRICS if METRICS[name].meaning and name in run.group("test")],
         "actions": _action_table(run),
@@ -107,6 +108,19 @@ def _all_settings(runs: Iterable[Run]) -> dict[str, Any]:
         common[key] = Counter(one[key] for one in every if key in one).most_common(1)[0][0]
     differing = [{key: one.get(key) for key, value in common.items() if one.get(key) != value} for one in every]
     return {"common": common, "runs": differing}
+
+
+def _used_runs(run: Run) -> list[tuple[str, str, Path | None, str]]:
+    """(role, EXPERIMENT/RUN, its page relative to this one where there is one, checksum of its SavedModel) of each run that
+    this one builds on; several of a role where another took its place in between."""
+    rows = []
+    for role, models in run.group("uses").items():
+        for model in models if isinstance(models, list) else []:
+            if isinstance(model, dict) and isinstance(folder := model.get("run"), str):
+                page = Path(folder) / "index.html"
+                link = Path(os.path.relpath(page, run.folder)) if page.is_file() else None
+                rows.append((role, "/".join(Path(folder).parts[-2:]), link, str(model.get("checksum", ""))))
+    return rows
 
 
 def _scores(run: Run) -> list[Comparison]:

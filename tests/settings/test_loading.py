@@ -106,6 +106,28 @@ def test_an_ill_typed_value_names_its_key(key, value):
     assert all(f": {key}" in line for line in lines), lines
 
 
+def test_a_run_starts_from_all_networks_of_another_or_from_some(write):
+    every = load("training.start_from=pool3").training.start_from
+    assert every.run == "pool3" and every.networks is None
+    some = load("training.start_from={run: pool3, networks: [generator]}")
+    assert some.training.start_from.networks == ["generator"]
+    for settings, text in ((load("training.start_from=pool3"), "start_from: pool3\n"), (some, "networks:")):
+        assert text in settings_text(settings)
+        assert load(path=write(settings_text(settings))) == settings
+    from_file = write("training: {start_from: {run: a, networks: [b]}}")
+    assert load("training.start_from=null", path=from_file).training.start_from is None
+    for wrong, message in (
+        ("{networks: [a]}", "training.start_from.run is missing"),
+        ("{run: a, networks: []}", "training.start_from.networks: "),
+        (
+            "{run: a, nets: [a]}",
+            "unknown setting training.start_from.nets; the nearest valid one is training.start_from.networks",
+        ),
+        ("5", "training.start_from: "),
+    ):
+        assert message in complaint(f"training.start_from={wrong}")
+
+
 @pytest.mark.parametrize("override", ["training.steps", "=5", "seed=[1", "seed={a: 1, a: 2}"])
 def test_an_override_that_cannot_be_read_is_quoted(override):
     assert f"--set {override}"[:11] in complaint(override)

@@ -38,7 +38,6 @@ def test_every_weight_is_saved_and_restored(tmp_path, name, overrides):
     Checkpoints(folder, other, step, 3).restore()
     assert step.numpy() == 4
     assert load_networks(started, tmp_path / "run").endswith("step-4")
-    assert load_networks(started, tmp_path).endswith("step-4")  # the newest run of a folder
     for key, model in saved.models.items():
         for restored in (other, started):
             pairs = zip(model.variables, restored.models[key].variables, strict=True)
@@ -55,6 +54,25 @@ def test_networks_of_another_shape_are_refused(tmp_path):
             load_networks(build("analogy_masked", overrides, 0), tmp_path)
     with pytest.raises(UserError, match="there is no checkpoint"):
         load_networks(build("analogy_masked", MASKED, 0), tmp_path / "nowhere")
+
+
+def test_some_networks_of_another_run_are_taken_by_name(tmp_path):
+    saved, started = build("analogy_pool3", TINY, 0), build("analogy_pool3", TINY, 1)
+    Checkpoints(tmp_path / "checkpoints", saved, tf.Variable(4, dtype=tf.int64), 3).save({})
+    name, other = list(saved.models)[:2]
+    before = [variable.numpy() for variable in started.models[other].variables]
+    load_networks(started, tmp_path, [name])
+
+    def same(model, values):
+        return all(np.array_equal(variable.numpy(), value) for variable, value in zip(model.variables, values, strict=True))
+
+    assert same(started.models[name], [variable.numpy() for variable in saved.models[name].variables])
+    assert same(started.models[other], before)
+    with pytest.raises(UserError, match=r"training\.start_from\.networks: there is no network nobody; there are generator, "):
+        load_networks(started, tmp_path, ["nobody"])
+    started.models["extra"] = started.models[name]
+    with pytest.raises(UserError, match=r"networks: .* has no network extra; it has discriminator, generator"):
+        load_networks(started, tmp_path, [name, "extra"])
 
 
 class OneNetwork:

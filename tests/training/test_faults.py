@@ -206,6 +206,6 @@ def test_a_run_can_start_from_the_networks_of_another(finished, run_experiment, 
 
     misfit = run_experiment(*options, "--set", f"training.start_from={source}", "--set", "generator.width=0.25")
     nowhere = run_experiment(*options, "--set", f"training.start_from={tmp_path / 'nowhere'}")
-    for process, message in ((misfit, "do not fit"), (nowhere, "there is no checkpoint")):
+    for process, message in ((misfit, "do not fit"), (nowhere, "there is no such folder")):
         assert process.returncode == 2 and message in process.stderr and "Traceback" not in process.stderr
     assert len(list((tmp_path / "analogy_pool3").iterdir())) == 1  # a fault leaves no run folder behind

@@ -163,7 +163,7 @@ class Painter(System):
             "every frame after the first is painted from frame 0 and the TRUE poses; figures (SSIM with an 11 x 11 Gaussian, "
             "sigma 1.5, range 255) per frame, averaged over frames, then over clips; "
             f"baseline: frame 0 copied; trained on {len(dataset.train)} clips, seed {self.settings.seed}"
-            + (f", from the networks of {start}" if start else "")
+            + (f", from the networks of {start.run}" if start else "")
         )
 
     # ---------------------------------------------------------------- export

@@ -1,0 +1,106 @@
+"""What a run builds on: the runs of `uses`, opened as SavedModels, and the run of `training.start_from`."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+from analogy.errors import UserError, about
+from analogy.runs.find import find_run, load_endpoint, saved_model_of
+from analogy.settings.sections import Settings
+
+log = logging.getLogger("analogy")
+
+
+def resolve_runs(settings: Settings, results: Path, *, resumes: bool = False) -> Settings:
+    """The settings with the absolute path of each run that they name.
+
+    Args:
+        results: the folder in which experiments are looked for.
+        resumes: these are the settings of a run that has begun: the run of `training.start_from`, whose networks it may have
+            taken long ago, need not be there any more.
+
+    Raises:
+        UserError: a run is not there, or one of `uses` is not finished or has no SavedModel.
+    """
+    uses = {role: find_run(name, results, f"uses.{role}") for role, name in settings.uses.items()}
+    for role, run in uses.items():
+        with about(f"uses.{role}"):
+            saved_model_of(run)
+    settings = settings.model_copy(update={"uses": {role: str(run) for role, run in uses.items()}})
+    if start := None if resumes else settings.training.start_from:
+        start = start.model_copy(update={"run": str(find_run(start.run, results, "training.start_from"))})
+        training = settings.training.model_copy(update={"start_from": start})
+        settings = settings.model_copy(update={"training": training})
+    return settings
+
+
+def check_roles(settings: Settings, needs: Mapping[str, str]) -> None:
+    """Refuse `uses` that lack a role which the system needs, or name one which it does not know.
+
+    Args:
+        needs: role -> endpoint, of the system.
+
+    Raises:
+        UserError
+    """
+    for role, endpoint in needs.items():
+        if role not in settings.uses:
+            raise UserError(
+                f"uses.{role} is missing: {settings.system} builds on a run with the endpoint {endpoint}; "
+                f"name one, such as --set uses.{role}=EXPERIMENT"
+            )
+    for role in settings.uses:
+        if role not in needs:
+            known = f"its roles are {', '.join(needs)}" if needs else "it builds on no other run: leave it out"
+            raise UserError(f"uses.{role}: {settings.system} has no such role; {known}")
+
+
+def open_used(settings: Settings, needs: Mapping[str, str]) -> dict[str, object]:
+    """role -> the loaded SavedModel of the run in `uses`, which has the endpoint of `needs`.
+
+    Raises:
+        UserError: a role is missing or unknown, or a run cannot be used.
+    """
+    check_roles(settings, needs)
+    used = {}
+    for role, endpoint in needs.items():
+        with about(f"uses.{role}"):
+            used[role] = load_endpoint(Path(settings.uses[role]), endpoint)
+    return used
+
+
+def used_models(settings: Settings, before: object) -> dict[str, list[dict[str, str]]]:
+    """For summary.json: role -> the SavedModels that this run has used, each by its run and a short checksum, newest last.
+
+    before: the same of the parts of the run before this one; where a SavedModel is another since, that is said.
+    """
+    models = {}
+    for role, run in settings.uses.items():
+        earlier = before.get(role) if isinstance(before, Mapping) else None
+        models[role] = list(earlier) if isinstance(earlier, list) else []
+        model = {"run": run, "checksum": checksum(Path(run))}
+        if models[role] and models[role][-1] != model:
+            log.warning(
+                "uses.%s: this run began with another SavedModel (%s): now it is %s",
+                role,
+                *map(_said, (models[role][-1], model)),
+            )
+        if model not in models[role][-1:]:
+            models[role].append(model)
+    return models
+
+
+def _said(model: object) -> str:
+    return f"{model.get('run')}, checksum {model.get('checksum')}" if isinstance(model, Mapping) else "unknown"
+
+
+def checksum(run: Path) -> str:
+    """Twelve digits that differ where a run's SavedModel differs. Raises UserError."""
+    folder, digest = saved_model_of(run), hashlib.sha256()
+    # The index of the variables holds a checksum of each, so that the large file of their values need not be read.
+    for file in (folder / "saved_model.pb", *sorted(folder.glob("variables/*.index"))):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:12]

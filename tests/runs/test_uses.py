@@ -1,0 +1,189 @@
+"""A run builds on another: it is found once, opened as a SavedModel, linked on the page, and nothing of it is trained."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import tensorflow as tf
+
+from analogy.errors import UserError
+from analogy.runs.find import load_endpoint
+from analogy.runs.uses import check_roles, checksum, open_used, resolve_runs, used_models
+from analogy.settings import find_experiment, load_settings, write_settings
+from analogy.systems import SYSTEMS, Entry
+from analogy.systems.seq2seq.seq2seq import Seq2SeqSystem
+from analogy.systems.seq2seq.settings import LstmSettings
+from analogy.training.run import run_experiment
+from data_prep.datasets import DATASETS, Opening, open_dataset
+from tests.run_folders import finished_run, rows
+
+TINY = (
+    "data.context=4", "data.horizon=3", "data.train_count=8", "data.test_count=4", "data.groups_of=2", "network.units=2",
+    "training.batch_size=2", "training.steps=2", "training.log_every=1", "training.devices=cpu",
+    "training.precision=float32", "evaluation.clips_per_action=1",
+)  # fmt: skip
+
+
+class Corrected(Seq2SeqSystem):
+    """A system that asks another run for values while it trains."""
+
+    needs = {"corrector": "correct"}
+
+    def __init__(self, settings, used):
+        super().__init__(settings)
+        self.corrector = used["corrector"]
+
+    def train_step(self, batch):
+        corrected = self.corrector.correct(tf.ones([1, 2]))["out"]
+        return super().train_step(batch) | {"corrector/value": tf.reduce_mean(corrected)}
+
+
+@pytest.fixture(autouse=True)
+def corrected(monkeypatch):
+    monkeypatch.setitem(SYSTEMS, "seq2seq", Entry("seq2seq", LstmSettings, __name__, "Corrected"))
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory) -> Path:
+    results = tmp_path_factory.mktemp("uses") / "results"
+    run = finished_run(results / "my corrector" / "2026-01-01_000000", endpoint="correct", factor=3.0)
+    (run / "index.html").write_text("")
+    finished_run(results / "detector" / "2026-01-01_000000", endpoint="detect")
+    finished_run(results / "stopped" / "2026-01-01_000000", status="interrupted")
+    return results
+
+
+def train(given, results, run=None, open_data=open_dataset):
+    return run_experiment(resolve_runs(given, results, resumes=bool(run)), open_data, results, run)
+
+
+def settings(*overrides):
+    return load_settings(find_experiment("seq2seq_noise_l1"), SYSTEMS, scale="demo", overrides=[*TINY, *overrides])
+
+
+def test_a_run_uses_another_and_goes_on_with_it(results, tmp_path, caplog):
+    """One run from start to end, then a resume: with the same SavedModel, with a changed one, and with none."""
+    source = results / "my corrector" / "2026-01-01_000000"
+    before = checksum(source)
+    run = train(settings("uses.corrector=my corrector"), results)
+    stored = load_settings(run / "settings.yaml", SYSTEMS, scale="demo")
+    assert stored.uses == {"corrector": str(source)} and [row["corrector/value"] for row in rows(run)] == [3.0, 3.0]
+    summary = json.loads((run / "summary.json").read_text())
+    assert summary["uses"] == {"corrector": [{"run": str(source), "checksum": before}]}
+    link = '<a href="../../my%20corrector/2026-01-01_000000/index.html">my corrector/2026-01-01_000000</a>'
+    assert link in (run / "index.html").read_text() and before in (run / "index.html").read_text()
+    names = [name for name, _ in tf.train.list_variables(str(run / "checkpoints"))]
+    assert names and not [name for name in names if "corrector" in name]
+
+    more = load_settings(run / "settings.yaml", SYSTEMS, scale="demo", overrides=["training.steps=3"])
+    kept = tmp_path / "kept"
+    shutil.copytree(source, kept)
+    shutil.rmtree(source)
+    with pytest.raises(
+        UserError, match=r"uses\.corrector .*/2026-01-01_000000: there is no such folder; was the run moved or del"
+    ):
+        train(more, results, run)
+    finished_run(source, endpoint="correct", factor=5.0)
+    caplog.clear()
+    train(more, results, run)
+    assert "uses.corrector: this run began with another SavedModel" in caplog.text and before in caplog.text
+    assert [row["corrector/value"] for row in rows(run)] == [3.0, 3.0, 5.0]
+    models = json.loads((run / "summary.json").read_text())["uses"]["corrector"]
+    assert [model["checksum"] for model in models] == [before, checksum(source)] and before != checksum(source)
+    assert "(its page is gone)" in (run / "index.html").read_text()
+    shutil.rmtree(source)
+    kept.rename(source)
+
+
+def test_names_become_absolute_paths_once(results, tmp_path, monkeypatch):
+    source = results / "my corrector" / "2026-01-01_000000"
+    given = settings("uses.corrector=my corrector", "training.start_from=detector")
+    resolved = resolve_runs(given, results)
+    start = results / "detector" / "2026-01-01_000000"
+    assert resolved.uses == {"corrector": str(source)} and resolved.training.start_from.run == str(start)
+    write_settings(resolved, tmp_path / "settings.yaml")
+    monkeypatch.chdir(tmp_path)
+    again = load_settings(tmp_path / "settings.yaml", SYSTEMS, scale="demo")
+    assert again == resolved == resolve_runs(again, tmp_path)
+    gone = settings(f"training.start_from={tmp_path / 'gone'}", f"uses.corrector={source}")
+    assert resolve_runs(gone, results, resumes=True).training.start_from.run == str(tmp_path / "gone")
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        (
+            "seed=1",
+            "uses.corrector is missing: seq2seq builds on a run with the endpoint correct; name one, such as --set uses.",
+        ),
+        ("uses={{corrector: detector, detectr: detector}}", "uses.detectr: seq2seq has no such role; its roles are corrector"),
+        ("uses.corrector=nobody", "uses.corrector nobody: neither a run folder nor an experiment in"),
+        ("uses.corrector=stopped", "uses.corrector stopped: no finished run in"),
+        ("uses.corrector={results}/stopped/2026-01-01_000000", "is interrupted: finish it with --resume"),
+        ("uses.corrector=detector", "its SavedModel has no endpoint correct; it has detect: name a run of another system"),
+    ],
+)
+def test_what_cannot_be_used_is_one_line_before_anything_is_opened(results, override, message):
+    def no_dataset(*given):
+        raise AssertionError("the data must not be opened")
+
+    there = set(results.rglob("*"))
+    with pytest.raises(UserError) as error:
+        train(settings(override.format(results=results)), results, open_data=no_dataset)
+    assert message in str(error.value) and "\n" not in str(error.value) and str(error.value).startswith("uses.")
+    assert set(results.rglob("*")) == there
+
+
+def test_a_system_that_needs_nothing_knows_no_role():
+    with pytest.raises(UserError, match=r"uses\.corrector: seq2seq has no such role; it builds on no other run: leave it out"):
+        check_roles(settings("uses.corrector=x"), {})
+
+
+def test_the_command_resolves_in_a_dry_run_too(results, invoke):
+    options = [part for one in TINY for part in ("--set", one)]
+    done = invoke(
+        "run",
+        "--exp",
+        "seq2seq_noise_l1",
+        *options,
+        "--results-dir",
+        results,
+        "--dry-run",
+        "--set",
+        "uses.corrector=my corrector",
+    )
+    assert done.exit_code == 0 and f"corrector: {results}/my corrector/2026-01-01_000000" in done.stdout, done.output
+    done = invoke(
+        "run", "--exp", "seq2seq_noise_l1", *options, "--results-dir", results, "--dry-run", "--set", "uses.corrector=detector"
+    )
+    assert done.exit_code == 2 and done.stderr.startswith("error: uses.corrector: ") and done.stderr.count("\n") == 1
+
+
+def open_labelled(folder, cache, settings, used):
+    return folder, used["corrector"]
+
+
+def test_a_dataset_can_be_labelled_by_a_used_run(monkeypatch):
+    opening = Opening(f"{__name__}:open_labelled", takes_used=True)
+    monkeypatch.setitem(DATASETS, "noise", DATASETS["noise"]._replace(openings={"sequences": opening}))
+    assert open_dataset(settings(), {"corrector": "loaded"}) == (None, "loaded")
+
+
+def test_damaged_notes_of_used_runs_are_written_anew(results):
+    run = str(results / "my corrector" / "2026-01-01_000000")
+    resolved = resolve_runs(settings(f"uses.corrector={run}"), results)
+    for before in (None, [], {"corrector": "x"}, {"corrector": [7]}):
+        assert used_models(resolved, before)["corrector"][-1] == {"run": run, "checksum": checksum(Path(run))}
+
+
+def test_a_used_run_computes_alike_on_two_replicas(results, two_replicas):
+    resolved = resolve_runs(settings("uses.corrector=my corrector"), results)
+    with two_replicas.scope():
+        used = open_used(resolved, Corrected.needs)["corrector"]
+    step = tf.function(lambda: two_replicas.run(lambda: used.correct(tf.ones([1, 2]))["out"]))
+    assert [value.numpy().tolist() for value in step().values] == [[[3.0, 3.0]]] * 2
+    here = load_endpoint(Path(resolved.uses["corrector"]), "correct")
+    assert here.correct(tf.ones([1, 2]))["out"].numpy().tolist() == [[3.0, 3.0]]
