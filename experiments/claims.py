@@ -5,7 +5,6 @@ python experiments/claims.py
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from analogy.errors import UserError
 from analogy.files import replacing
 from analogy.metrics.claims import Verdict, judge, parse
 from analogy.metrics.table import METRICS
+from analogy.runs.reading import read_run
 from analogy.settings import Settings, load_settings
 from analogy.settings.experiments import find_experiment
 from analogy.settings.loading import parse_yaml, read_experiment
@@ -85,7 +85,7 @@ class Plan:
         for stored in sorted((self.results / f"{arm}-{seed}").glob("*/*/settings.yaml")):
             try:
                 settings = _deciding(load_settings(stored, SYSTEMS, scale=self.content["scale"]))
-            except UserError:  # of another version
+            except (UserError, OSError, RuntimeError):  # of another version, or nothing that can be read
                 continue
             if settings == wanted:
                 found.append(stored.parent)
@@ -94,10 +94,8 @@ class Plan:
     def finished(self, arm: str, seed: int) -> dict | None:
         """The summary of a finished run."""
         for folder in reversed(self.runs(arm, seed)):
-            if (folder / "summary.json").is_file():
-                summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-                if summary.get("status") == "finished":
-                    return summary
+            if (run := read_run(folder)).status == "finished":
+                return run.summary
         return None
 
 

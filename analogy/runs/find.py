@@ -114,7 +114,7 @@ def _how_to_finish(run: Run) -> str:
     if run.problem:
         return f"run {run.folder.name}: {run.problem}"
     if run.status == "running":
-        return f"run {run.folder.name} is running: wait for it to end, or go on with --resume {run.folder} where it was killed"
+        return f"run {run.folder.name} is running: wait for it to end"
     return f"run {run.folder.name} is {run.status}: finish it with --resume {run.folder}"
 
 

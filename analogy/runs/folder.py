@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 import io
 import json
 import logging
+import time
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
+from typing import IO
 
 from analogy.errors import UserError
 from analogy.files import naming, remove_leftovers, replacing, try_lock
@@ -19,7 +22,8 @@ log = logging.getLogger("analogy")
 def write_text(path: Path, text: str) -> None:
     """Write, then rename: a reader never sees half a file."""
     with replacing(path) as partial:
-        partial.write_text(text, encoding="utf-8")
+        # A file's name may hold bytes that are no text; escaped, JSON reads them back.
+        partial.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def write_json(path: Path, content: object) -> None:
@@ -37,6 +41,30 @@ class LogFile(logging.FileHandler):
             super().close()
 
 
+def is_running(run: Path) -> bool | None:
+    """Whether a process holds the lock of this run folder; None where nobody can tell: the lock may not be opened, or the disk
+    knows no locks."""
+    try:
+        with open(run / ".lock", "rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared, and let go at once: it keeps no run from starting
+    except BlockingIOError:
+        return True
+    except (FileNotFoundError, NotADirectoryError):  # the copy of a run, or none at all
+        return False
+    except OSError:
+        return None
+    return False
+
+
+def _lock_patiently(lock: IO) -> bool:
+    """Lock a run's folder. Who merely asks whether it is locked (`is_running`) holds it for a moment."""
+    for _ in range(10):
+        if try_lock(lock):
+            return True
+        time.sleep(0.02)
+    return False
+
+
 class RunFolder:
     """`results/EXPERIMENT/DATE_TIME/`, locked while this process lives.
 
@@ -52,10 +80,10 @@ class RunFolder:
             self._lock = open(path / ".lock", "w")  # noqa: SIM115 - held until the process ends
         except OSError as error:
             raise UserError(f"{path}: cannot be written: {error.strerror}; choose another --results-dir") from error
-        if not try_lock(self._lock):
+        if not _lock_patiently(self._lock):
             raise UserError(f"{path}: another run is using this folder; wait for it to end, or start a new run")
         remove_leftovers(path)
-        self._handler = LogFile(path / "log.txt", encoding="utf-8")
+        self._handler = LogFile(path / "log.txt", encoding="utf-8", errors="backslashreplace")
         self._handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S"))
         logging.getLogger("analogy").addHandler(self._handler)
         self._metrics = path / "metrics.jsonl"

@@ -1,7 +1,11 @@
 """Reading a run folder for its page. A folder may be half finished or damaged: what cannot be read is missing."""
 
+import errno
 import json
+import os
 import re
+import stat
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from math import isnan
@@ -9,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
+from analogy.runs.folder import is_running
 
 BASELINE = "copy_reference"
 HEADINGS = {"experiment", "summary", "source"}  # settings that name a run and change nothing
@@ -44,12 +50,29 @@ class Run:
     @property
     def started(self) -> str:
         """A key that sorts by time: the date in the folder's name, else the age of the folder."""
-        date = re.search(r"\d{4}-\d\d-\d\d_\d{6}", self.folder.name)
-        return date[0] if date else f"{datetime.fromtimestamp(self.folder.stat().st_mtime):%Y-%m-%d_%H%M%S}"
+        if date := re.search(r"\d{4}-\d\d-\d\d_\d{6}", self.folder.name):
+            return date[0]
+        try:
+            return f"{datetime.fromtimestamp(self.folder.stat().st_mtime):%Y-%m-%d_%H%M%S}"
+        except (OSError, OverflowError, ValueError):  # a folder that cannot be looked at, or a date before the year 1
+            return ""
 
     @property
     def status(self) -> str:
-        return "unreadable" if self.problem else self.text("status") or "unknown"
+        """finished, running, interrupted, failed, unreadable or unknown. Whether a run still runs is read from its lock: a
+        process that was killed could not say that it ended."""
+        if self.problem:
+            return "unreadable"
+        status = self.text("status") or "unknown"
+        if status == "running":
+            return {True: "running", False: "interrupted", None: "unknown"}[is_running(self.folder)]
+        return status
+
+    @property
+    def advice(self) -> str:
+        """How to go on with a run that has stopped half-way; empty for all others."""
+        goes_on = self.status == "interrupted" and (self.folder / "settings.yaml").is_file()
+        return "go on with --resume" if goes_on else ""
 
     def text(self, key: str) -> str:
         """The summary's `key` as text; empty if it is missing."""
@@ -103,25 +126,26 @@ class Sample:
 
 def read_run(folder: Path) -> Run:
     """Read summary.json; never raises for what the file contains."""
-    file = folder / "summary.json"
-    if not file.is_file():
-        return Run(folder, {}, "summary.json is missing")
-    summary, problem = _read_json(file)
+    summary, problem = _read_json(folder / "summary.json")
     if not problem and not isinstance(summary, dict):
         problem = "summary.json holds no table of values"
     return Run(folder, {}, problem) if problem else Run(folder, summary)
 
 
 def read_runs(results: Path) -> list[Run]:
-    """All runs of results/EXPERIMENT/RUN, newest first."""
+    """All runs of results/EXPERIMENT/RUN, newest first; never raises for what a folder below `results` is or holds."""
     experiments = [folder for folder in _folders(results) if folder.name != COMPARISONS]
     runs = [run for experiment in experiments for run in read_experiment_runs(experiment)]
     return sorted(runs, key=lambda run: (run.started, run.experiment), reverse=True)
 
 
 def read_experiment_runs(experiment: Path) -> list[Run]:
-    """All runs in the folder of one experiment, newest first."""
-    return sorted(map(read_run, _folders(experiment)), key=lambda run: run.started, reverse=True)
+    """All runs in the folder of one experiment, newest first. A folder that cannot be listed stands for its runs."""
+    try:
+        runs = map(read_run, _folders(experiment))
+    except OSError as error:
+        runs = [Run(experiment, {"experiment": experiment.name}, f"the folder cannot be read: {error.strerror}")]
+    return sorted(runs, key=lambda run: run.started, reverse=True)
 
 
 def comparisons_of(results: Path) -> list[Path]:
@@ -165,14 +189,19 @@ def files_of(folder: Path) -> list[Path]:
 def read_text(file: Path) -> str:
     """The file's text; empty if it is missing, unreadable bytes replaced."""
     try:
-        return file.read_text(encoding="utf-8", errors="replace")
+        return _read_bytes(file).decode("utf-8", errors="replace")
     except OSError:
         return ""
 
 
 def flat_settings(folder: Path) -> dict[str, str]:
-    """A run's settings by dotted key, their values as text. Raises yaml.YAMLError."""
-    return _flat(yaml.load(read_text(folder / "settings.yaml"), yaml.CSafeLoader))  # C: the list of runs reads hundreds
+    """A run's settings by dotted key, their values as they are written. Raises ValueError where that is not YAML."""
+    text = read_text(folder / "settings.yaml")
+    try:
+        # Every value is taken as text: nothing in it can be an impossible date. In C: the list of runs reads hundreds.
+        return _flat(yaml.load(text, yaml.CBaseLoader))  # noqa: S506 - it makes texts, lists and dicts alone
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ValueError(getattr(error, "problem", None) or str(error).splitlines()[0]) from error
 
 
 def _flat(settings: Any, prefix: str = "") -> dict[str, str]:
@@ -188,9 +217,12 @@ def read_table(file: Path) -> dict[str, Any]:
 
 
 def number(table: Any, *keys: str) -> float | None:
-    """The number at a path of keys in nested dicts; None if it is missing, no number, or NaN."""
+    """The number at a path of keys in nested dicts; None if it is missing, no number, NaN, or too large for a float."""
     value = _at(table, *keys)
-    usable = isinstance(value, int | float) and not isinstance(value, bool) and not isnan(value)
+    try:
+        usable = isinstance(value, int | float) and not isinstance(value, bool) and not isnan(value)
+    except OverflowError:
+        return None
     return value if usable else None
 
 
@@ -202,17 +234,38 @@ def _at(table: Any, *keys: str) -> Any:
 
 def _read_json(file: Path) -> tuple[Any, str]:
     try:
-        return json.loads(file.read_text(encoding="utf-8")), ""
+        return json.loads(_read_bytes(file).decode("utf-8")), ""
+    except FileNotFoundError:
+        return None, f"{file.name} is missing"
     except OSError as error:
         return None, f"{file.name} cannot be read: {error.strerror}"
     except (ValueError, RecursionError) as error:
         return None, f"{file.name} is broken: {error}"
 
 
+def _read_bytes(file: Path) -> bytes:
+    """Of a regular file alone: a pipe would be waited for without end. Raises OSError."""
+    if not stat.S_ISREG(file.stat().st_mode):
+        raise OSError(errno.EINVAL, "it is not a file")
+    return file.read_bytes()
+
+
 def _folders(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    """The visible folders in a folder, and links that lead nowhere. Raises OSError."""
+    with os.scandir(folder) as entries:
+        return sorted(Path(entry) for entry in entries if not entry.name.startswith(".") and _may_be_folder(entry))
+
+
+def _may_be_folder(entry: os.DirEntry) -> bool:
+    try:
+        return entry.is_dir() or (entry.is_symlink() and not os.path.exists(entry))
+    except OSError:  # a link to itself
+        return True
 
 
 def _visible(folder: Path, pattern: str) -> list[Path]:
-    """Files relative to `folder`, without those that are still being written (their names begin with a dot)."""
-    return sorted(file.relative_to(folder) for file in folder.glob(pattern) if not file.name.startswith("."))
+    """Files relative to `folder`, without those that are still being written (their names begin with a dot). None where the
+    folder cannot be read."""
+    with suppress(OSError):
+        return sorted(file.relative_to(folder) for file in folder.glob(pattern) if not file.name.startswith("."))
+    return []

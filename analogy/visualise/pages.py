@@ -1,6 +1,7 @@
 """The pages a person opens: index.html of a run, and of results/. They work from disk, without server or network."""
 
 import json
+import logging
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -11,7 +12,6 @@ from typing import Any
 from urllib.parse import quote
 
 import jinja2
-import yaml
 
 from analogy.errors import UserError
 from analogy.files import replacing
@@ -35,6 +35,7 @@ from analogy.runs.reading import (
 from analogy.visualise.curves import curves_of
 from analogy.visualise.wording import Comparison, compare, decimal, duration, short_count, whole
 
+log = logging.getLogger("analogy")
 NOT_SCORES = {"clips", "frames"}
 
 
@@ -81,15 +82,19 @@ def write_results_page(results_folder: str | Path) -> None:
     results = _existing(results_folder)
     runs = read_runs(results)
     measured = [name for name in HEADLINES if any(run.number("test", name) is not None for run in runs)]
-    rows = [_table_row(run, results, measured) for run in runs]
+    rows = [_row_of_any_run(run, results, measured) for run in runs]
     page = {"rows": rows, "metrics": measured, "comparisons": comparisons_of(results), "settings": _all_settings(runs)}
     write_page(results / "index.html", "results.html", page)
 
 
 def write_pages(run_folder: Path) -> None:
-    """The run's page, and the list of all runs that it is on."""
+    """The run's page, and the list of all runs that it is on. That the list cannot be written is said, and stops no run."""
     write_run_page(run_folder)
-    write_results_page(run_folder.parent.parent)
+    results = run_folder.parent.parent
+    try:
+        write_results_page(results)
+    except OSError as error:
+        log.warning("%s: the list of runs cannot be written: %s", results / "index.html", error.strerror or error)
 
 
 def _all_settings(runs: Iterable[Run]) -> dict[str, Any]:
@@ -101,7 +106,7 @@ def _all_settings(runs: Iterable[Run]) -> dict[str, Any]:
     for run in runs:
         try:
             every.append(flat_settings(run.folder))
-        except yaml.YAMLError:
+        except ValueError:
             every.append({})
     common = {}
     for key in dict.fromkeys(key for one in every for key in one if key not in HEADINGS):
@@ -192,6 +197,17 @@ def _horizon_table(horizon: Mapping) -> dict[str, Any] | None:
                 for row, value in zip(rows, curve, strict=True):
                     row.append(decimal(number({"": value}, ""), metric_of(name).digits))
     return {"head": head, "rows": rows}
+
+
+def _row_of_any_run(run: Run, results: Path, metrics: Iterable[str]) -> dict[str, Any]:
+    """The run's row. Whatever else an odd run holds, it is one row that says so, and the list goes on."""
+    try:
+        return _table_row(run, results, metrics)
+    except Exception as error:
+        log.debug("%s: no row of the list can be made of it", run.folder, exc_info=True)
+        run = run if run.problem else Run(run.folder, {}, f"its files are not those of a run: {error}")
+        folder = run.folder.relative_to(results)
+        return {"run": run, "link": folder, "thumbnail": None, "scores": {name: compare(name, None, None) for name in metrics}}
 
 
 def _table_row(run: Run, results: Path, metrics: Iterable[str]) -> dict[str, Any]:

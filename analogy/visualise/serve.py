@@ -4,6 +4,7 @@ written anew before they are sent."""
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import re
 import time
@@ -13,9 +14,11 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from analogy.errors import UserError
+from analogy.runs.folder import is_running
 from analogy.visualise.pages import write_results_page, write_run_page
 
 SOURCES = ("summary.json", "metrics.jsonl", "samples", "test", "plots")  # what a run's page is made from
+log = logging.getLogger("analogy")
 CHUNK = 1 << 20  # bytes
 
 
@@ -55,13 +58,16 @@ class Handler(SimpleHTTPRequestHandler):
             self.send_error(HTTPStatus.FORBIDDEN)
             return None
         root, path = Path(self.directory), Path(self.translate_path(self.path))
-        if "\0" in str(path) or not path.resolve().is_relative_to(root):  # a link that leads out of the folder
+        # os.path, which says no where pathlib raises: another user's folder, a link to itself.
+        if "\0" in str(path) or not Path(os.path.realpath(path)).is_relative_to(root):  # a link that leads out of the folder
             self.send_error(HTTPStatus.NOT_FOUND)
             return None
-        if path.is_dir() or path.name == "index.html":
-            with contextlib.suppress(OSError):  # a folder that cannot be written is shown as it is
-                refresh(root, path if path.is_dir() else path.parent)
-        elif path.is_file() and (wanted := self._range(path)):
+        if os.path.isdir(path) or path.name == "index.html":
+            try:
+                refresh(root, path if os.path.isdir(path) else path.parent)
+            except Exception as error:  # a page that cannot be written anew is shown as it is
+                log.debug("%s: cannot be written anew: %s", path, error)
+        elif os.path.isfile(path) and (wanted := self._range(path)):
             return self._send_part(path, *wanted)
         return super().send_head()
 
@@ -90,15 +96,39 @@ class Handler(SimpleHTTPRequestHandler):
 
 
 def refresh(root: Path, folder: Path) -> None:
-    """Write a page anew if what it shows is newer: that of a run, or the list of all."""
-    page, now = folder / "index.html", time.time()
-    written = page.stat().st_mtime if page.is_file() else 0.0
+    """Write a page anew if what it shows is newer, or a run has ended without a word: that of a run, or the list of all."""
+    page = folder / "index.html"
     if folder == root:
-        sources, write = [*root.glob("*/"), *root.glob("*/*/summary.json")], write_results_page
-    elif (folder / "summary.json").is_file():
-        sources, write = [folder / name for name in SOURCES], write_run_page
+        runs = [path for experiment in _folders(root) for path in _folders(experiment)]
+        sources, write = [*_folders(root), *(run / "summary.json" for run in runs)], write_results_page
+    elif os.path.isfile(folder / "summary.json"):
+        runs, sources, write = [folder], [folder / name for name in SOURCES], write_run_page
     else:
         return
-    if not written or any(source.exists() and source.stat().st_mtime > written for source in sources):
-        write(folder)
-        os.utime(page, (now, now))  # what has changed while it was written is newer than the page
+    running = frozenset(run for run in runs if is_running(run))
+    now, written = time.time(), _changed(page)
+    if (written, running) == _written.get(page) and all(_changed(source) <= written for source in sources):
+        return
+    write(folder)
+    os.utime(page, (now, now))  # what has changed while it was written is newer than the page
+    _written[page] = _changed(page), running
+
+
+# When this server last wrote a page, and the runs of it that ran then: a run that is killed changes no file.
+_written: dict[Path, tuple[float, frozenset[Path]]] = {}
+
+
+def _changed(path: Path) -> float:
+    """When it last changed; 0 for what is missing or cannot be looked at."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _folders(folder: Path) -> list[Path]:
+    try:
+        with os.scandir(folder) as entries:
+            return [Path(entry) for entry in entries if os.path.isdir(entry)]
+    except OSError:
+        return []

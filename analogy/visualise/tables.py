@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from math import isclose
 from pathlib import Path
 
-import yaml
-
 from analogy.errors import UserError
 from analogy.metrics.table import METRICS, Metric
 from analogy.runs.reading import HEADINGS, Clip, Run, clips_of, flat_settings, number, read_run
@@ -75,7 +73,8 @@ def read_tested(folders: Sequence[Path]) -> list[Tested]:
         if run.problem:
             raise UserError(f"{run.folder}: {run.problem}")
         if run.status != "finished":
-            raise UserError(f"{run.folder}: this run is {run.status}: finish it with --resume first")
+            mend = "wait for it to end" if run.status == "running" else "finish it with --resume first"
+            raise UserError(f"{run.folder}: this run is {run.status}: {mend}")
     names = [run.experiment for run in runs]
     labels = [name if names.count(name) == 1 else f"{name} {run.folder.name}" for name, run in zip(names, runs, strict=True)]
     return [Tested(run, label, _clips_with_columns(run)) for run, label in zip(runs, labels, strict=True)]
@@ -165,8 +164,8 @@ def differing_settings(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:
 def _read_settings(run: Run) -> dict[str, str]:
     try:
         return flat_settings(run.folder)
-    except yaml.YAMLError as error:
-        raise UserError(f"{run.folder / 'settings.yaml'}: this is not YAML: {error.problem}") from error
+    except ValueError as error:
+        raise UserError(f"{run.folder / 'settings.yaml'}: this is not YAML: {error}") from error
 
 
 def latex_table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> list[str]:
