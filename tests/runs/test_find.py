@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from analogy.errors import UserError
+from analogy.files import try_lock
 from analogy.runs.find import find_run, load_endpoint, newest_run, run_of
 from tests.run_folders import finished_run
 
@@ -94,7 +95,10 @@ def test_an_endpoint_is_loaded_or_refused_in_one_line(results, tmp_path):
     assert "there is no saved_model in it" in refusal(load_endpoint, painter / "2026-01-01_000000", "keypoints")
     assert "there is no such folder; was the run moved or deleted?" in refusal(load_endpoint, tmp_path / "gone", "keypoints")
     running = finished_run(tmp_path / "e" / "r", endpoint="keypoints", status="running")
-    assert "is running: wait for it to end" in refusal(load_endpoint, running, "keypoints")
+    with open(running / ".lock", "w") as lock:  # as its process holds it
+        assert try_lock(lock)
+        assert refusal(load_endpoint, running, "keypoints").endswith("run r is running: wait for it to end")
+    assert refusal(load_endpoint, running, "keypoints").endswith(f"run r is interrupted: finish it with --resume {running}")
     damaged = tmp_path / "e" / "damaged"
     shutil.copytree(detector / "2026-01-02_000000", damaged)
     (damaged / "saved_model" / "saved_model.pb").write_bytes(b"no graph")
