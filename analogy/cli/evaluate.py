@@ -9,8 +9,7 @@ import typer
 
 from analogy.cli.console import RESULTS, clear_errors
 from analogy.errors import UserError
-
-USUAL = "psnr,ssim,sharpness_ratio,checkerboard_ratio,mse"
+from analogy.metrics.table import SELECTABLE, USUAL
 
 
 def main(
@@ -27,10 +26,7 @@ def main(
     context: Annotated[int | None, typer.Option(min=1, help="With --predictions: frames given at the start; 1.")] = None,
     metrics: Annotated[
         str | None,
-        typer.Option(
-            help="Of frames: psnr, ssim, sharpness_ratio, checkerboard_ratio, mse, mae, mse_sum, mae_sum, feature_distance, "
-            "lpips, fvd; the first five if not given."
-        ),
+        typer.Option(help=f"Of frames: {', '.join(SELECTABLE)}; if not given: {', '.join(USUAL)}."),
     ] = None,
     fvd_frames: Annotated[int, typer.Option(help="For fvd: how many predicted frames of every video count.")] = 16,
     features: Annotated[Path | None, typer.Option(help="For feature_distance: a VGG-16 or SqueezeNet file.")] = None,
@@ -47,7 +43,7 @@ def main(
         of_other_kind = {"--truth": truth, "--context": context} if run else {"--settings": settings, "--data-dir": data_dir}
         if alien := [name for name, value in of_other_kind.items() if value is not None]:
             raise UserError(f"{alien[0]} has no meaning with {'--run' if run else '--predictions'}; leave it out")
-        names = [name.strip() for name in (metrics or USUAL).split(",") if name.strip()]
+        names = [name.strip() for name in metrics.split(",") if name.strip()] if metrics else list(USUAL)
         weights = cache_folder() / "weights" / WEIGHTS
         measures = Measures.choose(names, weights=weights, fvd_frames=fvd_frames, features=features and str(features))
         if run:
@@ -85,6 +81,7 @@ def _open_run(run: str, settings_file: Path | None, data_dir: Path | None, clips
     from analogy.runs.find import find_run, is_saved_model, load_endpoint, run_of
     from analogy.runs.uses import open_used
     from analogy.settings import load_settings
+    from analogy.settings.published import summary_rows
     from analogy.systems import SYSTEMS
     from analogy.training.distribute import make_strategy
     from analogy.training.loop import build_system
@@ -108,6 +105,7 @@ def _open_run(run: str, settings_file: Path | None, data_dir: Path | None, clips
         "of": settings.experiment, "run": str(folder), "system": settings.system, "dataset": settings.data.dataset,
         "scale": settings.scale, "seed": settings.seed, "range": "uint8 0..255", "split": "test", **shape,
         "summary": f"{settings.summary}: measured again" + (", as exported" if exported else ""), "source": str(folder),
+        "published": summary_rows(settings.published, settings),
     }  # fmt: skip
     if exported:
         first = next(iter(system.endpoints()))

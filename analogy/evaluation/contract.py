@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from analogy.predictions.base import Predicted
+from analogy.settings.published import Published
 
 
 @runtime_checkable
@@ -14,7 +15,7 @@ class Predictor(Protocol):
 
     pooled: test figures are means over all windows at once, not over clips.
     paints: it predicts frames, which any metric of frames can measure.
-    published: metric -> published figures at each future step, shown beside ours.
+    published: what papers report under the same protocol, shown beside ours.
     """
 
     @property
@@ -24,7 +25,7 @@ class Predictor(Protocol):
     def paints(self) -> bool: ...
 
     @property
-    def published(self) -> Mapping[str, list[float]]: ...
+    def published(self) -> Sequence[Published]: ...
 
     def predict_clips(self, dataset: Any) -> Iterator[Predicted]:
         """The test clips of the dataset, each predicted whole. Raises UserError for a clip that cannot be."""

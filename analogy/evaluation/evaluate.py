@@ -16,6 +16,7 @@ from analogy.runs.folder import RunFolder, write_json
 from analogy.systems.base import System
 from analogy.visualise.panels import write_panels, write_picture
 from analogy.visualise.plots import plot_horizon, plot_losses
+from analogy.visualise.published import published_curves
 from analogy.visualise.video import column_boxes, side_by_side, write_gif, write_mp4
 
 
@@ -60,8 +61,8 @@ def evaluate(
         known = {"clip": clip.clip, "action": clip.action, "frames": clip.length}
         rows.append({**known, **row[ours], **base, **_write_clip(clip, folder.path / "test" / clip.action, frames_per_second)})
     horizon = means.curves()
-    if fitting := {name: curve for name, curve in predictor.published.items() if len(curve) == len(horizon["distance"])}:
-        horizon["methods"]["published"] = fitting
+    if published := _published_curves(predictor, horizon):
+        horizon["methods"]["published"] = published
     write_json(folder.path / "test" / "horizon.json", horizon)
     write_json(folder.path / "test" / "horizon_by_action.json", {name: of_action[name].curves() for name in sorted(of_action)})
     for metric in horizon["methods"].get("prediction", {}) if len(horizon["distance"]) > 1 else ():
@@ -74,6 +75,13 @@ def evaluate(
         },
         "clips": rows,
     }
+
+
+def _published_curves(predictor: Predictor, horizon: dict) -> dict[str, list[float]]:
+    """metric -> the published figure at each distance of the horizon, for those that were measured here."""
+    curves = {entry.metric: entry.horizon for entry in predictor.published if entry.horizon}
+    measured = horizon["methods"].get("prediction", {})
+    return {name: [figures[step - 1] for step in horizon["distance"]] for name, figures in curves.items() if name in measured}
 
 
 def _write_clip(clip: Predicted, folder: Path, frames_per_second: int) -> dict:
@@ -94,4 +102,4 @@ def _write_clip(clip: Predicted, folder: Path, frames_per_second: int) -> dict:
 
 def write_loss_plot(folder: RunFolder) -> None:
     if rows := folder.rows():
-        plot_losses(rows, folder.path / "plots" / "losses.png")
+        plot_losses(rows, folder.path / "plots" / "losses.png", published_curves(folder.summary))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,7 +32,7 @@ class Videos:
     """
 
     pooled, paints = False, True
-    published: Mapping[str, list[float]] = {}
+    published = ()
 
     def __init__(self, context: int):
         self.context = context

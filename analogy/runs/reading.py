@@ -17,7 +17,8 @@ import yaml
 from analogy.runs.folder import is_running
 
 BASELINE = "copy_reference"
-HEADINGS = {"experiment", "summary", "source"}  # settings that name a run and change nothing
+# Settings that name a run, or stand beside its figures, and change nothing; published.mse is the key of older runs.
+HEADINGS = {"experiment", "summary", "source", "published", "published.mse"}
 COMPARISONS = "comparisons"  # the folder beside those of the experiments
 CLIP_SUFFIXES = (".mp4", ".gif", ".png")  # the first that exists is shown
 FILES = [

@@ -4,47 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     PositiveFloat,
     StringConstraints,
-    ValidationInfo,
     field_validator,
     model_serializer,
     model_validator,
 )
 
+from analogy.settings.published import Published, check_published, read_older
+from analogy.settings.section import Section
+
 # What TensorFlow counts with ends somewhere: a typing mistake of a hundred digits is found here.
 PositiveInt = Annotated[int, Field(gt=0, lt=2**31)]
-
-
-class Section(BaseModel):
-    """A frozen group of keys: an unknown key is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _true_is_not_one(cls, value: object, info: ValidationInfo) -> object:
-        """Python takes true for 1 and 1 for true; in a settings file either is a mistake."""
-        wants_bool = cls.model_fields[info.field_name].annotation is bool
-        if isinstance(value, bool) and not wants_bool:
-            raise ValueError("true and false have no meaning here")
-        if wants_bool and not isinstance(value, bool):
-            raise ValueError("choose true or false")
-        return value
-
-    def files(self) -> Iterator[tuple[str, str]]:
-        """(setting, path) of each file that a run reads, also of the sections within. A run with one missing does not start."""
-        for name in type(self).model_fields:
-            if isinstance(section := getattr(self, name), Section):
-                yield from ((f"{name}.{key}", path) for key, path in section.files())
 
 
 def _clip_name(value: object) -> object:
@@ -190,22 +167,34 @@ class PainterEvaluationSettings(EvaluationSettings):
 class Settings(Section):
     """What every experiment has in common; each system adds its own sections.
 
-    `base` and `demo` are consumed while loading, so a resolved file has neither. published: metric -> the published figure at
-    each future step, shown beside ours at paper scale. uses: role -> the finished run that this one builds on, by its
-    experiment's name or its path.
+    `base` and `demo` are consumed while loading, so a resolved file has neither. published: what the paper reports.
+    uses: role -> the finished run that this one builds on, by its experiment's name or its path.
     """
+
+    # `only_with` of the published figures of older runs, whose settings do not say it.
+    older_protocol: ClassVar[dict[str, Any]] = {}
 
     experiment: str
     summary: str
     source: str
     system: str
     scale: Literal["paper", "demo"]
-    published: dict[str, list[float]] = {}
+    published: list[Published] = []
     uses: dict[str, RunName] = {}
     seed: Annotated[int, Field(ge=0, lt=2**31)]
     data: DatasetSettings
     training: TrainingSettings
     evaluation: EvaluationSettings
+
+    @field_validator("published", mode="before")
+    @classmethod
+    def _older_published(cls, value: object) -> object:
+        return read_older(value, cls.older_protocol) if isinstance(value, dict) else value
+
+    @model_validator(mode="after")
+    def _published_fits(self) -> Settings:
+        check_published(self.published, self)
+        return self
 
 
 class PainterSettings(Settings):

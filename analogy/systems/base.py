@@ -13,6 +13,7 @@ import tensorflow as tf
 from analogy.data.selection import first_per_action
 from analogy.optimizers import make_optimizer
 from analogy.predictions.base import Predicted
+from analogy.settings.published import Published, fitting_entries
 
 
 @dataclass(frozen=True)
@@ -71,9 +72,9 @@ class System:
         return tf.cast(self.optimizers[name].dynamic_scale, tf.float32) if self.half else 1.0
 
     @property
-    def published(self) -> dict[str, list[float]]:
-        """metric -> published figures at each future step, at the published scale."""
-        return self.settings.published if self.settings.scale == "paper" else {}
+    def published(self) -> list[Published]:
+        """What the paper reports under the protocol of this run."""
+        return fitting_entries(self.settings.published, self.settings)
 
     def parameters(self) -> dict[str, int]:
         """Trainable weights by network."""

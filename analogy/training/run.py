@@ -16,6 +16,7 @@ from analogy.runs.environment import describe_environment
 from analogy.runs.folder import RunFolder, write_json
 from analogy.runs.uses import open_used, used_models
 from analogy.settings import Settings, write_settings
+from analogy.settings.published import summary_rows
 from analogy.systems import SYSTEMS
 from analogy.training.distribute import check_batch, is_chief, make_strategy
 from analogy.training.loop import Trainer, build_system
@@ -113,6 +114,7 @@ def _run_in(folder: RunFolder, settings, trainer: Trainer, precision: str, began
         seed=settings.seed, precision=precision, replicas=strategy.num_replicas_in_sync,
         parameters=system.parameters(), protocol=system.protocol(trainer.dataset),
         uses=used_models(settings, folder.summary.get("uses")),
+        published=summary_rows(settings.published, settings),
     )  # fmt: skip
     write_pages(folder.path)
     started = time.monotonic()

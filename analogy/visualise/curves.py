@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from analogy.runs.reading import read_table, read_text
-from analogy.visualise.plots import group_curves, metric_label, spans_decades
+from analogy.visualise.plots import Curve, group_curves, metric_label, spans_decades
 
 MOST_POINTS = 1000  # of a line; longer ones are averaged in groups
 
@@ -18,9 +18,13 @@ MOST_POINTS = 1000  # of a line; longer ones are averaged in groups
 Chart = dict[str, Any]
 
 
-def curves_of(run: Path) -> list[Chart]:
-    """Every curve of a run folder, from metrics.jsonl and test/horizon.json as far as they can be read."""
-    return [*_losses(_rows(read_text(run / "metrics.jsonl"))), *_horizon(read_table(run / "test" / "horizon.json"))]
+def curves_of(run: Path, published: Mapping[str, Curve] | None = None) -> list[Chart]:
+    """Every curve of a run folder, from metrics.jsonl and test/horizon.json as far as they can be read, and the published
+    training curves (see `published_curves`)."""
+    return [
+        *_losses(_rows(read_text(run / "metrics.jsonl")), published or {}),
+        *_horizon(read_table(run / "test" / "horizon.json")),
+    ]
 
 
 def _rows(text: str) -> Iterable[dict]:
@@ -33,8 +37,8 @@ def _rows(text: str) -> Iterable[dict]:
             yield row
 
 
-def _losses(rows: Iterable[Mapping]) -> Iterable[Chart]:
-    for group, curves in group_curves(rows).items():
+def _losses(rows: Iterable[Mapping], published: Mapping[str, Curve]) -> Iterable[Chart]:
+    for group, curves in group_curves(rows, published).items():
         lines = [{"name": name, "points": _thinned(sorted(points.items()))} for name, points in curves.items()]
         yield _chart(group.replace("_", " "), "step", lines)
 

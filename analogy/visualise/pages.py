@@ -33,6 +33,7 @@ from analogy.runs.reading import (
     samples_of,
 )
 from analogy.visualise.curves import curves_of
+from analogy.visualise.published import published_curves, published_rows
 from analogy.visualise.wording import Comparison, compare, decimal, duration, short_count, whole
 
 log = logging.getLogger("analogy")
@@ -60,7 +61,8 @@ def write_run_page(run_folder: str | Path) -> None:
         "clip_metrics": [name for name in METRICS if any(card["scores"][name].value is not None for card in clips)],
         "clip_gains": [name for name in METRICS if any(card["scores"][name].gain is not None for card in clips)],
         "directions": {name: metric.higher_is_better for name, metric in METRICS.items()},
-        "curves": curves_of(run.folder),
+        "published": published_rows(run.summary),
+        "curves": curves_of(run.folder, published_curves(run.summary)),
         "samples": samples_of(run.folder),
         "plots": plots_of(run.folder),
         "horizon": _horizon_table(read_table(run.folder / "test" / "horizon.json")),

@@ -15,6 +15,8 @@ from matplotlib.figure import Figure
 from analogy.files import replacing
 from analogy.metrics.table import metric_of
 
+Curve = Mapping[int, float]  # step -> value
+
 COLOURS = ["#2563a8", "#c2512f", "#2f8560", "#7d55a6", "#a87d1f", "#4f5b66"]
 STYLE = {
     "font.family": "DejaVu Sans",
@@ -35,10 +37,11 @@ STYLE = {
     "legend.fontsize": 8,
 }
 NOT_CURVES = {"step", "seconds"}
+PUBLISHED = ", published"  # what the name of a paper's curve ends with
 FEW_POINTS = 10  # below this every point is marked and nothing is smoothed
 
 
-def plot_losses(rows: Iterable[Mapping], path: str | Path) -> None:
+def plot_losses(rows: Iterable[Mapping], path: str | Path, published: Mapping[str, Curve] | None = None) -> None:
     """Write one PNG with every number that the run logged, as a smoothed line over a faint raw one.
 
     Args:
@@ -46,8 +49,9 @@ def plot_losses(rows: Iterable[Mapping], path: str | Path) -> None:
             small multiple. Rows may lack names. What is not a finite number is left out; of several rows with one
             step (a resumed run) the last counts.
         path: the `.png` file. Where there is nothing to draw, nothing is written.
+        published: name -> the curve that a paper has, drawn dashed where the run logged that name.
     """
-    groups = group_curves(rows)
+    groups = group_curves(rows, published)
     if not groups:
         return
     across = 2 if len(groups) == 4 else min(3, len(groups))
@@ -135,8 +139,9 @@ def metric_label(metric: str) -> str:
     return f"{known.label} ({', '.join(hints)})" if hints else known.label
 
 
-def group_curves(rows: Iterable[Mapping]) -> dict[str, dict[str, dict[int, float]]]:
-    """{group: {name: {step: value}}}, groups and names in the order in which they first appear."""
+def group_curves(rows: Iterable[Mapping], published: Mapping[str, Curve] | None = None) -> dict[str, dict[str, Curve]]:
+    """{group: {name: {step: value}}}, groups and names in the order in which they first appear; then "NAME, published" of the
+    names that were logged."""
     groups = defaultdict(lambda: defaultdict(dict))
     for row in rows:
         for key, value in row.items():
@@ -144,6 +149,10 @@ def group_curves(rows: Iterable[Mapping]) -> dict[str, dict[str, dict[int, float
                 continue
             group, _, name = key.partition("/")
             groups[group][name or group][row["step"]] = value
+    for key, curve in (published or {}).items():
+        group, _, name = key.partition("/")
+        if (name or group) in groups.get(group, ()):
+            groups[group][(name or group) + PUBLISHED] = curve
     return groups
 
 
@@ -151,8 +160,9 @@ def _draw_group(ax: Axes, group: str, curves: Mapping[str, Mapping[int, float]])
     for colour, (name, points) in zip(_colours(), curves.items(), strict=False):
         steps = np.array(sorted(points))
         values = np.array([points[step] for step in steps])
-        if len(values) < FEW_POINTS:
-            ax.plot(steps, values, color=colour, marker="o", markersize=3, label=name)
+        if len(values) < FEW_POINTS or name.endswith(PUBLISHED):
+            line = "--" if name.endswith(PUBLISHED) else "-"
+            ax.plot(steps, values, line, color=colour, marker="o", markersize=3, label=name)
         else:
             ax.plot(steps, values, color=colour, alpha=0.22, linewidth=0.8)
             ax.plot(steps, _smoothed(values), color=colour, linewidth=1.6, label=name)

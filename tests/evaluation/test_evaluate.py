@@ -30,7 +30,7 @@ def clip(name, poses):
 @pytest.mark.parametrize("poses", [(True, True), (True, False), (False, False)])
 def test_a_clip_without_poses_lacks_the_metrics_of_regions(tmp_path, poses):
     predicted = [clip(f"000{i}", has) for i, has in enumerate(poses)]
-    system = SimpleNamespace(pooled=False, published={}, predict_clips=lambda clips: iter(predicted))
+    system = SimpleNamespace(pooled=False, published=(), predict_clips=lambda clips: iter(predicted))
     folder = RunFolder(tmp_path)
     figures = evaluate(system, None, folder, 5)
     folder.close()
@@ -47,7 +47,7 @@ def test_a_clip_without_poses_lacks_the_metrics_of_regions(tmp_path, poses):
 def test_the_columns_are_where_the_summary_says(tmp_path):
     predicted = clip("0000", False)
     predicted.given[:], predicted.truth[:], predicted.prediction[:] = 200, 200, 80
-    system = SimpleNamespace(pooled=False, published={}, predict_clips=lambda clips: iter([predicted]))
+    system = SimpleNamespace(pooled=False, published=(), predict_clips=lambda clips: iter([predicted]))
     folder = RunFolder(tmp_path)
     columns = evaluate(system, None, folder, 5)["clips"][0]["columns"]
     folder.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +29,7 @@ class PipelinePredictor:
     """
 
     pooled, paints = False, True
-    published: Mapping[str, list[float]] = {}
+    published = ()
 
     def __init__(self, pipeline: Pipeline, source: Path, estimator, horizon: int):
         self.pipeline, self.source, self.estimator, self.horizon = pipeline, source, estimator, horizon

@@ -31,7 +31,6 @@ class Seq2SeqSystem(System):
 
     pooled = True
     kernel_size, frame = 0, [1]  # shape of one time step
-    published_data = {"split": "published", "context": 25, "horizon": 25}  # settings of the published figures
 
     def __init__(self, settings: LstmSettings | ConvLstmSettings):
         self.settings = settings
@@ -40,11 +39,6 @@ class Seq2SeqSystem(System):
         self.network.build()
         self.models, self.optimizers, self.exported = {"network": self.network}, {}, [self.network]
         self._predict_in_graph = tf.function(self._future, reduce_retracing=True)
-
-    @property
-    def published(self):
-        data = self.settings.data
-        return super().published if all(getattr(data, name) == value for name, value in self.published_data.items()) else {}
 
     def train_batches(self, dataset: SequenceDataset, context: ReplicaContext) -> tf.data.Dataset:
         return dataset.batches(context)
@@ -107,12 +101,8 @@ class Seq2SeqSystem(System):
             f"{self.horizon} predicted values in 0..1; mean squared error over all of them (the published figures are of "
             f"200: clip 000 is the first {len(dataset.test[0].values)}); baselines: the best linear map of the seen values, "
             f"fitted to the float32 training sequences, the last value, and 0.5; "
-            f"seed {self.settings.seed}{self._on_published()}"
+            f"seed {self.settings.seed}"
         )
-
-    def _on_published(self) -> str:
-        windows = "200 windows, 52 different ones" if self.settings.data.dataset == "bair" else "200 test windows"
-        return f"; the curve `published` is the report's own, of its data and of {windows}" if self.published else ""
 
     # ---------------------------------------------------------------- export
 
@@ -138,7 +128,6 @@ class ConvLstmSystem(Seq2SeqSystem):
 
     pooled, paints = False, True
     kernel_size = 3
-    published_data = {"split": "published", "context": 10, "horizon": 10, "image_size": 64, "test_persons": None}
 
     def __init__(self, settings: ConvLstmSettings):
         channels = find_opening(settings).channels
@@ -183,7 +172,7 @@ class ConvLstmSystem(Seq2SeqSystem):
             f"{dataset.name}{notes}: {len(dataset.test)} test windows of {self.context} seen and {self.horizon} predicted "
             f"frames, {self.frame[0]} x {self.frame[1]}; mean squared error of the unrounded prediction, values in 0..1; "
             f"PSNR and SSIM (11 x 11 Gaussian) of uint8 frames; averaged over frames, then over windows; baseline: the last "
-            f"seen frame copied; seed {self.settings.seed}{self._on_published()}"
+            f"seen frame copied; seed {self.settings.seed}"
         )
 
 

@@ -87,11 +87,17 @@ class RecurrentSettings(Settings):
 
 
 class LstmSettings(RecurrentSettings):
+    older_protocol = {"data.split": "published", "data.context": 25}
+
     system: Literal["seq2seq"]
     data: SequenceDataSettings
 
 
 class ConvLstmSettings(RecurrentSettings):
+    older_protocol = {
+        "data.split": "published", "data.context": 10, "data.image_size": 64, "data.test_persons": None,
+    }  # fmt: skip
+
     system: Literal["convlstm"]
     data: MovieDataSettings
     network: ConvLstmNetworkSettings
