@@ -2,8 +2,12 @@
 
 import numpy as np
 import pytest
+from typer.main import get_command
 
-from analogy.evaluation.judge import Measures
+from analogy.cli import evaluate
+from analogy.cli.console import app_of
+from analogy.errors import UserError
+from analogy.evaluation.judge import Measures, check_selection
 from analogy.metrics.frames import ERROR_METRICS, FRAME_METRICS, REGION_METRICS
 from analogy.metrics.table import HEADLINES, METRICS, SELECTABLE, USUAL, metric_of, names_of
 from analogy.predictions.actions import PredictedActions
@@ -82,3 +86,14 @@ def test_variants_follow_from_the_table():
 
 def test_an_unknown_name_is_printed_without_a_verdict():
     assert (metric_of("warp_error").label, metric_of("warp_error").higher_is_better) == ("warp error", None)
+
+
+def test_the_help_of_evaluate_lists_exactly_what_may_be_asked():
+    (option,) = [p for p in get_command(app_of(evaluate.main)).params if p.name == "metrics"]
+    asked, usual = option.help.removeprefix("Of frames: ").removesuffix(".").split("; if not given: ")
+    assert asked == ", ".join(SELECTABLE) and usual == ", ".join(USUAL)
+    for name in SELECTABLE:
+        check_selection([name], fvd_frames=16, features=__file__)
+    for name in set(METRICS) - set(SELECTABLE):
+        with pytest.raises(UserError, match=f"there is no {name} to choose"):
+            check_selection([name], fvd_frames=16, features=__file__)
