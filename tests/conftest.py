@@ -20,6 +20,7 @@ SHARED = ROOT.parent / "shared"
 
 # Small enough for a step in milliseconds; every layer is still there.
 TINY = (
+    "data.actions=[baseball_pitch, bowl, clean_and_jerk]",
     "data.image_size=32", "generator.width=0.125", "discriminator.width=0.125", "discriminator.units=16",
     "training.batch_size=4", "training.log_every=2", "training.checkpoint_every=4", "training.sample_every=1000",
     "training.steps_per_call=2", "training.precision=float32", "training.steps=8",
@@ -133,6 +134,25 @@ def run_experiment(cache):
     return run
 
 
+@pytest.fixture
+def run_here(invoke, cache, monkeypatch):
+    """`run_experiment` within this process, for what needs no process of its own: it saves the start of TensorFlow."""
+    import keras
+
+    def run(*options, exp: str | None = "analogy_pool3", tiny: bool = True):
+        monkeypatch.setenv("ANALOGY_CACHE", str(cache))
+        settings = [part for setting in TINY for part in ("--set", setting)] if tiny else []
+        policy = keras.config.dtype_policy()
+        try:
+            done = invoke("run", *(["--exp", exp] if exp else []), *settings, *options)
+        finally:
+            keras.config.set_dtype_policy(policy)
+        assert done.exception is None or isinstance(done.exception, SystemExit), done.exc_info
+        return subprocess.CompletedProcess(options, done.exit_code, done.stdout, done.stderr)
+
+    return run
+
+
 @pytest.fixture(scope="session")
 def finished(run_experiment, actors, tmp_path_factory):
     """An undisturbed run of 8 steps."""
@@ -150,7 +170,8 @@ def small_disk(tmp_path):
 
     def unmount():
         if folder.is_mount():
-            subprocess.run(["umount", str(folder)], check=True)
+            # Lazily: this process may still hold a file of it open, TensorBoard's for one.
+            subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
     def mount(size):
         unmount()

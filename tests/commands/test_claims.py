@@ -27,34 +27,23 @@ def start(plan, folder, cache, actors, *options):
     return subprocess.run([*command, *options], env=environment, capture_output=True, text=True, timeout=600)
 
 
-def test_arms_are_trained_once_and_claims_judged(tmp_path, cache, actors):
+def test_arms_are_trained_once_claims_are_judged_and_a_failed_run_stops_no_other(tmp_path, cache, actors):
+    broken = {"exp": "analogy_pool2", "set": ["generator_optimizer.learning_rate=1e30"]}
     plan = tmp_path / "plan.yaml"
-    plan.write_text(yaml.safe_dump(PLAN))
+    plan.write_text(yaml.safe_dump({**PLAN, "arms": {"broken": broken, **PLAN["arms"]}}))
     process = start(plan, tmp_path / "claims", cache, actors, "--seeds", "1", "--jobs", "2")
-    assert process.returncode == 0, process.stderr
-    table = (tmp_path / "claims" / "claims.md").read_text()
-    assert "| plain | 1 |" in table and "| l2: copied frame | 1 |" in table
-    assert sum(line.startswith(("| Q6 | l2 is blurrier", "| Q3 | it wins")) for line in table.splitlines()) == 2
-    assert "not measured" not in table
-    assert "l2, seed 0:" in process.stdout
-
-    again = start(plan, tmp_path / "claims", cache, actors, "--seeds", "1")
-    assert again.returncode == 0 and "seed 0:" not in again.stdout  # nothing is trained twice
-    assert (tmp_path / "claims" / "claims.md").read_text() == table
-
-
-def test_runs_of_other_settings_do_not_count_and_a_failed_run_stops_no_other(tmp_path, cache, actors):
-    plan = tmp_path / "plan.yaml"
-    arms = {"broken": {"exp": "analogy_pool2", "set": ["generator_optimizer.learning_rate=1e30"]}, "l2": PLAN["arms"]["l2"]}
-    plan.write_text(yaml.safe_dump({**PLAN, "arms": arms, "claims": [["Q3", "it wins", "psnr(copy) < psnr(l2)"]]}))
-    process = start(plan, tmp_path / "claims", cache, actors, "--seeds", "1", "--jobs", "1")
     assert process.returncode == 2 and "runs failed" in process.stderr and "broken-0.log" in process.stderr
     table = (tmp_path / "claims" / "claims.md").read_text()
-    assert "broken, seed 0:" in process.stdout and "FAILED" in process.stdout
-    assert "| broken | 0 |" in table and "| l2 | 1 |" in table
+    assert "broken, seed 0:" in process.stdout and "FAILED" in process.stdout and "l2, seed 0:" in process.stdout
+    assert "| broken | 0 |" in table and "| plain | 1 |" in table and "| l2: copied frame | 1 |" in table
+    assert sum(line.startswith(("| Q6 | l2 is blurrier", "| Q3 | it wins")) for line in table.splitlines()) == 2
+    assert "not measured" not in table
 
+    plan.write_text(yaml.safe_dump(PLAN))
+    again = start(plan, tmp_path / "claims", cache, actors, "--seeds", "1")
+    assert again.returncode == 0 and "seed 0:" not in again.stdout  # nothing is trained twice
     other = start(plan, tmp_path / "claims", cache, actors, "--seeds", "1", "--minutes", "0", "--set", "loss.l2=3")
-    assert other.returncode == 2 and "no run" in other.stderr  # the finished one had another weight
+    assert other.returncode == 2 and "no run" in other.stderr  # the finished ones had another weight
 
 
 @pytest.mark.parametrize("claim", ["psnr(nobody) < 3", "sharpnes(l2) < 3"])

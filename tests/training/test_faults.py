@@ -44,7 +44,7 @@ def test_healthy_training_on_good_data_is_not_doubted(finished):
     assert json.loads((run / "summary.json").read_text())["doubts"] == [] and "look at the" not in (run / "log.txt").read_text()
 
 
-def test_wrong_looking_data_and_training_are_said_in_the_log_and_on_the_page(run_experiment, actors, tmp_path):
+def test_wrong_looking_data_and_training_are_said_in_the_log_and_on_the_page(run_here, actors, tmp_path):
     spoilt = shutil.copytree(actors, tmp_path / "actors")
     first, second = sorted((spoilt / "frames").iterdir())[:2]
     for frame in first.iterdir():
@@ -56,12 +56,12 @@ def test_wrong_looking_data_and_training_are_said_in_the_log_and_on_the_page(run
         "discriminator_optimizer.learning_rate=1e-30",
     )
     how = [part for setting in still for part in ("--set", setting)]
-    process = run_experiment("--results-dir", tmp_path / "results", "--data-dir", spoilt, "--scale", "demo", *how)
+    process = run_here("--results-dir", tmp_path / "results", "--data-dir", spoilt, "--scale", "demo", *how)
     assert process.returncode == 0, process.stderr
     run = the_run(tmp_path / "results")
     page, log = ((run / name).read_text() for name in ("index.html", "log.txt"))
     black, more = (
-        f"1 of 33 clips have black frames: {first.name}",
+        f"1 of 9 clips have black frames: {first.name}",
         f"more frames than labels (the rest is not used): {second.name}",
     )
     for said in (black, more, "every predicted picture is one flat colour, as at the samples before"):
@@ -101,10 +101,10 @@ def test_ctrl_c_and_sigterm_leave_a_checkpoint_and_a_clear_last_line(run_experim
     assert tf.train.latest_checkpoint(str(run / "checkpoints")).endswith(f"step-{summary['steps']}")
 
 
-def test_a_loss_that_is_not_finite_stops_with_the_step_range(run_experiment, actors, tmp_path):
+def test_a_loss_that_is_not_finite_stops_with_the_step_range(run_here, actors, tmp_path):
     options = ("--results-dir", tmp_path, "--data-dir", actors, "--scale", "demo", "--steps", 40)
     explode = ("--set", "generator_optimizer.learning_rate=1e30", "--set", "generator_optimizer.name=sgd")
-    process = run_experiment(*options, *explode)
+    process = run_here(*options, *explode)
     assert process.returncode == 2
     last = process.stderr.strip().splitlines()[-1]
     assert "became" in last and "between steps" in last and "last good checkpoint" in last
@@ -112,14 +112,14 @@ def test_a_loss_that_is_not_finite_stops_with_the_step_range(run_experiment, act
     assert json.loads((the_run(tmp_path) / "summary.json").read_text())["status"] == "failed"
 
 
-def test_a_resumed_run_counts_the_seconds_of_all_its_parts(finished, run_experiment, tmp_path):
+def test_a_resumed_run_counts_the_seconds_of_all_its_parts(finished, run_here, tmp_path):
     run = tmp_path / "results" / "analogy_pool3" / "copy"
     shutil.copytree(finished[0], run)
     before = json.loads((run / "summary.json").read_text())["seconds"]
-    process = run_experiment("--resume", run, exp=None, tiny=False)  # nothing is left to train
+    process = run_here("--resume", run, exp=None, tiny=False)  # nothing is left to train
     assert process.returncode == 0, process.stderr
     after = json.loads((run / "summary.json").read_text())["seconds"]
-    assert after["train"] >= before["train"] and after["total"] > before["total"] + 1
+    assert after["train"] >= before["train"] and after["total"] > before["total"]
 
 
 def test_a_run_stays_with_its_dataset_and_can_be_looked_at(finished, invoke, actors, tmp_path, monkeypatch):
@@ -138,13 +138,13 @@ def test_a_run_stays_with_its_dataset_and_can_be_looked_at(finished, invoke, act
     assert refused.exit_code == 2 and "leave --data-dir out" in refused.output
 
 
-def test_a_second_run_on_the_same_folder_is_refused_and_a_dead_lock_is_not_in_the_way(finished, run_experiment):
+def test_a_second_run_on_the_same_folder_is_refused_and_a_dead_lock_is_not_in_the_way(finished, run_here):
     from analogy.runs.folder import RunFolder
 
     run, _ = finished
     held = RunFolder(run)
     try:
-        process = run_experiment("--resume", run, exp=None, tiny=False)
+        process = run_here("--resume", run, exp=None, tiny=False)
     finally:
         held.close()
     assert process.returncode == 2
@@ -153,9 +153,9 @@ def test_a_second_run_on_the_same_folder_is_refused_and_a_dead_lock_is_not_in_th
 
 
 @pytest.mark.parametrize(("size", "message"), [("300k", "the checkpoint cannot be written"), ("2m", "cannot be")])
-def test_a_full_disk_is_one_clear_line_and_leaves_no_half_file(small_disk, run_experiment, actors, size, message):
+def test_a_full_disk_is_one_clear_line_and_leaves_no_half_file(small_disk, run_here, actors, size, message):
     disk = small_disk(size)
-    process = run_experiment("--results-dir", disk, "--data-dir", actors, "--scale", "demo")
+    process = run_here("--results-dir", disk, "--data-dir", actors, "--scale", "demo")
     assert process.returncode == 2
     last = process.stderr.strip().splitlines()[-1]
     assert str(disk) in last and message in last and "Traceback" not in process.stderr
@@ -165,11 +165,11 @@ def test_a_full_disk_is_one_clear_line_and_leaves_no_half_file(small_disk, run_e
     assert not [path for path in files if path.name.startswith(".") or path.suffix == ".partial"]
 
 
-def test_a_checkpoint_of_another_architecture_is_one_clear_line(finished, run_experiment, tmp_path):
+def test_a_checkpoint_of_another_architecture_is_one_clear_line(finished, run_here, tmp_path):
     copy = tmp_path / "results" / "analogy_pool3" / "copy"
     shutil.copytree(finished[0], copy)
     kept = [(copy / name).read_bytes() for name in ("settings.yaml", "summary.json", "metrics.jsonl")]
-    process = run_experiment("--resume", copy, "--set", "generator.width=0.25", "--steps", 10, exp=None, tiny=False)
+    process = run_here("--resume", copy, "--set", "generator.width=0.25", "--steps", 10, exp=None, tiny=False)
     assert process.returncode == 2
     assert kept == [(copy / name).read_bytes() for name in ("settings.yaml", "summary.json", "metrics.jsonl")]
     assert "belongs to another architecture" in process.stderr and "Traceback" not in process.stderr
@@ -194,18 +194,18 @@ def test_two_workers_end_with_equal_weights_and_one_run_folder(finished, run_exp
     assert [row["step"] for row in rows(run)] == [2, 4, 6, 8]
 
 
-def test_a_run_can_start_from_the_networks_of_another(finished, run_experiment, actors, tmp_path):
+def test_a_run_can_start_from_the_networks_of_another(finished, run_here, actors, tmp_path):
     options = ("--data-dir", actors, "--scale", "demo", "--results-dir", tmp_path, "--steps", 1)
     source = finished[0].parent  # the experiment's folder: its newest run
     start = ("--set", f"training.start_from={source}", "--set", "generator_optimizer.learning_rate=1e-30")
-    process = run_experiment(*options, *start)
+    process = run_here(*options, *start)
     assert process.returncode == 0 and f"networks from {finished[0]}" in process.stdout
     (run,) = (tmp_path / "analogy_pool3").iterdir()
     ours, theirs = (json.loads((folder / "summary.json").read_text())["test"]["psnr"] for folder in (run, finished[0]))
     assert ours == pytest.approx(theirs, abs=1e-4)
 
-    misfit = run_experiment(*options, "--set", f"training.start_from={source}", "--set", "generator.width=0.25")
-    nowhere = run_experiment(*options, "--set", f"training.start_from={tmp_path / 'nowhere'}")
+    misfit = run_here(*options, "--set", f"training.start_from={source}", "--set", "generator.width=0.25")
+    nowhere = run_here(*options, "--set", f"training.start_from={tmp_path / 'nowhere'}")
     for process, message in ((misfit, "do not fit"), (nowhere, "there is no such folder")):
         assert process.returncode == 2 and message in process.stderr and "Traceback" not in process.stderr
     assert len(list((tmp_path / "analogy_pool3").iterdir())) == 1  # a fault leaves no run folder behind
