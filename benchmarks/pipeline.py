@@ -19,7 +19,7 @@ def main() -> None:
     o = options.parse_args()
     settings = make_settings(data__image_size=o.image_size, training__batch_size=o.batch)
     clips = open_clips(settings, o.data_dir)
-    iterator = iter(clips.pairs(ReplicaContext(batch_size=o.batch)))
+    iterator = iter(clips.batches(ReplicaContext(batch_size=o.batch)))
     for _ in range(o.warm_up):
         next(iterator)
     began = time.perf_counter()

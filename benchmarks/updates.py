@@ -19,7 +19,7 @@ def train(settings, clips, steps: int) -> np.ndarray:
     """[steps, curves]"""
     system = make_system(settings)
     step = tf.function(system.train_step)
-    batches = clips.pairs(ReplicaContext(batch_size=settings.training.batch_size)).take(steps)
+    batches = clips.batches(ReplicaContext(batch_size=settings.training.batch_size)).take(steps)
     history = []
     for batch in batches:
         scalars = step(batch)

@@ -35,6 +35,8 @@ class ClipDataset:
         seed: of the training pairs.
     """
 
+    notes = ""
+
     def __init__(self, prepared: PreparedClips, settings, *, seed: int):
         self.name, self.settings, self.seed = prepared.name, settings, seed
         self.train, self.test = select_clips(
@@ -54,7 +56,7 @@ class ClipDataset:
         signature = [tf.TensorSpec([None], tf.int64), tf.TensorSpec([4], tf.int32)]
         self._decode = tf.function(self._decode_frames, input_signature=signature)
 
-    def pairs(self, context: ReplicaContext) -> tf.data.Dataset:
+    def batches(self, context: ReplicaContext) -> tf.data.Dataset:
         """Training pairs: see `analogy.data.pairs.pair_batches`."""
         return pair_batches(
             self.reader,

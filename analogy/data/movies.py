@@ -19,6 +19,21 @@ class Movie:
     id: str
     action: str
     frames: np.ndarray
+    source: str = ""  # a fingerprint of what it was drawn from
+    label_fingerprint = ""  # it has no labels
+
+    @property
+    def length(self) -> int:
+        return len(self.frames)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of its frames in pixels."""
+        return self.frames.shape[1:3]
+
+    @property
+    def fingerprint(self) -> str:
+        return fingerprint([self.source.encode(), self.look.fingerprint.encode()])
 
     @property
     def look(self) -> Look:
@@ -76,15 +91,15 @@ class MovingDigits:
             length: k + T. seed: of what is drawn.
     """
 
-    doubts = ()  # made here
-
     def __init__(self, digits: np.ndarray, test: np.ndarray, *, motion: str, length: int, seed: int, notes: str = ""):
         self.name, self.motion, self.length, self.seed, self.notes = "moving_mnist", motion, length, seed, notes
         self.digits = tf.constant(digits)
         self.test = [Movie(f"{index:05d}", "digits", frames) for index, frames in enumerate(test)]
+        self.doubts: list[str] = []  # it is made here
         look = draw_digits(self.digits, motion, np.array([seed, -1]), 3, length).numpy()
+        source = fingerprint([digits.tobytes()])
         self.train = [
-            Movie(f"{index:05d}", "digits", np.rint(255 * frames).astype(np.uint8)) for index, frames in enumerate(look)
+            Movie(f"{index:05d}", "digits", np.rint(255 * frames).astype(np.uint8), source) for index, frames in enumerate(look)
         ]
 
     def batches(self, context: ReplicaContext) -> tf.data.Dataset:

@@ -31,10 +31,20 @@ class PoseClip:
     union_box: tuple[int, int, int, int]
     width: int
     height: int
+    fingerprint = ""  # it has no frames
 
     @property
     def length(self) -> int:
         return len(self.joints)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the source frames in pixels."""
+        return self.height, self.width
+
+    @property
+    def label_fingerprint(self) -> str:
+        return fingerprint([self.joints.tobytes(), self.visibility.tobytes(), str(self.union_box).encode()])
 
     @property
     def look(self) -> Look:
@@ -67,6 +77,8 @@ class PoseDataset:
     Raises:
         UserError: no clip is left, or one is named that is not there.
     """
+
+    notes = ""
 
     def __init__(self, name: str, clips: Sequence[PoseClip], settings, *, seed: int):
         self.name, self.settings, self.seed = name, settings, seed

@@ -41,6 +41,12 @@ class Clip:
     joints_outside: float = 0.0
     black_frames: int = 0
     unlabelled_frames: int = 0
+    label_fingerprint: str = ""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of its frames in pixels."""
+        return self.height, self.width
 
     @property
     def look(self) -> Look:

@@ -19,6 +19,20 @@ class SequenceGroup:
     id: str
     action: str
     values: np.ndarray
+    label_fingerprint = ""  # it has no labels
+
+    @property
+    def length(self) -> int:
+        return self.values.shape[1]
+
+    @property
+    def size(self) -> tuple[int, ...]:
+        """(C,): the numbers in a vector."""
+        return self.values.shape[2:]
+
+    @property
+    def fingerprint(self) -> str:
+        return fingerprint([self.values.tobytes()])
 
 
 class SequenceDataset:

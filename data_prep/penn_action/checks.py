@@ -70,6 +70,7 @@ class CheckedClip:
     joints_outside: float = 0.0
     black_frames: int = 0
     unlabelled_frames: int = 0
+    label_fingerprint: str = ""
 
 
 def frame_path(source: Path, clip: str, frame: int) -> Path:
@@ -186,6 +187,7 @@ def check_clip(source: Path, clip: str) -> CheckedClip:
         joints_outside=share_outside(labels.joints, labels.visibility, labels.width, labels.height),
         black_frames=sum(frame.black for frame in frames),
         unlabelled_frames=len([file for file in folder.glob("*.jpg") if file.name[0] != "."]) - len(paths),
+        label_fingerprint=fingerprint([labels.joints.tobytes(), labels.visibility.tobytes(), labels.boxes.tobytes()]),
     )
 
 

@@ -37,7 +37,7 @@ def test_without_a_distance_rule_equal_frames_occur():
 
 
 def batches(clips, count, **context):
-    return list(clips.pairs(ReplicaContext(**context)).take(count).as_numpy_iterator())
+    return list(clips.batches(ReplicaContext(**context)).take(count).as_numpy_iterator())
 
 
 def same(a, b):

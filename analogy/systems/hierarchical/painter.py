@@ -54,7 +54,7 @@ class Painter(System):
         self._paint_in_graph = tf.function(self._paint, reduce_retracing=True)
 
     def train_batches(self, dataset: ClipDataset, context: ReplicaContext) -> tf.data.Dataset:
-        return dataset.pairs(context)
+        return dataset.batches(context)
 
     def pose(self, joints, visibility, crop):
         """Pose maps [B, H, W, 13] in -1..1; the Gaussians are `heatmap_sigma` source pixels wide."""

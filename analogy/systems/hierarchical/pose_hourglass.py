@@ -37,7 +37,7 @@ class PoseHourglass(System):
         self._estimate_in_graph = tf.function(self._estimate, reduce_retracing=True)
 
     def train_batches(self, dataset: ClipDataset, context: ReplicaContext) -> tf.data.Dataset:
-        return dataset.pairs(context)
+        return dataset.batches(context)
 
     def train_step(self, batch):
         images, joints, visibility = self._examples(batch)

@@ -27,7 +27,7 @@ def test_a_few_frames_can_be_learned_and_exported(prepared, tmp_path):
     system = build("optimizer.learning_rate=0.003", quiet, "data.flip=false", "data.actions=[squat]")
     clips = ClipDataset(prepared, system.settings.data, seed=0)
     step = tf.function(system.train_step)
-    for batch in clips.pairs(ReplicaContext(batch_size=4)).take(150):
+    for batch in clips.batches(ReplicaContext(batch_size=4)).take(150):
         loss = step(batch)["network/loss"]
     assert np.isfinite(loss)
     trained = clips.load(clips.train[0])
