@@ -62,7 +62,7 @@ FLOORS = (
     ("systems",),
     ("evaluation",),
     ("training",),
-    ("resolving",),
+    ("resolving", "measuring"),
     ("cli",),
 )
 FLOOR_OF = {room if room == "data_prep" else f"analogy.{room}": floor for floor, rooms in enumerate(FLOORS) for room in rooms}

@@ -15,10 +15,11 @@ from analogy.errors import UserError
 from analogy.evaluation.contract import Predictor
 from analogy.evaluation.evaluate import evaluate
 from analogy.evaluation.recogniser import Recogniser
+from analogy.evaluation.selection import check_selection
 from analogy.metrics.frames import ERROR_METRICS, FRAME_METRICS
-from analogy.metrics.fvd import Fvd, check_length
+from analogy.metrics.fvd import Fvd
 from analogy.metrics.perceptual import FeatureDistance, Lpips
-from analogy.metrics.table import SELECTABLE, metric_of
+from analogy.metrics.table import metric_of
 from analogy.pretrained.i3d import I3d
 from analogy.pretrained.imagenet import feature_network
 from analogy.runs.environment import describe_environment
@@ -26,22 +27,6 @@ from analogy.runs.folder import RunFolder, write_json, write_text
 from analogy.visualise.pages import write_pages
 from analogy.visualise.tables import latex_table, markdown_table
 from analogy.visualise.wording import decimal
-
-
-def check_selection(names: Sequence[str], *, fvd_frames: int, features: str | None) -> None:
-    """Find every mistake in what `evaluate` was asked to measure, before anything is loaded. Raises UserError."""
-    if unknown := [name for name in names if name not in SELECTABLE]:
-        raise UserError(
-            f"--metrics: there is no {', '.join(unknown)} to choose; there are {', '.join(SELECTABLE)} "
-            "(figures of poses, and of the body's regions where poses are known, are always measured)"
-        )
-    if "fvd" in names:
-        check_length(fvd_frames)
-    if "feature_distance" in names:
-        if features is None:
-            raise UserError("--metrics feature_distance needs --features, the file of a VGG-16 or SqueezeNet (see README)")
-        if not Path(features).is_file():
-            raise UserError(f"--features {features}: there is no such file; name the file of a VGG-16 or SqueezeNet")
 
 
 @dataclass
@@ -60,7 +45,7 @@ class Measures:
         Args:
             weights: I3D's, for fvd. fvd_frames: of every video. features: file of the network for feature_distance.
         """
-        check_selection(names, fvd_frames=fvd_frames, features=features)
+        check_selection(names, weights=weights, fvd_frames=fvd_frames, features=features)
         known, chosen = {**FRAME_METRICS, **ERROR_METRICS}, cls(frames={})
         for name in dict.fromkeys(names):
             if name in known:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import numpy as np
-import tensorflow as tf
 
 from analogy.errors import UserError
 
@@ -73,7 +72,7 @@ class Fvd:
         """uint8 [T, H, W, C], T at least `length` -> [1, F]."""
         if video.dtype != np.uint8 or video.ndim != 4:
             raise ValueError(f"FVD needs uint8 [T, H, W, C], got {video.dtype} {video.shape}")
-        return np.asarray(self._logits(tf.constant(video[None, : self.length])))
+        return np.asarray(self._logits(video[None, : self.length]))
 
     def add(self, truth: np.ndarray, predictions: Mapping[str, np.ndarray]) -> None:
         """One real video, and what each method predicted in its place: uint8 [T, H, W, C]."""

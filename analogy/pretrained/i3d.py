@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from analogy.errors import UserError
 
-MEND = "get it with `python experiments/fetch_i3d.py`"
+MEND = "get it with `analogy fetch i3d`"
 
 CLASSES = 400
 SIDE = 224

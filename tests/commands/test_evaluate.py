@@ -1,4 +1,4 @@
-"""experiments/evaluate.py: a run measured again, as exported, and folders of videos."""
+"""`analogy evaluate`: a run measured again, as exported, and folders of videos."""
 
 import csv
 import json
@@ -15,6 +15,7 @@ from analogy.data.video import write_pictures
 from analogy.evaluation import judge
 from analogy.metrics.perceptual import FeatureDistance, Lpips
 from analogy.predictions.frames import best_and_mean
+from analogy.pretrained.fetch_i3d import WEIGHTS
 from analogy.runs.export import export_saved_model
 from analogy.settings import find_experiment, load_settings, write_settings
 from analogy.systems import SYSTEMS
@@ -111,18 +112,39 @@ def test_a_feature_network_of_one_s_own(videos, squeezenet, invoke):
         (("--predictions", "{one}", "--truth", "{true}", "--metrics", "feature_distance"), "--features"),
         (("--predictions", "{one}", "--truth", "{true}", "--metrics", "fvd", "--fvd-frames", "3"), "at least 9 frames"),
         (("--predictions", "{one}", "--truth", "{true}", "--data-dir", "{one}"), "--data-dir has no meaning"),
-        (("--run", "x", "--truth", "{true}"), "--truth has no meaning"),
         (("--predictions", "{small}", "--truth", "{small}"), "at least 11"),
         (("--predictions", "{one}", "--truth", "{true}", "--context", "5"), "nothing is left"),
     ],
 )
-def test_a_mistake_is_one_clear_line(invoke, videos, options, message):
+def test_a_mistake_is_one_clear_line(invoke, videos, monkeypatch, options, message):
+    monkeypatch.setenv("ANALOGY_CACHE", str(videos / "empty"))  # as on a machine where nothing was fetched
     named = [
         option.format(one=videos / "one", true=videos / "true", none=videos / "none", small=videos / "small")
         for option in options
     ]
     done = invoke("evaluate", *named, "--results-dir", videos / "results")
     assert done.exit_code == 2 and message in done.stderr and done.stderr.count("\n") == 1, done.stderr
+
+
+def test_all_mistakes_are_said_before_anything_is_loaded(invoke, videos, monkeypatch):
+    def touched(*args, **kwargs):
+        raise AssertionError("something was loaded")
+
+    monkeypatch.setenv("ANALOGY_CACHE", str(videos / "empty"))
+    monkeypatch.setattr(judge.Measures, "choose", touched)
+    monkeypatch.setattr("data_prep.datasets.open_dataset", touched)
+    (videos / "file").touch()
+    options = ("--run", "nowhere", "--truth", videos / "true", "--metrics", "psnr,beauty,fvd,feature_distance")
+    options += ("--recogniser", "nobody", "--features", videos / "no.npz", "--results-dir", videos / "file")
+    done = invoke("evaluate", *options)
+    expected = ("--truth has no meaning", "there is no beauty", "--features", "choose another --results-dir", "--recogniser")
+    lines = done.stderr.splitlines()
+    assert done.exit_code == 2 and all(line.startswith("error: ") for line in lines)
+    for message in (*expected, "--run nowhere: neither"):
+        assert sum(message in line for line in lines) == 1, (message, lines)
+    assert len(lines) == 6
+    done = invoke("evaluate", "--predictions", videos / "one", "--truth", videos / "true", "--metrics", "fvd")
+    assert done.exit_code == 2 and "I3D's weights" in done.stderr and "analogy fetch i3d" in done.stderr
 
 
 def test_lpips_says_what_it_needs(invoke, videos, monkeypatch):
@@ -208,6 +230,9 @@ def test_fvd_is_printed_with_what_judges_it(invoke, videos, monkeypatch):
             return np.asarray(frames).mean((1, 2, 3)) / 255.0
 
     monkeypatch.setattr(judge, "I3d", Means)
+    monkeypatch.setenv("ANALOGY_CACHE", str(videos))
+    (videos / "weights").mkdir()
+    (videos / "weights" / WEIGHTS).touch()
     write_pictures(videos / "true" / "a", RNG.integers(0, 256, (11, 32, 32, 3), dtype=np.uint8))
     write_pictures(videos / "one" / "a", np.zeros((11, 32, 32, 3), np.uint8))
     options = ("--predictions", videos / "one", "--truth", videos / "true", "--metrics", "psnr,fvd", "--fvd-frames", "10")

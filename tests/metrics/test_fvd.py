@@ -24,7 +24,7 @@ def weights():
 
     path = cache_folder() / "weights" / i3d.WEIGHTS
     if not path.is_file():
-        pytest.skip(f"{path} is not there: python experiments/fetch_i3d.py gets it")
+        pytest.skip(f"{path} is not there: `analogy fetch i3d` gets it")
     return path
 
 
@@ -169,7 +169,7 @@ def test_other_files_are_refused(tmp_path, monkeypatch, capsys):
     monkeypatch.undo()
     with pytest.raises(UserError, match="SHA-256"):
         i3d.convert_i3d(path, tmp_path / "i3d.npz")
-    with pytest.raises(UserError, match="fetch_i3d"):
+    with pytest.raises(UserError, match="analogy fetch i3d"):
         I3d(tmp_path / "none.npz")
     np.savez(tmp_path / "few.npz", a=np.zeros(3))
     with pytest.raises(UserError, match="Conv3d_1a_7x7 is missing"):

@@ -1,0 +1,240 @@
+"""Measure a finished run again, what it exported, or anybody's videos: first everything is checked, then it is done."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from analogy.errors import Mistakes, UserError
+from analogy.evaluation.selection import check_selection
+from analogy.evaluation.videos import Video, pair_videos
+from analogy.files import check_writable
+from analogy.metrics.table import USUAL
+from analogy.pretrained.fetch_i3d import WEIGHTS
+from analogy.runs.find import find_run, is_saved_model, run_of, saved_model_of
+from analogy.settings import Settings, load_settings
+from analogy.settings.loading import read_experiment
+from analogy.settings.published import summary_rows
+from analogy.systems import SYSTEMS
+from data_prep.datasets import DATASETS, cache_folder, check_dataset
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """An evaluation that can be done: every option was checked, nothing is loaded yet.
+
+    Either of a run: `run` is its folder or that of a SavedModel (`exported`), `settings` are those it is measured with, and
+    `clips` the test clips to select, where the settings cannot say it. Or of `videos`, whose first `context` frames are given.
+    """
+
+    results_dir: Path
+    metrics: tuple[str, ...]
+    all_metrics: bool  # nobody has chosen them
+    fvd_frames: int
+    features: str | None
+    recogniser: Path | None
+    run: Path | None = None
+    exported: bool = False
+    settings: Settings | None = None
+    clips: tuple[str, ...] = ()
+    videos: tuple[Video, ...] = ()
+    predictions: tuple[Path, ...] = ()
+    truth: Path | None = None
+    context: int = 1
+
+
+def check_evaluation(
+    *,
+    run: str | None = None,
+    settings: Path | None = None,
+    data_dir: Path | None = None,
+    clips: Sequence[str] = (),
+    predictions: Sequence[Path] = (),
+    truth: Path | None = None,
+    context: int | None = None,
+    metrics: Sequence[str] = (),
+    fvd_frames: int = 16,
+    features: Path | None = None,
+    recogniser: str | None = None,
+    results_dir: Path,
+) -> Evaluation:
+    """Find every mistake in what `analogy evaluate` was asked; imports no TensorFlow.
+
+    Args: as the options of that command.
+
+    Raises:
+        UserError: a line for each mistake.
+    """
+    subject: dict = {}
+    with Mistakes() as mistakes:
+        if (run is None) == (not predictions):
+            mistakes.add("give --run, or --predictions with --truth")
+        of_other_kind = {"--truth": truth, "--context": context} if run else {"--settings": settings, "--data-dir": data_dir}
+        for name, value in of_other_kind.items():
+            if value is not None and (run or predictions):
+                mistakes.add(f"{name} has no meaning with {'--run' if run else '--predictions'}; leave it out")
+        with mistakes.noted():
+            weights = cache_folder() / "weights" / WEIGHTS
+            check_selection(metrics, weights=weights, fvd_frames=fvd_frames, features=features and str(features))
+        with mistakes.noted():
+            check_writable(results_dir, "choose another --results-dir")
+        with mistakes.noted():
+            judge = find_run(recogniser, results_dir, "--recogniser") if recogniser else None
+            if judge:
+                saved_model_of(judge)
+        if not mistakes or not (run and predictions):
+            with mistakes.noted():
+                if run:
+                    subject = _check_run(run, settings, data_dir, tuple(clips), results_dir)
+                elif predictions:
+                    subject = _check_videos(tuple(predictions), truth, context or 1, clips)
+    return Evaluation(
+        results_dir=results_dir,
+        metrics=tuple(metrics) or USUAL,
+        all_metrics=not metrics,
+        fvd_frames=fvd_frames,
+        features=features and str(features),
+        recogniser=judge,
+        **subject,
+    )
+
+
+def _check_run(name: str, settings_file: Path | None, data_dir: Path | None, clips: tuple[str, ...], results: Path) -> dict:
+    exported = is_saved_model(Path(name))
+    folder = Path(name).absolute() if exported else find_run(name, results, "--run")
+    stored = settings_file or run_of(folder) / "settings.yaml"
+    settings = load_settings(stored, SYSTEMS, **_changes(stored, data_dir, clips))
+    check_dataset(settings)
+    named_in_settings = hasattr(settings.data, "test_clips")
+    return {"run": folder, "exported": exported, "settings": settings, "clips": () if named_in_settings else clips}
+
+
+def _changes(stored: Path, data_dir: Path | None, clips: Sequence[str]) -> dict:
+    """How the settings of a run are read again: the arguments scale and overrides of `load_settings`."""
+    if not stored.is_file():
+        raise UserError(f"{stored}: there is no such file; name the run's settings.yaml with --settings")
+    content = read_experiment(stored)
+    if content.get("scale") not in ("paper", "demo") or not isinstance(content.get("data"), dict):
+        raise UserError(f"{stored}: these are not the settings of a run; name the settings.yaml of its folder")
+    overrides = ["training.start_from=null", "training.precision=float32"]
+    if data_dir:
+        overrides.append(f"data.folder={json.dumps(str(data_dir.resolve()))}")
+        if (entry := DATASETS.get(str(content["data"].get("dataset")))) and entry.stands_in_for:
+            overrides.append(f"data.dataset={entry.stands_in_for}")  # a folder holds the real one, in the same layout
+    if clips and "test_clips" in content["data"]:
+        overrides += [f"data.test_clips=[{','.join(clips)}]", f"evaluation.clips_per_action={len(clips)}"]
+    return {"scale": content["scale"], "overrides": overrides}
+
+
+def _check_videos(predictions: tuple[Path, ...], truth: Path | None, context: int, clips: Sequence[str]) -> dict:
+    if truth is None:
+        raise UserError("--predictions needs --truth, the folder of true videos")
+    videos = tuple(pair_videos(predictions, truth, clips))
+    return {"videos": videos, "predictions": predictions, "truth": truth, "context": context}
+
+
+# ---------------------------------------------------------------- doing it
+
+
+def evaluate(plan: Evaluation) -> Path:
+    """Load what was checked, predict, measure, and write results_dir/evaluation_of_NAME/DATE_TIME. Returns that folder.
+
+    Raises:
+        UserError: a fault of the data, or a run that cannot be measured so.
+    """
+    from analogy.evaluation.judge import Measures, write_evaluation
+
+    if plan.settings and not plan.all_metrics and not SYSTEMS[plan.settings.system].system.paints:
+        raise UserError(
+            f"--metrics: {plan.settings.experiment} predicts no frames; leave it out: the figures of its kind are always "
+            "measured"
+        )
+    weights = cache_folder() / "weights" / WEIGHTS
+    measures = Measures.choose(plan.metrics, weights=weights, fvd_frames=plan.fvd_frames, features=plan.features)
+    predictor, dataset, facts, rate = _open_run(plan, measures) if plan.run else _open_videos(plan)
+    if plan.recogniser:
+        measures.recogniser = _open_recogniser(plan.recogniser, dataset)
+    name = f"evaluation_of_{facts['of']}"
+    return write_evaluation(predictor, dataset, plan.results_dir, name, measures, facts, rate).parent
+
+
+def _open_recogniser(run: Path, dataset):
+    """Refused before anything is predicted, where it cannot judge these clips."""
+    from analogy.evaluation.recogniser import Recogniser
+
+    recogniser = Recogniser(run)
+    if not {clip.action for clip in getattr(dataset, "test", [])} & set(recogniser.actions):
+        known = ", ".join(recogniser.actions)
+        raise UserError(f"--recogniser {run}: it knows none of these clips' actions; it knows {known}")
+    return recogniser
+
+
+def _open_run(plan: Evaluation, measures):
+    """The system with its trained networks, its dataset, facts for the summary, and the videos' frames per second."""
+    from analogy.runs.find import load_endpoint
+    from analogy.runs.uses import open_used
+    from analogy.training.distribute import make_strategy
+    from analogy.training.loop import build_system
+    from data_prep.datasets import open_dataset
+
+    settings, folder = plan.settings, plan.run
+    entry = SYSTEMS[settings.system]
+    used = open_used(settings, entry.system.needs)
+    dataset = open_dataset(settings, used)
+    if plan.clips:
+        _select(dataset, plan.clips)
+    system = build_system(entry.build, settings, make_strategy("cpu"), None, used)
+    size = getattr(settings.data, "image_size", None)
+    known = {"resolution": [size] * 2 if isinstance(size, int) else size and list(size)}
+    known |= {name: getattr(settings.data, name, None) for name in ("context", "horizon")}
+    shape = {name: value for name, value in known.items() if value is not None}
+    facts = {
+        "of": settings.experiment, "run": str(folder), "system": settings.system, "dataset": settings.data.dataset,
+        "scale": settings.scale, "seed": settings.seed, "range": "uint8 0..255", "split": "test", **shape,
+        "summary": f"{settings.summary}: measured again" + (", as exported" if plan.exported else ""), "source": str(folder),
+        "published": summary_rows(settings.published, settings),
+    }  # fmt: skip
+    if plan.exported:
+        first = next(iter(system.endpoints()))
+        if less := system.use_export(load_endpoint(folder, first)):
+            measures.notes.append(less)
+    else:
+        facts["steps"] = _restore(system, folder)
+        if facts["steps"] < settings.training.steps:
+            measures.notes.append(f"measured as it was at step {facts['steps']} of {settings.training.steps}")
+            print(measures.notes[-1])
+    return system, dataset, facts, settings.evaluation.frames_per_second
+
+
+def _select(dataset, names: Sequence[str]) -> None:
+    """Only these test clips. Raises UserError."""
+    known = {clip.id: clip for clip in dataset.test}
+    if missing := [name for name in names if name not in known]:
+        raise UserError(f"--clips {missing[0]}: there is no such test clip; there are {', '.join(list(known)[:5])}, ...")
+    dataset.test = [known[name] for name in names]
+
+
+def _restore(system, run: Path) -> int:
+    """Load the newest checkpoint. Returns its step."""
+    import tensorflow as tf
+
+    from analogy.training.checkpoint import Checkpoints
+
+    step = tf.Variable(0, dtype=tf.int64, trainable=False)
+    checkpoints = Checkpoints(run / "checkpoints", system, step, 1)
+    if checkpoints.latest is None:
+        raise UserError(f"{run}: there is no checkpoint in it; name its saved_model")
+    checkpoints.restore()
+    return int(step.numpy())
+
+
+def _open_videos(plan: Evaluation):
+    from analogy.evaluation.videos import Videos
+
+    facts = {
+        "of": "videos", "dataset": plan.truth.name, "range": "uint8 0..255", "source": ", ".join(map(str, plan.predictions)),
+        "system": "videos", "summary": f"Predicted videos of {plan.predictions[0].name}", "context": plan.context,
+    }  # fmt: skip
+    return Videos(plan.context), plan.videos, facts, 10
