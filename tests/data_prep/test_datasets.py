@@ -1,0 +1,145 @@
+"""DATASETS: what each entry promises, which folder is refused with which words, and that a new dataset costs one entry."""
+
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from analogy.data.batches import ReplicaContext
+from analogy.data.sequences import SequenceDataset
+from analogy.errors import UserError
+from analogy.settings import find_experiment, list_experiments, load_settings
+from analogy.settings.loading import read_experiment
+from analogy.systems import SYSTEMS
+from data_prep.datasets import DATASETS, Entry, Opening, check_dataset, check_folder, open_dataset
+from tests.conftest import ROOT, _shared
+
+# A file of each dataset that reads a folder, as its authors name it.
+OFFICIAL = {
+    "penn_action": ("frames/0001/000001.jpg", "labels/0001.mat"),
+    "synthetic_actors": ("frames/0001/000001.jpg", "labels/0001.mat"),
+    "stocks": ("TSLA.csv",),
+    "moving_mnist": ("t10k-images-idx3-ubyte.gz",),
+    "kth": ("walking/person01_walking_d1_uncomp.avi",),
+    "bair": ("softmotion30_44k/train/traj_0.tfrecords", "softmotion30_44k/test/traj_0.tfrecords"),
+}
+OPENINGS = [(name, kind) for name, entry in DATASETS.items() for kind, opening in entry.openings.items() if opening.files]
+
+
+def settings(experiment, *overrides, scale="paper"):
+    return load_settings(find_experiment(experiment), SYSTEMS, scale=scale, overrides=overrides)
+
+
+def complaint(check, *arguments) -> str:
+    with pytest.raises(UserError) as caught:
+        check(*arguments)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def write_official(folder, name):
+    for file in OFFICIAL[name]:
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        (folder / file).touch()
+    return folder
+
+
+@pytest.mark.parametrize(("name", "kind"), OPENINGS)
+def test_a_folder_is_known_by_its_files_and_its_neighbours_are_offered(name, kind, tmp_path):
+    opening = DATASETS[name].openings[kind]
+    right = write_official(tmp_path / "data" / "right", name)
+    check_folder(name, opening, right)
+    (tmp_path / "empty").mkdir()
+    said = complaint(check_folder, name, opening, tmp_path / "empty")
+    assert said == f"{tmp_path / 'empty'}: this is no folder of {name}: there is no {opening.files[0].words} in it"
+    assert complaint(check_folder, name, opening, tmp_path / "data").endswith(f" in it; name {right}")
+    (inside := right / "notes").mkdir()
+    assert complaint(check_folder, name, opening, inside).endswith(f" in it; name {right}")
+    for file in OFFICIAL[name][-1:]:
+        (right / file).unlink()
+    assert f"there is no {opening.files[-1].words} in it" in complaint(check_folder, name, opening, right)
+
+
+def test_a_missing_folder_and_a_file_are_said(tmp_path):
+    opening = DATASETS["kth"].openings["movies"]
+    assert "there is no such folder; name the folder of kth" in complaint(check_folder, "kth", opening, tmp_path / "no")
+    (tmp_path / "kth.zip").touch()
+    assert "a file, not a folder" in complaint(check_folder, "kth", opening, tmp_path / "kth.zip")
+
+
+def test_files_that_are_nearly_right_are_not_taken(tmp_path):
+    (tmp_path / "kth" / "walking").mkdir(parents=True)
+    (tmp_path / "kth" / "walking" / "person01_walking_d1.avi").touch()
+    assert "no ACTION/personNN_ACTION_dK_uncomp.avi" in complaint(
+        check_dataset, settings("convlstm_kth_l1", f"data.folder={tmp_path / 'kth'}")
+    )
+
+
+@pytest.mark.parametrize(
+    ("experiment", "folder", "inner"),
+    [("convlstm_kth_l1", "kth", "boxing"), ("seq2seq_stocks_l1", "stocks", None), ("convlstm_mmnist_l1", "mnist", None),
+     ("analogy_pool3", "penn_action", "frames"), ("pose_lstm", "penn_action", "labels")],
+)  # fmt: skip
+def test_the_real_folders(experiment, folder, inner):
+    real = _shared(f"data/{folder}")
+    check_dataset(settings(experiment, f"data.folder={real}"))
+    for wrong in (real.parent, *([real / inner] if inner else [])):
+        said = complaint(check_dataset, settings(experiment, f"data.folder={wrong}"))
+        assert said.startswith(f"{wrong}: this is no folder of ") and said.endswith(f"; name {real}")
+    assert "this is no folder of" in complaint(check_dataset, settings(experiment, f"data.folder={_shared('data/ucf101')}"))
+
+
+def test_wrong_names_are_refused_with_those_that_go():
+    for experiment, name, message in (
+        ("seq2seq_sins_l1", "kth", "kth does not go with system seq2seq; it takes sines, noise, stocks"),
+        ("convlstm_kth_l1", "sines", "sines does not go with system convlstm; it takes moving_mnist, kth, bair"),
+        ("pose_lstm", "bair", "bair does not go with system pose_lstm; it takes penn_action, synthetic_actors"),
+        ("analogy_pool3", "pen_action", "there is no dataset pen_action; choose penn_action, synthetic_actors"),
+    ):
+        assert complaint(check_dataset, settings(experiment, f"data.dataset={name}")) == f"data.dataset: {message}"
+    assert "bair has 64 pixels" in complaint(check_dataset, settings("convlstm_bair_l1", "data.image_size=128"))
+    assert "reads no folder" in complaint(check_dataset, settings("seq2seq_sins_l1", "data.folder=/tmp"))
+    assert "name its folder with --data-dir" in complaint(check_dataset, settings("convlstm_kth_l1"))
+
+
+def test_every_experiment_trains_on_an_entry():
+    for experiment in list_experiments().values():
+        content = read_experiment(experiment.path)
+        names = [content["data"]["dataset"], content.get("demo", {}).get("data", {}).get("dataset")]
+        assert all(name in DATASETS for name in names if name), experiment.path
+    for name, entry in DATASETS.items():
+        assert entry.generated or not entry.complete
+        assert entry.stands_in_for is None or set(DATASETS[entry.stands_in_for].openings) >= set(entry.openings)
+        assert all(opening.files or entry.generated for opening in entry.openings.values()), name
+
+
+def test_a_wrong_folder_is_one_line_before_tensorflow_is_imported(tmp_path):
+    arguments = ["run", "convlstm_kth_l1", "--data-dir", str(tmp_path), "--results-dir", str(tmp_path / "results")]
+    code = (
+        "import sys; from typer.testing import CliRunner; from analogy.cli.app import make_app\n"
+        f"done = CliRunner().invoke(make_app(), {arguments!r})\n"
+        "print(done.exit_code, 'tensorflow' in sys.modules, done.stderr)"
+    )
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    said = f"error: {tmp_path}: this is no folder of kth: there is no ACTION/personNN_ACTION_dK_uncomp.avi in it"
+    assert process.stdout.strip() == f"2 False {said}", process.stderr
+
+
+def open_ramps(folder, cache, settings):
+    """A made-up dataset: sequences that rise by a hundredth a step."""
+    starts = np.random.default_rng(settings.seed).uniform(0, 0.5, (12, 1))
+    values = (starts + 0.01 * np.arange(50))[..., None]
+    return SequenceDataset("ramps", values[:8], values[8:], groups_of=2, seed=settings.seed)
+
+
+def test_a_new_dataset_costs_one_entry(monkeypatch):
+    monkeypatch.setitem(DATASETS, "ramps", Entry({"sequences": Opening(f"{__name__}:open_ramps")}, generated=True))
+    monkeypatch.setitem(sys.modules, __name__, SimpleNamespace(open_ramps=open_ramps))
+    dataset = open_dataset(settings("seq2seq_sins_l1", "data.dataset=ramps"))
+    system = SYSTEMS["seq2seq"].build(settings("seq2seq_sins_l1", "data.dataset=ramps", "network.units=4"))
+    values = next(iter(system.train_batches(dataset, ReplicaContext(batch_size=3))))["values"].numpy()
+    np.testing.assert_allclose(np.diff(values, axis=1), 0.01, atol=1e-6)
+    assert values.shape == (3, 50, 1) and len(dataset.test) == 2
+    assert "ramps" in complaint(check_dataset, settings("seq2seq_sins_l1", "data.dataset=rmps"))
