@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import shutil
 import subprocess
@@ -193,11 +192,7 @@ def invoke():
 
     from analogy.cli.console import app_of
 
-    log = logging.getLogger("analogy")
-    before = log.level, log.propagate, log.handlers[:]
-
     def run(command: str, *options):
         return CliRunner().invoke(app_of(import_module(f"analogy.cli.{command}").main), [str(option) for option in options])
 
-    yield run
-    log.level, log.propagate, log.handlers[:] = before
+    return run

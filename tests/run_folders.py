@@ -92,3 +92,22 @@ def start_workers(run_experiment, *options, second: Sequence = (), **how) -> lis
         run_experiment(*options, *more, wait=False, env={"TF_CONFIG": json.dumps(one)}, **how)
         for one, more in zip(configurations, ((), second), strict=True)
     ]
+
+
+def write_exported_run(folder: Path, experiment: str, *overrides: str) -> Path:
+    """A run's folder with settings, summary and SavedModel of networks that were not trained. Returns the folder."""
+    import keras
+
+    from analogy.runs.export import export_saved_model
+    from analogy.settings import find_experiment, load_settings, write_settings
+    from analogy.systems import SYSTEMS
+
+    settings = load_settings(find_experiment(experiment), SYSTEMS, scale="demo", overrides=overrides)
+    keras.utils.set_random_seed(0)
+    system = SYSTEMS[settings.system].build(settings)
+    system.prepare_training()
+    export_saved_model(system, folder / "saved_model")
+    write_settings(settings, folder / "settings.yaml")
+    facts = {"status": "finished", "experiment": experiment, "system": settings.system}
+    (folder / "summary.json").write_text(json.dumps(facts))
+    return folder

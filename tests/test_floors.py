@@ -63,6 +63,7 @@ FLOORS = (
     ("evaluation",),
     ("training",),
     ("resolving", "measuring"),
+    ("api",),
     ("cli",),
 )
 FLOOR_OF = {room if room == "data_prep" else f"analogy.{room}": floor for floor, rooms in enumerate(FLOORS) for room in rooms}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -24,7 +23,6 @@ MENDS = {
     **dict.fromkeys((errno.EIO, errno.ESTALE), "look at that disk; a run that has begun goes on with --resume"),
     **dict.fromkeys((errno.EMFILE, errno.ENFILE), "raise the limit of open files (ulimit -n)"),
 }
-log = logging.getLogger("analogy")
 
 
 def app_of(command: Callable) -> typer.Typer:
@@ -56,18 +54,3 @@ def clear_errors(place: Path | None = None) -> Iterator[None]:
             raise
         typer.echo(f"error: {where}: cannot be read or written: {error.strerror}; {MENDS[error.errno]}", err=True)
         raise typer.Exit(2) from error
-
-
-def log_to_console() -> None:
-    """Messages to standard output, errors to standard error; a run folder's log.txt gets both, and the details."""
-    log.setLevel(logging.DEBUG)
-    log.propagate = False  # a library that configures the root logger would print every line twice
-    log.handlers.clear()
-    for stream, allow in (
-        (sys.stdout, lambda r: logging.INFO <= r.levelno < logging.ERROR),
-        (sys.stderr, lambda r: r.levelno >= logging.ERROR),
-    ):
-        handler = logging.StreamHandler(stream)
-        handler.setFormatter(logging.Formatter("%(message)s"))
-        handler.addFilter(allow)
-        log.addHandler(handler)

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from analogy.cli.console import RESULTS, clear_errors, log_to_console
+from analogy.cli.console import RESULTS, clear_errors
 from analogy.errors import UserError
 from analogy.systems.hierarchical.estimation import ESTIMATORS
+from analogy.training.progress import messages_shown
 
 
 def main(
@@ -29,8 +30,7 @@ def main(
     models: Annotated[Path | None, typer.Option(help="Folder in which the estimators' .tflite files lie.")] = None,
     results_dir: Annotated[Path, typer.Option(help="Where runs are, and where this one goes.")] = RESULTS,
 ) -> None:
-    log_to_console()
-    with clear_errors(results_dir):
+    with clear_errors(results_dir), messages_shown():
         from analogy.evaluation.judge import Measures, write_evaluation
         from analogy.systems.hierarchical.estimation.tflite import open_estimator
         from analogy.systems.hierarchical.pipeline import Pipeline, find_steps

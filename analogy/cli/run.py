@@ -8,12 +8,13 @@ from typing import Annotated
 
 import typer
 
-from analogy.cli.console import RESULTS, clear_errors, log_to_console
+from analogy.cli.console import RESULTS, clear_errors
 from analogy.cli.list import print_experiments
 from analogy.errors import UserError
 from analogy.resolving import resolve_settings, say_settings
 from analogy.settings import Settings, settings_text
 from analogy.systems import SYSTEMS
+from analogy.training.progress import messages_shown
 from analogy.training.stop import StopRequest
 
 
@@ -41,8 +42,7 @@ def main(
 ) -> None:
     shorthands = {"training.steps": steps, "seed": seed, "training.precision": precision, "training.devices": devices}
     overrides = [f"{key}={value}" for key, value in shorthands.items() if value is not None] + (set_ or [])
-    log_to_console()
-    with clear_errors(resume or results_dir):
+    with clear_errors(resume or results_dir), messages_shown():
         if list_:
             print_experiments()
             return

@@ -5,12 +5,42 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
 log = logging.getLogger("analogy")
 SECONDS_BETWEEN_LINES = 10.0
+
+
+@contextmanager
+def messages_shown(shown: bool = True) -> Iterator[None]:
+    """Within, messages go to standard output and errors to standard error; a run folder's log.txt has both, and the details.
+
+    shown: false for none but warnings and errors, on standard error.
+    """
+    before = log.level, log.propagate, log.handlers[:]
+    log.setLevel(logging.DEBUG)
+    log.propagate = False  # a library that configures the root logger would print every line twice
+    first_error = logging.ERROR if shown else logging.WARNING
+    log.handlers[:] = [
+        _handler(sys.stdout, lambda record: logging.INFO <= record.levelno < first_error and shown),
+        _handler(sys.stderr, lambda record: record.levelno >= first_error),
+    ]
+    try:
+        yield
+    finally:
+        log.setLevel(before[0])
+        log.propagate, log.handlers[:] = before[1:]
+
+
+def _handler(stream, allow: Callable[[logging.LogRecord], bool]) -> logging.Handler:
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    handler.addFilter(allow)
+    return handler
 
 
 class Progress:

@@ -1,0 +1,111 @@
+"""`import analogy`: the five lines of the README, what they refuse, and how quick the import is."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import analogy
+from analogy.runs.calling import SavedModel
+from tests.run_folders import write_exported_run
+
+SMALL = {"network.units": 4, "data.context": 3, "data.horizon": 2, "data.train_count": 40, "data.test_count": 6,
+         "data.groups_of": 3}  # fmt: skip
+
+
+def test_the_import_brings_nothing_heavy():
+    script = (
+        "import sys, analogy\n"
+        "assert not {'tensorflow', 'keras', 'numpy', 'pydantic'} & set(sys.modules)\n"
+        "assert {'train', 'load', 'evaluate', 'datasets', 'experiments', 'Run'} <= set(dir(analogy))\n"
+        "assert 'analogy_pool3' in analogy.experiments() and 'penn_action' in analogy.datasets()\n"
+        "assert issubclass(analogy.UserError, Exception) and not {'tensorflow', 'keras'} & set(sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    with pytest.raises(AttributeError):
+        analogy.nothing  # noqa: B018
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    results = tmp_path_factory.mktemp("results")
+    return analogy.train("seq2seq_noise_l1", scale="demo", steps=2, set=SMALL, results_dir=results, verbose=False)
+
+
+def test_five_lines(trained):
+    run = trained
+    assert run.status == "finished" and run.experiment == "seq2seq_noise_l1" and run.settings.network.units == 4
+    assert 0 < run.test["mse"] < 1 and "mse" in run.baseline["linear_map"] and "6 test sequences" in run.protocol
+    assert run.page.is_file()
+    again = analogy.load(run.folder.parent)
+    assert again.folder == run.folder and again.test == run.test
+    assert analogy.load("seq2seq_noise_l1", run.folder.parents[1]).folder == run.folder
+    values = np.random.default_rng(0).random((5, 3, 1))
+    future = again.predict(values)
+    assert future.shape == (5, 2, 1) and future.dtype == np.float32
+    np.testing.assert_allclose(again.predict(values=values[1]), future[1], atol=1e-6)
+
+
+def test_a_run_is_gone_on_with_and_measured_again(trained):
+    results = trained.folder.parents[1]
+    longer = analogy.train(resume=trained.folder, steps=3, results_dir=results, verbose=False)
+    assert longer.folder == trained.folder and longer.settings.training.steps == 3
+    measured = analogy.evaluate(longer, results_dir=results)
+    assert measured.test["mse"] == pytest.approx(longer.test["mse"], rel=1e-4) and measured.page.is_file()
+
+
+def test_mistakes_are_errors_that_say_how_to_mend_them(trained, tmp_path):
+    with pytest.raises(analogy.UserError, match="did you mean analogy_pool3"):
+        analogy.train("analogy_pol3")
+    with pytest.raises(analogy.UserError, match="name an experiment"):
+        analogy.train()
+    with pytest.raises(analogy.UserError) as error:
+        analogy.train("analogy_pool3", scale="huge", set={"data.crop": "round"}, data_dir=tmp_path / "none")
+    assert len(str(error.value).splitlines()) == 3
+    with pytest.raises(analogy.UserError, match="neither a run folder nor an experiment"):
+        analogy.load("nothing", tmp_path)
+    with pytest.raises(analogy.UserError, match="there is no beauty"):
+        analogy.evaluate(trained, metrics=["beauty"], results_dir=tmp_path)
+    with pytest.raises(analogy.UserError, match=r"predict\(values float32 \[any, 3, 1\]\): values has the shape \[4, 1\]"):
+        trained.predict(np.zeros([4, 1]))
+    with pytest.raises(analogy.UserError, match="no input frames"):
+        trained.predict(frames=np.zeros([3, 1]))
+    with pytest.raises(analogy.UserError, match="there is no endpoint paint; there is predict"):
+        trained.predict(np.zeros([3, 1]), endpoint="paint")
+
+
+def test_a_painter_paints_bytes(tmp_path):
+    small = ("data.image_size=32", "generator.widths=[4, 8]", "generator.work_size=32")
+    run = analogy.Run(write_exported_run(tmp_path / "run", "analogy_masked", *small))
+    rng = np.random.default_rng(0)
+    frame, joints = rng.integers(0, 256, (32, 32, 3), np.uint8), rng.uniform(0, 32, (6, 13, 2))
+    frames = run.predict(frame=frame, joints=joints[0], next_joints=joints[1:])
+    assert frames.shape == (5, 32, 32, 3) and frames.dtype == np.uint8
+    # A batch of frames, each with its own next pose, goes to the endpoint for that.
+    batch = run.predict(frame=np.stack([frame] * 5), joints=np.stack([joints[0]] * 5), next_joints=joints[1:])
+    assert batch.dtype == np.uint8 and np.abs(batch.astype(int) - frames).max() <= 1
+    hidden = run.predict(frame=frame, joints=joints[0], next_joints=joints[1:], next_visibility=np.zeros([5, 13]))
+    assert (hidden != frames).any()
+    with pytest.raises(analogy.UserError, match="frame is float64: give uint8"):
+        run.predict(frame=frame / 255, joints=joints[0], next_joints=joints[1:])
+    with pytest.raises(analogy.UserError, match="next_joints is missing"):
+        run.predict(frame=frame, joints=joints[0])
+
+
+def test_frames_given_as_bytes_come_back_as_bytes(tmp_path):
+    small = ("data.context=2", "data.horizon=3", "network.units=4")
+    model = SavedModel(write_exported_run(tmp_path / "run", "convlstm_plus_mmnist", *small))
+    frames = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 1), np.uint8)
+    future, exact = model.call(frames, {}), model.call(frames.astype(np.float32) / 255, {})
+    assert future.shape == (3, 64, 64, 1) and future.dtype == np.uint8 and exact.dtype == np.float32
+    np.testing.assert_array_equal(future, np.rint(255 * np.clip(exact, 0, 1)).astype(np.uint8))
+
+
+def test_poses_go_on_for_as_long_as_asked(tmp_path):
+    small = ("data.context=4", "data.horizon=6", "data.min_future=2", "network.units=8")
+    model = SavedModel(write_exported_run(tmp_path / "run", "pose_lstm_residual", *small))
+    joints = np.random.default_rng(0).uniform(0, 60, (4, 13, 2))
+    future = model.call(None, {"joints": joints, "box": [0, 0, 60, 60], "size": [64, 64]}, count=7)
+    assert future["joints"].shape == (7, 13, 2) and future["visibility"].shape == (7, 13)
