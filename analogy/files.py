@@ -56,6 +56,26 @@ def try_lock(file: IO) -> bool:
     return True
 
 
+@contextmanager
+def making(target: Path) -> Iterator[bool]:
+    """Let one process make what all need: yield whether `target` is still to be made, and is this process's to make.
+
+    The first process gets True and holds the lock TARGET.lock until the block ends; the others wait for it, say so in one line,
+    and get False once `target` is there. A lock ends with its process, so one that is killed stands in nobody's way: the next
+    gets True. The block must make `target` appear complete, by a rename.
+    """
+    if target.exists():
+        yield False
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # The lock file is never deleted: another process may be waiting for this very file.
+    with target.with_name(f"{target.name}.lock").open("w") as lock:
+        if not try_lock(lock):
+            log.warning("another process prepares %s; waiting for it", target)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield not target.exists()
+
+
 def refuse_other_content(folder: Path, mark: str, what: str) -> None:
     """Raise a UserError where a folder that is about to be replaced holds anything but `what`, known by its file `mark`."""
     if folder.exists() and not (folder / mark).is_file() and (not folder.is_dir() or any(folder.iterdir())):

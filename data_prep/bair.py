@@ -4,38 +4,72 @@ from __future__ import annotations
 
 import errno
 import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
 from analogy.data.doubts import doubts_about
-from analogy.data.movie_files import open_movies
-from analogy.data.movies import Movie, MovieDataset
+from analogy.data.movies import MovieDataset
+from analogy.data.prepared import Clip, FrameFormat, PreparedClips
+from analogy.data.windows import StoredMovie, WindowPlan
 from analogy.errors import UserError
+from data_prep.frame_store import Checked, Problem, prepare_frames
+from data_prep.video_source import check_frames
 
 FRAMES, SIDE = 30, 64
 KEY = "{}/image_aux1/encoded"
+BAD_FILE = "unreadable file"
 log = logging.getLogger("analogy")
 
 
-def _half(source: Path, name: str) -> list[Path]:
-    """The files of a half, below `source` or its folder softmotion30_44k."""
-    for folder in (source / name, source / "softmotion30_44k" / name):
-        if files := sorted(folder.glob("*.tfrecords")):
-            return files
-    raise UserError(f"{source}: there is no {name}/*.tfrecords in this folder (data.folder)")
+@dataclass(frozen=True)
+class BairSource:
+    """A folder in the official layout: all 30 frames of every sequence, exactly. A clip is a sequence, an item is a file."""
+
+    folder: Path
+    name = "bair"
+    layout = "train/*.tfrecords and test/*.tfrecords"
+    format = FrameFormat("raw", channels=3)
+
+    def items(self) -> dict[str, list[Path]]:
+        return {str(file.relative_to(self.folder)): [file] for split in ("train", "test") for file in self._files(split)}
+
+    def _files(self, split: str) -> list[Path]:
+        """The files of a split, below the folder or its folder softmotion30_44k."""
+        for folder in (self.folder / split, self.folder / "softmotion30_44k" / split):
+            if files := sorted(folder.glob("*.tfrecords")):
+                return files
+        raise UserError(f"{self.folder}: there is no {split}/*.tfrecords in this folder (data.folder)")
+
+    def check(self, item: str) -> Checked:
+        file = self.folder / item
+        try:
+            movies = read_record(file)
+        except UserError as error:
+            detail = str(error).removeprefix(f"{file}: ")
+            return Checked(item, problems=(Problem(item, BAD_FILE, item, detail),))
+        about = {"action": "pushing", "split": file.parent.name, "length": 0, "height": 0, "width": 0}
+        clips = [(Clip(f"{file.stem}_{index}", **about), frames) for index, frames in enumerate(movies)]
+        return check_frames(item, clips, self.format)
+
+    def read(self, item: str) -> Iterator[dict]:
+        for movie in read_record(self.folder / item):
+            for frame in movie:
+                yield {"image": frame}
 
 
-def read_record(path: Path, frames: int) -> np.ndarray:
-    """The first frames of every sequence of a file: uint8 [N, frames, 64, 64, 3]. Raises UserError."""
-    features = {KEY.format(t): tf.io.FixedLenFeature([], tf.string) for t in range(frames)}
+def read_record(path: Path) -> np.ndarray:
+    """Every sequence of a file: uint8 [N, 30, 64, 64, 3]. Raises UserError."""
+    features = {KEY.format(t): tf.io.FixedLenFeature([], tf.string) for t in range(FRAMES)}
     movies = []
     try:
         for raw in tf.data.TFRecordDataset(str(path)):
             parsed = tf.io.parse_single_example(raw, features)
-            encoded = [parsed[KEY.format(t)].numpy() for t in range(frames)]
-            movies.append(np.stack([np.frombuffer(one, np.uint8).reshape(SIDE, SIDE, 3) for one in encoded]))
+            encoded = [parsed[KEY.format(t)].numpy() for t in range(FRAMES)]
+            movies.append(np.stack([np.frombuffer(frame, np.uint8).reshape(SIDE, SIDE, 3) for frame in encoded]))
     except (tf.errors.DataLossError, tf.errors.InvalidArgumentError, ValueError) as error:
         raise UserError(
             f"{path}: not a file of BAIR robot pushing ({str(error).splitlines()[0][:120]}); fetch it again"
@@ -48,7 +82,7 @@ def read_record(path: Path, frames: int) -> np.ndarray:
 
 
 def open_bair(source: Path, cache: Path, settings) -> MovieDataset:
-    """All sequences of train/ and the first `test_count` of test/, their first k + T frames; prepared once.
+    """All sequences of train/ and the first `test_count` of test/, their first k + T frames.
 
     Raises:
         UserError: a half is missing, or a file is damaged.
@@ -56,15 +90,14 @@ def open_bair(source: Path, cache: Path, settings) -> MovieDataset:
     data, length = settings.data, settings.data.context + settings.data.horizon
     if length > FRAMES:
         raise UserError(f"data.context + data.horizon is {length}: sequences of BAIR have {FRAMES} frames")
-
-    def read(path: Path) -> tuple[list[Movie], list[str]]:
-        movies = [Movie(f"{path.stem}_{index}", "pushing", frames) for index, frames in enumerate(read_record(path, length))]
-        return movies, []
-
-    folder = cache / f"bair-{length}"
-    train = open_movies(_half(source, "train"), folder / "train", read)
-    test = open_movies(_half(source, "test"), folder / "test", read, enough=data.test_count)
-    tested = test.movies[: data.test_count]
-    log.info("bair: %d training sequences, %d test windows", len(train.movies), len(tested))
-    doubts = [*train.doubts, *test.doubts, *doubts_about(train.looks, test.looks[: len(tested)])]
-    return MovieDataset("bair", train.movies, tested, length=length, seed=settings.seed, doubts=doubts)
+    prepared = PreparedClips.open(prepare_frames(BairSource(source), cache))
+    clips = sorted(prepared.clips, key=lambda clip: clip.first_record)  # training windows are drawn in this order
+    train = [clip for clip in clips if clip.split == "train"]
+    test = [clip for clip in clips if clip.split == "test"][: data.test_count]
+    for split, found in (("train", train), ("test", test)):
+        if not found:
+            raise UserError(f"{source}: no file of {split}/ can be read; {'; '.join(prepared.doubts)}")
+    log.info("bair: %d training sequences, %d test windows", len(train), len(test))
+    doubts = [*prepared.doubts, *doubts_about([clip.look for clip in train], [clip.look for clip in test])]
+    movies = ([StoredMovie(clip.id, prepared, clip, range(length)) for clip in half] for half in (train, test))
+    return MovieDataset("bair", *movies, plan=WindowPlan(length), seed=settings.seed, doubts=doubts)

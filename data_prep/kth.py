@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from analogy.data.doubts import Look, doubts_about, some
-from analogy.data.movie_files import open_movies
-from analogy.data.movies import Movie, MovieDataset
-from analogy.data.video import read_video
+from analogy.data.movies import MovieDataset
+from analogy.data.prepared import Clip, FrameFormat, PreparedClips
+from analogy.data.windows import StoredMovie, WindowPlan
 from analogy.errors import UserError
+from data_prep.frame_store import Checked, prepare_frames
+from data_prep.video_source import check_video, read_frames
 
 NAME = re.compile(r"person(\d\d)_([a-z]+)_d(\d)_uncomp\.avi")
 ACTIONS = ("boxing", "handclapping", "handwaving", "jogging", "running", "walking")  # each is an archive of its own
@@ -39,6 +43,38 @@ def read_sequences(path: Path) -> dict[str, list[tuple[int, int]]]:
     return found
 
 
+@dataclass(frozen=True)
+class KthSource:
+    """A folder in the official layout, as grey frames of side x side pixels, stored exactly."""
+
+    folder: Path
+    side: int
+    layout = "ACTION/personNN_ACTION_dK_uncomp.avi"
+    format = FrameFormat("raw", channels=1)
+
+    @property
+    def name(self) -> str:
+        return f"kth-{self.side}"
+
+    def items(self) -> dict[str, list[Path]]:
+        files = sorted(path for path in self.folder.glob("*/*.avi") if NAME.fullmatch(path.name))
+        if not files:
+            raise UserError(f"{self.folder}: there is no {self.layout} in this folder (data.folder)")
+        return {f"{path.parent.name}/{path.name}": [path] for path in files}
+
+    def check(self, item: str) -> Checked:
+        file = self.folder / item
+        person, action, _ = NAME.fullmatch(file.name).groups()
+        clip = Clip(file.stem.removesuffix("_uncomp"), action, person=person, length=0, height=0, width=0)
+        return check_video(item, file, self.folder, clip, self._small_and_grey, self.format)
+
+    def read(self, item: str) -> Iterator[dict]:
+        return read_frames(self.folder / item, self._small_and_grey)
+
+    def _small_and_grey(self, frame: np.ndarray) -> np.ndarray:
+        return cv2.resize(frame[..., 0], (self.side, self.side), interpolation=cv2.INTER_AREA)[..., None]
+
+
 def open_kth(source: Path, cache: Path, settings) -> MovieDataset:
     """Training movies and test windows.
 
@@ -53,47 +89,40 @@ def open_kth(source: Path, cache: Path, settings) -> MovieDataset:
     """
     data, length = settings.data, settings.data.context + settings.data.horizon
     listed = read_sequences(source / SEQUENCES) if data.split == "standard" else {}
-    clips = sorted(path for path in source.glob("*/*.avi") if NAME.fullmatch(path.name))
-    if not clips:
-        raise UserError(f"{source}: there is no ACTION/personNN_ACTION_dK_uncomp.avi in this folder (data.folder)")
-    opened = open_movies(clips, cache / f"kth-{data.image_size}", lambda clip: _read(clip, data.image_size))
-    halves: dict[bool, list[Movie]] = {True: [], False: []}
+    prepared = PreparedClips.open(prepare_frames(KthSource(source, data.image_size), cache))
+    clips = sorted(prepared.clips, key=lambda clip: clip.first_record)  # training windows are drawn in this order
+    movies: dict[bool, list[StoredMovie]] = {True: [], False: []}
     looks: dict[bool, list[Look]] = {True: [], False: []}
     short = 0
-    for movie, look in zip(opened.movies, opened.looks, strict=True):
-        person = int(movie.id.removeprefix("person")[:2])
+    for clip in clips:
+        person = int(clip.person)
         trains = person <= LAST_TRAINED[data.split] if data.test_persons is None else person not in data.test_persons
-        looks[trains].append(look)
-        in_view = listed.get(movie.id, []) if listed else [(1, len(movie.frames))]
-        parts = [(first, movie.frames[first - 1 : last]) for first, last in in_view]
-        halves[trains] += [Movie(f"{movie.id}_{first}", movie.action, part) for first, part in parts if len(part) >= length]
+        looks[trains].append(clip.look)
+        in_view = listed.get(clip.id, []) if listed else [(1, clip.length)]
+        parts = [(first, range(first - 1, min(last, clip.length))) for first, last in in_view]
+        movies[trains] += [
+            StoredMovie(f"{clip.id}_{first}", prepared, clip, part) for first, part in parts if len(part) >= length
+        ]
         short += sum(len(part) < length for _, part in parts)
-    unlisted = [movie.id for movie in opened.movies if listed and movie.id not in listed]
+    unlisted = [clip.id for clip in clips if listed and clip.id not in listed]
     left_out = [f"{source / SEQUENCES} does not list {some(unlisted)}: left out"] if unlisted else []
-    for trains, half in halves.items():
-        if not half:
+    for trains, found in movies.items():
+        if not found:
             raise UserError(
                 f"{source}: no clip of {length} frames {'trains' if trains else 'tests'} with data.split {data.split}; "
                 + "; ".join([*left_out, "add persons, or name those who test with data.test_persons=[...]"])
             )
     random = np.random.default_rng([settings.seed, 3])
-    test = [_window(halves[False], random, length, index) for index in range(data.test_count)]
+    test = [_window(movies[False], random, length, index) for index in range(data.test_count)]
     said = "kth: %d training and %d test movies, %d test windows; %d of fewer than %d frames are not used"
-    log.info(said, len(halves[True]), len(halves[False]), len(test), short, length)
-    doubts = opened.doubts + left_out + doubts_about(looks[True], looks[False], chosen=data.test_persons is not None)
-    if missing := sorted(set(ACTIONS) - {look.action for half in looks.values() for look in half}):
+    log.info(said, len(movies[True]), len(movies[False]), len(test), short, length)
+    doubts = prepared.doubts + left_out + doubts_about(looks[True], looks[False], chosen=data.test_persons is not None)
+    if missing := sorted(set(ACTIONS) - {clip.action for clip in clips}):
         doubts.append(f"{source} has no clip of: {', '.join(missing)}")
-    return MovieDataset("kth", halves[True], test, length=length, seed=settings.seed, doubts=doubts)
+    return MovieDataset("kth", movies[True], test, plan=WindowPlan(length), seed=settings.seed, doubts=doubts)
 
 
-def _read(clip: Path, side: int) -> tuple[list[Movie], list[str]]:
-    video = read_video(clip)
-    frames = [cv2.resize(frame[..., 0], (side, side), interpolation=cv2.INTER_AREA) for frame in video.frames]
-    action = NAME.fullmatch(clip.name)[2]
-    return [Movie(clip.stem.removesuffix("_uncomp"), action, np.stack(frames)[..., None])], video.notes
-
-
-def _window(movies: list[Movie], random: np.random.Generator, length: int, index: int) -> Movie:
+def _window(movies: list[StoredMovie], random: np.random.Generator, length: int, index: int) -> StoredMovie:
     movie = movies[random.integers(len(movies))]
-    start = random.integers(len(movie.frames) - length + 1)
-    return Movie(f"{index:04d}_{movie.id}_{start}", movie.action, movie.frames[start : start + length])
+    start = int(random.integers(movie.length - length + 1))
+    return movie.window(WindowPlan(length), start, f"{index:04d}_{movie.id}_{start}")

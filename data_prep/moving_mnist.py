@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from analogy.data.movies import MovingDigits, draw_digits
+from analogy.data.moving_digits import MovingDigits, draw_digits
 from analogy.errors import UserError
 
 TRAIN_IMAGES, TEST_IMAGES = "train-images-idx3-ubyte", "t10k-images-idx3-ubyte"

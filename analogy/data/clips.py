@@ -45,7 +45,7 @@ class ClipDataset:
             train_clips=settings.train_clips,
             test_clips=settings.test_clips,
         )
-        self.doubts = [*prepared.left_out, *doubts_about_selected(self.train, self.test, settings)]
+        self.doubts = [*prepared.doubts, *doubts_about_selected(self.train, self.test, settings)]
         self.reader = FrameReader(
             prepared,
             crop=settings.crop,

@@ -49,8 +49,7 @@ class FrameReader:
 
     def read(self, records):
         """[n] record numbers -> [n] serialized records."""
-        raw = tf.numpy_function(lambda r: np.array(self.prepared.read(r), object), [records], tf.string, stateful=False)
-        return tf.ensure_shape(raw, records.shape)
+        return self.prepared.read_in_graph(records)
 
     def decode(self, serialized, clip_box, mirrored=False, exchange_joints=True) -> dict[str, tf.Tensor]:
         """One serialized record -> image uint8 [H, W, C], joints [13, 2] in pixels of that image, visibility [13],

@@ -1,18 +1,25 @@
-"""Random access to the frames of a prepared data set."""
+"""Random access to the frames of a prepared dataset: the reading side of the frame store."""
+
+from __future__ import annotations
 
 import json
+import threading
+from bisect import bisect_right
+from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
+import numpy as np
 import tensorflow as tf
-from array_record.python.array_record_data_source import ArrayRecordDataSource
+from array_record.python.array_record_module import ArrayRecordReader
 
-from analogy.data.doubts import Look
+from analogy.data.doubts import Look, some
 from analogy.errors import UserError
 
-_FEATURES = {
-    "image": tf.io.FixedLenFeature([], tf.string),
+MOST_OPEN = 32  # shards that are open at a time, one file descriptor each
+_LABELS = {
     "joints": tf.io.FixedLenFeature([13, 2], tf.float32),
     "visibility": tf.io.FixedLenFeature([13], tf.float32),
     "box": tf.io.FixedLenFeature([4], tf.float32),
@@ -21,22 +28,27 @@ _FEATURES = {
 
 @dataclass(frozen=True)
 class Clip:
-    """One video: records first_record .. first_record + length - 1 are its frames.
+    """One video: records first_record .. first_record + length - 1 are its frames, of `height` x `width` pixels.
 
-    `split` is the official one, "train" or "test". `union_box` is the smallest box (xmin, ymin, xmax, ymax, in
-    pixels) around the rounded boxes of all frames, neither padded nor clipped to the frame. The last four are of
-    `analogy.data.doubts.Look`.
+    split: the official one, "train" or "test"; "" where the dataset has none. person: who acts, "" where that is not known.
+    fps: frames per second, 0 where that is not known. union_box: the smallest box (xmin, ymin, xmax, ymax, in pixels) around
+    the rounded boxes of all frames, neither padded nor clipped to the frame; None without labels. notes: what is not as it
+    should be in its file. `fingerprint` and the three after it are of
+    `analogy.data.doubts.Look`; label_fingerprint: equal for clips of equal labels, "" without.
     """
 
     id: str
     action: str
-    viewpoint: str
-    split: str
-    first_record: int
     length: int
     height: int
     width: int
-    union_box: tuple[int, int, int, int]
+    split: str = ""
+    person: str = ""
+    viewpoint: str = ""
+    fps: float = 0.0
+    union_box: tuple[int, int, int, int] | None = None
+    first_record: int = 0
+    notes: str = ""
     fingerprint: str = ""
     joints_outside: float = 0.0
     black_frames: int = 0
@@ -48,22 +60,69 @@ class Clip:
         """(height, width) of its frames in pixels."""
         return self.height, self.width
 
+    @classmethod
+    def from_json(cls, content: dict) -> Clip:
+        """The clip that `dataclasses.asdict` has made into JSON. Raises TypeError."""
+        box = content.get("union_box")
+        return cls(**content | {"union_box": None if box is None else tuple(box)})
+
     @property
     def look(self) -> Look:
         return Look(**{name: getattr(self, name) for name in Look.__dataclass_fields__})
 
 
 @dataclass(frozen=True)
-class _Shard:
-    """Tells the record reader how long a shard is, so that it need not open every file at the start."""
+class FrameFormat:
+    """How a store keeps its frames, which may differ in size but for "raw".
 
-    filename: str
-    take: int
-    skip: int = 0
+    encoding: "jpeg", "png", or "raw", the pixels themselves: exact, and the fastest for small frames. channels: 1 or 3.
+    labelled: whether each frame has joints, visibility and a box.
+    """
 
-    @property
-    def examples_in_shard(self) -> int:
-        return self.take
+    encoding: str
+    channels: int
+    labelled: bool = False
+
+
+class Shards:
+    """The records of several ArrayRecord files, numbered through; safe to read from many threads.
+
+    At most MOST_OPEN files are open at a time, besides those that are being read just then.
+    """
+
+    def __init__(self, files: list[Path], records: list[int]):
+        self.files = files
+        self._ends = list(accumulate(records))
+        self._open: OrderedDict[int, ArrayRecordReader] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def read(self, numbers: Iterable[int]) -> list[bytes]:
+        """The records with these numbers, in the order asked for. Raises ValueError where there is none, RuntimeError of a
+        damaged file."""
+        numbers = [int(number) for number in numbers]
+        by_shard: dict[int, list[int]] = {}
+        for place, number in enumerate(numbers):
+            if not 0 <= number < self._ends[-1]:
+                raise ValueError(f"there is no record {number}: there are {self._ends[-1]}")
+            by_shard.setdefault(bisect_right(self._ends, number), []).append(place)
+        records: list[bytes] = [b""] * len(numbers)
+        for shard, places in by_shard.items():
+            first = self._ends[shard - 1] if shard else 0
+            # One call for all records of a shard: neighbours are stored, and read, together.
+            for place, record in zip(places, self._reader(shard).read([numbers[p] - first for p in places]), strict=True):
+                records[place] = record
+        return records
+
+    def _reader(self, shard: int) -> ArrayRecordReader:
+        with self._lock:
+            reader = self._open.pop(shard, None)
+            if reader is None:
+                options = "readahead_buffer_size:0,max_parallelism:0"  # tf.data has threads of its own
+                reader = ArrayRecordReader(str(self.files[shard]), options=options, file_reader_buffer_size=32768)
+            self._open[shard] = reader
+            if len(self._open) > MOST_OPEN:
+                self._open.popitem(last=False)  # its file is closed when the last thread that reads from it is done
+            return reader
 
 
 class PreparedClips:
@@ -72,18 +131,22 @@ class PreparedClips:
     Example:
         data = PreparedClips.open(folder)
         clip = data.clips[0]
-        first, last = data.read([clip.first_record, clip.first_record + clip.length - 1])
-        frame = tf.io.decode_jpeg(data.parse(first)["image"], channels=3)
+        frames = data.frames(clip, [0, clip.length - 1])  # uint8 [2, H, W, C]
+        (record,) = data.read([clip.first_record])
+        joints = data.parse(record)["joints"]  # where data.format.labelled
     """
 
-    def __init__(self, folder: Path, name: str, clips: tuple[Clip, ...], shards: list[_Shard]):
-        self.folder = folder
-        self.name = name
-        self.clips = clips
-        self._records = ArrayRecordDataSource(shards)
+    def __init__(self, folder: Path, name: str, clips: tuple[Clip, ...], frame_format: FrameFormat, shards: Shards):
+        self.folder, self.name, self.clips, self.format = folder, name, clips, frame_format
+        self._shards = shards
+        self._features = {"image": tf.io.FixedLenFeature([], tf.string), **(_LABELS if frame_format.labelled else {})}
+        self._decode_records = tf.function(
+            lambda records, size: self.decode_all(self.parse_all(records)["image"], size),
+            input_signature=[tf.TensorSpec([None], tf.string), tf.TensorSpec([2], tf.int32)],
+        )
 
     @classmethod
-    def open(cls, folder: Path) -> "PreparedClips":
+    def open(cls, folder: Path) -> PreparedClips:
         """Opens a prepared folder from its metadata alone; the records are not scanned.
 
         Raises:
@@ -92,29 +155,34 @@ class PreparedClips:
         folder = Path(folder)
         try:
             metadata = json.loads((folder / "metadata.json").read_text(encoding="utf-8"))
-            name, entries = metadata["name"], metadata["shards"]
-            clips = [Clip(**clip | {"union_box": tuple(clip["union_box"])}) for clip in metadata["clips"]]
-            shards = [_Shard(str(folder / entry["file"]), entry["records"]) for entry in entries]
+            name, entries, frame_format = metadata["name"], metadata["shards"], FrameFormat(**metadata["format"])
+            clips = [Clip.from_json(clip) for clip in metadata["clips"]]
+            files, records = [folder / entry["file"] for entry in entries], [entry["records"] for entry in entries]
             sizes = [entry["bytes"] for entry in entries]
-        except (OSError, ValueError, TypeError, KeyError) as error:
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise UserError(f"{folder}: not a prepared data set; prepare the data first and give its folder") from error
-        for shard, size in zip(shards, sizes, strict=True):
-            file = Path(shard.filename)
+        for file, size in zip(files, sizes, strict=True):
             found = file.stat().st_size if file.exists() else None
             if found != size:
                 fault = "is missing" if found is None else f"has {found} bytes instead of {size}"
                 raise UserError(f"{file} {fault}; delete the folder {folder} and prepare the data again")
-        return cls(folder, name, tuple(sorted(clips, key=lambda clip: clip.id)), shards)
+        return cls(folder, name, tuple(sorted(clips, key=lambda clip: clip.id)), frame_format, Shards(files, records))
 
     @property
-    def left_out(self) -> list[str]:
-        """A line for each reason why clips were left out when the data were prepared."""
-        problems = self.folder / "problems.json"
+    def doubts(self) -> list[str]:
+        """A line for each reason why clips were left out when the data were prepared, and one about clips that are not as they
+        should be."""
+        file = self.folder / "problems.json"
+        lines = []
         try:
-            counts = json.loads(problems.read_text(encoding="utf-8"))["counts"]
-        except (OSError, ValueError, KeyError, TypeError):
-            return []
-        return [f"{count} clips were left out, {reason}: {problems} lists them" for reason, count in counts.items()]
+            report = json.loads(file.read_text(encoding="utf-8"))
+            for reason, count in report["counts"].items():
+                names = list(dict.fromkeys(p["clip"] for p in report["problems"] if p["reason"] == reason))
+                lines.append(f"{count} clips were left out, {reason} ({some(names)}): {file} lists them")
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            lines = []
+        noted = [f"{clip.id}: {clip.notes}" for clip in self.clips if clip.notes]
+        return lines + ([f"{len(noted)} of {len(self.clips)} clips are not as they should be: {some(noted)}"] if noted else [])
 
     def read(self, records: Iterable[int]) -> list[bytes]:
         """The serialized records with these numbers (int64), in the order asked for.
@@ -124,22 +192,48 @@ class PreparedClips:
             ValueError: there is no such record.
         """
         try:
-            # One by one: the data source's own batch read starts a pool of threads in every call.
-            return [self._records[record] for record in records]
+            return self._shards.read(records)
         except RuntimeError as error:
             raise UserError(
                 f"{self.folder}: a record cannot be read ({str(error).splitlines()[0]}); "
                 "delete the folder and prepare the data again"
             ) from error
 
-    @staticmethod
-    def parse(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
+    def read_in_graph(self, records: tf.Tensor) -> tf.Tensor:
+        """`read` inside a graph: int64 [n] -> string [n]."""
+        raw = tf.numpy_function(lambda r: np.array(self.read(r), object), [records], tf.string, stateful=False)
+        return tf.ensure_shape(raw, records.shape)
+
+    def parse(self, serialized: tf.Tensor) -> dict[str, tf.Tensor]:
         """Parses one record (scalar string); also inside a graph.
 
         Returns:
-            image: scalar string, the JPEG file.
+            image: scalar string, the encoded frame. With labels:
             joints: float32 [13, 2], x then y in pixels of the frame.
             visibility: float32 [13], 1 seen or 0 hidden.
             box: float32 [4], xmin, ymin, xmax, ymax in pixels of the frame.
         """
-        return tf.io.parse_single_example(serialized, _FEATURES)
+        return tf.io.parse_single_example(serialized, self._features)
+
+    def parse_all(self, serialized: tf.Tensor) -> dict[str, tf.Tensor]:
+        """`parse` of [n] records at once: the same keys, each [n, ...]."""
+        return tf.io.parse_example(serialized, self._features)
+
+    def decode_all(self, images: tf.Tensor, size) -> tf.Tensor:
+        """Encoded frames [n], all of `size` (height, width) -> uint8 [n, H, W, C]; also inside a graph."""
+        channels = self.format.channels
+        if self.format.encoding == "raw":
+            return tf.reshape(tf.io.decode_raw(images, tf.uint8), [-1, size[0], size[1], channels])
+        decode = {"jpeg": tf.io.decode_jpeg, "png": tf.io.decode_png}[self.format.encoding]
+        signature = tf.TensorSpec([None, None, channels], tf.uint8)
+        return tf.map_fn(lambda image: decode(image, channels=channels), images, fn_output_signature=signature)
+
+    def frames(self, clip: Clip, numbers: Iterable[int] | None = None) -> np.ndarray:
+        """The frames of a clip with the given numbers, from 0 on; None is all of them: uint8 [n, H, W, C].
+
+        Raises:
+            UserError: see `read`.
+        """
+        numbers = range(clip.length) if numbers is None else numbers
+        records = self.read(clip.first_record + int(number) for number in numbers)
+        return self._decode_records(tf.constant(records), tf.constant([clip.height, clip.width])).numpy()

@@ -7,7 +7,8 @@ import typer
 
 from analogy.data.prepared import PreparedClips
 from analogy.errors import UserError
-from data_prep.penn_action.prepare import console, prepare_penn_action
+from data_prep.frame_store.prepare import console
+from data_prep.penn_action import prepare_penn_action
 
 
 def main(

@@ -9,7 +9,7 @@ from analogy.data.clips import ClipDataset
 from analogy.data.poses import PoseDataset
 from analogy.data.prepared import PreparedClips
 from data_prep.penn_action.poses import read_pose_clips
-from data_prep.penn_action.prepare import prepare_penn_action
+from data_prep.penn_action.source import prepare_penn_action
 
 log = logging.getLogger("analogy")
 

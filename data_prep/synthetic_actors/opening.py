@@ -7,6 +7,7 @@ from pathlib import Path
 
 from analogy.data.clips import ClipDataset
 from analogy.data.poses import PoseDataset
+from analogy.files import making
 from data_prep.datasets import cache_folder
 from data_prep.penn_action import opening as penn_action
 from data_prep.synthetic_actors import VERSION, write_synthetic_actors
@@ -32,7 +33,8 @@ def actors_folder(cache: Path) -> Path:
 def rendered_actors(cache: Path) -> Path:
     """The folder of synthetic_actors, in Penn Action's layout; rendered once into the cache folder."""
     source = actors_folder(cache)
-    if not source.exists():
-        log.info("rendering synthetic_actors into %s", source)
-        write_synthetic_actors(source)
+    with making(source) as missing:
+        if missing:
+            log.info("rendering synthetic_actors into %s", source)
+            write_synthetic_actors(source)
     return source

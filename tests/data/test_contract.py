@@ -9,7 +9,7 @@ import tensorflow as tf
 from analogy.data.batches import ReplicaContext
 from analogy.data.contract import Dataset, Item
 from analogy.data.fingerprint import PARTS, changed_parts, dataset_fingerprint
-from analogy.data.movies import MovingDigits
+from analogy.data.moving_digits import MovingDigits
 from analogy.data.poses import PoseDataset
 from analogy.data.sequences import SequenceDataset
 from analogy.settings import find_experiment, load_settings

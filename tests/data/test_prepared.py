@@ -13,9 +13,9 @@ from analogy.data.prepared import Clip, PreparedClips
 from analogy.errors import UserError
 
 CLIPS = [  # two shards; the second clip of the first shard comes first by id
-    Clip("0007", "squat", "left", "train", 0, 3, 20, 30, (1, 2, 3, 4)),
-    Clip("0003", "bowl", "front", "train", 3, 2, 20, 30, (-1, 0, 35, 9)),
-    Clip("0005", "bowl", "back", "test", 5, 4, 24, 16, (0, 0, 8, 8)),
+    Clip("0007", "squat", 3, 20, 30, "train", first_record=0, union_box=(1, 2, 3, 4)),
+    Clip("0003", "bowl", 2, 20, 30, "train", first_record=3, union_box=(-1, 0, 35, 9)),
+    Clip("0005", "bowl", 4, 24, 16, "test", first_record=5, union_box=(0, 0, 8, 8)),
 ]
 
 
@@ -38,6 +38,7 @@ def folder(tmp_path) -> Path:
         writer.close()
         shards.append({"file": file, "records": len(numbers), "bytes": (tmp_path / file).stat().st_size})
     metadata = {"name": "made_up", "clips": [vars(clip) for clip in CLIPS], "shards": shards}
+    metadata["format"] = {"encoding": "jpeg", "channels": 3, "labelled": True}
     (tmp_path / "metadata.json").write_text(json.dumps(metadata))
     return tmp_path
 

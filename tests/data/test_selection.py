@@ -8,7 +8,7 @@ from analogy.errors import UserError
 
 
 def clip(name, action="squat", split="train", frames=10):
-    return Clip(name, action, "left", split, 0, frames, 80, 60, (0, 0, 9, 9))
+    return Clip(name, action, frames, 80, 60, split)
 
 
 CLIPS = [

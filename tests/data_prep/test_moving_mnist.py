@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from analogy.data.batches import ReplicaContext
-from analogy.data.movies import MovingDigits, draw_digits
+from analogy.data.moving_digits import MovingDigits, draw_digits
 from analogy.errors import UserError
 from analogy.settings import find_experiment, load_settings
 from analogy.systems import SYSTEMS

@@ -1,10 +1,7 @@
 """Preparation of Penn Action: made-up clips in the official layout, and the real sample data where present."""
 
 import json
-import os
 import resource
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
@@ -15,7 +12,8 @@ import tensorflow_datasets as tfds
 
 from analogy.data.prepared import PreparedClips
 from analogy.errors import UserError
-from data_prep.penn_action import builder, checks, prepare, prepare_penn_action
+from data_prep.penn_action import prepare_penn_action
+from data_prep.penn_action import source as penn
 from data_prep.penn_action.labels import read_labels
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -206,23 +204,23 @@ def test_every_kind_of_problem_is_listed_and_left_out(source, tmp_path, capsys):
     assert_equals_source(folder, source)
     report = json.loads((folder / "problems.json").read_text())
     assert report["counts"] == {
-        checks.BAD_FRAME: 2,
-        checks.NO_FRAMES: 2,
-        checks.TOO_FEW_FRAMES: 1,
-        checks.WRONG_SIZE: 1,
-        checks.NO_LABELS: 1,
-        checks.BAD_LABELS: 1,
+        penn.BAD_FRAME: 2,
+        penn.NO_FRAMES: 2,
+        penn.TOO_FEW_FRAMES: 1,
+        penn.WRONG_SIZE: 1,
+        penn.NO_LABELS: 1,
+        penn.BAD_LABELS: 1,
     }
     listed = {(problem["clip"], problem["reason"], problem["file"]) for problem in report["problems"]}
     assert listed == {
-        ("0010", checks.NO_FRAMES, "frames/0010"),
-        ("0011", checks.NO_FRAMES, "frames/0011"),
-        ("0012", checks.NO_LABELS, "frames/0012"),
-        ("0013", checks.TOO_FEW_FRAMES, "frames/0013/000004.jpg"),
-        *(("0014", checks.WRONG_SIZE, f"frames/0014/{number:06d}.jpg") for number in (1, 2, 3)),
-        ("0015", checks.BAD_FRAME, "frames/0015/000002.jpg"),
-        ("0016", checks.BAD_FRAME, "frames/0016/000003.jpg"),
-        ("0017", checks.BAD_LABELS, "labels/0017.mat"),
+        ("0010", penn.NO_FRAMES, "frames/0010"),
+        ("0011", penn.NO_FRAMES, "frames/0011"),
+        ("0012", penn.NO_LABELS, "frames/0012"),
+        ("0013", penn.TOO_FEW_FRAMES, "frames/0013/000004.jpg"),
+        *(("0014", penn.WRONG_SIZE, f"frames/0014/{number:06d}.jpg") for number in (1, 2, 3)),
+        ("0015", penn.BAD_FRAME, "frames/0015/000002.jpg"),
+        ("0016", penn.BAD_FRAME, "frames/0016/000003.jpg"),
+        ("0017", penn.BAD_LABELS, "labels/0017.mat"),
     }
     assert "2 clips left out, labels without frames: 0010, 0011" in capsys.readouterr().out
 
@@ -235,9 +233,9 @@ def test_a_truncated_frame_with_a_thumbnail_inside_is_found(tmp_path):
     jpeg = path.read_bytes()
     segment = b"\xff\xe1" + (len(jpeg) + 2).to_bytes(2, "big") + jpeg
     path.write_bytes(jpeg[:2] + segment + jpeg[2:])
-    assert not checks.check_clip(tmp_path, "0001").problems
+    assert not penn.check_clip(tmp_path, "0001").problems
     path.write_bytes(path.read_bytes()[:-2])
-    assert [problem.reason for problem in checks.check_clip(tmp_path, "0001").problems] == [checks.BAD_FRAME]
+    assert [problem.reason for problem in penn.check_clip(tmp_path, "0001").problems] == [penn.BAD_FRAME]
 
 
 @needs_real
@@ -245,102 +243,9 @@ def test_the_real_sample(tmp_path, capsys):
     folder = prepare_penn_action(REAL, tmp_path / "cache")
     clips = PreparedClips.open(folder).clips
     assert [clip.id for clip in clips] == ["0050", "0280", "0445", "0544", "0992", "1198", "1370", "1755"]
-    assert json.loads((folder / "problems.json").read_text())["counts"] == {checks.NO_FRAMES: 2318}
+    assert json.loads((folder / "problems.json").read_text())["counts"] == {penn.NO_FRAMES: 2318}
     assert "2318 clips left out, labels without frames: 0001, 0002" in capsys.readouterr().out
     assert_equals_source(folder, REAL)
-
-
-# ---- once, resumed, anew, together ----
-
-
-def test_an_interrupted_preparation_is_resumed(source, tmp_path, monkeypatch):
-    undisturbed = prepare_penn_action(source, tmp_path / "other", shard_bytes=1)  # one clip per shard
-    written, write = [], builder.ExampleWriter.write
-
-    def failing_write(self, path, examples):
-        if len(written) == 1:
-            next(examples)
-            raise KeyboardInterrupt
-        written.append(Path(path).name)
-        write(self, path, examples)
-
-    monkeypatch.setattr(builder.ExampleWriter, "write", failing_write)
-    with pytest.raises(KeyboardInterrupt):
-        prepare_penn_action(source, tmp_path / "cache", shard_bytes=1)
-    assert not [path for path in (tmp_path / "cache").iterdir() if path.is_dir() and path.suffix != ".partial"]
-    (part,) = (tmp_path / "cache").glob("*.partial/parts/*-00000-of-00002")
-    before = part.stat()
-
-    def counting_write(self, path, examples):
-        written.append(Path(path).name)
-        write(self, path, examples)
-
-    monkeypatch.setattr(builder.ExampleWriter, "write", counting_write)
-    monkeypatch.setattr(checks, "check_clip", lambda *_: pytest.fail("a checked clip was checked again"))
-    folder = prepare_penn_action(source, tmp_path / "cache", shard_bytes=1)
-    assert len(written) == len(set(written)) == 4
-    after = (folder / part.name).stat()
-    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
-    # Not the bytes of the shards: the order of the fields inside a record is up to the serializer.
-    assert folder.name == undisturbed.name and sorted(os.listdir(folder)) == sorted(os.listdir(undisturbed))
-    assert PreparedClips.open(folder).clips == PreparedClips.open(undisturbed).clips
-    assert_equals_source(folder, source)
-    assert_equals_source(undisturbed, source)
-    assert not list((tmp_path / "cache").glob("*.partial"))
-
-
-def test_an_interrupted_check_is_resumed(source, tmp_path):
-    scanned, journal = checks.scan_source(source, ""), tmp_path / "journal"
-    everything = checks.check_clips(scanned, journal, track=lambda outcomes, _: outcomes)
-    lines = journal.read_bytes().splitlines(keepends=True)
-    journal.write_bytes(lines[0] + lines[1] + lines[2][:20])
-    waiting = []
-    again = checks.check_clips(scanned, journal, track=lambda outcomes, total: waiting.append(total) or outcomes)
-    assert waiting == [2]
-    assert [vars(clip) | {"union_box": (*clip.union_box,)} for clip in again] == [vars(clip) for clip in everything]
-    assert journal.read_bytes() == b"".join(lines)
-
-
-def test_the_same_source_is_prepared_once_and_a_changed_one_anew(source, tmp_path, monkeypatch):
-    cache = tmp_path / "cache"
-    first = prepare_penn_action(source, cache)
-    with monkeypatch.context() as patch:
-        patch.setattr(prepare, "_prepare", lambda *_: pytest.fail("prepared again"))
-        assert prepare_penn_action(source, cache) == first
-    write_labels(source, "0009", 2)
-    write_frames(source, "0009", 2)
-    second = prepare_penn_action(source, cache)
-    assert second != first
-    assert "0009" in [clip.id for clip in PreparedClips.open(second).clips]
-    os.utime(source / "frames/0009/000001.jpg", (1, 1))
-    assert checks.scan_source(source, "").fingerprint != checks.scan_source(source, "other").fingerprint
-    assert prepare_penn_action(source, cache) not in (first, second)
-
-
-def test_a_source_that_changes_meanwhile_is_refused(source, tmp_path, monkeypatch):
-    check = checks.check_clips
-
-    def check_then_touch(*args, **kwargs):
-        outcome = check(*args, **kwargs)
-        os.utime(source / "frames/0001/000001.jpg", (1, 1))
-        return outcome
-
-    monkeypatch.setattr(prepare, "check_clips", check_then_touch)
-    with pytest.raises(UserError, match="files changed while they were prepared"):
-        prepare_penn_action(source, tmp_path / "cache")
-    assert not [path for path in (tmp_path / "cache").iterdir() if path.is_dir()]
-
-
-def test_two_processes_at_once(source, tmp_path):
-    command = [sys.executable, "-m", "data_prep.penn_action", "--source", source, "--cache", tmp_path / "cache"]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) for _ in range(2)]
-    outputs = [process.communicate()[0] for process in running]
-    assert [process.returncode for process in running] == [0, 0]
-    assert sorted(output.count("4 clips with 14 frames prepared") for output in outputs) == [0, 1]
-    folders = {output.split()[-1] for output in outputs}
-    assert len(folders) == 1 and all("train: 2 clips, 7 frames, 1 actions" in output for output in outputs)
-    assert_equals_source(Path(folders.pop()), source)
 
 
 # ---- faults of the folders ----

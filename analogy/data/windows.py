@@ -1,0 +1,116 @@
+"""Windows of k + T frames, cut from the clips of a prepared dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from analogy.data.batches import ReplicaContext, endless_batches, pick
+from analogy.data.doubts import fingerprint
+from analogy.data.prepared import Clip, PreparedClips
+
+
+@dataclass(frozen=True)
+class WindowPlan:
+    """How windows are cut from a clip.
+
+    length: frames in a window, k + T. stride: frames of the clip from one window's start to the next. skip: frames of the clip
+    from one frame of a window to the next; 1 takes every frame. fps: frames per second of a window, in place of `skip`: the
+    clip's nearest frames are taken.
+    """
+
+    length: int
+    stride: int = 1
+    skip: int = 1
+    fps: float | None = None
+
+    def offsets(self, clip_fps: float = 0.0) -> np.ndarray:
+        """[length] int64: where a window's frames lie, counted from its first. clip_fps: 0 where it is not known.
+
+        Raises:
+            ValueError: windows by frame rate, of a clip whose rate is not known or lower.
+        """
+        if self.fps is None:
+            return np.arange(self.length) * self.skip
+        if clip_fps < self.fps:
+            known = f"has {clip_fps:g}" if clip_fps else "does not say its frames per second"
+            raise ValueError(f"windows of {self.fps:g} frames per second cannot be cut: the clip {known}")
+        return np.floor(np.arange(self.length) * (clip_fps / self.fps) + 0.5).astype(np.int64)
+
+    def count(self, frames: int, clip_fps: float = 0.0) -> int:
+        """How many windows there are in so many frames; the i-th begins at frame i * stride."""
+        span = int(self.offsets(clip_fps)[-1]) + 1
+        return max(0, (frames - span) // self.stride + 1)
+
+
+@dataclass(frozen=True, eq=False)
+class StoredMovie:
+    """Some frames of a prepared clip, read when they are asked for. numbers: of the frames, in their order."""
+
+    id: str
+    prepared: PreparedClips
+    clip: Clip
+    numbers: Sequence[int]
+    label_fingerprint = ""  # it has no labels
+
+    @property
+    def action(self) -> str:
+        return self.clip.action
+
+    @property
+    def length(self) -> int:
+        return len(self.numbers)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of its frames in pixels."""
+        return self.clip.size
+
+    @property
+    def fingerprint(self) -> str:
+        return fingerprint([self.clip.fingerprint.encode(), np.asarray(self.numbers, np.int64).tobytes()])
+
+    @property
+    def frames(self) -> np.ndarray:
+        """uint8 [T, H, W, C]."""
+        return self.prepared.frames(self.clip, self.numbers)
+
+    def window(self, plan: WindowPlan, index: int, name: str) -> StoredMovie:
+        """Window number `index` of those that `plan` cuts from these frames."""
+        start = index * plan.stride
+        return StoredMovie(name, self.prepared, self.clip, [self.numbers[start + i] for i in plan.offsets(self.clip.fps)])
+
+
+def window_batches(movies: Sequence[StoredMovie], plan: WindowPlan, context: ReplicaContext, *, seed: int) -> tf.data.Dataset:
+    """Endless training windows, a movie and a window of it drawn at random: step int64, position [b], values
+    [b, k + T, H, W, C] in 0..1.
+
+    Args:
+        movies: each of consecutive frames, enough for a window, and all of one frame size.
+
+    Raises:
+        ValueError: they differ in frame size.
+    """
+    prepared, clips = movies[0].prepared, [movie.clip for movie in movies]
+    if len(sizes := {(clip.height, clip.width) for clip in clips}) > 1:
+        raise ValueError(f"{prepared.folder}: windows need frames of one size, these have {sorted(sizes)} (height, width)")
+    (size,) = sizes
+    shape = [None, plan.length, *size, prepared.format.channels]
+    counts = tf.constant([plan.count(movie.length, movie.clip.fps) for movie in movies])
+    first_record = tf.constant([movie.clip.first_record + movie.numbers[0] for movie in movies], tf.int64)
+    offsets = tf.constant(np.stack([plan.offsets(clip.fps) for clip in clips]), tf.int64)
+
+    def element(step, position):
+        uniform = tf.random.stateless_uniform([context.batch_size, 2], [seed, step], dtype=tf.float64)
+        drawn, at = tf.unstack(tf.gather(uniform, position), axis=1)
+        movie = pick(drawn, len(movies))
+        start = tf.cast(pick(at, tf.gather(counts, movie)), tf.int64) * plan.stride
+        records = (tf.gather(first_record, movie) + start)[:, None] + tf.gather(offsets, movie)  # [b, k + T]
+        images = prepared.parse_all(prepared.read_in_graph(tf.reshape(records, [-1])))["image"]
+        windows = tf.ensure_shape(tf.reshape(prepared.decode_all(images, size), [-1, *shape[1:]]), shape)
+        return {"step": step, "position": position, "values": tf.cast(windows, tf.float32) / 255.0}
+
+    return endless_batches(element, context)

@@ -1,0 +1,55 @@
+"""The same preparation on Apache Beam, for what outgrows one machine: the extra `[beam]`."""
+
+from __future__ import annotations
+
+import shutil
+from functools import partial
+from pathlib import Path
+
+from analogy.errors import UserError
+from data_prep.frame_store.checking import journal_line, read_journal
+from data_prep.frame_store.source import Listing, Source
+
+
+def check_on_beam(source: Source, listing: Listing, journal: Path, beam_options: list[str]) -> None:
+    """Check the items that the journal does not hold yet, and add their outcomes to it."""
+    options = pipeline_options(beam_options)
+    import apache_beam as beam
+
+    done = read_journal(journal)
+    waiting = [item for item in listing.items if item not in done]
+    if not waiting:
+        return
+    folder = journal.with_name("checked_on_beam")
+    shutil.rmtree(folder, ignore_errors=True)
+    with beam.Pipeline(options=options) as pipeline:
+        outcomes = pipeline | "Items" >> beam.Create(waiting) | "Spread" >> beam.Reshuffle()
+        lines = outcomes | "Check" >> beam.Map(partial(_check, source))
+        _ = lines | "Write" >> beam.io.WriteToText(str(folder / "outcomes"))
+    with journal.open("a", encoding="utf-8") as log:
+        for file in sorted(folder.glob("outcomes*")):
+            log.write(file.read_text(encoding="utf-8"))
+    shutil.rmtree(folder)
+
+
+def _check(source: Source, item: str) -> str:
+    return journal_line(source.check(item)).rstrip("\n")
+
+
+def download_config(beam_options: list[str]):
+    """What TensorFlow Datasets needs to write the shards with Beam."""
+    import tensorflow_datasets as tfds
+    from apache_beam.options.pipeline_options import StandardOptions
+
+    options = pipeline_options(beam_options)
+    runner = options.view_as(StandardOptions).runner or "DirectRunner"
+    return tfds.download.DownloadConfig(beam_runner=runner, beam_options=options)
+
+
+def pipeline_options(beam_options: list[str]):
+    """Beam's PipelineOptions. Raises UserError where Beam is missing."""
+    try:
+        from apache_beam.options.pipeline_options import PipelineOptions
+    except ImportError as error:
+        raise UserError('--beam-options needs Apache Beam: pip install "analogy-video[beam]"') from error
+    return PipelineOptions(beam_options)

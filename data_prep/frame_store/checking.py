@@ -1,0 +1,70 @@
+"""Checking all items of a source, in parallel. Each is checked once: the outcomes go to a journal, one JSON line per item, so
+that an interrupted check continues where it stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+from typing import TypeVar
+
+from data_prep.frame_store.source import Checked, Listing, Source
+
+Item, Result = TypeVar("Item"), TypeVar("Result")
+
+
+def check_items(source: Source, listing: Listing, journal: Path, track: Callable[[Iterable, int], Iterable]) -> list[Checked]:
+    """Check every item that the journal does not hold yet; the outcomes of all, in their order.
+
+    Args:
+        journal: file of outcomes, read first and then appended to.
+        track: called with the stream of outcomes and their number, gives them back; for a progress bar.
+    """
+    done = read_journal(journal)
+    waiting = [item for item in listing.items if item not in done]
+    with journal.open("a", encoding="utf-8") as log:
+        for checked in track(map_ahead(source.check, waiting, os.cpu_count() or 1), len(waiting)):
+            log.write(journal_line(checked))
+            log.flush()
+            done[checked.item] = checked
+    return [done[item] for item in listing.items]
+
+
+def journal_line(checked: Checked) -> str:
+    return json.dumps(asdict(checked)) + "\n"
+
+
+def read_journal(journal: Path) -> dict[str, Checked]:
+    """The outcomes written so far. A last line cut short by a kill is removed; a damaged journal is dropped."""
+    if not journal.exists():
+        return {}
+    content = journal.read_bytes()
+    complete = content[: content.rfind(b"\n") + 1]
+    os.truncate(journal, len(complete))
+    try:
+        checked = [Checked.from_json(json.loads(line)) for line in complete.splitlines()]
+    except (ValueError, TypeError, KeyError):
+        journal.unlink()
+        return {}
+    return {outcome.item: outcome for outcome in checked}
+
+
+def map_ahead(function: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:
+    """`map` in threads, in order, at most twice `threads` results ahead: memory does not grow with the number of items.
+
+    Threads, because decoders work outside Python's global lock.
+    """
+    pool = ThreadPoolExecutor(threads)
+    waiting = []
+    try:
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) > 2 * threads:
+                yield waiting.pop(0).result()
+        while waiting:
+            yield waiting.pop(0).result()
+    finally:
+        pool.shutdown(cancel_futures=True)

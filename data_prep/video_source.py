@@ -1,0 +1,63 @@
+"""What sources of the frame store share whose clips are video files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from analogy.data.doubts import count_black, fingerprint
+from analogy.data.prepared import Clip, FrameFormat
+from analogy.data.video import Video, read_video
+from analogy.errors import UserError
+from data_prep.frame_store.builder import encode_frame
+from data_prep.frame_store.source import Checked, Problem
+
+BAD_VIDEO = "unreadable video"
+Transform = Callable[[np.ndarray], np.ndarray]
+
+
+def check_video(item: str, file: Path, folder: Path, clip: Clip, transform: Transform, stored: FrameFormat) -> Checked:
+    """Decode a whole video file: the clip with its facts, or why it cannot be used.
+
+    Args:
+        folder: of the dataset. clip: what its name and place say of it; length, height and width are filled in here.
+        transform: uint8 RGB [H, W, 3] -> the frame that is stored, uint8 [H, W, C].
+    """
+    try:
+        video = read_video(file)
+    except UserError as error:
+        detail = str(error).removeprefix(f"{file}: ")
+        return Checked(item, problems=(Problem(clip.id, BAD_VIDEO, str(file.relative_to(folder)), detail),))
+    return check_frames(
+        item, [(replace(clip, fps=video.rate, notes="; ".join(video.notes)), transformed(video, transform))], stored
+    )
+
+
+def read_frames(file: Path, transform: Transform) -> Iterator[dict]:
+    """The frames of a sound video file, as `Source.read` gives them."""
+    for frame in transformed(read_video(file), transform):
+        yield {"image": frame}
+
+
+def transformed(video: Video, transform: Transform) -> list[np.ndarray]:
+    return [transform(frame) for frame in video.frames]
+
+
+def check_frames(item: str, clips: Sequence[tuple[Clip, Sequence[np.ndarray]]], stored: FrameFormat) -> Checked:
+    """An item's clips, each with its frames uint8 [H, W, C], which are all sound."""
+    described = []
+    for clip, frames in clips:
+        height, width = frames[0].shape[:2]
+        look = fingerprint(np.ascontiguousarray(frame).tobytes() for frame in frames)
+        black = sum(count_black(frame[None]) for frame in frames)
+        size = {"length": len(frames), "height": height, "width": width}
+        described.append(replace(clip, **size, fingerprint=look, black_frames=black))
+    image_bytes = sum(_stored_bytes(frame, stored) for _, frames in clips for frame in frames)
+    return Checked(item, tuple(described), image_bytes)
+
+
+def _stored_bytes(frame: np.ndarray, stored: FrameFormat) -> int:
+    return frame.nbytes if stored.encoding == "raw" else len(encode_frame(frame, stored))

@@ -1,0 +1,75 @@
+"""Windows of a clip's frames: by stride, by skip, by frame rate; drawn for training."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from analogy.data.batches import ReplicaContext, pick
+from analogy.data.prepared import PreparedClips
+from analogy.data.windows import StoredMovie, WindowPlan, window_batches
+from data_prep.frame_store import prepare_frames
+from tests.data_prep.toy_source import ToySource
+
+
+@pytest.mark.parametrize(
+    ("plan", "frames", "count", "offsets"),
+    [
+        (WindowPlan(4), 10, 7, [0, 1, 2, 3]),
+        (WindowPlan(4, stride=3), 10, 3, [0, 1, 2, 3]),  # from 0, 3, 6
+        (WindowPlan(4, skip=3), 10, 1, [0, 3, 6, 9]),
+        (WindowPlan(4, skip=3), 9, 0, [0, 3, 6, 9]),
+        (WindowPlan(3, stride=2, skip=2), 10, 3, [0, 2, 4]),  # from 0, 2, 4
+        (WindowPlan(4, fps=10), 10, 2, [0, 3, 5, 8]),  # every 2.5th of 25 frames a second
+        (WindowPlan(4, fps=25), 10, 7, [0, 1, 2, 3]),
+    ],
+)
+def test_where_windows_lie(plan, frames, count, offsets):
+    assert plan.offsets(25.0).tolist() == offsets and plan.count(frames, 25.0) == count
+
+
+@pytest.mark.parametrize(("fps", "said"), [(0.0, "does not say"), (12.0, "has 12")])
+def test_windows_faster_than_the_clip_are_refused(fps, said):
+    with pytest.raises(ValueError, match=said):
+        WindowPlan(4, fps=15).offsets(fps)
+
+
+@pytest.fixture(scope="module")
+def movies(tmp_path_factory) -> list[StoredMovie]:
+    """Frames 2 to 29 of a clip, and all 12 of another; a frame's value is 100 times the clip's number and its own."""
+    folder = tmp_path_factory.mktemp("toy")
+    for name, length in (("train0", 30), ("train1", 12)):
+        values = 100 * int(name[-1]) + np.arange(length, dtype=np.uint8)
+        np.save(folder / f"{name}.npy", np.broadcast_to(values[:, None, None, None], [length, 4, 6, 1]))
+    prepared = PreparedClips.open(prepare_frames(ToySource(folder), folder / "cache"))
+    first, second = prepared.clips
+    return [StoredMovie("a", prepared, first, range(2, 30)), StoredMovie("b", prepared, second, range(12))]
+
+
+def drawn(movies, plan, steps=1, **context):
+    batches = window_batches(movies, plan, ReplicaContext(batch_size=8, **context), seed=5)
+    return [batch["values"].numpy() * 255 for batch in batches.take(steps)]
+
+
+def test_training_windows_are_those_that_seed_and_step_draw(movies):
+    """The draw is part of every published figure: first the movie, then the start, of two float64 numbers an example."""
+    batches = drawn(movies, WindowPlan(5), steps=2)
+    for step, values in enumerate(batches):
+        uniform = tf.random.stateless_uniform([8, 2], tf.constant([5, step], tf.int64), dtype=tf.float64)
+        for example, (which, at) in enumerate(uniform):
+            movie = movies[int(pick(which, 2))]
+            start = int(pick(at, movie.length - 4))
+            np.testing.assert_allclose(values[example], movie.frames[start : start + 5], atol=1e-4)
+    np.testing.assert_array_equal(drawn(movies, WindowPlan(5), start_step=1)[0], batches[1])
+
+
+def test_training_windows_keep_stride_and_skip(movies):
+    values = np.rint(np.concatenate(drawn(movies, WindowPlan(3, stride=4, skip=3), steps=8))[..., 0, 0, 0]).astype(int)
+    starts = {(int(row[0] >= 100), int(row[0] % 100)) for row in values}
+    assert (np.diff(values, axis=1) == 3).all()
+    assert starts == {(0, 2), (0, 6), (0, 10), (0, 14), (0, 18), (0, 22), (1, 0), (1, 4)}
+
+
+def test_a_numbered_window_is_the_frames_there(movies):
+    window = movies[0].window(WindowPlan(3, stride=2, skip=4), 3, "w")
+    assert (window.id, window.action, window.length) == ("w", "moving", 3)
+    assert window.frames[:, 0, 0, 0].tolist() == [8, 12, 16]  # begins at 2 + 3 * 2

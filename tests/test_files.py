@@ -1,0 +1,69 @@
+"""What is prepared once: one process works, the others wait for it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from analogy.files import making
+
+ROOT = Path(__file__).parent.parent
+PROGRAM = """
+import os, sys, time
+from pathlib import Path
+from analogy.files import making
+
+target = Path(sys.argv[1])
+with making(target) as missing:
+    if missing:
+        print("works", flush=True)
+        time.sleep(float(sys.argv[2]))
+        partial = target.with_name(f"{os.getpid()}.partial")
+        partial.write_text("whole")
+        partial.rename(target)
+print(target.read_text(), flush=True)
+"""
+
+
+def start(target: Path, seconds: float) -> subprocess.Popen:
+    command = [sys.executable, "-c", PROGRAM, target, str(seconds)]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_six_processes_at_once_work_once(tmp_path):
+    processes = [start(tmp_path / "deep" / "cache", 1.0) for _ in range(6)]
+    outputs = [process.communicate(timeout=60) for process in processes]
+    assert [process.returncode for process in processes] == [0] * 6
+    assert sorted(out.split() for out, _ in outputs) == [["whole"]] * 5 + [["works", "whole"]]
+    assert all(err.count("waiting for it") <= 1 for _, err in outputs) and any("waiting for it" in err for _, err in outputs)
+
+
+def test_a_killed_process_is_in_nobodys_way(tmp_path):
+    killed = start(tmp_path / "cache", 600)
+    assert killed.stdout.readline() == "works\n"
+    waiting = start(tmp_path / "cache", 0)
+    assert "waiting for it" in waiting.stderr.readline()
+    killed.kill()
+    killed.communicate()
+    assert waiting.communicate(timeout=60)[0].split() == ["works", "whole"]
+
+
+def test_a_disk_without_locks_is_said(tmp_path, monkeypatch, caplog):
+    def refuse(*_):
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with making(tmp_path / "cache") as missing:
+        assert missing
+    assert "cannot be locked (Operation not supported)" in caplog.text
+
+
+def test_what_fails_is_made_by_the_next(tmp_path):
+    with pytest.raises(RuntimeError), making(tmp_path / "cache"):
+        raise RuntimeError
+    with making(tmp_path / "cache") as missing:
+        assert missing
+        (tmp_path / "cache").touch()
+    with making(tmp_path / "cache") as missing:
+        assert not missing
