@@ -227,6 +227,7 @@ def _restore(system, run: Path) -> int:
     if checkpoints.latest is None:
         raise UserError(f"{run}: there is no checkpoint in it; name its saved_model")
     checkpoints.restore()
+    system.use_averages()
     return int(step.numpy())
 
 

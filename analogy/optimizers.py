@@ -7,10 +7,11 @@ import tensorflow as tf
 
 
 class FusedAdam(keras.optimizers.Adam):
-    """Adam with TensorFlow's one-kernel update, in place of a dozen element-wise operations per variable.
+    """Adam, and AdamW, with TensorFlow's one-kernel update, in place of a dozen element-wise operations per variable.
 
     Same formula as Keras (and TensorFlow 1): w -= lr sqrt(1 - b2^t) / (1 - b1^t) * m / (sqrt(v) + epsilon). It needs no
-    temporary as large as the variable, which for a 200-million-weight layer is a gigabyte or two.
+    temporary as large as the variable, which for a 200-million-weight layer is a gigabyte or two. `weight_decay` is Keras':
+    before the update, w -= lr weight_decay w.
     """
 
     def update_step(self, gradient, variable, learning_rate):
@@ -43,36 +44,64 @@ class LossScaling(keras.optimizers.LossScaleOptimizer):
         return overflows < 0.5
 
 
+class Warmup(keras.optimizers.schedules.LearningRateSchedule):
+    """The rate rises in equal parts over the first `steps` updates, to `rate` at the last of them; then `schedule` begins."""
+
+    def __init__(self, rate: float, steps: int, schedule):
+        self.rate, self.steps, self.schedule = rate, steps, schedule
+
+    def __call__(self, step):
+        step, steps = tf.cast(step, tf.float32), float(self.steps)
+        return tf.where(step < steps, self.rate * (step + 1.0) / steps, self.schedule(tf.maximum(step - steps, 0.0)))
+
+    def get_config(self):
+        return {"rate": self.rate, "steps": self.steps, "schedule": self.schedule}
+
+
 def _handle(variable):
     """The resource of a variable; under a strategy, of the copy on the device that is being updated."""
     return (variable.value if isinstance(variable, keras.Variable) else variable).handle
 
 
-def make_optimizer(settings, variables, *, steps: int = 0, loss_scaling: bool = False) -> keras.optimizers.Optimizer:
+def make_schedule(settings, steps: int):
+    """The learning rate: a number, or a Keras schedule of it.
+
+    settings: an OptimizerSettings. steps: of the whole training, where a cosine reaches zero.
+    """
+    rate, warmup = settings.learning_rate, settings.warmup_steps
+    schedules = keras.optimizers.schedules
+    if settings.schedule == "cosine":
+        schedule = schedules.CosineDecay(rate, steps - warmup)
+    elif settings.decay < 1 or warmup:
+        schedule = schedules.ExponentialDecay(rate, settings.decay_steps, settings.decay, staircase=settings.staircase)
+    else:
+        return rate
+    return Warmup(rate, warmup, schedule) if warmup else schedule
+
+
+def make_optimizer(settings, variables, *, steps: int, loss_scaling: bool = False):
     """An optimiser with its slots already built (an unbuilt one cannot be restored, nor used under a strategy).
 
+    It does not clip: Keras would clip the gradients of each replica before they are summed. See `clip_global_norm`.
+
     Args:
-        settings: an OptimizerSettings: name, learning_rate, beta_1, beta_2, epsilon, decay, decay_steps; and perhaps
-            average, the momentum of moving averages of the weights; and schedule, exponential or cosine.
-        variables: the trainable variables it will update.
-        steps: of the whole training, over which a cosine schedule falls to zero.
+        settings: an OptimizerSettings.
+        variables: the weights it will update, at least one.
+        steps: of the whole training.
         loss_scaling: wrap in dynamic loss scaling, for float16.
     """
-    rate = settings.learning_rate
-    if getattr(settings, "schedule", "exponential") == "cosine":
-        rate = keras.optimizers.schedules.CosineDecay(rate, steps)
-    elif settings.decay < 1:
-        rate = keras.optimizers.schedules.ExponentialDecay(rate, settings.decay_steps, settings.decay, staircase=True)
-    average = getattr(settings, "average", 0.0)
-    options = {"use_ema": True, "ema_momentum": average} if average else {}
+    if not variables:
+        raise ValueError("an optimiser without variables would train nothing")
+    rate = make_schedule(settings, steps)
+    common = {"use_ema": True, "ema_momentum": settings.average} if settings.average else {}
+    moments = {"beta_1": settings.beta_1, "beta_2": settings.beta_2, "epsilon": settings.epsilon}
     if settings.name == "sgd":
-        optimizer = keras.optimizers.SGD(rate, **options)
+        optimizer = keras.optimizers.SGD(rate, momentum=settings.momentum, **common)
     elif settings.name == "rmsprop":
-        optimizer = keras.optimizers.RMSprop(rate, rho=settings.beta_2, epsilon=settings.epsilon, **options)
+        how = {"rho": settings.beta_2, "epsilon": settings.epsilon, "momentum": settings.momentum}
+        optimizer = keras.optimizers.RMSprop(rate, **how, **common)
     else:
-        moments = {"beta_1": settings.beta_1, "beta_2": settings.beta_2, "epsilon": settings.epsilon}
-        optimizer = FusedAdam(rate, **moments, **options)
-    assert variables, "an optimiser without variables would train nothing"
+        optimizer = FusedAdam(rate, weight_decay=settings.weight_decay or None, **moments, **common)
     optimizer.build(variables)
     if settings.name == "rmsprop":  # as in TensorFlow 1, whose mean square starts at 1: from 0, the first steps are huge
         for square in optimizer._velocities:
@@ -81,3 +110,30 @@ def make_optimizer(settings, variables, *, steps: int = 0, loss_scaling: bool = 
         optimizer = LossScaling(optimizer)
         optimizer.build(variables)
     return optimizer
+
+
+def held_variables(optimizer: keras.optimizers.Optimizer) -> list[keras.Variable]:
+    """The weights that a built optimiser updates, in its order; of one with loss scaling, too."""
+    return list(optimizer._trainable_variables)  # Keras has no public name for them
+
+
+def keeps_averages(optimizer: keras.optimizers.Optimizer) -> bool:
+    """Whether there are moving averages of the weights: none before the first update."""
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    return inner.use_ema and bool(inner.iterations.numpy())
+
+
+def average_weights(optimizer: keras.optimizers.Optimizer) -> None:
+    """Overwrite the weights that an optimiser holds by their moving averages, where there are any."""
+    if keeps_averages(optimizer):
+        getattr(optimizer, "inner_optimizer", optimizer).finalize_variable_values(held_variables(optimizer))
+
+
+def clip_global_norm(gradients: list, norm):
+    """Gradients scaled down to the global norm `norm` where the sum of all replicas' is larger; in replica context.
+
+    Keras would clip each replica's gradients before they are summed.
+    """
+    context = tf.distribute.get_replica_context()
+    gradients, _ = tf.clip_by_global_norm(context.all_reduce("SUM", gradients), norm)
+    return [gradient / context.num_replicas_in_sync for gradient in gradients]  # the optimiser sums them again

@@ -27,11 +27,11 @@ def write_samples(system: System, dataset, folder: RunFolder, step: int, tensorb
     for panels in system.sample_panels(dataset):
         path = folder.path / "samples" / f"step-{step:06d}" / panels.split / panels.action / f"{panels.clip}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        columns = [(title, picture(image)) for title, image in panels.columns]
+        columns = [(column.title, picture(column.picture)) for column in panels.columns]
         write_panels(path, columns)
         if tensorboard:
             tensorboard.image(f"{panels.split}/{panels.action}/{panels.clip}", columns[-1][1], step)
-        predicted += [image for title, image in columns if title == "prediction"][-1:]
+        predicted += [column.picture for column in panels.columns if column.predicted][-1:]
     return predicted
 
 

@@ -10,6 +10,7 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
+    NonNegativeFloat,
     PositiveFloat,
     StringConstraints,
     field_validator,
@@ -145,13 +146,45 @@ class TrainingSettings(Section):
 
 
 class OptimizerSettings(Section):
-    name: Literal["adam", "sgd", "rmsprop"]
+    """How weights descend.
+
+    beta_1, beta_2, epsilon: of adam and adamw; rmsprop takes beta_2 for its moving mean of squares, and epsilon.
+    momentum: of sgd and rmsprop. weight_decay: adamw's; each update takes learning_rate x weight_decay of every weight.
+    schedule: exponential multiplies the rate by `decay` every `decay_steps` updates (1: a constant rate), in stairs or, with
+    `staircase: false`, continuously; cosine falls to zero at the last step. warmup_steps: over which the rate rises to
+    learning_rate; the schedule begins after them.
+    clip_norm: the largest global norm of the whole batch's gradients; 0: any.
+    average: momentum of the moving averages of the weights, by which the system then predicts; 0: none.
+    """
+
+    name: Literal["adam", "adamw", "sgd", "rmsprop"]
     learning_rate: PositiveFloat
     beta_1: Annotated[float, Field(ge=0, lt=1)]
     beta_2: Annotated[float, Field(ge=0, lt=1)]
     epsilon: PositiveFloat
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    schedule: Literal["exponential", "cosine"] = "exponential"
     decay: Annotated[float, Field(gt=0, le=1)]
     decay_steps: PositiveInt
+    staircase: bool = True
+    warmup_steps: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    clip_norm: NonNegativeFloat = 0.0
+    average: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+    @model_validator(mode="after")
+    def _consistent(self) -> OptimizerSettings:
+        if self.schedule == "cosine" and self.decay < 1:
+            raise ValueError("schedule: cosine falls to zero by itself; leave decay at 1.0")
+        if not self.staircase and (self.schedule == "cosine" or self.decay == 1):
+            raise ValueError("staircase: false needs schedule: exponential with a decay below 1")
+        if self.momentum and self.name in ("adam", "adamw"):
+            raise ValueError(f"momentum is for sgd and rmsprop; {self.name} has beta_1")
+        if self.name == "adamw" and not self.weight_decay:
+            raise ValueError("name: adamw needs a weight_decay, for instance 0.01; without one, choose adam")
+        if self.weight_decay and self.name != "adamw":
+            raise ValueError(f"weight_decay is for adamw, not for {self.name}; set it to 0 or choose adamw")
+        return self
 
 
 class EvaluationSettings(Section):
@@ -194,6 +227,16 @@ class Settings(Section):
     @model_validator(mode="after")
     def _published_fits(self) -> Settings:
         check_published(self.published, self)
+        return self
+
+    @model_validator(mode="after")
+    def _warm_in_time(self) -> Settings:
+        for key in type(self).model_fields:
+            section = getattr(self, key)
+            if isinstance(section, OptimizerSettings) and section.warmup_steps >= self.training.steps:
+                raise ValueError(
+                    f"{key}.warmup_steps is {section.warmup_steps}: choose fewer than training.steps, {self.training.steps}"
+                )
         return self
 
 

@@ -38,8 +38,7 @@ class Checkpoints:
             f"optimizer_{name}": optimizer for name, optimizer in system.optimizers.items()
         }
         self._checkpoint = tf.train.Checkpoint(step=step, pending=self._pending, **objects)
-        if folder:
-            _forget_damaged_note(folder)
+        _forget_damaged_note(folder)
         self._keep = keep
         self._manager = self._new_manager()
 
@@ -113,13 +112,11 @@ class Checkpoints:
             self._manager = self._new_manager()
 
 
-def saved_checkpoints(folder: Path | None) -> list[str]:
+def saved_checkpoints(folder: Path) -> list[str]:
     """The checkpoints in a folder, paths without suffix, newest first: by their files, not by TensorFlow's note of them, which
     may be lost or damaged."""
-    if folder is None:  # a new run's other workers do not know where it lies
-        return []
-    steps = [index.stem.removeprefix("step-") for index in Path(folder).glob("step-*.index")]
-    return [str(Path(folder) / f"step-{step}") for step in sorted((int(s) for s in steps if s.isdigit()), reverse=True)]
+    steps = [index.stem.removeprefix("step-") for index in folder.glob("step-*.index")]
+    return [str(folder / f"step-{step}") for step in sorted((int(s) for s in steps if s.isdigit()), reverse=True)]
 
 
 def _step_of(path: str) -> int:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import keras
 import numpy as np
 
 ROWS = 20  # of metrics.jsonl, over which a loss is judged
 FLAT = 1e-4  # a range of the loss, relative to its value; batches alone make it vary more
-NOTHING = 1e-3  # of a discriminator's first loss: it tells real from painted without an error, and its gradient vanishes
+NOTHING = 1e-3  # of an adversary's first loss: it tells real from made without an error, and its gradient vanishes
 STEPS_OF_GREY = 2  # of 255, within which a picture is one flat colour, or two are alike
 
 
@@ -26,20 +26,22 @@ class Health:
     """Looks at a run from time to time.
 
     Args:
-        models: named networks; those without trainable weights are passed over.
+        trained: network -> its weights that an optimiser holds; a network without any is passed over.
+        adversaries: those whose loss must not fall to nothing.
     """
 
-    def __init__(self, models: dict[str, keras.Model]):
-        self._models = {name: model for name, model in models.items() if model.trainable_variables}
+    def __init__(self, trained: Mapping[str, Sequence[keras.Variable]], adversaries: Collection[str] = ()):
+        self._trained = {name: variables for name, variables in trained.items() if variables}
+        self._adversaries = adversaries
         self._before = self._hashes()
         self._constant: list[str] = []
 
     def _hashes(self) -> dict[str, str]:
-        return {name: weights_hash(model.trainable_variables) for name, model in self._models.items()}
+        return {name: weights_hash(variables) for name, variables in self._trained.items()}
 
     def doubts(self, rows: Sequence[dict], predictions: Sequence[np.ndarray]) -> list[str]:
         """What looks wrong now, a line each. rows: of metrics.jsonl; predictions: uint8 [H, W, C], of different clips."""
-        return [*self._still_weights(), *_flat_losses(rows), *self._still_constant(predictions)]
+        return [*self._still_weights(), *_flat_losses(rows, self._adversaries), *self._still_constant(predictions)]
 
     def _still_constant(self, predictions: Sequence[np.ndarray]) -> list[str]:
         """An untrained network's pictures are flat too: what is said is what lasts."""
@@ -52,19 +54,19 @@ class Health:
         return [f"the weights of {name} have not changed since the samples before: its gradient is zero" for name in still]
 
 
-def _flat_losses(rows: Sequence[dict]) -> list[str]:
+def _flat_losses(rows: Sequence[dict], adversaries: Collection[str]) -> list[str]:
     said = []
     for name in (key for key in (rows[-1] if rows else {}) if key.endswith("/loss")):
         back = np.array([row.get(name, np.nan) for row in reversed(rows)])  # the newest first
         span = np.maximum.accumulate(back) - np.minimum.accumulate(back)
         flat = _leading(span <= FLAT * abs(back[0]))
         nothing = NOTHING * abs(back[-1])
-        won = _leading(back < nothing) if name.startswith("discriminator") else 0
+        won = _leading(back < nothing) if name.removesuffix("/loss") in adversaries else 0
         if flat >= ROWS:
             said.append(f"{name} has been {back[0]:.4g} since step {rows[-flat]['step']}: it no longer learns")
         elif won >= ROWS:
             since = f"since step {rows[-won]['step']}"
-            said.append(f"{name} has been below {nothing:.1e} {since}: it has won, and teaches the generator nothing")
+            said.append(f"{name} has been below {nothing:.1e} {since}: it has won, and teaches its opponent nothing")
     return said
 
 

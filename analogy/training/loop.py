@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
-import signal
 import time
-import zlib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import keras
@@ -26,12 +23,11 @@ from analogy.training.health import Health, weights_hash
 from analogy.training.progress import Progress
 from analogy.training.stop import Stopped, StopRequest
 from analogy.training.tensorboard import TensorBoard
+from analogy.training.workers import Workers
 from analogy.visualise.pages import write_run_page
 
 log = logging.getLogger("analogy")
 
-# What a step raises where another worker has died.
-LOST = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError, tf.errors.DeadlineExceededError)
 # A call of the device takes about this long at most, so that signals, the progress bar and pictures need not wait.
 SECONDS_PER_CALL = 5.0
 
@@ -68,27 +64,30 @@ class Trainer:
         system: built in `strategy`'s scope.
         dataset: what it trains and is tested on.
         settings: the experiment.
-        folder: the run's; None on workers other than the chief, which write nothing but must know `checkpoints`.
-        checkpoints_path: where checkpoints are read (all workers) and written (the chief).
+        folder: the run's; None on workers other than the chief, which write nothing.
+        checkpoints_path: where checkpoints are read (all workers) and written (the chief); None on the other workers of a new
+            run, which do not know where it lies.
     """
 
-    def __init__(self, system: System, dataset, settings, strategy, folder: RunFolder | None, checkpoints_path):
+    def __init__(self, system: System, dataset, settings, strategy, folder: RunFolder | None, checkpoints_path: Path | None):
         self.system, self.dataset, self.settings, self.strategy, self.folder = system, dataset, settings, strategy, folder
         with strategy.scope():
             self.step = tf.Variable(0, dtype=tf.int64, trainable=False, aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA)
-        self.checkpoints = Checkpoints(checkpoints_path, system, self.step, settings.training.keep_checkpoints)
+        keep = settings.training.keep_checkpoints
+        self.checkpoints = Checkpoints(checkpoints_path, system, self.step, keep) if checkpoints_path else None
         self.tensorboard = TensorBoard(folder.path / "tensorboard") if folder else None
-        self._names: list[str] = []
-        self._validated: dict[str, float] = {}  # figures not yet written as part of a row
+        # What the next row of metrics.jsonl is made of: scalars of the steps since the last one, sorted by name; and figures.
+        self._pending: list[list[float]] = []
+        self._validated: dict[str, float] = {}
         self._one_step = tf.function(self._step_on_devices)
-        self._sum = tf.function(self._sum_over_replicas)
+        self._workers = Workers(strategy, self._newest_checkpoint)
 
     # ---------------------------------------------------------------- resume
     # 1. A run folder with a checkpoint goes on from the newest one. 2. One without starts at step 0.
     # Metrics rows and samples after the checkpoint are made anew, so a resumed run equals an undisturbed one.
 
     def resume(self) -> None:
-        pending = self.checkpoints.restore()
+        pending = self.checkpoints.restore() if self.checkpoints else {}
         self._pending, self._validated = pending.get("rows", []), pending.get("validated", {})
         if self.folder:
             self.checkpoints.remove_leftovers()
@@ -105,12 +104,12 @@ class Trainer:
         """
         training = self.settings.training
         first, last = int(self.step.numpy()), training.steps
-        self._check_agreed(first)
+        self._workers.check_agreed(first, [clip.id for clip in self.dataset.train])
         if first >= last:
             log.info("step %d of %d: nothing left to train", first, last)
             return
+        health = Health(self.system.trained_variables(), self.system.adversaries)
         if self.folder:
-            self._health = Health(self.system.models)
             self._say_doubts([])
             write_run_page(self.folder.path)
         iterator = iter(self._distributed_batches(first))
@@ -120,14 +119,14 @@ class Trainer:
             while step < last:
                 count = self._steps_to_take(step, seconds_per_step)
                 began = time.monotonic()
-                rows = self._run_steps(iterator, count)
+                names, rows = self._run_steps(iterator, count)
                 if step > first:  # the first call includes tracing
                     seconds_per_step = (time.monotonic() - began) / count
-                self._check_finite(rows, step)
+                self._check_finite(names, rows, step)
                 step += count
                 self._pending += rows.tolist()
-                self._at_interval(step, time.monotonic() - start, progress)
-                asked, seconds_per_step = self._agree(stop.signal, seconds_per_step)
+                self._at_interval(step, names, time.monotonic() - start, progress, health)
+                asked, seconds_per_step = self._workers.agree(stop.signal, seconds_per_step)
                 if asked:
                     self._save()
                     raise Stopped(f"stopped at step {step} of {last} by {asked.name}", asked)
@@ -155,67 +154,27 @@ class Trainer:
             return batches(tf.distribute.InputContext())
         return self.strategy.distribute_datasets_from_function(batches)
 
-    def _run_steps(self, iterator, count: int) -> np.ndarray:
-        """`count` steps -> losses [count, names]. Nothing is fetched from the device between the steps, so that a GPU is kept
-        busy."""
-        with self._others_there():
-            rows = [self._one_step(next(iterator)) for _ in range(count)]
-            return np.stack([row.numpy() for row in rows])
+    def _run_steps(self, iterator, count: int) -> tuple[list[str], np.ndarray]:
+        """`count` steps -> names of their scalars, sorted, and values [count, names]. Nothing is fetched from the device
+        between the steps, so that a GPU is kept busy."""
+        with self._workers.all_there():
+            steps = [self._one_step(next(iterator)) for _ in range(count)]
+            names = sorted(steps[0])
+            return names, np.array([[step[name].numpy() for name in names] for step in steps])
 
-    def _agree(self, stop: signal.Signals | None, seconds_per_step: float) -> tuple[signal.Signals | None, float]:
-        """What all workers do next: stop if one of them is asked to (one alone must not, the others would wait for it), and
-        take the same number of steps, whatever their clocks say."""
-        if not self._multi_worker():
-            return stop, seconds_per_step
-        with self._others_there():
-            asked, pace = self._sum(tf.constant([stop is not None, seconds_per_step], tf.float32)).numpy()
-        return (stop or signal.SIGTERM) if asked else None, float(pace) / self.strategy.num_replicas_in_sync
-
-    def _check_agreed(self, step: int) -> None:
-        """Raises UserError where the workers have restored different steps, or trained on different clips: each would go its
-        own way without a word."""
-        if not self._multi_worker():
-            return
-        clips = zlib.crc32("\n".join(clip.id for clip in self.dataset.train).encode())
-        with self._others_there():
-            means = self._sum(tf.constant([step, clips], tf.float64)).numpy() / self.strategy.num_replicas_in_sync
-        if means[0] != step:
-            raise UserError(
-                f"this worker would go on from step {step}, others from another (mean {means[0]:g}): "
-                "--resume must name one run folder that all workers see alike"
-            )
-        if means[1] != clips:
-            raise UserError(
-                f"this worker has {len(self.dataset.train)} training clips, others have other ones: "
-                "--data-dir must name the same whole dataset on all workers"
-            )
-
-    def _sum_over_replicas(self, values):
-        return self.strategy.reduce(tf.distribute.ReduceOp.SUM, self.strategy.run(lambda: tf.identity(values)), axis=None)
-
-    @contextmanager
-    def _others_there(self) -> Iterator[None]:
-        """Raises UserError where another worker turns out to be gone."""
-        try:
-            yield
-        except LOST as error:
-            if not self._multi_worker():
-                raise
-            saved = self.checkpoints.latest or "in the chief's run folder, if there is one yet"
-            raise UserError(
-                f"another worker is gone ({type(error).__name__}); newest checkpoint: {saved}. Start all again, with --resume"
-            ) from error
-
-    def _step_on_devices(self, batch):
-        """One step on every replica -> its losses over the whole batch, [names]."""
-        per_replica = self.strategy.run(self._losses, (batch,))
+    def _step_on_devices(self, batch) -> dict[str, tf.Tensor]:
+        """One step on every replica -> its named scalars over the whole batch."""
+        scalars = self.strategy.run(self.system.train_step, (batch,))
         self.step.assign_add(1)
-        return self.strategy.reduce(tf.distribute.ReduceOp.SUM, per_replica, axis=None)
+        names = sorted(scalars)
 
-    def _losses(self, batch):
-        scalars = self.system.train_step(batch)
-        self._names = sorted(scalars)
-        return tf.stack([tf.cast(scalars[name], tf.float32) for name in self._names])
+        def stacked(*values):
+            return tf.stack([tf.cast(value, tf.float32) for value in values])
+
+        # As one tensor: many workers then talk to each other once a step.
+        per_replica = self.strategy.run(stacked, tuple(scalars[name] for name in names))
+        sums = self.strategy.reduce(tf.distribute.ReduceOp.SUM, per_replica, axis=None)
+        return dict(zip(names, tf.unstack(sums), strict=True))
 
     def _steps_to_take(self, step: int, seconds_per_step: float) -> int:
         """Up to the next interval, `steps_per_call` and about five seconds; one step while the pace is unknown."""
@@ -225,48 +184,59 @@ class Trainer:
         by_time = int(SECONDS_PER_CALL / seconds_per_step) if seconds_per_step else training.steps_per_call
         return max(1, min(to_next, training.steps_per_call, by_time))
 
-    def _multi_worker(self) -> bool:
-        return isinstance(self.strategy, tf.distribute.MultiWorkerMirroredStrategy)
-
-    def _check_finite(self, rows: np.ndarray, step: int) -> None:
+    def _check_finite(self, names: list[str], rows: np.ndarray, step: int) -> None:
         bad = np.argwhere(~np.isfinite(rows))
         if len(bad):
             index, name = bad[0]
             raise self._not_finite(
-                f"{self._names[name]} became {rows[index, name]} at step {step + index + 1} "
+                f"{names[name]} became {rows[index, name]} at step {step + index + 1} "
                 f"(between steps {step + 1} and {step + len(rows)})"
             )
 
     def _not_finite(self, what: str) -> UserError:
         return UserError(
-            f"{what}; last good checkpoint: {self.checkpoints.latest or 'none yet'}. "
+            f"{what}; last good checkpoint: {self._newest_checkpoint() or 'none yet'}. "
             "Lower the learning rates, or set training.precision=float32"
         )
 
-    def _at_interval(self, step: int, seconds: float, progress: Progress) -> None:
+    def _newest_checkpoint(self) -> str | None:
+        return self.checkpoints.latest if self.checkpoints else None
+
+    def _at_interval(self, step: int, names: list[str], seconds: float, progress: Progress, health: Health) -> None:
         training = self.settings.training
         done = step == training.steps
-        if step % training.sample_every == 0 or done:
-            self._validated = self.system.validate(self.dataset)
+        samples = step % training.sample_every == 0 or done
+        if samples:
+            with self.system.averaged_weights():
+                self._validated = self.system.validate(self.dataset)
         if step % training.log_every == 0 or done:
-            means = dict(zip(self._names, np.mean(self._pending, axis=0).tolist(), strict=True)) | self._validated
-            self._pending, self._validated = [], {}
-            if self.folder:
-                self.folder.add_row({"step": step, "seconds": round(seconds, 3), **means})
-                self.tensorboard.scalars(means, step)
-            losses = {name: value for name, value in means.items() if name.endswith("/loss")} or means
-            progress.say(step, "  ".join(f"{name} {value:.4g}" for name, value in losses.items()))
+            self._write_row(step, names, seconds, progress)
         progress.update(step)
-        if self.folder and (step % training.sample_every == 0 or done):
-            predicted = write_samples(self.system, self.dataset, self.folder, step, self.tensorboard)
-            self.folder.summary["steps"] = step  # written with the doubts
-            self._say_doubts(self._health.doubts(self.folder.rows(), predicted))
-            write_loss_plot(self.folder)
-            write_run_page(self.folder.path)
-            log.info("step %d: samples written to %s", step, self.folder.path / "samples" / f"step-{step:06d}")
+        if samples and self.folder:
+            self._write_samples(step, health)
         # Last: a run killed before it goes on from the checkpoint before, and makes the row and the samples again.
         if step % training.checkpoint_every == 0 and not done:
             self._save()
+
+    def _write_row(self, step: int, names: list[str], seconds: float, progress: Progress) -> None:
+        """The means of the steps since the last row, with the figures of a validation."""
+        means = dict(zip(names, np.mean(self._pending, axis=0).tolist(), strict=True)) | self._validated
+        self._pending, self._validated = [], {}
+        if self.folder:
+            self.folder.add_row({"step": step, "seconds": round(seconds, 3), **means})
+            self.tensorboard.scalars(means, step)
+        losses = {name: value for name, value in means.items() if name.endswith("/loss")} or means
+        progress.say(step, "  ".join(f"{name} {value:.4g}" for name, value in losses.items()))
+
+    def _write_samples(self, step: int, health: Health) -> None:
+        """Pictures, what looks wrong, plots, and the run's page."""
+        with self.system.averaged_weights():
+            predicted = write_samples(self.system, self.dataset, self.folder, step, self.tensorboard)
+        self.folder.summary["steps"] = step  # written with the doubts
+        self._say_doubts(health.doubts(self.folder.rows(), predicted))
+        write_loss_plot(self.folder)
+        write_run_page(self.folder.path)
+        log.info("step %d: samples written to %s", step, self.folder.path / "samples" / f"step-{step:06d}")
 
     def _say_doubts(self, of_training: list[str]) -> None:
         """What looks wrong is in the log from when it first does, and on the page while it does."""
@@ -278,8 +248,8 @@ class Trainer:
         self.folder.update_summary(doubts=doubts)
 
     def _save(self) -> None:
-        for name, model in self.system.models.items():
-            if not all(bool(tf.reduce_all(tf.math.is_finite(variable.value))) for variable in model.trainable_variables):
+        for name, variables in self.system.trained_variables().items():
+            if not all(bool(tf.reduce_all(tf.math.is_finite(variable.value))) for variable in variables):
                 raise self._not_finite(f"the weights of {name} are no longer finite at step {int(self.step.numpy())}")
         if self.folder:
             self.checkpoints.save({"rows": self._pending, "validated": self._validated})
@@ -290,20 +260,22 @@ class Trainer:
     def finish(self) -> None:
         """Evaluate, export and write the pages; workers other than the chief wait for it."""
         if self.folder:
-            settings, folder = self.settings, self.folder
-            began = time.monotonic()
-            log.info("evaluating on the test clips")
-            figures = evaluate(self.system, self.dataset, folder, settings.evaluation.frames_per_second)
-            evaluated = time.monotonic()
-            log.info("exporting the SavedModel")
-            export_saved_model(self.system, folder.path / "saved_model")
-            exported = time.monotonic()
-            folder.write_metrics_csv()
-            seconds = {"evaluate": round(evaluated - began, 2), "export": round(exported - evaluated, 2)}
-            folder.summary["seconds"] = {**folder.summary.get("seconds", {}), **seconds}
-            folder.update_summary(**figures, protocol=self.system.protocol(self.dataset))
-        if self._multi_worker():
+            with self.system.averaged_weights():
+                self._evaluate_and_export(self.folder)
+        if self._workers.many:
             # Workers that say the same trained alike.
             log.info("weights %s", " ".join(weights_hash(model.variables) for model in self.system.models.values()))
-            with self._others_there():
-                self._sum(tf.zeros(2))
+        self._workers.wait()
+
+    def _evaluate_and_export(self, folder: RunFolder) -> None:
+        began = time.monotonic()
+        log.info("evaluating on the test clips")
+        figures = evaluate(self.system, self.dataset, folder, self.settings.evaluation.frames_per_second)
+        evaluated = time.monotonic()
+        log.info("exporting the SavedModel")
+        export_saved_model(self.system, folder.path / "saved_model")
+        exported = time.monotonic()
+        folder.write_metrics_csv()
+        seconds = {"evaluate": round(evaluated - began, 2), "export": round(exported - evaluated, 2)}
+        folder.summary["seconds"] = {**folder.summary.get("seconds", {}), **seconds}
+        folder.update_summary(**figures, protocol=self.system.protocol(self.dataset))

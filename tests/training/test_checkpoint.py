@@ -174,10 +174,6 @@ def test_networks_start_from_the_newest_checkpoint_that_is_whole(tmp_path):
         load_networks(OneNetwork(), tmp_path)
 
 
-def test_a_worker_that_does_not_know_the_folder_restores_nothing():
-    assert Checkpoints(None, OneNetwork(), tf.Variable(0, dtype=tf.int64), 3).restore() == {}
-
-
 def test_what_a_killed_save_leaves_is_removed(tmp_path):
     (tmp_path / "step-8_temp").mkdir()
     (tmp_path / "step-8_temp" / "part-00000-of-00001.data-00000-of-00001").write_bytes(b"half")

@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from analogy.training.health import ROWS, Health, weights_hash
+from analogy.training.health import ROWS, weights_hash
+from analogy.training.health import Health as TrainingHealth
 
 RNG = np.random.default_rng(0)
 
@@ -16,6 +17,10 @@ def networks():
     for model in models.values():
         model.build([1, 3])
     return models
+
+
+def Health(models):
+    return TrainingHealth({name: model.trainable_variables for name, model in models.items()}, ("discriminator", "critic"))
 
 
 def rows(**losses):

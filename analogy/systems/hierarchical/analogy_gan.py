@@ -7,9 +7,8 @@ import tensorflow as tf
 from analogy import losses
 from analogy.errors import about
 from analogy.joints import JOINTS
-from analogy.optimizers import make_optimizer
+from analogy.optimizers import held_variables
 from analogy.pretrained.imagenet import feature_network, load_into_encoder, load_vgg16
-from analogy.systems.base import count_weights
 from analogy.systems.hierarchical.networks.analogy import AnalogyGenerator, Discriminator
 from analogy.systems.hierarchical.painter import Painter, to_unit
 from analogy.systems.hierarchical.settings.analogy_gan import AnalogyGanSettings
@@ -35,6 +34,7 @@ class AnalogyGan(Painter):
         self.discriminators = self._build_discriminators()
         self.models = {"generator": self.generator, **self.discriminators}
         self.exported = [self.generator]
+        self.adversaries = tuple(self.discriminators)
         self.features = None
 
     @property
@@ -77,12 +77,15 @@ class AnalogyGan(Painter):
                 built[name].build([self._image_shape, condition, (None, judge.units)])
         return built
 
-    def prepare_training(self) -> None:
-        settings, shape = self.settings, self.settings.generator
-        self.optimizers = {
-            name: make_optimizer(getattr(settings, f"{name}_optimizer"), model.trainable_variables, loss_scaling=self.half)
+    def plan_optimizers(self):
+        return {
+            name: (getattr(self.settings, f"{name}_optimizer"), model.trainable_variables)
             for name, model in self.models.items()
         }
+
+    def prepare_training(self) -> None:
+        super().prepare_training()
+        settings, shape = self.settings, self.settings.generator
         if shape.pretrained_stages:
             stages, skipped = shape.pretrained_stages, not shape.pretrained_conv1_1
             with about("generator.pretrained_weights"):
@@ -93,11 +96,11 @@ class AnalogyGan(Painter):
             with about("loss.feature_weights"):
                 self.features = feature_network(settings.loss.feature_weights, random_conv1_1=random)
 
-    def parameters(self) -> dict[str, int]:
-        """Trainable weights, the generator's by its parts."""
+    def counted_networks(self):
+        """The generator by its parts."""
         generator = self.generator
         parts = {"image_encoder": generator.image_encoder, "pose_encoder": generator.pose_encoder, "decoder": generator.decoder}
-        return {name: count_weights(part) for name, part in {**parts, **self.discriminators}.items() if part is not None}
+        return {name: part for name, part in {**parts, **self.discriminators}.items() if part is not None}
 
     # ---------------------------------------------------------------- inputs
 
@@ -182,18 +185,19 @@ class AnalogyGan(Painter):
             z = self.generator.latent(image, pose, next_pose)
             generated = tf.cast(self.generator.decoder(z), tf.float32)
             generator_terms = self._generator_terms(truth, generated, z)
-            loss = self._mean(generator_terms) * self._scale("generator")
+            loss = self.mean(generator_terms) * self.loss_scale("generator")
 
         report, adversarial, at_generated = {}, {}, tf.zeros_like(generated)
         for name, masks in self._masks(batch).items():
             terms, fooled, gradient = self._judge(name, image, truth, generated, next_pose, masks)
-            report[name], adversarial[ADVERSARIAL[name]] = terms, fooled
+            report |= self.report(name, terms)
+            adversarial[ADVERSARIAL[name]] = fooled
             at_generated += gradient
         gradients = painting.gradient(
-            [loss, generated], self.generator.trainable_variables, output_gradients=[tf.ones_like(loss), at_generated]
+            [loss, generated], held_variables(self.optimizers["generator"]), output_gradients=[tf.ones_like(loss), at_generated]
         )
-        self._apply("generator", gradients)
-        return self._report({"generator": {**generator_terms, **adversarial}, **report})
+        self.apply_gradients("generator", gradients)
+        return {**self.report("generator", {**generator_terms, **adversarial}), **report}
 
     def _judge(self, name: str, image, truth, generated, next_pose, masks):
         """Update a discriminator, and return its terms, the generator's adversarial term [b], and the gradient of that
@@ -203,7 +207,7 @@ class AnalogyGan(Painter):
         same d logit / d image: the generator's adversarial gradient is the discriminator's, rescaled per example.
         """
         discriminator, b = self.discriminators[name], tf.shape(generated)[0]
-        with tf.GradientTape(persistent=self.half) as judging:
+        with tf.GradientTape(persistent=self.scales_loss) as judging:
             judging.watch(generated)
             images, conditions = self._cases(name, image, truth, generated, next_pose)
             logits = discriminator([images, conditions, tf.concat(masks, 0)])  # [cases * b]
@@ -211,22 +215,22 @@ class AnalogyGan(Painter):
             small.watch(logits)
             terms = self._discriminator_terms(name, logits)
             fooled = self._fooled(name, logits[b : 2 * b])
-            loss, adversarial = self._mean(terms), self._mean({"": fooled})
+            loss, adversarial = self.mean(terms), self.mean({"": fooled})
         of_generator = small.gradient(adversarial, logits)[b : 2 * b]  # [b]
         of_real, of_generated, of_rest = tf.split(small.gradient(loss, logits), [b, b, -1])
         of_generated = tf.maximum(of_generated, SMALLEST_LOGIT_GRADIENT)
         of_discriminator = tf.concat([of_real, of_generated, of_rest], 0)  # [cases * b]
 
-        variables = discriminator.trainable_variables
-        if self.half:
+        variables = held_variables(self.optimizers[name])
+        if self.scales_loss:
             # float16 cannot hold the quotient below: the adversarial gradient takes a second backward pass.
-            gradients = judging.gradient(logits, variables, of_discriminator * self._scale(name))
-            padded = tf.concat([tf.zeros_like(of_real), of_generator, tf.zeros_like(of_rest)], 0) * self._scale("generator")
+            gradients = judging.gradient(logits, variables, of_discriminator * self.loss_scale(name))
+            padded = tf.concat([tf.zeros_like(of_real), of_generator, tf.zeros_like(of_rest)], 0) * self.loss_scale("generator")
             at_generated = judging.gradient(logits, generated, padded)
         else:
             gradients, at_generated = judging.gradient(logits, [variables, generated], of_discriminator)
             at_generated *= (of_generator / of_generated)[:, None, None, None]
-        self._apply(name, gradients)
+        self.apply_gradients(name, gradients)
         return terms, fooled, at_generated
 
     def _alternating_step(self, batch):
@@ -241,19 +245,16 @@ class AnalogyGan(Painter):
             for name, discriminator in self.discriminators.items():
                 logits = discriminator([generated, self._condition(name, image, next_pose), masks[name][-1]])
                 terms[ADVERSARIAL[name]] = self._fooled(name, logits)
-            loss = self._mean(terms) * self._scale("generator")
-        self._apply("generator", tape.gradient(loss, self.generator.trainable_variables))
+        report = self.descend("generator", tape, terms)
 
-        report = {"generator": terms}
         generated = tf.cast(self.generator.decoder(self.generator.latent(image, pose, next_pose)), tf.float32)
         for name, discriminator in self.discriminators.items():
             with tf.GradientTape() as tape:
                 images, conditioned = self._cases(name, image, truth, generated, next_pose)
                 logits = discriminator([images, conditioned, tf.concat(masks[name][:-1], 0)])
-                report[name] = self._discriminator_terms(name, logits)
-                loss = self._mean(report[name]) * self._scale(name)
-            self._apply(name, tape.gradient(loss, discriminator.trainable_variables))
-        return self._report(report)
+                terms = self._discriminator_terms(name, logits)
+            report |= self.descend(name, tape, terms)
+        return report
 
     # ---------------------------------------------------------------- prediction
 

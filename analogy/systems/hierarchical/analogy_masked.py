@@ -5,7 +5,6 @@ from __future__ import annotations
 import tensorflow as tf
 
 from analogy import losses
-from analogy.optimizers import make_optimizer
 from analogy.systems.hierarchical.networks.masked import MaskedGenerator
 from analogy.systems.hierarchical.painter import Painter, augmented_pairs, to_unit
 from analogy.systems.hierarchical.settings.analogy_masked import AnalogyMaskedSettings
@@ -14,7 +13,7 @@ KEYS = ("joints", "visibility", "crop", "next_joints", "next_visibility", "next_
 
 
 class AnalogyMasked(Painter):
-    """Trains with a reconstruction loss alone; predicts with the moving averages of the weights.
+    """Trains with a reconstruction loss alone.
 
     Args:
         settings: the experiment's settings.
@@ -22,20 +21,13 @@ class AnalogyMasked(Painter):
 
     def __init__(self, settings: AnalogyMaskedSettings):
         super().__init__(settings)
-        # The second one holds the averages, for pictures and export; checkpoints have them in the optimiser.
-        self.generator, self.averaged = (self._build(name) for name in ("generator", "averaged"))
-        self.models = {"generator": self.generator}
-        self.exported = [self.averaged]
+        shape = settings.generator
+        self.generator = MaskedGenerator(widths=tuple(shape.widths), work_size=shape.work_size, name="generator")
+        self.generator.build([(None, *self.image_size, self.channels)])
+        self.models, self.exported = {"generator": self.generator}, [self.generator]
 
-    def _build(self, name: str) -> MaskedGenerator:
-        shape = self.settings.generator
-        model = MaskedGenerator(widths=tuple(shape.widths), work_size=shape.work_size, name=name)
-        model.build([(None, *self.image_size, self.channels)])
-        return model
-
-    def prepare_training(self) -> None:
-        variables = self.generator.trainable_variables
-        self.optimizers = {"generator": make_optimizer(self.settings.generator_optimizer, variables, loss_scaling=self.half)}
+    def plan_optimizers(self):
+        return {"generator": (self.settings.generator_optimizer, self.generator.trainable_variables)}
 
     # ---------------------------------------------------------------- training
 
@@ -48,18 +40,9 @@ class AnalogyMasked(Painter):
                 "error": weights.error * losses.log_error(truth, generated),
                 "dissimilarity": weights.dissimilarity * losses.dissimilarity(truth, generated),
             }
-            loss = self._mean(terms) * self._scale("generator")
-        self._apply("generator", tape.gradient(loss, self.generator.trainable_variables))
-        return self._report({"generator": terms})
+        return self.descend("generator", tape, terms)
 
     # ---------------------------------------------------------------- prediction
-
-    def _average(self) -> None:
-        """Bring the averaged network up to date."""
-        if self.settings.generator_optimizer.average and self.optimizers["generator"].iterations.numpy():
-            self.optimizers["generator"].finalize_variable_values(self.averaged.trainable_variables)
-        else:
-            self.averaged.set_weights(self.generator.get_weights())
 
     def encode(self, frame, joints, visibility, crop):
         return to_unit(frame), joints, visibility, crop
@@ -68,12 +51,4 @@ class AnalogyMasked(Painter):
         count = tf.shape(joints)[0]
         reference = [tf.broadcast_to(x, tf.concat([[count], tf.shape(x)[1:]], 0)) for x in reference]
         reference[0] = tf.ensure_shape(reference[0], [None, *self.image_size, self.channels])
-        return self.averaged([*reference, joints, visibility, crop])
-
-    def predict(self, clip, reference, targets):
-        self._average()
-        return super().predict(clip, reference, targets)
-
-    def endpoints(self):
-        self._average()
-        return super().endpoints()
+        return self.generator([*reference, joints, visibility, crop])

@@ -15,7 +15,7 @@ from analogy.joints import JOINTS
 from analogy.metrics.regions import pose_region
 from analogy.models.heatmaps import joint_heatmaps, pose_maps
 from analogy.predictions.frames import PredictedClip
-from analogy.systems.base import System
+from analogy.systems.base import Column, System
 
 AUGMENTATION = 1  # its stream of random numbers, apart from the one that drew the pairs
 
@@ -38,7 +38,7 @@ def to_bytes(image):
 
 
 class Painter(System):
-    """Prediction, pictures, export, and the small change of training steps. A subclass builds networks, trains them, and says
+    """Prediction, pictures and export. A subclass builds networks, trains them, and says
     how to `encode` a reference and `paint` from it.
 
     Args:
@@ -48,7 +48,7 @@ class Painter(System):
     paints = True
 
     def __init__(self, settings):
-        self.settings = settings
+        super().__init__(settings)
         self.image_size = tuple(settings.data.image_size)
         self.channels = settings.data.channels
         self._paint_in_graph = tf.function(self._paint, reduce_retracing=True)
@@ -72,23 +72,6 @@ class Painter(System):
     def paint(self, reference, joints, visibility, crop):
         """`encode`'s result and T target poses (or B) -> frames [T, H, W, C] in -1..1."""
         raise NotImplementedError
-
-    # ---------------------------------------------------------------- what training steps share
-
-    def _mean(self, terms):
-        """Sum of [b] terms over the examples, divided by the WHOLE batch: replicas' gradients are summed."""
-        return tf.add_n([tf.reduce_sum(term) for term in terms.values()]) / self.settings.training.batch_size
-
-    def _report(self, groups: dict[str, dict]):
-        """network -> its terms [b], as named scalars: each term's mean, and the network's loss."""
-        scalars = {}
-        for group, terms in groups.items():
-            means = {f"{group}/{name}": self._mean({name: term}) for name, term in terms.items()}
-            scalars |= {**means, f"{group}/loss": tf.add_n(list(means.values()))}
-        return scalars
-
-    def _apply(self, name: str, gradients) -> None:
-        self.optimizers[name].apply(gradients, self.models[name].trainable_variables)
 
     # ---------------------------------------------------------------- prediction
 
@@ -123,17 +106,17 @@ class Painter(System):
         sigma = self._sigma(tf.constant(clip.crop[frames]))
         return joint_heatmaps(clip.joints[frames], clip.visibility[frames], sigma, self.image_size).numpy()
 
-    def panel_columns(self, dataset: ClipDataset, clip: Clip) -> list[tuple[str, np.ndarray]]:
+    def panel_columns(self, dataset: ClipDataset, clip: Clip) -> list[Column]:
         """The original's rows: x_t, p_t, x_{t+n}, p_{t+n}, prediction; one fixed random pair of a clip's frames."""
         pair = np.random.default_rng([0, clip.first_record]).choice(clip.length, 2, replace=False)
         loaded = dataset.load(clip, pair)
         poses = self._pose_pictures(loaded, [0, 1])
         return [
-            (f"x_t  (t = {pair[0]})", loaded.frames[0]),
-            ("p_t", poses[0]),
-            (f"x_t+n  (t = {pair[1]})", loaded.frames[1]),
-            ("p_t+n", poses[1]),
-            ("prediction", self.predict(loaded, 0, np.array([1]))[0]),
+            Column(f"x_t  (t = {pair[0]})", loaded.frames[0]),
+            Column("p_t", poses[0]),
+            Column(f"x_t+n  (t = {pair[1]})", loaded.frames[1]),
+            Column("p_t+n", poses[1]),
+            Column("prediction", self.predict(loaded, 0, np.array([1]))[0], predicted=True),
         ]
 
     def predict_clips(self, dataset: ClipDataset) -> Iterator[PredictedClip]:

@@ -16,7 +16,7 @@ from analogy.data.batches import ReplicaContext, draw_uniform
 from analogy.data.poses import PoseClip, PoseDataset
 from analogy.joints import JOINTS
 from analogy.predictions.actions import PredictedActions
-from analogy.systems.base import System
+from analogy.systems.base import Column, System
 from analogy.systems.hierarchical.networks.pose_actions import PoseActions
 from analogy.systems.hierarchical.networks.pose_residual import mirrored_where
 from analogy.systems.hierarchical.settings.pose import PoseActionsSettings
@@ -33,12 +33,12 @@ class PoseActionsSystem(System):
     """
 
     def __init__(self, settings: PoseActionsSettings):
-        self.settings = settings
+        super().__init__(settings)
         self.context, self.frames = settings.data.context, settings.data.horizon
         self.actions = list(settings.data.actions)
         self.network = PoseActions(frames=self.frames, units=settings.network.units, actions=len(self.actions))
         self.network.build()
-        self.models, self.optimizers, self.exported = {"network": self.network}, {}, [self.network]
+        self.models, self.exported = {"network": self.network}, [self.network]
         self._classify_in_graph = tf.function(self.network.probabilities, reduce_retracing=True)
 
     def train_batches(self, dataset: PoseDataset, context: ReplicaContext) -> tf.data.Dataset:
@@ -53,13 +53,9 @@ class PoseActionsSystem(System):
         keep = tf.cast(draws[:, 1 + JOINTS :] >= dropout, tf.float32) / (1.0 - dropout)
         with tf.GradientTape() as tape:
             logits = self.network(joints, visibility, batch["valid"][:, k:], keep)
-            losses = keras.losses.sparse_categorical_crossentropy(batch["action"], logits, from_logits=True)
-            loss = tf.reduce_sum(losses) / self.settings.training.batch_size
-            scaled = loss * self._scale("network")
-        variables = self.network.trainable_variables
-        self.optimizers["network"].apply(tape.gradient(scaled, variables), variables)
+            terms = {"loss": keras.losses.sparse_categorical_crossentropy(batch["action"], logits, from_logits=True)}
         right = tf.cast(tf.equal(tf.argmax(logits, -1, tf.int32), batch["action"]), tf.float32)
-        return {"network/loss": loss, "accuracy": tf.reduce_sum(right) / self.settings.training.batch_size}
+        return {**self.descend("network", tape, terms), "accuracy": self.mean({"accuracy": right})}
 
     # ---------------------------------------------------------------- prediction
 
@@ -93,7 +89,7 @@ class PoseActionsSystem(System):
         middle = slice(clip.length // 2, clip.length // 2 + 1)
         poses = [(clip.joints[middle], clip.visibility[middle], GREEN)]
         said = f"{self.actions[int(found.argmax())]} {found.max():.2f}"
-        return [(said, skeleton_frames(poses, clip.facts["box"])[0])]
+        return [Column(said, skeleton_frames(poses, clip.facts["box"])[0])]
 
     def protocol(self, dataset: PoseDataset) -> str:
         return (

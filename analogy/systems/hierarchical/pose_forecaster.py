@@ -11,7 +11,7 @@ from analogy.data.batches import ReplicaContext
 from analogy.data.poses import PoseClip, PoseDataset
 from analogy.joints import JOINTS
 from analogy.predictions.poses import PredictedPoses
-from analogy.systems.base import System
+from analogy.systems.base import Column, System
 from analogy.visualise.skeletons import GREY, ORANGE, skeleton_frames
 
 # What a forecast is made from, besides joints and visibility.
@@ -31,7 +31,7 @@ class PoseForecaster(System):
     knows = "nothing of the future is known but the number of frames"
 
     def __init__(self, settings):
-        self.settings = settings
+        super().__init__(settings)
         self.context, self.horizon = settings.data.context, settings.data.horizon
         self._forecast_in_graph = tf.function(self.forecast, reduce_retracing=True)
 
@@ -106,18 +106,18 @@ class PoseForecaster(System):
             distance = np.arange(1, self.horizon + 1)
             yield PredictedPoses(clip.id, clip.action, distance, windows, joints, visibility, clip.id in shown)
 
-    def panel_columns(self, dataset: PoseDataset, clip: PoseClip) -> list[tuple[str, np.ndarray]]:
+    def panel_columns(self, dataset: PoseDataset, clip: PoseClip) -> list[Column]:
         """The last observed pose, then the prediction (orange) over the truth (grey) at three times."""
         windows = {name: value[:1] for name, value in dataset.windows(clip).items()}
         joints, visibility = self.predict(windows)
         k, box = self.context, windows["box"][0]
         truth, seen = windows["joints"][0], windows["visibility"][0]
-        columns = [("last observed", skeleton_frames([(truth[k - 1 : k], seen[k - 1 : k], ORANGE)], box)[0])]
+        columns = [Column("last observed", skeleton_frames([(truth[k - 1 : k], seen[k - 1 : k], ORANGE)], box)[0])]
         last = int(windows["valid"][0, k:].sum())
         for t in sorted({max(1, last // 3), max(1, 2 * last // 3), last}):
             true, ours = slice(k + t - 1, k + t), slice(t - 1, t)
             poses = [(truth[true], seen[true], GREY), (joints[0, ours], visibility[0, ours], ORANGE)]
-            columns.append((f"+{t}", skeleton_frames(poses, box)[0]))
+            columns.append(Column(f"+{t}", skeleton_frames(poses, box)[0]))
         return columns
 
     def protocol(self, dataset: PoseDataset) -> str:

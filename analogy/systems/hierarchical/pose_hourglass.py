@@ -12,7 +12,7 @@ from analogy.data.clips import ClipDataset, LoadedClip
 from analogy.data.prepared import Clip
 from analogy.models.heatmaps import joint_heatmaps
 from analogy.predictions.poses import PredictedJoints
-from analogy.systems.base import System
+from analogy.systems.base import Column, System
 from analogy.systems.hierarchical.networks.hourglass import StackedHourglass, read_heatmaps
 from analogy.systems.hierarchical.painter import augmented_pairs, to_unit
 from analogy.systems.hierarchical.settings.pose_hourglass import PoseHourglassSettings
@@ -28,12 +28,13 @@ class PoseHourglass(System):
     """
 
     def __init__(self, settings: PoseHourglassSettings):
-        self.settings, self.image_size = settings, tuple(settings.data.image_size)
+        super().__init__(settings)
+        self.image_size = tuple(settings.data.image_size)
         network = settings.network
         sizes = {key: getattr(network, key) for key in ("channels", "stacks", "depth", "stride")}
         self.network = StackedHourglass(**sizes)
         self.network.build((None, *self.image_size, settings.data.channels))
-        self.models, self.optimizers, self.exported = {"network": self.network}, {}, [self.network]
+        self.models, self.exported = {"network": self.network}, [self.network]
         self._estimate_in_graph = tf.function(self._estimate, reduce_retracing=True)
 
     def train_batches(self, dataset: ClipDataset, context: ReplicaContext) -> tf.data.Dataset:
@@ -48,11 +49,8 @@ class PoseHourglass(System):
         with tf.GradientTape() as tape:
             errors = tf.reduce_mean(tf.square(tf.cast(self.network(images), tf.float32) - truth), [2, 3, 4])  # [S, 2 b]
             # Two examples a pair. The factor makes the error of an empty heatmap the same at any size of it.
-            loss = size[0] * size[1] / 10.0 * tf.reduce_sum(errors) / (2 * self.settings.training.batch_size)
-            scaled = loss * self._scale("network")
-        variables = self.network.trainable_variables
-        self.optimizers["network"].apply(tape.gradient(scaled, variables), variables)
-        return {"network/loss": loss}
+            terms = {"loss": size[0] * size[1] / 10.0 * tf.reduce_sum(errors) / 2}
+        return self.descend("network", tape, terms)
 
     def _examples(self, batch):
         """images [2 b, H, W, C] in -1..1, joints [2 b, 13, 2], visibility [2 b, 13], augmented."""
@@ -99,7 +97,7 @@ class PoseHourglass(System):
         joints, seen = (np.concatenate([getattr(one, key) for one in loaded]) for key in ("joints", "visibility"))
         return (joints * seen[..., None]).sum(0) / np.maximum(seen.sum(0), 1)[:, None]
 
-    def panel_columns(self, dataset: ClipDataset, clip: Clip) -> list[tuple[str, np.ndarray]]:
+    def panel_columns(self, dataset: ClipDataset, clip: Clip) -> list[Column]:
         """A frame, its true heatmaps, the estimated ones."""
         spread = np.full([1, 2], self.settings.network.heatmap_sigma * self.settings.network.stride, np.float32)
         loaded = dataset.load(clip, np.array([clip.length // 2]))
@@ -108,7 +106,11 @@ class PoseHourglass(System):
             joint_heatmaps(at, seen, spread, self.image_size)[0].numpy()
             for at, seen in ((loaded.joints, loaded.visibility), (joints, (scores > VISIBLE).astype(np.float32)))
         )
-        return [(f"frame {clip.length // 2}", loaded.frames[0]), ("true joints", true), ("estimated", estimated)]
+        return [
+            Column(f"frame {clip.length // 2}", loaded.frames[0]),
+            Column("true joints", true),
+            Column("estimated", estimated),
+        ]
 
     def protocol(self, dataset: ClipDataset) -> str:
         height, width = self.image_size

@@ -25,7 +25,7 @@ class PoseLstmSystem(PoseForecaster):
         network = settings.network.model_dump(exclude={"coordinates"})
         self.network = PoseLstm(values=2 * JOINTS, **network)
         self.network.build((None, self.context, 2 * JOINTS))
-        self.models, self.optimizers, self.exported = {"network": self.network}, {}, [self.network]
+        self.models, self.exported = {"network": self.network}, [self.network]
         self.to_units, self.from_units = UNITS[settings.network.coordinates]
 
     def train_step(self, batch):
@@ -36,20 +36,8 @@ class PoseLstmSystem(PoseForecaster):
             error = tf.square(self.network(flat[:, :k], horizon=self.horizon) - flat[:, k:])
             if self.settings.mask_hidden:  # masked coordinates still count in the mean, as in Villegas' code
                 error *= tf.repeat(batch["visibility"][:, k:], 2, -1)
-            loss = tf.reduce_sum(tf.reduce_mean(error, [1, 2])) / self.settings.training.batch_size
-            scaled = loss * self._scale("network")
-        variables = self.network.trainable_variables
-        self.optimizers["network"].apply(self._clipped(tape.gradient(scaled, variables)), variables)
-        return {"network/loss": loss}
-
-    def _clipped(self, gradients):
-        """Clipped by the norm of the whole batch's gradients: Keras would clip each replica's before they are summed."""
-        norm = self.settings.optimizer.clip_norm
-        if not norm:
-            return gradients
-        context = tf.distribute.get_replica_context()
-        gradients, _ = tf.clip_by_global_norm(context.all_reduce("SUM", gradients), norm * self._scale("network"))
-        return [gradient / context.num_replicas_in_sync for gradient in gradients]  # the optimiser sums them again
+            terms = {"loss": tf.reduce_mean(error, [1, 2])}
+        return self.descend("network", tape, terms)
 
     def forecast(self, observed):
         facts = {name: observed[name] for name in FACTS}

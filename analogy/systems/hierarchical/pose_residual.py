@@ -42,7 +42,7 @@ class PoseResidualSystem(PoseForecaster):
         self.network, self.best = self._build("network"), self._build("best")
         self.score = Best()
         self.models, self.state = {"network": self.network}, {"best": self.best, "score": self.score}
-        self.optimizers, self.exported = {}, [self.best]
+        self.exported = [self.best]
         self._now = tf.function(lambda j, v, a: self.network.steady(j, v, self._condition(a)), reduce_retracing=True)
 
     def _build(self, name: str) -> PoseResidual:
@@ -97,11 +97,8 @@ class PoseResidualSystem(PoseForecaster):
             predicted = self.network(joints[:, :k], shown, self._told(batch), list(self._noise(batch)))
             # Not a product: where a joint is hidden, its label may be anything.
             error = tf.where(weights[..., None] > 0.0, (predicted - joints[:, k:]) / extent, 0.0)  # [M, b, T, 13, 2]
-            loss = tf.reduce_sum(tf.reduce_mean(tf.square(error), [0, 2, 3, 4])) / self.settings.training.batch_size
-            scaled = loss * self._scale("network")
-        variables = self.network.trainable_variables
-        self.optimizers["network"].apply(tape.gradient(scaled, variables), variables)
-        return {"network/loss": loss}
+            terms = {"loss": tf.reduce_mean(tf.square(error), [0, 2, 3, 4])}
+        return self.descend("network", tape, terms)
 
     def validate(self, dataset: PoseDataset) -> dict[str, float]:
         """Take the weights over as the best ones if they are, on the clips kept back; without such clips, always."""

@@ -12,7 +12,7 @@ from analogy.data.movies import Movie
 from analogy.data.sequences import SequenceDataset, SequenceGroup
 from analogy.predictions.frames import PredictedMovie
 from analogy.predictions.sequences import PredictedSequences
-from analogy.systems.base import System
+from analogy.systems.base import Column, System
 from analogy.systems.seq2seq.networks import Seq2Seq
 from analogy.systems.seq2seq.settings import ConvLstmSettings, LstmSettings
 from analogy.visualise.canvas import absolute_difference
@@ -30,15 +30,20 @@ class Seq2SeqSystem(System):
     """
 
     pooled = True
-    kernel_size, frame = 0, [1]  # shape of one time step
+    kernel_size = 0  # of the convolutions; 0: there are none
 
     def __init__(self, settings: LstmSettings | ConvLstmSettings):
-        self.settings = settings
+        super().__init__(settings)
+        self.frame = self._frame_shape()
         self.context, self.horizon = settings.data.context, settings.data.horizon
         self.network = Seq2Seq(channels=self.frame[-1], kernel_size=self.kernel_size, **settings.network.model_dump())
         self.network.build()
-        self.models, self.optimizers, self.exported = {"network": self.network}, {}, [self.network]
+        self.models, self.exported = {"network": self.network}, [self.network]
         self._predict_in_graph = tf.function(self._future, reduce_retracing=True)
+
+    def _frame_shape(self) -> list[int]:
+        """The shape of one time step."""
+        return [1]
 
     def train_batches(self, dataset: SequenceDataset, context: ReplicaContext) -> tf.data.Dataset:
         return dataset.batches(context)
@@ -47,12 +52,8 @@ class Seq2SeqSystem(System):
         seen, future = batch["values"][:, : self.context], batch["values"][:, self.context :]
         with tf.GradientTape() as tape:
             error = tf.square(self.network(seen, horizon=self.horizon, **self._shown(batch, future)) - future)
-            every = tf.reduce_mean(tf.reshape(error, [tf.shape(error)[0], -1]), 1)
-            loss = tf.reduce_sum(every) / self.settings.training.batch_size
-            scaled = loss * self._scale("network")
-        variables = self.network.trainable_variables
-        self.optimizers["network"].apply(tape.gradient(scaled, variables), variables)
-        return {"network/loss": loss}
+            terms = {"loss": tf.reduce_mean(tf.reshape(error, [tf.shape(error)[0], -1]), 1)}
+        return self.descend("network", tape, terms)
 
     def _shown(self, batch, future) -> dict[str, tf.Tensor]:
         """Scheduled sampling: which true frames the decoder sees in training."""
@@ -91,7 +92,7 @@ class Seq2SeqSystem(System):
     def panel_columns(self, dataset: SequenceDataset, group: SequenceGroup):
         """The first sequences of a group: what was seen, what came, what was predicted."""
         seen, truth = group.values[:, : self.context], group.values[:, self.context :]
-        return [("sequences", sequence_grid(seen[..., 0], truth[..., 0], self.predict(seen)[..., 0]))]
+        return [Column("sequences", sequence_grid(seen[..., 0], truth[..., 0], self.predict(seen)[..., 0]))]
 
     def protocol(self, dataset: SequenceDataset) -> str:
         count = sum(len(group.values) for group in dataset.test)
@@ -129,10 +130,9 @@ class ConvLstmSystem(Seq2SeqSystem):
     pooled, paints = False, True
     kernel_size = 3
 
-    def __init__(self, settings: ConvLstmSettings):
-        channels = find_opening(settings).channels
-        self.frame = [settings.data.image_size, settings.data.image_size, channels]
-        super().__init__(settings)
+    def _frame_shape(self):
+        side = self.settings.data.image_size
+        return [side, side, find_opening(self.settings).channels]
 
     def _predict_movie(self, movie: Movie) -> np.ndarray:
         seen = movie.frames[None, : self.context].astype(np.float32) / 255.0
@@ -160,10 +160,14 @@ class ConvLstmSystem(Seq2SeqSystem):
     def panel_columns(self, dataset, movie: Movie):
         """The report's rows: truth, prediction, absolute difference, at three times."""
         future = np.rint(255.0 * self._predict_movie(movie)).astype(np.uint8)
-        columns = [("last seen", np.asarray(movie.frames[self.context - 1]))]
+        columns = [Column("last seen", np.asarray(movie.frames[self.context - 1]))]
         for t in sorted({1, (self.horizon + 1) // 2, self.horizon}):
             truth, ours = np.asarray(movie.frames[self.context + t - 1]), future[t - 1]
-            columns += [(f"truth +{t}", truth), ("prediction", ours), ("|difference|", absolute_difference(truth, ours))]
+            columns += [
+                Column(f"truth +{t}", truth),
+                Column("prediction", ours, predicted=True),
+                Column("|difference|", absolute_difference(truth, ours)),
+            ]
         return columns
 
     def protocol(self, dataset) -> str:

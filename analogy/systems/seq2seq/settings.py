@@ -60,23 +60,13 @@ class ConvLstmNetworkSettings(Seq2SeqNetworkSettings):
     patch: Literal[1, 2, 4, 8]
 
 
-class ScheduledOptimizerSettings(OptimizerSettings):
-    schedule: Literal["exponential", "cosine"] = "exponential"
-
-    @model_validator(mode="after")
-    def _one_schedule(self) -> ScheduledOptimizerSettings:
-        if self.schedule == "cosine" and self.decay < 1:
-            raise ValueError("schedule: cosine falls to zero by itself; leave decay at 1.0")
-        return self
-
-
 class RecurrentSettings(Settings):
     """scheduled_sampling: updates in which the true frames shown to the decoder give way to its own (Bengio et al. 2015)."""
 
     system: Literal["seq2seq", "convlstm"]
     data: SequenceDataSettings | MovieDataSettings
     network: Seq2SeqNetworkSettings
-    optimizer: ScheduledOptimizerSettings
+    optimizer: OptimizerSettings
     scheduled_sampling: Annotated[int, Field(ge=0)]
 
     @model_validator(mode="after")

@@ -37,16 +37,12 @@ class AugmentationSettings(Section):
     exchange_sides: bool
 
 
-class AveragedOptimizerSettings(OptimizerSettings):
-    average: Annotated[float, Field(ge=0, lt=1)]
-
-
 class AnalogyMaskedSettings(PainterSettings):
     system: Literal["analogy_masked"]
     generator: MaskedGeneratorSettings
     loss: MaskedLossSettings
     augmentation: AugmentationSettings
-    generator_optimizer: AveragedOptimizerSettings
+    generator_optimizer: OptimizerSettings
 
     @model_validator(mode="after")
     def _consistent(self) -> AnalogyMaskedSettings:

@@ -52,15 +52,11 @@ class PoseLstmNetworkSettings(Section):
     decoder_input: Literal["zeros", "last"]
 
 
-class ClippedOptimizerSettings(OptimizerSettings):
-    clip_norm: NonNegativeFloat
-
-
 class PoseLstmSettings(PoseSettings):
     system: Literal["pose_lstm"]
     network: PoseLstmNetworkSettings
     mask_hidden: bool
-    optimizer: ClippedOptimizerSettings
+    optimizer: OptimizerSettings
 
 
 class PoseResidualNetworkSettings(Section):

@@ -1,0 +1,84 @@
+"""What several workers, each a process of its own, must agree on. Where there is one, everything here does nothing."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import tensorflow as tf
+
+from analogy.errors import UserError
+
+log = logging.getLogger("analogy")
+
+# What a step raises where another worker has died.
+LOST = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError, tf.errors.DeadlineExceededError)
+
+
+class Workers:
+    """The workers of a strategy.
+
+    Args:
+        strategy: of the training.
+        newest_checkpoint: -> its path, for the message where a worker is gone.
+    """
+
+    def __init__(self, strategy: tf.distribute.Strategy, newest_checkpoint: Callable[[], str | None]):
+        self._strategy, self._newest_checkpoint = strategy, newest_checkpoint
+        self.many = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+        self._sum = tf.function(self._sum_over_replicas)
+
+    def _sum_over_replicas(self, values):
+        per_replica = self._strategy.run(lambda: tf.identity(values))
+        return self._strategy.reduce(tf.distribute.ReduceOp.SUM, per_replica, axis=None)
+
+    def _means(self, values: list, dtype: tf.DType):
+        with self.all_there():
+            return self._sum(tf.constant(values, dtype)).numpy() / self._strategy.num_replicas_in_sync
+
+    @contextmanager
+    def all_there(self) -> Iterator[None]:
+        """Raises UserError where another worker turns out to be gone."""
+        try:
+            yield
+        except LOST as error:
+            if not self.many:
+                raise
+            saved = self._newest_checkpoint() or "in the chief's run folder, if there is one yet"
+            raise UserError(
+                f"another worker is gone ({type(error).__name__}); newest checkpoint: {saved}. Start all again, with --resume"
+            ) from error
+
+    def agree(self, stop: signal.Signals | None, seconds_per_step: float) -> tuple[signal.Signals | None, float]:
+        """What all workers do next: stop if one of them is asked to (one alone must not, the others would wait for it), and
+        take the same number of steps, whatever their clocks say."""
+        if not self.many:
+            return stop, seconds_per_step
+        asked, pace = self._means([stop is not None, seconds_per_step], tf.float32)
+        return (stop or signal.SIGTERM) if asked else None, float(pace)
+
+    def check_agreed(self, step: int, clips: Sequence[str]) -> None:
+        """Raises UserError where the workers have restored different steps, or train on different clips: each would go its
+        own way without a word. clips: ids of the training clips."""
+        if not self.many:
+            return
+        sum_of_ids = zlib.crc32("\n".join(clips).encode())
+        mean_step, mean_sum = self._means([step, sum_of_ids], tf.float64)
+        if mean_step != step:
+            raise UserError(
+                f"this worker would go on from step {step}, others from another (mean {mean_step:g}): "
+                "--resume must name one run folder that all workers see alike"
+            )
+        if mean_sum != sum_of_ids:
+            raise UserError(
+                f"this worker has {len(clips)} training clips, others have other ones: "
+                "--data-dir must name the same whole dataset on all workers"
+            )
+
+    def wait(self) -> None:
+        """Until all have come as far."""
+        if self.many:
+            self._means([0.0], tf.float32)
