@@ -170,7 +170,7 @@ def test_what_cannot_be_is_refused(keys, said):
 def test_a_warm_up_longer_than_the_training_is_refused(tiny):
     from analogy.errors import UserError
 
-    with pytest.raises(UserError, match="warmup_steps is 8: choose fewer than training.steps, 8"):
+    with pytest.raises(UserError, match=r"warmup_steps is 8: choose fewer than training.steps, 8"):
         tiny("generator_optimizer.warmup_steps=8")
 
 
