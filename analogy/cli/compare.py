@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 
 from analogy.cli.console import RESULTS, clear_errors
+from analogy.errors import Mistakes
+from analogy.files import check_writable
 from analogy.runs.find import find_run
 from analogy.runs.reading import COMPARISONS
-from analogy.visualise.comparison import comparison_name, write_comparison
-from analogy.visualise.pages import write_results_page
 
 
 def main(
@@ -23,8 +23,17 @@ def main(
     out: Annotated[Path | None, typer.Option(help="The comparison's folder. Default: RESULTS_DIR/comparisons/NAME.")] = None,
 ) -> None:
     with clear_errors(results_dir):
-        folders = [find_run(name, results_dir, "--run") for name in run or []]
-        folder = out or results_dir / COMPARISONS / comparison_name(folders)
+        from analogy.visualise.comparison import comparison_name, write_comparison
+        from analogy.visualise.pages import write_results_page
+
+        folders: list[Path] = []
+        with Mistakes() as mistakes:
+            for name in run or []:
+                with mistakes.noted():
+                    folders.append(find_run(name, results_dir, "--run"))
+            if not mistakes:
+                folder = out or results_dir / COMPARISONS / comparison_name(folders)
+                check_writable(folder, "choose another --out")
         print(write_comparison(folders, folder))
         if out is None:
             write_results_page(results_dir)

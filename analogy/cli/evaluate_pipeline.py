@@ -8,9 +8,13 @@ from typing import Annotated
 import typer
 
 from analogy.cli.console import RESULTS, clear_errors
-from analogy.errors import UserError
-from analogy.systems.hierarchical.estimation import ESTIMATORS
+from analogy.errors import Mistakes, UserError
+from analogy.files import check_writable
+from analogy.runs.find import saved_model_of
+from analogy.systems.hierarchical.estimation import ESTIMATORS, find_models
+from analogy.systems.hierarchical.steps import find_steps
 from analogy.training.progress import messages_shown
+from data_prep.datasets import DATASETS, cache_folder, check_folder
 
 
 def main(
@@ -31,17 +35,15 @@ def main(
     results_dir: Annotated[Path, typer.Option(help="Where runs are, and where this one goes.")] = RESULTS,
 ) -> None:
     with clear_errors(results_dir), messages_shown():
+        pose_folder, paint_folder = _check(pose_run, paint_run, data_dir, clips, poses, models, results_dir)
+
         from analogy.evaluation.judge import Measures, write_evaluation
         from analogy.systems.hierarchical.estimation.tflite import open_estimator
-        from analogy.systems.hierarchical.pipeline import Pipeline, find_steps
+        from analogy.systems.hierarchical.pipeline import Pipeline
         from analogy.systems.hierarchical.pipeline_evaluation import PipelinePredictor
-        from data_prep.datasets import cache_folder
         from data_prep.synthetic_actors.opening import rendered_actors
 
-        if poses not in (None, *ESTIMATORS):
-            raise UserError(f"--poses {poses}: choose {' or '.join(ESTIMATORS)}")
         estimator = open_estimator(poses, models) if poses else None
-        pose_folder, paint_folder = find_steps(pose_run, paint_run, results_dir)
         pipeline = Pipeline(pose_folder, paint_folder)
         source = data_dir or rendered_actors(cache_folder())
         chosen = _choose(source, clips, clips_per_action, pipeline.context)
@@ -56,6 +58,40 @@ def main(
         print(f"open {write_evaluation(predictor, chosen, results_dir, 'pipeline', Measures(), facts)}")
 
 
+def _check(
+    pose_run: str | None,
+    paint_run: str | None,
+    data_dir: Path | None,
+    clips: str | None,
+    poses: str | None,
+    models: Path | None,
+    results_dir: Path,
+) -> tuple[Path, Path]:
+    """Find every mistake in the options, without TensorFlow. Returns the folders of the two runs. Raises UserError."""
+    with Mistakes() as mistakes:
+        with mistakes.noted():
+            if poses in ESTIMATORS:
+                find_models(poses, models)
+            elif poses is not None:
+                raise UserError(f"--poses {poses}: choose {' or '.join(ESTIMATORS)}")
+        with mistakes.noted():
+            steps = find_steps(pose_run, paint_run, results_dir)
+            for run in steps:
+                saved_model_of(run)
+        with mistakes.noted():
+            if data_dir:
+                check_folder("penn_action", DATASETS["penn_action"].openings["frames"], data_dir)
+                if missing := [name for name in _names(clips) if not (data_dir / "frames" / name).is_dir()]:
+                    raise UserError(f"--clips {', '.join(missing)}: not in {data_dir} with frames and labels")
+        with mistakes.noted():
+            check_writable(results_dir, "choose another --results-dir")
+    return steps
+
+
+def _names(clips: str | None) -> list[str]:
+    return [name.strip() for name in (clips or "").split(",") if name.strip()]
+
+
 def _choose(source: Path, clips: str | None, per_action: int, context: int) -> list:
     """Clips with frames, longer than the context. Raises UserError."""
     from analogy.data.selection import first_per_action
@@ -63,7 +99,7 @@ def _choose(source: Path, clips: str | None, per_action: int, context: int) -> l
 
     every = {clip.id: clip for clip in read_pose_clips(source) if (source / "frames" / clip.id).is_dir()}
     if clips:
-        wanted = [name.strip() for name in clips.split(",")]
+        wanted = _names(clips)
         if missing := [name for name in wanted if name not in every]:
             raise UserError(f"--clips {', '.join(missing)}: not in {source} with frames and labels")
         chosen = [every[name] for name in wanted]
@@ -79,7 +115,6 @@ def _trained_on(run: Path, source: Path) -> set[str | None]:
     """The clips of `source` that a run was trained on; None stands for the dataset's training half."""
     from analogy.data.selection import read_split_file
     from analogy.settings.loading import read_experiment
-    from data_prep.datasets import DATASETS, cache_folder
     from data_prep.synthetic_actors.opening import actors_folder
 
     stored = run / "settings.yaml"

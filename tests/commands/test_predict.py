@@ -19,7 +19,8 @@ from analogy.settings import find_experiment, load_settings
 from analogy.systems import SYSTEMS
 from analogy.systems.hierarchical.estimation.hourglass import Hourglass
 from analogy.systems.hierarchical.estimation.tracking import track_person
-from analogy.systems.hierarchical.pipeline import Pipeline, crop_box, find_steps
+from analogy.systems.hierarchical.pipeline import Pipeline, crop_box
+from analogy.systems.hierarchical.steps import find_steps
 from analogy.visualise.video import write_mp4
 from tests.conftest import ROOT
 from tests.poses import tiny_settings
@@ -199,3 +200,32 @@ def test_a_mistake_is_one_clear_line(runs, tmp_path, monkeypatch, invoke, option
     errors = [line for line in done.stderr.splitlines() if line.startswith("error:")]
     assert done.exit_code == 2 and len(errors) == 1 and message in errors[0] and "Traceback" not in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_all_mistakes_are_said_before_anything_is_loaded(runs, tmp_path, monkeypatch, invoke):
+    def touched(*args, **kwargs):
+        raise AssertionError("something was loaded")
+
+    monkeypatch.setattr("analogy.systems.hierarchical.video_prediction.predict_video", touched)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").touch()
+    wrong = ("--poses", "guess", "--paint-run", "nobody", "--pose-run", "nobody", "--export", tmp_path / "mine")
+    done = invoke("predict", "missing.mp4", *wrong, "--results-dir", runs, "--out", tmp_path / "mine" / "thesis.txt")
+    lines = done.stderr.splitlines()
+    assert done.exit_code == 2 and all(line.startswith("error: ") for line in lines)
+    for message in ("no such file", "--poses guess", "--paint-run nobody", "--pose-run nobody", "a SavedModel", "a prediction"):
+        assert sum(message in line for line in lines) == 1, (message, lines)
+    assert len(lines) == 6
+
+
+def test_the_joined_evaluation_finds_all_mistakes_first(runs, tmp_path, monkeypatch, invoke):
+    def touched(*args, **kwargs):
+        raise AssertionError("something was loaded")
+
+    monkeypatch.setattr("analogy.systems.hierarchical.pipeline.Pipeline", touched)
+    wrong = ("--poses", "movenet", "--models", tmp_path, "--pose-run", "nobody", "--data-dir", tmp_path)
+    done = invoke("evaluate_pipeline", *wrong, "--results-dir", runs)
+    lines = done.stderr.splitlines()
+    for message in ("movenet", "--pose-run nobody", "no folder of penn_action"):
+        assert sum(message in line for line in lines) == 1, (message, lines)
+    assert done.exit_code == 2 and len(lines) == 3

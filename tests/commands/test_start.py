@@ -25,7 +25,12 @@ REFUSED = [
     "run analogy_pool3 --set loss.feature=1 --set loss.feature_weights=no.npy",
     "run --resume nowhere",
     "fetch everything",
+    "evaluate",
+    "evaluate --run nowhere --metrics beauty",
+    "evaluate --predictions . --truth . --metrics fvd --fvd-frames 3",
     "compare --run nowhere",
+    "predict missing.mp4",
+    "evaluate-pipeline --pose-run nowhere",
 ]
 
 

@@ -12,23 +12,13 @@ import tensorflow as tf
 from analogy.errors import UserError
 from analogy.joints import JOINTS
 from analogy.runs.export import write_saved_model
-from analogy.runs.find import find_run, load_endpoint, newest_run, run_of
+from analogy.runs.find import load_endpoint, run_of
 from analogy.settings.loading import read_experiment
 
-POSE_SYSTEMS, PAINT_SYSTEMS = ("pose_residual", "pose_lstm"), ("analogy_masked", "analogy_gan")
 UNKNOWN_ACTION = -1
 MARGIN = 0.15  # of the person's extent, on every side of the crop: joints lie within the body
 SMALLEST_CROP = 16.0  # pixels
 FAR = 1e9
-
-
-def find_steps(pose_run: str | None, paint_run: str | None, results: Path) -> tuple[Path, Path]:
-    """The folders of the runs that `--pose-run` and `--paint-run` name; the newest finished ones where they are not given.
-
-    Raises UserError.
-    """
-    poses = find_run(pose_run, results, "--pose-run") if pose_run else newest_run(results, POSE_SYSTEMS)
-    return poses, find_run(paint_run, results, "--paint-run") if paint_run else newest_run(results, PAINT_SYSTEMS)
 
 
 def _shape_of(loaded, endpoint: str, name: str) -> list[int]:

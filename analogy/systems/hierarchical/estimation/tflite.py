@@ -18,7 +18,7 @@ import tensorflow as tf
 from scipy.special import expit
 
 from analogy.errors import UserError
-from analogy.systems.hierarchical.estimation import ESTIMATORS
+from analogy.systems.hierarchical.estimation import find_models
 
 # Where the 13 joints are found among a model's keypoints; the head is the mean of several.
 COCO = ((0, 1, 2, 3, 4), (5,), (6,), (7,), (8,), (9,), (10,), (11,), (12,), (13,), (14,), (15,), (16,))
@@ -222,13 +222,4 @@ def _overlap(a: np.ndarray, b: np.ndarray) -> float:
 
 def open_estimator(name: str, models: Path | None):
     """The estimator of this name, from its files anywhere below the folder `models`. Raises UserError."""
-    build, patterns = {"movenet": MoveNet, "blazepose": BlazePose}[name], ESTIMATORS[name]
-    if models is None:
-        raise UserError(f"--poses {name} needs --models, the folder in which {' and '.join(patterns)} lie")
-    files = []
-    for pattern in patterns:
-        found = sorted(Path(models).rglob(pattern))
-        if not found:
-            raise UserError(f"--models {models}: there is no {pattern} in it; docs/poses.md says where to get it")
-        files.append(found[0])
-    return build(*files)
+    return {"movenet": MoveNet, "blazepose": BlazePose}[name](*find_models(name, models))

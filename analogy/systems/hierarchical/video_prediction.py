@@ -1,0 +1,325 @@
+"""From a few observed frames of any video to the frames that follow: first everything is checked, then it is done."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from rich.progress import track
+
+from analogy.data.pose_files import read_poses, write_poses
+from analogy.data.video import Video, read_video, write_pictures
+from analogy.errors import Mistakes, UserError
+from analogy.files import check_writable, refuse_other_content, replacing_folder
+from analogy.runs.find import find_run, saved_model_of
+from analogy.systems.hierarchical.estimation import ESTIMATORS, find_models
+from analogy.systems.hierarchical.steps import find_steps
+
+GIF_SIDE = 400  # pixels
+AT_ONCE = 16  # frames painted between two movements of the progress bar
+
+
+@dataclass(frozen=True)
+class Request:
+    """A prediction that can be made: every option was checked, nothing is loaded yet.
+
+    clip: the folder of a Penn Action clip, where the source is one. poses: labels, an estimator, or a file; estimator_run: the
+    run of a pose estimator, in place of it. context: observed frames; None for as many as the pose run reads.
+    """
+
+    source: str
+    clip: Path | None
+    data_dir: Path | None
+    poses: str
+    models: Path | None
+    estimator_run: Path | None
+    start: int
+    context: int | None
+    horizon: int
+    pose_run: Path
+    paint_run: Path
+    folder: Path
+    full_frame: bool
+    export: Path | None
+
+
+def check_request(
+    source: str,
+    *,
+    poses: str = "",
+    models: Path | None = None,
+    data_dir: Path | None = None,
+    start: int = 0,
+    context: int | None = None,
+    horizon: int = 45,
+    pose_run: str | None = None,
+    paint_run: str | None = None,
+    results_dir: Path,
+    out: Path | None = None,
+    full_frame: bool = False,
+    export: Path | None = None,
+) -> Request:
+    """Find every mistake in what `analogy predict` was asked; imports no TensorFlow.
+
+    Args: as the options of that command.
+
+    Raises:
+        UserError: a line for each mistake.
+    """
+    folder = out or results_dir / "predictions" / _name(source, start)
+    clip = estimator_run = steps = None
+    with Mistakes() as mistakes:
+        with mistakes.noted():
+            clip = _clip(source, data_dir)
+            if clip is None and not Path(source).exists():
+                raise UserError(f"{source}: there is no such file; name a video, or a folder of pictures")
+        for place, mark, what in ((folder, "joints.json", "a prediction"), (export, "saved_model.pb", "a SavedModel")):
+            if place:
+                with mistakes.noted():
+                    refuse_other_content(place, mark, what)
+                    check_writable(place, "choose another folder")
+        if poses or clip or Path(source).exists():  # else nobody knows whether it would have labels
+            poses = poses or ("labels" if clip else "movenet")
+            with mistakes.noted():
+                estimator_run = _check_poses(poses, models, results_dir, None if clip else source)
+        with mistakes.noted():
+            steps = find_steps(pose_run, paint_run, results_dir)
+            for run in steps:
+                saved_model_of(run)
+    return Request(
+        source, clip, data_dir, poses, models, estimator_run, start, context, horizon, *steps, folder, full_frame, export
+    )
+
+
+def _clip(source: str, data_dir: Path | None) -> Path | None:
+    """The folder of frames of a Penn Action clip, where the source is one."""
+    if Path(source).exists() or not source.isdecimal():
+        return None
+    if data_dir is None:
+        raise UserError(f"{source}: there is no such file; for a clip of Penn Action name the dataset with --data-dir")
+    folder = data_dir / "frames" / source
+    if not folder.is_dir():
+        raise UserError(f"{folder}: there is no clip {source} in this dataset")
+    return folder
+
+
+def _check_poses(poses: str, models: Path | None, results: Path, unlabelled: str | None) -> Path | None:
+    """Refuse what `--poses` cannot name. unlabelled: the source, where it has no labels. Returns the run of an estimator."""
+    if poses == "labels":
+        if unlabelled:
+            raise UserError(
+                f"--poses labels: {unlabelled} is no clip of Penn Action; name its number, and the dataset with --data-dir"
+            )
+    elif poses in ESTIMATORS:
+        find_models(poses, models)
+    elif any(folder.is_dir() for folder in (Path(poses), results / poses)):
+        run = find_run(poses, results, "--poses")
+        saved_model_of(run)
+        return run
+    elif Path(poses).suffix not in (".json", ".npy"):
+        raise UserError(
+            f"--poses {poses}: choose labels, {', '.join(ESTIMATORS)}, a run of pose_hourglass, a .json or .npy file"
+        )
+    elif not Path(poses).is_file():
+        raise UserError(f"--poses {poses}: there is no such file")
+    return None
+
+
+def _name(source: str, start: int) -> str:
+    """A folder's name that tells sources apart: frames/ of two clips have the same name, their parents have not."""
+    path = Path(source).resolve() if Path(source).exists() else Path(source)
+    name = f"{path.parent.name}_{path.name}" if path.is_dir() else path.stem
+    return f"{name}_from_{start}" if start else name
+
+
+# ---------------------------------------------------------------- doing it
+
+
+def predict_video(request: Request) -> dict[str, float]:
+    """Read, estimate, predict, paint, and write the request's folder. Returns the seconds of each stage.
+
+    Raises:
+        UserError: the video is too short or damaged, nobody is seen in it, or the runs do not fit it.
+    """
+    seconds: dict[str, float] = {}
+    with _timed(seconds, "load"):
+        pipeline, estimator = _open_pipeline(request), _open_estimator(request)
+    observed, start = request.context or pipeline.context, request.start
+    if observed < pipeline.context:
+        raise UserError(f"--context {observed}: the pose run reads {pipeline.context} observed frames: give that many or more")
+    with _timed(seconds, "read"):
+        video = _read(request.source, request.clip, start, observed, request.horizon)
+    with _timed(seconds, "estimate"):
+        if estimator:
+            poses = _estimated(estimator, video.frames[:observed])
+        else:
+            poses = _given(request.poses, request.clip, request.data_dir, start, observed)
+    if not poses[1][-1].any():
+        last = start + observed - 1
+        raise UserError(f"{request.source}: the person is not seen in frame {last}, the last observed; choose another --start")
+    prediction = _predict(pipeline, video.frames[observed - 1], *poses, request.horizon, seconds)
+    with _timed(seconds, "write"):
+        _write(request.folder, video, prediction, request.full_frame)
+    return seconds
+
+
+class Prediction(NamedTuple):
+    """joints [k + T, 13, 2] and visibility [k + T, 13] of observed and future frames; frames uint8 [T, h, w, C] of the crop
+    `box` (x_min, y_min, x_max, y_max)."""
+
+    joints: np.ndarray
+    visibility: np.ndarray
+    frames: np.ndarray
+    box: tuple[int, int, int, int]
+
+
+def _open_pipeline(request: Request):
+    from analogy.systems.hierarchical.pipeline import Pipeline
+
+    print(f"poses by {request.pose_run}\nframes by {request.paint_run}")
+    pipeline = Pipeline(request.pose_run, request.paint_run)
+    if request.export:
+        pipeline.export(request.export)
+        print(f"both as one SavedModel: {request.export}")
+    return pipeline
+
+
+def _open_estimator(request: Request):
+    """What estimates the observed poses; None where they are given."""
+    if request.estimator_run:
+        from analogy.systems.hierarchical.estimation.hourglass import Hourglass
+
+        return Hourglass(request.estimator_run)
+    if request.poses in ESTIMATORS:
+        from analogy.systems.hierarchical.estimation.tflite import open_estimator
+
+        return open_estimator(request.poses, request.models)
+    return None
+
+
+def _predict(pipeline, reference, joints, visibility, horizon: int, seconds: dict[str, float]) -> Prediction:
+    """From the observed poses and the last observed frame."""
+    from analogy.systems.hierarchical.pipeline import UNKNOWN_ACTION
+
+    k, size = pipeline.context, np.array(reference.shape[1::-1], np.int32)
+    with _timed(seconds, "poses"):
+        future, seen = pipeline.forecast(joints[-k:], visibility[-k:], size, np.int32(UNKNOWN_ACTION), np.int32(horizon))
+    every, known = np.concatenate([joints, future]), np.concatenate([visibility, seen])
+    box = pipeline.crop(every[-horizon - k :], known[-horizon - k :], size).numpy()
+    painted = []
+    with _timed(seconds, "frames"):
+        for first in track(range(0, horizon, AT_ONCE), "painting", disable=not sys.stdout.isatty()):
+            # The last part is filled up, so that one graph serves all.
+            chosen = len(joints) + np.minimum(np.arange(first, first + AT_ONCE), horizon - 1)
+            painted.append(pipeline.paint(reference, joints[-1], visibility[-1], every[chosen], known[chosen], box).numpy())
+    return Prediction(every, known, np.concatenate(painted)[:horizon], tuple(int(edge) for edge in box))
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
+    began = time.monotonic()
+    yield
+    seconds[stage] = time.monotonic() - began
+
+
+def _read(source: str, clip: Path | None, start: int, observed: int, horizon: int) -> Video:
+    video = read_video(clip or Path(source), start=start, count=observed + horizon)
+    for note in video.notes:
+        print(f"{source}: {note}")
+    if len(video.frames) < observed:
+        raise UserError(
+            f"{source}: {len(video.frames)} frames from number {start} on, but {observed} must be observed: "
+            "give a longer video or a smaller --start"
+        )
+    return video
+
+
+def _estimated(estimator, frames: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """joints [k, 13, 2] and visibility [k, 13], followed from frame to frame; what was seen is said."""
+    from analogy.systems.hierarchical.estimation.tracking import name_sides_by_image, track_person
+
+    found = track_person(track(frames, estimator.name, disable=not sys.stdout.isatty()), estimator)
+    if found.people > 1:
+        print(f"at least {found.people} people are seen; the one that {estimator.name} is surest of is followed")
+    if found.missing:
+        print(f"nobody is seen in {found.missing} of {len(frames)} observed frames")
+    return name_sides_by_image(found.joints, found.visibility)
+
+
+def _given(poses: str, clip: Path | None, data_dir: Path | None, start: int, observed: int) -> tuple[np.ndarray, np.ndarray]:
+    """joints [observed, 13, 2] and visibility [observed, 13] from a file, or from the labels of a clip."""
+    if poses == "labels":
+        from data_prep.penn_action.labels import read_labels
+
+        labels = read_labels(data_dir / "labels" / f"{clip.name}.mat")
+        joints, visibility = labels.joints, labels.visibility
+    else:
+        joints, visibility = read_poses(Path(poses))
+        if len(joints) == observed:  # of the observed frames alone
+            return joints, visibility
+    if len(joints) < start + observed:
+        raise UserError(f"{poses}: poses of {len(joints)} frames, fewer than {start} + {observed}")
+    return joints[start : start + observed], visibility[start : start + observed]
+
+
+# ---------------------------------------------------------------- what is written
+
+
+def _write(folder: Path, video: Video, prediction: Prediction, full_frame: bool) -> None:
+    """prediction.mp4 and .gif, frames/, joints.json, and beside.mp4 (truth if there is one, poses, prediction): all or none."""
+    from analogy.visualise.video import side_by_side, write_gif, write_mp4
+
+    observed = len(prediction.joints) - len(prediction.frames)
+    x_min, y_min, x_max, y_max = prediction.box
+    view = (slice(None), slice(None)) if full_frame else (slice(y_min, y_max), slice(x_min, x_max))
+    shown = np.stack([_pasted(video.frames[observed - 1], frame, prediction.box)[view] for frame in prediction.frames])
+
+    with replacing_folder(folder) as partial:
+        write_mp4(partial / "prediction.mp4", shown, video.rate)
+        write_gif(partial / "prediction.gif", _small(shown), video.rate)
+        write_pictures(partial / "frames", shown)
+        facts = {"observed_frames": observed, "box": prediction.box, "frames_per_second": video.rate}
+        write_poses(partial / "joints.json", prediction.joints, prediction.visibility, **facts)
+
+        given = [frame[view] for frame in video.frames]
+        columns = [("poses", _drawn(video, prediction, view)), ("prediction", np.stack([*given[:observed], *shown]))]
+        if len(given) > observed:
+            black = [np.zeros_like(given[0])] * (len(prediction.joints) - len(given))
+            columns.insert(0, ("truth", np.stack(given + black)))
+        write_mp4(partial / "beside.mp4", side_by_side(columns), video.rate)
+
+
+def _small(frames: np.ndarray) -> np.ndarray:
+    """At most GIF_SIDE pixels a side: a large GIF takes minutes to write, and no one can send it."""
+    scale = GIF_SIDE / max(frames.shape[1:3])
+    if scale >= 1:
+        return frames
+    return np.stack([cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) for frame in frames])
+
+
+def _pasted(frame: np.ndarray, crop: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
+    """A copy of the frame [H, W, 3] with a painted crop [h, w, C] in its box."""
+    x_min, y_min, x_max, y_max = box
+    crop = cv2.resize(crop, (x_max - x_min, y_max - y_min), interpolation=cv2.INTER_LINEAR)
+    whole = frame.copy()
+    whole[y_min:y_max, x_min:x_max] = crop if crop.ndim == 3 else crop[..., None]
+    return whole
+
+
+def _drawn(video: Video, prediction: Prediction, view) -> np.ndarray:
+    """The poses over darkened frames: observed ones in green over their own, future ones in orange over the last observed."""
+    from analogy.visualise.skeletons import GREEN, ORANGE, draw_skeleton
+
+    observed, drawn = len(prediction.joints) - len(prediction.frames), []
+    for index, (pose, known) in enumerate(zip(prediction.joints, prediction.visibility, strict=True)):
+        frame = video.frames[min(index, observed - 1)] // 2
+        draw_skeleton(frame, pose, known, GREEN if index < observed else ORANGE, width=max(2, len(frame) // 240))
+        drawn.append(frame[view])
+    return np.stack(drawn)
