@@ -11,10 +11,10 @@ import numpy as np
 from analogy.evaluation.contract import Predictor
 from analogy.metrics.frames import FRAME_METRICS
 from analogy.metrics.horizon import HorizonMetrics
-from analogy.predictions.base import Predicted, picture
+from analogy.predictions.base import Predicted
 from analogy.runs.folder import RunFolder, write_json
 from analogy.systems.base import System
-from analogy.visualise.panels import write_panels, write_picture
+from analogy.visualise.panels import coloured, write_panels, write_picture
 from analogy.visualise.plots import plot_horizon, plot_losses
 from analogy.visualise.published import published_curves
 from analogy.visualise.video import column_boxes, side_by_side, write_gif, write_mp4
@@ -27,7 +27,7 @@ def write_samples(system: System, dataset, folder: RunFolder, step: int, tensorb
     for panels in system.sample_panels(dataset):
         path = folder.path / "samples" / f"step-{step:06d}" / panels.split / panels.action / f"{panels.clip}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        columns = [(column.title, picture(column.picture)) for column in panels.columns]
+        columns = [(column.title, coloured(column.picture)) for column in panels.columns]
         write_panels(path, columns)
         if tensorboard:
             tensorboard.image(f"{panels.split}/{panels.action}/{panels.clip}", columns[-1][1], step)
@@ -86,7 +86,9 @@ def _published_curves(predictor: Predictor, horizon: dict) -> dict[str, list[flo
 
 def _write_clip(clip: Predicted, folder: Path, frames_per_second: int) -> dict:
     """Write the clip's video, its picture, or both. Returns the video's length, and the place of each column in it, by which
-    pages cut them out."""
+    pages cut them out; nothing where the clip is not to be drawn."""
+    if not clip.drawn:
+        return {}
     if (drawn := clip.picture()) is not None:
         write_picture(folder / f"{clip.clip}.png", drawn)
     columns = clip.columns()

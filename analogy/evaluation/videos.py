@@ -10,7 +10,7 @@ import numpy as np
 
 from analogy.data.video import PICTURES, read_video
 from analogy.errors import UserError
-from analogy.predictions.frames import PredictedClip
+from analogy.predictions.frames import PredictedFrames
 
 SMALLEST = 11  # pixels a side: SSIM's window
 SUFFIXES = (".mp4", ".avi", ".webm", ".mov", ".mkv")
@@ -49,11 +49,11 @@ class Videos:
         ]
         return "; ".join(parts + self.notes)
 
-    def predict_clips(self, dataset: Sequence[Video]) -> Iterator[PredictedClip]:
+    def predict_clips(self, dataset: Sequence[Video]) -> Iterator[PredictedFrames]:
         for video in dataset:
             yield self._predicted(video)
 
-    def _predicted(self, video: Video) -> PredictedClip:
+    def _predicted(self, video: Video) -> PredictedFrames:
         k, truth = self.context, self._frames(video.truth)
         samples = [self._frames(path) for path in video.samples]
         for path, sample in zip(video.samples, samples, strict=True):
@@ -67,11 +67,11 @@ class Videos:
             raise UserError(
                 f"{video.truth}: {len(truth)} frames, of which --context {k} were given: nothing is left to measure"
             )
-        return PredictedClip(
+        return PredictedFrames(
             clip=video.name.replace("/", "_"),
             action="videos",
             distance=np.arange(1, len(truth) - k + 1),
-            given=truth[:k],
+            observed_frames=truth[:k],
             truth=truth[k:],
             prediction=samples[0][k:],
             baseline=np.repeat(truth[k - 1 : k], len(truth) - k, 0),

@@ -11,19 +11,20 @@ from analogy.metrics.pose import measure_joints, measure_poses
 from analogy.predictions.base import Predicted
 from analogy.visualise.skeletons import GREEN, GREY, ORANGE, draw_skeleton, skeleton_frames
 
+SMALLEST_SIDE = 240  # pixels: smaller frames are enlarged, or sticks would hide them
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, kw_only=True)
 class PredictedPoses(Predicted):
     """Predicted poses of every window of a clip, beside holding the last pose and staying where frame 0 of the clip was.
 
     windows: what `PoseDataset.windows` gives: joints [N, k + T, 13, 2] in pixels, visibility, valid, box, survives, origin.
-    prediction: [N, T, 13, 2] in pixels; visibility: [N, T, 13], which joints it claims to know. shown: draw the first window.
+    prediction: [N, T, 13, 2] in pixels. visibility: [N, T, 13], which joints the prediction claims to know.
     """
 
     windows: dict[str, np.ndarray]
     prediction: np.ndarray
     visibility: np.ndarray
-    shown: bool
 
     @property
     def length(self) -> int:
@@ -44,48 +45,46 @@ class PredictedPoses(Predicted):
         }
 
     def measure(self, metrics=FRAME_METRICS):
-        del metrics
         truth, valid = self._split("joints")[1], self._split("valid")[1]
         survives, box = self.windows["survives"][0], self.windows["box"][0]
         methods = {"prediction": self.prediction, **self._baselines()}
         return {name: measure_poses(truth, poses, survives, box, valid) for name, poses in methods.items()}
 
     def motions(self):
-        (seen, future_seen), valid = self._split("visibility"), self._split("valid")[1]
-        held = np.broadcast_to(seen[:, -1:], future_seen.shape)
+        (visibility, future_visibility), valid = self._split("visibility"), self._split("valid")[1]
+        last_visibility = np.broadcast_to(visibility[:, -1:], future_visibility.shape)
         return {
             "prediction": (self.prediction, self.visibility, valid),
-            "truth": (self._split("joints")[1], future_seen, valid),
-            **{name: (poses, held, valid) for name, poses in self._baselines().items()},
+            "truth": (self._split("joints")[1], future_visibility, valid),
+            **{name: (poses, last_visibility, valid) for name, poses in self._baselines().items()},
         }
 
     def columns(self):
         """The first window: truth; prediction over the truth in grey; the last pose held over the truth in grey."""
-        if not self.shown:
-            return []
-        (joints, future), (seen, future_seen) = self._split("joints"), self._split("visibility")
-        count = int(self._split("valid")[1][0].sum())
-        hold = self._baselines()["hold_last_pose"][0]
-        k, truth = joints.shape[1], np.concatenate([joints[0], future[0, :count]])
-        truth_seen = np.concatenate([seen[0], future_seen[0, :count]])
-        columns = [("truth", skeleton_frames([(truth, truth_seen, GREEN)], self.windows["box"][0]))]
-        for title, poses, known in (
+        (joints, future), (visibility, future_visibility) = self._split("joints"), self._split("visibility")
+        k, count, box = joints.shape[1], int(self._split("valid")[1][0].sum()), self.windows["box"][0]
+        truth = np.concatenate([joints[0], future[0, :count]])
+        truth_visibility = np.concatenate([visibility[0], future_visibility[0, :count]])
+        columns = [("truth", skeleton_frames([(truth, truth_visibility, GREEN)], box))]
+        held = self._baselines()["hold_last_pose"][0]
+        held_visibility = np.broadcast_to(visibility[0, -1:], held.shape[:2])
+        for title, method, method_visibility in (
             ("prediction", self.prediction[0], self.visibility[0]),
-            ("last pose held", hold, np.broadcast_to(seen[0, -1:], hold.shape[:2])),
+            ("last pose held", held, held_visibility),
         ):
-            poses = np.concatenate([joints[0], poses[:count]])
-            known = np.concatenate([seen[0], known[:count]])
-            frames = skeleton_frames([(truth, truth_seen, GREY), (poses, known, ORANGE)], self.windows["box"][0])
+            poses = np.concatenate([joints[0], method[:count]])
+            poses_visibility = np.concatenate([visibility[0], method_visibility[:count]])
+            frames = skeleton_frames([(truth, truth_visibility, GREY), (poses, poses_visibility, ORANGE)], box)
             frames[:k] = columns[0][1][:k]
             columns.append((title, frames))
         return columns
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PredictedJoints(Predicted):
     """Joints estimated in every frame of a clip, beside the mean training pose.
 
-    frames: uint8 [T, H, W, C]. truth, prediction: [T, 13, 2] in its pixels; truth_visibility, visibility: [T, 13].
+    frames: uint8 [T, H, W, C]. truth, prediction: [T, 13, 2] in its pixels. truth_visibility, visibility: [T, 13].
     mean_pose: [13, 2]. scale: [T, 2] source pixels in a pixel, x and y.
     """
 
@@ -98,22 +97,21 @@ class PredictedJoints(Predicted):
     mean_pose: np.ndarray
 
     def measure(self, metrics=FRAME_METRICS):
-        del metrics
         methods = {"prediction": self.prediction, "mean_pose": np.broadcast_to(self.mean_pose, self.truth.shape)}
-        scale, seen = self.scale[:, None], self.truth_visibility
-        return {name: measure_joints(self.truth * scale, joints * scale, seen) for name, joints in methods.items()}
+        scale, visibility = self.scale[:, None], self.truth_visibility
+        return {name: measure_joints(self.truth * scale, joints * scale, visibility) for name, joints in methods.items()}
 
     def columns(self):
         """True joints and estimated ones over the darkened frames."""
-        columns = []
-        for title, joints, seen, colour in (
-            ("truth", self.truth, self.truth_visibility, GREEN),
-            ("prediction", self.prediction, self.visibility, ORANGE),
-        ):
-            frames = np.repeat(self.frames, 3, -1) if self.frames.shape[-1] == 1 else self.frames
-            grow = max(1, -(-240 // frames.shape[1]))  # small frames are enlarged, or sticks would hide them
-            frames = frames.repeat(grow, 1).repeat(grow, 2) // 2
-            for frame, pose, known in zip(frames, (joints + 0.5) * grow - 0.5, seen, strict=True):
-                draw_skeleton(frame, pose, known, colour)
-            columns.append((title, frames))
-        return columns
+        return [
+            ("truth", self._drawn_over_frames(self.truth, self.truth_visibility, GREEN)),
+            ("prediction", self._drawn_over_frames(self.prediction, self.visibility, ORANGE)),
+        ]
+
+    def _drawn_over_frames(self, joints: np.ndarray, visibility: np.ndarray, colour) -> np.ndarray:
+        frames = np.repeat(self.frames, 3, -1) if self.frames.shape[-1] == 1 else self.frames
+        enlarged = max(1, -(-SMALLEST_SIDE // frames.shape[1]))
+        frames = frames.repeat(enlarged, 1).repeat(enlarged, 2) // 2
+        for frame, pose, visible in zip(frames, (joints + 0.5) * enlarged - 0.5, visibility, strict=True):
+            draw_skeleton(frame, pose, visible, colour)
+        return frames

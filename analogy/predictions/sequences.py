@@ -11,26 +11,27 @@ from analogy.predictions.base import Predicted
 from analogy.visualise.plots import sequence_grid
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PredictedSequences(Predicted):
-    """Some test sequences, measured together. seen: [N, k, C]; truth, prediction, and linear, the best linear map's: [N, T, C];
-    values in 0..1. shown: draw the first ones."""
+    """Some test sequences, measured together; values in 0..1.
 
-    seen: np.ndarray
+    observed: [N, k, C]. truth, prediction: [N, T, C]. linear_map: [N, T, C], what the best linear map of the observed values
+    predicts.
+    """
+
+    observed: np.ndarray
     truth: np.ndarray
     prediction: np.ndarray
-    linear: np.ndarray
-    shown: bool = False
+    linear_map: np.ndarray
 
     def picture(self):
-        return sequence_grid(self.seen[..., 0], self.truth[..., 0], self.prediction[..., 0]) if self.shown else None
+        return sequence_grid(self.observed[..., 0], self.truth[..., 0], self.prediction[..., 0])
 
     def measure(self, metrics=FRAME_METRICS):
-        del metrics
         methods = {
             "prediction": self.prediction,
-            "linear_map": self.linear,  # the strongest first: it is the one to beat
-            "last_value": np.broadcast_to(self.seen[:, -1:], self.truth.shape),
+            "linear_map": self.linear_map,  # the strongest baseline first: it is the one to beat
+            "last_value": np.broadcast_to(self.observed[:, -1:], self.truth.shape),
             "half": np.full_like(self.truth, 0.5),
         }
         truth = self.truth.astype(np.float64)

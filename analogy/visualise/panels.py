@@ -50,23 +50,28 @@ def heatmap_picture(heatmaps: np.ndarray) -> np.ndarray:
     return np.rint(picture * 255).astype(np.uint8)
 
 
-def movie_rows(last_seen: np.ndarray, truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
+def coloured(image: np.ndarray) -> np.ndarray:
+    """A picture uint8 passes; joint heatmaps, float [H, W, J] in 0..1, become one."""
+    return image if image.dtype == np.uint8 else heatmap_picture(image)
+
+
+def movie_rows(last_observed: np.ndarray, truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
     """A predicted video as one picture: a row each of truth, prediction and absolute difference, a column for each of at most
-    ten future frames, and the last seen frame before the truth.
+    ten future frames, and the last observed frame before the truth.
 
     Args:
-        last_seen: uint8 [H, W, 1 or 3], H at least 24. truth, prediction: uint8 [T, H, W, 1 or 3].
+        last_observed: uint8 [H, W, 1 or 3], H at least 24. truth, prediction: uint8 [T, H, W, 1 or 3].
 
     Returns:
         uint8 [H', W', 3].
     """
-    height, width = last_seen.shape[:2]
+    height, width = last_observed.shape[:2]
     times = np.unique(np.linspace(0, len(truth) - 1, 10).round().astype(int))
-    blank = np.full_like(last_seen, 255)
-    titles = ["", "last seen", *(f"+{time + 1}" for time in times)]
+    blank = np.full_like(last_observed, 255)
+    titles = ["", "last observed", *(f"+{time + 1}" for time in times)]
     rows = [title_row(titles, [ROW_LABEL] + [width] * (1 + len(times)))]
     for name, before, frames in (
-        ("truth", last_seen, truth),
+        ("truth", last_observed, truth),
         ("prediction", blank, prediction),
         ("|difference|", blank, absolute_difference(truth, prediction)),
     ):

@@ -14,7 +14,7 @@ import tensorflow as tf
 from analogy.data.video import write_pictures
 from analogy.evaluation import judge
 from analogy.metrics.perceptual import FeatureDistance, Lpips
-from analogy.predictions.frames import best_and_mean
+from analogy.predictions.frames import mean_and_best
 from analogy.pretrained.fetch_i3d import WEIGHTS
 from analogy.runs.export import export_saved_model
 from analogy.settings import find_experiment, load_settings, write_settings
@@ -87,7 +87,7 @@ def test_the_best_sample_is_chosen_for_each_metric():
         {"psnr": np.array([1.0, 5.0]), "mse": np.array([0.1, 0.2])},
         {"psnr": np.array([2.0, 2.0]), "mse": np.array([0.3, 0.1])},
     ]
-    joined = best_and_mean([{**one, "sharpness_ratio": np.ones(2)} for one in values])
+    joined = mean_and_best([{**one, "sharpness_ratio": np.ones(2)} for one in values])
     assert joined["psnr_best"].tolist() == [1, 5] and joined["psnr"].tolist() == [1.5, 3.5]
     assert joined["mse_best"].tolist() == [0.1, 0.2] and "sharpness_ratio_best" not in joined
 

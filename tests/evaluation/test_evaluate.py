@@ -1,14 +1,16 @@
 """What evaluation records of predicted clips: figures, their means, and where the columns of the videos are."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from analogy.evaluation.evaluate import evaluate
-from analogy.predictions.frames import PredictedClip
+from analogy.predictions.frames import PredictedFrames
 from analogy.runs.folder import RunFolder
 from analogy.runs.reading import read_table
+from analogy.settings.published import Published
 from analogy.visualise.video import read_mp4
 
 ALWAYS = {"psnr", "ssim", "sharpness_ratio", "checkerboard_ratio"}
@@ -20,9 +22,9 @@ def clip(name, poses):
     truth = rng.integers(0, 256, [4, 32, 32, 3], dtype=np.uint8)
     old, new = np.zeros([2, 4, 32, 32], bool)
     old[:, 2:10], new[:, 6:14] = True, True
-    return PredictedClip(
-        clip=name, action="squat", given=truth[:1], truth=truth, prediction=255 - truth, baseline=truth // 2,
-        distance=np.arange(1, 5), extra={"pose": rng.random([4, 32, 32, 13])},
+    return PredictedFrames(
+        clip=name, action="squat", observed_frames=truth[:1], truth=truth, prediction=255 - truth, baseline=truth // 2,
+        distance=np.arange(1, 5), extra_columns={"pose": rng.random([4, 32, 32, 13])},
         regions={"old": old, "new": new} if poses else {}, baseline_name="half",
     )  # fmt: skip
 
@@ -46,7 +48,7 @@ def test_a_clip_without_poses_lacks_the_metrics_of_regions(tmp_path, poses):
 
 def test_the_columns_are_where_the_summary_says(tmp_path):
     predicted = clip("0000", False)
-    predicted.given[:], predicted.truth[:], predicted.prediction[:] = 200, 200, 80
+    predicted.observed_frames[:], predicted.truth[:], predicted.prediction[:] = 200, 200, 80
     system = SimpleNamespace(pooled=False, published=(), predict_clips=lambda clips: iter([predicted]))
     folder = RunFolder(tmp_path)
     columns = evaluate(system, None, folder, 5)["clips"][0]["columns"]
@@ -56,3 +58,23 @@ def test_the_columns_are_where_the_summary_says(tmp_path):
     for title, gray in (("truth", 200), ("prediction", 80), ("|difference|", 120)):
         left, top, width, height = columns[title]
         assert frames[-1, top : top + height, left : left + width].mean() == pytest.approx(gray, abs=3)
+
+
+def test_a_clip_that_is_not_drawn_is_only_measured(tmp_path):
+    predicted = replace(clip("0000", False), drawn=False)
+    system = SimpleNamespace(pooled=False, published=(), predict_clips=lambda clips: iter([predicted]))
+    folder = RunFolder(tmp_path)
+    (row,) = evaluate(system, None, folder, 5)["clips"]
+    folder.close()
+    assert "psnr" in row and "columns" not in row and not (tmp_path / "test" / "squat").exists()
+
+
+def test_published_figures_stand_beside_those_that_were_measured(tmp_path):
+    steps = [Published(metric=name, horizon=[9.0, 8.0, 7.0, 6.0], protocol="x") for name in ("psnr", "mse")]
+    number = Published(metric="ssim", figure=0.5, protocol="x")
+    predicted = clip("0000", False)
+    system = SimpleNamespace(pooled=False, published=[*steps, number], predict_clips=lambda clips: iter([predicted]))
+    folder = RunFolder(tmp_path)
+    evaluate(system, None, folder, 5)
+    folder.close()
+    assert read_table(tmp_path / "test" / "horizon.json")["methods"]["published"] == {"psnr": [9.0, 8.0, 7.0, 6.0]}

@@ -1,5 +1,8 @@
 """The one table of metrics: everything that is measured stands in it."""
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from typer.main import get_command
@@ -7,11 +10,12 @@ from typer.main import get_command
 from analogy.cli import evaluate
 from analogy.cli.console import app_of
 from analogy.errors import UserError
-from analogy.evaluation.judge import Measures, check_selection
+from analogy.evaluation.judge import Measures
+from analogy.evaluation.selection import check_selection
 from analogy.metrics.frames import ERROR_METRICS, FRAME_METRICS, REGION_METRICS
 from analogy.metrics.table import HEADLINES, METRICS, SELECTABLE, USUAL, metric_of, names_of
 from analogy.predictions.actions import PredictedActions
-from analogy.predictions.frames import PredictedClip, PredictedMovie
+from analogy.predictions.frames import PredictedFrames, UnroundedFrames
 from analogy.predictions.poses import PredictedJoints, PredictedPoses
 from analogy.predictions.sequences import PredictedSequences
 
@@ -20,8 +24,9 @@ TRUTH, GUESS = RNG.integers(0, 256, (2, 3, 32, 32, 1), dtype=np.uint8)
 EVERY = {**FRAME_METRICS, **ERROR_METRICS}
 SELECTED = {"clip": "0001", "action": "squat", "distance": np.arange(1, 4)}
 FRAMES = {
-    **SELECTED, "given": TRUTH[:1], "truth": TRUTH, "prediction": GUESS, "baseline": TRUTH // 2, "baseline_name": "grey",
-    "samples": np.stack([GUESS, TRUTH // 3]), "regions": {name: RNG.random((3, 32, 32)) > 0.5 for name in ("old", "new")},
+    **SELECTED, "observed_frames": TRUTH[:1], "truth": TRUTH, "prediction": GUESS, "baseline": TRUTH // 2,
+    "baseline_name": "grey", "samples": np.stack([GUESS, TRUTH // 3]),
+    "regions": {name: RNG.random((3, 32, 32)) > 0.5 for name in ("old", "new")},
 }  # fmt: skip
 
 
@@ -29,7 +34,7 @@ def predicted_poses():
     joints, ones = RNG.random((2, 5, 13, 2)) * 100, np.ones
     windows = {"joints": joints, "visibility": ones((2, 5, 13)), "valid": ones((2, 5)), "survives": ones((2, 13))}
     windows |= {"box": np.array([[0, 0, 100, 100]] * 2), "origin": joints[:, 0]}
-    return PredictedPoses(**SELECTED, windows=windows, prediction=joints[:, 2:], visibility=ones((2, 3, 13)), shown=False)
+    return PredictedPoses(**SELECTED, windows=windows, prediction=joints[:, 2:], visibility=ones((2, 3, 13)))
 
 
 def predicted_joints():
@@ -43,19 +48,19 @@ def predicted_joints():
 def predicted_sequences():
     values = RNG.random((4, 6, 1))
     return PredictedSequences(
-        **SELECTED, seen=values[:, :3], truth=values[:, 3:], prediction=values[:, 3:], linear=values[:, 3:]
+        **SELECTED, observed=values[:, :3], truth=values[:, 3:], prediction=values[:, 3:], linear_map=values[:, 3:]
     )
 
 
 @pytest.mark.parametrize(
     ("predicted", "kinds"),
     [
-        (PredictedClip(**FRAMES), {"frames", "errors", "regions"}),
-        (PredictedMovie(**FRAMES, values=GUESS / 255.0), {"frames", "errors", "regions"}),
+        (PredictedFrames(**FRAMES), {"frames", "errors", "regions"}),
+        (UnroundedFrames(**FRAMES, unrounded=GUESS / 255.0), {"frames", "errors", "regions"}),
         (predicted_poses(), {"poses"}),
         (predicted_joints(), {"poses", "joints"}),
         (predicted_sequences(), {"errors"}),
-        (PredictedActions(**SELECTED, probabilities=np.array([0.2, 0.8]), label=1, commonest=0), {"actions"}),
+        (PredictedActions(**SELECTED, probabilities=np.array([0.2, 0.8]), label=1, commonest=0, clip_length=9), {"actions"}),
     ],
 )
 def test_every_figure_of_a_prediction_is_in_the_table(predicted, kinds):
@@ -88,12 +93,14 @@ def test_an_unknown_name_is_printed_without_a_verdict():
     assert (metric_of("warp_error").label, metric_of("warp_error").higher_is_better) == ("warp error", None)
 
 
-def test_the_help_of_evaluate_lists_exactly_what_may_be_asked():
+def test_the_help_of_evaluate_lists_exactly_what_may_be_asked(monkeypatch):
     (option,) = [p for p in get_command(app_of(evaluate.main)).params if p.name == "metrics"]
     asked, usual = option.help.removeprefix("Of frames: ").removesuffix(".").split("; if not given: ")
     assert asked == ", ".join(SELECTABLE) and usual == ", ".join(USUAL)
+    needs = {"weights": Path(__file__), "fvd_frames": 16, "features": __file__}
+    monkeypatch.setitem(sys.modules, "lpips", sys.modules[__name__])  # as if it were installed
     for name in SELECTABLE:
-        check_selection([name], fvd_frames=16, features=__file__)
+        check_selection([name], **needs)
     for name in set(METRICS) - set(SELECTABLE):
         with pytest.raises(UserError, match=f"there is no {name} to choose"):
-            check_selection([name], fvd_frames=16, features=__file__)
+            check_selection([name], **needs)

@@ -14,7 +14,7 @@ from analogy.data.prepared import Clip
 from analogy.joints import JOINTS
 from analogy.metrics.regions import pose_region
 from analogy.models.heatmaps import joint_heatmaps, pose_maps
-from analogy.predictions.frames import PredictedClip
+from analogy.predictions.frames import PredictedFrames
 from analogy.systems.base import Column, System
 
 AUGMENTATION = 1  # its stream of random numbers, apart from the one that drew the pairs
@@ -119,21 +119,21 @@ class Painter(System):
             Column("prediction", self.predict(loaded, 0, np.array([1]))[0], predicted=True),
         ]
 
-    def predict_clips(self, dataset: ClipDataset) -> Iterator[PredictedClip]:
+    def predict_clips(self, dataset: ClipDataset) -> Iterator[PredictedFrames]:
         for clip in self.shown(dataset.test):
             loaded = dataset.load(clip)
             targets = np.arange(1, clip.length)
             body = pose_region(loaded.joints, loaded.visibility, self.image_size, loaded.crop)
-            yield PredictedClip(
+            yield PredictedFrames(
                 clip=clip.id,
                 action=clip.action,
                 distance=targets,
-                given=loaded.frames[:1],
+                observed_frames=loaded.frames[:1],
                 truth=loaded.frames[1:],
                 prediction=self.predict(loaded, 0, targets),
                 baseline=np.broadcast_to(loaded.frames[:1], loaded.frames[1:].shape),
                 baseline_name="copy_reference",
-                extra={"pose": self._pose_pictures(loaded, targets)},
+                extra_columns={"pose": self._pose_pictures(loaded, targets)},
                 regions={"old": np.broadcast_to(body[:1], body[1:].shape), "new": body[1:]},
             )
 

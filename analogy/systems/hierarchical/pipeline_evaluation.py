@@ -12,7 +12,7 @@ from analogy.data.frames import padded_box
 from analogy.data.video import read_video
 from analogy.errors import UserError
 from analogy.metrics.regions import pose_region
-from analogy.predictions.frames import PredictedClip
+from analogy.predictions.frames import PredictedFrames
 from analogy.systems.hierarchical.estimation.tracking import name_sides_by_image, track_person
 from analogy.systems.hierarchical.pipeline import Pipeline
 
@@ -34,7 +34,7 @@ class PipelinePredictor:
     def __init__(self, pipeline: Pipeline, source: Path, estimator, horizon: int):
         self.pipeline, self.source, self.estimator, self.horizon = pipeline, source, estimator, horizon
 
-    def predict_clips(self, dataset: Sequence) -> Iterator[PredictedClip]:
+    def predict_clips(self, dataset: Sequence) -> Iterator[PredictedFrames]:
         for clip in dataset:
             yield self._predict(clip)
 
@@ -50,7 +50,7 @@ class PipelinePredictor:
             "over clips"
         )
 
-    def _predict(self, clip) -> PredictedClip:
+    def _predict(self, clip) -> PredictedFrames:
         pipeline, k = self.pipeline, self.pipeline.context
         frames = read_video(self.source / "frames" / clip.id, count=k + self.horizon).frames[: clip.length]
         count = len(frames) - k
@@ -67,16 +67,16 @@ class PipelinePredictor:
         size = np.array(pipeline.image_size[::-1], np.float32)
         crop = np.repeat((box[2:] - box[:2])[None].astype(np.float32), count + 1, 0)
         body = pose_region((joints[k - 1 :] - box[:2]) * size / crop[0], visibility[k - 1 :], pipeline.image_size, crop)
-        return PredictedClip(
+        return PredictedFrames(
             clip=clip.id,
             action=clip.action,
             distance=np.arange(1, count + 1),
-            given=views[:k],
+            observed_frames=views[:k],
             truth=views[k:],
             prediction=self._paint(frames, *self._future(frames, joints[:k], visibility[:k], count), box),
             baseline=np.repeat(views[k - 1 : k], count, 0),
             baseline_name="copy_last_frame",
-            others=others,
+            other_methods=others,
             regions={"old": np.broadcast_to(body[:1], body[1:].shape), "new": body[1:]},
         )
 

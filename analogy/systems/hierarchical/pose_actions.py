@@ -80,7 +80,7 @@ class PoseActionsSystem(System):
                 probabilities=found.mean(0),
                 label=self.actions.index(clip.action),
                 commonest=int(np.argmax(counts)),
-                length=clip.length,
+                clip_length=clip.length,
             )
 
     def panel_columns(self, dataset: PoseDataset, clip: PoseClip):

@@ -99,12 +99,19 @@ class PoseForecaster(System):
         return joints.numpy(), visibility.numpy()
 
     def predict_clips(self, dataset: PoseDataset) -> Iterator[PredictedPoses]:
-        shown = {clip.id for clip in self.shown(dataset.test)}
+        drawn = {clip.id for clip in self.shown(dataset.test)}
         for clip in dataset.test:
             windows = dataset.windows(clip)
             joints, visibility = self.predict(windows)
-            distance = np.arange(1, self.horizon + 1)
-            yield PredictedPoses(clip.id, clip.action, distance, windows, joints, visibility, clip.id in shown)
+            yield PredictedPoses(
+                clip=clip.id,
+                action=clip.action,
+                distance=np.arange(1, self.horizon + 1),
+                drawn=clip.id in drawn,
+                windows=windows,
+                prediction=joints,
+                visibility=visibility,
+            )
 
     def panel_columns(self, dataset: PoseDataset, clip: PoseClip) -> list[Column]:
         """The last observed pose, then the prediction (orange) over the truth (grey) at three times."""

@@ -10,7 +10,7 @@ import tensorflow as tf
 from analogy.data.batches import ReplicaContext, draw_uniform
 from analogy.data.movies import Movie
 from analogy.data.sequences import SequenceDataset, SequenceGroup
-from analogy.predictions.frames import PredictedMovie
+from analogy.predictions.frames import UnroundedFrames
 from analogy.predictions.sequences import PredictedSequences
 from analogy.systems.base import Column, System
 from analogy.systems.seq2seq.networks import Seq2Seq
@@ -75,18 +75,18 @@ class Seq2SeqSystem(System):
 
     def predict_clips(self, dataset: SequenceDataset) -> Iterator[PredictedSequences]:
         linear = _linear_map(dataset.values[:, : self.context], dataset.values[:, self.context :])
-        shown = {group.id for group in self.shown(dataset.test)}
+        drawn = {group.id for group in self.shown(dataset.test)}
         for group in dataset.test:
             seen, truth = group.values[:, : self.context], group.values[:, self.context :]
             yield PredictedSequences(
                 clip=group.id,
                 action=group.action,
                 distance=np.arange(1, self.horizon + 1),
-                seen=seen,
+                observed=seen,
                 truth=truth,
                 prediction=self.predict(seen),
-                linear=linear(seen),
-                shown=group.id in shown,
+                linear_map=linear(seen),
+                drawn=group.id in drawn,
             )
 
     def panel_columns(self, dataset: SequenceDataset, group: SequenceGroup):
@@ -138,23 +138,23 @@ class ConvLstmSystem(Seq2SeqSystem):
         seen = movie.frames[None, : self.context].astype(np.float32) / 255.0
         return self.predict(seen)[0]
 
-    def predict_clips(self, dataset) -> Iterator[PredictedMovie]:
-        shown = {movie.id for movie in self.shown(dataset.test)}
+    def predict_clips(self, dataset) -> Iterator[UnroundedFrames]:
+        drawn = {movie.id for movie in self.shown(dataset.test)}
         k, length = self.context, self.context + self.horizon
         for movie in dataset.test:
             frames = np.asarray(movie.frames[:length])
             future = self._predict_movie(movie)
-            yield PredictedMovie(
+            yield UnroundedFrames(
                 clip=movie.id,
                 action=movie.action,
                 distance=np.arange(1, self.horizon + 1),
-                given=frames[:k],
+                observed_frames=frames[:k],
                 truth=frames[k:],
                 prediction=np.rint(255.0 * future).astype(np.uint8),
                 baseline=np.repeat(frames[k - 1 : k], self.horizon, 0),
                 baseline_name="copy_last_frame",
-                values=future,
-                shown=movie.id in shown,
+                unrounded=future,
+                drawn=movie.id in drawn,
             )
 
     def panel_columns(self, dataset, movie: Movie):

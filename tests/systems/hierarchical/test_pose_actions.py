@@ -67,7 +67,8 @@ def test_motion_is_recognised_exported_and_judged(tmp_path):
         future = windows["joints"][:, 4:]
         middle = future.mean(1, keepdims=True)
         other = middle + (future - middle)[..., ::-1]  # up and down becomes to and fro
-        recogniser.add(PredictedPoses(clip.id, clip.action, np.arange(6), windows, other, np.ones(other.shape[:3]), False))
+        selected = {"clip": clip.id, "action": clip.action, "distance": np.arange(6), "windows": windows}
+        recogniser.add(PredictedPoses(**selected, prediction=other, visibility=np.ones(other.shape[:3])))
     judged = recogniser.result()
     assert judged["truth"] == 1.0 and judged["prediction"] < 0.7 and "hold_last_pose" in judged
 
