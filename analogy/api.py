@@ -5,7 +5,6 @@ Mistakes raise `analogy.UserError`, whose message says how to mend them, before 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -170,7 +169,7 @@ def train(
         results_dir=results,
         data_dir=None if data_dir is None else Path(data_dir),
         scale=scale,
-        overrides=[f"{key}={json.dumps(value, default=str)}" for key, value in changes.items()],
+        values=changes,
         resume=None if resume is None else Path(resume),
     )
     with messages_shown(verbose):
@@ -178,8 +177,7 @@ def train(
         from analogy.training.run import run_experiment
         from data_prep.datasets import open_dataset
 
-        going_on = None if resume is None else Path(resume).absolute()
-        folder = run_experiment(settings, open_dataset, going_on.parent.parent if going_on else results, going_on)
+        folder = run_experiment(settings, open_dataset, results, None if resume is None else Path(resume))
     return folder and Run(folder)
 
 

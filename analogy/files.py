@@ -3,7 +3,9 @@
 import fcntl
 import logging
 import os
+import re
 import shutil
+import tempfile
 import time
 import uuid
 from collections.abc import Iterator
@@ -43,6 +45,20 @@ def naming(path: Path) -> Iterator[None]:
         if error.errno is not None:  # else it is a library's own, with a text
             error.filename = str(path)
         raise
+
+
+@contextmanager
+def without_wildcards(folder: Path) -> Iterator[Path]:
+    """Yield a path of this folder that TensorFlow takes as it is: it reads the name of a checkpoint as a pattern, in which
+    `[b]`, `*`, `?` and a backslash stand for other names. A path without them is yielded itself, any other as a link to it."""
+    folder = Path(folder).absolute()
+    if not re.search(r"[\[\]*?\\]", str(folder)):
+        yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix="analogy-") as place:
+        link = Path(place, "folder")
+        link.symlink_to(folder, target_is_directory=True)
+        yield link
 
 
 def try_lock(file: IO) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,20 +111,20 @@ def _check_run(name: str, settings_file: Path | None, data_dir: Path | None, cli
 
 
 def _changes(stored: Path, data_dir: Path | None, clips: Sequence[str]) -> dict:
-    """How the settings of a run are read again: the arguments scale and overrides of `load_settings`."""
+    """How the settings of a run are read again: the arguments scale and values of `load_settings`."""
     if not stored.is_file():
         raise UserError(f"{stored}: there is no such file; name the run's settings.yaml with --settings")
     content = read_experiment(stored)
     if content.get("scale") not in ("paper", "demo") or not isinstance(content.get("data"), dict):
         raise UserError(f"{stored}: these are not the settings of a run; name the settings.yaml of its folder")
-    overrides = ["training.start_from=null", "training.precision=float32"]
+    values: dict[str, object] = {"training.start_from": None, "training.precision": "float32"}
     if data_dir:
-        overrides.append(f"data.folder={json.dumps(str(data_dir.resolve()))}")
+        values["data.folder"] = data_dir
         if (entry := DATASETS.get(str(content["data"].get("dataset")))) and entry.stands_in_for:
-            overrides.append(f"data.dataset={entry.stands_in_for}")  # a folder holds the real one, in the same layout
+            values["data.dataset"] = entry.stands_in_for  # a folder holds the real one, in the same layout
     if clips and "test_clips" in content["data"]:
-        overrides += [f"data.test_clips=[{','.join(clips)}]", f"evaluation.clips_per_action={len(clips)}"]
-    return {"scale": content["scale"], "overrides": overrides}
+        values |= {"data.test_clips": list(clips), "evaluation.clips_per_action": len(clips)}
+    return {"scale": content["scale"], "values": values}
 
 
 def _check_videos(predictions: tuple[Path, ...], truth: Path | None, context: int, clips: Sequence[str]) -> dict:

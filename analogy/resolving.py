@@ -6,7 +6,7 @@ Every mistake that can be found without opening the data is found here, in an in
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from analogy.errors import Mistakes, UserError
@@ -28,6 +28,7 @@ def resolve_settings(
     writes: bool = True,
     data_dir: Path | None = None,
     scale: str = "auto",
+    values: Mapping[str, object] | None = None,
     overrides: Sequence[str] = (),
     resume: Path | None = None,
 ) -> Settings:
@@ -39,6 +40,7 @@ def resolve_settings(
         writes: a run folder will be made, or gone on with.
         data_dir: the dataset's folder in its official layout.
         scale: "paper", "demo", or "auto": paper where the dataset is present.
+        values: dotted key -> value, such as {"training.steps": 200}.
         overrides: `a.b=value` texts, applied last.
         resume: the folder of a run to go on with; it stays with its dataset.
 
@@ -54,13 +56,15 @@ def resolve_settings(
         settings = None
         with mistakes.noted():
             path = _stored_settings(resume) if resume else find_experiment(exp)
-            settings = _choose(path, data_dir, scale if scale in SCALES else "auto", overrides, resumes=resume is not None)
+            settings = _choose(
+                path, data_dir, scale if scale in SCALES else "auto", values or {}, overrides, resumes=resume is not None
+            )
         if settings:
             with mistakes.noted():
                 check_dataset(settings)
             with mistakes.noted():
                 settings = resolve_runs(
-                    settings, resume.absolute().parent.parent if resume else results_dir, resumes=bool(resume)
+                    settings, resume.resolve().parent.parent if resume else results_dir, resumes=bool(resume)
                 )
             if resume and exp not in (None, settings.experiment):
                 mistakes.add(f"--resume {resume}: this run is of {settings.experiment}, not of {exp}")
@@ -79,7 +83,9 @@ def _stored_settings(run: Path) -> Path:
     return run / "settings.yaml"
 
 
-def _choose(path: Path, data_dir: Path | None, scale: str, overrides: Sequence[str], *, resumes: bool) -> Settings:
+def _choose(
+    path: Path, data_dir: Path | None, scale: str, values: Mapping[str, object], overrides: Sequence[str], *, resumes: bool
+) -> Settings:
     """The settings of an experiment's file, with the scale and the dataset decided."""
     stored = read_experiment(path)
     published, folder = ((stored.get("data") or {}).get(key) for key in ("dataset", "folder"))
@@ -89,11 +95,11 @@ def _choose(path: Path, data_dir: Path | None, scale: str, overrides: Sequence[s
     if data_dir and not folder and entry and (resumes or entry.complete or entry.stands_in_for):
         raise UserError(f"--data-dir: {path} takes {published}, generated from the seed; leave --data-dir out")
     # A folder holds the real dataset, also at demo scale.
-    given = [f"data.folder={data_dir.resolve()}", f"data.dataset={published}"] if data_dir else []
+    given = {"data.folder": data_dir, "data.dataset": published} if data_dir else {}
     if scale == "auto":
         present = data_dir or folder or (entry and entry.complete)
         scale = stored.get("scale") or ("paper" if present else "demo")
-    return load_settings(path, SYSTEMS, scale=scale, overrides=[*given, *overrides])
+    return load_settings(path, SYSTEMS, scale=scale, values={**given, **values}, overrides=overrides)
 
 
 def say_settings(settings: Settings) -> None:

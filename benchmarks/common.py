@@ -44,8 +44,8 @@ def parser(description: str, **defaults) -> argparse.ArgumentParser:
 
 def make_settings(scale: str = "paper", **overrides) -> AnalogyGanSettings:
     """Settings of analogy_pool3; data__image_size=64 overrides data.image_size."""
-    texts = [f"{key.replace('__', '.')}={value}" for key, value in overrides.items()]
-    return load_settings(CONFIG, SYSTEMS, scale=scale, overrides=texts)
+    values = {key.replace("__", "."): value for key, value in overrides.items()}
+    return load_settings(CONFIG, SYSTEMS, scale=scale, values=values)
 
 
 def make_system(settings: AnalogyGanSettings, *, optimizers: bool = True) -> AnalogyGan:

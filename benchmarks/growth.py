@@ -51,7 +51,7 @@ def watch(command: list) -> tuple[float, float]:
 
 def train(actors: Path, cache: Path, results: Path, steps: int) -> dict[str, float]:
     """steps/s after the first hundred, most megabytes, and seconds from the start of the command to its end."""
-    settings = [part for setting in (*SMALL, f"data.cache={cache}") for part in ("--set", setting)]
+    settings = [part for setting in (*SMALL, f"data.cache={json.dumps(str(cache))}") for part in ("--set", setting)]
     where = ["--data-dir", actors, "--results-dir", results, "--scale", "demo", "--steps", steps]
     taken, most = watch(["experiments/run.py", "--exp", "analogy_pool3", *where, *settings])
     newest = max(results.glob("analogy_pool3/*/metrics.jsonl"), key=lambda path: path.stat().st_mtime)

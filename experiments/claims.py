@@ -63,19 +63,18 @@ class Plan:
     def arms(self) -> list[str]:
         return list(self.content["arms"])
 
-    def options(self, arm: str, seed: int) -> list[str]:
-        """KEY=VALUE of a run."""
-        chosen = [*self.content.get("overrides", []), *self.content["arms"][arm].get("set", []), *self.overrides]
-        return [f"training.steps={self.content['steps']}", f"seed={seed}", *chosen]
+    def options(self, arm: str) -> list[str]:
+        """KEY=VALUE of an arm's runs, as the plan and the command line have them."""
+        return [*self.content.get("overrides", []), *self.content["arms"][arm].get("set", []), *self.overrides]
 
     def settings(self, arm: str, seed: int) -> dict:
         """What decides a run's result; not what merely names it."""
         path = find_experiment(self.content["arms"][arm]["exp"])
         published = read_experiment(path)["data"]["dataset"]
         data_dir = folder_from_environment(published)
-        data = [f"data.folder={data_dir.resolve()}", f"data.dataset={published}"] if data_dir else []  # as run.py does
-        options = [*data, *self.options(arm, seed)]
-        settings = load_settings(path, SYSTEMS, scale=self.content["scale"], overrides=options)
+        values = {"data.folder": data_dir, "data.dataset": published} if data_dir else {}  # as run.py does
+        values |= {"training.steps": self.content["steps"], "seed": seed}
+        settings = load_settings(path, SYSTEMS, scale=self.content["scale"], values=values, overrides=self.options(arm))
         check_dataset(settings)
         return _deciding(settings)
 
@@ -174,7 +173,8 @@ def _run(plan: Plan, arm: str, seed: int, log: Path, cores: set[int]) -> bool:
     else:
         command += ["--exp", plan.content["arms"][arm]["exp"], "--scale", plan.content["scale"]]
         command += ["--results-dir", str(plan.results / f"{arm}-{seed}")]
-        command += [part for option in plan.options(arm, seed) for part in ("--set", option)]
+        command += ["--steps", str(plan.content["steps"]), "--seed", str(seed)]
+        command += [part for option in plan.options(arm) for part in ("--set", option)]
     with open(log, "a", encoding="utf-8") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output)
         if cores:

@@ -47,7 +47,9 @@ def weights(run: Path) -> dict[str, np.ndarray]:
     """Every number of the newest checkpoint that training goes on from."""
     import tensorflow as tf
 
-    reader = tf.train.load_checkpoint(tf.train.latest_checkpoint(str(run / "checkpoints")))
+    from analogy.training.checkpoint import saved_checkpoints
+
+    reader = tf.train.load_checkpoint(saved_checkpoints(run / "checkpoints")[0])
     names = [name for name in reader.get_variable_to_shape_map() if name.startswith(("model_", "optimizer_", "step"))]
     return {name: reader.get_tensor(name) for name in names}
 

@@ -41,7 +41,7 @@ def main(
     dry_run: Annotated[bool, typer.Option(help="Print the settings and the models' parameter counts, and stop.")] = False,
 ) -> None:
     shorthands = {"training.steps": steps, "seed": seed, "training.precision": precision, "training.devices": devices}
-    overrides = [f"{key}={value}" for key, value in shorthands.items() if value is not None] + (set_ or [])
+    values = {key: value for key, value in shorthands.items() if value is not None}
     with clear_errors(resume or results_dir), messages_shown():
         if list_:
             print_experiments()
@@ -56,7 +56,8 @@ def main(
             writes=not dry_run,
             data_dir=data_dir,
             scale=scale,
-            overrides=overrides,
+            values=values,
+            overrides=set_ or [],
             resume=resume,
         )
         say_settings(settings)
@@ -86,5 +87,4 @@ def _run(settings: Settings, results_dir: Path, resume: Path | None) -> None:
     from analogy.training.run import run_experiment
     from data_prep.datasets import open_dataset
 
-    results_dir = resume.parent.parent if resume else results_dir
     run_experiment(settings, open_dataset, results_dir, resume, StopRequest(), began)

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from analogy.errors import UserError
+from analogy.files import without_wildcards
 from analogy.runs.reading import Run, read_experiment_runs, read_run, read_runs
 
 MODEL = "saved_model"  # the folder of a run in which its SavedModel lies
@@ -78,7 +79,8 @@ def load_endpoint(run: Path, endpoint: str):
 
     folder = saved_model_of(run)
     try:
-        loaded = tf.saved_model.load(str(folder))
+        with without_wildcards(folder) as readable:
+            loaded = tf.saved_model.load(str(readable))
     except (OSError, ValueError, tf.errors.OpError) as error:
         raise UserError(f"{folder}: cannot be loaded ({str(error).splitlines()[0]}); export the run again") from error
     endpoints = sorted(getattr(loaded, "signatures", {}))

@@ -7,6 +7,7 @@ when the scale is demo, command-line options, `--set`.
 from __future__ import annotations
 
 import difflib
+import os
 import re
 import reprlib
 from collections.abc import Mapping, Sequence
@@ -133,21 +134,42 @@ def apply_overrides(content: dict, overrides: Sequence[str]) -> dict:
         key, separator, text = override.partition("=")
         if not separator or not key.strip():
             raise UserError(f"--set {override}: expected KEY=VALUE, such as --set training.steps=100")
-        value: object = parse_yaml(text, f"--set {override}")
-        for part in reversed(key.strip().split(".")):
-            value = {part: value}
-        content = merge(content, value, f"--set {override}")
+        value = parse_yaml(text, f"--set {override}")
+        _refuse_comment(text, f"--set {override}")
+        content = _set(content, key.strip(), value, f"--set {override}")
     return content
 
 
-def load_settings(path: Path, systems: Mapping[str, HasSettings], *, scale: str, overrides: Sequence[str] = ()) -> Settings:
+def _refuse_comment(text: str, where: str) -> None:
+    """Raise a UserError where YAML would drop the end of a value, as of `/data/Penn #2`."""
+    node = yaml.compose(text, _Loader)
+    if dropped := text[node.end_mark.index if node else 0 :].strip():
+        raise UserError(f"{where}: `{dropped}` would be a comment in YAML; put the value in quotes: --set 'KEY=\"VALUE\"'")
+
+
+def _set(content: dict, key: str, value: object, where: str) -> dict:
+    """`content` with `value` at a dotted key."""
+    for part in reversed(key.split(".")):
+        value = {part: value}
+    return merge(content, value, where)
+
+
+def load_settings(
+    path: Path,
+    systems: Mapping[str, HasSettings],
+    *,
+    scale: str,
+    values: Mapping[str, object] | None = None,
+    overrides: Sequence[str] = (),
+) -> Settings:
     """Read, merge and validate an experiment.
 
     Args:
         path: the experiment's file (or a resolved `settings.yaml`, which has no base and no demo block).
         systems: `analogy.systems.SYSTEMS`, or more entries with a class of settings.
         scale: "paper" or "demo".
-        overrides: `a.b=value` texts, applied last.
+        values: dotted key -> value, for what a program sets: taken as it is, whatever characters it holds.
+        overrides: `a.b=value` texts as a person writes them, the value in YAML; applied last.
 
     Raises:
         UserError: naming the file, the key and the nearest valid one.
@@ -158,7 +180,10 @@ def load_settings(path: Path, systems: Mapping[str, HasSettings], *, scale: str,
         raise UserError(f"{path}: demo: expected the settings that differ at demo scale, found {demo!r}")
     if scale == "demo":
         content = merge(content, demo, f"{path}: demo")
-    content = apply_overrides({**content, "scale": scale}, overrides)
+    content["scale"] = scale
+    for key, value in (values or {}).items():
+        content = _set(content, key, os.fspath(value) if isinstance(value, os.PathLike) else value, key)
+    content = apply_overrides(content, overrides)
     system = content.get("system")
     if not isinstance(system, str) or system not in systems:
         raise UserError(f"{path}: system: {system!r} is not one of {', '.join(systems)}")
@@ -166,14 +191,18 @@ def load_settings(path: Path, systems: Mapping[str, HasSettings], *, scale: str,
     try:
         return schema.model_validate(content)
     except ValidationError as error:
-        where = f"{path}, --set" if overrides else str(path)
+        where = f"{path}, --set" if overrides or values else str(path)
         raise UserError("\n".join(_explain(fault, schema, where) for fault in error.errors())) from error
 
 
 def _explain(fault: dict, schema: type[BaseModel], where: str) -> str:
     """One validation fault as one line a person can act on."""
     location = [part for part in fault["loc"] if isinstance(part, str) and not part.startswith(("list[", "literal["))]
-    location = [part for part in location if part not in ("str", "function-before[_clip_name(), str]")]
+    location = [
+        part
+        for part in location
+        if part not in ("str", "function-before[_clip_name(), str]", "function-after[_absolute(), str]")
+    ]
     key = ".".join(location)
     if fault["type"] == "extra_forbidden":
         *parents, wrong = location

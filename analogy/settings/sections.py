@@ -31,18 +31,33 @@ def _clip_name(value: object) -> object:
 
 
 ClipId = Annotated[str, BeforeValidator(_clip_name), StringConstraints(min_length=1)]
-# A list of clip ids, or the path of a split file with one clip per line; null is the dataset's own split.
-Clips = list[ClipId] | str | None
 
 
 def _absolute(path: str) -> str:
     """A path in a run's settings must mean the same from any folder."""
-    return str(Path(path).expanduser().resolve())
+    try:
+        return str(Path(path).expanduser().resolve())
+    except RuntimeError as error:  # the home of a user who is not there, a link to itself
+        raise ValueError(f"this is no path that can be followed: {error}") from error
 
 
 FilePath = Annotated[str, AfterValidator(_absolute)]
+# A list of clip ids, or the path of a split file with one clip per line; null is the dataset's own split.
+Clips = list[ClipId] | FilePath | None
 # A file, or Keras' own download.
 WeightsFile = Annotated[str, AfterValidator(lambda path: path if path == "imagenet" else _absolute(path))]
+
+
+def _folder_name(name: str) -> str:
+    """A run's folder is made below a folder of its experiment's name."""
+    if not name.strip() or name[0] in ".-" or any(sign in "/\\" or not sign.isprintable() for sign in name):
+        raise ValueError("it names a folder: choose letters, digits and _, without / or a dot or dash at its beginning")
+    if len(name.encode()) > 100:
+        raise ValueError("it names a folder: choose at most 100 characters")
+    return name
+
+
+FolderName = Annotated[str, AfterValidator(_folder_name)]
 
 
 class DatasetSettings(Section):
@@ -53,8 +68,8 @@ class DatasetSettings(Section):
 
     kind: ClassVar[str]
     dataset: str
-    folder: str | None
-    cache: str | None
+    folder: FilePath | None
+    cache: FilePath | None
 
 
 class PeopleDataSettings(DatasetSettings):
@@ -207,7 +222,7 @@ class Settings(Section):
     # `only_with` of the published figures of older runs, whose settings do not say it.
     older_protocol: ClassVar[dict[str, Any]] = {}
 
-    experiment: str
+    experiment: FolderName
     summary: str
     source: str
     system: str

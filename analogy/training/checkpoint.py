@@ -13,6 +13,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from analogy.errors import UserError
+from analogy.files import without_wildcards
 
 log = logging.getLogger("analogy")
 # What reading a damaged file raises, by which part of it is damaged.
@@ -38,13 +39,8 @@ class Checkpoints:
             f"optimizer_{name}": optimizer for name, optimizer in system.optimizers.items()
         }
         self._checkpoint = tf.train.Checkpoint(step=step, pending=self._pending, **objects)
-        _forget_damaged_note(folder)
+        self._checkpoint.save_counter  # noqa: B018 - TensorFlow makes it when it is asked for; checkpoints have always held it
         self._keep = keep
-        self._manager = self._new_manager()
-
-    def _new_manager(self) -> tf.train.CheckpointManager:
-        """It knows of the checkpoints that TensorFlow has noted in the folder by now."""
-        return tf.train.CheckpointManager(self._checkpoint, str(self._folder), max_to_keep=self._keep, checkpoint_name="step")
 
     @property
     def latest(self) -> str | None:
@@ -59,8 +55,12 @@ class Checkpoints:
     def save(self, pending: dict) -> None:
         """`pending`: what the next metrics row is made of (JSON keeps every bit of a number)."""
         self._pending.assign(json.dumps(pending))
-        with self._writing():
-            self._manager.save(checkpoint_number=int(self.step.numpy()))
+        # Not by TensorFlow's CheckpointManager: it finds files by patterns, and would miss or delete others than its own.
+        with self._writing(), without_wildcards(self._folder) as folder:
+            self._checkpoint.write(str(folder / f"step-{int(self.step.numpy())}"))
+        for path in saved_checkpoints(self._folder)[self._keep :]:
+            for file in _files_of(path):
+                file.unlink(missing_ok=True)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -93,23 +93,21 @@ class Checkpoints:
 
     def remove_leftovers(self) -> None:
         """After `restore`. What a process that was killed while it saved has left behind: half checkpoints, and whole ones that
-        are too many, which TensorFlow had not yet noted. Damaged ones are set aside, so that they take no whole one's place."""
-        for leftover in self._folder.glob("*_temp*"):
+        are too many. Damaged ones are set aside, so that they take no whole one's place."""
+        for leftover in self._folder.glob("step-*_temp"):
             shutil.rmtree(leftover, ignore_errors=True)
+        for part in self._folder.glob("step-*.data-*"):
+            if not part.with_suffix(".index").exists():
+                part.unlink(missing_ok=True)
+        (self._folder / "checkpoint").unlink(missing_ok=True)  # TensorFlow's note of earlier versions: it would soon be wrong
         saved, restored = saved_checkpoints(self._folder), int(self.step.numpy())
         whole = [path for path in saved if _step_of(path) <= restored]
         for path in set(saved) - set(whole[: self._keep]):
-            for file in self._folder.glob(f"{Path(path).name}.*"):
+            for file in _files_of(path):
                 if path in whole:
                     file.unlink()
                 else:
                     file.replace(file.with_name(f"damaged-{file.name}"))
-        if kept := whole[: self._keep][::-1]:
-            times = [Path(f"{path}.index").stat().st_mtime for path in kept]
-            note = {"all_model_checkpoint_paths": kept, "all_model_checkpoint_timestamps": times}
-            with self._writing():
-                tf.compat.v1.train.update_checkpoint_state(str(self._folder), kept[-1], **note)
-            self._manager = self._new_manager()
 
 
 def saved_checkpoints(folder: Path) -> list[str]:
@@ -123,11 +121,9 @@ def _step_of(path: str) -> int:
     return int(path.rsplit("-", 1)[1])
 
 
-def _forget_damaged_note(folder: Path) -> None:
-    try:
-        tf.train.get_checkpoint_state(str(folder))
-    except UnicodeDecodeError:
-        (folder / "checkpoint").unlink(missing_ok=True)  # another worker may have been faster
+def _files_of(path: str) -> list[Path]:
+    """The files of one checkpoint, that by which it is known first."""
+    return sorted(Path(path).parent.glob(f"{Path(path).name}.*"), key=lambda file: file.suffix != ".index")
 
 
 def load_networks(system, run: Path, names: Sequence[str] | None = None) -> str:
@@ -161,12 +157,13 @@ def _newest_whole(paths: list[str], restore: Callable[[str], object], misfit: st
     """Restore the first of these checkpoints that is not damaged, and return its path. `misfit` says, of a path and a reason,
     that what it holds is not what is asked for. Raises OSError where the disk does not give it."""
     for path in paths:
-        for file in Path(path).parent.glob(f"{Path(path).name}.*"):
+        for file in _files_of(path):
             # What the disk refuses is not damaged, and TensorFlow does not tell the two apart.
             with suppress(FileNotFoundError), file.open("rb") as opened:
                 opened.read(1)
         try:
-            restore(path)
+            with without_wildcards(Path(path).parent) as folder:
+                restore(str(folder / Path(path).name))
             return path
         except DAMAGED as error:
             log.warning("%s: this checkpoint is damaged and left out (%s)", path, _first_line(error))

@@ -42,7 +42,7 @@ def run_experiment(
         settings: the experiment's, resolved.
         open_dataset: (settings, used) -> the dataset that `settings.data` describes; used: role -> the loaded SavedModel of
             each run in `uses`.
-        results_dir: where the run folder EXPERIMENT/DATE_TIME is made.
+        results_dir: where the run folder EXPERIMENT/DATE_TIME is made, if there is no `run`.
         run: the folder of a run to go on with.
         stop: listens to signals while the run lasts; without it Ctrl-C is Python's own KeyboardInterrupt.
         began: on the monotonic clock, where the run's seconds count from before this call: from the start of TensorFlow, say.
@@ -55,6 +55,8 @@ def run_experiment(
         Stopped: a signal, or Ctrl-C, ended the run; it can go on.
     """
     began = time.monotonic() if began is None else began
+    run = run and run.resolve()  # `.` has no parent that the other runs lie in
+    results_dir = run.parent.parent if run else results_dir.absolute()
     keep_freed_memory()
     strategy = make_strategy(settings.training.devices)  # before anything else touches a device
     # Signals after TensorFlow, which listens to SIGTERM itself where there are many workers.

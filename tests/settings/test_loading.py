@@ -47,7 +47,45 @@ def test_clip_ids_stay_text(write):
         assert settings.data.train_clips == ["0050", "0280", "0445", "1198", "7"]
         assert settings.evaluation.preferred_clips == settings.data.train_clips
     assert load("data.test_clips=[50]").data.test_clips == ["0050"]
-    assert load("data.test_clips=split.txt").data.test_clips == "split.txt"
+    assert load("data.test_clips=split.txt").data.test_clips == str(Path("split.txt").resolve())
+
+
+@pytest.mark.parametrize(
+    "folder", ["/data/Penn #2", "/data/a: b", "/data/[x]", "/data/'q' \"q\"", "/data/-x\ny", "/null", "/1e3"]
+)
+def test_a_value_is_taken_as_it_is(tmp_path, folder):
+    values = {"data.folder": folder, "data.train_clips": ["0050", "a #b"], "training.steps": 7, "training.start_from": None}
+    settings = load_settings(POOL3, SYSTEMS, scale="paper", values=values, overrides=["training.steps=8"])
+    assert settings.data.folder == folder and settings.data.train_clips == ["0050", "a #b"] and settings.training.steps == 8
+    write_settings(settings, tmp_path / "settings.yaml")
+    assert load(path=tmp_path / "settings.yaml") == settings
+
+
+@pytest.mark.parametrize("text", ["data.folder=/data/Penn #2", "training.steps=3 # few", "data.folder=#2"])
+def test_what_yaml_would_drop_from_an_override_is_refused(text):
+    assert complaint(text).startswith(f"--set {text}: `#") and "put the value in quotes" in complaint(text)
+
+
+def test_an_override_in_quotes_keeps_all(write):
+    assert load('data.folder="/data/Penn #2"').data.folder == "/data/Penn #2"
+
+
+def test_all_paths_of_a_run_are_absolute(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    values = {"data.folder": "penn", "data.cache": "../cache", "data.train_clips": "a.txt", "data.test_clips": "~/b.txt"}
+    data = load_settings(POOL3, SYSTEMS, scale="paper", values=values).data
+    assert data.folder == str(tmp_path / "penn") and data.cache == str(tmp_path.parent / "cache")
+    assert data.train_clips == str(tmp_path / "a.txt") and data.test_clips == str(Path.home().resolve() / "b.txt")
+
+
+def test_a_path_that_cannot_be_followed_is_one_line():
+    assert "data.folder: this is no path that can be followed" in complaint("data.folder=~nobody_of_that_name/penn")
+
+
+@pytest.mark.parametrize("name", ["../../x", "a/b", ".hidden", "-x", "a\nb", "a\0b", "", " ", "x" * 101, "/tmp/x", ".."])
+def test_an_experiment_is_the_name_of_a_folder(name):
+    with pytest.raises(UserError, match="experiment: it names a folder: choose"):
+        load_settings(POOL3, SYSTEMS, scale="paper", values={"experiment": name})
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,7 @@ class OneNetwork:
 
 
 @pytest.mark.parametrize("damage", ["cut", "bit", "zeros"])
-@pytest.mark.parametrize("file", ["step-4.index", "step-4.data-00000-of-00001", "checkpoint"])
+@pytest.mark.parametrize("file", ["step-4.index", "step-4.data-00000-of-00001"])
 def test_a_damaged_checkpoint_is_noticed_and_the_one_before_is_used(tmp_path, caplog, file, damage):
     system, step, weights = OneNetwork(), tf.Variable(0, dtype=tf.int64), {}
     checkpoints = Checkpoints(tmp_path, system, step, 3)
@@ -182,7 +182,42 @@ def test_what_a_killed_save_leaves_is_removed(tmp_path):
     for number in range(5):
         step.assign(number)
         checkpoints.save({})
-    (tmp_path / "checkpoint").unlink()  # the note of them
+    (tmp_path / "checkpoint").write_bytes(b"\xff")  # the note that earlier versions kept
+    (tmp_path / "step-7.data-00000-of-00001").write_bytes(b"killed before its index was written")
     Checkpoints(tmp_path, OneNetwork(), step, 3).remove_leftovers()
     assert not list(tmp_path.glob("*_temp*"))
-    assert {path.name.split(".")[0] for path in tmp_path.glob("step-*")} == {"step-2", "step-3", "step-4"}
+    assert {path.name.split(".")[0] for path in tmp_path.iterdir()} == {"step-2", "step-3", "step-4"}
+
+
+@pytest.mark.parametrize("name", ["a [b] #c*?", "back\\slash", "new\nline 'and' \"quotes\"", "-dash {x} %41"])
+def test_a_folder_of_any_name_loses_no_checkpoint(tmp_path, name):
+    """TensorFlow takes the names of checkpoints for patterns."""
+    folder, neighbour = tmp_path / name / "checkpoints", tmp_path / "a b #cd?" / "checkpoints"
+    system, step = OneNetwork(), tf.Variable(0, dtype=tf.int64)
+    Checkpoints(neighbour, system, step, 9).save({})
+    checkpoints = Checkpoints(folder, system, step, 2)
+    for number in (2, 4, 6):
+        step.assign(number)
+        checkpoints.save({"rows": [number]})
+    assert sorted(path.name for path in folder.glob("*.index")) == ["step-4.index", "step-6.index"]
+    restored, at = OneNetwork(), tf.Variable(0, dtype=tf.int64)
+    assert Checkpoints(folder, restored, at, 2).restore() == {"rows": [6]} and at.numpy() == 6
+    started = OneNetwork()
+    assert load_networks(started, folder.parent) == str(folder / "step-6")
+    for got, again, expected in zip(restored.weights(), started.weights(), system.weights(), strict=True):
+        np.testing.assert_array_equal(got, expected)
+        np.testing.assert_array_equal(again, expected)
+    assert (neighbour / "step-0.index").is_file()
+
+
+def test_checkpoints_of_the_version_before_are_restored(tmp_path):
+    """They were written by TensorFlow's CheckpointManager."""
+    system, step = OneNetwork(), tf.Variable(3, dtype=tf.int64)
+    before = Checkpoints(tmp_path, system, step, 3)
+    before._pending.assign('{"rows": [1.5]}')
+    manager = tf.train.CheckpointManager(before._checkpoint, str(tmp_path), max_to_keep=3, checkpoint_name="step")
+    manager.save(checkpoint_number=3)
+    restored, at = OneNetwork(), tf.Variable(0, dtype=tf.int64)
+    assert Checkpoints(tmp_path, restored, at, 3).restore() == {"rows": [1.5]} and at.numpy() == 3
+    for got, expected in zip(restored.weights(), system.weights(), strict=True):
+        np.testing.assert_array_equal(got, expected)
