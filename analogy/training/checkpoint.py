@@ -55,6 +55,7 @@ class Checkpoints:
     def save(self, pending: dict) -> None:
         """`pending`: what the next metrics row is made of (JSON keeps every bit of a number)."""
         self._pending.assign(json.dumps(pending))
+        self._folder.mkdir(parents=True, exist_ok=True)
         # Not by TensorFlow's CheckpointManager: it finds files by patterns, and would miss or delete others than its own.
         with self._writing(), without_wildcards(self._folder) as folder:
             self._checkpoint.write(str(folder / f"step-{int(self.step.numpy())}"))
