@@ -1,10 +1,12 @@
 """The command line of `run`: what it prints, and one clear line for each mistake, found before anything starts."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 import data_prep.datasets
+from analogy.resolving import resolve_settings
 from analogy.training import run as training
 
 
@@ -57,7 +59,7 @@ def test_dry_run_prints_settings_and_published_parameter_counts(invoke, actors):
         (("--data-dir", "/nowhere"), "analogy_pool3", "/nowhere: there is no such folder"),
         (("--data-dir", "{here}"), "seq2seq_sins_l1", "generated from the seed"),
         (("--set", "loss.feature=1", "--set", "loss.feature_weights=no.npy"), "analogy_pool3", "no.npy: there is no such file"),
-        (("--set", "data.test_clips=no.txt"), "analogy_pool3", "data.test_clips: no.txt: there is no such file"),
+        (("--set", "data.test_clips=no.txt"), "analogy_pool3", "no.txt: there is no such file"),
         (("--devices", "cpu:3"), "analogy_pool3", "multiple of 3"),
         (("--results-dir", "{here}/file/results"), "analogy_pool3", "choose another --results-dir"),
     ],
@@ -78,6 +80,17 @@ def test_all_mistakes_are_said_at_once(invoke, nothing_starts, tmp_path):
     for message in ("--scale huge", "/nowhere", "choose another --results-dir", "training.stepz", "data.crop"):
         assert sum(message in line for line in lines) == 1, lines
     assert len(lines) == 5
+
+
+@pytest.mark.parametrize("name", ["Penn #2", "a: [b] *?", "new\nline", "-x", "'q' \"q\""])
+def test_the_folder_of_the_data_may_have_any_name(actors, tmp_path, monkeypatch, name):
+    (tmp_path / "Penn").mkdir()  # what YAML would make of the first
+    (tmp_path / name).symlink_to(actors)
+    monkeypatch.chdir(tmp_path)
+    options = {"results_dir": Path("results"), "scale": "demo"}
+    settings = resolve_settings("analogy_pool3", data_dir=Path(name), values={"training.steps": 3}, **options)
+    assert settings.data.folder == str(actors.resolve()) and settings.data.dataset == "penn_action"
+    assert settings.training.steps == 3
 
 
 def test_devices_that_are_not_there_are_refused_before_the_data_are_opened(invoke, monkeypatch, tmp_path):
