@@ -138,7 +138,7 @@ def check_dataset(settings: Settings) -> Opening:
         sizes = " or ".join(map(str, opening.image_sizes))
         raise UserError(f"data.image_size is {data.image_size}: {data.dataset} has {sizes} pixels")
     if data.folder:
-        check_folder(data.dataset, opening, Path(data.folder))
+        check_folder(data.dataset, data.kind, Path(data.folder))
     elif not DATASETS[data.dataset].generated:
         raise UserError(
             f"{settings.experiment} at scale {settings.scale} trains on {data.dataset}: name its folder with --data-dir, "
@@ -160,12 +160,16 @@ def find_opening(settings: Settings) -> Opening:
     return DATASETS[data.dataset].openings[data.kind]
 
 
-def check_folder(name: str, opening: Opening, folder: Path) -> None:
+def check_folder(name: str, kind: str, folder: Path) -> None:
     """Refuse a folder that is not one of this dataset, in one line that says which files were looked for.
+
+    Args:
+        name: a key of DATASETS. kind: how it will be opened, a key of its openings.
 
     Raises:
         UserError: it is missing, no folder, or lacks files; the folder that was meant is named where it is its parent or child.
     """
+    opening = DATASETS[name].openings[kind]
     if not opening.files:
         raise UserError(f"{folder}: {name} is generated from the seed and reads no folder; leave --data-dir (data.folder) out")
     if not folder.is_dir():

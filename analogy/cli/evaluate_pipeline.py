@@ -80,7 +80,7 @@ def _check(
                 saved_model_of(run)
         with mistakes.noted():
             if data_dir:
-                check_folder("penn_action", DATASETS["penn_action"].openings["frames"], data_dir)
+                check_folder("penn_action", "frames", data_dir)
                 if missing := [name for name in _names(clips) if not (data_dir / "frames" / name).is_dir()]:
                     raise UserError(f"--clips {', '.join(missing)}: not in {data_dir} with frames and labels")
         with mistakes.noted():

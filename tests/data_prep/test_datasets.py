@@ -50,23 +50,22 @@ def write_official(folder, name):
 def test_a_folder_is_known_by_its_files_and_its_neighbours_are_offered(name, kind, tmp_path):
     opening = DATASETS[name].openings[kind]
     right = write_official(tmp_path / "data" / "right", name)
-    check_folder(name, opening, right)
+    check_folder(name, kind, right)
     (tmp_path / "empty").mkdir()
-    said = complaint(check_folder, name, opening, tmp_path / "empty")
+    said = complaint(check_folder, name, kind, tmp_path / "empty")
     assert said == f"{tmp_path / 'empty'}: this is no folder of {name}: there is no {opening.files[0].words} in it"
-    assert complaint(check_folder, name, opening, tmp_path / "data").endswith(f" in it; name {right}")
+    assert complaint(check_folder, name, kind, tmp_path / "data").endswith(f" in it; name {right}")
     (inside := right / "notes").mkdir()
-    assert complaint(check_folder, name, opening, inside).endswith(f" in it; name {right}")
+    assert complaint(check_folder, name, kind, inside).endswith(f" in it; name {right}")
     for file in OFFICIAL[name][-1:]:
         (right / file).unlink()
-    assert f"there is no {opening.files[-1].words} in it" in complaint(check_folder, name, opening, right)
+    assert f"there is no {opening.files[-1].words} in it" in complaint(check_folder, name, kind, right)
 
 
 def test_a_missing_folder_and_a_file_are_said(tmp_path):
-    opening = DATASETS["kth"].openings["movies"]
-    assert "there is no such folder; name the folder of kth" in complaint(check_folder, "kth", opening, tmp_path / "no")
+    assert "there is no such folder; name the folder of kth" in complaint(check_folder, "kth", "movies", tmp_path / "no")
     (tmp_path / "kth.zip").touch()
-    assert "a file, not a folder" in complaint(check_folder, "kth", opening, tmp_path / "kth.zip")
+    assert "a file, not a folder" in complaint(check_folder, "kth", "movies", tmp_path / "kth.zip")
 
 
 def test_files_that_are_nearly_right_are_not_taken(tmp_path):
@@ -125,6 +124,14 @@ def test_a_wrong_folder_is_one_line_before_tensorflow_is_imported(tmp_path):
     process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     said = f"error: {tmp_path}: this is no folder of kth: there is no ACTION/personNN_ACTION_dK_uncomp.avi in it"
     assert process.stdout.strip() == f"2 False {said}", process.stderr
+
+
+@pytest.mark.parametrize("command", [("evaluate_pipeline",), ("predict", "0001")])
+def test_commands_on_people_refuse_a_wrong_folder_first(invoke, command, tmp_path):
+    done = invoke(*command, "--data-dir", tmp_path, "--results-dir", tmp_path / "results")
+    assert done.exit_code == 2
+    said = f"error: {tmp_path}: this is no folder of penn_action: there is no frames/NNNN/NNNNNN.jpg in it"
+    assert said in done.stderr.splitlines()  # beside the mistake that there is no run
 
 
 def open_ramps(folder, cache, settings):

@@ -21,6 +21,7 @@ from analogy.files import check_writable, refuse_other_content, replacing_folder
 from analogy.runs.find import find_run, saved_model_of
 from analogy.systems.hierarchical.estimation import ESTIMATORS, find_models
 from analogy.systems.hierarchical.steps import find_steps
+from data_prep.datasets import check_folder
 
 GIF_SIDE = 400  # pixels
 AT_ONCE = 16  # frames painted between two movements of the progress bar
@@ -104,6 +105,7 @@ def _clip(source: str, data_dir: Path | None) -> Path | None:
         return None
     if data_dir is None:
         raise UserError(f"{source}: there is no such file; for a clip of Penn Action name the dataset with --data-dir")
+    check_folder("penn_action", "frames", data_dir)
     folder = data_dir / "frames" / source
     if not folder.is_dir():
         raise UserError(f"{folder}: there is no clip {source} in this dataset")
