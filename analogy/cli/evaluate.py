@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from analogy.cli.console import RESULTS, clear_errors
-from analogy.measuring import check_evaluation, evaluate
 from analogy.metrics.table import SELECTABLE, USUAL
 
 
@@ -34,6 +33,8 @@ def main(
     results_dir: Annotated[Path, typer.Option(help="Where runs are, and where the evaluation goes.")] = RESULTS,
 ) -> None:
     with clear_errors(results_dir):
+        from analogy.measuring import check_evaluation, evaluate
+
         plan = check_evaluation(
             run=run,
             settings=settings,

@@ -12,6 +12,8 @@ app, runner = make_app(), CliRunner()
 for command in ("--help", "list", *(f"{name} --help" for name in COMMANDS)):
     done = runner.invoke(app, command.split())
     assert done.exit_code == 0, (command, done.output)
+    heavy = {"tensorflow", "keras", "scipy", "matplotlib", "cv2"} & set(sys.modules)
+    assert not heavy, (command, heavy)
 for command in REFUSED:
     done = runner.invoke(app, command.split())
     assert done.exit_code == 2 and "Traceback" not in done.stderr, (command, done.output, done.stderr)
