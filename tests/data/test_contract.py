@@ -1,9 +1,11 @@
 """Every dataset class fulfils the contract, and its fingerprint names the part of the data that has changed."""
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import scipy.io
 import tensorflow as tf
 
 from analogy.data.batches import ReplicaContext
@@ -95,10 +97,26 @@ def test_halves_that_are_exchanged_are_noticed_though_their_groups_have_the_same
     assert changed_parts(dataset_fingerprint(one), dataset_fingerprint(other)) == ["content"]
 
 
-def test_a_replaced_frame_changes_the_content(clips):
-    before = dataset_fingerprint(clips)
-    clips.train[0] = replace(clips.train[0], fingerprint="another")
-    assert changed_parts(before, dataset_fingerprint(clips)) == ["content"]
+def test_a_label_that_is_changed_and_a_frame_that_is_replaced_are_told_apart(actors, tmp_path, tiny):
+    source = tmp_path / "actors"
+    for clip in ("0001", "0023"):  # one trains, one tests
+        shutil.copytree(actors / "frames" / clip, source / "frames" / clip)
+        (source / "labels").mkdir(exist_ok=True)
+        shutil.copy(actors / "labels" / f"{clip}.mat", source / "labels")
+
+    def opened():
+        options = (f"data.folder={source}", "data.dataset=penn_action", f"data.cache={tmp_path / 'cache'}", "data.actions=all")
+        return dataset_fingerprint(open_dataset(tiny(*options)))
+
+    first = opened()
+    labels = source / "labels" / "0001.mat"
+    content = {key: value for key, value in scipy.io.loadmat(labels).items() if not key.startswith("__")}
+    scipy.io.savemat(labels, {**content, "x": content["x"] + 1})
+    relabelled = opened()
+    assert changed_parts(first, relabelled) == ["labels"]
+    frames = source / "frames" / "0001"
+    shutil.copy(frames / "000002.jpg", frames / "000001.jpg")
+    assert changed_parts(relabelled, opened()) == ["content"]
 
 
 def test_a_fingerprint_is_the_same_in_any_process():
