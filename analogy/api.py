@@ -71,7 +71,7 @@ class Run:
     @property
     def protocol(self) -> str:
         """What the figures mean, in one sentence: data, split, clips, resolution, frames."""
-        return self._found.text("protocol")
+        return self._found.summary.protocol
 
     @property
     def page(self) -> Path:
@@ -112,7 +112,7 @@ class Run:
         return SavedModel(self.folder)
 
     def _figures(self, name: str) -> dict[str, Any]:
-        if not (figures := self._found.group(name)):
+        if not (figures := getattr(self._found.summary, name)):
             why = self._found.problem or f"it is {self.status}"
             raise UserError(f"{self.folder}: this run has no {name} figures: {why}; finish it with resume, or load another")
         return figures

@@ -94,7 +94,7 @@ class Plan:
         """The summary of a finished run."""
         for folder in reversed(self.runs(arm, seed)):
             if (run := read_run(folder)).status == "finished":
-                return run.summary
+                return run.table
         return None
 
 

@@ -60,7 +60,7 @@ def find_run(name: str | Path, results: Path, key: str) -> Path:
 def newest_run(results: Path, systems: Collection[str]) -> Path:
     """The newest finished run of one of these systems that has a SavedModel. Raises UserError."""
     for run in read_runs(results) if results.is_dir() else []:
-        if run.text("system") in systems and run.status == "finished" and is_saved_model(run.folder / MODEL):
+        if run.summary.system in systems and run.status == "finished" and is_saved_model(run.folder / MODEL):
             return run.folder.absolute()
     raise UserError(f"{results}: there is no finished run of {' or '.join(systems)}; train one, or name one")
 

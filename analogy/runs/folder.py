@@ -15,6 +15,7 @@ from typing import IO
 
 from analogy.errors import UserError
 from analogy.files import naming, remove_leftovers, replacing, try_lock
+from analogy.runs.summary import read_rows
 
 log = logging.getLogger("analogy")
 
@@ -125,20 +126,13 @@ class RunFolder:
     # ------------------------------------------------------------ metrics
 
     def rows(self) -> list[dict]:
-        if not self._metrics.exists():
-            return []
-        rows = []
-        for line in self._metrics.read_text(encoding="utf-8").splitlines():
-            try:
-                rows.append(json.loads(line))
-            except ValueError:  # the last line of a killed run may be cut
-                continue
-        return rows
+        return list(read_rows(self._metrics.read_text(encoding="utf-8"))) if self._metrics.exists() else []
 
     def drop_rows_after(self, step: int) -> None:
         """A resumed run writes the rows after its checkpoint anew."""
-        kept = [row for row in self.rows() if row["step"] <= step]
-        write_text(self._metrics, "".join(json.dumps(row) + "\n" for row in kept))
+        lines = self._metrics.read_text(encoding="utf-8").splitlines() if self._metrics.exists() else []
+        kept = [line for line in lines if any(row["step"] <= step for row in read_rows(line))]
+        write_text(self._metrics, "".join(f"{line}\n" for line in kept))
 
     def add_row(self, row: dict) -> None:
         with naming(self._metrics), open(self._metrics, "a", encoding="utf-8") as file:

@@ -8,6 +8,7 @@ import stat
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from math import isnan
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import yaml
 
 from analogy.runs.folder import is_running
+from analogy.runs.summary import Summary, read_summary
 
 BASELINE = "copy_reference"
 # Settings that name a run, or stand beside its figures, and change nothing; published.mse is the key of older runs.
@@ -38,15 +40,32 @@ FILES = [
 
 @dataclass(frozen=True)
 class Run:
-    """One run folder: its summary, or in `problem` one line that says why there is none."""
+    """One run folder: its summary, or in `problem` one line that says why there is none.
+
+    table: what summary.json holds, as it is.
+    """
 
     folder: Path
-    summary: dict
+    table: dict
     problem: str = ""
+
+    @cached_property
+    def _read(self) -> tuple[Summary, list[str]]:
+        return read_summary(self.table)
+
+    @property
+    def summary(self) -> Summary:
+        """What summary.json says; a value of a wrong type is missing."""
+        return self._read[0]
+
+    @property
+    def faults(self) -> list[str]:
+        """A line for each value of summary.json that is missing because it is of a wrong type."""
+        return self._read[1]
 
     @property
     def experiment(self) -> str:
-        return self.text("experiment") or self.folder.parent.name
+        return self.summary.experiment or self.folder.parent.name
 
     @property
     def started(self) -> str:
@@ -64,7 +83,7 @@ class Run:
         process that was killed could not say that it ended."""
         if self.problem:
             return "unreadable"
-        status = self.text("status") or "unknown"
+        status = self.summary.status or "unknown"
         if status == "running":
             return {True: "running", False: "interrupted", None: "unknown"}[is_running(self.folder)]
         return status
@@ -75,30 +94,10 @@ class Run:
         goes_on = self.status == "interrupted" and (self.folder / "settings.yaml").is_file()
         return "go on with --resume" if goes_on else ""
 
-    def text(self, key: str) -> str:
-        """The summary's `key` as text; empty if it is missing."""
-        value = self.summary.get(key)
-        return "" if value is None or isinstance(value, dict | list) else str(value)
-
-    def number(self, *keys: str) -> float | None:
-        """The number at a path of keys, as in `number("test", "psnr")`."""
-        return number(self.summary, *keys)
-
-    def group(self, *keys: str) -> dict[str, Any]:
-        """The dict at a path of keys; empty if it is missing or something else."""
-        value = _at(self.summary, *keys)
-        return value if isinstance(value, dict) else {}
-
-    @property
-    def doubts(self) -> list[str]:
-        """What looked wrong in the data or the training, a line each."""
-        found = self.summary.get("doubts")
-        return [str(doubt) for doubt in found] if isinstance(found, list) else []
-
     @property
     def baseline(self) -> str:
         """The baseline to compare with: copying the reference frame, or the first one there is, or none."""
-        names = list(self.group("baseline"))
+        names = list(self.summary.baseline)
         return BASELINE if BASELINE in names else next(iter(names), "")
 
 
@@ -160,9 +159,7 @@ def clips_of(run: Run) -> list[Clip]:
     for suffix in reversed(CLIP_SUFFIXES):
         files |= {(file.parent.name, file.stem): file for file in _visible(run.folder, f"test/*/*{suffix}")}
     pictures = {(file.parent.name, file.stem): file for file in _visible(run.folder, "test/*/*.png")}
-    rows = run.summary.get("clips")
-    rows = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
-    rows = {(str(row.get("action", "")), str(row.get("clip", ""))): row for row in rows}
+    rows = {(str(row.get("action", "")), str(row.get("clip", ""))): row for row in run.summary.clips if row}
     keys = sorted(files.keys() | rows.keys())
     return [Clip(*key, files.get(key), rows.get(key, {}), pictures.get(key)) for key in keys]
 

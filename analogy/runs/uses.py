@@ -9,6 +9,7 @@ from pathlib import Path
 
 from analogy.errors import UserError, about
 from analogy.runs.find import find_run, load_endpoint, saved_model_of
+from analogy.runs.summary import UsedModel, read_summary
 from analogy.settings.sections import Settings
 
 log = logging.getLogger("analogy")
@@ -72,29 +73,20 @@ def open_used(settings: Settings, needs: Mapping[str, str]) -> dict[str, object]
     return used
 
 
-def used_models(settings: Settings, before: object) -> dict[str, list[dict[str, str]]]:
+def used_models(settings: Settings, summary: dict[str, object]) -> dict[str, list[dict[str, str]]]:
     """For summary.json: role -> the SavedModels that this run has used, each by its run and a short checksum, newest last.
 
-    before: the same of the parts of the run before this one; where a SavedModel is another since, that is said.
+    summary: the content of summary.json where the run goes on; where a SavedModel is another since, that is said.
     """
-    models = {}
+    before, models = read_summary(summary)[0].uses, {}
     for role, run in settings.uses.items():
-        earlier = before.get(role) if isinstance(before, Mapping) else None
-        models[role] = list(earlier) if isinstance(earlier, list) else []
-        model = {"run": run, "checksum": checksum(Path(run))}
-        if models[role] and models[role][-1] != model:
-            log.warning(
-                "uses.%s: this run began with another SavedModel (%s): now it is %s",
-                role,
-                *map(_said, (models[role][-1], model)),
-            )
-        if model not in models[role][-1:]:
-            models[role].append(model)
-    return models
-
-
-def _said(model: object) -> str:
-    return f"{model.get('run')}, checksum {model.get('checksum')}" if isinstance(model, Mapping) else "unknown"
+        models[role] = before.get(role, [])
+        now = UsedModel(run=run, checksum=checksum(Path(run)))
+        if models[role] and models[role][-1] != now:
+            log.warning("uses.%s: this run began with another SavedModel (%s): now it is %s", role, models[role][-1], now)
+        if now not in models[role][-1:]:
+            models[role] = [*models[role], now]
+    return {role: [model.model_dump() for model in every] for role, every in models.items()}
 
 
 def checksum(run: Path) -> str:

@@ -115,7 +115,7 @@ def _run_in(folder: RunFolder, settings, trainer: Trainer, precision: str, began
         dataset=settings.data.dataset, scale=settings.scale, status="running", steps=int(trainer.step.numpy()),
         seed=settings.seed, precision=precision, replicas=strategy.num_replicas_in_sync,
         parameters=system.parameters(), protocol=system.protocol(trainer.dataset),
-        uses=used_models(settings, folder.summary.get("uses")),
+        uses=used_models(settings, folder.summary),
         published=summary_rows(settings.published, settings),
     )  # fmt: skip
     write_pages(folder.path)

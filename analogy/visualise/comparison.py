@@ -120,7 +120,7 @@ def _markdown(page: dict[str, Any]) -> str:
     heads = [column.title for group in page["columns"] for column in group]
     count = len(page["clips"])
     text = [f"# {page['title']}", ""]
-    text += [f"- {tested.label}: {tested.run.text('protocol')}" for tested, _ in page["runs"] if tested.run.text("protocol")]
+    text += [f"- {tested.label}: {tested.run.summary.protocol}" for tested, _ in page["runs"] if tested.run.summary.protocol]
     if len(page["groups"]) > 1:
         text += ["", "The runs were not all tested on the same pictures: compare each with its own baseline."]
     text += ["", *markdown_table([f"mean of {count} common clip{'s' * (count != 1)}", *heads], _lines(page["means"]))]

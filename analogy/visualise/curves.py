@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from math import isfinite
 from numbers import Real
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from analogy.runs.reading import read_table, read_text
+from analogy.runs.summary import read_rows
 from analogy.visualise.plots import Curve, group_curves, metric_label, spans_decades
 
 MOST_POINTS = 1000  # of a line; longer ones are averaged in groups
@@ -22,19 +22,9 @@ def curves_of(run: Path, published: Mapping[str, Curve] | None = None) -> list[C
     """Every curve of a run folder, from metrics.jsonl and test/horizon.json as far as they can be read, and the published
     training curves (see `published_curves`)."""
     return [
-        *_losses(_rows(read_text(run / "metrics.jsonl")), published or {}),
+        *_losses(read_rows(read_text(run / "metrics.jsonl")), published or {}),
         *_horizon(read_table(run / "test" / "horizon.json")),
     ]
-
-
-def _rows(text: str) -> Iterable[dict]:
-    for line in text.splitlines():
-        try:
-            row = json.loads(line)
-        except ValueError:  # the last line of a run in training may be cut
-            continue
-        if isinstance(row, dict) and isinstance(row.get("step"), int):
-            yield row
 
 
 def _losses(rows: Iterable[Mapping], published: Mapping[str, Curve]) -> Iterable[Chart]:

@@ -54,23 +54,22 @@ def write_run_page(run_folder: str | Path) -> None:
         "run": run,
         "uses": _used_runs(run),
         "scores": _scores(run),
-        "meanings": [METRICS[name] for name in METRICS if METRICS[name].meaning and name in run.group("test")],
+        "meanings": [METRICS[name] for name in METRICS if METRICS[name].meaning and name in run.summary.test],
         "actions": _action_table(run),
         "clips": clips,
         "tallies": _tallies(clips),
         "clip_metrics": [name for name in METRICS if any(card["scores"][name].value is not None for card in clips)],
         "clip_gains": [name for name in METRICS if any(card["scores"][name].gain is not None for card in clips)],
         "directions": {name: metric.higher_is_better for name, metric in METRICS.items()},
-        "published": published_rows(run.summary),
-        "curves": curves_of(run.folder, published_curves(run.summary)),
+        "published": published_rows(run.table),
+        "curves": curves_of(run.folder, published_curves(run.table)),
         "samples": samples_of(run.folder),
         "plots": plots_of(run.folder),
         "horizon": _horizon_table(read_table(run.folder / "test" / "horizon.json")),
         "settings": read_text(run.folder / "settings.yaml"),
         "environment": {key: _as_text(value) for key, value in read_table(run.folder / "environment.json").items()},
         "files": [(file, (run.folder / file).is_dir()) for file in files_of(run.folder)],
-        "times": [(part, duration(number(run.group("seconds"), part))) for part in run.group("seconds")],
-        "parameters": {part: n for part in run.group("parameters") if (n := run.number("parameters", part)) is not None},
+        "times": [(part, duration(seconds)) for part, seconds in run.summary.seconds.items()],
     }
     write_page(run.folder / "index.html", "run.html", page)
 
@@ -83,7 +82,7 @@ def write_results_page(results_folder: str | Path) -> None:
     """
     results = _existing(results_folder)
     runs = read_runs(results)
-    measured = [name for name in HEADLINES if any(run.number("test", name) is not None for run in runs)]
+    measured = [name for name in HEADLINES if any(name in run.summary.test for run in runs)]
     rows = [_row_of_any_run(run, results, measured) for run in runs]
     page = {"rows": rows, "metrics": measured, "comparisons": comparisons_of(results), "settings": _all_settings(runs)}
     write_page(results / "index.html", "results.html", page)
@@ -121,20 +120,24 @@ def _used_runs(run: Run) -> list[tuple[str, str, Path | None, str]]:
     """(role, EXPERIMENT/RUN, its page relative to this one where there is one, checksum of its SavedModel) of each run that
     this one builds on; several of a role where another took its place in between."""
     rows = []
-    for role, models in run.group("uses").items():
-        for model in models if isinstance(models, list) else []:
-            if isinstance(model, dict) and isinstance(folder := model.get("run"), str):
-                page = Path(folder) / "index.html"
-                link = Path(os.path.relpath(page, run.folder)) if page.is_file() else None
-                rows.append((role, "/".join(Path(folder).parts[-2:]), link, str(model.get("checksum", ""))))
+    for role, models in run.summary.uses.items():
+        for model in models:
+            page = Path(model.run) / "index.html"
+            link = Path(os.path.relpath(page, run.folder)) if page.is_file() else None
+            rows.append((role, "/".join(Path(model.run).parts[-2:]), link, model.checksum))
     return rows
 
 
 def _scores(run: Run) -> list[Comparison]:
     """The test scores in the order of METRICS, then those of other names."""
-    names = [name for name in run.group("test") if name not in NOT_SCORES and run.number("test", name) is not None]
+    names = [name for name in run.summary.test if name not in NOT_SCORES]
     names.sort(key=lambda name: list(METRICS).index(name) if name in METRICS else len(METRICS))
-    return [compare(name, run.number("test", name), run.number("baseline", run.baseline, name)) for name in names]
+    return [_score(run, name) for name in names]
+
+
+def _score(run: Run, metric: str) -> Comparison:
+    """The test score beside the baseline's."""
+    return compare(metric, run.summary.test.get(metric), run.summary.baseline.get(run.baseline, {}).get(metric))
 
 
 def _clip_card(run: Run, clip: Clip) -> dict[str, Any]:
@@ -163,13 +166,13 @@ def _views(columns: Any) -> list[tuple[str, list[int]]]:
 
 def _action_table(run: Run) -> dict[str, Any] | None:
     """{"metrics": [names], "rows": [(action, [Comparison of each metric])]}; None where there are fewer than two actions."""
-    actions = run.group("actions")
-    metrics = [name for name in HEADLINES if run.number("test", name) is not None]
+    actions = run.summary.actions
+    metrics = [name for name in HEADLINES if name in run.summary.test]
     if len(actions) < 2 or not metrics:
         return None
     rows = [
-        (action, [compare(name, number(of, "prediction", name), number(of, run.baseline, name)) for name in metrics])
-        for action, of in sorted(actions.items())
+        (action, [compare(name, *(methods.get(key, {}).get(name) for key in ("prediction", run.baseline))) for name in metrics])
+        for action, methods in sorted(actions.items())
     ]
     won = [sum((row[index].gain or 0) > 0 for _, row in rows) for index in range(len(metrics))]
     return {"metrics": [METRICS[name].label for name in metrics], "rows": rows, "won": won}
@@ -221,9 +224,7 @@ def _table_row(run: Run, results: Path, metrics: Iterable[str]) -> dict[str, Any
         "run": run,
         "link": page if (results / page).is_file() else folder,
         "thumbnail": folder / thumbnail.file if thumbnail else None,
-        "scores": {
-            name: compare(name, run.number("test", name), run.number("baseline", run.baseline, name)) for name in metrics
-        },
+        "scores": {name: _score(run, name) for name in metrics},
     }
 
 

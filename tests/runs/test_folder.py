@@ -65,3 +65,18 @@ def test_a_disk_without_locks_is_said_and_not_another_run(tmp_path, monkeypatch,
     monkeypatch.setattr("fcntl.flock", refuse)
     RunFolder(tmp_path / "run").close()
     assert "cannot be locked (No locks available)" in caplog.text
+
+
+def test_a_resumed_run_keeps_the_rows_before_its_checkpoint_bit_for_bit(tmp_path):
+    run = RunFolder(tmp_path)
+    lines = [
+        '{"step": 2, "a/loss": 0.30000000000000004, "note": null}',
+        '{"a/loss": 1}',
+        '{"step": 4, "a/loss": NaN}',
+        '{"step": 6}',
+        '{"st',
+    ]
+    (tmp_path / "metrics.jsonl").write_text("\n".join(lines))
+    run.drop_rows_after(4)
+    run.close()
+    assert (tmp_path / "metrics.jsonl").read_text() == f"{lines[0]}\n{lines[2]}\n"

@@ -177,7 +177,7 @@ def test_damaged_notes_of_used_runs_are_written_anew(results):
     run = str(results / "my corrector" / "2026-01-01_000000")
     resolved = resolve_runs(settings(f"uses.corrector={run}"), results)
     for before in (None, [], {"corrector": "x"}, {"corrector": [7]}):
-        assert used_models(resolved, before)["corrector"][-1] == {"run": run, "checksum": checksum(Path(run))}
+        assert used_models(resolved, {"uses": before})["corrector"][-1] == {"run": run, "checksum": checksum(Path(run))}
 
 
 def test_a_used_run_computes_alike_on_two_replicas(results, two_replicas):
