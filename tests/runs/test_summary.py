@@ -27,10 +27,8 @@ def test_values_of_a_wrong_type_are_missing_and_said():
     assert [model.run for model in summary.uses["detector"]] == ["/a"] and summary.uses["other"] == []
     assert "summary.json: steps: expected a number, found 'many'" in faults
     assert "summary.json: test: expected a number, found 'low'" in faults
-    said = [fault.split(": ")[1] for fault in faults]
-    assert sorted(said) == sorted(
-        ["status", "steps", "seed", "test", "test", "baseline", "seconds", "doubts", "clips"] + ["checksum", "uses"]
-    )
+    wrong = {"status", "steps", "seed", "test", "baseline", "seconds", "doubts", "clips", "checksum", "uses"}
+    assert {fault.split(": ")[1] for fault in faults} == wrong and len(faults) == len(wrong) + 1  # two of the test figures
 
 
 @pytest.mark.parametrize(
