@@ -94,6 +94,8 @@ class FrameStore(tfds.core.ShardBasedBuilder):
     def _download_and_prepare(self, dl_manager, download_config=None) -> None:
         """Writes the shards, then the facts about them; all in the temporary folder that is renamed at the end."""
         super()._download_and_prepare(dl_manager, download_config)
+        for note in self.data_path.glob("*.shard_infos.json"):  # which Beam's workers have written for this process
+            note.unlink()
         clips, first_record = [], 0
         for clip in chain.from_iterable(item.clips for split in SPLITS for item in self._items[split]):
             clips.append(asdict(replace(clip, first_record=first_record)))

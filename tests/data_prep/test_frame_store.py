@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from analogy.data.prepared import PreparedClips
@@ -209,3 +210,32 @@ def test_one_process_works_the_others_wait_and_a_killed_one_is_in_nobodys_way(so
     (folder,) = {output.split()[-1] for output in outputs}
     assert_equals_source(Path(folder), source)
     assert not leftovers(tmp_path / "cache")
+
+
+def test_apache_beam_gives_the_same_records(tmp_path):
+    """Two worker processes check and write what this machine checks and writes by itself."""
+    pytest.importorskip("apache_beam", reason='Apache Beam is not installed: pip install -e ".[beam]"')
+    source = ToySource(write_clips(tmp_path / "toy", channels=3), "png", channels=3)
+    np.save(source.folder / "train0.npy", np.zeros([0, 12, 16, 1], np.uint8))
+    for path in source.folder.glob("test*.npy"):  # a pipeline less
+        path.unlink()
+    program = (
+        "import sys; from pathlib import Path; from data_prep.frame_store import prepare_on_beam, prepare_frames;"
+        "from tests.data_prep.toy_source import ToySource; toy, cache, *options = sys.argv[1:];"
+        "print(prepare_on_beam(ToySource(Path(toy), 'png', 3), Path(cache), options))"
+    )
+    options = ["--runner=DirectRunner", "--direct_num_workers=2", "--direct_running_mode=multi_processing"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    command = [sys.executable, "-c", program, source.folder, tmp_path / "beam", *options]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+    on_beam, here = Path(done.stdout.split()[-1]), prepare_frames(source, tmp_path / "cache")
+    assert on_beam.name == here.name and sorted(os.listdir(on_beam)) == sorted(os.listdir(here))
+    assert_equals_source(on_beam, source)
+    assert (on_beam / "problems.json").read_bytes() == (here / "problems.json").read_bytes()
+    a, b = PreparedClips.open(on_beam), PreparedClips.open(here)
+    assert a.clips == b.clips and a.format == b.format
+    for number in range(13):
+        first, second = (tf.train.Example.FromString(data.read([number])[0]) for data in (a, b))
+        assert first == second  # the order of the fields inside a record is up to the serializer
+    assert not leftovers(tmp_path / "beam")
