@@ -27,7 +27,7 @@ class Files(NamedTuple):
 
     def are_in(self, folder: Path) -> bool:
         """Whether there is at least one of them."""
-        with suppress(OSError):  # a folder that may not be read holds nothing for us
+        with suppress(OSError):  # a folder inside that may not be read holds nothing for us
             return any(next(folder.glob(pattern), None) is not None for pattern in self.patterns)
         return False
 
@@ -175,6 +175,8 @@ def check_folder(name: str, kind: str, folder: Path) -> None:
     if not folder.is_dir():
         what = "this is a file, not a folder" if folder.exists() else "there is no such folder"
         raise UserError(f"{folder}: {what}; name the folder of {name} with --data-dir (data.folder)")
+    if not os.access(folder, os.R_OK | os.X_OK):
+        raise UserError(f"{folder}: this folder may not be read; allow it, or choose another with --data-dir (data.folder)")
     if (missing := opening.missing(folder)) is None:
         return
     meant = next((other for other in _neighbours(folder) if opening.missing(other) is None), None)

@@ -62,10 +62,12 @@ def test_a_folder_is_known_by_its_files_and_its_neighbours_are_offered(name, kin
     assert f"there is no {opening.files[-1].words} in it" in complaint(check_folder, name, kind, right)
 
 
-def test_a_missing_folder_and_a_file_are_said(tmp_path):
+def test_a_missing_folder_a_file_and_a_locked_folder_are_said(tmp_path, monkeypatch):
     assert "there is no such folder; name the folder of kth" in complaint(check_folder, "kth", "movies", tmp_path / "no")
     (tmp_path / "kth.zip").touch()
     assert "a file, not a folder" in complaint(check_folder, "kth", "movies", tmp_path / "kth.zip")
+    monkeypatch.setattr("os.access", lambda path, mode: False)  # permissions do not bind an administrator, who may run this
+    assert "may not be read" in complaint(check_folder, "kth", "movies", write_official(tmp_path / "locked", "kth"))
 
 
 def test_files_that_are_nearly_right_are_not_taken(tmp_path):
