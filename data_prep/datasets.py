@@ -63,6 +63,9 @@ class Entry(NamedTuple):
     complete: what is generated is exactly what was published.
     stands_in_for: the published dataset that it replaces where that is not there; a folder holds the published one.
     variable: an environment variable that names its folder.
+    source: "module:name" of what the frame store prepares it from, called with the folder (None where it is generated), and a
+        size where there are `stored_sizes`; None where there is nothing to prepare.
+    stored_sizes: sides in pixels in which its frames can be stored, where the dataset's own is not kept; the usual one first.
     """
 
     openings: dict[str, Opening]
@@ -70,6 +73,8 @@ class Entry(NamedTuple):
     complete: bool = False
     stands_in_for: str | None = None
     variable: str | None = None
+    source: str | None = None
+    stored_sizes: tuple[int, ...] = ()
 
 
 _FRAMES = Files("frames/NNNN/NNNNNN.jpg", ("frames/*/*.jpg",))
@@ -87,6 +92,7 @@ DATASETS: dict[str, Entry] = {
             "poses": Opening("data_prep.penn_action.opening:open_poses", (_LABELS,)),
         },
         variable="ANALOGY_DATA_DIR",
+        source="data_prep.penn_action.source:PennActionSource",
     ),
     "synthetic_actors": Entry(
         {
@@ -95,6 +101,7 @@ DATASETS: dict[str, Entry] = {
         },
         generated=True,
         stands_in_for="penn_action",
+        source="data_prep.synthetic_actors.opening:actors_source",
     ),
     "sines": Entry({"sequences": Opening("data_prep.sequences:open_sines")}, generated=True, complete=True),
     "noise": Entry({"sequences": Opening("data_prep.sequences:open_noise")}, generated=True, complete=True),
@@ -102,8 +109,13 @@ DATASETS: dict[str, Entry] = {
     "moving_mnist": Entry(
         {"movies": Opening("data_prep.moving_mnist:open_moving_mnist", (_DIGITS,), image_sizes=(64,))}, generated=True
     ),
-    "kth": Entry({"movies": Opening("data_prep.kth:open_kth", (_KTH,))}),
-    "bair": Entry({"movies": Opening("data_prep.bair:open_bair", (_BAIR_TRAIN, _BAIR_TEST), channels=3, image_sizes=(64,))}),
+    "kth": Entry(
+        {"movies": Opening("data_prep.kth:open_kth", (_KTH,))}, source="data_prep.kth:KthSource", stored_sizes=(64, 128)
+    ),
+    "bair": Entry(
+        {"movies": Opening("data_prep.bair:open_bair", (_BAIR_TRAIN, _BAIR_TEST), channels=3, image_sizes=(64,))},
+        source="data_prep.bair:BairSource",
+    ),
 }
 
 

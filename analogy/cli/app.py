@@ -7,7 +7,7 @@ from importlib import import_module
 
 import typer
 
-COMMANDS = ("run", "list", "evaluate", "predict", "compare", "browse", "fetch", "evaluate-pipeline")
+COMMANDS = ("run", "list", "evaluate", "predict", "compare", "browse", "fetch", "prepare", "evaluate-pipeline")
 
 
 def make_app() -> typer.Typer:

@@ -10,6 +10,7 @@ from analogy.data.poses import PoseDataset
 from analogy.files import making
 from data_prep.datasets import cache_folder
 from data_prep.penn_action import opening as penn_action
+from data_prep.penn_action.source import PennActionSource
 from data_prep.synthetic_actors import VERSION, write_synthetic_actors
 
 log = logging.getLogger("analogy")
@@ -23,6 +24,12 @@ def open_frames(folder: Path | None, cache: Path, settings) -> ClipDataset:
 def open_poses(folder: Path | None, cache: Path, settings) -> PoseDataset:
     """Labels alone; `folder` is None, or one in Penn Action's layout. See `penn_action.opening.open_poses`."""
     return penn_action.open_poses(folder or rendered_actors(cache_folder(settings.data.cache)), cache, settings)
+
+
+def actors_source(folder: None) -> PennActionSource:
+    """What the frame store prepares: the rendered dataset, in Penn Action's layout."""
+    del folder  # there is none to give
+    return PennActionSource(rendered_actors(cache_folder()), "synthetic_actors")
 
 
 def actors_folder(cache: Path) -> Path:

@@ -27,6 +27,8 @@ REFUSED = [
     "run analogy_pool3 --set loss.feature=1 --set loss.feature_weights=no.npy",
     "run --resume nowhere",
     "fetch everything",
+    "prepare nothing --image-size 3",
+    "prepare kth --data-dir .",
     "evaluate",
     "evaluate --run nowhere --metrics beauty",
     "evaluate --predictions . --truth . --metrics fvd --fvd-frames 3",

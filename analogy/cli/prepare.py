@@ -1,0 +1,83 @@
+"""Prepare a dataset once, on this machine or on a cluster with Apache Beam, and say where it is; runs find it there."""
+
+from __future__ import annotations
+
+import difflib
+import shlex
+from importlib.util import find_spec
+from pathlib import Path
+from pkgutil import resolve_name
+from typing import Annotated
+
+import typer
+
+from analogy.cli.console import clear_errors
+from analogy.errors import Mistakes, UserError
+from analogy.files import check_writable
+from analogy.training.progress import messages_shown
+from data_prep.datasets import DATASETS, cache_folder, check_folder, folder_from_environment
+
+PREPARED = [name for name, entry in DATASETS.items() if entry.source]
+
+
+def main(
+    dataset: Annotated[str, typer.Argument(metavar="DATASET", help=f"One of: {', '.join(PREPARED)}.")],
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Its folder in the official layout; of Penn Action $ANALOGY_DATA_DIR, if not given.")
+    ] = None,
+    image_size: Annotated[
+        int | None, typer.Option(help="Side of the stored frames in pixels, of datasets that are stored smaller: KTH 64, 128.")
+    ] = None,
+    cache: Annotated[Path | None, typer.Option(help="Where prepared data lie; $ANALOGY_CACHE or ~/.cache/analogy.")] = None,
+    beam_options: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="OPTIONS",
+            help='Prepare on Apache Beam, with these options of its pipelines, such as "--runner=FlinkRunner '
+            '--flink_master=HOST:8081". The folders must lie on a disk that all its workers see.',
+        ),
+    ] = None,
+) -> None:
+    place = cache_folder(str(cache) if cache else None) / "prepared"
+    with clear_errors(place), messages_shown():
+        options = [option for text in beam_options or [] for option in shlex.split(text)]
+        data_dir = data_dir or folder_from_environment(dataset)
+        _check(dataset, data_dir, image_size, place, on_beam=beam_options is not None)
+
+        from analogy.data.prepared import PreparedClips
+        from data_prep.frame_store import prepare_frames, prepare_on_beam
+
+        sizes = DATASETS[dataset].stored_sizes
+        source = resolve_name(DATASETS[dataset].source)(data_dir, *([image_size or sizes[0]] if sizes else []))
+        folder = prepare_frames(source, place) if beam_options is None else prepare_on_beam(source, place, options)
+        clips = PreparedClips.open(folder).clips
+        print(f"{dataset}: {len(clips)} clips with {sum(clip.length for clip in clips)} frames in {folder}")
+
+
+def _check(name: str, data_dir: Path | None, image_size: int | None, place: Path, *, on_beam: bool) -> None:
+    """Find every mistake in the options, without TensorFlow. Raises UserError."""
+    with Mistakes() as mistakes:
+        with mistakes.noted():
+            check_writable(place, "choose another --cache")
+        if on_beam and find_spec("apache_beam") is None:
+            mistakes.add('--beam-options needs Apache Beam: pip install "analogy-video[beam]"')
+        entry = DATASETS.get(name)
+        if entry is None:
+            near = difflib.get_close_matches(name, PREPARED, n=1)
+            mean = f"did you mean {near[0]}?" if near else f"there are {', '.join(PREPARED)}"
+            raise UserError(f"{name}: there is no dataset of that name; {mean}")
+        if entry.source is None:
+            raise UserError(
+                f"{name}: it is read or made in seconds, there is nothing to prepare; {', '.join(PREPARED)} need it"
+            )
+        if image_size is not None and image_size not in entry.stored_sizes:
+            sizes = " or ".join(map(str, entry.stored_sizes))
+            mistakes.add(
+                f"--image-size {image_size}: " + (f"choose {sizes}" if sizes else f"{name} is stored as it is: leave it out")
+            )
+        if entry.generated and data_dir:
+            mistakes.add(f"--data-dir: {name} is generated; leave it out")
+        elif not entry.generated and data_dir is None:
+            mistakes.add(f"{name}: name its folder with --data-dir")
+        elif data_dir:
+            check_folder(name, next(iter(entry.openings)), data_dir)

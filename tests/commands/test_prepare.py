@@ -1,0 +1,40 @@
+"""`analogy prepare`: a dataset is prepared once, where runs look for it, and mistakes are found first."""
+
+import pytest
+
+from analogy.data.prepared import PreparedClips
+from data_prep.penn_action import prepare_penn_action
+
+
+def test_it_prepares_once_where_runs_look_for_it(invoke, actors, tmp_path):
+    done = invoke("prepare", "penn_action", "--data-dir", actors, "--cache", tmp_path)
+    assert done.exit_code == 0, (done.output, done.exception)
+    (folder,) = (path for path in (tmp_path / "prepared").iterdir() if path.is_dir())
+    clips = PreparedClips.open(folder).clips
+    last = done.stdout.splitlines()[-1]
+    assert last == f"penn_action: {len(clips)} clips with {sum(clip.length for clip in clips)} frames in {folder}"
+    assert prepare_penn_action(actors, tmp_path / "prepared") == folder
+    again = invoke("prepare", "penn_action", "--data-dir", actors, "--cache", tmp_path)
+    assert again.exit_code == 0 and again.stdout.splitlines() == [last]
+
+
+@pytest.mark.parametrize(
+    ("options", "messages"),
+    [
+        (("pen_action",), ["did you mean penn_action?"]),
+        (("sines",), ["nothing to prepare"]),
+        (("bair",), ["name its folder with --data-dir"]),
+        (("synthetic_actors", "--data-dir", "{here}"), ["is generated"]),
+        (("kth", "--image-size", "50", "--cache", "{here}/file"), ["choose 64 or 128", "choose another --cache", "--data-dir"]),
+        (("bair", "--image-size", "64", "--data-dir", "{here}"), ["leave it out", "no folder of bair"]),
+    ],
+)
+def test_mistakes_are_found_before_anything_is_prepared(invoke, tmp_path, monkeypatch, options, messages):
+    monkeypatch.delenv("ANALOGY_DATA_DIR", raising=False)
+    (tmp_path / "file").touch()
+    done = invoke("prepare", *(option.format(here=tmp_path) for option in options))
+    lines = done.stderr.splitlines()
+    assert done.exit_code == 2 and len(lines) == len(messages) and all(line.startswith("error: ") for line in lines), lines
+    for message in messages:
+        assert sum(message in line for line in lines) == 1, (message, lines)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
