@@ -84,7 +84,7 @@ def test_files_that_are_nearly_right_are_not_taken(tmp_path):
      ("analogy_pool3", "penn_action", "frames"), ("pose_lstm", "penn_action", "labels")],
 )  # fmt: skip
 def test_the_real_folders(experiment, folder, inner):
-    real = _shared(f"data/{folder}")
+    real = _shared(f"data/{folder}").resolve()
     check_dataset(settings(experiment, f"data.folder={real}"))
     for wrong in (real.parent, *([real / inner] if inner else [])):
         said = complaint(check_dataset, settings(experiment, f"data.folder={wrong}"))
