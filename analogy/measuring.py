@@ -197,8 +197,8 @@ def _open_run(plan: Evaluation, measures):
     }  # fmt: skip
     if plan.exported:
         first = next(iter(system.endpoints()))
-        if less := system.use_export(load_endpoint(folder, first)):
-            measures.notes.append(less)
+        system.use_export(load_endpoint(folder, first))
+        measures.notes += [system.export_notes] if system.export_notes else []
     else:
         facts["steps"] = _restore(system, folder)
         if facts["steps"] < settings.training.steps:

@@ -369,6 +369,19 @@ def test_an_export_answers_alike_in_a_process_of_its_own(name, exports):
             np.testing.assert_allclose(got.astype(float), expected.astype(float), **tolerance)
 
 
+@pytest.mark.parametrize("name", ["analogy_masked", "pose_residual", "convlstm"])
+def test_what_is_measured_of_an_export_is_what_was_exported(name, build, open_row, tmp_path):
+    row = ROWS[name]
+    system, dataset = build(row), open_row(row)
+    expected = next(iter(system.predict_clips(dataset))).measure()["prediction"]
+    export_saved_model(system, tmp_path / "saved_model")
+    system.use_export(tf.saved_model.load(str(tmp_path / "saved_model")))
+    for model in system.exported:
+        for variable in model.variables:
+            variable.assign(tf.zeros_like(variable))
+    assert_close(expected, next(iter(system.predict_clips(dataset))).measure()["prediction"], rtol=1e-3, atol=1e-3)
+
+
 # ---------------------------------------------------------------- bad input
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -17,6 +18,8 @@ from analogy.optimizers import average_weights, clip_global_norm, held_variables
 from analogy.predictions.base import Predicted
 from analogy.settings.published import Published, fitting_entries
 from analogy.settings.sections import OptimizerSettings, Settings
+
+Function = tf.types.experimental.PolymorphicFunction
 
 
 class Column(NamedTuple):
@@ -49,6 +52,7 @@ class System:
     needs: role -> endpoint, of the runs in `uses` that it builds on. Where there are any, the constructor takes
         (settings, used): role -> loaded SavedModel. Its weights are not among the models, so nothing trains them.
     adversaries: names of optimisers whose loss another network drives up: one that falls to nothing is no success.
+    export_notes: what an export is told less than this process when it predicts test clips, for the protocol; or nothing.
     pooled: test figures are means over all windows at once, not over clips.
     paints: it predicts frames, which any metric of frames can measure.
 
@@ -67,6 +71,8 @@ class System:
         self.state: dict[str, keras.Model] = {}
         self.exported: list[keras.Model] = []
         self.adversaries: tuple[str, ...] = ()
+        self.export_notes = ""
+        self._loaded = None  # the SavedModel that predicts in place of the networks
         # Small gradients vanish in float16 where the loss is not scaled.
         self.scales_loss = keras.config.dtype_policy().compute_dtype == "float16"
 
@@ -215,13 +221,29 @@ class System:
         """One sentence that says what the test figures mean: data, split, clips, resolution, context, horizon."""
         raise NotImplementedError
 
-    def use_export(self, loaded) -> str:
-        """Predict by a loaded SavedModel of this system from now on: what is measured is then what was exported.
+    # ---------------------------------------------------------------- endpoints, by which everything is predicted
 
-        Returns what it is given less than in training, for the protocol; or nothing.
-        """
+    def endpoints(self) -> dict[str, Function]:
+        """name -> tf.function with an input_signature, outputs by name: what the SavedModel offers."""
         raise NotImplementedError
 
-    def endpoints(self) -> dict[str, tf.types.experimental.PolymorphicFunction]:
-        """name -> tf.function with an input_signature: what the SavedModel offers."""
-        raise NotImplementedError
+    def informed_endpoints(self) -> dict[str, Function]:
+        """name -> the same endpoint for the test figures of this process. Where it is told more than the exported one can be, a
+        subclass takes further inputs here, and says in `export_notes` which an export goes without."""
+        return self.endpoints()
+
+    @cached_property
+    def _own_endpoints(self) -> dict[str, Function]:
+        return self.informed_endpoints()
+
+    def endpoint(self, name: str) -> Callable[..., dict[str, tf.Tensor]]:
+        """Inputs by name -> outputs by name: the system's own endpoint, or that of the SavedModel after `use_export`, which
+        leaves out the inputs that it does not take."""
+        if self._loaded is None:
+            return self._own_endpoints[name]
+        function, specs = getattr(self._loaded, name), self._loaded.signatures[name].structured_input_signature[1]
+        return lambda **inputs: function(**{key: tf.convert_to_tensor(inputs[key], specs[key].dtype) for key in specs})
+
+    def use_export(self, loaded) -> None:
+        """Predict by a loaded SavedModel of this system from now on: what is measured is then what was exported."""
+        self._loaded = loaded

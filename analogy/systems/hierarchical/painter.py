@@ -51,7 +51,8 @@ class Painter(System):
         super().__init__(settings)
         self.image_size = tuple(settings.data.image_size)
         self.channels = settings.data.channels
-        self._paint_in_graph = tf.function(self._paint, reduce_retracing=True)
+        if settings.data.crop == "per_frame":
+            self.export_notes = "the export paints every frame at the scale of the first one's crop"
 
     def train_batches(self, dataset: ClipDataset, context: ReplicaContext) -> tf.data.Dataset:
         return dataset.batches(context)
@@ -75,31 +76,31 @@ class Painter(System):
 
     # ---------------------------------------------------------------- prediction
 
-    def _paint(self, image, joints, visibility, crop, next_joints, next_visibility, next_crop):
-        """One reference [1, ...] and T target poses -> uint8 [T, H, W, C].
+    def _paint_clip(self, frame, joints, visibility, crop, next_joints, next_visibility, next_crop):
+        """One reference [1, ...] and T target poses -> frames uint8 [T, H, W, C].
 
         The reference is encoded once, and `evaluation.frames_per_call` frames are painted at a time: faster than one by
         one or all at once, and a long clip takes no more memory than a short one.
         """
-        reference = self.encode(image, joints, visibility, crop)
+        reference = self.encode(frame, joints, visibility, crop)
         count, most = tf.shape(next_joints)[0], self.settings.evaluation.frames_per_call
         parts = tf.maximum((count + most - 1) // most, 1)
         size = (count + parts - 1) // parts  # the parts are of one size; the last is filled up
 
         def part(index):
-            chosen = tf.minimum(index * size + tf.range(size), count - 1)
-            pose = [tf.gather(x, chosen) for x in (next_joints, next_visibility, next_crop)]
+            selected = tf.minimum(index * size + tf.range(size), count - 1)
+            pose = [tf.gather(x, selected) for x in (next_joints, next_visibility, next_crop)]
             return to_bytes(self.paint(reference, *pose))
 
         painted = tf.map_fn(part, tf.range(parts), fn_output_signature=tf.uint8, parallel_iterations=1)
-        return tf.reshape(painted, [-1, *self.image_size, self.channels])[:count]
+        return {"frames": tf.reshape(painted, [-1, *self.image_size, self.channels])[:count]}
 
     def predict(self, clip: LoadedClip, reference: int, targets: np.ndarray) -> np.ndarray:
         """Paint the frames `targets` [n] of a clip from its frame `reference` and the true poses: uint8 [n, H, W, C]."""
-        r = [reference]
-        given = (clip.frames[r], clip.joints[r], clip.visibility[r], clip.crop[r])
-        wanted = (clip.joints[targets], clip.visibility[targets], clip.crop[targets])
-        return self._paint_in_graph(*given, *wanted).numpy()
+        pose = {"joints": clip.joints, "visibility": clip.visibility, "crop": clip.crop}
+        inputs = {"frame": clip.frames[[reference]], **{name: values[[reference]] for name, values in pose.items()}}
+        inputs |= {f"next_{name}": values[targets] for name, values in pose.items()}
+        return self.endpoint("generate_clip")(**inputs)["frames"].numpy()
 
     def _pose_pictures(self, clip: LoadedClip, frames) -> np.ndarray:
         """Heatmaps of the given frames, [n, H, W, 13] in 0..1."""
@@ -151,18 +152,9 @@ class Painter(System):
 
     # ---------------------------------------------------------------- export
 
-    def use_export(self, loaded):
-        def paint(frame, joints, visibility, crop, next_joints, next_visibility, next_crop):
-            del next_crop  # a SavedModel paints all frames into the crop of the first
-            given = {"frame": frame, "joints": joints, "visibility": visibility, "crop": crop}
-            return loaded.generate_clip(**given, next_joints=next_joints, next_visibility=next_visibility)["frames"]
-
-        self._paint_in_graph = paint
-        return (
-            "the export paints every frame at the scale of the first one's crop"
-            if self.settings.data.crop == "per_frame"
-            else ""
-        )
+    def informed_endpoints(self):
+        """An export paints all frames into the crop of the first; here each has its own."""
+        return {"generate_clip": tf.function(self._paint_clip, reduce_retracing=True)}
 
     def endpoints(self):
         height, width = self.image_size
@@ -189,7 +181,7 @@ class Painter(System):
         def generate_clip(frame, joints, visibility, next_joints, next_visibility, crop):
             """One frame with its pose, and T next poses -> T frames; the reference is encoded once."""
             next_crop = tf.repeat(crop, tf.shape(next_joints)[0], 0)
-            return {"frames": self._paint(frame, joints, visibility, crop, next_joints, next_visibility, next_crop)}
+            return self._paint_clip(frame, joints, visibility, crop, next_joints, next_visibility, next_crop)
 
         return {"generate": generate, "generate_clip": generate_clip}
 

@@ -39,7 +39,6 @@ class PoseActionsSystem(System):
         self.network = PoseActions(frames=self.frames, units=settings.network.units, actions=len(self.actions))
         self.network.build()
         self.models, self.exported = {"network": self.network}, [self.network]
-        self._classify_in_graph = tf.function(self.network.probabilities, reduce_retracing=True)
 
     def train_batches(self, dataset: PoseDataset, context: ReplicaContext) -> tf.data.Dataset:
         return dataset.batches(context)
@@ -61,8 +60,9 @@ class PoseActionsSystem(System):
 
     def classify(self, joints: np.ndarray, visibility: np.ndarray, valid: np.ndarray) -> np.ndarray:
         """joints [N, T, 13, 2], visibility [N, T, 13], valid [N, T] -> probabilities [N, A]."""
-        given = (np.nan_to_num(joints), visibility, valid)
-        return self._classify_in_graph(*(tf.constant(part, tf.float32) for part in given)).numpy()
+        motion = {"joints": np.nan_to_num(joints), "visibility": visibility, "valid": valid}
+        motion = {name: tf.constant(part, tf.float32) for name, part in motion.items()}
+        return self.endpoint("classify")(**motion)["probabilities"].numpy()
 
     def predict(self, dataset: PoseDataset, clip: PoseClip) -> np.ndarray:
         """Of all windows of a clip: probabilities [N, A]."""
@@ -114,10 +114,3 @@ class PoseActionsSystem(System):
             return {"probabilities": self.network.probabilities(joints, visibility, valid)}
 
         return {"classify": classify}
-
-    def use_export(self, loaded):
-        def classify(joints, visibility, valid):
-            return loaded.classify(joints=joints, visibility=visibility, valid=valid)["probabilities"]
-
-        self._classify_in_graph = classify
-        return ""

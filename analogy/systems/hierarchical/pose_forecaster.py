@@ -33,7 +33,9 @@ class PoseForecaster(System):
     def __init__(self, settings):
         super().__init__(settings)
         self.context, self.horizon = settings.data.context, settings.data.horizon
-        self._forecast_in_graph = tf.function(self.forecast, reduce_retracing=True)
+        self.export_notes = (
+            "the export is not told which joints will stay visible, nor where frame 0 was: the observed poses stand for both"
+        )
 
     def forecast(self, observed: dict) -> tuple[tf.Tensor, tf.Tensor]:
         """Observed poses -> the T next ones.
@@ -93,10 +95,10 @@ class PoseForecaster(System):
 
     def predict(self, windows: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """`PoseDataset.windows` -> joints [N, T, 13, 2] and visibility [N, T, 13]."""
-        observed = {name: tf.constant(windows[name]) for name in FACTS}
-        observed |= {name: tf.constant(windows[name][:, : self.context]) for name in ("joints", "visibility")}
-        joints, visibility = self._forecast_in_graph(observed)
-        return joints.numpy(), visibility.numpy()
+        observed = {name: windows[name] for name in FACTS}
+        observed |= {name: windows[name][:, : self.context] for name in ("joints", "visibility")}
+        future = self.endpoint("predict")(**observed, count=self.horizon)
+        return future["joints"].numpy(), future["visibility"].numpy()
 
     def predict_clips(self, dataset: PoseDataset) -> Iterator[PredictedPoses]:
         drawn = {clip.id for clip in self.shown(dataset.test)}
@@ -143,14 +145,14 @@ class PoseForecaster(System):
 
     # ---------------------------------------------------------------- export
 
-    def use_export(self, loaded):
-        def forecast(observed):
-            given = {name: observed[name] for name in ("joints", "visibility", "box", "size", "action")}
-            predicted = loaded.predict(**given, count=tf.constant(self.horizon))
-            return predicted["joints"], predicted["visibility"]
+    def informed_endpoints(self):
+        @tf.function(reduce_retracing=True)
+        def predict(count, **observed):
+            """One forecast, which all FACTS are known for."""
+            joints, visibility = self.forecast(observed)
+            return {"joints": joints[:, :count], "visibility": visibility[:, :count]}
 
-        self._forecast_in_graph = forecast
-        return "the export is not told which joints will stay visible, nor where frame 0 was: the observed poses stand for both"
+        return {"predict": predict}
 
     def endpoints(self):
         k = self.context

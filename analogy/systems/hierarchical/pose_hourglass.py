@@ -35,7 +35,6 @@ class PoseHourglass(System):
         self.network = StackedHourglass(**sizes)
         self.network.build((None, *self.image_size, settings.data.channels))
         self.models, self.exported = {"network": self.network}, [self.network]
-        self._estimate_in_graph = tf.function(self._estimate, reduce_retracing=True)
 
     def train_batches(self, dataset: ClipDataset, context: ReplicaContext) -> tf.data.Dataset:
         return dataset.batches(context)
@@ -59,18 +58,14 @@ class PoseHourglass(System):
 
     # ---------------------------------------------------------------- prediction
 
-    def _estimate(self, frames):
-        """uint8 [B, H, W, C] -> joints [B, 13, 2] in its pixels, scores [B, 13]."""
-        heatmaps = tf.cast(self.network(to_unit(frames))[-1], tf.float32)
-        return read_heatmaps(heatmaps, self.settings.network.stride)
-
     def predict(self, clip: LoadedClip) -> tuple[np.ndarray, np.ndarray]:
+        """Joints [T, 13, 2] in pixels of the clip's frames, and scores [T, 13]."""
         most, count = self.settings.evaluation.frames_per_call, len(clip.frames)
         parts = []
         for first in range(0, count, most):  # the last part is filled up, so that one graph serves all
-            chosen = np.minimum(np.arange(first, first + most), count - 1)
-            parts.append([part.numpy() for part in self._estimate_in_graph(clip.frames[chosen])])
-        joints, scores = (np.concatenate(part)[:count] for part in zip(*parts, strict=True))
+            selected = np.minimum(np.arange(first, first + most), count - 1)
+            parts.append(self.endpoint("estimate")(frames=clip.frames[selected]))
+        joints, scores = (np.concatenate([part[name] for part in parts])[:count] for name in ("joints", "scores"))
         return joints, scores
 
     def predict_clips(self, dataset: ClipDataset) -> Iterator[PredictedJoints]:
@@ -124,21 +119,14 @@ class PoseHourglass(System):
 
     # ---------------------------------------------------------------- export
 
-    def use_export(self, loaded):
-        def estimate(frames):
-            found = loaded.estimate(frames=tf.constant(frames))
-            return found["joints"], found["scores"]
-
-        self._estimate_in_graph = estimate
-        return ""
-
     def endpoints(self):
         spec = tf.TensorSpec([None, *self.image_size, self.settings.data.channels], tf.uint8, "frames")
 
         @tf.function(input_signature=[spec])
         def estimate(frames):
             """Frames of one person each -> joints in their pixels, and how sure they are."""
-            joints, scores = self._estimate(frames)
+            heatmaps = tf.cast(self.network(to_unit(frames))[-1], tf.float32)
+            joints, scores = read_heatmaps(heatmaps, self.settings.network.stride)
             return {"joints": joints, "scores": scores}
 
         return {"estimate": estimate}

@@ -39,7 +39,6 @@ class Seq2SeqSystem(System):
         self.network = Seq2Seq(channels=self.frame[-1], kernel_size=self.kernel_size, **settings.network.model_dump())
         self.network.build()
         self.models, self.exported = {"network": self.network}, [self.network]
-        self._predict_in_graph = tf.function(self._future, reduce_retracing=True)
 
     def _frame_shape(self) -> list[int]:
         """The shape of one time step."""
@@ -71,7 +70,7 @@ class Seq2SeqSystem(System):
 
     def predict(self, seen: np.ndarray) -> np.ndarray:
         """[N, k, ...] -> [N, T, ...], in 0..1."""
-        return self._predict_in_graph(tf.constant(seen)).numpy()
+        return self.endpoint("predict")(values=tf.constant(seen))["future"].numpy()
 
     def predict_clips(self, dataset: SequenceDataset) -> Iterator[PredictedSequences]:
         linear = _linear_map(dataset.values[:, : self.context], dataset.values[:, self.context :])
@@ -106,10 +105,6 @@ class Seq2SeqSystem(System):
         )
 
     # ---------------------------------------------------------------- export
-
-    def use_export(self, loaded):
-        self._predict_in_graph = lambda seen: loaded.predict(values=seen)["future"]
-        return ""
 
     def endpoints(self):
         @tf.function(input_signature=[tf.TensorSpec([None, self.context, *self.frame], tf.float32, "values")])
