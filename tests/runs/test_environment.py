@@ -1,0 +1,24 @@
+"""environment.json: whose commit is recorded."""
+
+import subprocess
+
+from analogy.runs import environment
+
+
+def test_the_commit_is_that_of_our_own_repository_only(tmp_path, monkeypatch):
+    def git(*arguments):
+        command = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b", *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    git("init", "-q")
+    git("commit", "-q", "--allow-empty", "-m", "somebody's")
+    installed = tmp_path / "site-packages" / "environment.py"
+    installed.parent.mkdir()
+    installed.write_text("")
+    monkeypatch.setattr(environment, "__file__", str(installed))
+    assert environment._commit() is None  # the package lies in somebody else's repository, which does not hold it
+    git("add", ".")
+    git("commit", "-q", "-m", "ours")
+    assert environment._commit() == git("rev-parse", "HEAD")
+    installed.write_text("# changed")
+    assert environment._commit() == git("rev-parse", "HEAD") + "+changes"

@@ -1,0 +1,34 @@
+"""What a wheel holds: every file beside the code is named in pyproject.toml, and the commands are all there."""
+
+from importlib import import_module
+
+import pytest
+import typer
+
+from analogy.cli.app import COMMANDS, make_app
+from tests.conftest import ROOT
+
+
+def test_every_file_of_the_package_goes_into_a_wheel():
+    tomllib = pytest.importorskip("tomllib")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    packed = set()
+    for package, patterns in project["tool"]["setuptools"]["package-data"].items():
+        for pattern in patterns:
+            packed |= set((ROOT / package.replace(".", "/")).glob(pattern))
+    beside_the_code = {
+        path for package in ("analogy", "data_prep") for path in (ROOT / package).rglob("*")
+        if path.is_file() and path.suffix not in (".py", ".pyc")
+    }  # fmt: skip
+    assert beside_the_code == packed and len(packed) > 50
+    assert project["project"]["scripts"] == {"analogy": "analogy.cli:main"}
+
+
+def test_each_command_is_a_file_and_each_script_one_of_them():
+    commands = typer.main.get_command(make_app()).commands
+    assert tuple(commands) == COMMANDS
+    assert {"run", "list", "evaluate", "predict", "compare", "browse", "fetch", "prepare"} <= set(commands)
+    for script in ("run", "evaluate", "predict", "compare", "browse", "evaluate_pipeline", "fetch_i3d"):
+        text = (ROOT / "experiments" / f"{script}.py").read_text()
+        command = script.removesuffix("_i3d")
+        assert f"from analogy.cli.{command} import main" in text and callable(import_module(f"analogy.cli.{command}").main)
