@@ -198,15 +198,15 @@ class System:
         them."""
         return {}
 
-    def shown(self, clips: Sequence) -> list:
+    def selected_clips(self, clips: Sequence) -> list:
         """Those of the clips that are looked at: `evaluation.clips_per_action` of each action, the preferred ones first."""
-        chosen = self.settings.evaluation
-        return first_per_action(clips, chosen.clips_per_action, chosen.preferred_clips)
+        evaluation = self.settings.evaluation
+        return first_per_action(clips, evaluation.clips_per_action, evaluation.preferred_clips)
 
     def sample_panels(self, dataset) -> Iterator[Panels]:
         """Pictures for the samples folder, from a few fixed train and test clips."""
-        for split, half in (("train", dataset.train), ("test", dataset.test)):
-            for clip in self.shown(half):
+        for split, clips in (("train", dataset.train), ("test", dataset.test)):
+            for clip in self.selected_clips(clips):
                 yield Panels(split, clip.action, clip.id, self.panel_columns(dataset, clip))
 
     def panel_columns(self, dataset, clip) -> list[Column]:

@@ -121,7 +121,7 @@ class Painter(System):
         ]
 
     def predict_clips(self, dataset: ClipDataset) -> Iterator[PredictedFrames]:
-        for clip in self.shown(dataset.test):
+        for clip in self.selected_clips(dataset.test):
             loaded = dataset.load(clip)
             targets = np.arange(1, clip.length)
             body = pose_region(loaded.joints, loaded.visibility, self.image_size, loaded.crop)
@@ -141,8 +141,9 @@ class Painter(System):
     def protocol(self, dataset: ClipDataset) -> str:
         height, width = self.image_size
         start, most = self.settings.training.start_from, self.settings.evaluation.clips_per_action
+        count = len(self.selected_clips(dataset.test))
         return (
-            f"{dataset.name}, {len(self.shown(dataset.test))} test clips (at most {most} an action) of {len(dataset.test)}; "
+            f"{dataset.name}, {count} test clips (at most {most} an action) of {len(dataset.test)}; "
             f"{self.settings.data.crop} crop, {height} x {width}, {'gray' if self.settings.data.gray else 'RGB'} uint8; "
             "every frame after the first is painted from frame 0 and the TRUE poses; figures (SSIM with an 11 x 11 Gaussian, "
             "sigma 1.5, range 255) per frame, averaged over frames, then over clips; "

@@ -101,7 +101,7 @@ class PoseForecaster(System):
         return future["joints"].numpy(), future["visibility"].numpy()
 
     def predict_clips(self, dataset: PoseDataset) -> Iterator[PredictedPoses]:
-        drawn = {clip.id for clip in self.shown(dataset.test)}
+        drawn = {clip.id for clip in self.selected_clips(dataset.test)}
         for clip in dataset.test:
             windows = dataset.windows(clip)
             joints, visibility = self.predict(windows)

@@ -70,7 +70,7 @@ class PoseHourglass(System):
 
     def predict_clips(self, dataset: ClipDataset) -> Iterator[PredictedJoints]:
         mean = self._mean_pose(dataset)
-        for clip in self.shown(dataset.test):
+        for clip in self.selected_clips(dataset.test):
             loaded = dataset.load(clip)
             joints, scores = self.predict(loaded)
             yield PredictedJoints(
@@ -110,8 +110,9 @@ class PoseHourglass(System):
     def protocol(self, dataset: ClipDataset) -> str:
         height, width = self.image_size
         most = self.settings.evaluation.clips_per_action
+        count = len(self.selected_clips(dataset.test))
         return (
-            f"{dataset.name}, {len(self.shown(dataset.test))} test clips (at most {most} an action) of {len(dataset.test)}, "
+            f"{dataset.name}, {count} test clips (at most {most} an action) of {len(dataset.test)}, "
             f"every frame; {self.settings.data.crop} crop, {height} x {width}; visible joints, relative to the longer "
             "side of the box around them in source pixels; baseline: the mean training pose; "
             f"trained on {len(dataset.train)} clips, seed {self.settings.seed}"

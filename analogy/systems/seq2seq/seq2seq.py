@@ -74,7 +74,7 @@ class Seq2SeqSystem(System):
 
     def predict_clips(self, dataset: SequenceDataset) -> Iterator[PredictedSequences]:
         linear = _linear_map(dataset.values[:, : self.context], dataset.values[:, self.context :])
-        drawn = {group.id for group in self.shown(dataset.test)}
+        drawn = {group.id for group in self.selected_clips(dataset.test)}
         for group in dataset.test:
             seen, truth = group.values[:, : self.context], group.values[:, self.context :]
             yield PredictedSequences(
@@ -134,7 +134,7 @@ class ConvLstmSystem(Seq2SeqSystem):
         return self.predict(seen)[0]
 
     def predict_clips(self, dataset) -> Iterator[UnroundedFrames]:
-        drawn = {movie.id for movie in self.shown(dataset.test)}
+        drawn = {movie.id for movie in self.selected_clips(dataset.test)}
         k, length = self.context, self.context + self.horizon
         for movie in dataset.test:
             frames = np.asarray(movie.frames[:length])
