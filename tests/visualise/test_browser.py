@@ -120,7 +120,7 @@ def test_runs_are_filtered_sorted_and_their_settings_compared(visit, results):
         pick.check()
     assert page.locator("#difference tbody tr").all_inner_texts()[0].split("\t")[0] == "training.steps"
     assert page.locator("#difference tbody tr").count() == 1
-    assert "compare.py --run results/pool3/" in page.inner_text("#difference code")
+    assert "analogy compare --run results/pool3/" in page.inner_text("#difference code")
 
 
 def brightness(page, clip, column):
