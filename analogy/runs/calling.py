@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from analogy.errors import UserError
-from analogy.runs.find import saved_model_of
+from analogy.runs.find import load_saved_model, saved_model_of
 
 UNKNOWN_ACTION = -1
 # What may be left out, made from what is given.
@@ -41,11 +41,7 @@ class SavedModel:
     """
 
     def __init__(self, run: Path):
-        self.folder = saved_model_of(run)
-        try:
-            self._loaded = tf.saved_model.load(str(self.folder))
-        except (OSError, ValueError, tf.errors.OpError) as error:
-            raise UserError(f"{self.folder}: cannot be loaded ({str(error).splitlines()[0]}); export the run again") from error
+        self.folder, self._loaded = saved_model_of(run), load_saved_model(run)
 
     def call(
         self, observed: Any, inputs: Mapping[str, Any], endpoint: str | None = None, **defaults

@@ -75,19 +75,24 @@ def load_endpoint(run: Path, endpoint: str):
         UserError: the folder is gone, the run is not finished, has no SavedModel, or its SavedModel lacks the endpoint or is
             damaged.
     """
-    import tensorflow as tf
-
-    folder = saved_model_of(run)
-    try:
-        with without_wildcards(folder) as readable:
-            loaded = tf.saved_model.load(str(readable))
-    except (OSError, ValueError, tf.errors.OpError) as error:
-        raise UserError(f"{folder}: cannot be loaded ({str(error).splitlines()[0]}); export the run again") from error
+    loaded = load_saved_model(run)
     endpoints = sorted(getattr(loaded, "signatures", {}))
     if endpoint not in endpoints:
         there = f"it has {', '.join(endpoints)}" if endpoints else "it has none"
         raise UserError(f"{run}: its SavedModel has no endpoint {endpoint}; {there}: name a run of another system")
     return loaded
+
+
+def load_saved_model(run: Path):
+    """Load the SavedModel of a run; the argument and the errors are those of `load_endpoint`."""
+    import tensorflow as tf
+
+    folder = saved_model_of(run)
+    try:
+        with without_wildcards(folder) as readable:
+            return tf.saved_model.load(str(readable))
+    except (OSError, ValueError, tf.errors.OpError) as error:
+        raise UserError(f"{folder}: cannot be loaded ({str(error).splitlines()[0]}); export the run again") from error
 
 
 def saved_model_of(run: Path) -> Path:
