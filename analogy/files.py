@@ -16,6 +16,16 @@ from typing import IO
 from analogy.errors import UserError
 
 log = logging.getLogger("analogy")
+MARK = ".analogy"  # a file in every folder that we made in a place which a user named; see analogy.ownership
+
+
+# The names of what is not finished; those of earlier versions did not say `analogy`.
+_LEFTOVER = re.compile(r"\.(analogy-)?[0-9a-f]{32}\.partial(\..*)?")
+
+
+def partial_name(suffix: str = "") -> str:
+    """A name for what is not finished yet, which no other process and no user gives to a file."""
+    return f".analogy-{uuid.uuid4().hex}.partial{suffix}"
 
 
 @contextmanager
@@ -27,7 +37,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     # The suffix stays, because encoders choose the format by it; the leading dot hides the file from the pages.
-    temporary = path.with_name(f".{uuid.uuid4().hex}.partial{path.suffix}")
+    temporary = path.with_name(partial_name(path.suffix))
     try:
         with naming(path):
             yield temporary
@@ -92,12 +102,6 @@ def making(target: Path) -> Iterator[bool]:
         yield not target.exists()
 
 
-def refuse_other_content(folder: Path, mark: str, what: str) -> None:
-    """Raise a UserError where a folder that is about to be replaced holds anything but `what`, known by its file `mark`."""
-    if folder.exists() and not (folder / mark).is_file() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UserError(f"{folder}: holds something that is not {what}; name a folder that does not exist yet")
-
-
 def check_writable(folder: Path, mend: str) -> None:
     """Raise a UserError where a folder cannot be made or written to; nothing is made. `mend` ends the message."""
     place = folder.absolute()
@@ -109,31 +113,18 @@ def check_writable(folder: Path, mend: str) -> None:
         raise UserError(f"{folder}: cannot be written: {place} is not yours to write to; {mend}")
 
 
-@contextmanager
-def replacing_folder(folder: Path) -> Iterator[Path]:
-    """`replacing` for a whole folder: yield an empty sibling to fill."""
-    folder = folder.absolute()
-    partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
-        yield partial
-        shutil.rmtree(folder, ignore_errors=True)
-        os.replace(partial, folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-
-
-def remove_leftovers(folder: Path, *, older_than: float = 0.0) -> None:
-    """Remove what `replacing` and `replacing_folder` have left of a process that was killed.
+def remove_leftovers(folder: Path, *, older_than: float = 0.0, recursive: bool = True) -> None:
+    """Remove what was not finished by a process that was killed: known by names of their own, and folders by our mark too.
 
     older_than: seconds, for a folder that other processes may be writing to.
     """
-    for leftover in [*folder.rglob(".*.partial"), *folder.rglob(".*.partial.*")]:
+    for leftover in (folder.rglob if recursive else folder.glob)(".*.partial*"):
+        if not _LEFTOVER.fullmatch(leftover.name) or leftover.is_symlink():
+            continue
         with suppress(FileNotFoundError):  # another process has just ended it
             if time.time() - leftover.stat().st_mtime < older_than:
                 continue
-            if leftover.is_dir():
-                shutil.rmtree(leftover, ignore_errors=True)
-            else:
+            if not leftover.is_dir():
                 leftover.unlink()
+            elif (leftover / MARK).is_file():
+                shutil.rmtree(leftover, ignore_errors=True)

@@ -9,8 +9,8 @@ from pathlib import Path
 from analogy.errors import Mistakes, UserError
 from analogy.evaluation.selection import check_selection
 from analogy.evaluation.videos import Video, pair_videos
-from analogy.files import check_writable
 from analogy.metrics.table import USUAL
+from analogy.ownership import check_results_dir
 from analogy.pretrained.fetch_i3d import WEIGHTS
 from analogy.runs.find import find_run, is_saved_model, run_of, saved_model_of
 from analogy.settings import Settings, load_settings
@@ -78,7 +78,7 @@ def check_evaluation(
             weights = cache_folder() / "weights" / WEIGHTS
             check_selection(metrics, weights=weights, fvd_frames=fvd_frames, features=features and str(features))
         with mistakes.noted():
-            check_writable(results_dir, "choose another --results-dir")
+            check_results_dir(results_dir)
         with mistakes.noted():
             judge = find_run(recogniser, results_dir, "--recogniser") if recogniser else None
             if judge:

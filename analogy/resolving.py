@@ -11,6 +11,7 @@ from pathlib import Path
 
 from analogy.errors import Mistakes, UserError
 from analogy.files import check_writable
+from analogy.ownership import check_results_dir, is_run
 from analogy.runs.uses import resolve_runs
 from analogy.settings import Settings, find_experiment, load_settings
 from analogy.settings.loading import read_experiment
@@ -52,7 +53,7 @@ def resolve_settings(
             mistakes.add(f"--scale {scale}: choose {', '.join(SCALES[:-1])} or {SCALES[-1]}")
         if writes:
             with mistakes.noted():
-                check_writable(resume or results_dir, "choose another --results-dir")
+                check_writable(resume, "allow it") if resume else check_results_dir(results_dir)
         settings = None
         with mistakes.noted():
             path = _stored_settings(resume) if resume else find_experiment(exp)
@@ -80,6 +81,10 @@ def _stored_settings(run: Path) -> Path:
     """The settings.yaml of a run to go on with."""
     if not (run / "settings.yaml").is_file():
         raise UserError(f"--resume {run}: this is not a run folder: it has no settings.yaml")
+    if not is_run(run):
+        raise UserError(
+            f"--resume {run}: this is not a run folder, though it has a settings.yaml; name one of results/EXPERIMENT"
+        )
     return run / "settings.yaml"
 
 

@@ -32,6 +32,7 @@ from data_prep.datasets import check_dataset, folder_from_environment
 HERE = Path(__file__).parent
 CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 COLUMNS = ("psnr", "ssim", "sharpness_ratio", "checkerboard_ratio", "ghosting", "pose_following", "background")
+TITLE = "# Claims of the image-analogy GAN, measured"
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -114,6 +115,9 @@ def main(
     ] = None,
 ) -> None:
     try:
+        table = results_dir / "claims.md"
+        if table.exists() and not table.read_text(encoding="utf-8", errors="replace").startswith(TITLE):
+            raise UserError(f"{table}: this table is not ours, and is not replaced; choose another --results-dir")
         chosen = Plan.read(plan, results_dir, set_ or [])
         results_dir.mkdir(parents=True, exist_ok=True)
         failed = _train(chosen, seeds, minutes, jobs)
@@ -201,7 +205,7 @@ def _report(plan: Plan, seeds: int, failed: list[Path]) -> str:
     done = sum(map(len, summaries.values()))
     said = f"{done} of {seeds * len(plan.arms)} runs; scale {first['scale']}, {first['steps']} steps. {first['protocol']}."
     parts = [
-        "# Claims of the image-analogy GAN, measured\n",
+        f"{TITLE}\n",
         said + " Other arms differ where the plan says so.\n",
         _arm_table(summaries),
         "Mean over seeds, ± half their range.\n",

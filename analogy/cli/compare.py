@@ -9,7 +9,7 @@ import typer
 
 from analogy.cli.console import RESULTS, clear_errors
 from analogy.errors import Mistakes
-from analogy.files import check_writable
+from analogy.ownership import COMPARISON, check_output
 from analogy.runs.find import find_run
 from analogy.runs.reading import COMPARISONS
 
@@ -33,7 +33,7 @@ def main(
                     folders.append(find_run(name, results_dir, "--run"))
             if not mistakes:
                 folder = out or results_dir / COMPARISONS / comparison_name(folders)
-                check_writable(folder, "choose another --out")
+                check_output(folder, COMPARISON, folders)
         print(write_comparison(folders, folder))
         if out is None:
             write_results_page(results_dir)

@@ -9,7 +9,7 @@ import typer
 
 from analogy.cli.console import RESULTS, clear_errors
 from analogy.errors import Mistakes, UserError
-from analogy.files import check_writable
+from analogy.ownership import check_results_dir
 from analogy.runs.find import saved_model_of
 from analogy.systems.hierarchical.estimation import ESTIMATORS, find_models
 from analogy.systems.hierarchical.steps import find_steps
@@ -84,7 +84,7 @@ def _check(
                 if missing := [name for name in _names(clips) if not (data_dir / "frames" / name).is_dir()]:
                     raise UserError(f"--clips {', '.join(missing)}: not in {data_dir} with frames and labels")
         with mistakes.noted():
-            check_writable(results_dir, "choose another --results-dir")
+            check_results_dir(results_dir)
     return steps
 
 

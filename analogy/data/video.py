@@ -100,10 +100,8 @@ def _natural(path: Path) -> list:
 
 
 def write_pictures(folder: Path, frames: np.ndarray) -> None:
-    """Write uint8 RGB [T, H, W, 3] as 000001.png, 000002.png, ...; pictures that were there before are replaced."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.glob("*.png"):
-        old.unlink()
+    """Write uint8 RGB [T, H, W, 3] as 000001.png, 000002.png, ... into a folder that is not there yet."""
+    folder.mkdir(parents=True)
     for number, frame in enumerate(frames, start=1):
         file = folder / f"{number:06d}.png"
         if not cv2.imwrite(str(file), cv2.cvtColor(np.ascontiguousarray(frame), cv2.COLOR_RGB2BGR)):

@@ -20,6 +20,7 @@ from analogy.metrics.frames import ERROR_METRICS, FRAME_METRICS
 from analogy.metrics.fvd import Fvd
 from analogy.metrics.perceptual import FeatureDistance, Lpips
 from analogy.metrics.table import metric_of
+from analogy.ownership import EVALUATION
 from analogy.pretrained.i3d import I3d
 from analogy.pretrained.imagenet import feature_network
 from analogy.runs.environment import describe_environment
@@ -85,7 +86,7 @@ def write_evaluation(
         dataset: what the predictor predicts the test clips of.
         facts: for the summary. frames_per_second: of the videos written.
     """
-    began, folder = time.monotonic(), RunFolder.create(results, experiment)
+    began, folder = time.monotonic(), RunFolder.create(results, experiment, EVALUATION)
     try:
         folder.update_summary(experiment=experiment, status="failed", **facts)
         figures = evaluate(predictor, dataset, folder, frames_per_second, measures.frames, measures.observers)

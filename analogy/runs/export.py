@@ -7,15 +7,18 @@ from pathlib import Path
 import tensorflow as tf
 
 from analogy.errors import UserError
-from analogy.files import refuse_other_content, replacing_folder
+from analogy.ownership import SAVED_MODEL, check_output, is_run, replacing_folder
 
 
 def export_saved_model(system, folder: Path) -> None:
-    """Write the system's endpoints as signatures and as methods of the loaded object; replaces an older export.
+    """Write the system's endpoints as signatures and as methods of the loaded object; replaces an older export of ours.
 
     Args:
         system: has `endpoints()` (tf.functions with named input signatures) and `exported`, the networks they use.
-        folder: the SavedModel's folder.
+        folder: the SavedModel's folder; in a run's folder, this is its own export.
+
+    Raises:
+        UserError: the folder holds something else, or cannot be written.
     """
     module = tf.Module()
     # The plain variables: a tf.Module does not find those of Keras 3 models by itself.
@@ -23,17 +26,20 @@ def export_saved_model(system, folder: Path) -> None:
     endpoints = system.endpoints()
     for name, function in endpoints.items():
         setattr(module, name, function)
-    write_saved_model(module, endpoints, folder)
+    write_saved_model(module, endpoints, folder, within_run=is_run(folder.parent))
 
 
-def write_saved_model(module: tf.Module, endpoints: dict, folder: Path) -> None:
-    """Write a module with its tf.functions `endpoints` as signatures, as a whole or not at all; replaces an older SavedModel.
+def write_saved_model(module: tf.Module, endpoints: dict, folder: Path, *, within_run: bool = False) -> None:
+    """Write a module with its tf.functions `endpoints` as signatures, as a whole or not at all; replaces one that we made.
+
+    within_run: the folder is the run's own export, by the process that holds the run.
 
     Raises:
-        UserError: the folder holds something else, or cannot be written.
+        UserError: the folder holds something else, lies in a run, or cannot be written.
     """
-    refuse_other_content(folder, "saved_model.pb", "a SavedModel")
-    with replacing_folder(folder) as partial:
+    if not within_run:
+        check_output(folder, SAVED_MODEL)
+    with replacing_folder(folder, SAVED_MODEL, within_run=within_run) as partial:
         try:
             tf.saved_model.save(module, str(partial), signatures={n: f.get_concrete_function() for n, f in endpoints.items()})
         except tf.errors.OpError as error:

@@ -15,6 +15,7 @@ from typing import IO
 
 from analogy.errors import UserError
 from analogy.files import naming, remove_leftovers, replacing, try_lock
+from analogy.ownership import RUN, check_results_dir, is_run, kind_of, mark_folder
 from analogy.runs.summary import read_rows
 
 log = logging.getLogger("analogy")
@@ -70,12 +71,14 @@ class RunFolder:
     """`results/EXPERIMENT/DATE_TIME/`, locked while this process lives.
 
     Raises:
-        UserError: the folder cannot be written, or another run is using it.
+        UserError: the folder holds something else than a run, cannot be written, or another run is using it.
     """
 
-    def __init__(self, path: Path):
-        self.path = path
+    def __init__(self, path: Path, kind: str = RUN):
+        self.path = path = path.absolute()
         try:
+            if path.is_dir() and any(path.iterdir()) and not is_run(path):
+                raise UserError(f"{path}: this is not a run folder; name one of results/EXPERIMENT")
             for name in ("checkpoints", "samples", "test", "plots", "tensorboard"):
                 (path / name).mkdir(parents=True, exist_ok=True)
             self._lock = open(path / ".lock", "w")  # noqa: SIM115 - held until the process ends
@@ -83,6 +86,8 @@ class RunFolder:
             raise UserError(f"{path}: cannot be written: {error.strerror}; choose another --results-dir") from error
         if not _lock_patiently(self._lock):
             raise UserError(f"{path}: another run is using this folder; wait for it to end, or start a new run")
+        if kind_of(path) is None:
+            mark_folder(path, kind)
         remove_leftovers(path)
         self._handler = LogFile(path / "log.txt", encoding="utf-8", errors="backslashreplace")
         self._handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S"))
@@ -91,8 +96,9 @@ class RunFolder:
         self.summary = self._read_summary()
 
     @classmethod
-    def create(cls, results: Path, experiment: str) -> RunFolder:
-        """A new folder named by the time; a second one in the same second gets a suffix."""
+    def create(cls, results: Path, experiment: str, kind: str = RUN) -> RunFolder:
+        """A new folder named by the time; a second one in the same second gets a suffix. kind: RUN or EVALUATION."""
+        check_results_dir(results)
         stamp = datetime.now().strftime("%Y-%m-%d_%H%M%S")
         for suffix in ("", *(f"_{n}" for n in range(2, 100))):
             path = results / experiment / f"{stamp}{suffix}"
@@ -102,7 +108,7 @@ class RunFolder:
                 continue
             except OSError as error:
                 raise UserError(f"{path}: cannot be made: {error.strerror}; choose another --results-dir") from error
-            return cls(path)
+            return cls(path, kind)
         raise UserError(f"{results / experiment}: too many runs started in one second")
 
     def close(self) -> None:

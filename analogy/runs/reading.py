@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from analogy.ownership import EVALUATION, RUN, kind_of
 from analogy.runs.folder import is_running
 from analogy.runs.summary import Summary, read_summary
 
@@ -142,7 +143,7 @@ def read_runs(results: Path) -> list[Run]:
 def read_experiment_runs(experiment: Path) -> list[Run]:
     """All runs in the folder of one experiment, newest first. A folder that cannot be listed stands for its runs."""
     try:
-        runs = map(read_run, _folders(experiment))
+        runs = [read_run(folder) for folder in _folders(experiment) if kind_of(folder) in (None, RUN, EVALUATION)]
     except OSError as error:
         runs = [Run(experiment, {"experiment": experiment.name}, f"the folder cannot be read: {error.strerror}")]
     return sorted(runs, key=lambda run: run.started, reverse=True)
@@ -265,5 +266,6 @@ def _visible(folder: Path, pattern: str) -> list[Path]:
     """Files relative to `folder`, without those that are still being written (their names begin with a dot). None where the
     folder cannot be read."""
     with suppress(OSError):
-        return sorted(file.relative_to(folder) for file in folder.glob(pattern) if not file.name.startswith("."))
+        files = [file.relative_to(folder) for file in folder.glob(pattern)]
+        return sorted(file for file in files if not any(part.startswith(".") for part in file.parts))
     return []

@@ -96,9 +96,10 @@ class Checkpoints:
         """After `restore`. What a process that was killed while it saved has left behind: half checkpoints, and whole ones that
         are too many. Damaged ones are set aside, so that they take no whole one's place."""
         for leftover in self._folder.glob("step-*_temp"):
-            shutil.rmtree(leftover, ignore_errors=True)
+            if re.fullmatch(r"step-\d+_temp", leftover.name):
+                shutil.rmtree(leftover, ignore_errors=True)
         for part in self._folder.glob("step-*.data-*"):
-            if not part.with_suffix(".index").exists():
+            if re.fullmatch(r"step-\d+\.data-\d+-of-\d+", part.name) and not part.with_suffix(".index").exists():
                 part.unlink(missing_ok=True)
         (self._folder / "checkpoint").unlink(missing_ok=True)  # TensorFlow's note of earlier versions: it would soon be wrong
         saved, restored = saved_checkpoints(self._folder), int(self.step.numpy())
@@ -124,7 +125,13 @@ def _step_of(path: str) -> int:
 
 def _files_of(path: str) -> list[Path]:
     """The files of one checkpoint, that by which it is known first."""
-    return sorted(Path(path).parent.glob(f"{Path(path).name}.*"), key=lambda file: file.suffix != ".index")
+    name = Path(path).name
+    parts = [
+        file
+        for file in Path(path).parent.glob(f"{name}.*")
+        if re.fullmatch(r"\.index|\.data-\d+-of-\d+", file.name[len(name) :])
+    ]
+    return sorted(parts, key=lambda file: file.suffix != ".index")
 
 
 def load_networks(system, run: Path, names: Sequence[str] | None = None) -> str:

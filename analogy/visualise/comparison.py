@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from analogy.errors import UserError
-from analogy.files import replacing
+from analogy.ownership import COMPARISON, replacing_folder
 from analogy.visualise.pages import write_page
 from analogy.visualise.tables import (
     Key,
@@ -41,13 +41,14 @@ def write_comparison(folders: Sequence[Path], out: Path) -> str:
 
     Args:
         folders: two or more folders of finished runs.
-        out: a folder, made if it is missing; what it holds of the same names is replaced.
+        out: the comparison's folder; an older comparison that we made there is replaced.
 
     Returns:
         The text of comparison.md.
 
     Raises:
-        UserError: fewer than two runs, an unfinished one, no common clip, or a video that cannot be read.
+        UserError: fewer than two runs, an unfinished one, no common clip, a video that cannot be read, or the folder holds
+            something else.
     """
     runs = read_tested(folders)
     common = common_clips(runs)
@@ -60,13 +61,13 @@ def write_comparison(folders: Sequence[Path], out: Path) -> str:
         "columns": columns,
         "means": table(columns, common),
         "settings": differing_settings([tested.run for tested in runs]),
-        "clips": [{**_write_clip(groups, key, out), "table": table(columns, [key])} for key in common],
     }
     page["meanings"] = [row for row in page["means"] if row.meaning]
-    markdown = _markdown(page)
-    with replacing(out / "comparison.md") as temporary:
-        temporary.write_text(markdown, encoding="utf-8")
-    write_page(out / "index.html", "comparison.html", page)
+    with replacing_folder(out, COMPARISON) as partial:
+        page["clips"] = [{**_write_clip(groups, key, partial), "table": table(columns, [key])} for key in common]
+        markdown = _markdown(page)
+        (partial / "comparison.md").write_text(markdown, encoding="utf-8", errors="replace")
+        write_page(partial / "index.html", "comparison.html", page)
     return markdown
 
 

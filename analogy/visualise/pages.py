@@ -249,8 +249,23 @@ def _sort_key(value: float | None) -> str:
     return "" if value is None else repr(value) if isfinite(value) else ("Infinity" if value > 0 else "-Infinity")
 
 
+# What pages of earlier versions, which did not name their generator, held.
+_EARLIER = {
+    "results.html": 'id="filter" placeholder="experiment, dataset',
+    "run.html": '<a href="../../index.html">All runs</a>',
+}
+
+
+def _is_ours(path: Path, template: str, generator: str) -> bool:
+    """Whether a page may be replaced: there is none yet, or it was made from the same template."""
+    if not os.path.lexists(path):
+        return True
+    text = read_text(path)
+    return f'content="{generator}"' in text or _EARLIER.get(template, generator) in text
+
+
 def write_page(path: Path, template: str, page: Mapping[str, Any]) -> None:
-    """Fill in one of the templates and write it as a whole."""
+    """Fill in one of the templates and write it as a whole; a page that is not ours is kept, and that is said."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
@@ -260,7 +275,11 @@ def write_page(path: Path, template: str, page: Mapping[str, Any]) -> None:
     )
     words = {"duration": duration, "short_count": short_count, "whole": whole, "url": _url, "sort_key": _sort_key}
     environment.filters |= words
-    html = environment.get_template(template).render(page, now=f"{datetime.now():%Y-%m-%d %H:%M}")
+    generator = f"analogy, {template}"
+    if not _is_ours(path, template, generator):
+        log.warning("%s: this page is not ours, and is kept; move it away to have ours there", path)
+        return
+    html = environment.get_template(template).render(page, generator=generator, now=f"{datetime.now():%Y-%m-%d %H:%M}")
     with replacing(path) as temporary:
         # Names of files may hold bytes that are no text; they are shown with "?" and linked by their bytes.
         temporary.write_bytes(html.encode("utf-8", errors="replace"))

@@ -110,7 +110,8 @@ def refresh(root: Path, folder: Path) -> None:
     if (written, running) == _written.get(page) and all(_changed(source) <= written for source in sources):
         return
     write(folder)
-    os.utime(page, (now, now))  # what has changed while it was written is newer than the page
+    if _changed(page) != written:  # a page that is not ours is kept
+        os.utime(page, (now, now))  # what has changed while it was written is newer than the page
     _written[page] = _changed(page), running
 
 

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from analogy.errors import UserError
 from analogy.files import making
+from analogy.ownership import PREPARED, kind_of, mark_folder, refuse_foreign
 from data_prep.frame_store.beam import check_on_beam, download_config
 from data_prep.frame_store.builder import FrameStore
 from data_prep.frame_store.checking import check_items
@@ -56,7 +57,7 @@ def prepare_frames(
             f"{source.folder} cannot be prepared in {cache} ({error}); make the folder writable or free space, "
             "then run again: finished work is kept"
         ) from error
-    if work.exists():
+    if kind_of(work) == PREPARED:
         shutil.rmtree(work, ignore_errors=True)  # also what was left by a process killed after the renaming
     return target
 
@@ -77,8 +78,10 @@ def prepare_on_beam(source: Source, cache: Path, beam_options: list[str]) -> Pat
 
 def _prepare(source: Source, listing: Listing, work: Path, shard_bytes: int, beam_options: list[str] | None) -> Path:
     """Checks and writes inside `work`, continuing what is there; returns the finished folder."""
+    refuse_foreign(work, PREPARED)
     parts = work / "parts"
     parts.mkdir(parents=True, exist_ok=True)
+    mark_folder(work, PREPARED)
     for unfinished in parts.glob("*.unfinished"):  # of a process that was killed
         unfinished.unlink(missing_ok=True)
     checked = _check(source, listing, work, beam_options)
@@ -105,6 +108,7 @@ def _prepare(source: Source, listing: Listing, work: Path, shard_bytes: int, bea
         raise UserError(f"{source.folder}: files changed while they were prepared; run again when they are at rest")
     clips = sum(len(item.clips) for item in usable)
     console.print(f"{clips} clips with {frames} frames prepared.", highlight=False)
+    mark_folder(Path(builder.data_dir), PREPARED)
     return Path(builder.data_dir)
 
 

@@ -136,10 +136,10 @@ def test_what_was_there_is_not_overwritten(runs, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("precious")
     pipeline = Pipeline(newest_run(runs, ("pose_residual",)), newest_run(runs, ("analogy_masked",)))
-    with pytest.raises(UserError, match="not a SavedModel"):
+    with pytest.raises(UserError, match="something without our mark"):
         pipeline.export(tmp_path / "mine")
     done = predict("clip.mp4", "--poses", "a.npy", "--results-dir", runs, "--out", tmp_path / "mine")
-    assert done.returncode == 2 and "something that is not a prediction" in done.stderr
+    assert done.returncode == 2 and "mine: holds something without our mark, so it is not replaced" in done.stderr
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "precious"
 
 

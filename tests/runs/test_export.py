@@ -6,6 +6,8 @@ import pytest
 import tensorflow as tf
 
 from analogy.data.clips import LoadedClip
+from analogy.errors import UserError
+from analogy.ownership import SAVED_MODEL, mark_folder
 from analogy.runs.export import export_saved_model, write_saved_model
 from analogy.settings import find_experiment, load_settings
 from analogy.systems import SYSTEMS
@@ -93,7 +95,9 @@ def test_a_new_export_replaces_the_old_one(tmp_path):
     folder.mkdir()
     (folder / "stale").touch()
     (folder / "saved_model.pb").touch()
-    (tmp_path / ".saved_model.partial").mkdir()
+    with pytest.raises(UserError, match="or delete this one yourself if it is a SavedModel of an earlier version"):
+        write_saved_model(module, {"double": module.double}, folder)
+    mark_folder(folder, SAVED_MODEL)
     write_saved_model(module, {"double": module.double}, folder)
     assert (folder / "saved_model.pb").is_file() and not (folder / "stale").exists()
-    assert not (tmp_path / ".saved_model.partial").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["saved_model"]

@@ -8,7 +8,8 @@ import pytest
 import tensorflow as tf
 
 from analogy.errors import UserError
-from analogy.files import naming, remove_leftovers, replacing, replacing_folder
+from analogy.files import naming, partial_name, remove_leftovers, replacing
+from analogy.ownership import SAVED_MODEL, mark_folder, replacing_folder
 from analogy.runs.folder import LogFile, RunFolder
 from analogy.training.tensorboard import TensorBoard
 
@@ -43,19 +44,24 @@ def test_events_that_cannot_be_written_are_one_line(tmp_path, monkeypatch):
 
 def test_what_a_killed_process_left_is_removed_when_its_run_goes_on(tmp_path):
     run = RunFolder(tmp_path)
-    with replacing(tmp_path / "samples" / "a.png") as half, replacing_folder(tmp_path / "saved_model") as folder:
+    with replacing(tmp_path / "samples" / "a.png") as half, replacing_folder(tmp_path / "saved_model", SAVED_MODEL) as folder:
         half.write_bytes(b"half")
         (folder / "saved_model.pb").write_bytes(b"half")
         remove_leftovers(tmp_path / "samples")
         assert not half.exists() and folder.exists()
         half.write_bytes(b"whole")
-        (tmp_path / "plots" / ".x.partial.png").write_bytes(b"half")
-        (tmp_path / ".old.partial").mkdir()
+        (tmp_path / "plots" / partial_name(".png")).write_bytes(b"half")
+        (tmp_path / "plots" / f".{'0' * 32}.partial.png").write_bytes(b"half, of an earlier version")
+        (tmp_path / (ours := partial_name())).mkdir()
+        mark_folder(tmp_path / ours, SAVED_MODEL)
+        (tmp_path / (theirs := partial_name())).mkdir()
+        (tmp_path / "samples" / ".thesis.partial.png").write_bytes(b"a user's")
     run.close()
     RunFolder(tmp_path).close()
     kept = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
-    assert {"samples/a.png", "saved_model/saved_model.pb"} <= kept and not [name for name in kept if "partial" in name]
-    assert not (tmp_path / ".old.partial").exists()
+    assert {"samples/a.png", "saved_model/saved_model.pb"} <= kept
+    assert [name for name in kept if "partial" in name] == ["samples/.thesis.partial.png"]
+    assert not (tmp_path / ours).exists() and (tmp_path / theirs).exists()
 
 
 def test_a_disk_without_locks_is_said_and_not_another_run(tmp_path, monkeypatch, caplog):

@@ -30,7 +30,7 @@ MOMENTS = {
     "a checkpoint": "checkpoints/*_temp*",
     "a sample": "samples/**/.*.partial.*",
     "a plot": "plots/.*.partial.*",
-    "the export": ".saved_model.partial",
+    "the export": ".analogy-*.partial/saved_model.pb",
 }
 
 

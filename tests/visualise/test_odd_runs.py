@@ -15,6 +15,7 @@ import pytest
 from analogy.runs.find import find_run
 from analogy.runs.folder import RunFolder, is_running
 from analogy.runs.reading import read_run, read_runs
+from analogy.visualise import pages
 from analogy.visualise.pages import write_pages, write_results_page, write_run_page
 from analogy.visualise.serve import make_server, refresh
 
@@ -155,8 +156,15 @@ def test_a_run_that_no_row_can_be_made_of_is_a_row_that_says_so(good, tmp_path, 
     assert "not those of a run: a fault that nobody thought of" in html and "20.00 dB" in html
 
 
-def test_a_list_that_cannot_be_written_is_said_and_stops_no_run(good, tmp_path, caplog):
-    (tmp_path / "index.html").mkdir()
+def test_a_list_that_cannot_be_written_is_said_and_stops_no_run(good, tmp_path, caplog, monkeypatch):
+    real = pages.replacing
+
+    def refuse(path):
+        if path == tmp_path / "index.html":
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(pages, "replacing", refuse)
     write_pages(good)
     assert (good / "index.html").is_file() and "the list of runs cannot be written" in caplog.text
 

@@ -17,7 +17,7 @@ from rich.progress import track
 from analogy.data.pose_files import read_poses, write_poses
 from analogy.data.video import Video, read_video, write_pictures
 from analogy.errors import Mistakes, UserError
-from analogy.files import check_writable, refuse_other_content, replacing_folder
+from analogy.ownership import PREDICTION, SAVED_MODEL, check_output, replacing_folder
 from analogy.runs.find import find_run, saved_model_of
 from analogy.systems.hierarchical.estimation import ESTIMATORS, find_models
 from analogy.systems.hierarchical.steps import find_steps
@@ -81,11 +81,6 @@ def check_request(
             clip = _clip(source, data_dir)
             if clip is None and not Path(source).exists():
                 raise UserError(f"{source}: there is no such file; name a video, or a folder of pictures")
-        for place, mark, what in ((folder, "joints.json", "a prediction"), (export, "saved_model.pb", "a SavedModel")):
-            if place:
-                with mistakes.noted():
-                    refuse_other_content(place, mark, what)
-                    check_writable(place, "choose another folder")
         if poses or clip or Path(source).exists():  # else nobody knows whether it would have labels
             poses = poses or ("labels" if clip else "movenet")
             with mistakes.noted():
@@ -94,6 +89,12 @@ def check_request(
             steps = find_steps(pose_run, paint_run, results_dir)
             for run in steps:
                 saved_model_of(run)
+        used = [clip or Path(source), data_dir, models, Path(poses) if poses else None, estimator_run, *(steps or ())]
+        with mistakes.noted():
+            check_output(folder, PREDICTION, [*used, export])
+        if export:
+            with mistakes.noted():
+                check_output(export, SAVED_MODEL, [*used, folder])
     return Request(
         source, clip, data_dir, poses, models, estimator_run, start, context, horizon, *steps, folder, full_frame, export
     )
@@ -283,7 +284,7 @@ def _write(folder: Path, video: Video, prediction: Prediction, full_frame: bool)
     view = (slice(None), slice(None)) if full_frame else (slice(y_min, y_max), slice(x_min, x_max))
     shown = np.stack([_pasted(video.frames[observed - 1], frame, prediction.box)[view] for frame in prediction.frames])
 
-    with replacing_folder(folder) as partial:
+    with replacing_folder(folder, PREDICTION) as partial:
         write_mp4(partial / "prediction.mp4", shown, video.rate)
         write_gif(partial / "prediction.gif", _small(shown), video.rate)
         write_pictures(partial / "frames", shown)
