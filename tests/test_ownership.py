@@ -12,9 +12,21 @@ from analogy.data.video import write_pictures
 from analogy.errors import UserError
 from analogy.files import partial_name, remove_leftovers
 from analogy.ownership import (
-    COMPARISON, EVALUATION, MARK, PREDICTION, PREPARED, RUN, SAVED_MODEL, check_output, check_results_dir, is_run, kind_of,
-    mark_folder, refuse_foreign, replacing_folder,
-)  # fmt: skip
+    COMPARISON,
+    EVALUATION,
+    MARK,
+    PREDICTION,
+    PREPARED,
+    RUN,
+    SAVED_MODEL,
+    check_output,
+    check_results_dir,
+    is_run,
+    kind_of,
+    mark_folder,
+    refuse_foreign,
+    replacing_folder,
+)
 from analogy.resolving import resolve_settings
 from analogy.runs.folder import RunFolder
 from analogy.visualise.pages import write_pages, write_results_page
@@ -164,7 +176,7 @@ def test_what_a_command_reads_is_no_place_for_its_output(tmp_path):
     (tmp_path / "link").symlink_to(clip)
     for out in (clip, tmp_path / "videos"):
         for given in (clip, clip / "joints.json", tmp_path / "link" / "joints.json"):
-            with pytest.raises(UserError, match="this command uses .*, which would be replaced; name another folder"):
+            with pytest.raises(UserError, match=r"this command uses .*, which would be replaced; name another folder"):
                 check_output(out, PREDICTION, [None, given])
     check_output(clip / "new", PREDICTION, [clip])
 
@@ -218,7 +230,7 @@ def test_a_folder_that_is_no_run_is_not_gone_on_with(tmp_path):
     before = contents(tmp_path)
     with pytest.raises(UserError, match="this is not a run folder"):
         RunFolder(tmp_path)
-    with pytest.raises(UserError, match="--resume .*: this is not a run folder, though it has a settings.yaml"):
+    with pytest.raises(UserError, match=r"--resume .*: this is not a run folder, though it has a settings\.yaml"):
         resolve_settings(None, results_dir=tmp_path, resume=tmp_path)
     assert contents(tmp_path) == before
 

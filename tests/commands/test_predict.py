@@ -117,7 +117,7 @@ def test_a_video_gets_its_future(runs, tmp_path, full_frame):
     assert done.returncode == 0, done.stderr
     assert "predicted frames a second" in done.stdout
     files = {file.name for file in (tmp_path / "out").iterdir()}
-    assert files == {"prediction.mp4", "prediction.gif", "beside.mp4", "joints.json", "frames"}
+    assert files == {".analogy", "prediction.mp4", "prediction.gif", "beside.mp4", "joints.json", "frames"}
     pictures = read_video(tmp_path / "out" / "frames").frames
     assert len(pictures) == 7 and (pictures[0].shape == frame.shape) == full_frame
     if full_frame:
