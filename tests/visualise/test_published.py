@@ -56,6 +56,14 @@ def test_a_figure_of_another_protocol_is_not_beside_ours(run):
     assert "another protocol: data.split is standard, not published" in table and "0.8000" not in table
 
 
+def test_a_curve_of_another_protocol_is_not_said_to_be_drawn(run):
+    apart = {**PUBLISHED[2], "differs": ["training.batch_size is 2, not 4"]}
+    (run / "summary.json").write_text(json.dumps({**SUMMARY, "published": [apart]}))
+    page = page_of(run)
+    assert "another protocol: training.batch_size is 2, not 4" in page and "in the curves" not in page
+    assert "loss, published" not in page
+
+
 def test_a_curve_of_another_protocol_or_of_what_was_not_logged_is_not_drawn():
     apart = {"published": [{**PUBLISHED[2], "differs": ["training.batch_size is 2, not 4"]}]}
     assert published_curves(apart) == {} and published_curves(SUMMARY) == {"network/loss": {10: 0.5, 20: 0.25}}
