@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 from common import parser, time_alternately
 
+from analogy.models.building import build
 from analogy.models.recurrent import FusedLstmCell, RecurrentCell, time_first
 from analogy.systems.hierarchical.networks.pose_lstm import PoseLstm
 
@@ -44,7 +45,7 @@ def make_step(layer: type, units: int, batch: int):
     keras.utils.set_random_seed(0)
     network = PoseLstm(values=VALUES, units=units, head=(100,), hand_over="output")
     network.encoder = network.decoder = [layer(units, name="cell")]
-    network.build((None, CONTEXT, VALUES))
+    build(network, (None, CONTEXT, VALUES), horizon=1)
     optimizer = keras.optimizers.Adam(5e-4)
     optimizer.build(network.trainable_variables)
     poses = tf.constant(0.1 * np.random.default_rng(0).normal(size=(batch, CONTEXT + HORIZON, VALUES)), tf.float32)

@@ -17,6 +17,7 @@ import tensorflow as tf
 from common import parser, time_alternately
 from seq2seq_torch import ADAM, NETWORKS, make_values
 
+from analogy.models.building import build
 from analogy.models.recurrent import step, time_first
 from analogy.systems.seq2seq.networks import Seq2Seq
 from analogy.training.precision import use_precision
@@ -49,7 +50,7 @@ def make_ours(kind: type[Seq2Seq], precision: str, values, kernel_size: int):
     keras.utils.set_random_seed(0)
     use_precision(precision)
     network = kind(channels=1, depth=1, kernel_size=kernel_size)
-    network.build()
+    build(network, (None, 1, *values.shape[2:]), horizon=1)
     use_precision("float32")
     optimizer = keras.optimizers.Adam(ADAM[0], *ADAM[1], ADAM[2])
     optimizer.build(network.trainable_variables)

@@ -7,6 +7,8 @@ import itertools
 import keras
 import tensorflow as tf
 
+from analogy.models.building import Composite
+
 LEAKY_SLOPE = 0.2
 # A block of a BlockDense kernel has at most this many weights (64 MiB in float32).
 BLOCK_WEIGHTS = 2**24
@@ -27,13 +29,7 @@ def leaky_relu(x):
     return y, gradient
 
 
-def build_once(layer, input_shape) -> None:
-    """Build a part that may have been used on its own before."""
-    if not layer.built:
-        layer.build(input_shape)
-
-
-class Stage(keras.layers.Layer):
+class Stage(Composite):
     """One VGG stage: `repeats` convolutions with leaky ReLU, then 2 x 2 max pooling.
 
     The last activation follows the pooling: it is monotonic, so the result is the same at a quarter of the work.
@@ -52,12 +48,6 @@ class Stage(keras.layers.Layer):
         self.activation = tf.nn.relu if frozen else leaky_relu
         self.trainable = not frozen
 
-    def build(self, input_shape):
-        for convolution in self.convolutions:
-            build_once(convolution, input_shape)
-            input_shape = (*input_shape[:-1], convolution.filters)
-        self.built = True
-
     def call(self, x, with_skip: bool = False):
         """[B, H, W, C] -> [B, H/2, W/2, channels]; `with_skip` also returns the last activation [B, H, W, channels]."""
         for convolution in self.convolutions[:-1]:
@@ -65,11 +55,6 @@ class Stage(keras.layers.Layer):
         x = self.convolutions[-1](x)
         pooled = self.activation(self.pool(x))
         return (pooled, self.activation(x)) if with_skip else pooled
-
-    def compute_output_shape(self, input_shape):
-        batch, height, width, _ = input_shape
-        halves = [side and side // 2 for side in (height, width)]
-        return (batch, *halves, self.convolutions[-1].filters)
 
 
 class Maxout(keras.layers.Layer):
@@ -83,9 +68,6 @@ class Maxout(keras.layers.Layer):
         *batch, channels = x.shape
         groups = [-1 if side is None else side for side in (*batch, channels // self.pieces)]
         return tf.reduce_max(tf.reshape(x, [*groups, self.pieces]), -1)
-
-    def compute_output_shape(self, input_shape):
-        return (*input_shape[:-1], input_shape[-1] // self.pieces)
 
 
 def deconvolution(
@@ -104,7 +86,7 @@ def deconvolution(
     return keras.layers.Conv2DTranspose(channels, 3, strides=stride, **options)
 
 
-class ResizeConvolution(keras.layers.Layer):
+class ResizeConvolution(Composite):
     """Nearest-neighbour enlargement and a 3 x 3 stride-1 deconvolution: [B, H, W, C] -> [B, 2H, 2W, channels].
 
     Args:
@@ -118,20 +100,12 @@ class ResizeConvolution(keras.layers.Layer):
         padding = "valid" if valid else "same"
         self.convolution = keras.layers.Conv2D(channels, 3, padding=padding, activation=activation, name="convolution")
 
-    def build(self, input_shape):
-        build_once(self.convolution, (None, None, None, input_shape[-1]))
-        self.built = True
-
     def call(self, x):
         size = 2 * tf.shape(x)[1:3] - (2 if self.valid else 0)
         # TensorFlow 1's rule, index floor(i * in / out): with the half-pixel centres of tf.image the valid form differs.
         x = tf.raw_ops.ResizeNearestNeighbor(images=x, size=size)
         # As a convolution, a deconvolution without padding reads two pixels beyond each edge.
         return self.convolution(tf.pad(x, [[0, 0], [2, 2], [2, 2], [0, 0]]) if self.valid else x)
-
-    def compute_output_shape(self, input_shape):
-        batch, height, width, _ = input_shape
-        return (batch, height and 2 * height, width and 2 * width, self.convolution.filters)
 
 
 class BlockDense(keras.layers.Layer):

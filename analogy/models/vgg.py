@@ -5,7 +5,8 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from analogy.models.layers import Maxout, Stage, build_once, deconvolution
+from analogy.models.building import Composite
+from analogy.models.layers import Maxout, Stage, deconvolution
 
 # (channels, convolutions) per stage, by depth. The published pool2 network has three convolutions a stage, unlike VGG.
 VGG_16 = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
@@ -24,7 +25,7 @@ def caffe_range(image, mean_bgr=VGG_MEAN_BGR):
     return (image[..., ::-1] + 1.0) * 127.5 - tf.constant(mean_bgr, image.dtype)
 
 
-class Encoder(keras.Model):
+class Encoder(Composite, keras.Model):
     """VGG-16 stages: [B, H, W, C] -> [B, H / 2^depth, W / 2^depth, channels of the last stage / maxout].
 
     Args:
@@ -55,18 +56,6 @@ class Encoder(keras.Model):
         ]
         self.maxout = Maxout(maxout, name="maxout") if maxout > 1 else None
 
-    def build(self, input_shape):
-        for stage in self.stages:
-            build_once(stage, input_shape)
-            input_shape = stage.compute_output_shape(input_shape)
-        self.built = True
-
-    def compute_output_shape(self, input_shape):
-        """Of the latent."""
-        for stage in self.stages:
-            input_shape = stage.compute_output_shape(input_shape)
-        return self.maxout.compute_output_shape(input_shape) if self.maxout else input_shape
-
     def call(self, x, recompute: bool = False):
         """recompute: the backward pass computes the first stage again, which would otherwise keep the largest activations."""
         first, *rest = self.stages
@@ -96,7 +85,7 @@ def decoder_plan(depth: int, image_channels: int, width: float = 1.0, maxout: in
     return plan
 
 
-class Decoder(keras.Model):
+class Decoder(Composite, keras.Model):
     """The encoder mirrored: [B, h, w, channels] -> [B, h * 2^depth, w * 2^depth, image channels] in -1..1.
 
     ReLU after every deconvolution, tanh after the last.
@@ -132,16 +121,6 @@ class Decoder(keras.Model):
         # The map has stage 3's size after so many doublings.
         doublings = [index for index, (_, stride) in enumerate(plan) if stride == 2]
         self.skip_after = doublings[depth - SKIP_STAGE] if skip else None
-
-    def build(self, input_shape):
-        """input_shape: of the latent, or of the latent and the skip."""
-        latent, skip = input_shape if self.skip_after else (input_shape, None)
-        for index, layer in enumerate(self.deconvolutions):
-            build_once(layer, latent)
-            latent = layer.compute_output_shape(latent)
-            if index == self.skip_after:
-                latent = (*latent[:-1], latent[-1] + skip[-1])
-        self.built = True
 
     def call(self, z):
         """z: the latent, or (latent, skip) as the encoder returns them."""

@@ -13,6 +13,7 @@ import pytest
 import tensorflow as tf
 
 from analogy.errors import UserError
+from analogy.models.building import build
 from analogy.models.vgg import VGG_16, Encoder
 from analogy.pretrained import imagenet as pretrained
 from analogy.pretrained.imagenet import feature_network, load_into_encoder, load_vgg16
@@ -339,7 +340,7 @@ def test_a_graph_holds_the_constants_once(source):
 
 def built(*arguments, channels=3, **options):
     encoder = Encoder(*arguments, **options)
-    encoder.build((None, 32, 32, channels))
+    build(encoder, (None, 32, 32, channels))
     return encoder
 
 

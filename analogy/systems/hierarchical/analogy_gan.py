@@ -7,6 +7,7 @@ import tensorflow as tf
 from analogy import losses
 from analogy.errors import about
 from analogy.joints import JOINTS
+from analogy.models.building import build
 from analogy.optimizers import held_variables
 from analogy.pretrained.imagenet import feature_network, load_into_encoder, load_vgg16
 from analogy.systems.hierarchical.networks.analogy import AnalogyGenerator, Discriminator
@@ -58,7 +59,7 @@ class AnalogyGan(Painter):
             upsampling=shape.upsampling,
             image_range=shape.image_range,
         )
-        generator.build([self._image_shape, self._pose_shape, self._pose_shape])
+        build(generator, [self._image_shape, self._pose_shape, self._pose_shape])
         return generator
 
     def _build_discriminators(self) -> dict[str, Discriminator]:
@@ -74,7 +75,7 @@ class AnalogyGan(Painter):
                 built[name] = Discriminator(
                     depth=shape.depth, width=judge.width, maxout=shape.maxout, units=judge.units, name=name
                 )
-                built[name].build([self._image_shape, condition, (None, judge.units)])
+                build(built[name], [self._image_shape, condition, (None, judge.units)])
         return built
 
     def plan_optimizers(self):

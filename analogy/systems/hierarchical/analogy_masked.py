@@ -5,6 +5,8 @@ from __future__ import annotations
 import tensorflow as tf
 
 from analogy import losses
+from analogy.joints import JOINTS
+from analogy.models.building import build
 from analogy.systems.hierarchical.networks.masked import MaskedGenerator
 from analogy.systems.hierarchical.painter import Painter, augmented_pairs, to_unit
 from analogy.systems.hierarchical.settings.analogy_masked import AnalogyMaskedSettings
@@ -23,7 +25,8 @@ class AnalogyMasked(Painter):
         super().__init__(settings)
         shape = settings.generator
         self.generator = MaskedGenerator(widths=tuple(shape.widths), work_size=shape.work_size, name="generator")
-        self.generator.build([(None, *self.image_size, self.channels)])
+        pose = [(None, JOINTS, 2), (None, JOINTS), (None, 2)]  # joints, visibility, crop
+        build(self.generator, [(None, *self.image_size, self.channels), *pose, *pose])
         self.models, self.exported = {"generator": self.generator}, [self.generator]
 
     def plan_optimizers(self):

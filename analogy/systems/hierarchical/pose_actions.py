@@ -15,6 +15,7 @@ import tensorflow as tf
 from analogy.data.batches import ReplicaContext, draw_uniform
 from analogy.data.poses import PoseClip, PoseDataset
 from analogy.joints import JOINTS
+from analogy.models.building import build
 from analogy.predictions.actions import PredictedActions
 from analogy.systems.base import Column, System
 from analogy.systems.hierarchical.networks.pose_actions import PoseActions
@@ -37,7 +38,7 @@ class PoseActionsSystem(System):
         self.context, self.frames = settings.data.context, settings.data.horizon
         self.actions = list(settings.data.actions)
         self.network = PoseActions(frames=self.frames, units=settings.network.units, actions=len(self.actions))
-        self.network.build()
+        build(self.network, (None, self.frames, JOINTS, 2), (None, self.frames, JOINTS), (None, self.frames))
         self.models, self.exported = {"network": self.network}, [self.network]
 
     def train_batches(self, dataset: PoseDataset, context: ReplicaContext) -> tf.data.Dataset:

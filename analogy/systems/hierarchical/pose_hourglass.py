@@ -10,6 +10,7 @@ import tensorflow as tf
 from analogy.data.batches import ReplicaContext
 from analogy.data.clips import ClipDataset, LoadedClip
 from analogy.data.prepared import Clip
+from analogy.models.building import build
 from analogy.models.heatmaps import joint_heatmaps
 from analogy.predictions.poses import PredictedJoints
 from analogy.systems.base import Column, System
@@ -33,7 +34,7 @@ class PoseHourglass(System):
         network = settings.network
         sizes = {key: getattr(network, key) for key in ("channels", "stacks", "depth", "stride")}
         self.network = StackedHourglass(**sizes)
-        self.network.build((None, *self.image_size, settings.data.channels))
+        build(self.network, (None, *self.image_size, settings.data.channels))
         self.models, self.exported = {"network": self.network}, [self.network]
 
     def train_batches(self, dataset: ClipDataset, context: ReplicaContext) -> tf.data.Dataset:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from analogy.joints import JOINTS
+from analogy.models.building import build
 from analogy.systems.hierarchical.networks.pose_lstm import PoseLstm
 from analogy.systems.hierarchical.networks.pose_units import UNITS
 from analogy.systems.hierarchical.pose_forecaster import FACTS, PoseForecaster
@@ -24,7 +25,7 @@ class PoseLstmSystem(PoseForecaster):
         super().__init__(settings)
         network = settings.network.model_dump(exclude={"coordinates"})
         self.network = PoseLstm(values=2 * JOINTS, **network)
-        self.network.build((None, self.context, 2 * JOINTS))
+        build(self.network, (None, self.context, 2 * JOINTS), horizon=1)
         self.models, self.exported = {"network": self.network}, [self.network]
         self.to_units, self.from_units = UNITS[settings.network.coordinates]
 

@@ -10,6 +10,7 @@ from analogy.data.batches import draw_uniform
 from analogy.data.poses import PoseDataset
 from analogy.joints import JOINTS
 from analogy.metrics.pose import measure_poses
+from analogy.models.building import build
 from analogy.systems.hierarchical.networks.pose_residual import PoseResidual, last_seen, mirrored_where
 from analogy.systems.hierarchical.networks.pose_units import box_extent
 from analogy.systems.hierarchical.pose_forecaster import PoseForecaster
@@ -47,9 +48,9 @@ class PoseResidualSystem(PoseForecaster):
 
     def _build(self, name: str) -> PoseResidual:
         chosen = self.settings.network
-        sizes = {"units": chosen.units, "basis": chosen.basis, "members": chosen.members, "conditions": self.conditions}
-        network = PoseResidual(context=self.context, horizon=self.horizon, name=name, **sizes)
-        network.build()
+        sizes = {"units": chosen.units, "basis": chosen.basis, "members": chosen.members}
+        network = PoseResidual(horizon=self.horizon, name=name, **sizes)
+        build(network, (None, 1, JOINTS, 2), (None, 1, JOINTS), (None, self.conditions))  # one observed pose is enough
         return network
 
     def _condition(self, action):

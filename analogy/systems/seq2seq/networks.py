@@ -5,10 +5,11 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
+from analogy.models.building import Composite
 from analogy.models.recurrent import LstmCell, read, time_first, torch_uniform, write
 
 
-class Seq2Seq(keras.Model):
+class Seq2Seq(Composite, keras.Model):
     """Observed frames [B, k, C] or [B, k, H, W, C] in 0..1 -> the next ones [B, T, ...].
 
     Args:
@@ -58,17 +59,6 @@ class Seq2Seq(keras.Model):
             if kernel_size
             else keras.layers.Dense(self.width, name="frame", **starts)
         )
-
-    def build(self, input_shape=None):
-        space = (None, None) if self.kernel_size else ()
-        seen = self.units if self.wiring == "published" else self.width
-        for cells, width in ((self.encoder, self.width), (self.decoder, seen)):
-            for cell in cells:
-                if not cell.built:
-                    cell.build((None, *space, width))
-                width = self.units
-        self.frame.build((None, *space, self.units))
-        self.built = True
 
     def call(self, frames, *, horizon: int, true_future=None, use_true=None):
         """frames [B, k, ...] in 0..1 -> [B, horizon, ...] float32: in 0..1, or unbounded where the network predicts a change.

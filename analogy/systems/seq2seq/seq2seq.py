@@ -10,6 +10,7 @@ import tensorflow as tf
 from analogy.data.batches import ReplicaContext, draw_uniform
 from analogy.data.movies import Movie
 from analogy.data.sequences import SequenceDataset, SequenceGroup
+from analogy.models.building import build
 from analogy.predictions.frames import UnroundedFrames
 from analogy.predictions.sequences import PredictedSequences
 from analogy.systems.base import Column, System
@@ -37,7 +38,7 @@ class Seq2SeqSystem(System):
         self.frame = self._frame_shape()
         self.context, self.horizon = settings.data.context, settings.data.horizon
         self.network = Seq2Seq(channels=self.frame[-1], kernel_size=self.kernel_size, **settings.network.model_dump())
-        self.network.build()
+        build(self.network, (None, 1, *self.frame), horizon=1)
         self.models, self.exported = {"network": self.network}, [self.network]
 
     def _frame_shape(self) -> list[int]:

@@ -8,8 +8,9 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from analogy.models.layers import BlockDense, build_once, leaky_relu
-from analogy.models.vgg import SKIP_STAGE, Decoder, Encoder, caffe_range
+from analogy.models.building import Composite
+from analogy.models.layers import BlockDense, leaky_relu
+from analogy.models.vgg import Decoder, Encoder, caffe_range
 
 
 def unit_range(image):
@@ -26,7 +27,7 @@ def byte_range(image):
 IMAGE_RANGES = {"unit": unit_range, "byte": byte_range, "caffe": caffe_range}
 
 
-class AnalogyGenerator(keras.Model):
+class AnalogyGenerator(Composite, keras.Model):
     """f_img, f_pose, f_dec and their composition.
 
     A latent is what the decoder takes: z, or with `skip` the pair of z and an activation of f_img.
@@ -63,20 +64,6 @@ class AnalogyGenerator(keras.Model):
         if pose_encoder != "none":
             self.pose_encoder = Encoder(depth, **shape, simplified=pose_encoder == "simplified", name="pose_encoder")
         self.decoder = Decoder(depth, image_channels=image_channels, **shape, upsampling=upsampling, skip=skip, name="decoder")
-
-    def build(self, input_shape):
-        image, pose, _ = input_shape
-        if self.pose_encoder is None:
-            image = (*image[:-1], image[-1] + 2 * pose[-1])
-        else:
-            build_once(self.pose_encoder, pose)
-        build_once(self.image_encoder, image)
-        latent = self.image_encoder.compute_output_shape(image)
-        if self.skip:
-            skipped = self.image_encoder.stages[SKIP_STAGE - 1].convolutions[-1].filters
-            latent = (latent, (None, None, None, skipped))
-        build_once(self.decoder, latent)
-        self.built = True
 
     def encode_image(self, image, recompute: bool = False):
         """f_img's latent of images [B, H, W, C] in -1..1."""
@@ -117,7 +104,7 @@ class AnalogyGenerator(keras.Model):
         return self.decoder(self.latent(*inputs))
 
 
-class Discriminator(keras.Model):
+class Discriminator(Composite, keras.Model):
     """Does this image belong to this condition (a pose, or the frame before it)? One logit per example.
 
     The encoder's stages on the concatenated image and condition, one fully connected layer with dropout, one linear unit.
@@ -134,15 +121,6 @@ class Discriminator(keras.Model):
         self.flatten = keras.layers.Flatten(name="flatten")
         self.hidden = BlockDense(units, dtype="float32", name="hidden")
         self.logit = keras.layers.Dense(1, name="logit", dtype="float32")
-
-    def build(self, input_shape):
-        image, condition, mask = input_shape
-        both = (*image[:-1], image[-1] + condition[-1])
-        build_once(self.encoder, both)
-        _, height, width, channels = self.encoder.compute_output_shape(both)
-        build_once(self.hidden, (None, height * width * channels))
-        build_once(self.logit, mask)
-        self.built = True
 
     def call(self, inputs):
         """(image [B, H, W, C], condition [B, H, W, C'], both in -1..1, dropout mask [B, units]) -> logits [B] float32."""

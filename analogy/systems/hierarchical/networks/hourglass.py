@@ -6,11 +6,12 @@ import keras
 import tensorflow as tf
 
 from analogy.joints import JOINTS
+from analogy.models.building import Composite
 
 GROUPS = 8  # group instead of batch normalisation: replicas need not agree on statistics, one picture is enough
 
 
-class Residual(keras.layers.Layer):
+class Residual(Composite):
     """Bottleneck with normalisation and ReLU before each convolution: [B, H, W, C] -> [B, H, W, channels]."""
 
     def __init__(self, channels: int, **kwargs):
@@ -22,25 +23,14 @@ class Residual(keras.layers.Layer):
         ]
         self.project = keras.layers.Conv2D(channels, 1, name="project")
 
-    def build(self, input_shape):
-        channels = input_shape[-1]
-        for norm, convolution in zip(self.norms, self.convolutions, strict=True):
-            norm.build((*input_shape[:-1], channels))
-            convolution.build((*input_shape[:-1], channels))
-            channels = convolution.filters
-        self.projects = input_shape[-1] != channels
-        if self.projects:
-            self.project.build(input_shape)
-        self.built = True
-
     def call(self, x):
         y = x
         for norm, convolution in zip(self.norms, self.convolutions, strict=True):
             y = convolution(tf.nn.relu(norm(y)))
-        return y + (self.project(x) if self.projects else x)
+        return y + (x if x.shape[-1] == y.shape[-1] else self.project(x))
 
 
-class Hourglass(keras.layers.Layer):
+class Hourglass(Composite):
     """Down and up again over `depth` octaves, each with a way past: [B, H, W, channels] -> the same shape."""
 
     def __init__(self, channels: int, depth: int, **kwargs):
@@ -49,11 +39,6 @@ class Hourglass(keras.layers.Layer):
         self.parts = {f"{part}{level}": Residual(channels, name=f"{part}{level}") for part, level in names}
         self.bottom = Residual(channels, name="bottom")
         self.depth = depth
-
-    def build(self, input_shape):
-        for part in (*self.parts.values(), self.bottom):
-            part.build((None, None, None, input_shape[-1]))
-        self.built = True
 
     def call(self, x):
         past = []
@@ -67,7 +52,7 @@ class Hourglass(keras.layers.Layer):
         return x
 
 
-class StackedHourglass(keras.Model):
+class StackedHourglass(Composite, keras.Model):
     """Pictures [B, H, W, C] in -1..1 -> heatmaps [S, B, H / stride, W / stride, 13] of every stack, about 0..1.
 
     Args:
@@ -88,18 +73,6 @@ class StackedHourglass(keras.Model):
         # What a stack hands to the next: its features, and its heatmaps.
         self.features_back = [keras.layers.Conv2D(channels, 1, name=f"features_back{i}") for i in range(stacks - 1)]
         self.heatmaps_back = [keras.layers.Conv2D(channels, 1, name=f"heatmaps_back{i}") for i in range(stacks - 1)]
-
-    def build(self, input_shape):
-        channels = 2 * self.first.filters
-        self.first.build(input_shape)
-        features = (None, None, None, channels)
-        self.stem[0].build((None, None, None, self.first.filters))
-        self.stem[1].build(features)
-        for layer in (*self.hourglasses, *self.features, *self.norms, *self.heads, *self.features_back):
-            layer.build(features)
-        for layer in self.heatmaps_back:
-            layer.build((None, None, None, JOINTS))
-        self.built = True
 
     def call(self, image):
         x = self.stem[0](tf.nn.relu(self.first(tf.cast(image, self.compute_dtype))))

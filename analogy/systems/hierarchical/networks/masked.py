@@ -11,6 +11,7 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
+from analogy.models.building import Composite
 from analogy.systems.hierarchical.networks import limbs
 from analogy.systems.hierarchical.networks.limbs import PARTS
 
@@ -26,7 +27,7 @@ def leaky(x):
     return tf.nn.leaky_relu(x, 0.1)
 
 
-class Pair(keras.layers.Layer):
+class Pair(Composite):
     """Two 3 x 3 convolutions; the second one is added to its input (`residual`: the pair to the pair's)."""
 
     def __init__(self, channels: int, *, residual: bool, **kwargs):
@@ -35,17 +36,12 @@ class Pair(keras.layers.Layer):
         self.first = keras.layers.Conv2D(channels, 3, padding="same", name="first")
         self.second = keras.layers.Conv2D(channels, 3, padding="same", name="second")
 
-    def build(self, input_shape):
-        self.first.build(input_shape)
-        self.second.build((*input_shape[:-1], self.first.filters))
-        self.built = True
-
     def call(self, x):
         y = leaky(self.first(x))
         return (x if self.residual else y) + leaky(self.second(y))
 
 
-class Unet(keras.Model):
+class Unet(Composite, keras.Model):
     """[B, S, S, inputs] -> [B, S, S, outputs] float32, all zero at the start. S is divisible by 2^len(widths).
 
     The convolutions run at S/2, S/4, ...; the last layer's pixels are 2 x 2 blocks of the output.
@@ -63,18 +59,6 @@ class Unet(keras.Model):
         self.last = keras.layers.Conv2D(4 * outputs, 1, kernel_initializer="zeros", dtype="float32", name="last")
         self.widths = widths
 
-    def build(self, input_shape):
-        batch, height, width, inputs = input_shape
-        shape = (batch, height // 2, width // 2, 4 * inputs)
-        for level, channels in enumerate(self.widths):
-            self.entries[level].build(shape)
-            shape = (*shape[:-1], channels)
-            self.down[level].build(shape)
-        for level in reversed(range(len(self.up))):
-            self.up[level].build((*shape[:-1], self.widths[level] + self.widths[level + 1]))
-        self.last.build((*shape[:-1], self.widths[0]))
-        self.built = True
-
     def call(self, x):
         x = tf.nn.space_to_depth(tf.cast(x, self.compute_dtype), 2)
         kept = []
@@ -89,7 +73,7 @@ class Unet(keras.Model):
         return tf.nn.depth_to_space(self.last(x), 2)
 
 
-class MaskedGenerator(keras.Model):
+class MaskedGenerator(Composite, keras.Model):
     """Reference frame, its pose and a target pose -> the frame at the target pose.
 
     Before training it is the zero-learning baseline: soft capsules about the limbs over the in-painted background.
@@ -103,13 +87,6 @@ class MaskedGenerator(keras.Model):
         super().__init__(name=name, dtype="float32")
         self.work_size = work_size
         self.unet = Unet(CHOICES + 1 + len(BLURS), widths)
-
-    def build(self, input_shape):
-        channels = input_shape[0][-1]
-        # The reference, the background and the first guess; nearness to the parts before and after, and to any; shares.
-        inputs = 3 * channels + 2 * len(PARTS) + 1 + CHOICES
-        self.unet.build((None, self.work_size, self.work_size, inputs))
-        self.built = True
 
     def call(self, inputs):
         """(image [B, H, W, C] in -1..1, joints [B, 13, 2], visibility [B, 13], crop [B, 2], next_joints, next_visibility,

@@ -5,11 +5,11 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from analogy.joints import JOINTS
+from analogy.models.building import Composite
 from analogy.systems.hierarchical.networks.pose_residual import mirrored, observed_features
 
 
-class PoseActions(keras.Model):
+class PoseActions(Composite, keras.Model):
     """Joints [B, T, 13, 2] in pixels, visibility [B, T, 13], valid [B, T] -> logits [B, A].
 
     A bidirectional GRU reads the poses as `observed_features` gives them: relative to the person's own extent, with
@@ -27,12 +27,6 @@ class PoseActions(keras.Model):
         self.backwards = keras.layers.GRU(units, go_backwards=True, name="backwards", **directions)
         self.logits = keras.layers.Dense(actions, dtype="float32", name="logits")
         self.units = units
-
-    def build(self, input_shape=None):
-        for direction in (self.forwards, self.backwards):
-            direction.build((None, self.frames, 7 * JOINTS))
-        self.logits.build((None, 2 * self.units))
-        self.built = True
 
     def call(self, joints, visibility, valid, keep=1.0):
         """keep: in training, the dropout mask of the averaged states [B, 2 units]."""

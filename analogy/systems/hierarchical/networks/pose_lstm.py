@@ -8,10 +8,11 @@ from functools import partial
 import keras
 import tensorflow as tf
 
+from analogy.models.building import Composite
 from analogy.models.recurrent import FusedLstmCell, read, time_first
 
 
-class PoseLstm(keras.Model):
+class PoseLstm(Composite, keras.Model):
     """Observed poses [B, k, V] -> future poses [B, T, V].
 
     Args:
@@ -49,21 +50,6 @@ class PoseLstm(keras.Model):
         self.head = [dense(width, activation="sigmoid", name=f"head{layer}") for layer, width in enumerate(head)]
         self.last = dense(values, activation=activation, name="last")
         self.units = units
-
-    def build(self, input_shape):
-        width = self.values
-        if self.embedding:
-            self.embedding.build((None, width))
-            width = self.embedding.units
-        for cells in (self.encoder, self.decoder):
-            for layer, cell in enumerate(cells):
-                if not cell.built:
-                    cell.build((None, self.units if layer else width))
-        width = self.units
-        for layer in (*self.head, self.last):
-            layer.build((None, width))
-            width = layer.units
-        self.built = True
 
     def call(self, poses, horizon: int):
         observed = time_first(poses)  # [k, B, V]

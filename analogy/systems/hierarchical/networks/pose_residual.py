@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from analogy.joints import JOINTS, MIRRORED
+from analogy.models.building import Composite
 
 FAR = 1e9
 SPEED = 5.0  # velocities are about a fifth of displacements; this puts them on one scale
@@ -82,7 +83,7 @@ def mirrored_where(turn, joints, visibility):
     return tf.where(turn[:, None, None, None], turned, joints), tf.where(turn[:, None, None], turned_visibility, visibility)
 
 
-class Member(keras.Model):
+class Member(Composite, keras.Model):
     """Features [B, k, F] -> coefficients [B, outputs]: a GRU and a layer after it, of `units` each."""
 
     def __init__(self, units: int, outputs: int, name: str):
@@ -93,52 +94,37 @@ class Member(keras.Model):
         small = keras.initializers.RandomNormal(0.0, 1e-3)  # holding the last pose is where training starts
         self.coefficients = keras.layers.Dense(outputs, kernel_initializer=small, dtype="float32", name="coefficients")
 
-    def build(self, input_shape):
-        self.gru.build(input_shape)
-        self.hidden.build((None, self.gru.units))
-        self.coefficients.build((None, self.hidden.units))
-        self.built = True
-
     def call(self, features, keep_state=1.0, keep_hidden=1.0):
         return self.coefficients(self.hidden(self.gru(features) * keep_state) * keep_hidden)
 
 
-class PoseResidual(keras.Model):
+class PoseResidual(Composite, keras.Model):
     """Observed joints [B, k, 13, 2] in pixels, visibility [B, k, 13], condition [B, A] -> future joints of every member
     [M, B, T, 13, 2] in pixels.
 
     Args:
-        context: k. horizon: T. units: of a member's GRU and of the layer after it. basis: how many functions of time.
+        horizon: T. units: of a member's GRU and of the layer after it. basis: how many functions of time.
         members: M networks, which differ in their first weights and in the noise they see; the prediction is their mean.
-        conditions: A, length of the condition; 0: none.
     """
 
     def __init__(
         self,
         *,
-        context: int,
         horizon: int,
         units: int,
         basis: int,
         members: int = 1,
-        conditions: int = 0,
         name: str = "pose_residual",
     ):
         super().__init__(name=name, dtype="float32")
-        self.context, self.horizon, self.conditions = context, horizon, conditions
         self.basis = smooth_basis(horizon, basis)
         self.members = [Member(units, 2 * JOINTS * basis, f"member{index}") for index in range(members)]
-
-    def build(self, input_shape=None):
-        for member in self.members:
-            member.build((None, self.context, 7 * JOINTS + self.conditions))
-        self.built = True
 
     def call(self, joints, visibility, condition, noise=None):
         """noise: in training, of every member what is added to the features [B, k, 7 J] and the dropout masks of its two layers
         [B, units]; given, because randomness is a function of seed and step."""
         features, last, scale = observed_features(joints, visibility)
-        condition = tf.repeat(condition[:, None], self.context, 1)  # [B, k, A]
+        condition = tf.repeat(condition[:, None], joints.shape[1], 1)  # [B, k, A]
         futures = []
         for member, (added, *masks) in zip(self.members, noise or [(0.0,)] * len(self.members), strict=True):
             coefficients = member(tf.concat([features + added, condition], -1), *masks)

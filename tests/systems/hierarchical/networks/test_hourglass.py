@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from analogy.models.building import build
 from analogy.models.heatmaps import joint_heatmaps
 from analogy.systems.hierarchical.networks.hourglass import StackedHourglass, read_heatmaps
 
@@ -27,7 +28,7 @@ def test_an_empty_heatmap_has_no_peak():
 @pytest.mark.parametrize(("stride", "stacks", "side"), [(2, 1, 32), (4, 2, 16)])
 def test_every_stack_has_its_heatmaps_and_every_weight_counts(stride, stacks, side):
     network = StackedHourglass(channels=16, stacks=stacks, depth=2, stride=stride)
-    network.build((None, 64, 64, 3))
+    build(network, (None, 64, 64, 3))
     with tf.GradientTape() as tape:
         heatmaps = network(tf.constant(RNG.normal(size=(2, 64, 64, 3)), tf.float32))
         loss = tf.reduce_mean(tf.square(heatmaps - 1.0))

@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from analogy.joints import MIRRORED
+from analogy.models.building import build
 from analogy.systems.hierarchical.networks.pose_lstm import PoseLstm
 from analogy.systems.hierarchical.networks.pose_residual import PoseResidual, last_seen, smooth_basis
 from analogy.systems.hierarchical.networks.pose_units import UNITS
@@ -30,7 +31,7 @@ def by_hand(x, c, h, kernel, bias):
 @pytest.mark.parametrize("decoder_input", ["zeros", "last"])
 def test_what_the_decoder_starts_from_and_reads(hand_over, decoder_input):
     network = PoseLstm(values=3, units=5, hand_over=hand_over, decoder_input=decoder_input, activation="linear")
-    network.build((None, 4, 3))
+    build(network, (None, 4, 3), horizon=1)
     poses = RNG.normal(size=(2, 4, 3)).astype(np.float32)
     kernel, bias = network.encoder[0].kernel.numpy(), network.encoder[0].bias.numpy()
     zero = np.zeros([2, 5])
@@ -43,7 +44,7 @@ def test_what_the_decoder_starts_from_and_reads(hand_over, decoder_input):
 
 def test_two_layers_apart_with_an_embedding_by_hand():
     network = PoseLstm(values=3, units=5, layers=2, embedding=4, head=(6,), shared=False)
-    network.build((None, 4, 3))
+    build(network, (None, 4, 3), horizon=1)
     poses = RNG.normal(size=(2, 4, 3)).astype(np.float32)
     zero = np.zeros([2, 5])
     x = np.maximum(poses.transpose(1, 0, 2) @ network.embedding.kernel.numpy() + network.embedding.bias.numpy(), 0)
@@ -90,9 +91,9 @@ def test_the_square_is_widened_about_the_box_and_cut_by_the_frame():
     np.testing.assert_allclose(values[0, 0], [[-1 - 2 * 10 / 100, -1], [1, 1]], atol=1e-6)
 
 
-def residual(**more):
-    network = PoseResidual(context=4, horizon=6, units=8, basis=5, **more)
-    network.build()
+def residual(conditions=0, **more):
+    network = PoseResidual(horizon=6, units=8, basis=5, **more)
+    build(network, (None, 4, 13, 2), (None, 4, 13), (None, conditions))
     return network
 
 
