@@ -68,13 +68,12 @@ def main(
 
 
 def _print_parameters(settings: Settings) -> None:
-    import keras
-
+    from analogy.models.building import without_values
     from analogy.runs.uses import open_used
 
     entry = SYSTEMS[settings.system]
     used = open_used(settings, entry.system.needs)
-    with keras.StatelessScope(initialize_variables=False):  # shapes only: nothing is allocated
+    with without_values():
         parameters = entry.build(settings, used).parameters()
     print(settings_text(settings), end="")
     print("parameters:")

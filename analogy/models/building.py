@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import keras
 
 
@@ -27,3 +30,14 @@ def build(network: keras.Model, *inputs, **arguments) -> None:
         return [symbolic(part) for part in shape] if isinstance(shape, list) else keras.KerasTensor(shape)
 
     network(*(symbolic(shape) for shape in inputs), **arguments)
+
+
+@contextmanager
+def without_values() -> Iterator[None]:
+    """Networks that are built inside can be counted, but not used: their weights have shapes, no values, and take no memory."""
+    policy = keras.config.dtype_policy()
+    with keras.StatelessScope(initialize_variables=False):
+        yield
+    # Keras has noted these weights, and would give them values after all when it builds the next network.
+    keras.utils.clear_session(free_memory=False)
+    keras.config.set_dtype_policy(policy)

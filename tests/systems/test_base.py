@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from analogy.models.building import without_values
 from analogy.systems.base import System
 from analogy.training.health import Health
 from analogy.training.precision import use_precision
@@ -92,7 +93,7 @@ def test_trained_weights_are_those_that_an_optimiser_holds(settings):
 
 
 def test_weights_are_counted_before_there_are_optimisers(settings):
-    with keras.StatelessScope(initialize_variables=False):
+    with without_values():
         assert System.parameters(Uncounted(settings())) == {"network": 2, "network (not trained)": 2}
 
 

@@ -9,6 +9,7 @@ import pytest
 from analogy.data.batches import ReplicaContext
 from analogy.data.clips import ClipDataset
 from analogy.errors import UserError
+from analogy.models.building import without_values
 from analogy.settings import find_experiment, list_experiments, load_settings
 from analogy.systems import SYSTEMS
 
@@ -179,14 +180,14 @@ COUNTS = {
 
 @pytest.mark.parametrize("name", COUNTS)
 def test_parameter_counts_of_the_variants(name):
-    with keras.StatelessScope(initialize_variables=False):
+    with without_values():
         parameters = SYSTEMS["analogy_gan"].build(load(name)).parameters()
     for network, count in COUNTS[name].items():
         assert parameters[network] == count, network
 
 
 def test_networks_that_are_not_used_do_not_exist():
-    with keras.StatelessScope(initialize_variables=False):
+    with without_values():
         networks = SYSTEMS["analogy_gan"].build(load("analogy_l2")).parameters()
         assert set(networks) == {"image_encoder", "pose_encoder", "decoder"}
         assert "pose_encoder" not in SYSTEMS["analogy_gan"].build(load("analogy_pool3_input")).parameters()

@@ -1,6 +1,5 @@
 """The promises of every system, for the Seq2Seq LSTM, and its published settings."""
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -8,6 +7,7 @@ import tensorflow as tf
 from analogy.data.batches import ReplicaContext
 from analogy.errors import UserError
 from analogy.metrics.image import mse, mse_sum
+from analogy.models.building import without_values
 from analogy.runs.export import export_saved_model
 from analogy.settings import find_experiment, list_experiments, load_settings
 from analogy.settings.published import fitting_entries
@@ -110,7 +110,7 @@ def test_published_settings(kind, layers):
     assert chosen == ("adam", 1e-3, 0.9, 0.98, 1e-8, 1)
     assert (settings.network.wiring, settings.network.predicts, settings.network.shared) == ("published", "frame", False)
     assert settings.network.depth == (layers if kind == "true_depth" else 1)
-    with keras.StatelessScope(initialize_variables=False):
+    with without_values():
         weights = SYSTEMS["seq2seq"].build(settings).parameters()
     assert weights == {"network": {1: 116_033, 2: 182_081, 3: 248_129}[settings.network.depth]}
 
@@ -166,7 +166,7 @@ def test_published_settings_of_videos(data, layers):
     optimizer = settings.optimizer
     chosen = (optimizer.name, optimizer.learning_rate, optimizer.beta_1, optimizer.beta_2, optimizer.epsilon, optimizer.decay)
     assert chosen == ("adam", 1e-3, 0.9, 0.98, 1e-8, 1)
-    with keras.StatelessScope(initialize_variables=False):
+    with without_values():
         weights = SYSTEMS["convlstm"].build(settings).parameters()["network"]
     assert weights == 1_036_097 + (layers - 1) * 590_336 + (5_762 if data == "bair" else 0)
 
@@ -192,7 +192,7 @@ def test_published_curves_stand_beside_runs_of_their_protocol(name, override, sh
 def test_ours_have_no_more_weights_than_the_published():
     def weights(name):
         settings = load_settings(find_experiment(name), SYSTEMS, scale="paper")
-        with keras.StatelessScope(initialize_variables=False):
+        with without_values():
             return SYSTEMS[settings.system].build(settings).parameters()["network"]
 
     assert weights("seq2seq_plus_sins") < weights("seq2seq_sins_l1")

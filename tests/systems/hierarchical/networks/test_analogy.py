@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from analogy.models.building import build
+from analogy.models.building import build, without_values
 from analogy.models.layers import BlockDense, Stage, deconvolution, leaky_relu
 from analogy.models.vgg import Decoder, Encoder, decoder_plan
 from analogy.systems.hierarchical.networks.analogy import AnalogyGenerator, Discriminator
@@ -33,7 +33,7 @@ def millions(model):
 def test_parameter_counts_and_latent_sizes_of_the_published_networks(depth):
     (side, channels), counts, units = TABLE[depth]
     image, pose = (None, 224, 224, 3), (None, 224, 224, 13)
-    with keras.StatelessScope(initialize_variables=False):  # the counts, without the gigabyte
+    with without_values():  # the counts, without the gigabyte
         generator = AnalogyGenerator(depth=depth, image_channels=3)
         build(generator, [image, pose, pose])
         latent = generator.image_encoder(keras.KerasTensor(image)).shape
