@@ -93,13 +93,20 @@ def making(target: Path) -> Iterator[bool]:
     if target.exists():
         yield False
         return
+    with locked(target):
+        yield not target.exists()
+
+
+@contextmanager
+def locked(target: Path) -> Iterator[None]:
+    """Hold the lock TARGET.lock until the block ends; where another process holds it, say so in one line and wait."""
     target.parent.mkdir(parents=True, exist_ok=True)
     # The lock file is never deleted: another process may be waiting for this very file.
     with target.with_name(f"{target.name}.lock").open("w") as lock:
         if not try_lock(lock):
             log.warning("another process prepares %s; waiting for it", target)
             fcntl.flock(lock, fcntl.LOCK_EX)
-        yield not target.exists()
+        yield
 
 
 def check_writable(folder: Path, mend: str) -> None:

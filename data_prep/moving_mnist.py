@@ -12,6 +12,8 @@ import numpy as np
 
 from analogy.data.moving_digits import MovingDigits, draw_digits
 from analogy.errors import UserError
+from analogy.files import locked
+from data_prep.datasets import cache_folder
 
 TRAIN_IMAGES, TEST_IMAGES = "train-images-idx3-ubyte", "t10k-images-idx3-ubyte"
 STANDARD_TEST = "mnist_test_seq.npy"  # uint8 [20, 10000, 64, 64], of Srivastava et al. 2015
@@ -63,7 +65,9 @@ def fetch_digits() -> tuple[np.ndarray, np.ndarray, str]:
     import keras
 
     try:
-        (train, _), (test, _) = keras.datasets.mnist.load_data()
+        # Keras writes the file in place: a second process would read a part of it.
+        with locked(cache_folder() / "mnist"):
+            (train, _), (test, _) = keras.datasets.mnist.load_data()
     except Exception as error:  # Keras raises no other where it cannot fetch a file
         raise UserError(
             f"MNIST cannot be fetched ({error}); name the folder of its IDX files with --data-dir, or take --scale demo"

@@ -6,19 +6,23 @@ import json
 import threading
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 from array_record.python.array_record_module import ArrayRecordReader
+from google.protobuf.message import DecodeError
 
 from analogy.data.doubts import Look, some
 from analogy.errors import UserError
 
 MOST_OPEN = 32  # shards that are open at a time, one file descriptor each
+BLOCK = 32  # raw frames that are stored side by side and read together
+KEPT_BYTES = 512 << 20  # of raw frames, that stay in memory
 _LABELS = {
     "joints": tf.io.FixedLenFeature([13, 2], tf.float32),
     "visibility": tf.io.FixedLenFeature([13], tf.float32),
@@ -125,6 +129,50 @@ class Shards:
             return reader
 
 
+class RawFrames:
+    """Unencoded frames, in blocks of BLOCK neighbours; the blocks that were used last are kept in memory, KEPT_BYTES of them.
+
+    Training asks for windows of neighbouring small frames, over and over: looking each up in its record would take most of the
+    time. Safe to use from many threads.
+
+    Args:
+        shards: of one frame a record. count: of the records. shape: [H, W, C] of every frame.
+    """
+
+    def __init__(self, shards: Shards, count: int, shape: tuple[int, int, int]):
+        self._shards, self._count, self._shape = shards, count, shape
+        self._kept: OrderedDict[int, np.ndarray] = OrderedDict()
+        self._most = max(1, KEPT_BYTES // (BLOCK * int(np.prod(shape))))
+        self._lock = threading.Lock()
+
+    def read(self, numbers: np.ndarray) -> np.ndarray:
+        """The frames of the records with these numbers, int64 [n]: uint8 [n, H, W, C]. Raises as `Shards.read`."""
+        frames = np.empty([len(numbers), *self._shape], np.uint8)
+        blocks = numbers // BLOCK
+        edges = [0, *(np.flatnonzero(np.diff(blocks)) + 1).tolist(), len(numbers)]
+        for first, last in pairwise(edges):
+            if first < last:
+                block = int(blocks[first])
+                places = numbers[first:last] - block * BLOCK
+                np.take(self._block(block), places, axis=0, out=frames[first:last], mode="clip")  # "raise" copies twice
+        return frames
+
+    def _block(self, block: int) -> np.ndarray:
+        with self._lock:
+            if block in self._kept:
+                self._kept.move_to_end(block)
+                return self._kept[block]
+        first = block * BLOCK
+        records = self._shards.read(range(first, min(first + BLOCK, self._count)))
+        images = [tf.train.Example.FromString(record).features.feature["image"].bytes_list.value[0] for record in records]
+        frames = np.frombuffer(b"".join(images), np.uint8).reshape(-1, *self._shape)
+        with self._lock:
+            self._kept[block] = frames
+            if len(self._kept) > self._most:
+                self._kept.popitem(last=False)
+        return frames
+
+
 class PreparedClips:
     """The clips of a prepared folder. Cheap to open, and safe to read from many threads.
 
@@ -139,11 +187,12 @@ class PreparedClips:
     def __init__(self, folder: Path, name: str, clips: tuple[Clip, ...], frame_format: FrameFormat, shards: Shards):
         self.folder, self.name, self.clips, self.format = folder, name, clips, frame_format
         self._shards = shards
+        self._raw = None
+        if frame_format.encoding == "raw":
+            count = sum(clip.length for clip in clips)
+            self._raw = RawFrames(shards, count, (*clips[0].size, frame_format.channels))
         self._features = {"image": tf.io.FixedLenFeature([], tf.string), **(_LABELS if frame_format.labelled else {})}
-        self._decode_records = tf.function(
-            lambda records, size: self.decode_all(self.parse_all(records)["image"], size),
-            input_signature=[tf.TensorSpec([None], tf.string), tf.TensorSpec([2], tf.int32)],
-        )
+        self._decode = tf.function(self._decode_all, input_signature=[tf.TensorSpec([None], tf.string)])
 
     @classmethod
     def open(cls, folder: Path) -> PreparedClips:
@@ -191,9 +240,14 @@ class PreparedClips:
             UserError: a shard is damaged or has disappeared.
             ValueError: there is no such record.
         """
-        try:
+        with self._naming_damage():
             return self._shards.read(records)
-        except RuntimeError as error:
+
+    @contextmanager
+    def _naming_damage(self) -> Iterator[None]:
+        try:
+            yield
+        except (RuntimeError, DecodeError) as error:
             raise UserError(
                 f"{self.folder}: a record cannot be read ({str(error).splitlines()[0]}); "
                 "delete the folder and prepare the data again"
@@ -215,25 +269,32 @@ class PreparedClips:
         """
         return tf.io.parse_single_example(serialized, self._features)
 
-    def parse_all(self, serialized: tf.Tensor) -> dict[str, tf.Tensor]:
-        """`parse` of [n] records at once: the same keys, each [n, ...]."""
-        return tf.io.parse_example(serialized, self._features)
-
-    def decode_all(self, images: tf.Tensor, size) -> tf.Tensor:
-        """Encoded frames [n], all of `size` (height, width) -> uint8 [n, H, W, C]; also inside a graph."""
-        channels = self.format.channels
-        if self.format.encoding == "raw":
-            return tf.reshape(tf.io.decode_raw(images, tf.uint8), [-1, size[0], size[1], channels])
-        decode = {"jpeg": tf.io.decode_jpeg, "png": tf.io.decode_png}[self.format.encoding]
-        signature = tf.TensorSpec([None, None, channels], tf.uint8)
-        return tf.map_fn(lambda image: decode(image, channels=channels), images, fn_output_signature=signature)
-
     def frames(self, clip: Clip, numbers: Iterable[int] | None = None) -> np.ndarray:
         """The frames of a clip with the given numbers, from 0 on; None is all of them: uint8 [n, H, W, C].
 
         Raises:
             UserError: see `read`.
         """
-        numbers = range(clip.length) if numbers is None else numbers
-        records = self.read(clip.first_record + int(number) for number in numbers)
-        return self._decode_records(tf.constant(records), tf.constant([clip.height, clip.width])).numpy()
+        numbers = np.arange(clip.length) if numbers is None else np.asarray(numbers, np.int64)
+        return self._frames(clip.first_record + numbers)
+
+    def frames_in_graph(self, records: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
+        """The frames of records int64 [n], all of `size` (height, width), inside a graph: uint8 [n, H, W, C]."""
+        if self._raw:
+            frames = tf.numpy_function(self._frames, [records], tf.uint8, stateful=False)
+        else:
+            frames = self._decode_all(self.read_in_graph(records))
+        return tf.ensure_shape(frames, [*records.shape, *size, self.format.channels])
+
+    def _frames(self, records: np.ndarray) -> np.ndarray:
+        if self._raw:
+            with self._naming_damage():
+                return self._raw.read(records)
+        return self._decode(tf.constant(self.read(records))).numpy()
+
+    def _decode_all(self, serialized: tf.Tensor) -> tf.Tensor:
+        """Records [n] of frames of one size -> uint8 [n, H, W, C]."""
+        images = tf.io.parse_example(serialized, self._features)["image"]
+        decode, channels = {"jpeg": tf.io.decode_jpeg, "png": tf.io.decode_png}[self.format.encoding], self.format.channels
+        signature = tf.TensorSpec([None, None, channels], tf.uint8)
+        return tf.map_fn(lambda image: decode(image, channels=channels), images, fn_output_signature=signature)

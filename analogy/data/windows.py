@@ -98,7 +98,7 @@ def window_batches(movies: Sequence[StoredMovie], plan: WindowPlan, context: Rep
     if len(sizes := {(clip.height, clip.width) for clip in clips}) > 1:
         raise ValueError(f"{prepared.folder}: windows need frames of one size, these have {sorted(sizes)} (height, width)")
     (size,) = sizes
-    shape = [None, plan.length, *size, prepared.format.channels]
+    shape = [plan.length, *size, prepared.format.channels]
     counts = tf.constant([plan.count(movie.length, movie.clip.fps) for movie in movies])
     first_record = tf.constant([movie.clip.first_record + movie.numbers[0] for movie in movies], tf.int64)
     offsets = tf.constant(np.stack([plan.offsets(clip.fps) for clip in clips]), tf.int64)
@@ -109,8 +109,7 @@ def window_batches(movies: Sequence[StoredMovie], plan: WindowPlan, context: Rep
         movie = pick(drawn, len(movies))
         start = tf.cast(pick(at, tf.gather(counts, movie)), tf.int64) * plan.stride
         records = (tf.gather(first_record, movie) + start)[:, None] + tf.gather(offsets, movie)  # [b, k + T]
-        images = prepared.parse_all(prepared.read_in_graph(tf.reshape(records, [-1])))["image"]
-        windows = tf.ensure_shape(tf.reshape(prepared.decode_all(images, size), [-1, *shape[1:]]), shape)
+        windows = tf.reshape(prepared.frames_in_graph(tf.reshape(records, [-1]), size), [-1, *shape])
         return {"step": step, "position": position, "values": tf.cast(windows, tf.float32) / 255.0}
 
     return endless_batches(element, context)

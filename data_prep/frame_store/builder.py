@@ -18,7 +18,7 @@ import tensorflow_datasets as tfds
 from array_record.python.array_record_module import ArrayRecordWriter
 from tensorflow_datasets.core.writer import ExampleWriter
 
-from analogy.data.prepared import FrameFormat
+from analogy.data.prepared import BLOCK, FrameFormat
 from analogy.errors import UserError
 from analogy.joints import JOINTS
 from data_prep.frame_store.checking import map_ahead
@@ -28,7 +28,7 @@ SPLITS = ("train", "validation", "test", "")  # records are numbered in this ord
 NO_SPLIT = "clips"  # what TensorFlow Datasets calls the clips without a split
 JPEG_QUALITY = 95
 # Records that are stored together. Small frames come in windows, and a neighbour costs less than a search.
-TOGETHER = {"jpeg": 1, "png": 1, "raw": 16}
+TOGETHER = {"jpeg": 1, "png": 1, "raw": BLOCK}
 
 
 class FrameStore(tfds.core.ShardBasedBuilder):

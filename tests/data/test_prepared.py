@@ -1,6 +1,8 @@
 """A prepared folder written by hand, read back through PreparedClips."""
 
 import json
+import os
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -9,8 +11,10 @@ import pytest
 import tensorflow as tf
 from array_record.python.array_record_module import ArrayRecordWriter
 
-from analogy.data.prepared import Clip, PreparedClips
+from analogy.data.prepared import BLOCK, MOST_OPEN, Clip, PreparedClips
 from analogy.errors import UserError
+from data_prep.frame_store import prepare_frames
+from tests.data_prep.toy_source import ToySource
 
 CLIPS = [  # two shards; the second clip of the first shard comes first by id
     Clip("0007", "squat", 3, 20, 30, "train", first_record=0, union_box=(1, 2, 3, 4)),
@@ -103,3 +107,63 @@ def test_a_damaged_record(folder):
     data.read([0])
     with pytest.raises(UserError, match="cannot be read"):
         data.read([7])
+
+
+# ---- raw frames, and the number of open files ----
+
+
+@pytest.fixture(scope="module")
+def raw(tmp_path_factory) -> tuple[Path, np.ndarray]:
+    """A prepared folder of 60 shards, and its frames."""
+    folder = tmp_path_factory.mktemp("raw")
+    frames = np.random.default_rng(0).integers(0, 256, (60, 3, 8, 8, 1), dtype=np.uint8)
+    for number, clip in enumerate(frames):
+        np.save(folder / f"train{number:02d}.npy", clip)
+    return prepare_frames(ToySource(folder), folder / "cache", shard_bytes=1), frames.reshape(-1, 8, 8, 1)
+
+
+def count_open_files() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="open files are counted in /proc, which only Linux has")
+def test_few_files_are_open_whatever_the_number_of_shards(raw):
+    folder, frames = raw
+    before = count_open_files()
+    data = PreparedClips.open(folder)
+    assert count_open_files() == before and len(list(folder.glob("*array_record*"))) == 60
+    numbers = np.random.default_rng(0).integers(0, len(frames), 3000)
+    most = []
+
+    def read(number):
+        most.append(count_open_files())
+        return data.read([number])[0]
+
+    with ThreadPoolExecutor(8) as pool:
+        records = list(pool.map(read, numbers))
+    assert max(most) <= before + MOST_OPEN + 2 * 8  # files that threads are reading, and the folder that is counted
+    for number, found in zip(numbers, records, strict=True):
+        assert tf.train.Example.FromString(found).features.feature["image"].bytes_list.value[0] == frames[number].tobytes()
+
+
+def test_raw_frames_are_the_same_whatever_is_kept_in_memory(raw, monkeypatch):
+    folder, frames = raw
+    monkeypatch.setattr("analogy.data.prepared.KEPT_BYTES", 2 * BLOCK * 64)  # two blocks
+    data, random = PreparedClips.open(folder), np.random.default_rng(1)
+    asked = [random.integers(0, len(frames), random.integers(1, 9)) for _ in range(300)]
+    asked += [np.arange(start, start + 40) for start in random.integers(0, len(frames) - 40, 100)]
+    with ThreadPoolExecutor(8) as pool:
+        for numbers, found in zip(asked, pool.map(data._raw.read, asked), strict=True):
+            np.testing.assert_array_equal(found, frames[numbers])
+    assert len(data._raw._kept) == 2
+    np.testing.assert_array_equal(data.frames(data.clips[7], [2, 0]), frames[[23, 21]])
+
+
+def test_a_damaged_raw_record(raw, tmp_path):
+    folder = shutil.copytree(raw[0], tmp_path / "copy")
+    shard = next(iter(sorted(folder.glob("*array_record-00007*"))))
+    content = shard.read_bytes()
+    shard.write_bytes(content[:100] + bytes(len(content) - 100))
+    data = PreparedClips.open(folder)
+    with pytest.raises(UserError, match="cannot be read"):
+        data.frames(data.clips[7])
