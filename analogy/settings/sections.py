@@ -180,8 +180,8 @@ class OptimizerSettings(Section):
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
     weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
     schedule: Literal["exponential", "cosine"] = "exponential"
-    decay: Annotated[float, Field(gt=0, le=1)]
-    decay_steps: PositiveInt
+    decay: Annotated[float, Field(gt=0, le=1)] = 1.0
+    decay_steps: PositiveInt = 500
     staircase: bool = True
     warmup_steps: Annotated[int, Field(ge=0, lt=2**31)] = 0
     clip_norm: NonNegativeFloat = 0.0
