@@ -14,7 +14,8 @@ def export_saved_model(system, folder: Path) -> None:
     """Write the system's endpoints as signatures and as methods of the loaded object; replaces an older export of ours.
 
     Args:
-        system: has `endpoints()` (tf.functions with named input signatures) and `exported`, the networks they use.
+        system: has `endpoints()` (tf.functions with named input signatures), and what they use: `exported`, networks, and
+            `used`, the loaded SavedModels of other runs.
         folder: the SavedModel's folder; in a run's folder, this is its own export.
 
     Raises:
@@ -23,6 +24,7 @@ def export_saved_model(system, folder: Path) -> None:
     module = tf.Module()
     # The plain variables: a tf.Module does not find those of Keras 3 models by itself.
     module.weights = [v.value for model in system.exported for v in model.variables]
+    module.used = list(system.used.values())  # the endpoints may call what the system builds on
     endpoints = system.endpoints()
     for name, function in endpoints.items():
         setattr(module, name, function)

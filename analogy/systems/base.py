@@ -50,22 +50,23 @@ class System:
     state: what else a checkpoint holds, named: models that another run's `training.start_from` must not take over.
     exported: the networks that the endpoints use; a SavedModel holds no others.
     needs: role -> endpoint, of the runs in `uses` that it builds on. Where there are any, the constructor takes
-        (settings, used): role -> loaded SavedModel. Its weights are not among the models, so nothing trains them.
+        (settings, used) and passes both on: role -> loaded SavedModel. Its weights are not among the models, so nothing trains
+        them; an export holds it too.
     adversaries: names of optimisers whose loss another network drives up: one that falls to nothing is no success.
     export_notes: what an export is told less than this process when it predicts test clips, for the protocol; or nothing.
     pooled: test figures are means over all windows at once, not over clips.
     paints: it predicts frames, which any metric of frames can measure.
 
     Args:
-        settings: the experiment's.
+        settings: the experiment's. used: what it `needs`.
     """
 
     needs: Mapping[str, str] = MappingProxyType({})
     pooled: bool = False
     paints: bool = False
 
-    def __init__(self, settings: Settings):
-        self.settings = settings
+    def __init__(self, settings: Settings, used: Mapping[str, object] | None = None):
+        self.settings, self.used = settings, dict(used or {})
         self.models: dict[str, keras.Model] = {}
         self.optimizers: dict[str, keras.optimizers.Optimizer] = {}
         self.state: dict[str, keras.Model] = {}

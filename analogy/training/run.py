@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from contextlib import nullcontext, suppress
 from pathlib import Path
 
-from analogy.errors import UserError
 from analogy.memory import keep_freed_memory
 from analogy.metrics.table import HEADLINES
 from analogy.runs.environment import describe_environment
@@ -70,10 +69,6 @@ def _run_on(strategy, settings, open_dataset, results_dir: Path, run: Path | Non
     precision = resolve_precision(settings.training.precision)
     use_precision(precision)
     log.info("%d replica(s), %s", strategy.num_replicas_in_sync, precision)
-    try:
-        results_dir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{results_dir}: cannot be made: {error.strerror}; choose another --results-dir") from error
     # A fault of the data or of pretrained weights leaves no run folder behind.
     entry = SYSTEMS[settings.system]
     with strategy.scope():  # of a used run, each device gets a copy

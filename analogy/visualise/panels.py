@@ -15,11 +15,13 @@ from analogy.visualise.canvas import (
     common_height,
     picture_row,
     scale_to_height,
+    scaled_width,
     title_row,
     to_rgb,
 )
 
 ROW_LABEL = 88  # pixels, left of a row
+SMALLEST_ROW = 48  # pixels in height
 
 
 def heatmap_picture(heatmaps: np.ndarray) -> np.ndarray:
@@ -60,12 +62,14 @@ def movie_rows(last_observed: np.ndarray, truth: np.ndarray, prediction: np.ndar
     ten future frames, and the last observed frame before the truth.
 
     Args:
-        last_observed: uint8 [H, W, 1 or 3], H at least 24. truth, prediction: uint8 [T, H, W, 1 or 3].
+        last_observed: uint8 [H, W, 1 or 3]; small frames are enlarged, so that a title fits beside them.
+        truth, prediction: uint8 [T, H, W, 1 or 3].
 
     Returns:
         uint8 [H', W', 3].
     """
-    height, width = last_observed.shape[:2]
+    height = max(SMALLEST_ROW, last_observed.shape[0])
+    width = scaled_width(*last_observed.shape[:2], height)
     times = np.unique(np.linspace(0, len(truth) - 1, 10).round().astype(int))
     blank = np.full_like(last_observed, 255)
     titles = ["", "last observed", *(f"+{time + 1}" for time in times)]

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from analogy.predictions.frames import PredictedMovie
+from analogy.predictions.frames import UnroundedFrames
 from analogy.systems.base import Column, System
 from tests.sixth_paper.dataset import SIDE
 
@@ -22,8 +22,8 @@ class OneConvolution(System):
 
     paints = True
 
-    def __init__(self, settings):
-        super().__init__(settings)
+    def __init__(self, settings, used=None):
+        super().__init__(settings, used)
         self.context, self.horizon = settings.data.context, settings.data.horizon
         self.network = keras.Sequential([keras.layers.Input((SIDE, SIDE, 1)), keras.layers.Conv2D(1, 5, padding="same")])
         self.models, self.exported = {"network": self.network}, [self.network]
@@ -60,21 +60,21 @@ class OneConvolution(System):
         observed = tf.constant(movie.frames[None, : self.context], tf.float32) / 255.0
         return np.clip(self.endpoint("predict")(values=observed)["future"][0], 0.0, 1.0)
 
-    def predict_clips(self, dataset) -> Iterator[PredictedMovie]:
+    def predict_clips(self, dataset) -> Iterator[UnroundedFrames]:
         k = self.context
         for movie in dataset.test:
             future = self.predict(movie)
-            yield PredictedMovie(
+            yield UnroundedFrames(
                 clip=movie.id,
                 action=movie.action,
                 distance=np.arange(1, self.horizon + 1),
-                given=movie.frames[:k],
+                observed_frames=movie.frames[:k],
                 truth=movie.frames[k:],
                 prediction=np.rint(255.0 * future).astype(np.uint8),
                 baseline=np.repeat(movie.frames[k - 1 : k], self.horizon, 0),
                 baseline_name="copy_last_frame",
-                values=future,
-                shown=True,
+                unrounded=future,
+                drawn=True,
             )
 
     def panel_columns(self, dataset, movie):
@@ -88,17 +88,12 @@ class OneConvolution(System):
 class RefinedConvolution(OneConvolution):
     """The same network on top of what a run of the first has predicted, which stays as it is.
 
-    Args:
-        settings: the experiment's. used: the loaded SavedModel of the run that `uses: {draft: ...}` names.
+    `uses: {draft: ...}` names that run; the constructor is given its loaded SavedModel.
     """
 
     needs = {"draft": "predict"}
 
-    def __init__(self, settings, used):
-        super().__init__(settings)
-        self.draft = used["draft"]
-
     def future(self, observed):
-        draft = self.draft.predict(values=observed)["future"]
+        draft = self.used["draft"].predict(values=observed)["future"]
         refined = self.network(tf.reshape(draft, [-1, SIDE, SIDE, 1]))
         return draft + tf.reshape(refined, tf.shape(draft))
