@@ -156,7 +156,7 @@ def train(
         >>> run = analogy.train("seq2seq_noise_l1", scale="demo", steps=20)
         >>> run.test["mse"], run.baseline["linear_map"]["mse"]
     """
-    from analogy.resolving import resolve_settings, say_settings
+    from analogy.resolve import resolve_settings, say_settings
     from analogy.training.progress import messages_shown
 
     if experiment is None and resume is None:
@@ -221,8 +221,8 @@ def evaluate(
     Raises:
         UserError: a line for each mistake, before anything is loaded; or a fault of the data.
     """
-    from analogy.measuring import check_evaluation
-    from analogy.measuring import evaluate as measure
+    from analogy.measure import check_evaluation
+    from analogy.measure import evaluate as measure
 
     plan = check_evaluation(
         run=str(run.folder if isinstance(run, Run) else run),

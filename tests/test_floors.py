@@ -62,7 +62,7 @@ FLOORS = (
     ("systems",),
     ("evaluation",),
     ("training",),
-    ("resolving", "measuring"),
+    ("resolve", "measure"),
     ("api",),
     ("cli",),
 )

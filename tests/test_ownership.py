@@ -27,7 +27,7 @@ from analogy.ownership import (
     refuse_foreign,
     replacing_folder,
 )
-from analogy.resolving import resolve_settings
+from analogy.resolve import resolve_settings
 from analogy.runs.folder import RunFolder
 from analogy.visualise.pages import write_pages, write_results_page
 from analogy.visualise.serve import refresh

@@ -33,7 +33,7 @@ def main(
     results_dir: Annotated[Path, typer.Option(help="Where runs are, and where the evaluation goes.")] = RESULTS,
 ) -> None:
     with clear_errors(results_dir):
-        from analogy.measuring import check_evaluation, evaluate
+        from analogy.measure import check_evaluation, evaluate
 
         plan = check_evaluation(
             run=run,

@@ -11,7 +11,7 @@ import typer
 from analogy.cli.console import RESULTS, clear_errors
 from analogy.cli.list import print_experiments
 from analogy.errors import UserError
-from analogy.resolving import resolve_settings, say_settings
+from analogy.resolve import resolve_settings, say_settings
 from analogy.settings import Settings, settings_text
 from analogy.systems import SYSTEMS
 from analogy.training.progress import messages_shown

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import data_prep.datasets
-from analogy.resolving import resolve_settings
+from analogy.resolve import resolve_settings
 from analogy.training import run as training
 
 
