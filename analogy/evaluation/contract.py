@@ -1,4 +1,4 @@
-"""What evaluation asks of whatever predicted: a system, anybody's videos, or a pipeline of several runs."""
+"""The interface that evaluation needs from a predictor: a system, a set of video files, or a pipeline of several runs."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from analogy.settings.published import Published
 
 @runtime_checkable
 class Predictor(Protocol):
-    """Five members. Every `analogy.systems.base.System` has them.
+    """Whatever predicts test clips. Every `analogy.systems.base.System` has these five members.
 
-    pooled: test figures are means over all windows at once, not over clips.
-    paints: it predicts frames, which any metric of frames can measure.
-    published: what papers report under the same protocol, shown beside ours.
+    pooled: whether test figures are means over all windows at once; otherwise each clip is averaged first, then the clips.
+    paints: whether it predicts frames, so that metrics of frames can be computed.
+    published: results that papers report for this experiment; they are shown beside ours.
     """
 
     @property
@@ -28,7 +28,7 @@ class Predictor(Protocol):
     def published(self) -> Sequence[Published]: ...
 
     def predict_clips(self, dataset: Any) -> Iterator[Predicted]:
-        """The test clips of the dataset, each predicted whole. Raises UserError for a clip that cannot be."""
+        """Predict the test clips of the dataset, one after another. Raises UserError where a clip cannot be predicted."""
         ...
 
     def protocol(self, dataset: Any) -> str:

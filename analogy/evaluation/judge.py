@@ -1,4 +1,4 @@
-"""An evaluation on its own: a run folder with figures, tables to copy, plots, videos and a page."""
+"""Evaluation without training: it writes a run folder of its own with figures, tables, plots, videos and a page."""
 
 from __future__ import annotations
 
@@ -32,7 +32,13 @@ from analogy.visualise.wording import decimal
 
 @dataclass
 class Measures:
-    """What is measured: functions of (true, predicted frames) by name; FVD and recognition, or not; notes for the protocol."""
+    """The metrics to compute.
+
+    frames: name -> function of (true, predicted) frames.
+    fvd: the Frechet video distance; None where it is not computed.
+    recogniser: a run that recognises actions in poses; None where recognition is not measured.
+    notes: sentences about these metrics for the protocol.
+    """
 
     frames: dict[str, Callable] = field(default_factory=lambda: dict(FRAME_METRICS))
     fvd: Fvd | None = None
@@ -41,28 +47,36 @@ class Measures:
 
     @classmethod
     def choose(cls, names: Sequence[str], *, weights: Path, fvd_frames: int, features: str | None) -> Measures:
-        """By name. Raises UserError.
+        """The measures for the metrics with these names; loads the networks that they need.
 
         Args:
-            weights: I3D's, for fvd. fvd_frames: of every video. features: file of the network for feature_distance.
+            names: of metrics, as `evaluate --metrics` takes them.
+            weights: file of I3D's weights, for fvd.
+            fvd_frames: how many frames of every video count for fvd.
+            features: file of the network for feature_distance, or None.
+
+        Raises:
+            UserError: an unknown name, or a file or package that a metric needs is missing.
         """
         check_selection(names, weights=weights, fvd_frames=fvd_frames, features=features)
-        known, chosen = {**FRAME_METRICS, **ERROR_METRICS}, cls(frames={})
+        frame_metrics, measures = {**FRAME_METRICS, **ERROR_METRICS}, cls(frames={})
         for name in dict.fromkeys(names):
-            if name in known:
-                chosen.frames[name] = known[name]
+            if name in frame_metrics:
+                measures.frames[name] = frame_metrics[name]
             elif name == "fvd":
-                chosen.fvd = Fvd(I3d(weights).logits, fvd_frames)
+                measures.fvd = Fvd(I3d(weights).logits, fvd_frames)
             else:
-                chosen._add_network(name, features)
-        return chosen
+                measures._add_network(name, features)
+        return measures
 
     @property
     def observers(self) -> list[Callable]:
+        """The measures that look at whole clips: functions to call with every predicted clip."""
         fvd = [lambda clip: self.fvd.add(*clip.videos())] if self.fvd else []
         return fvd + ([self.recogniser.add] if self.recogniser else [])
 
     def _add_network(self, name: str, features: str) -> None:
+        """Add a metric that a trained network computes: "lpips" or "feature_distance"."""
         if name == "lpips":
             self.frames[name] = Lpips()
             self.notes.append("LPIPS v0.1, AlexNet")
@@ -80,11 +94,22 @@ def write_evaluation(
     facts: dict,
     frames_per_second: int = 10,
 ) -> Path:
-    """Predict, measure, and write a new run folder results/EXPERIMENT/DATE_TIME. Returns its page.
+    """Predict all test clips, measure them, and write a new run folder RESULTS/EXPERIMENT/DATE_TIME.
 
     Args:
-        dataset: what the predictor predicts the test clips of.
-        facts: for the summary. frames_per_second: of the videos written.
+        predictor: predicts the test clips.
+        dataset: handed to the predictor.
+        results: the folder of all results.
+        experiment: name of the experiment, under which the new run is filed.
+        measures: the metrics to compute.
+        facts: further entries for summary.json.
+        frames_per_second: of the videos.
+
+    Returns:
+        The path of the new run's page, index.html.
+
+    Raises:
+        UserError: a clip cannot be predicted, or there are too few videos for FVD.
     """
     began, folder = time.monotonic(), RunFolder.create(results, experiment, EVALUATION)
     try:
@@ -107,48 +132,49 @@ def write_evaluation(
 
 
 def _add_fvd(figures: dict, fvd: Fvd) -> str:
-    """FVD beside the other figures; what must stand beside it, as words."""
-    found = fvd.result()
-    if found["videos"] < 2:
+    """Add FVD to the figures of each method. Returns the sentence about it for the protocol."""
+    result = fvd.result()
+    if result["videos"] < 2:
         raise UserError(
-            f"--metrics fvd: {found['videos']} videos have {found['length']} predicted frames "
-            f"({found['left_out']} are shorter); a distance of sets needs two; lower --fvd-frames, or give more videos"
+            f"--metrics fvd: {result['videos']} videos have {result['length']} predicted frames "
+            f"({result['left_out']} are shorter); a distance of sets needs two; lower --fvd-frames, or give more videos"
         )
-    _add(figures, "fvd", found["fvd"])
-    halves = f"{found['real_halves']:.1f}" if found["videos"] > 3 else "undefined for so few"
-    few = "; fewer than 256 videos: indicative only" if found["videos"] < 256 else ""
+    _add(figures, "fvd", result["fvd"])
+    halves = f"{result['real_halves']:.1f}" if result["videos"] > 3 else "undefined for so few"
+    few = "; fewer than 256 videos: indicative only" if result["videos"] < 256 else ""
     return (
-        f"FVD: {found['videos']} real and {found['videos']} predicted videos, their first {found['length']} predicted frames "
-        f"({found['left_out']} shorter videos left out), logits of I3D (Kinetics-400), real against real halves "
+        f"FVD: {result['videos']} real and {result['videos']} predicted videos, their first {result['length']} predicted "
+        f"frames ({result['left_out']} shorter videos left out), logits of I3D (Kinetics-400), real against real halves "
         f"{halves}{few}"
     )
 
 
 def _add_accuracy(figures: dict, recogniser: Recogniser) -> str:
-    found = recogniser.result()
-    of_truth = found.pop("truth")
-    _add(figures, "accuracy", found)
+    """Add the recogniser's accuracy to the figures of each method. Returns the sentence about it for the protocol."""
+    accuracies = recogniser.result()
+    accuracy_of_truth = accuracies.pop("truth")
+    _add(figures, "accuracy", accuracies)
     return (
         f"accuracy: clips whose predicted poses {recogniser.run.name} recognises ({recogniser.left_out} of actions unknown to "
-        f"it left out); of true poses it recognises {of_truth:.3f}"
+        f"it left out); of true poses it recognises {accuracy_of_truth:.3f}"
     )
 
 
-def _add(figures: dict, metric: str, found: dict[str, float]) -> None:
-    """A figure of each method."""
-    for method, value in found.items():
+def _add(figures: dict, metric: str, values: dict[str, float]) -> None:
+    """Add a metric to the figures. values: method -> the metric's value."""
+    for method, value in values.items():
         (figures["test"] if method == "prediction" else figures["baseline"][method])[metric] = value
 
 
 def _write_tables(folder: Path, facts: dict, figures: dict) -> None:
-    """metrics.json, clips.csv, table.md and table.tex: all figures with their protocol."""
+    """Write metrics.json, clips.csv, table.md and table.tex: all figures, with the protocol that they were measured under."""
     methods = {"prediction": figures["test"], **figures["baseline"]}
     write_json(folder / "metrics.json", {**facts, "methods": methods, "clips": figures["clips"]})
     names = [name for name in figures["test"] if name not in ("clips", "frames")]
     head = ["method", *(metric_of(name).label for name in names)]
     lines = [
-        [method.replace("_", " "), *(decimal(of.get(name), metric_of(name).digits) for name in names)]
-        for method, of in methods.items()
+        [method.replace("_", " "), *(decimal(means.get(name), metric_of(name).digits) for name in names)]
+        for method, means in methods.items()
     ]
     write_text(folder / "table.md", "\n".join([*markdown_table(head, lines), "", facts["protocol"], ""]))
     write_text(folder / "table.tex", "\n".join([*latex_table(head, lines), "% " + facts["protocol"], ""]))

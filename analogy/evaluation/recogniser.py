@@ -1,4 +1,4 @@
-"""How often predicted motion is recognised as the action that it should be (Kim et al. 2019, table 2, on poses)."""
+"""Accuracy of an action recogniser on predicted poses: is the right action recognised? (As Kim et al. 2019, table 2.)"""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ from analogy.settings.loading import read_experiment
 
 
 class Recogniser:
-    """Accuracy over clips, of probabilities averaged over each clip's windows.
+    """Recognises the actions of clips and counts how often it is right.
+
+    A clip's action is the one with the highest probability, averaged over the clip's windows.
 
     Args:
         run: the folder of a finished run of pose_actions.
 
     Raises:
-        UserError: it is none.
+        UserError: the folder is not such a run.
     """
 
     def __init__(self, run: Path):
@@ -30,7 +32,10 @@ class Recogniser:
         self.left_out = 0
 
     def add(self, clip: Predicted) -> None:
-        """Take in a clip's predicted poses; a clip of an action that the recogniser does not know is left out, and counted."""
+        """Recognise the action in a clip's poses, for each method and for the true poses.
+
+        A clip whose action the recogniser was not trained on is left out; `left_out` counts such clips.
+        """
         if clip.action not in self.actions:
             self.left_out += 1
             return
@@ -41,10 +46,10 @@ class Recogniser:
             self._correct[method].append(int(answer["probabilities"].numpy().mean(0).argmax()) == label)
 
     def _fitted(self, values: np.ndarray) -> np.ndarray:
-        """[N, T, ...] -> as many frames as the recogniser reads: the first ones, or zeros (not valid) after the last."""
+        """Cut or pad [N, T, ...] along T to the number of frames that the recogniser reads. Padding is zeros, not valid."""
         values = values[:, : self._frames]
         return np.pad(values, [(0, 0), (0, self._frames - values.shape[1])] + [(0, 0)] * (values.ndim - 2))
 
     def result(self) -> dict[str, float]:
-        """method -> share of clips recognised; "truth" is what the recogniser makes of the real motion."""
+        """method -> share of clips whose action was recognised, 0..1; the method "truth" stands for the true poses."""
         return {method: float(np.mean(correct)) for method, correct in self._correct.items()}

@@ -1,4 +1,4 @@
-"""Which metrics an evaluation can be asked for, and what each of them needs: checked before anything is loaded."""
+"""Checks which metrics an evaluation can compute and what each of them needs, before anything is loaded."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ from analogy.metrics.table import SELECTABLE
 
 
 def check_selection(names: Sequence[str], *, weights: Path, fvd_frames: int, features: str | None) -> None:
-    """Find every mistake in what was asked to be measured; imports no TensorFlow.
+    """Report all mistakes in the options of an evaluation at once. Imports no TensorFlow.
 
     Args:
-        names: of metrics. weights: I3D's file, for fvd. fvd_frames: of every video. features: file of the network for
-            feature_distance.
+        names: of metrics.
+        weights: file of I3D's weights, for fvd.
+        fvd_frames: how many frames of every video count for fvd.
+        features: file of the network for feature_distance, or None.
 
     Raises:
-        UserError: a line for each mistake.
+        UserError: with one line for each mistake.
     """
     with Mistakes() as mistakes:
         if unknown := [name for name in names if name not in SELECTABLE]:
@@ -43,5 +45,5 @@ def check_selection(names: Sequence[str], *, weights: Path, fvd_frames: int, fea
 def _installed(package: str) -> bool:
     try:
         return find_spec(package) is not None
-    except ValueError:  # what stands for it was put there by hand
+    except ValueError:  # the loaded module has no specification; then it was not installed as a package
         return False

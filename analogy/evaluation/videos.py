@@ -1,4 +1,4 @@
-"""Videos that anything predicted, beside the true ones: evaluated like a system's predictions."""
+"""Evaluation of predicted videos from files, whatever produced them, against the true videos."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SUFFIXES = (".mp4", ".avi", ".webm", ".mov", ".mkv")
 
 
 class Video(NamedTuple):
-    """truth: a true video; samples: the predicted ones; all begin with the observed frames."""
+    """A true video and the videos that were predicted for it. All of them begin with the observed frames."""
 
     name: str
     truth: Path
@@ -25,10 +25,10 @@ class Video(NamedTuple):
 
 
 class Videos:
-    """A `Predictor` whose predictions lie in files.
+    """A `Predictor` that reads its predictions from video files.
 
     Args:
-        context: observed frames at the start of every video, true and predicted alike.
+        context: number of observed frames at the start of every video, of true and predicted videos alike.
     """
 
     pooled, paints = False, True
@@ -36,7 +36,7 @@ class Videos:
 
     def __init__(self, context: int):
         self.context = context
-        self.notes: list[str] = []  # of reading the videos
+        self.notes: list[str] = []  # about faults in the videos, for the protocol
 
     def protocol(self, dataset: Sequence[Video]) -> str:
         samples = len(dataset[0].samples)
@@ -80,7 +80,7 @@ class Videos:
         )
 
     def _frames(self, path: Path) -> np.ndarray:
-        """uint8 [T, H, W, C]; what had to be mended while reading is told, and noted for the protocol."""
+        """Read a video: uint8 [T, H, W, C]. Faults that reading could mend are printed and noted for the protocol."""
         video = read_video(path)
         self.notes += [f"{path.name}: {note}" for note in video.notes]
         for note in video.notes:
@@ -89,7 +89,14 @@ class Videos:
 
 
 def find_videos(folder: Path) -> dict[str, Path]:
-    """Videos of a folder, and folders of pictures in it, by their path without suffix. Raises UserError where there is none."""
+    """Find the videos below a folder; a subfolder of pictures counts as a video too.
+
+    Returns:
+        Path relative to the folder, without suffix -> the video file or the folder of pictures.
+
+    Raises:
+        UserError: there is no such folder, or no video in it.
+    """
     if not folder.is_dir():
         raise UserError(f"{folder}: there is no such folder")
     videos = {}
@@ -104,11 +111,12 @@ def find_videos(folder: Path) -> dict[str, Path]:
 
 
 def pair_videos(predictions: Sequence[Path], truth: Path, names: Sequence[str] = ()) -> list[Video]:
-    """Each predicted video with the true one of the same name.
+    """Pair every predicted video with the true video of the same name.
 
     Args:
-        predictions: a folder for each sample of the predicted videos. truth: the folder of true ones.
-        names: only these videos; all of the first folder if empty.
+        predictions: folders of predicted videos. Several folders hold several samples of the same videos.
+        truth: the folder of true videos.
+        names: of the videos to take; if empty, all videos of the first folder.
 
     Raises:
         UserError: a folder is missing or empty, or lacks one of the videos.

@@ -1,4 +1,4 @@
-"""The action that a test clip was taken for."""
+"""The predicted action of a test clip."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ from analogy.predictions.base import Predicted
 
 @dataclass(frozen=True, kw_only=True)
 class PredictedActions(Predicted):
-    """What a clip was taken for. There is one figure for the clip, so `distance` is [1].
+    """The action that a classifier predicts for a clip. There is one figure for the whole clip, so `distance` has length 1.
 
-    probabilities: [A]. label: the true action. commonest: the commonest action in training. clip_length: frames of the clip.
+    probabilities: [A], of each action, in 0..1.
+    label: index of the true action.
+    commonest: index of the commonest action in training; always predicting it is the baseline.
+    clip_length: number of frames of the clip.
     """
 
     probabilities: np.ndarray

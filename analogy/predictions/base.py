@@ -1,4 +1,4 @@
-"""What is asked of every prediction of a test clip, whatever was predicted."""
+"""The base class of all predictions of a test clip: of frames, poses, actions or sequences."""
 
 from __future__ import annotations
 
@@ -11,47 +11,59 @@ from analogy.errors import UserError
 from analogy.metrics.frames import FRAME_METRICS
 
 Metrics = Mapping[str, Callable]  # name -> function of true and predicted frames; see `analogy.metrics.frames`
-Figures = dict[str, np.ndarray]  # metric -> [T] or [windows, T], NaN where it is undefined
+Figures = dict[str, np.ndarray]  # metric -> [T] or [windows, T]; NaN where it is undefined
 
 
 @dataclass(frozen=True, kw_only=True)
 class Predicted:
-    """What a system predicted of one test clip. A subclass is a kind of prediction: it measures itself and draws itself.
+    """What was predicted for one test clip. Each subclass is a kind of prediction, with its own metrics and pictures.
 
-    clip, action: the clip's name and what is done in it. distance: [T] frames since the last observed one.
-    drawn: its video and picture are written; else it is measured only.
+    clip: name of the clip.
+    action: the action of the clip.
+    distance: [T], of each predicted frame, how many frames it lies after the last observed frame.
+    with_pictures: whether the clip's video and picture are written; otherwise the clip is only measured.
     """
 
     clip: str
     action: str
     distance: np.ndarray
-    drawn: bool = True
+    with_pictures: bool = True
 
     @property
     def length(self) -> int:
-        """How many frames count for the figures."""
+        """Number of frames that are measured."""
         return len(self.distance)
 
     def measure(self, metrics: Metrics = FRAME_METRICS) -> dict[str, Figures]:
-        """The figures of each method: first "prediction", then the trivial baselines, of which the first is the one to beat.
+        """Measure the prediction and trivial baselines.
 
-        metrics: of frames; only predicted frames are measured by them.
+        Args:
+            metrics: metrics of frames; a prediction of another kind ignores them.
+
+        Returns:
+            method -> its figures. "prediction" comes first, then the baselines; the first baseline is the one to beat.
         """
         raise NotImplementedError
 
     def videos(self) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """The true frames uint8 [T, H, W, C], and those of every method. Raises UserError where none are predicted."""
+        """The true frames uint8 [T, H, W, C], and method -> its frames. Raises UserError where no frames are predicted."""
         raise UserError(f"{self.clip}: this run predicts no frames, which the asked metric compares")
 
     def motions(self) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """method -> future joints [N, T, 13, 2], which of them it knows [N, T, 13], and valid [N, T]; the truth among them.
-        Raises UserError where no poses are predicted."""
+        """Future poses in N windows of the clip.
+
+        Returns:
+            method -> (joints [N, T, 13, 2], visibility [N, T, 13], valid [N, T]); the method "truth" has the true poses.
+
+        Raises:
+            UserError: no poses are predicted.
+        """
         raise UserError(f"{self.clip}: this run predicts no poses, which a recogniser reads")
 
     def columns(self) -> list[tuple[str, np.ndarray]]:
-        """The video's columns: (title, uint8 [frames, H, W, 1|3]); none where there is no video."""
+        """The columns of the clip's video: (title, uint8 [frames, H, W, 1|3]); empty where there is no video."""
         return []
 
     def picture(self) -> np.ndarray | None:
-        """uint8 [H, W, 3], of what is no video, or of a video's frames beside each other; None where there is no picture."""
+        """A still picture of the prediction, uint8 [H, W, 3]; None where there is none."""
         return None

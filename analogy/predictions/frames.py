@@ -15,14 +15,17 @@ from analogy.visualise.panels import coloured, movie_rows
 
 @dataclass(frozen=True, kw_only=True)
 class PredictedFrames(Predicted):
-    """Predicted frames, beside the truth and the baseline that costs nothing.
+    """Predicted frames, with the true frames and a trivial baseline to compare with.
 
-    observed_frames: uint8 [k, H, W, 1|3]. truth, prediction, baseline: uint8 [T, H, W, 1|3], the future frames alone.
-    baseline_name: for example "copy_reference". samples: uint8 [N, T, H, W, 1|3], where a stochastic method predicted N times,
-    `prediction` among them: its figures are means over the samples, and NAME_best those of the clip's best sample.
-    other_methods: name -> uint8 [T, H, W, 1|3], what further methods predicted, measured and shown.
-    extra_columns: title -> [T, H, W, 1|3] uint8 or [T, H, W, 13] heatmaps, further columns of the video.
-    regions: bool [T, H, W], the body's area in the reference frame ("old") and in the true frame ("new"); or nothing.
+    observed_frames: uint8 [k, H, W, 1|3].
+    truth, prediction, baseline: uint8 [T, H, W, 1|3], the future frames alone.
+    baseline_name: for example "copy_reference".
+    samples: uint8 [N, T, H, W, 1|3], the N predictions of a stochastic method, `prediction` among them. Its figures are then
+        means over the samples, and NAME_best are those of the best sample.
+    other_methods: name -> uint8 [T, H, W, 1|3], predictions of further methods, which are measured and shown too.
+    extra_columns: title -> uint8 [T, H, W, 1|3] or heatmaps [T, H, W, 13], further columns of the video.
+    regions: "old" -> the body's area in the reference frame, "new" -> the body's area in the true frame, bool [T, H, W] each.
+        Empty where the pose is unknown.
     """
 
     observed_frames: np.ndarray
@@ -48,8 +51,10 @@ class PredictedFrames(Predicted):
         return self.truth, {"prediction": self.prediction, self.baseline_name: self.baseline, **self.other_methods}
 
     def columns(self):
-        """Truth, the extra columns, every method but the baseline, and the absolute difference; all begin with the observed
-        frames."""
+        """The truth, the extra columns, every method but the baseline, and the absolute difference to the truth.
+
+        Every column begins with the k observed frames; the extra columns repeat their first frame there.
+        """
         observed = self.observed_frames
         columns = [("truth", np.concatenate([observed, self.truth]))]
         for title, pictures in self.extra_columns.items():
@@ -64,15 +69,17 @@ class PredictedFrames(Predicted):
 
 @dataclass(frozen=True, kw_only=True)
 class UnroundedFrames(PredictedFrames):
-    """Frames of a network that is trained on their squared error, which is measured before rounding.
+    """Predicted frames whose errors are measured before rounding to uint8.
 
-    unrounded: [T, H, W, C] in 0..1, what `prediction` is the rounding of.
+    For networks that are trained on the squared error, so that the figures can be compared with the loss.
+
+    unrounded: float [T, H, W, C] in 0..1; rounded to uint8 it is `prediction`.
     """
 
     unrounded: np.ndarray
 
     def measure(self, metrics=FRAME_METRICS):
-        """The mean squared error is always measured; the other errors where they are asked for."""
+        """As `PredictedFrames.measure`. The mean squared error is always among the figures, other errors only on request."""
         measured = super().measure(metrics)
         size = self.truth[0].size
         for name, frames in {**self.videos()[1], "prediction": 255.0 * self.unrounded.astype(np.float64)}.items():
@@ -83,13 +90,17 @@ class UnroundedFrames(PredictedFrames):
         return measured
 
     def picture(self):
-        """The last observed frame, and the future ones beside each other: true, predicted, different."""
+        """The last observed frame, then rows of true frames, predicted frames and their differences."""
         return movie_rows(self.observed_frames[-1], self.truth, self.prediction)
 
 
 def mean_and_best(samples: list[Figures]) -> Figures:
-    """Figures [T] of N samples of one clip -> their means, and under NAME_best those of the sample whose mean over the clip is
-    best: the field's "best of N", taken for each metric apart. Where no direction is better there is no best."""
+    """Combine the figures [T] of N samples of one clip.
+
+    Returns:
+        NAME -> mean over the samples, and NAME_best -> the figures of the sample whose mean over the clip is best. The best
+        sample is selected for each metric alone ("best of N"). A metric without a better direction has no NAME_best.
+    """
     joined = {}
     for name in samples[0]:
         values = np.stack([sample[name] for sample in samples])  # [N, T]

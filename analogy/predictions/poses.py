@@ -11,15 +11,18 @@ from analogy.metrics.pose import measure_joints, measure_poses
 from analogy.predictions.base import Predicted
 from analogy.visualise.skeletons import GREEN, GREY, ORANGE, draw_skeleton, skeleton_frames
 
-SMALLEST_SIDE = 240  # pixels: smaller frames are enlarged, or sticks would hide them
+SMALLEST_SIDE = 240  # pixels: smaller frames are enlarged, or the skeleton would hide them
 
 
 @dataclass(frozen=True, kw_only=True)
 class PredictedPoses(Predicted):
-    """Predicted poses of every window of a clip, beside holding the last pose and staying where frame 0 of the clip was.
+    """Predicted poses in all N windows of a clip.
+
+    There are two baselines: "hold_last_pose" repeats the last observed pose, "no_motion" the pose of the clip's frame 0.
 
     windows: what `PoseDataset.windows` gives: joints [N, k + T, 13, 2] in pixels, visibility, valid, box, survives, origin.
-    prediction: [N, T, 13, 2] in pixels. visibility: [N, T, 13], which joints the prediction claims to know.
+    prediction: [N, T, 13, 2] in pixels, x then y.
+    visibility: [N, T, 13], 1 for joints that the prediction takes for visible.
     """
 
     windows: dict[str, np.ndarray]
@@ -60,17 +63,20 @@ class PredictedPoses(Predicted):
         }
 
     def columns(self):
-        """The first window: truth; prediction over the truth in grey; the last pose held over the truth in grey."""
+        """Three columns of the first window: the truth, the prediction, and the last pose repeated.
+
+        The true skeleton is drawn in grey beneath the other two.
+        """
         (joints, future), (visibility, future_visibility) = self._split("joints"), self._split("visibility")
         k, count, box = joints.shape[1], int(self._split("valid")[1][0].sum()), self.windows["box"][0]
         truth = np.concatenate([joints[0], future[0, :count]])
         truth_visibility = np.concatenate([visibility[0], future_visibility[0, :count]])
         columns = [("truth", skeleton_frames([(truth, truth_visibility, GREEN)], box))]
-        held = self._baselines()["hold_last_pose"][0]
-        held_visibility = np.broadcast_to(visibility[0, -1:], held.shape[:2])
+        last_pose = self._baselines()["hold_last_pose"][0]
+        last_visibility = np.broadcast_to(visibility[0, -1:], last_pose.shape[:2])
         for title, method, method_visibility in (
             ("prediction", self.prediction[0], self.visibility[0]),
-            ("last pose held", held, held_visibility),
+            ("last pose held", last_pose, last_visibility),
         ):
             poses = np.concatenate([joints[0], method[:count]])
             poses_visibility = np.concatenate([visibility[0], method_visibility[:count]])
@@ -82,10 +88,13 @@ class PredictedPoses(Predicted):
 
 @dataclass(frozen=True, kw_only=True)
 class PredictedJoints(Predicted):
-    """Joints estimated in every frame of a clip, beside the mean training pose.
+    """Joints estimated in every frame of a clip. The baseline is the mean pose of the training set.
 
-    frames: uint8 [T, H, W, C]. truth, prediction: [T, 13, 2] in its pixels. truth_visibility, visibility: [T, 13].
-    mean_pose: [13, 2]. scale: [T, 2] source pixels in a pixel, x and y.
+    frames: uint8 [T, H, W, C].
+    scale: [T, 2], how many source pixels a pixel of the frames spans, along x and y.
+    truth, prediction: [T, 13, 2] in pixels of the frames, x then y.
+    truth_visibility, visibility: [T, 13].
+    mean_pose: [13, 2] in pixels of the frames.
     """
 
     frames: np.ndarray
@@ -102,13 +111,13 @@ class PredictedJoints(Predicted):
         return {name: measure_joints(self.truth * scale, joints * scale, visibility) for name, joints in methods.items()}
 
     def columns(self):
-        """True joints and estimated ones over the darkened frames."""
+        """Two columns: the true joints and the estimated joints, each over the darkened frames."""
         return [
-            ("truth", self._drawn_over_frames(self.truth, self.truth_visibility, GREEN)),
-            ("prediction", self._drawn_over_frames(self.prediction, self.visibility, ORANGE)),
+            ("truth", self._draw_over_frames(self.truth, self.truth_visibility, GREEN)),
+            ("prediction", self._draw_over_frames(self.prediction, self.visibility, ORANGE)),
         ]
 
-    def _drawn_over_frames(self, joints: np.ndarray, visibility: np.ndarray, colour) -> np.ndarray:
+    def _draw_over_frames(self, joints: np.ndarray, visibility: np.ndarray, colour) -> np.ndarray:
         frames = np.repeat(self.frames, 3, -1) if self.frames.shape[-1] == 1 else self.frames
         enlarged = max(1, -(-SMALLEST_SIDE // frames.shape[1]))
         frames = frames.repeat(enlarged, 1).repeat(enlarged, 2) // 2

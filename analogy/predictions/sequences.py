@@ -1,4 +1,4 @@
-"""Predicted sequences of values."""
+"""Predicted sequences of numbers."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from analogy.visualise.plots import sequence_grid
 
 @dataclass(frozen=True, kw_only=True)
 class PredictedSequences(Predicted):
-    """Some test sequences, measured together; values in 0..1.
+    """A group of N test sequences that are measured together; values in 0..1.
 
-    observed: [N, k, C]. truth, prediction: [N, T, C]. linear_map: [N, T, C], what the best linear map of the observed values
-    predicts.
+    observed: [N, k, C].
+    truth, prediction: [N, T, C].
+    linear_map: [N, T, C], the prediction of a baseline: the best linear map of the observed values.
     """
 
     observed: np.ndarray

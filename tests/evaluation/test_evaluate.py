@@ -61,7 +61,7 @@ def test_the_columns_are_where_the_summary_says(tmp_path):
 
 
 def test_a_clip_that_is_not_drawn_is_only_measured(tmp_path):
-    predicted = replace(clip("0000", False), drawn=False)
+    predicted = replace(clip("0000", False), with_pictures=False)
     system = SimpleNamespace(pooled=False, published=(), predict_clips=lambda clips: iter([predicted]))
     folder = RunFolder(tmp_path)
     (row,) = evaluate(system, None, folder, 5)["clips"]

@@ -109,7 +109,7 @@ class PoseForecaster(System):
                 clip=clip.id,
                 action=clip.action,
                 distance=np.arange(1, self.horizon + 1),
-                drawn=clip.id in drawn,
+                with_pictures=clip.id in drawn,
                 windows=windows,
                 prediction=joints,
                 visibility=visibility,

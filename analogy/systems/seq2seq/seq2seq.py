@@ -86,7 +86,7 @@ class Seq2SeqSystem(System):
                 truth=truth,
                 prediction=self.predict(seen),
                 linear_map=linear(seen),
-                drawn=group.id in drawn,
+                with_pictures=group.id in drawn,
             )
 
     def panel_columns(self, dataset: SequenceDataset, group: SequenceGroup):
@@ -150,7 +150,7 @@ class ConvLstmSystem(Seq2SeqSystem):
                 baseline=np.repeat(frames[k - 1 : k], self.horizon, 0),
                 baseline_name="copy_last_frame",
                 unrounded=future,
-                drawn=movie.id in drawn,
+                with_pictures=movie.id in drawn,
             )
 
     def panel_columns(self, dataset, movie: Movie):
