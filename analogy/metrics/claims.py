@@ -1,4 +1,4 @@
-"""Is a claim about trained runs true? Paired differences over test clips and seeds, and a verdict."""
+"""Decides whether a claim about trained runs is true, from paired differences over test clips and seeds."""
 
 from __future__ import annotations
 
@@ -20,9 +20,11 @@ OVER_COPY, COPY, BASELINE = "_over_copy", "copy", "baseline_"
 
 @dataclass(frozen=True)
 class Side:
-    """One side of a claim: the mean of a metric over arms, plus a number. Without arms it is the number.
+    """One side of a claim: the mean of a metric over arms, plus a number. Without arms it is the number alone.
 
-    copied: the arms' copied reference frames, in place of the arms themselves.
+    An arm is a set of runs of one experiment that differ in their seeds only.
+
+    copied: the side stands for the baseline that copies the reference frame, measured on the arms' test clips.
     """
 
     metric: str = ""
@@ -32,16 +34,16 @@ class Side:
 
     @property
     def measured(self) -> str:
-        """The metric without `_over_copy`; empty for a number."""
+        """The metric's name without `_over_copy`; empty for a number."""
         return self.metric.removesuffix(OVER_COPY)
 
     def value(self, rows: Rows, seed: int, clip: str) -> float:
-        """On one clip after training from one seed; NaN where an arm lacks it."""
+        """The side's value on one clip, after training from one seed; NaN where an arm has no value for it."""
         if not self.arms:
             return self.plus
-        return float(np.mean([self._of(rows, arm, seed, clip) for arm in self.arms])) + self.plus
+        return float(np.mean([self._arm_value(rows, arm, seed, clip) for arm in self.arms])) + self.plus
 
-    def _of(self, rows: Rows, arm: str, seed: int, clip: str) -> float:
+    def _arm_value(self, rows: Rows, arm: str, seed: int, clip: str) -> float:
         row = next((row for row in rows[arm][seed] if row["clip"] == clip), {})
         value, copied = row.get(self.measured, np.nan), row.get(BASELINE + self.measured, np.nan)
         if not self.metric.endswith(OVER_COPY):
@@ -52,13 +54,21 @@ class Side:
 
 
 def parse(claim: str, arms: Iterable[str]) -> tuple[Side, Side]:
-    """The sides of "LEFT < RIGHT": each "metric(arm, ...)", the same "+ 0.25", or a number; at least one has arms.
+    """Read a claim of the form "LEFT < RIGHT".
 
-    `metric(copy)` is the copied reference frame of the other side's arms; `metric_over_copy(arm)` is relative to the arm's
-    own copied frame: the difference in dB, else the ratio.
+    Each side is "metric(arm, ...)", "metric(arm, ...) + 0.25", or a number; at least one side names arms. `metric(copy)` is the
+    metric of the copied reference frame, on the test clips of the other side's arms. `metric_over_copy(arm)` is the arm's value
+    relative to the copied reference frame: the difference for metrics in dB, the ratio for others.
+
+    Args:
+        claim: its text.
+        arms: the names of all arms.
+
+    Returns:
+        The left and the right side.
 
     Raises:
-        UserError: another form, or an unknown arm.
+        UserError: the claim has another form, or names an unknown arm.
     """
     texts = claim.split("<")
     if len(texts) != 2:
@@ -73,7 +83,7 @@ def parse(claim: str, arms: Iterable[str]) -> tuple[Side, Side]:
     return left, right
 
 
-def _parse_side(claim: str, text: str, known: list[str]) -> Side:
+def _parse_side(claim: str, text: str, all_arms: list[str]) -> Side:
     if NUMBER.fullmatch(text):
         return Side(plus=float(text))
     match = SIDE.fullmatch(text)
@@ -84,18 +94,20 @@ def _parse_side(claim: str, text: str, known: list[str]) -> Side:
     if arms == (COPY,) and not metric.endswith(OVER_COPY):
         return Side(metric, (), plus, copied=True)
     for name in arms:
-        if name not in known:
-            raise UserError(f"claim {claim!r}: there is no arm {name}; there are {', '.join(known)}")
+        if name not in all_arms:
+            raise UserError(f"claim {claim!r}: there is no arm {name}; there are {', '.join(all_arms)}")
     return Side(metric, arms, plus)
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """A claim "left < right" on the clips and seeds at hand.
+    """What the test clips and seeds say about a claim "left < right".
 
-    left, right: means over seeds and clips. difference: of right - left, with `interval`, its 95 % half width: Student's t
-    over clips (each averaged over the seeds) or over seeds (each averaged over the clips), whichever is wider; infinite for
-    one seed. seeds: how many there are.
+    left, right: each side's mean over seeds and clips.
+    difference: the mean of right - left.
+    interval: half the width of the difference's 95 % confidence interval, by Student's t. It is computed over clips (each
+        averaged over the seeds) and over seeds (each averaged over the clips), and the wider one counts; infinite for one seed.
+    seeds: number of seeds.
     """
 
     left: float
@@ -106,7 +118,7 @@ class Verdict:
 
     @property
     def word(self) -> str:
-        """Confirmed or refuted where the interval excludes zero; else not decided."""
+        """Confirmed or refuted where the confidence interval excludes zero; otherwise not decided."""
         if not abs(self.difference) > self.interval:
             return "not decided"
         return "confirmed" if self.difference > 0 else "refuted"
@@ -141,7 +153,7 @@ def judge(claim: str, rows: Rows) -> Verdict | None:
 
 
 def _half_width(values: np.ndarray) -> float:
-    """Of the 95 % interval of a mean."""
+    """Half the width of the 95 % confidence interval of the mean; infinite for fewer than two values."""
     if len(values) < 2:
         return np.inf
     return float(stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))

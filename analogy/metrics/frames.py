@@ -1,4 +1,4 @@
-"""The metrics of predicted frames, as functions by name; `analogy.metrics.table` says what each one is."""
+"""The functions that compute the metrics of predicted frames, by name. `analogy.metrics.table` describes each metric."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from analogy.metrics.table import Kind, names_of
 
 
 def _functions(kind: Kind) -> dict[str, Callable]:
-    """The functions of this kind, each called as its metric."""
+    """metric -> the function of that name, for all metrics of this kind."""
     modules = (image, detail, regions)
     return {name: next(getattr(module, name) for module in modules if hasattr(module, name)) for name in names_of(kind)}
 
 
-FRAME_METRICS = _functions("frames")  # of (truth, prediction)
+FRAME_METRICS = _functions("frames")  # functions of (truth, prediction)
 ERROR_METRICS = _functions("errors")  # the same, on request
-REGION_METRICS = _functions("regions")  # of (truth, prediction, old region, new region)
+REGION_METRICS = _functions("regions")  # functions of (truth, prediction, old region, new region)
 
 
 def measure_frames(
@@ -27,13 +27,16 @@ def measure_frames(
     regions: Mapping[str, np.ndarray],
     metrics: Mapping[str, Callable] = FRAME_METRICS,
 ) -> dict[str, np.ndarray]:
-    """metric -> [T], NaN where it is undefined.
+    """Measure every predicted frame.
 
     Args:
         truth, prediction: uint8 [T, H, W, C].
-        regions: bool [T, H, W] by name: "old" and "new", the body's area in the reference frame and in the true frame.
-            Without them the metrics of regions are missing.
-        metrics: name -> function of (truth, prediction) that gives [T].
+        regions: "old" -> the body's area in the reference frame, "new" -> the body's area in the true frame, bool [T, H, W]
+            each. Where it is empty, the metrics of regions are left out.
+        metrics: name -> function of (truth, prediction) that returns [T].
+
+    Returns:
+        metric -> [T], NaN where the metric is undefined.
     """
     values = {name: metric(truth, prediction) for name, metric in metrics.items()}
     if regions:

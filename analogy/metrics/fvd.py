@@ -8,17 +8,17 @@ import numpy as np
 
 from analogy.errors import UserError
 
-SHORTEST = 9  # frames: what I3D needs
+SHORTEST = 9  # frames: I3D cannot read shorter videos
 
 
 def check_length(length: int) -> None:
-    """Raises UserError where I3D cannot read videos of so few frames."""
+    """Raises UserError where I3D cannot read videos of `length` frames."""
     if length < SHORTEST:
         raise UserError(f"FVD needs at least {SHORTEST} frames of a video, not {length}")
 
 
 class Gaussian:
-    """Mean and covariance of features, summed up in float64 without keeping the features."""
+    """Mean and covariance of feature vectors, summed up in float64; the vectors themselves are not kept."""
 
     def __init__(self):
         self.count, self._sum, self._outer = 0, 0.0, 0.0
@@ -36,13 +36,15 @@ class Gaussian:
 
     @property
     def covariance(self) -> np.ndarray:
-        """With N - 1, as `numpy.cov`; needs two vectors."""
+        """[size, size], divided by N - 1 as in `numpy.cov`; needs at least two vectors."""
         centred = self._outer - self.count * np.outer(self.mean, self.mean)
         return centred / (self.count - 1)
 
 
 def frechet_distance(a: Gaussian, b: Gaussian) -> float:
-    """|m_a - m_b|^2 + tr(S_a + S_b - 2 (S_a S_b)^(1/2)); NaN where one has fewer than two vectors.
+    """Frechet distance of two Gaussians: |m_a - m_b|^2 + tr(S_a + S_b - 2 (S_a S_b)^(1/2)).
+
+    NaN where one of them was estimated from fewer than two vectors.
 
     tr (S_a S_b)^(1/2) is the sum of the square roots of the eigenvalues of S_a^(1/2) S_b S_a^(1/2), which is symmetric.
     """
@@ -56,11 +58,11 @@ def frechet_distance(a: Gaussian, b: Gaussian) -> float:
 
 
 class Fvd:
-    """FVD of several methods' videos against the real ones, streamed, with what is needed to judge it.
+    """FVD between the videos of several methods and the real videos. Videos are added one by one and not kept.
 
     Args:
-        logits: videos uint8 [B, T, H, W, C] -> features [B, F]; canonically the 400 logits of `analogy.pretrained.i3d.I3d`.
-        length: how many frames of every video count, the first ones; shorter videos are left out, and counted.
+        logits: videos uint8 [B, T, H, W, C] -> features [B, F]; by convention the 400 logits of `analogy.pretrained.i3d.I3d`.
+        length: the first `length` frames of every video are used. Shorter videos are left out; `left_out` counts them.
     """
 
     def __init__(self, logits: Callable, length: int = 16):
@@ -69,13 +71,18 @@ class Fvd:
         self.real, self._halves, self.fake = Gaussian(), (Gaussian(), Gaussian()), {}
 
     def features(self, video: np.ndarray) -> np.ndarray:
-        """uint8 [T, H, W, C], T at least `length` -> [1, F]."""
+        """Features [1, F] of a video uint8 [T, H, W, C], T at least `length`."""
         if video.dtype != np.uint8 or video.ndim != 4:
             raise ValueError(f"FVD needs uint8 [T, H, W, C], got {video.dtype} {video.shape}")
         return np.asarray(self._logits(video[None, : self.length]))
 
     def add(self, truth: np.ndarray, predictions: Mapping[str, np.ndarray]) -> None:
-        """One real video, and what each method predicted in its place: uint8 [T, H, W, C]."""
+        """Add a real video and each method's prediction of it.
+
+        Args:
+            truth: uint8 [T, H, W, C].
+            predictions: method -> uint8 [T, H, W, C].
+        """
         if len(truth) < self.length:
             self.left_out += 1
             return
@@ -86,9 +93,16 @@ class Fvd:
             self.fake.setdefault(method, Gaussian()).add(self.features(video))
 
     def result(self) -> dict:
-        """fvd by method; real_halves, of every other real video against the rest: what is left where nothing differs but the
-        choice of videos; videos, how many of each kind; length, frames of each that
-        count; left_out, how many were too short."""
+        """The distances, and what is needed to judge them.
+
+        Returns:
+            fvd: method -> FVD between its videos and the real ones.
+            real_halves: FVD between two halves of the real videos. It shows how large FVD is when only the choice of videos
+                differs.
+            videos: number of videos of each method.
+            length: number of frames of each video that were used.
+            left_out: number of videos that were too short.
+        """
         return {
             "fvd": {method: frechet_distance(self.real, fake) for method, fake in self.fake.items()},
             "real_halves": frechet_distance(*self._halves),

@@ -1,4 +1,4 @@
-"""Means of per-frame metrics: over a test set, and against the time distance. Streamed: no frame is kept."""
+"""Averages per-frame metrics over a test set, and separately at each future step. Frames themselves are not kept."""
 
 from __future__ import annotations
 
@@ -10,30 +10,32 @@ from scipy.stats import t as student_t
 
 
 class HorizonMetrics:
-    """Collects per-frame values of several methods on the same clips. Where a metric is undefined (NaN) it is left out of
-    all means; a metric that is undefined on a whole clip is missing there.
+    """Collects the per-frame values of several methods on the same clips, and averages them.
+
+    Undefined values (NaN) are left out of all means. A metric that is undefined on a whole clip is missing from its row.
 
     Args:
-        pooled: the mean of a test set is over all values at once (every window counts the same), not over each clip's
-            values and then over the clips.
+        pooled: whether the mean over the test set is taken over all values at once, so that every window counts the same.
+            Otherwise each clip is averaged first, and then the clips.
     """
 
     def __init__(self, *, pooled: bool = False):
         self.pooled = pooled
         self._frames: dict[int, int] = defaultdict(int)
-        # method -> metric -> distance -> [sum, count]; and over clips, of each one's sum s and count n there:
-        # [clips, sums of s^2, s n and n^2]
+        # method -> metric -> distance -> [sum of the values, number of values]
         self._sums: dict = defaultdict(lambda: defaultdict(lambda: defaultdict(lambda: np.zeros(2))))
+        # For confidence bands. With s the sum and n the number of a clip's values at a distance:
+        # method -> metric -> distance -> [number of clips, sum of s^2, sum of s n, sum of n^2] over the clips
         self._spread: dict = defaultdict(lambda: defaultdict(lambda: defaultdict(lambda: np.zeros(4))))
-        # The means of clips: method -> metric -> [mean of each clip]
+        # method -> metric -> [mean of each clip]
         self._clips: dict = defaultdict(lambda: defaultdict(list))
 
     def add(self, distance: np.ndarray, methods: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, dict[str, float]]:
-        """Take in one clip.
+        """Add one clip.
 
         Args:
-            distance: [T] frames since the last observed one.
-            methods: name -> metric -> [T] or [windows, T].
+            distance: [T], of each predicted frame, how many frames it lies after the last observed frame.
+            methods: method -> metric -> values [T] or [windows, T].
 
         Returns:
             method -> metric -> mean over the clip.
@@ -47,9 +49,9 @@ class HorizonMetrics:
             for name, values in metrics.items():
                 values = np.atleast_2d(values)
                 defined = np.isfinite(values)
-                for d, column, known in zip(distance, values.T, defined.T, strict=True):
-                    if known.any():
-                        total, count = column[known].sum(), known.sum()
+                for d, column, usable in zip(distance, values.T, defined.T, strict=True):
+                    if usable.any():
+                        total, count = column[usable].sum(), usable.sum()
                         self._sums[method][name][int(d)] += total, count
                         self._spread[method][name][int(d)] += 1, total**2, total * count, count**2
                 if defined.any():
@@ -65,10 +67,16 @@ class HorizonMetrics:
         return {name: float(np.mean(means)) for name, means in self._clips[method].items()}
 
     def curves(self) -> dict:
-        """{"distance": [..], "frames": [..], "methods": {method: {metric: [mean at each distance]}}, "bands": {.. halves of
-        their 95 % confidence intervals ..}}; None is a gap.
+        """The means at each distance into the future, with confidence bands.
 
-        By the spread over clips, not frames or windows: those of one clip resemble each other. Student's t: clips are few.
+        Returns:
+            distance: the distances, in frames, in ascending order.
+            frames: the number of values at each distance.
+            methods: method -> metric -> [mean at each distance], None where there is no value.
+            bands: method -> metric -> [half the width of the mean's 95 % confidence interval], None for fewer than two clips.
+
+        The bands follow from the spread between clips, not between frames or windows, because frames of one clip resemble each
+        other. They use Student's t, because there are few clips.
         """
         distance = sorted(self._frames)
         methods = {
@@ -89,8 +97,16 @@ class HorizonMetrics:
 
 
 def _half_band(sums: np.ndarray | None, spread: np.ndarray | None) -> float | None:
-    """Half of the 95 % confidence band of a mean over values that come in clips: Student's quantile times the ratio estimator's
-    standard error; None for fewer than two clips."""
+    """Half the width of the 95 % confidence interval of a mean over values that come in clips.
+
+    It is Student's quantile times the standard error of the ratio estimator (sum of values / number of values).
+
+    Args:
+        sums, spread: an entry of `_sums` and of `_spread`.
+
+    Returns:
+        None for fewer than two clips.
+    """
     if sums is None or spread is None or spread[0] < 2:
         return None
     clips, squares, products, counts = spread

@@ -1,4 +1,4 @@
-"""Per-frame image metrics. They take predictions and know nothing of training."""
+"""Image metrics of each frame: MSE, MAE, PSNR and SSIM."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ def check_frames(truth: np.ndarray, prediction: np.ndarray) -> None:
 def mse(truth: np.ndarray, prediction: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
     """Mean squared error of each frame, values in 0..1.
 
-    Args: uint8 [T, H, W, C]; mask: bool [T, H, W], the pixels that count. Returns: [T] float64, NaN where none counts.
+    Args: truth, prediction: uint8 [T, H, W, C]. mask: bool [T, H, W], the pixels to measure; all if it is None.
+    Returns: [T] float64; NaN where the mask of a frame is empty.
     """
     return _mean(np.square(_difference(truth, prediction)), mask)
 
 
 def mae(truth: np.ndarray, prediction: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
-    """Mean absolute error of each frame, values in 0..1; otherwise as `mse`."""
+    """Mean absolute error of each frame, values in 0..1. Arguments and returned array as of `mse`."""
     return _mean(np.abs(_difference(truth, prediction)), mask)
 
 
@@ -36,7 +37,7 @@ def mse_sum(truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
 
 
 def mae_sum(truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
-    """Absolute error summed in the same way."""
+    """Absolute error of each frame summed over pixels and channels, values in 0..1; see `mse_sum`."""
     return mae(truth, prediction) * truth[0].size
 
 
@@ -52,7 +53,7 @@ def psnr(truth: np.ndarray, prediction: np.ndarray, mask: np.ndarray | None = No
 def ssim(truth: np.ndarray, prediction: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
     """Structural similarity of each frame: 11 x 11 Gaussian window, sigma 1.5, range 255, mean over channels.
 
-    Args: as of `mse`, H and W at least 11; of masked pixels those count whose whole window lies in the frame.
+    Args: as of `mse`; H and W are at least 11. A pixel is measured only where its whole window lies inside the frame.
     """
     check_frames(truth, prediction)
     if min(truth.shape[1:3]) < SSIM_WINDOW:

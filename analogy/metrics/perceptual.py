@@ -1,4 +1,4 @@
-"""Distances in the feature space of a trained network. Weights are the user's: nothing is downloaded here."""
+"""Distances between frames in the feature space of a trained network."""
 
 from __future__ import annotations
 
@@ -11,17 +11,19 @@ import tensorflow as tf
 from analogy.errors import UserError
 from analogy.metrics.image import check_frames
 
-AT_ONCE = 16  # frames
+AT_ONCE = 16  # frames that go through the network together
 
 
 class FeatureDistance:
-    """Per-frame squared distance of unit-length feature vectors, mean over places, by a network of the user's choice.
+    """Squared distance between the feature vectors of two frames, by a network that the user names.
 
-    What LPIPS is before its weights are learned (Zhang et al. 2018, arXiv:1801.03924, equation 1), and on one layer; hence the
-    other name. Compare only figures of the same network.
+    The vectors are scaled to length 1, and the distance is averaged over all positions of the feature map. This is LPIPS
+    (Zhang et al. 2018, arXiv:1801.03924, equation 1) on one layer and without its learned weights, therefore it has another
+    name. Figures of different networks cannot be compared.
 
     Args:
-        features: images [B, H, W, C] in -1..1 -> feature maps, as of `analogy.pretrained.imagenet.feature_network`.
+        features: images [B, H, W, C] in -1..1 -> feature maps [B, H', W', F], such as
+            `analogy.pretrained.imagenet.feature_network`.
     """
 
     def __init__(self, features: Callable):
@@ -33,14 +35,14 @@ class FeatureDistance:
         self._distance = distance
 
     def __call__(self, truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
-        """uint8 [T, H, W, 1|3], sides of at least 32 -> [T] float64."""
+        """The distance of each frame: uint8 [T, H, W, 1|3] twice, H and W at least 32 -> [T] float64."""
         check_frames(truth, prediction)
         parts = [slice(i, i + AT_ONCE) for i in range(0, len(truth), AT_ONCE)]
         return np.concatenate([self._distance(truth[p], prediction[p]).numpy() for p in parts]).astype(np.float64)
 
 
 class Lpips:
-    """LPIPS v0.1 with AlexNet, by its authors' own package (`pip install -e ".[lpips]"`, which brings PyTorch).
+    """LPIPS v0.1 with AlexNet, computed by its authors' package (`pip install "analogy-video[lpips]"`, which brings PyTorch).
 
     Raises:
         UserError: the package is not installed, or AlexNet's weights are not there and cannot be downloaded.
@@ -51,12 +53,12 @@ class Lpips:
             import lpips
             import torch
         except ImportError as error:
-            raise UserError(f'LPIPS needs PyTorch and the package lpips: pip install -e ".[lpips]" ({error})') from error
+            raise UserError(f'LPIPS needs PyTorch and the package lpips: pip install "analogy-video[lpips]" ({error})') from error
         try:
-            with warnings.catch_warnings():  # of torchvision's new names, which the package does not know yet
+            with warnings.catch_warnings():  # the package uses outdated names of torchvision, which warns of them
                 warnings.simplefilter("ignore", UserWarning)
                 self._network = lpips.LPIPS(net="alex", verbose=False)
-        except OSError as error:  # torchvision downloads them
+        except OSError as error:  # torchvision could not download the weights
             raise UserError(
                 f"LPIPS: AlexNet's weights cannot be downloaded ({error}); put torchvision's alexnet-owt-7be5be79.pth into "
                 "~/.cache/torch/hub/checkpoints"
@@ -64,14 +66,14 @@ class Lpips:
         self._torch = torch
 
     def __call__(self, truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
-        """uint8 [T, H, W, 1|3] -> [T] float64."""
+        """LPIPS of each frame: uint8 [T, H, W, 1|3] twice -> [T] float64."""
         check_frames(truth, prediction)
         parts = [slice(i, i + AT_ONCE) for i in range(0, len(truth), AT_ONCE)]
         with self._torch.no_grad():
-            found = [self._network(self._tensor(truth[p]), self._tensor(prediction[p])).ravel().numpy() for p in parts]
-        return np.concatenate(found).astype(np.float64)
+            distances = [self._network(self._tensor(truth[p]), self._tensor(prediction[p])).ravel().numpy() for p in parts]
+        return np.concatenate(distances).astype(np.float64)
 
     def _tensor(self, frames: np.ndarray):
-        """-1..1, channels first, three of them."""
+        """uint8 [T, H, W, 1|3] -> float32 tensor [T, 3, H, W] in -1..1."""
         frames = np.repeat(frames, 3 // frames.shape[-1], -1).transpose(0, 3, 1, 2)
         return self._torch.from_numpy(2.0 * frames.astype(np.float32) / 255.0 - 1.0)

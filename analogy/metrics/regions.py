@@ -1,4 +1,4 @@
-"""Where a body is, from its joints, and the error there: does a prediction follow the pose, does it leave a ghost."""
+"""Errors at and around the body, whose region follows from its joints: is the pose followed, does a ghost remain?"""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from analogy.metrics.image import check_frames
 
-# Of Penn Action's 13 joints; 13 is the neck, midway between the shoulders.
+# Indices of Penn Action's 13 joints, 0 to 12. Index 13 is the neck, which is computed as the middle of the shoulders.
 SHOULDERS, NECK = (1, 2), 13
 LIMBS = ((0, NECK), (1, 3), (3, 5), (2, 4), (4, 6), (7, 9), (9, 11), (8, 10), (10, 12))
 TORSO = (1, 2, 8, 7)
@@ -19,10 +19,11 @@ SHARES = {
     (1, 3): 0.186, (2, 4): 0.186, (3, 5): 0.146, (4, 6): 0.146, (1, 7): 0.288, (2, 8): 0.288,
     (7, 9): 0.245, (8, 10): 0.245, (9, 11): 0.246, (10, 12): 0.246,
 }  # fmt: skip
-# Projection only shortens limbs, so the longer ones tell the height; the very longest may be a misplaced joint.
+# Projection only shortens limbs, so the longer limbs give the better estimate of the height. The very longest may come from a
+# misplaced joint, so this percentile is taken instead.
 HEIGHT_PERCENTILE = 75
-SUBPIXEL = 4  # bits
-MARGIN = 1 / 16  # of the picture's longer side
+SUBPIXEL = 4  # fractional bits of coordinates that OpenCV gets
+MARGIN = 1 / 16  # around the body, as a share of the picture's longer side
 DISC = np.stack([f(np.linspace(0, 2 * np.pi, 24, endpoint=False)) for f in (np.cos, np.sin)], -1)
 
 
@@ -33,13 +34,14 @@ def pose_region(
     crop: np.ndarray | None = None,
     radius: float = 0.05,
 ) -> np.ndarray:
-    """The area of the body in each frame: thick limbs and a filled torso, drawn about the visible joints.
+    """The area of the body in each frame: thick limbs and a filled torso, drawn around the visible joints.
 
     Args:
-        joints: [T, 13, 2] in pixels of the image, x then y. visibility: [T, 13], hidden where it is not above 0.
+        joints: [T, 13, 2] in pixels of the image, x then y.
+        visibility: [T, 13]; a joint is visible where it is above 0.
         image_size: (H, W).
-        crop: [T, 2] (width, height) in source pixels that the image shows: limbs are then as thick as on the person even
-            where the image is stretched. None: the image is not stretched.
+        crop: [T, 2], (width, height) in source pixels of the area that the image shows. Where the image is stretched, limbs are
+            then stretched in the same way. None: the image is not stretched.
         radius: half the thickness of a limb, as a share of the person's height, which is estimated from the limbs.
 
     Returns:
@@ -58,31 +60,37 @@ def pose_region(
         if np.isfinite(thickness).all():
             body = np.concatenate([body, _neck(body)])
             for part in (*LIMBS, TORSO):
-                _fill_around(image, _seen(body, part), thickness)
+                _fill_around(image, _visible_joints(body, part), thickness)
     return region.astype(bool)
 
 
 def _person_height(body: np.ndarray) -> float:
-    """Height in the units of `body` [13, 2], NaN at hidden joints; NaN where no limb is seen whole."""
+    """The person's height in the units of `body`; NaN where no limb has both its joints visible.
+
+    Args: body: [13, 2], NaN at hidden joints.
+    """
     heights = np.array([np.linalg.norm(body[a] - body[b]) / share for (a, b), share in SHARES.items()])
     heights = heights[np.isfinite(heights)]
     return float(np.percentile(heights, HEIGHT_PERCENTILE)) if heights.size else np.nan
 
 
-def _seen(body: np.ndarray, part: Sequence[int]) -> np.ndarray:
-    """Those joints of a part that are not hidden, [n, 2]."""
+def _visible_joints(body: np.ndarray, part: Sequence[int]) -> np.ndarray:
+    """The visible joints of a part of the body, [n, 2]."""
     joints = body[list(part)]
     return joints[np.isfinite(joints).all(axis=1)]
 
 
 def _neck(body: np.ndarray) -> np.ndarray:
-    """Midway between the shoulders, or at the one that is seen: [1, 2]."""
-    shoulders = _seen(body, SHOULDERS)
+    """The neck [1, 2]: the middle of the shoulders, or the only visible shoulder; NaN where both are hidden."""
+    shoulders = _visible_joints(body, SHOULDERS)
     return shoulders.mean(axis=0, keepdims=True) if len(shoulders) else np.full([1, 2], np.nan)
 
 
 def _fill_around(image: np.ndarray, joints: np.ndarray, radius: np.ndarray) -> None:
-    """Fill the convex hull of the discs about the joints [n, 2]: for two, a capsule."""
+    """Fill the convex hull of discs around the joints [n, 2]; for two joints this is a capsule.
+
+    radius: [2], of the discs along x and y, in pixels.
+    """
     if len(joints):
         outline = (joints[:, None] + DISC * radius).reshape(-1, 2)
         hull = cv2.convexHull(np.rint(outline * 2**SUBPIXEL).astype(np.int32))
@@ -90,9 +98,10 @@ def _fill_around(image: np.ndarray, joints: np.ndarray, radius: np.ndarray) -> N
 
 
 def region_error(truth: np.ndarray, prediction: np.ndarray, region: np.ndarray) -> np.ndarray:
-    """Root mean square error inside a region, in grey levels.
+    """Root mean square error of each frame inside a region, in grey levels (0..255).
 
-    Args: uint8 [T, H, W, C] twice; bool [T, H, W]. Returns: [T] float64; NaN where the region is empty.
+    Args: truth, prediction: uint8 [T, H, W, C]. region: bool [T, H, W].
+    Returns: [T] float64; NaN where the region is empty.
     """
     check_frames(truth, prediction)
     if region.shape != truth.shape[:3] or region.dtype != bool:
@@ -105,26 +114,29 @@ def region_error(truth: np.ndarray, prediction: np.ndarray, region: np.ndarray) 
 
 
 def ghosting(truth: np.ndarray, prediction: np.ndarray, old: np.ndarray, new: np.ndarray) -> np.ndarray:
-    """Error where the body was in the reference frame and is no longer: large where its shadow stays.
+    """Error where the body was in the reference frame and no longer is. It is large where a ghost of the body remains.
 
-    Args: uint8 [T, H, W, C] twice; bool [T, H, W] twice, the body's area in the reference frame and in the true frame.
-    Returns: [T] float64 in grey levels; NaN where the body has left no place.
+    Args:
+        truth, prediction: uint8 [T, H, W, C].
+        old, new: bool [T, H, W], the body's area in the reference frame and in the true frame.
+
+    Returns: [T] float64 in grey levels; NaN where the new area covers the whole old one.
     """
     return region_error(truth, prediction, old & ~new)
 
 
 def pose_following(truth: np.ndarray, prediction: np.ndarray, old: np.ndarray, new: np.ndarray) -> np.ndarray:
-    """Error where the body is now: large where the prediction does not paint it there, or paints another one.
+    """Error where the body is in the true frame. It is large where the prediction shows no body there, or a wrong one.
 
-    Args and returns: as for `ghosting`; NaN where no joint is seen.
+    Args and returns: as for `ghosting`; NaN where the new area is empty.
     """
     return region_error(truth, prediction, new)
 
 
 def background(truth: np.ndarray, prediction: np.ndarray, old: np.ndarray, new: np.ndarray) -> np.ndarray:
-    """Error where the body neither was nor is: what the prediction spoils, and what moved by itself.
+    """Error where the body neither was nor is. It counts what the prediction spoils there, and what moves there by itself.
 
-    A margin about the body is left out: hair, clothes and shadows reach beyond its limbs.
+    A margin around the body is left out, because hair, clothes and shadows reach beyond its limbs.
 
     Args and returns: as for `ghosting`; NaN where the body and its margin fill the picture.
     """

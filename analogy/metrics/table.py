@@ -1,7 +1,7 @@
-"""Every metric, once: commands, tables, plots and pages read its name, label, digits, unit, direction and meaning here.
+"""The table of all metrics. Commands, tables, plots and pages read each metric's label, digits, unit and meaning here.
 
-A new metric is a line of `_TABLE`; one of predicted frames, of kind "frames", "errors" or "regions", is also a function of its
-name in `analogy.metrics.image`, `detail` or `regions`.
+A new metric is a line of `_TABLE`. A metric of predicted frames (kind "frames", "errors" or "regions") also needs a function of
+the same name in `analogy.metrics.image`, `detail` or `regions`.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from typing import Literal
 
 Better = Literal["higher", "lower", "neither"]
 Kind = Literal[
-    "frames",  # of predicted frames; measured where nothing else is asked for
-    "errors",  # of predicted frames, on request: other readings of the same errors
-    "regions",  # of predicted frames, about the body, where its joints are known
-    "networks",  # of predicted frames, on request, by a network that others trained
-    "sets",  # of all videos at once, on request
+    "frames",  # of predicted frames; measured by default
+    "errors",  # of predicted frames: squared and absolute errors; on request
+    "regions",  # of predicted frames, at and around the body; measured where its joints are known
+    "networks",  # of predicted frames, computed by a pretrained network; on request
+    "sets",  # of all videos together; on request
     "poses",  # of predicted poses
     "joints",  # of joints estimated in a frame
     "actions",  # of recognised actions
@@ -25,7 +25,12 @@ SELECTABLE_KINDS = ("frames", "errors", "networks", "sets")
 
 @dataclass(frozen=True)
 class Metric:
-    """How a metric is called, printed and judged. headline: it is a column in tables of many runs."""
+    """How a metric is named, printed and judged.
+
+    name: its key in summary.json and for `--metrics`. label: its name for readers. digits: decimal places.
+    better: the direction in which it improves. kind: what it measures. meaning: one line of explanation for pages.
+    headline: whether it is a column in tables of many runs.
+    """
 
     name: str
     label: str
@@ -43,7 +48,7 @@ class Metric:
 
     @property
     def label_with_unit(self) -> str:
-        """Joint error (%)."""
+        """Such as "Joint error (%)"."""
         return f"{self.label} ({self.unit})" if self.unit else self.label
 
 
@@ -114,7 +119,7 @@ def _variant(metric: Metric, suffix: str, words: str) -> Metric:
     return replace(metric, name=metric.name + suffix, label=f"{metric.label}, {words}", meaning="", headline=False)
 
 
-# Of the windows that begin with their clip, alone; and of the best of several samples.
+# The same metrics of only those windows that begin with their clip (_start0), and of the best of several samples (_best).
 _VARIANTS = (
     *(_variant(metric, "_start0", "first windows") for metric in _TABLE if metric.kind == "poses"),
     *(
@@ -125,21 +130,21 @@ _VARIANTS = (
 )
 
 METRICS: dict[str, Metric] = {metric.name: metric for metric in (*_TABLE, *_VARIANTS)}
-# What tables of many runs show, where a run has it.
+# The columns of tables of many runs.
 HEADLINES = tuple(metric.name for metric in _TABLE if metric.headline)
 
 
 def names_of(*kinds: Kind) -> tuple[str, ...]:
-    """The names of these kinds, without variants, in the table's order."""
+    """The names of all metrics of these kinds, without their variants, in the table's order."""
     return tuple(metric.name for metric in _TABLE if metric.kind in kinds)
 
 
-SELECTABLE = names_of(*SELECTABLE_KINDS)  # the metrics that `evaluate --metrics` takes
-USUAL = (*names_of("frames"), "mse")  # and those that it takes where none is asked for
+SELECTABLE = names_of(*SELECTABLE_KINDS)  # the metrics that `evaluate --metrics` accepts
+USUAL = (*names_of("frames"), "mse")  # the metrics that it computes by default
 
 
 def metric_of(name: str) -> Metric:
-    """The table's line; of a name that is not in it, only the name is known.
+    """The metric of this name. A name that is not in the table gets a metric with default values.
 
     Example:
         >>> metric_of("psnr").label, metric_of("warp_error").label
