@@ -53,7 +53,9 @@ class Lpips:
             import lpips
             import torch
         except ImportError as error:
-            raise UserError(f'LPIPS needs PyTorch and the package lpips: pip install "analogy-video[lpips]" ({error})') from error
+            raise UserError(
+                f'LPIPS needs PyTorch and the package lpips: pip install "analogy-video[lpips]" ({error})'
+            ) from error
         try:
             with warnings.catch_warnings():  # the package uses outdated names of torchvision, which warns of them
                 warnings.simplefilter("ignore", UserWarning)
