@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,21 @@ TINY = (
     "training.batch_size=4", "training.log_every=2", "training.checkpoint_every=4", "training.sample_every=1000",
     "training.steps_per_call=2", "training.precision=float32", "training.steps=8",
 )  # fmt: skip
+
+
+def pytest_terminal_summary(terminalreporter):
+    """How many tests were skipped, kind by kind: a promise that was not asked for is not a promise kept."""
+    skipped = Counter(_reason(report) for report in terminalreporter.stats.get("skipped", []))
+    if skipped:
+        terminalreporter.section(f"{sum(skipped.values())} tests skipped, of {len(skipped)} kinds")
+        for reason, count in skipped.most_common():
+            terminalreporter.line(f"{count:4}  {reason}")
+
+
+def _reason(report) -> str:
+    """Why a test was skipped, in one line."""
+    text = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    return text.removeprefix("Skipped: ").splitlines()[0]
 
 
 @pytest.fixture(scope="session", autouse=True)
