@@ -148,13 +148,13 @@ class RawFrames:
     def read(self, numbers: np.ndarray) -> np.ndarray:
         """The frames of the records with these numbers, int64 [n]: uint8 [n, H, W, C]. Raises as `Shards.read`."""
         frames = np.empty([len(numbers), *self._shape], np.uint8)
-        blocks = numbers // BLOCK
-        edges = [0, *(np.flatnonzero(np.diff(blocks)) + 1).tolist(), len(numbers)]
-        for first, last in pairwise(edges):
-            if first < last:
-                block = int(blocks[first])
-                places = numbers[first:last] - block * BLOCK
-                np.take(self._block(block), places, axis=0, out=frames[first:last], mode="clip")  # "raise" copies twice
+        blocks, values = numbers // BLOCK, numbers.tolist()
+        # Neighbours of one block are copied together.
+        cuts = (blocks[1:] != blocks[:-1]) | (numbers[1:] != numbers[:-1] + 1)
+        edges = [0, *(np.flatnonzero(cuts) + 1).tolist(), len(values)]
+        for first, last in pairwise(edges) if values else ():
+            block, place = divmod(values[first], BLOCK)
+            frames[first:last] = self._block(block)[place : place + last - first]
         return frames
 
     def _block(self, block: int) -> np.ndarray:
