@@ -1,1 +1,1 @@
-"""Pictures, clips, plots and pages of a run. A leaf: it takes arrays and files, and knows nothing of training."""
+"""Pictures, videos, plots and pages of a run. They are made from arrays and files; nothing here depends on training."""

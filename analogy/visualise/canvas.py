@@ -1,4 +1,4 @@
-"""Titled rows of pictures: what the panels of a sample and the columns of a clip have in common."""
+"""Rows of pictures with titles above them. Sample panels and videos are made of these."""
 
 import re
 from collections.abc import Sequence
@@ -11,19 +11,19 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-SMALLEST_HEIGHT = 160  # pixels: below this a person sees a stamp, not a picture
+SMALLEST_HEIGHT = 160  # pixels; smaller pictures are enlarged, so that details can be recognised
 GAP = 4  # pixels between neighbours
 TITLE_HEIGHT = 24  # pixels
 PAPER, INK = (255, 255, 255), (40, 44, 52)
-# "x_t" and "x_{t+n}" are symbols with an index; "copy_reference" is a name.
+# Titles such as "x_t" and "x_{t+n}" are a symbol with a subscript. "copy_reference" does not match: it is a name.
 SYMBOL = re.compile(r"(\w)_(?:\{(.+)\}|(\w))")
 
 
 def to_rgb(pictures: np.ndarray) -> np.ndarray:
-    """uint8 [..., H, W, 1 or 3] -> uint8 [..., H, W, 3].
+    """Repeat a single grey channel three times: uint8 [..., H, W, 1 or 3] -> uint8 [..., H, W, 3].
 
     Raises:
-        ValueError: another dtype, another number of channels, or an empty picture.
+        ValueError: the array has another dtype or number of channels, or is empty.
     """
     pictures = np.asarray(pictures)
     if pictures.dtype != np.uint8 or pictures.ndim < 3 or pictures.shape[-1] not in (1, 3) or not pictures.size:
@@ -31,9 +31,9 @@ def to_rgb(pictures: np.ndarray) -> np.ndarray:
     return np.broadcast_to(pictures, (*pictures.shape[:-1], 3))
 
 
-def absolute_difference(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """|one - other| of two uint8 arrays of one shape, uint8."""
-    return np.abs(one.astype(np.int16) - other).astype(np.uint8)
+def absolute_difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """|a - b| of two uint8 arrays of the same shape, as uint8."""
+    return np.abs(a.astype(np.int16) - b).astype(np.uint8)
 
 
 def common_height(heights: Sequence[int]) -> int:
@@ -48,23 +48,23 @@ def scaled_width(height: int, width: int, new_height: int) -> int:
 
 
 def scale_to_height(picture: np.ndarray, height: int) -> np.ndarray:
-    """uint8 [H, W, 3] -> uint8 [height, W', 3] of the same aspect ratio."""
+    """Resize a picture, keeping its aspect ratio: uint8 [H, W, 3] -> uint8 [height, W', 3]."""
     factor = height / picture.shape[0]
     if factor == 1:
         return picture
-    # A whole factor repeats pixels, so that the viewer sees exactly what the model produced.
+    # A whole factor repeats pixels, so that the picture shows exactly what the model produced.
     interpolation = cv2.INTER_NEAREST if factor.is_integer() else cv2.INTER_LANCZOS4
     size = (scaled_width(*picture.shape[:2], height), height)
     return cv2.resize(np.ascontiguousarray(picture), size, interpolation=interpolation)
 
 
 def title_row(titles: Sequence[str], widths: Sequence[int]) -> np.ndarray:
-    """One strip uint8 [TITLE_HEIGHT, sum(widths) + gaps, 3] with a title above each column of `widths` pixels."""
+    """A row of titles, uint8 [TITLE_HEIGHT, sum(widths) + gaps, 3]. widths: of the columns below them, in pixels."""
     return _join([_title(title, width) for title, width in zip(titles, widths, strict=True)])
 
 
 def picture_row(pictures: Sequence[np.ndarray], height: int) -> np.ndarray:
-    """uint8 [H, W, 3] each -> uint8 [height, W', 3], side by side with gaps."""
+    """Pictures side by side with gaps: uint8 [H, W, 3] each -> uint8 [height, W', 3]."""
     return _join([scale_to_height(picture, height) for picture in pictures])
 
 
@@ -74,7 +74,7 @@ def _join(pieces: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def _title(title: str, width: int) -> np.ndarray:
-    """Black on white, centred, set smaller where the column is narrow: uint8 [TITLE_HEIGHT, width, 3]."""
+    """A centred title, uint8 [TITLE_HEIGHT, width, 3]; in a narrow column its letters are smaller."""
     symbol = SYMBOL.fullmatch(title)
     base, index = (symbol[1], symbol[2] or symbol[3]) if symbol else (title, "")
     for size in (14, 12, 10, 8):
@@ -92,5 +92,5 @@ def _title(title: str, width: int) -> np.ndarray:
 
 @lru_cache
 def _font(size: int) -> ImageFont.FreeTypeFont:
-    # The font that matplotlib ships: the same letters on every machine, accents and Greek included.
+    # Matplotlib ships this font, so that it is there on every machine; it has accents and Greek letters.
     return ImageFont.truetype(str(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")), size)

@@ -1,4 +1,4 @@
-"""The page of a comparison: several runs on the same test clips, in step, with their figures side by side."""
+"""The page that compares several runs on the same test clips: videos that play in step, and figures side by side."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from analogy.visualise.tables import (
 )
 from analogy.visualise.video import column_boxes, read_mp4, side_by_side, write_mp4
 
-NOT_SHARED = ("prediction", "|difference|")  # columns of a run's video that are its own
+NOT_SHARED = ("prediction", "|difference|")  # columns that differ between runs; all other columns are shown once
 
 
 def comparison_name(folders: Sequence[Path]) -> str:
-    """A folder name for a comparison of these run folders: analogy_pool3_and_analogy_pool4."""
+    """A folder name for the comparison of these runs, such as analogy_pool3_and_analogy_pool4."""
     experiments = dict.fromkeys(folder.resolve().parent.name for folder in folders)
     several = f"{len(folders)}_runs_of_" if len(experiments) < len(folders) else ""
     return (several + "_and_".join(experiments))[:100]
@@ -41,7 +41,7 @@ def write_comparison(folders: Sequence[Path], out: Path) -> str:
 
     Args:
         folders: two or more folders of finished runs.
-        out: the comparison's folder; an older comparison that we made there is replaced.
+        out: the comparison's folder, made if it is missing. An older comparison in it is replaced if this program made it.
 
     Returns:
         The text of comparison.md.
@@ -72,20 +72,24 @@ def write_comparison(folders: Sequence[Path], out: Path) -> str:
 
 
 def _link(tested: Tested, out: Path) -> Path | None:
-    """The run's own page, as seen from the comparison's folder."""
+    """The path of the run's page, relative to the comparison's folder; None where the run has no page."""
     page = tested.run.folder / "index.html"
     return Path(os.path.relpath(page, out.resolve())) if page.is_file() else None
 
 
 def _write_clip(groups: Sequence[Sequence[Tested]], key: Key, out: Path) -> dict[str, Any]:
-    """One video with all columns, which cannot get out of step; the page shows its columns by their boxes."""
+    """Write one video with the columns of all runs, so that they cannot get out of step.
+
+    Returns:
+        The clip's entry for the page; "views" are the titles and boxes of the video's columns.
+    """
     clips: list[tuple[str, np.ndarray]] = []
     for group in groups:
         for tested in group:
             columns, fps = _read_columns(tested, key)
             if tested is group[0]:
-                of = f" for {tested.label}" if len(groups) > 1 else ""
-                clips += [(title + of, frames) for title, frames in columns.items() if title not in NOT_SHARED]
+                suffix = f" for {tested.label}" if len(groups) > 1 else ""
+                clips += [(title + suffix, frames) for title, frames in columns.items() if title not in NOT_SHARED]
             clips.append((tested.label, columns["prediction"]))
     length = max(len(frames) for _, frames in clips)
     clips = [(title, frames[np.minimum(np.arange(length), len(frames) - 1)]) for title, frames in clips]
@@ -96,7 +100,7 @@ def _write_clip(groups: Sequence[Sequence[Tested]], key: Key, out: Path) -> dict
 
 
 def _read_columns(tested: Tested, key: Key) -> tuple[dict[str, np.ndarray], float]:
-    """The columns of a test clip's video, uint8 [T, H, W, 3] each, by their titles; and its frames per second."""
+    """Read a test clip's video: title -> the column's frames, uint8 [T, H, W, 3]; and its frames per second."""
     clip = tested.clips[key]
     file = tested.run.folder / clip.file
     try:
@@ -117,7 +121,7 @@ def _read_columns(tested: Tested, key: Key) -> tuple[dict[str, np.ndarray], floa
 
 
 def _markdown(page: dict[str, Any]) -> str:
-    """The page's tables, for a README; the best value of a row is bold."""
+    """The page's tables as Markdown, to be copied; the best value of a row is bold."""
     heads = [column.title for group in page["columns"] for column in group]
     count = len(page["clips"])
     text = [f"# {page['title']}", ""]
@@ -134,6 +138,7 @@ def _markdown(page: dict[str, Any]) -> str:
 
 
 def _lines(rows: Sequence[Row]) -> list[list[str]]:
+    """The cells of Markdown tables: the metric's label, then its values."""
     cells = [[cell for group in row.groups for cell in group] for row in rows]
     texts = [[f"**{cell.text}**" if cell.best else cell.text for cell in line] for line in cells]
     return [[row.label, *line] for row, line in zip(rows, texts, strict=True)]

@@ -1,4 +1,4 @@
-"""Curves as data for the page, where they can be zoomed: losses against steps, metrics against time distance."""
+"""The data of the page's interactive charts: losses against training steps, and metrics against steps into the future."""
 
 from __future__ import annotations
 
@@ -12,15 +12,18 @@ from analogy.runs.reading import read_table, read_text
 from analogy.runs.summary import read_rows
 from analogy.visualise.plots import Curve, group_curves, metric_label, spans_decades
 
-MOST_POINTS = 1000  # of a line; longer ones are averaged in groups
+MOST_POINTS = 1000  # of a line; in longer lines, neighbouring points are averaged
 
-# {"title", "x", "log": a logarithmic axis, "lines": [{"name", "points": [[x, y or None, half of the band or None]]}]}
+# {"title", "x": label of the x axis, "log": whether the y axis is logarithmic,
+#  "lines": [{"name", "points": [[x, y or None, half the width of the confidence band or None], ...]}, ...]}
 Chart = dict[str, Any]
 
 
 def curves_of(run: Path, published: Mapping[str, Curve] | None = None) -> list[Chart]:
-    """Every curve of a run folder, from metrics.jsonl and test/horizon.json as far as they can be read, and the published
-    training curves (see `published_curves`)."""
+    """The charts of a run, from metrics.jsonl and test/horizon.json. What cannot be read is left out.
+
+    published: training curves of papers, which are added to the charts of the same losses; see `published_curves`.
+    """
     return [
         *_losses(read_rows(read_text(run / "metrics.jsonl")), published or {}),
         *_horizon(read_table(run / "test" / "horizon.json")),
@@ -39,6 +42,7 @@ def _chart(title: str, x: str, lines: list[dict]) -> Chart:
 
 
 def _thinned(points: list[tuple[int, float]]) -> list[list]:
+    """At most MOST_POINTS points, each the mean of a group of neighbours."""
     size = -(-len(points) // MOST_POINTS)
     groups = [points[i : i + size] for i in range(0, len(points), size)]
     return [[group[len(group) // 2][0], sum(y for _, y in group) / len(group), None] for group in groups]
@@ -48,26 +52,27 @@ def _horizon(horizon: Mapping) -> Iterable[Chart]:
     distance, methods, bands = (horizon.get(key) for key in ("distance", "methods", "bands"))
     if not isinstance(distance, list) or len(distance) < 2 or not isinstance(methods, dict):
         return
-    measured = {name: of for name, of in methods.items() if isinstance(of, dict)}
-    for metric in dict.fromkeys(name for of in measured.values() for name in of):
+    measured = {name: metrics for name, metrics in methods.items() if isinstance(metrics, dict)}
+    for metric in dict.fromkeys(name for metrics in measured.values() for name in metrics):
         lines = []
-        for method, of in measured.items():
+        for method, metrics in measured.items():
             spread = bands.get(method, {}).get(metric) if isinstance(bands, dict) else None
-            if points := _points(distance, of.get(metric), spread):
+            if points := _points(distance, metrics.get(metric), spread):
                 lines.append({"name": method.replace("_", " "), "points": points})
         if lines:
             yield _chart(metric_label(metric), "steps ahead", lines)
 
 
 def _points(distance: list, curve: Any, spread: Any) -> list[list]:
-    """[x, y, half of the band]; none where the lists do not fit together."""
+    """[x, y, half the width of the band] for each point; empty where the curve is not as long as `distance`."""
     if not isinstance(curve, list) or len(curve) != len(distance):
         return []
     fits = isinstance(spread, list) and len(spread) == len(distance)
-    bands = [_number(half) for half in (spread if fits else [None] * len(distance))]
+    bands = [_number(value) for value in (spread if fits else [None] * len(distance))]
     return [[x, _number(y), band] for x, y, band in zip(distance, curve, bands, strict=True) if _number(x) is not None]
 
 
 def _number(value: Any) -> float | None:
+    """The value if it is a finite number, otherwise None."""
     usable = isinstance(value, Real) and not isinstance(value, bool) and isfinite(value)
     return value if usable else None

@@ -1,4 +1,4 @@
-"""The pages a person opens: index.html of a run, and of results/. They work from disk, without server or network."""
+"""The HTML pages: index.html of a run, and of the results folder. They open from disk, without a server or a network."""
 
 import json
 import logging
@@ -37,11 +37,11 @@ from analogy.visualise.published import published_curves, published_rows
 from analogy.visualise.wording import Comparison, compare, decimal, duration, short_count, whole
 
 log = logging.getLogger("analogy")
-NOT_SCORES = {"clips", "frames"}
+NOT_SCORES = {"clips", "frames"}  # entries of summary.json's "test" that are counts
 
 
 def write_run_page(run_folder: str | Path) -> None:
-    """Write index.html of one run from what its folder holds now; what is missing is left out.
+    """Write index.html of one run from the files in its folder. Sections whose files are missing are left out.
 
     The page links to ../../index.html, which `write_results_page` writes.
 
@@ -75,7 +75,7 @@ def write_run_page(run_folder: str | Path) -> None:
 
 
 def write_results_page(results_folder: str | Path) -> None:
-    """Write index.html of results/: every run of every experiment, newest first, damaged ones marked as such.
+    """Write index.html of the results folder: a list of all runs, newest first. Damaged runs are marked as damaged.
 
     Raises:
         UserError: there is no such folder.
@@ -89,7 +89,7 @@ def write_results_page(results_folder: str | Path) -> None:
 
 
 def write_pages(run_folder: Path) -> None:
-    """The run's page, and the list of all runs that it is on. That the list cannot be written is said, and stops no run."""
+    """Write the run's page and the list of all runs. If the list cannot be written, a warning is logged and the run goes on."""
     write_run_page(run_folder)
     results = run_folder.parent.parent
     try:
@@ -99,26 +99,36 @@ def write_pages(run_folder: Path) -> None:
 
 
 def _all_settings(runs: Iterable[Run]) -> dict[str, Any]:
-    """{"common": {key: value}, "runs": [{key: value}, ...]}: of each run what is not common, None where it has no such key.
+    """The settings of all runs, so that the page can compare any two.
 
-    Most settings of most runs are alike: a page of 500 runs stays small.
+    Most settings are the same in most runs. The commonest value of each setting is stored once, and for each run only the
+    settings that differ from it, so that a page of 500 runs stays small.
+
+    Returns:
+        {"common": {key: commonest value}, "runs": [{key: value that differs}, ...]}; None stands for a missing key.
     """
-    every = []
+    all_settings = []
     for run in runs:
         try:
-            every.append(flat_settings(run.folder))
+            all_settings.append(flat_settings(run.folder))
         except ValueError:
-            every.append({})
+            all_settings.append({})
     common = {}
-    for key in dict.fromkeys(key for one in every for key in one if key not in HEADINGS):
-        common[key] = Counter(one[key] for one in every if key in one).most_common(1)[0][0]
-    differing = [{key: one.get(key) for key, value in common.items() if one.get(key) != value} for one in every]
+    for key in dict.fromkeys(key for settings in all_settings for key in settings if key not in HEADINGS):
+        common[key] = Counter(settings[key] for settings in all_settings if key in settings).most_common(1)[0][0]
+    differing = [
+        {key: settings.get(key) for key, value in common.items() if settings.get(key) != value} for settings in all_settings
+    ]
     return {"common": common, "runs": differing}
 
 
 def _used_runs(run: Run) -> list[tuple[str, str, Path | None, str]]:
-    """(role, EXPERIMENT/RUN, its page relative to this one where there is one, checksum of its SavedModel) of each run that
-    this one builds on; several of a role where another took its place in between."""
+    """The runs that this run builds on (`uses`).
+
+    Returns:
+        (role, EXPERIMENT/RUN, path of its page relative to this run's page or None, checksum of its SavedModel) of each. A role
+        has several entries where this run was resumed with another model in that role.
+    """
     rows = []
     for role, models in run.summary.uses.items():
         for model in models:
@@ -129,18 +139,19 @@ def _used_runs(run: Run) -> list[tuple[str, str, Path | None, str]]:
 
 
 def _scores(run: Run) -> list[Comparison]:
-    """The test scores in the order of METRICS, then those of other names."""
+    """The test scores, metrics of the table METRICS first and in its order."""
     names = [name for name in run.summary.test if name not in NOT_SCORES]
     names.sort(key=lambda name: list(METRICS).index(name) if name in METRICS else len(METRICS))
     return [_score(run, name) for name in names]
 
 
 def _score(run: Run, metric: str) -> Comparison:
-    """The test score beside the baseline's."""
+    """The test score of a metric, compared with the baseline's."""
     return compare(metric, run.summary.test.get(metric), run.summary.baseline.get(run.baseline, {}).get(metric))
 
 
 def _clip_card(run: Run, clip: Clip) -> dict[str, Any]:
+    """What the page shows of a test clip. "views" is empty where the clip has no video whose columns can be shown apart."""
     scores = {name: compare(name, number(clip.row, name), number(clip.row, f"baseline_{name}")) for name in METRICS}
     length, fps = (number(clip.row, "video", key) for key in ("frames", "fps"))
     in_step = clip.file and clip.file.suffix == ".mp4" and length and fps
@@ -157,7 +168,7 @@ def _clip_card(run: Run, clip: Clip) -> dict[str, Any]:
 
 
 def _views(columns: Any) -> list[tuple[str, list[int]]]:
-    """(title, [left, top, width, height]) of the columns of a clip's video; none where the summary is damaged."""
+    """(title, [left, top, width, height] in pixels) of each column of a clip's video; empty where the summary is damaged."""
     if not isinstance(columns, dict):
         return []
     boxes = {str(title): box for title, box in columns.items() if isinstance(box, list) and len(box) == 4}
@@ -165,7 +176,12 @@ def _views(columns: Any) -> list[tuple[str, list[int]]]:
 
 
 def _action_table(run: Run) -> dict[str, Any] | None:
-    """{"metrics": [names], "rows": [(action, [Comparison of each metric])]}; None where there are fewer than two actions."""
+    """The scores of each action; None where there are fewer than two actions.
+
+    Returns:
+        {"metrics": [label], "rows": [(action, [Comparison of each metric])], "won": [number of actions that are better than
+        the baseline, for each metric]}.
+    """
     actions = run.summary.actions
     metrics = [name for name in HEADLINES if name in run.summary.test]
     if len(actions) < 2 or not metrics:
@@ -179,7 +195,7 @@ def _action_table(run: Run) -> dict[str, Any] | None:
 
 
 def _tallies(cards: Iterable[Mapping]) -> list[tuple[str, int, int]]:
-    """(metric, clips won, clips compared) for each metric."""
+    """(metric, number of clips better than the baseline, number of clips compared) for each headline metric."""
     tallies = []
     for name in HEADLINES:
         gains = [gain for card in cards if (gain := card["scores"][name].gain) is not None]
@@ -189,7 +205,7 @@ def _tallies(cards: Iterable[Mapping]) -> list[tuple[str, int, int]]:
 
 
 def _horizon_table(horizon: Mapping) -> dict[str, Any] | None:
-    """{"head": [...], "rows": [[...]]} of test/horizon.json; None if the file is missing or not of that form."""
+    """test/horizon.json as a table {"head": [...], "rows": [[...]]}; None where the file is missing or has another form."""
     methods, columns = horizon.get("methods"), [horizon.get("distance"), horizon.get("frames")]
     if not isinstance(methods, dict) or not all(isinstance(column, list) for column in columns):
         return None
@@ -205,7 +221,7 @@ def _horizon_table(horizon: Mapping) -> dict[str, Any] | None:
 
 
 def _row_of_any_run(run: Run, results: Path, metrics: Iterable[str]) -> dict[str, Any]:
-    """The run's row. Whatever else an odd run holds, it is one row that says so, and the list goes on."""
+    """The run's row on the list of runs. A run whose files have an unexpected form gets a row that says so."""
     try:
         return _table_row(run, results, metrics)
     except Exception as error:
@@ -229,7 +245,7 @@ def _table_row(run: Run, results: Path, metrics: Iterable[str]) -> dict[str, Any
 
 
 def _existing(folder: str | Path) -> Path:
-    folder = Path(folder).absolute()  # a run's experiment is the name of its parent, which "." does not tell
+    folder = Path(folder).absolute()  # a run's experiment is the name of its parent folder, which "." does not have
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder")
     return folder
@@ -240,12 +256,12 @@ def _as_text(value: Any) -> str:
 
 
 def _url(path: Path) -> str:
-    """A relative link: each part quoted, so that spaces, quotes, #, ? and any byte of a file name survive."""
+    """A path as a relative link. Each part is quoted, so that spaces, quotes, #, ? and undecodable bytes are allowed."""
     return "/".join(quote(os.fsencode(part), safe="") for part in path.parts)
 
 
 def _sort_key(value: float | None) -> str:
-    """What the script sorts by: a plain number, or empty, which it puts last."""
+    """The text by which the page's script sorts: a plain number, or empty, which the script puts last."""
     return "" if value is None else repr(value) if isfinite(value) else ("Infinity" if value > 0 else "-Infinity")
 
 
@@ -265,21 +281,24 @@ def _is_ours(path: Path, template: str, generator: str) -> bool:
 
 
 def write_page(path: Path, template: str, page: Mapping[str, Any]) -> None:
-    """Fill in one of the templates and write it as a whole; a page that is not ours is kept, and that is said."""
+    """Write a page. An existing file that this program did not write is kept, and a warning is logged.
+
+    template: name of a file in templates/. page: the variables that the template uses.
+    """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
-        undefined=jinja2.StrictUndefined,  # a slip in a template fails a test, not a reader
+        undefined=jinja2.StrictUndefined,  # a misspelt variable is an error, so that tests find it
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    words = {"duration": duration, "short_count": short_count, "whole": whole, "url": _url, "sort_key": _sort_key}
-    environment.filters |= words
+    filters = {"duration": duration, "short_count": short_count, "whole": whole, "url": _url, "sort_key": _sort_key}
+    environment.filters |= filters
     generator = f"analogy, {template}"
     if not _is_ours(path, template, generator):
         log.warning("%s: this page is not ours, and is kept; move it away to have ours there", path)
         return
     html = environment.get_template(template).render(page, generator=generator, now=f"{datetime.now():%Y-%m-%d %H:%M}")
     with replacing(path) as temporary:
-        # Names of files may hold bytes that are no text; they are shown with "?" and linked by their bytes.
+        # File names may hold bytes that are not text. They are shown as "?", but their links are right (see `_url`).
         temporary.write_bytes(html.encode("utf-8", errors="replace"))

@@ -1,4 +1,4 @@
-"""Still pictures: a sample's x_t, p_t, x_{t+n}, p_{t+n} and prediction in one row; a video's future frames in rows."""
+"""Still pictures: the panels of a sample in one row, and the future frames of a video in rows."""
 
 import colorsys
 from collections.abc import Sequence
@@ -20,15 +20,15 @@ from analogy.visualise.canvas import (
     to_rgb,
 )
 
-ROW_LABEL = 88  # pixels, left of a row
+ROW_LABEL = 88  # pixels; the width of the label on the left of a row
 SMALLEST_ROW = 48  # pixels in height
 
 
 def heatmap_picture(heatmaps: np.ndarray) -> np.ndarray:
-    """Joint heatmaps as one colour picture: a hue per joint, the brightest joint wins, black where there is none.
+    """Joint heatmaps as one colour picture. Every joint has its own hue; where joints overlap, the brightest is shown.
 
     Args:
-        heatmaps: float [H, W, J] in 0..1; what lies outside is clipped, NaN counts as 0.
+        heatmaps: float [H, W, J] in 0..1; values outside are clipped, NaN counts as 0.
 
     Returns:
         uint8 [H, W, 3].
@@ -53,13 +53,15 @@ def heatmap_picture(heatmaps: np.ndarray) -> np.ndarray:
 
 
 def coloured(image: np.ndarray) -> np.ndarray:
-    """A picture uint8 passes; joint heatmaps, float [H, W, J] in 0..1, become one."""
+    """The image itself where it is uint8 [H, W, 1 or 3]; the picture of joint heatmaps where it is float [H, W, J] in 0..1."""
     return image if image.dtype == np.uint8 else heatmap_picture(image)
 
 
 def movie_rows(last_observed: np.ndarray, truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
-    """A predicted video as one picture: a row each of truth, prediction and absolute difference, a column for each of at most
-    ten future frames, and the last observed frame before the truth.
+    """A predicted video as one picture.
+
+    It has three rows: truth, prediction and absolute difference. Its columns are up to ten of the future frames; the last
+    observed frame stands before the true ones.
 
     Args:
         last_observed: uint8 [H, W, 1 or 3]; small frames are enlarged, so that a title fits beside them.
@@ -98,7 +100,7 @@ def write_panels(path: str | Path, columns: Sequence[tuple[str, np.ndarray]]) ->
     """
     if not columns:
         raise ValueError("write_panels needs at least one column")
-    pictures = [_one_picture(picture) for _, picture in columns]
+    pictures = [_checked(picture) for _, picture in columns]
     height = common_height([len(picture) for picture in pictures])
     pictures = [scale_to_height(picture, height) for picture in pictures]
     titles = title_row([title for title, _ in columns], [picture.shape[1] for picture in pictures])
@@ -106,12 +108,12 @@ def write_panels(path: str | Path, columns: Sequence[tuple[str, np.ndarray]]) ->
 
 
 def write_picture(path: str | Path, picture: np.ndarray) -> None:
-    """Write a PNG, whole or not at all. picture: uint8 [H, W, 3]."""
+    """Write a PNG; the file appears only when it is complete. picture: uint8 [H, W, 3]."""
     with replacing(path) as temporary:
         Image.fromarray(picture).save(temporary, "PNG")
 
 
-def _one_picture(picture: np.ndarray) -> np.ndarray:
+def _checked(picture: np.ndarray) -> np.ndarray:
     picture = to_rgb(picture)
     if picture.ndim != 3:
         raise ValueError(f"expected one picture [H, W, 1 or 3], not {list(picture.shape)}")

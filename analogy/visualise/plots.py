@@ -1,4 +1,4 @@
-"""Curves of a run: losses against steps, and a metric against the distance into the future."""
+"""Plots of a run: losses against training steps, a metric against steps into the future, and predicted sequences."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -36,20 +36,20 @@ STYLE = {
     "legend.frameon": False,
     "legend.fontsize": 8,
 }
-NOT_CURVES = {"step", "seconds"}
-PUBLISHED = ", published"  # what the name of a paper's curve ends with
-FEW_POINTS = 10  # below this every point is marked and nothing is smoothed
+NOT_CURVES = {"step", "seconds"}  # keys of metrics.jsonl that are not plotted
+PUBLISHED = ", published"  # the ending of the name of a paper's curve
+FEW_POINTS = 10  # curves with fewer points are not smoothed, and every point is marked
 
 
 def plot_losses(rows: Iterable[Mapping], path: str | Path, published: Mapping[str, Curve] | None = None) -> None:
     """Write one PNG with every number that the run logged, as a smoothed line over a faint raw one.
 
     Args:
-        rows: rows of metrics.jsonl: "step", "seconds" and names such as "generator/l2"; the part before "/" chooses the
-            small multiple. Rows may lack names. What is not a finite number is left out; of several rows with one
-            step (a resumed run) the last counts.
-        path: the `.png` file. Where there is nothing to draw, nothing is written.
-        published: name -> the curve that a paper has, drawn dashed where the run logged that name.
+        rows: rows of metrics.jsonl: "step", "seconds" and names such as "generator/l2". All names with the same part before "/"
+            share one plot. Not every row has every name. Values that are not finite numbers are left out. If several rows have
+            the same step, as in a resumed run, the last one counts.
+        path: the `.png` file. Where there is nothing to plot, no file is written.
+        published: name -> a paper's curve, drawn dashed where the run logged the same name.
     """
     groups = group_curves(rows, published)
     if not groups:
@@ -67,12 +67,12 @@ def plot_losses(rows: Iterable[Mapping], path: str | Path, published: Mapping[st
 
 
 def plot_horizon(horizon: Mapping, metric: str, path: str | Path) -> None:
-    """Write one PNG: the metric against the time distance, a curve per method, all but "prediction" dashed.
+    """Write one PNG: the metric against the time distance, with one curve for each method. All but "prediction" are dashed.
 
     Args:
-        horizon: test/horizon.json: {"distance": [n], "frames": [n], "methods": {name: {metric: [n]}}}; null is a gap. Where it
-            has "bands", halves of confidence intervals in the same form, they are drawn.
-        metric: the key to draw; a method without it is left out.
+        horizon: the content of test/horizon.json: {"distance": [n], "frames": [n], "methods": {method: {metric: [n]}}}; null is
+            a gap. "bands" is optional and has the form of "methods": half the widths of confidence intervals, to be drawn too.
+        metric: the metric to plot; methods without it are left out.
         path: the `.png` file.
 
     Raises:
@@ -105,19 +105,27 @@ def plot_horizon(horizon: Mapping, metric: str, path: str | Path) -> None:
         _save(figure, path)
 
 
-def sequence_grid(seen: np.ndarray, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    """uint8 [H, W, 3]: the first six sequences [N, k], their futures [N, T] as they came and as predicted; values in 0..1."""
-    count = min(6, len(seen))
+def sequence_grid(observed: np.ndarray, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """Plot the first six sequences of a group, each in its own small plot.
+
+    Args:
+        observed: [N, k], values in 0..1.
+        truth, predicted: [N, T], the values that follow and their prediction.
+
+    Returns:
+        uint8 [H, W, 3].
+    """
+    count = min(6, len(observed))
     across = min(3, count)
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(2.6 * across, 1.9 * ceil(count / across)), dpi=100, layout="constrained")
         canvas = FigureCanvasAgg(figure)
-        known = np.arange(seen.shape[1])
-        future = np.arange(seen.shape[1], seen.shape[1] + truth.shape[1])
+        k = observed.shape[1]
+        past, future = np.arange(k), np.arange(k, k + truth.shape[1])
         for ax, *lines in zip(
-            figure.subplots(ceil(count / across), across, squeeze=False).flat, seen, truth, predicted, strict=False
+            figure.subplots(ceil(count / across), across, squeeze=False).flat, observed, truth, predicted, strict=False
         ):
-            ax.plot(known, lines[0], color=COLOURS[5], label="seen")
+            ax.plot(past, lines[0], color=COLOURS[5], label="observed")
             ax.plot(future, lines[1], color=COLOURS[0], label="truth")
             ax.plot(future, lines[2], color=COLOURS[1], linestyle="--", label="prediction")
             ax.set_ylim(-0.1, 1.35)
@@ -127,21 +135,28 @@ def sequence_grid(seen: np.ndarray, truth: np.ndarray, predicted: np.ndarray) ->
 
 
 def spans_decades(values: Iterable[float]) -> bool:
-    """Positive numbers so far apart that only a logarithmic axis shows them all."""
-    known = [value for value in values if isfinite(value)]
-    return bool(known) and min(known) > 0 and max(known) > 300 * min(known)
+    """Whether the values are all positive and so far apart that a logarithmic axis is needed."""
+    finite = [value for value in values if isfinite(value)]
+    return bool(finite) and min(finite) > 0 and max(finite) > 300 * min(finite)
 
 
-def metric_label(metric: str) -> str:
-    """Its name, unit and direction, for a plot."""
-    known = metric_of(metric)
-    hints = [hint for hint in (known.unit, "lower is better" if known.better == "lower" else "") if hint]
-    return f"{known.label} ({', '.join(hints)})" if hints else known.label
+def metric_label(name: str) -> str:
+    """A metric's label for an axis, with its unit and "lower is better" where that is so."""
+    metric = metric_of(name)
+    hints = [hint for hint in (metric.unit, "lower is better" if metric.better == "lower" else "") if hint]
+    return f"{metric.label} ({', '.join(hints)})" if hints else metric.label
 
 
 def group_curves(rows: Iterable[Mapping], published: Mapping[str, Curve] | None = None) -> dict[str, dict[str, Curve]]:
-    """{group: {name: {step: value}}}, groups and names in the order in which they first appear; then "NAME, published" of the
-    names that were logged."""
+    """Sort the numbers that a run logged into curves.
+
+    Args:
+        rows, published: see `plot_losses`.
+
+    Returns:
+        {group: {name: {step: value}}}, in the order in which groups and names first appear. "generator/l2" has the group
+        "generator" and the name "l2". Published curves are called "NAME, published".
+    """
     groups = defaultdict(lambda: defaultdict(dict))
     for row in rows:
         for key, value in row.items():
@@ -175,11 +190,14 @@ def _draw_group(ax: Axes, group: str, curves: Mapping[str, Mapping[int, float]])
 
 
 def _smoothed(values: Sequence[float]) -> np.ndarray:
-    """Mean over a centred window of a twentieth of the curve, cut off at the ends: a centred window does not lag."""
-    half = max(1, len(values) // 40)
+    """Moving average over a window of a twentieth of the curve.
+
+    The window is centred, so that the average does not lag behind; at the ends of the curve it is shorter.
+    """
+    radius = max(1, len(values) // 40)
     total = np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])
     middle = np.arange(len(values))
-    first, last = np.maximum(middle - half, 0), np.minimum(middle + half + 1, len(values))
+    first, last = np.maximum(middle - radius, 0), np.minimum(middle + radius + 1, len(values))
     return (total[last] - total[first]) / (last - first)
 
 

@@ -1,4 +1,4 @@
-"""What a paper reports, beside a run's own figures, for its page. The functions read `published` in summary.json."""
+"""Published results for a run's page, compared with the run's own. They are read from `published` in summary.json."""
 
 from __future__ import annotations
 
@@ -13,8 +13,14 @@ from analogy.visualise.wording import Comparison, compare, whole
 
 @dataclass(frozen=True)
 class PublishedRow:
-    """form: what the published values are, in words. score: ours, with the published figure as its baseline; None for a curve.
-    differs: why it does not stand beside this run; empty where it does."""
+    """A published result in the page's table.
+
+    label: of the metric.
+    form: what kind of result it is, such as "over the test set".
+    protocol: how the paper measured it.
+    score: this run's score, compared with the published figure; None for a training curve.
+    differs: why the two cannot be compared, in words; empty where they can.
+    """
 
     label: str
     form: str
@@ -24,13 +30,13 @@ class PublishedRow:
 
 
 def published_rows(summary: Mapping) -> list[PublishedRow]:
-    """The entries that can be read, those that stand beside this run first."""
+    """The table's rows; results that can be compared with this run come first. Entries that cannot be read are left out."""
     rows = [_row(summary, entry) for entry in _entries(summary)]
     return sorted((row for row in rows if row), key=lambda row: bool(row.differs))
 
 
 def published_curves(summary: Mapping) -> dict[str, dict[int, float]]:
-    """Name of a logged value, such as network/loss -> {step: published value}, of those that stand beside this run."""
+    """The published training curves that can be compared with this run: logged name, such as network/loss -> {step: value}."""
     curves = {}
     for entry in _entries(summary):
         points = _pairs(entry.get("curve"))
@@ -61,12 +67,12 @@ def _row(summary: Mapping, entry: dict[str, Any]) -> PublishedRow | None:
 
 
 def _numbers(values: Any) -> list[float]:
-    """Empty where they are not all numbers."""
+    """The list of numbers; empty where `values` is something else."""
     numbers = isinstance(values, list) and all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
     return values if numbers else []
 
 
 def _pairs(values: Any) -> list[tuple[int, float]]:
-    """Empty where they are not all (step, value)."""
+    """The list of (step, value); empty where `values` is something else."""
     pairs = isinstance(values, list) and all(isinstance(pair, list) and len(_numbers(pair)) == 2 for pair in values)
     return [(step, value) for step, value in values] if pairs else []

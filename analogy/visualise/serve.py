@@ -1,5 +1,7 @@
-"""A small web server for results/: to this machine only, and a visitor can change nothing. Pages older than their runs are
-written anew before they are sent."""
+"""A small web server for the results folder. Only this machine can reach it, and it is read-only for visitors.
+
+A page that is older than its run is written again before it is sent.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +19,13 @@ from analogy.errors import UserError
 from analogy.runs.folder import is_running
 from analogy.visualise.pages import write_results_page, write_run_page
 
-SOURCES = ("summary.json", "metrics.jsonl", "samples", "test", "plots")  # what a run's page is made from
+SOURCES = ("summary.json", "metrics.jsonl", "samples", "test", "plots")  # a run's page is made from these
 log = logging.getLogger("analogy")
 CHUNK = 1 << 20  # bytes
 
 
 def make_server(results: Path, port: int) -> ThreadingHTTPServer:
-    """Serves `results` at 127.0.0.1:port (0: any free one).
+    """A server of the folder `results` at 127.0.0.1:port. Port 0 is any free port.
 
     Raises:
         UserError: there is no such folder, or the port is taken.
@@ -37,45 +39,47 @@ def make_server(results: Path, port: int) -> ThreadingHTTPServer:
 
 
 class Handler(SimpleHTTPRequestHandler):
-    """GET and HEAD of files below the folder; parts of a file too, without which a browser cannot move about in a video."""
+    """Answers GET and HEAD for files below the folder. It sends parts of files too, which browsers need to seek in videos."""
 
     protocol_version = "HTTP/1.1"
 
     def handle_one_request(self):
-        with contextlib.suppress(ConnectionError):  # a browser that seeks in a video drops what it asked for before
+        # A browser that seeks in a video closes the connection of its previous request.
+        with contextlib.suppress(ConnectionError):
             super().handle_one_request()
 
     def log_message(self, format, *arguments):
-        del format, arguments  # a line for every picture is of no use
+        del format, arguments  # nobody needs a log line for every picture
 
     def end_headers(self):
         self.send_header("Cache-Control", "no-cache")
         super().end_headers()
 
     def send_head(self):
-        # The name of this machine, and no other: a web page elsewhere must not reach this server under a name of its own.
+        # Accept only the names of this machine. Otherwise a foreign web page could let its own host name point here
+        # (DNS rebinding) and read the results.
         if (self.headers.get("Host") or "").rsplit(":", 1)[0] not in ("127.0.0.1", "localhost"):
             self.send_error(HTTPStatus.FORBIDDEN)
             return None
         root, path = Path(self.directory), Path(self.translate_path(self.path))
-        # os.path, which says no where pathlib raises: another user's folder, a link to itself.
+        # os.path returns False where pathlib raises: for another user's folder, or a link to itself.
         if "\0" in str(path) or not Path(os.path.realpath(path)).is_relative_to(root):  # a link that leads out of the folder
             self.send_error(HTTPStatus.NOT_FOUND)
             return None
         if os.path.isdir(path) or path.name == "index.html":
             try:
                 refresh(root, path if os.path.isdir(path) else path.parent)
-            except Exception as error:  # a page that cannot be written anew is shown as it is
+            except Exception as error:  # then the old page is shown
                 log.debug("%s: cannot be written anew: %s", path, error)
-        elif os.path.isfile(path) and (wanted := self._range(path)):
-            return self._send_part(path, *wanted)
+        elif os.path.isfile(path) and (byte_range := self._range(path)):
+            return self._send_part(path, *byte_range)
         return super().send_head()
 
     def _range(self, path: Path) -> tuple[int, int] | None:
-        """First and last byte of `Range: bytes=a-b`; None where the whole file is wanted, or the range makes no sense."""
-        found = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range") or "")
+        """First and last byte that a request header `Range: bytes=a-b` asks for; None for the whole file or a bad range."""
+        match = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range") or "")
         size = path.stat().st_size
-        first, last = (int(found[1]), int(found[2] or size - 1)) if found else (size, 0)
+        first, last = (int(match[1]), int(match[2] or size - 1)) if match else (size, 0)
         return (first, min(last, size - 1)) if first < size and first <= last else None
 
     def _send_part(self, path: Path, first: int, last: int):
@@ -88,15 +92,21 @@ class Handler(SimpleHTTPRequestHandler):
         if self.command == "GET":
             with path.open("rb") as file:
                 file.seek(first)
-                left = last - first + 1
-                while left and (part := file.read(min(CHUNK, left))):
+                remaining = last - first + 1
+                while remaining and (part := file.read(min(CHUNK, remaining))):
                     self.wfile.write(part)
-                    left -= len(part)
+                    remaining -= len(part)
         return None
 
 
 def refresh(root: Path, folder: Path) -> None:
-    """Write a page anew if what it shows is newer, or a run has ended without a word: that of a run, or the list of all."""
+    """Write the page of a run, or the list of all runs, again if it is out of date.
+
+    It is out of date if a file that it shows is newer, or if a run on it has started or ended since.
+
+    Args:
+        root: the results folder. folder: the folder of the page: a run's, or `root` for the list of all runs.
+    """
     page = folder / "index.html"
     if folder == root:
         runs = [path for experiment in _folders(root) for path in _folders(experiment)]
@@ -111,16 +121,17 @@ def refresh(root: Path, folder: Path) -> None:
         return
     write(folder)
     if _changed(page) != written:  # a page that is not ours is kept
-        os.utime(page, (now, now))  # what has changed while it was written is newer than the page
+        os.utime(page, (now, now))  # files that changed while the page was written are then newer than the page
     _written[page] = _changed(page), running
 
 
-# When this server last wrote a page, and the runs of it that ran then: a run that is killed changes no file.
+# page -> when this server last wrote it, and which of its runs were running then. A run that is killed changes no file, so that
+# times of files are not enough.
 _written: dict[Path, tuple[float, frozenset[Path]]] = {}
 
 
 def _changed(path: Path) -> float:
-    """When it last changed; 0 for what is missing or cannot be looked at."""
+    """Time of the last change, in seconds since 1970; 0 where the file is missing or may not be read."""
     try:
         return path.stat().st_mtime
     except OSError:

@@ -1,4 +1,4 @@
-"""Several runs on the same test clips: which clips they share, their figures side by side, their differing settings."""
+"""The data of a comparison of runs: the test clips that they share, their figures side by side, and settings that differ."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ from analogy.runs.reading import HEADINGS, Clip, Run, clips_of, flat_settings, n
 from analogy.visualise.wording import decimal
 
 Key = tuple[str, str]  # action, clip
-SAME_FIGURE = 1e-3  # relative; decoders of other machines differ by less
+SAME_FIGURE = 1e-3  # relative difference; video decoders of different machines differ by less
 
 
 @dataclass(frozen=True)
 class Tested:
-    """A finished run: its short name in a comparison, and its test clips that have a video with known columns."""
+    """A finished run in a comparison.
+
+    label: its short name. clips: its test clips that have a video whose columns can be cut out.
+    """
 
     run: Run
     label: str
@@ -28,7 +31,7 @@ class Tested:
 
 @dataclass(frozen=True)
 class Column:
-    """One column of figures: a run's, or those of the baseline of `tested` (then `prefix` is "baseline_")."""
+    """A column of a table: the figures of the run `tested`, or of its baseline if `prefix` is "baseline_"."""
 
     title: str
     tested: Tested
@@ -50,7 +53,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """One metric, its unit in the label: the cells of each group."""
+    """A row of a table: one metric, with the cells of each group of columns. The label includes the unit."""
 
     label: str
     meaning: str
@@ -58,10 +61,10 @@ class Row:
 
 
 def read_tested(folders: Sequence[Path]) -> list[Tested]:
-    """Read finished runs; each is called by its experiment, with the run folder's name where that is ambiguous.
+    """Read finished runs. Their labels are the experiments' names; runs of the same experiment add their folders' names.
 
     Raises:
-        UserError: fewer than two runs, one given twice, or one that is unreadable or unfinished.
+        UserError: there are fewer than two runs, a run is named twice, or a run is unreadable or unfinished.
     """
     folders = [folder.resolve() for folder in folders]
     if len(set(folders)) < 2:
@@ -86,10 +89,10 @@ def _clips_with_columns(run: Run) -> dict[Key, Clip]:
 
 
 def common_clips(runs: Sequence[Tested]) -> list[Key]:
-    """The clips that every run tested.
+    """The clips that all runs were tested on, sorted.
 
     Raises:
-        UserError: there is none.
+        UserError: there is no such clip.
     """
     common = sorted(set.intersection(*(set(tested.clips) for tested in runs)))
     if not common:
@@ -99,8 +102,11 @@ def common_clips(runs: Sequence[Tested]) -> list[Key]:
 
 
 def same_pictures(runs: Sequence[Tested], common: Sequence[Key]) -> list[list[Tested]]:
-    """Group the runs that were tested on the same pictures, by the figures of their baselines, which depend on nothing
-    else. Figures of different groups (another size or crop) cannot be compared."""
+    """Group the runs by the pictures that they were tested on, which may differ in size or crop.
+
+    Runs belong to the same group if their baselines have the same figures, since these depend on the pictures alone. Figures of
+    different groups cannot be compared.
+    """
     groups: list[list[Tested]] = []
     for tested in runs:
         for group in groups:
@@ -124,17 +130,20 @@ def _same_baseline(a: Tested, b: Tested, common: Sequence[Key]) -> bool:
 
 
 def columns_of(groups: Sequence[Sequence[Tested]]) -> list[list[Column]]:
-    """The columns of each group: its baseline, then its runs."""
+    """The columns of each group: first its baseline, then its runs."""
     columns = []
     for group in groups:
-        of = f" for {group[0].label}" if len(groups) > 1 else ""
-        baseline = Column(group[0].run.baseline.replace("_", " ") + of, group[0], "baseline_")
+        suffix = f" for {group[0].label}" if len(groups) > 1 else ""
+        baseline = Column(group[0].run.baseline.replace("_", " ") + suffix, group[0], "baseline_")
         columns.append([baseline, *(Column(tested.label, tested) for tested in group)])
     return columns
 
 
 def table(groups: Sequence[Sequence[Column]], keys: Sequence[Key]) -> list[Row]:
-    """A row for each metric that some column has: the means over `keys`, the best of each group marked."""
+    """The rows of a table, one for each metric that at least one column has.
+
+    Cells are means over the clips `keys`. The best of each group is marked.
+    """
     rows = []
     for name, metric in METRICS.items():
         values = [[column.mean(name, keys) for column in group] for group in groups]
@@ -144,20 +153,20 @@ def table(groups: Sequence[Sequence[Column]], keys: Sequence[Key]) -> list[Row]:
 
 
 def _cells(metric: Metric, values: Sequence[float | None]) -> list[Cell]:
-    """The texts of one group; the best is marked, judged by the digits that are printed, unless all are the same."""
+    """The cells of one group. The best value is marked, after rounding to the printed digits, unless all are the same."""
     rounded = [None if value is None else round(value, metric.digits) for value in values]
-    known = {value for value in rounded if value is not None}
+    distinct = {value for value in rounded if value is not None}
     best = None
-    if len(known) > 1 and metric.better != "neither":
-        best = max(known) if metric.better == "higher" else min(known)
+    if len(distinct) > 1 and metric.better != "neither":
+        best = max(distinct) if metric.better == "higher" else min(distinct)
     return [Cell(decimal(v, metric.digits) or "–", v is not None and v == best) for v in rounded]
 
 
 def differing_settings(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:
-    """(dotted key, its value in each run) of those settings that are not the same in all; "–" where a run has no such key."""
-    settings = [_read_settings(run) for run in runs]
-    keys = dict.fromkeys(key for one in settings for key in one)
-    rows = [(key, [one.get(key, "–") for one in settings]) for key in keys if key not in HEADINGS]
+    """The settings that are not the same in all runs: (dotted key, its value in each run), "–" where a run lacks the key."""
+    all_settings = [_read_settings(run) for run in runs]
+    keys = dict.fromkeys(key for settings in all_settings for key in settings)
+    rows = [(key, [settings.get(key, "–") for settings in all_settings]) for key in keys if key not in HEADINGS]
     return [(key, values) for key, values in rows if len(set(values)) > 1]
 
 
@@ -169,7 +178,7 @@ def _read_settings(run: Run) -> dict[str, str]:
 
 
 def latex_table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> list[str]:
-    """The lines of a LaTeX tabular with booktabs' rules; the first column is left-aligned."""
+    """The lines of a LaTeX tabular that uses the booktabs package; the first column is left-aligned."""
 
     def row(cells: Sequence[str]) -> str:
         return " & ".join(re.sub(r"([&%$#_{}])", r"\\\1", cell).replace("−", "$-$") for cell in cells) + r" \\"

@@ -1,4 +1,4 @@
-"""Moving pictures of a prediction: MP4 and GIF files, and columns of clips side by side."""
+"""Videos of predictions: MP4 and GIF files, with several clips side by side in columns."""
 
 import errno
 import os
@@ -14,12 +14,12 @@ from PIL import Image
 from analogy.files import replacing
 from analogy.visualise.canvas import GAP, TITLE_HEIGHT, common_height, picture_row, scaled_width, title_row, to_rgb
 
-# ffmpeg would convert with one colour matrix and leave the player to guess it; say it, so that colours stay true.
+# By default ffmpeg converts the colours but does not record how, and players guess wrongly. So the conversion is named.
 COLOUR = ["-vf", "scale=out_color_matrix=bt709:out_range=tv", "-colorspace", "bt709", "-color_primaries", "bt709"]
 COLOUR += ["-color_trc", "bt709", "-color_range", "tv"]
-# The index goes to the front of the file, so that a browser starts before it has read the end.
+# The index goes to the front of the file, so that a browser can start before it has read the whole file.
 STREAMING = ["-movflags", "+faststart"]
-SHORTEST_GIF_FRAME = 20  # milliseconds; browsers slow anything faster down to 100
+SHORTEST_GIF_FRAME = 20  # milliseconds; browsers show shorter frames for 100
 
 
 def write_mp4(path: str | Path, frames: np.ndarray, fps: float) -> None:
@@ -27,7 +27,7 @@ def write_mp4(path: str | Path, frames: np.ndarray, fps: float) -> None:
 
     Args:
         path: the `.mp4` file; its folder is made if it is missing.
-        frames: uint8 [T, H, W, 1 or 3], T >= 1. Odd sizes grow by one repeated row or column, for the codec.
+        frames: uint8 [T, H, W, 1 or 3], T >= 1. The codec needs even sizes; an odd H or W grows by a repeated row or column.
         fps: frames per second, above 0.
 
     Raises:
@@ -39,34 +39,35 @@ def write_mp4(path: str | Path, frames: np.ndarray, fps: float) -> None:
     frames = np.pad(frames, [(0, 0), (0, odd_rows), (0, odd_columns), (0, 0)], mode="edge")
     height, width = frames.shape[1:3]
     with replacing(path) as temporary:
-        # By ffmpeg itself: imageio_ffmpeg's writer does not say when the disk is full.
+        # ffmpeg is called directly, because imageio_ffmpeg's writer does not report a full disk.
         raw = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", str(Fraction(fps).limit_denominator())]
         encoded = ["-vcodec", "libx264", "-pix_fmt", "yuv420p", "-crf", "18", *COLOUR, *STREAMING]
         command = [imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-v", "error", *raw, "-i", "-", *encoded, f"file:{temporary}"]
         done = subprocess.run(command, input=np.ascontiguousarray(frames).reshape(-1).data, capture_output=True)
         if done.returncode:
-            said = done.stderr.decode(errors="replace").strip() or f"it ended with {done.returncode}"
+            message = done.stderr.decode(errors="replace").strip() or f"it ended with {done.returncode}"
             for number in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
-                if os.strerror(number) in said:
+                if os.strerror(number) in message:
                     raise OSError(number, os.strerror(number), str(path))
-            raise RuntimeError(f"{path}: ffmpeg cannot write this video: {said.splitlines()[-1]}")
+            raise RuntimeError(f"{path}: ffmpeg cannot write this video: {message.splitlines()[-1]}")
 
 
 def write_gif(path: str | Path, frames: np.ndarray, fps: float) -> None:
-    """Write a GIF that loops for ever; equal neighbouring frames become one frame shown for longer.
+    """Write a GIF that loops for ever. Equal neighbouring frames are stored once, with a longer duration.
 
     Args:
         path: the `.gif` file; its folder is made if it is missing.
         frames: uint8 [T, H, W, 1 or 3], T >= 1.
-        fps: frames per second, above 0; the format counts in hundredths of a second and browsers stop at 50.
+        fps: frames per second, above 0. Durations are rounded to hundredths of a second; above 50 fps the GIF plays at 50.
 
     Raises:
         ValueError: another type or shape, or no frames.
     """
     frames = _checked(frames, fps)
-    # One palette for all: a third of the time of one each, and a quarter of the file, since what stands still stays equal.
-    some = frames[:: max(1, len(frames) // 8), ::2, ::2]
-    palette = Image.fromarray(np.concatenate(list(some))).quantize(256, method=Image.Quantize.MEDIANCUT)
+    # All frames share one palette. Compared with one palette for each frame this takes a third of the time and makes the file
+    # four times smaller, because areas without motion stay exactly equal.
+    samples = frames[:: max(1, len(frames) // 8), ::2, ::2]
+    palette = Image.fromarray(np.concatenate(list(samples))).quantize(256, method=Image.Quantize.MEDIANCUT)
     pictures = [
         Image.fromarray(np.ascontiguousarray(frame)).quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames
     ]
@@ -76,7 +77,7 @@ def write_gif(path: str | Path, frames: np.ndarray, fps: float) -> None:
 
 
 def side_by_side(columns: Sequence[tuple[str, np.ndarray]]) -> np.ndarray:
-    """Clips in columns, at least 160 pixels high, each under its title: truth, pose, prediction, difference.
+    """Join clips into one, as columns side by side, each with its title above. The columns are at least 160 pixels high.
 
     Args:
         columns: (title, uint8 [T, H, W, 1 or 3]) with the same T; other heights are scaled to the tallest.
@@ -98,7 +99,7 @@ def side_by_side(columns: Sequence[tuple[str, np.ndarray]]) -> np.ndarray:
 
 
 def column_boxes(columns: Sequence[tuple[str, np.ndarray]]) -> list[tuple[int, int, int, int]]:
-    """Where `side_by_side` puts each column's pictures: (left, top, width, height) in pixels of its result."""
+    """The box of each column in the result of `side_by_side`, without its title: (left, top, width, height) in pixels."""
     height = common_height([clip.shape[1] for _, clip in columns])
     boxes, left = [], 0
     for _, clip in columns:
@@ -120,13 +121,14 @@ def read_mp4(path: str | Path) -> tuple[np.ndarray, float]:
         width, height = facts["size"]
         frames = [np.frombuffer(frame, np.uint8).reshape(height, width, 3) for frame in reader]
         return np.stack(frames), facts["fps"]
-    except (OSError, ValueError, StopIteration) as error:  # the reader's own message is the whole log of ffmpeg
+    except (OSError, ValueError, StopIteration) as error:  # whose message is the whole log of ffmpeg
         raise OSError(f"{path}: this video cannot be decoded") from error
     finally:
         reader.close()
 
 
 def _checked(frames: np.ndarray, fps: float = 1) -> np.ndarray:
+    """The frames as uint8 [T, H, W, 3]. Raises ValueError for another type or shape, or an fps that is not above 0."""
     frames = to_rgb(frames)
     if frames.ndim != 4:
         raise ValueError(f"expected a clip [T, H, W, 1 or 3], not {list(frames.shape)}")

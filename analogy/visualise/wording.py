@@ -1,4 +1,4 @@
-"""Numbers as a reader wants them: scores with units, times, counts, and who wins against the baseline."""
+"""Texts for numbers: scores with units, times, counts, and whether a score is better than the baseline."""
 
 from dataclasses import dataclass
 from math import inf, isnan
@@ -8,7 +8,13 @@ from analogy.metrics.table import Metric, metric_of
 
 @dataclass(frozen=True)
 class Comparison:
-    """A score beside its baseline's, ready to print. `gain` is positive where the score is better."""
+    """A score and its baseline's, as texts to print.
+
+    label: of the metric. value: the score as a number, or None.
+    score, baseline: as texts with unit, empty where missing.
+    difference: score - baseline as a text. verdict: "wins", "LOSES" or "ties", or empty where there is none.
+    gain: the difference, positive where the score is better; None where there is no verdict.
+    """
 
     label: str
     value: float | None
@@ -20,9 +26,9 @@ class Comparison:
 
 
 def compare(name: str, score: float | None, baseline: float | None) -> Comparison:
-    """Say whether `score` wins, LOSES or ties against `baseline`, judged by the digits that are printed.
+    """Say whether `score` wins, LOSES or ties against `baseline`, after rounding to the printed digits.
 
-    There is no verdict where a number is missing, or where nobody knows which direction of this metric is better.
+    There is no verdict where a number is missing, or where neither direction of the metric is better.
 
     Example:
         >>> compare("psnr", 21.5, 22.0).difference, compare("psnr", 21.5, 22.0).verdict
@@ -45,8 +51,7 @@ def signed(difference: float, metric: Metric) -> str:
 
 
 def decimal(value: float | None, digits: int, unit: str = "") -> str:
-    """A number with so many digits, and its unit after a space. "∞" for infinity: two equal pictures have that PSNR. "" for
-    None."""
+    """A number with `digits` decimal places, and its unit after a space. Infinity is "∞"; None and NaN are ""."""
     if value is None or isnan(value):
         return ""
     number = f"{value:.{digits}f}".replace("-", "−").replace("inf", "∞")
@@ -54,12 +59,12 @@ def decimal(value: float | None, digits: int, unit: str = "") -> str:
 
 
 def whole(value: float | None) -> str:
-    """12,345; "" for None."""
+    """A whole number such as 12,345; "" for None and infinity."""
     return "" if value is None or abs(value) == inf else f"{value:,.0f}"
 
 
 def short_count(value: float) -> str:
-    """950, 1.2 thousand, 14.7 million, 1.38 billion: three figures are enough for parameters."""
+    """A count in at most three digits: 950, 1.2 thousand, 14.7 million, 1.38 billion."""
     for size, word in [(1e9, "billion"), (1e6, "million"), (1e3, "thousand")]:
         if value >= size:
             return f"{value / size:.3g} {word}"
@@ -67,7 +72,7 @@ def short_count(value: float) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """0.4 s, 45 s, 3 min 07 s, 2 h 05 min, 3 d 04 h; "" for None."""
+    """A time in words: 0.4 s, 45 s, 3 min 07 s, 2 h 05 min, 3 d 04 h; "" for None."""
     if seconds is None or not 0 <= seconds < inf:
         return ""
     if seconds < 9.95:
