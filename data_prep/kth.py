@@ -16,6 +16,7 @@ from analogy.data.movies import MovieDataset
 from analogy.data.prepared import Clip, FrameFormat, PreparedClips
 from analogy.data.windows import StoredMovie, WindowPlan
 from analogy.errors import UserError
+from analogy.random_streams import DatasetStream, generator
 from data_prep.frame_store import Checked, prepare_frames
 from data_prep.video_source import check_video, read_frames
 
@@ -112,7 +113,7 @@ def open_kth(source: Path, cache: Path, settings) -> MovieDataset:
                 f"{source}: no clip of {length} frames {'trains' if trains else 'tests'} with data.split {data.split}; "
                 + "; ".join([*left_out, "add persons, or name those who test with data.test_persons=[...]"])
             )
-    random = np.random.default_rng([settings.seed, 3])
+    random = generator(settings.seed, DatasetStream.KTH_TEST_WINDOWS)
     test = [_window(movies[False], random, length, index) for index in range(data.test_count)]
     said = "kth: %d training and %d test movies, %d test windows; %d of fewer than %d frames are not used"
     log.info(said, len(movies[True]), len(movies[False]), len(test), short, length)

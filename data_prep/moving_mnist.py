@@ -13,6 +13,7 @@ import numpy as np
 from analogy.data.moving_digits import MovingDigits, draw_digits
 from analogy.errors import UserError
 from analogy.files import locked
+from analogy.random_streams import TEST_DIGITS
 from data_prep.datasets import cache_folder
 
 TRAIN_IMAGES, TEST_IMAGES = "train-images-idx3-ubyte", "t10k-images-idx3-ubyte"
@@ -125,7 +126,7 @@ def open_moving_mnist(folder: Path | None, cache: Path, settings) -> MovingDigit
             )
         test = movies[: data.test_count, :length]
     else:
-        drawn = draw_digits(digits, data.split, np.array([settings.seed, -2]), data.test_count, length)
+        drawn = draw_digits(digits, data.split, settings.seed, TEST_DIGITS, data.test_count, length)
         test = np.rint(255.0 * drawn.numpy()).astype(np.uint8)
     log.info("moving_mnist: %s; %d training digits, %d test movies", notes, len(train), len(test))
     return MovingDigits(train, test, motion=data.split, length=length, seed=settings.seed, notes=notes)

@@ -14,6 +14,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from analogy.data.sequences import SequenceDataset
 from analogy.errors import UserError
+from analogy.random_streams import DatasetStream, generator
 
 LENGTH = 50
 PUBLISHED_TEST = ("TSLA",)  # the files whose names begin so
@@ -25,7 +26,7 @@ log = logging.getLogger("analogy")
 
 def make_sines(count: int, seed: int) -> np.ndarray:
     """[count, 50, 1]: (sin(a t + b) + 1) / 2 with a in 4 pi U(0, 1), b in pi U(0, 1), t from 0 to 1."""
-    random = np.random.default_rng([seed, 1])
+    random = generator(seed, DatasetStream.SINES)
     a, b = 4 * np.pi * random.uniform(size=(count, 1)), np.pi * random.uniform(size=(count, 1))
     t = np.linspace(0.0, 1.0, LENGTH)
     return ((np.sin(a * t + b) + 1.0) / 2.0)[..., None]
@@ -33,7 +34,7 @@ def make_sines(count: int, seed: int) -> np.ndarray:
 
 def make_noise(count: int, seed: int) -> np.ndarray:
     """[count, 50, 1]: uniform noise, smoothed by a Gaussian of sigma 1 (edges reflected), each sequence stretched to 0..1."""
-    random = np.random.default_rng([seed, 2])
+    random = generator(seed, DatasetStream.NOISE)
     smooth = gaussian_filter1d(random.uniform(size=(count, LENGTH)), 1.0, axis=1)
     return _stretched(smooth)[..., None]
 

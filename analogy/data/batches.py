@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
+from analogy.random_streams import StepStream
+
 
 @dataclass(frozen=True)
 class ReplicaContext:
@@ -53,12 +55,23 @@ def pick(uniform, count):
     return tf.cast(tf.minimum(tf.floor(uniform * count), count - 1.0), tf.int32)
 
 
+def step_uniform(seed: int, step, stream: int, shape: list[int], dtype=tf.float32):
+    """Uniform random numbers of a step, in 0..1: a function of seed, step and stream alone.
+
+    Args:
+        seed: the experiment's. step: int64 scalar. stream: a StepStream.
+    """
+    key = tf.stack([tf.cast(seed, tf.int64), tf.cast(step, tf.int64)])
+    if stream != StepStream.EXAMPLES:
+        key = tf.random.experimental.stateless_fold_in(key, int(stream))
+    return tf.random.stateless_uniform(shape, key, dtype=dtype)
+
+
 def draw_uniform(settings, batch: dict, stream: int, shape: list[int]):
     """Uniform random numbers of a step's examples, [b, *shape]: drawn for the whole batch, of which a replica takes its part.
 
     Args:
-        settings: with seed and training.batch_size. batch: with step and position. stream: another one, other numbers.
+        settings: with seed and training.batch_size. batch: with step and position. stream: a StepStream.
     """
-    seed = tf.stack([tf.constant(settings.seed, tf.int64), batch["step"]])
-    seed = tf.random.experimental.stateless_fold_in(seed, stream)
-    return tf.gather(tf.random.stateless_uniform([settings.training.batch_size, *shape], seed), batch["position"])
+    whole = step_uniform(settings.seed, batch["step"], stream, [settings.training.batch_size, *shape])
+    return tf.gather(whole, batch["position"])

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow as tf
 
-from analogy.data.batches import ReplicaContext, endless_batches, pick
+from analogy.data.batches import ReplicaContext, endless_batches, pick, step_uniform
 from analogy.data.doubts import fingerprint
 from analogy.data.movies import Movie
+from analogy.random_streams import DIGITS_TO_LOOK_AT, StepStream
 
 
 class MovingDigits:
@@ -27,7 +28,7 @@ class MovingDigits:
         self.digits = tf.constant(digits)
         self.test = [Movie(f"{index:05d}", "digits", frames) for index, frames in enumerate(test)]
         self.doubts: list[str] = []  # it is made here
-        look = draw_digits(self.digits, motion, np.array([seed, -1]), 3, length).numpy()
+        look = draw_digits(self.digits, motion, seed, DIGITS_TO_LOOK_AT, 3, length).numpy()
         source = fingerprint([digits.tobytes()])
         self.train = [
             Movie(f"{index:05d}", "digits", np.rint(255 * frames).astype(np.uint8), source) for index, frames in enumerate(look)
@@ -37,8 +38,7 @@ class MovingDigits:
         """As of `MovieDataset`."""
 
         def element(step, position):
-            seed = tf.stack([tf.constant(self.seed, tf.int64), step])
-            movies = draw_digits(self.digits, self.motion, seed, context.batch_size, self.length)
+            movies = draw_digits(self.digits, self.motion, self.seed, step, context.batch_size, self.length)
             return {"step": step, "position": position, "values": tf.gather(movies, position)}
 
         return endless_batches(element, context)
@@ -50,16 +50,16 @@ FASTEST = 4  # pixels a frame, along each axis, in the report's motion
 STEP = 0.1  # of the way from border to border, in a frame of the standard motion
 
 
-def draw_digits(digits, motion: str, seed, count: int, length: int) -> tf.Tensor:
+def draw_digits(digits, motion: str, seed: int, step, count: int, length: int) -> tf.Tensor:
     """Two digits that move straight and bounce: float32 [count, length, 64, 64, 1] in 0..1.
 
     Args:
         digits: uint8 [N, 28, 28].
         motion: "published": of Coleman's code (spec seq2seq, section 1.2), with digits enlarged to 32 pixels that add up where
             they overlap, to 1 at most; "standard": of Srivastava et al. (2015), where the brighter digit is seen.
-        seed: [2].
+        seed, step: what the numbers are a function of.
     """
-    uniform = tf.random.stateless_uniform([count, 2, 5], tf.cast(seed, tf.int64), dtype=tf.float64)
+    uniform = step_uniform(seed, step, StepStream.EXAMPLES, [count, 2, 5], tf.float64)
     chosen = tf.gather(digits, pick(uniform[..., 0], tf.shape(digits)[0]))  # [count, 2, 28, 28]
     side = chosen.shape[-1]
     if motion == "published":

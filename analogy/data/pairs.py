@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from analogy.data.batches import ReplicaContext, endless_batches, pick
+from analogy.data.batches import ReplicaContext, endless_batches, pick, step_uniform
 from analogy.data.frames import FrameReader
 from analogy.data.prepared import Clip
+from analogy.random_streams import StepStream
 
 
 def draw_pairs(seed: int, step, lengths, batch_size: int, min_frame_distance: int = 0):
@@ -21,7 +22,7 @@ def draw_pairs(seed: int, step, lengths, batch_size: int, min_frame_distance: in
     Returns:
         clip [B], first [B], second [B] int32, and mirrored [B] bool (probability one half).
     """
-    uniform = tf.random.stateless_uniform([batch_size, 5], [tf.cast(seed, tf.int64), step], dtype=tf.float64)
+    uniform = step_uniform(seed, step, StepStream.EXAMPLES, [batch_size, 5], tf.float64)
     u_clip, u_1, u_2, u_direction, u_mirror = tf.unstack(uniform, axis=1)
     clip = pick(u_clip, tf.shape(lengths)[0])
     n = tf.gather(tf.cast(lengths, tf.int32), clip)  # [B]

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from analogy.data.batches import ReplicaContext, endless_batches, pick
+from analogy.data.batches import ReplicaContext, endless_batches, pick, step_uniform
 from analogy.data.doubts import Look, doubts_about_selected, fingerprint, share_outside
 from analogy.data.selection import select_clips
 from analogy.errors import UserError
+from analogy.random_streams import StepStream
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,7 +167,7 @@ def draw_windows(seed: int, step, lengths, batch_size: int, settings):
     Returns:
         clip [B] int32; times [B, k + T] float32, at most the last frame's; valid [B, k + T], 0 where the clip has ended.
     """
-    uniform = tf.random.stateless_uniform([batch_size, 4], [tf.cast(seed, tf.int64), step], dtype=tf.float64)
+    uniform = step_uniform(seed, step, StepStream.EXAMPLES, [batch_size, 4], tf.float64)
     u_clip, u_start, u_pace, u_first = tf.unstack(uniform, axis=1)
     u_start = tf.where(u_first < settings.first_share, tf.zeros_like(u_start), u_start)
     count = tf.shape(lengths)[0]

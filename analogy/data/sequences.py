@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from analogy.data.batches import ReplicaContext, endless_batches
 from analogy.data.doubts import Look, doubts_about, fingerprint
+from analogy.random_streams import DatasetStream, generator
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class SequenceDataset:
 
         @lru_cache(maxsize=2)  # a batch may lie across the end of an epoch
         def order(epoch: int) -> np.ndarray:
-            return np.random.default_rng([self.seed, 4, epoch]).permutation(len(self.values))
+            return generator(self.seed, DatasetStream.SEQUENCE_ORDER, epoch).permutation(len(self.values))
 
         def choose(places: np.ndarray) -> np.ndarray:
             return np.array([order(place // len(self.values))[place % len(self.values)] for place in places.tolist()])

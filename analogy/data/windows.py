@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from analogy.data.batches import ReplicaContext, endless_batches, pick
+from analogy.data.batches import ReplicaContext, endless_batches, pick, step_uniform
 from analogy.data.doubts import fingerprint
 from analogy.data.prepared import Clip, PreparedClips
+from analogy.random_streams import StepStream
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ def window_batches(movies: Sequence[StoredMovie], plan: WindowPlan, context: Rep
     offsets = tf.constant(np.stack([plan.offsets(clip.fps) for clip in clips]), tf.int64)
 
     def element(step, position):
-        uniform = tf.random.stateless_uniform([context.batch_size, 2], [seed, step], dtype=tf.float64)
+        uniform = step_uniform(seed, step, StepStream.EXAMPLES, [context.batch_size, 2], tf.float64)
         drawn, at = tf.unstack(tf.gather(uniform, position), axis=1)
         movie = pick(drawn, len(movies))
         start = tf.cast(pick(at, tf.gather(counts, movie)), tf.int64) * plan.stride

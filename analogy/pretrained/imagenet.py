@@ -18,6 +18,7 @@ import tensorflow as tf
 from analogy.errors import UserError
 from analogy.models.vgg import VGG_16, VGG_MEAN_BGR, Encoder, caffe_range
 from analogy.pretrained.pickles import ArrayUnpickler, array_of
+from analogy.random_streams import generator
 
 Weights = dict[str, tuple[np.ndarray, np.ndarray]]  # layer name -> (kernel (height, width, in, out), bias), float32
 
@@ -172,7 +173,7 @@ def feature_network(source: str, *, random_conv1_1: bool = False) -> Callable:
 
 def _random_conv1_1() -> tuple[np.ndarray, np.ndarray]:
     """TensorFlow 1's default, Glorot-uniform, which the original left for the bias as well."""
-    random = np.random.default_rng(0)
+    random = generator(0)
     kernel = random.uniform(-1, 1, (3, 3, 3, 64)) * np.sqrt(6 / (9 * 3 + 9 * 64))  # within 0.0998
     bias = random.uniform(-1, 1, 64) * np.sqrt(6 / (64 + 64))  # within 0.2165
     return kernel.astype(np.float32), bias.astype(np.float32)

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from scipy.io import savemat
 
+from analogy.random_streams import generator
 from data_prep.synthetic_actors.actor import FOREARM, HEAD, SHIN, THIGH, TORSO, UPPER_ARM, Actor, actor_parts
 from data_prep.synthetic_actors.canvas import SUPERSAMPLING, Camera, Canvas
 from data_prep.synthetic_actors.motions import MOTIONS, perform
@@ -48,7 +49,7 @@ class ClipPlan:
 
 def write_clip(folder: Path, plan: ClipPlan):
     """Write folder/frames/NNNN/*.jpg and folder/labels/NNNN.mat; the same plan always gives the same bytes."""
-    rng = np.random.default_rng([plan.seed, plan.number])
+    rng = generator(plan.seed, plan.number)
     actor = Actor.draw(rng)
     act, view = perform(plan.action, actor.body, plan.length, rng)
     figure = act.figure

@@ -114,7 +114,7 @@ def test_digits_move_as_published():
     """A digit of one white pixel, in its corner, shows where it is; two of them, as long as they do not meet."""
     digits = np.zeros((1, 32, 32), np.uint8)
     digits[0, 0, 0] = 255
-    movies = draw_digits(digits, "published", np.array([0, 0]), 40, 20).numpy()[..., 0]
+    movies = draw_digits(digits, "published", 0, 0, 40, 20).numpy()[..., 0]
     assert movies.shape == (40, 20, 64, 64) and movies.max() == 1
     seen, speeds = 0, set()
     for movie in movies:
@@ -135,7 +135,7 @@ def test_digits_move_as_in_the_standard_set():
     """A tenth of the 36 pixels a frame, straight, until a border turns them."""
     digits = np.zeros((1, 28, 28), np.uint8)
     digits[0, 0, 0] = 255
-    movies = draw_digits(digits, "standard", np.array([0, 0]), 60, 20).numpy()[..., 0]
+    movies = draw_digits(digits, "standard", 0, 0, 60, 20).numpy()[..., 0]
     tracks = [[np.argwhere(frame) for frame in movie] for movie in movies]
     tracks = np.array([track for track in tracks if all(len(found) == 2 for found in track)])  # [M, 20, 2, y and x]
     assert len(tracks) > 30 and tracks.min() == 0 and tracks.max() == 36
@@ -151,7 +151,7 @@ def test_digits_move_as_in_the_standard_set():
 
 def test_where_digits_overlap():
     digits = np.full((1, 28, 28), 100, np.uint8)
-    published, standard = (draw_digits(digits, motion, np.array([0, 0]), 9, 9).numpy() for motion in ("published", "standard"))
+    published, standard = (draw_digits(digits, motion, 0, 0, 9, 9).numpy() for motion in ("published", "standard"))
     assert published.max() == pytest.approx(200 / 255) and standard.max() == pytest.approx(100 / 255)
     areas = [(movies > 0).sum((2, 3, 4)).max() for movies in (published, standard)]
     assert 2 * 28**2 < areas[0] <= 2 * 32**2 and 28**2 < areas[1] <= 2 * 28**2  # the report's digits are enlarged

@@ -5,11 +5,13 @@ from __future__ import annotations
 import tensorflow as tf
 
 from analogy import losses
+from analogy.data.batches import step_uniform
 from analogy.errors import about
 from analogy.joints import JOINTS
 from analogy.models.building import build
 from analogy.optimizers import held_variables
 from analogy.pretrained.imagenet import feature_network, load_into_encoder, load_vgg16
+from analogy.random_streams import StepStream
 from analogy.systems.hierarchical.networks.analogy import AnalogyGenerator, Discriminator
 from analogy.systems.hierarchical.painter import Painter, to_unit
 from analogy.systems.hierarchical.settings.analogy_gan import AnalogyGanSettings
@@ -115,8 +117,7 @@ class AnalogyGan(Painter):
         replica as on many, and the same after a resume."""
         rate, units = self.settings.discriminator.dropout, self.settings.discriminator.units
         whole = [passes, self.settings.training.batch_size, units]
-        seed = tf.stack([tf.constant(self.settings.seed, tf.int64), batch["step"]])
-        keep = tf.random.stateless_uniform(whole, seed) >= rate
+        keep = step_uniform(self.settings.seed, batch["step"], StepStream.EXAMPLES, whole) >= rate
         masks = tf.gather(tf.cast(keep, tf.float32) / (1.0 - rate), batch["position"], axis=1)
         return tf.reshape(masks, [-1, units])
 

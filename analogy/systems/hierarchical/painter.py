@@ -15,9 +15,8 @@ from analogy.joints import JOINTS
 from analogy.metrics.regions import pose_region
 from analogy.models.heatmaps import joint_heatmaps, pose_maps
 from analogy.predictions.frames import PredictedFrames
+from analogy.random_streams import StepStream, generator
 from analogy.systems.base import Column, System
-
-AUGMENTATION = 1  # its stream of random numbers, apart from the one that drew the pairs
 
 
 def to_unit(image):
@@ -27,7 +26,7 @@ def to_unit(image):
 
 def augmented_pairs(settings, batch):
     """`ClipDataset.pairs`' batch with images in -1..1, every pair changed at random; the same on one replica as on many."""
-    draws = draw_uniform(settings, batch, AUGMENTATION, [DRAWS])
+    draws = draw_uniform(settings, batch, StepStream.AUGMENTATION, [DRAWS])
     images = {key: to_unit(batch[key]) for key in ("image", "next_image")}
     return augment_pair({**batch, **images}, draws, settings.augmentation)
 
@@ -109,7 +108,7 @@ class Painter(System):
 
     def panel_columns(self, dataset: ClipDataset, clip: Clip) -> list[Column]:
         """The original's rows: x_t, p_t, x_{t+n}, p_{t+n}, prediction; one fixed random pair of a clip's frames."""
-        pair = np.random.default_rng([0, clip.first_record]).choice(clip.length, 2, replace=False)
+        pair = generator(0, clip.first_record).choice(clip.length, 2, replace=False)
         loaded = dataset.load(clip, pair)
         poses = self._pose_pictures(loaded, [0, 1])
         return [

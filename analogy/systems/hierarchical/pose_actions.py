@@ -17,13 +17,12 @@ from analogy.data.poses import PoseClip, PoseDataset
 from analogy.joints import JOINTS
 from analogy.models.building import build
 from analogy.predictions.actions import PredictedActions
+from analogy.random_streams import StepStream
 from analogy.systems.base import Column, System
 from analogy.systems.hierarchical.networks.pose_actions import PoseActions
 from analogy.systems.hierarchical.networks.pose_residual import mirrored_where
 from analogy.systems.hierarchical.settings.pose import PoseActionsSettings
 from analogy.visualise.skeletons import GREEN, skeleton_frames
-
-POSES = 1  # stream of random numbers
 
 
 class PoseActionsSystem(System):
@@ -46,7 +45,7 @@ class PoseActionsSystem(System):
 
     def train_step(self, batch):
         k, dropout, units = self.context, self.settings.network.dropout, self.settings.network.units
-        draws = draw_uniform(self.settings, batch, POSES, [1 + JOINTS + 2 * units])
+        draws = draw_uniform(self.settings, batch, StepStream.AUGMENTATION, [1 + JOINTS + 2 * units])
         joints, visibility = batch["joints"][:, k:], batch["visibility"][:, k:]
         joints, visibility = mirrored_where(draws[:, 0] < 0.5, joints, visibility)
         visibility *= tf.cast(draws[:, None, 1 : 1 + JOINTS] >= self.settings.hide, tf.float32)

@@ -11,13 +11,12 @@ from analogy.data.poses import PoseDataset
 from analogy.joints import JOINTS
 from analogy.metrics.pose import measure_poses
 from analogy.models.building import build
+from analogy.random_streams import StepStream
 from analogy.systems.hierarchical.networks.pose_residual import PoseResidual, last_seen, mirrored_where
 from analogy.systems.hierarchical.networks.pose_units import box_extent
 from analogy.systems.hierarchical.pose_forecaster import PoseForecaster
 from analogy.systems.hierarchical.settings.pose import PoseResidualSettings
 
-# Streams of random numbers: for the poses, for the condition, and from the third on one for each member.
-POSES, CONDITION, NETWORK = 1, 2, 3
 UNTOLD = 0.1  # share of the windows of which a conditioned network is not told the action
 
 
@@ -61,7 +60,7 @@ class PoseResidualSystem(PoseForecaster):
 
     def _told(self, batch):
         """The condition; a share of the windows does without, so that an unknown action is nothing new."""
-        kept = draw_uniform(self.settings, batch, CONDITION, [1]) >= UNTOLD
+        kept = draw_uniform(self.settings, batch, StepStream.TOLD_ACTION, [1]) >= UNTOLD
         return self._condition(batch["action"]) * tf.cast(kept, tf.float32)
 
     def _augmented(self, batch):
@@ -69,7 +68,7 @@ class PoseResidualSystem(PoseForecaster):
         and the box's extent."""
         how, k = self.settings.augmentation, self.context
         joints, visibility = batch["joints"], batch["visibility"]
-        draws = draw_uniform(self.settings, batch, POSES, [3 + JOINTS + k * JOINTS])
+        draws = draw_uniform(self.settings, batch, StepStream.AUGMENTATION, [3 + JOINTS + k * JOINTS])
         if how.mirror:
             joints, visibility = mirrored_where(draws[:, 0] < 0.5, joints, visibility)
         stretch = tf.exp(how.stretch * (2.0 * draws[:, 1:3] - 1.0))[:, None, None]  # [b, 1, 1, 2]
@@ -83,7 +82,7 @@ class PoseResidualSystem(PoseForecaster):
         """For each member: what is added to the features, and two dropout masks."""
         chosen, k, features = self.settings.network, self.context, 7 * JOINTS
         for member in range(chosen.members):
-            draws = draw_uniform(self.settings, batch, NETWORK + member, [k * features + 2 * chosen.units])
+            draws = draw_uniform(self.settings, batch, StepStream.MEMBERS + member, [k * features + 2 * chosen.units])
             # The inverse of the normal distribution's integral; the clipping keeps it finite.
             normal = tf.math.ndtri(tf.clip_by_value(tf.reshape(draws[:, : k * features], [-1, k, features]), 1e-4, 1 - 1e-4))
             keep = tf.cast(draws[:, k * features :] >= chosen.dropout, tf.float32) / (1.0 - chosen.dropout)

@@ -13,14 +13,13 @@ from analogy.data.sequences import SequenceDataset, SequenceGroup
 from analogy.models.building import build
 from analogy.predictions.frames import UnroundedFrames
 from analogy.predictions.sequences import PredictedSequences
+from analogy.random_streams import StepStream
 from analogy.systems.base import Column, System
 from analogy.systems.seq2seq.networks import Seq2Seq
 from analogy.systems.seq2seq.settings import ConvLstmSettings, LstmSettings
 from analogy.visualise.canvas import absolute_difference
 from analogy.visualise.plots import sequence_grid
 from data_prep.datasets import find_opening
-
-SAMPLING_STREAM = 5  # of the random numbers of scheduled sampling
 
 
 class Seq2SeqSystem(System):
@@ -61,7 +60,7 @@ class Seq2SeqSystem(System):
         if not steps:
             return {}
         share = 1.0 - tf.cast(batch["step"], tf.float32) / steps
-        chosen = draw_uniform(self.settings, batch, SAMPLING_STREAM, [self.horizon]) < share
+        chosen = draw_uniform(self.settings, batch, StepStream.SCHEDULED_SAMPLING, [self.horizon]) < share
         return {"true_future": future, "use_true": tf.cast(chosen, tf.float32)}
 
     # ---------------------------------------------------------------- prediction
