@@ -1,7 +1,7 @@
-"""The 13 joints of Penn Action, in its order.
+"""The 13 joints of Penn Action, in the order of its labels.
 
-In synthetic_actors left and right are the person's own. The published labels do not keep to their names: in 97 % of the front
-views joint 1 lies to the left of joint 2 in the image, which makes it the right shoulder.
+In the dataset synthetic_actors, left and right are the person's own. Penn Action's labels differ from their names: in 97 % of
+the front views, joint 1 ("left_shoulder") lies to the left of joint 2 in the image, so it is the person's right shoulder.
 """
 
 NAMES = (
@@ -10,9 +10,10 @@ NAMES = (
 )  # fmt: skip
 JOINTS = len(NAMES)
 
-# The joint that each one becomes in a mirror.
+# For each joint, the joint of the other side, which it becomes in a mirrored image.
 MIRRORED = (0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11)
 
-# What is drawn as a line (spec 2.1, which has no hip line); the head hangs from the middle of the shoulders.
+# Pairs of joints that pictures connect by a line (spec 2.1: no line between the hips). The head is connected to the middle of
+# the two NECK joints.
 LIMBS = ((1, 2), (1, 3), (3, 5), (2, 4), (4, 6), (1, 7), (7, 9), (9, 11), (2, 8), (8, 10), (10, 12))
 NECK = (1, 2)

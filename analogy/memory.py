@@ -1,19 +1,19 @@
-"""How the process keeps the memory that TensorFlow frees between the operations of a step."""
+"""Memory settings of the C library (glibc) that make training steps on a CPU faster."""
 
 from __future__ import annotations
 
 import ctypes
 
-# Options of mallopt(3) in glibc.
+# Numbers of the options of glibc's mallopt(3).
 M_TRIM_THRESHOLD, M_MMAP_MAX, M_ARENA_MAX = -1, -4, -8
 
 
 def keep_freed_memory() -> None:
-    """Let the C library keep freed memory for the next step, rather than give it back to the system.
+    """Let the C library keep freed memory for later allocations, instead of returning it to the operating system.
 
-    A training step on a CPU frees and asks again for gigabytes of activations, and a page that the system hands out anew is
-    first filled with zeros: a quarter to a half of a step's time. One heap for all threads holds the price in memory below
-    a tenth of the peak. Call it before TensorFlow has run anything. Does nothing where the C library is not glibc.
+    Each training step on a CPU frees and allocates gigabytes of activations. The operating system fills every new page with
+    zeros, which takes a quarter to a half of a step's time. All threads share one heap, which limits the extra memory to less
+    than a tenth of the peak. Call this before TensorFlow runs anything. It does nothing with another C library than glibc.
     """
     try:
         library = ctypes.CDLL(None)

@@ -7,11 +7,11 @@ import tensorflow as tf
 
 
 class FusedAdam(keras.optimizers.Adam):
-    """Adam, and AdamW, with TensorFlow's one-kernel update, in place of a dozen element-wise operations per variable.
+    """Adam and AdamW, updated by TensorFlow's single Adam kernel instead of a dozen element-wise operations per variable.
 
-    Same formula as Keras (and TensorFlow 1): w -= lr sqrt(1 - b2^t) / (1 - b1^t) * m / (sqrt(v) + epsilon). It needs no
-    temporary as large as the variable, which for a 200-million-weight layer is a gigabyte or two. `weight_decay` is Keras':
-    before the update, w -= lr weight_decay w.
+    The formula is that of Keras and TensorFlow 1: w -= lr sqrt(1 - b2^t) / (1 - b1^t) * m / (sqrt(v) + epsilon). The kernel
+    needs no temporary tensors of the variable's size; for a layer of 200 million weights these would take one or two
+    gigabytes. `weight_decay` works as in Keras: before the update, w -= lr weight_decay w.
     """
 
     def update_step(self, gradient, variable, learning_rate):
@@ -34,8 +34,8 @@ class FusedAdam(keras.optimizers.Adam):
 class LossScaling(keras.optimizers.LossScaleOptimizer):
     """Dynamic loss scaling that skips an update when the gradients of ANY replica overflow.
 
-    Keras asks the first replica alone, as if gradients had been summed by then; they have not, and the overflow of
-    another replica would reach the weights of all.
+    Keras checks the gradients of the first replica only, although they are not yet summed over replicas at that point: an
+    overflow on another replica would reach all weights.
     """
 
     def check_finite(self, grads):
@@ -45,7 +45,7 @@ class LossScaling(keras.optimizers.LossScaleOptimizer):
 
 
 class Warmup(keras.optimizers.schedules.LearningRateSchedule):
-    """The rate rises in equal parts over the first `steps` updates, to `rate` at the last of them; then `schedule` begins."""
+    """A linear warm-up: the learning rate rises to `rate` over the first `steps` updates; then `schedule` starts at step 0."""
 
     def __init__(self, rate: float, steps: int, schedule):
         self.rate, self.steps, self.schedule = rate, steps, schedule
@@ -59,14 +59,16 @@ class Warmup(keras.optimizers.schedules.LearningRateSchedule):
 
 
 def _handle(variable):
-    """The resource of a variable; under a strategy, of the copy on the device that is being updated."""
+    """The resource handle of a variable. Under a strategy: of its copy on the device that is being updated."""
     return (variable.value if isinstance(variable, keras.Variable) else variable).handle
 
 
 def make_schedule(settings, steps: int):
-    """The learning rate: a number, or a Keras schedule of it.
+    """The learning rate: a number if it is constant, or else a Keras schedule.
 
-    settings: an OptimizerSettings. steps: of the whole training, where a cosine reaches zero.
+    Args:
+        settings: an OptimizerSettings.
+        steps: number of steps of the whole training. A cosine schedule reaches zero there.
     """
     rate, warmup = settings.learning_rate, settings.warmup_steps
     schedules = keras.optimizers.schedules
@@ -80,15 +82,19 @@ def make_schedule(settings, steps: int):
 
 
 def make_optimizer(settings, variables, *, steps: int, loss_scaling: bool = False):
-    """An optimiser with its slots already built (an unbuilt one cannot be restored, nor used under a strategy).
+    """A Keras optimiser whose slots are already built, so that it can be restored and used under a strategy.
 
-    It does not clip: Keras would clip the gradients of each replica before they are summed. See `clip_global_norm`.
+    It does not clip gradients, because Keras would clip those of each replica before they are summed: see
+    `clip_global_norm`.
 
     Args:
         settings: an OptimizerSettings.
-        variables: the weights it will update, at least one.
-        steps: of the whole training.
-        loss_scaling: wrap in dynamic loss scaling, for float16.
+        variables: the weights to train, at least one.
+        steps: number of steps of the whole training.
+        loss_scaling: add dynamic loss scaling, for float16.
+
+    Raises:
+        ValueError: `variables` is empty.
     """
     if not variables:
         raise ValueError("an optimiser without variables would train nothing")
@@ -103,7 +109,7 @@ def make_optimizer(settings, variables, *, steps: int, loss_scaling: bool = Fals
     else:
         optimizer = FusedAdam(rate, weight_decay=settings.weight_decay or None, **moments, **common)
     optimizer.build(variables)
-    if settings.name == "rmsprop":  # as in TensorFlow 1, whose mean square starts at 1: from 0, the first steps are huge
+    if settings.name == "rmsprop":  # as in TensorFlow 1, the mean square starts at 1: from 0, the first steps would be huge
         for square in optimizer._velocities:
             square.assign(tf.ones(square.shape))
     if loss_scaling:
@@ -113,27 +119,33 @@ def make_optimizer(settings, variables, *, steps: int, loss_scaling: bool = Fals
 
 
 def held_variables(optimizer: keras.optimizers.Optimizer) -> list[keras.Variable]:
-    """The weights that a built optimiser updates, in its order; of one with loss scaling, too."""
+    """The weights that a built optimiser trains, in the optimiser's order. Works with and without loss scaling."""
     return list(optimizer._trainable_variables)  # Keras has no public name for them
 
 
 def keeps_averages(optimizer: keras.optimizers.Optimizer) -> bool:
-    """Whether there are moving averages of the weights: none before the first update."""
+    """Whether the optimiser has moving averages of the weights. Before the first update it has none."""
     inner = getattr(optimizer, "inner_optimizer", optimizer)
     return inner.use_ema and bool(inner.iterations.numpy())
 
 
 def average_weights(optimizer: keras.optimizers.Optimizer) -> None:
-    """Overwrite the weights that an optimiser holds by their moving averages, where there are any."""
+    """Replace the weights that an optimiser trains by their moving averages, if it has any."""
     if keeps_averages(optimizer):
         getattr(optimizer, "inner_optimizer", optimizer).finalize_variable_values(held_variables(optimizer))
 
 
 def clip_global_norm(gradients: list, norm):
-    """Gradients scaled down to the global norm `norm` where the sum of all replicas' is larger; in replica context.
+    """Clip gradients by the global norm of their sum over replicas. Call it in replica context.
 
     Keras would clip each replica's gradients before they are summed.
+
+    Args:
+        gradients: this replica's gradients. norm: the largest global norm.
+
+    Returns:
+        the clipped sum divided by the number of replicas, so that the optimiser's sum over replicas gives it again.
     """
     context = tf.distribute.get_replica_context()
     gradients, _ = tf.clip_by_global_norm(context.all_reduce("SUM", gradients), norm)
-    return [gradient / context.num_replicas_in_sync for gradient in gradients]  # the optimiser sums them again
+    return [gradient / context.num_replicas_in_sync for gradient in gradients]

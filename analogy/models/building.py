@@ -1,4 +1,4 @@
-"""Networks make their weights by one symbolic call: nobody writes down a second time which layer follows which."""
+"""Building a network's weights by one symbolic call, so that no network needs a hand-written `build`."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import keras
 
 
 class Composite(keras.layers.Layer):
-    """A layer or a network without weights of its own: its parts make theirs where `call` first uses them.
+    """A layer or network that has no weights of its own, only sub-layers, which build their weights at their first call.
 
-    Left to itself, Keras would trace the call of every such layer once more for each layer that it lies in.
+    The empty `build` saves time: Keras' default would trace the call of a nested layer again for every level of nesting.
     """
 
     def build(self, input_shape):
@@ -19,11 +19,12 @@ class Composite(keras.layers.Layer):
 
 
 def build(network: keras.Model, *inputs, **arguments) -> None:
-    """Make a network's weights by tracing its call on inputs that have a shape and no values.
+    """Build a network's weights by tracing its call on symbolic inputs, which have shapes but no values.
 
     Args:
-        inputs: the shape of each positional argument of the call, such as (None, 64, 64, 3); a list of shapes for an argument
-            that is a list of tensors. arguments: all others, as they are.
+        inputs: the shape of each positional argument of the call, such as (None, 64, 64, 3). For an argument that is a list
+            of tensors: a list of shapes.
+        arguments: keyword arguments, passed on unchanged.
     """
 
     def symbolic(shape):
@@ -34,10 +35,11 @@ def build(network: keras.Model, *inputs, **arguments) -> None:
 
 @contextmanager
 def without_values() -> Iterator[None]:
-    """Networks that are built inside can be counted, but not used: their weights have shapes, no values, and take no memory."""
+    """Networks that are built inside this context have weights with shapes but without values, which take no memory. Their
+    weights can be counted, but the networks cannot be called on data."""
     policy = keras.config.dtype_policy()
     with keras.StatelessScope(initialize_variables=False):
         yield
-    # Keras has noted these weights, and would give them values after all when it builds the next network.
+    # Keras has these weights on a list of weights to initialise, and would do so when the next network is built.
     keras.utils.clear_session(free_memory=False)
     keras.config.set_dtype_policy(policy)

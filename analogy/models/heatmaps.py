@@ -1,4 +1,4 @@
-"""Joints -> Gaussian heatmaps, computed on the device: no heatmap is ever stored or sent from the host."""
+"""Gaussian heatmaps of joints, computed inside the graph, so that no heatmap is stored or copied to the device."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import tensorflow as tf
 def joint_heatmaps(joints, visibility, sigma, image_size: tuple[int, int]):
     """One Gaussian per joint (spec table 2.2).
 
-    value(px, py) = exp(-((px - x)^2 / (2 sx^2) + (py - y)^2 / (2 sy^2))) inside the square of radius floor(3 sigma) + 1
-    about the rounded joint, 0 outside of it and for hidden joints. The original truncates value * 255 to uint8; this does
-    not, so the two differ by less than one grey level. The support is a product of two intervals, hence the map is an
-    outer product of two profiles.
+    value(px, py) = exp(-((px - x)^2 / (2 sx^2) + (py - y)^2 / (2 sy^2))) for pixels at most floor(3 s) + 1 from the rounded
+    joint along each axis; 0 elsewhere, and for hidden joints. The original truncates value * 255 to uint8; this code does not,
+    so the two differ by less than one grey level. Gaussian and support are products of a function of x and one of y, so a map
+    is computed as an outer product.
 
     Args:
         joints: [B, J, 2] x then y, in pixels of the H x W frame.
-        visibility: [B, J], 0 hides a joint.
+        visibility: [B, J], 1 for visible and 0 for hidden joints.
         sigma: [B, 2] standard deviations sx, sy in pixels of the frame.
         image_size: (H, W).
 
@@ -31,7 +31,7 @@ def joint_heatmaps(joints, visibility, sigma, image_size: tuple[int, int]):
 
 
 def _profile(centre, sigma, size: int):
-    """[B, J] centres, [B, 1] sigmas -> [B, J, size]."""
+    """The Gaussian along one axis: centre [B, J] and sigma [B, 1] in pixels -> [B, J, size]."""
     centre, sigma = centre[..., None], tf.cast(sigma, tf.float32)[..., None]
     pixel = tf.range(size, dtype=tf.float32)  # [size]
     inside = tf.abs(pixel - tf.round(centre)) <= tf.floor(3.0 * sigma) + 1.0
@@ -40,5 +40,5 @@ def _profile(centre, sigma, size: int):
 
 
 def pose_maps(joints, visibility, sigma, image_size: tuple[int, int]):
-    """Heatmaps in the networks' range -1..1: the background is -1, a joint's peak +1. Shapes as `joint_heatmaps`."""
+    """`joint_heatmaps` in the networks' range -1..1: the background is -1, a joint's peak is +1. [B, H, W, J]."""
     return 2.0 * joint_heatmaps(joints, visibility, sigma, image_size) - 1.0

@@ -1,4 +1,4 @@
-"""The primitives of the image-analogy networks (3 x 3, SAME, bias, Glorot-uniform kernels, no normalisation)."""
+"""Layers of the VGG-like networks: 3 x 3 kernels, SAME padding, a bias, Glorot-uniform initialisation, no normalisation."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import tensorflow as tf
 from analogy.models.building import Composite
 
 LEAKY_SLOPE = 0.2
-# A block of a BlockDense kernel has at most this many weights (64 MiB in float32).
+# Largest number of weights in one block of a BlockDense kernel (64 MiB in float32).
 BLOCK_WEIGHTS = 2**24
 
 
 @tf.custom_gradient
 def leaky_relu(x):
-    """max(x, 0.2 x).
+    """max(x, 0.2 x), elementwise.
 
-    The gradient is read from the output, which has the sign of the input: the input need not be kept, so convolution,
-    bias and activation can run as one kernel while training too.
+    The gradient is computed from the output, which has the same sign as the input. So the input need not be stored, and
+    TensorFlow can run convolution, bias and activation as one kernel in training too.
     """
     y = tf.nn.leaky_relu(x, LEAKY_SLOPE)
 
@@ -32,11 +32,12 @@ def leaky_relu(x):
 class Stage(Composite):
     """One VGG stage: `repeats` convolutions with leaky ReLU, then 2 x 2 max pooling.
 
-    The last activation follows the pooling: it is monotonic, so the result is the same at a quarter of the work.
+    The last activation is applied after the pooling: it is monotonic, so the result is the same for a quarter of the work.
 
     Args:
-        channels, repeats: of the convolutions.
-        frozen: not trained, and with plain ReLU, as ImageNet weights want it.
+        channels: output channels of each convolution.
+        repeats: number of convolutions.
+        frozen: the stage is not trained and has plain ReLU, with which the ImageNet weights were trained.
     """
 
     def __init__(self, channels: int, repeats: int, *, frozen: bool = False, **kwargs):
@@ -49,7 +50,8 @@ class Stage(Composite):
         self.trainable = not frozen
 
     def call(self, x, with_skip: bool = False):
-        """[B, H, W, C] -> [B, H/2, W/2, channels]; `with_skip` also returns the last activation [B, H, W, channels]."""
+        """[B, H, W, C] -> [B, H/2, W/2, channels]. with_skip: also return the last activation before the pooling,
+        [B, H, W, channels]."""
         for convolution in self.convolutions[:-1]:
             x = self.activation(convolution(x))
         x = self.convolutions[-1](x)
@@ -58,7 +60,7 @@ class Stage(Composite):
 
 
 class Maxout(keras.layers.Layer):
-    """The largest of every `pieces` consecutive channels: [B, H, W, C] -> [B, H, W, C / pieces]."""
+    """The maximum of each group of `pieces` consecutive channels: [B, H, W, C] -> [B, H, W, C / pieces]."""
 
     def __init__(self, pieces: int, **kwargs):
         super().__init__(**kwargs)
@@ -73,10 +75,10 @@ class Maxout(keras.layers.Layer):
 def deconvolution(
     channels: int, stride: int, activation: str = "relu", *, upsampling: str = "deconvolution", name: str | None = None
 ):
-    """A 3 x 3 transposed convolution that enlarges `stride` times.
+    """A layer that enlarges a map `stride` (1 or 2) times: [B, H, W, C] -> [B, stride H, stride W, channels].
 
-    With stride 1 it is a convolution with the flipped kernel; it is kept as that convolution, which is the faster kernel.
-    For `upsampling` see `Decoder`.
+    It is a 3 x 3 transposed convolution. With stride 1 that equals a convolution with the flipped kernel, so a plain
+    convolution is used, which is faster. For `upsampling` see `Decoder`.
     """
     if stride == 2 and upsampling != "deconvolution":
         return ResizeConvolution(channels, activation, valid=upsampling == "nearest_valid", name=name)
@@ -87,11 +89,11 @@ def deconvolution(
 
 
 class ResizeConvolution(Composite):
-    """Nearest-neighbour enlargement and a 3 x 3 stride-1 deconvolution: [B, H, W, C] -> [B, 2H, 2W, channels].
+    """Nearest-neighbour enlargement, then a 3 x 3 deconvolution of stride 1: [B, H, W, C] -> [B, 2H, 2W, channels].
 
     Args:
-        channels, activation: of the deconvolution.
-        valid: enlarge to 2H - 2 only, and let a deconvolution without padding grow it by 2 (spec 3.4).
+        channels, activation: output channels and activation of the deconvolution.
+        valid: enlarge to (2H - 2) x (2W - 2) only; the deconvolution then has no padding, and adds 2 pixels (spec 3.4).
     """
 
     def __init__(self, channels: int, activation: str, *, valid: bool, **kwargs):
@@ -102,21 +104,22 @@ class ResizeConvolution(Composite):
 
     def call(self, x):
         size = 2 * tf.shape(x)[1:3] - (2 if self.valid else 0)
-        # TensorFlow 1's rule, index floor(i * in / out): with the half-pixel centres of tf.image the valid form differs.
+        # As in TensorFlow 1, output pixel i copies input pixel floor(i * in / out). With `valid`, tf.image.resize would give
+        # another result, because it uses half-pixel centres.
         x = tf.raw_ops.ResizeNearestNeighbor(images=x, size=size)
-        # As a convolution, a deconvolution without padding reads two pixels beyond each edge.
+        # A deconvolution without padding equals a convolution over the map with two zero pixels around it.
         return self.convolution(tf.pad(x, [[0, 0], [2, 2], [2, 2], [0, 0]]) if self.valid else x)
 
 
 class BlockDense(keras.layers.Layer):
-    """A fully connected layer whose kernel is kept as blocks of its rows: [B, inputs] -> [B, units].
+    """A fully connected layer whose kernel is split into blocks of rows: [B, inputs] -> [B, units].
 
-    Weights, Glorot-uniform start and result are those of one Dense layer. The gradients of the blocks come one after the other,
-    so that an optimiser uses each up before the next is there: of the published discriminator's 205 million weights the
-    whole gradient, 0.8 GB, never exists.
+    Its function and its Glorot-uniform initialisation are those of a Dense layer, but it needs less memory in training. The
+    gradients of the blocks are computed one after the other, and the optimiser consumes each before the next one is
+    computed. So the whole gradient (0.8 GB for the published discriminator, 205 million weights) is never in memory at once.
 
     Args:
-        units: width of the output.
+        units: size of the output.
     """
 
     def __init__(self, units: int, **kwargs):
@@ -144,15 +147,17 @@ class BlockDense(keras.layers.Layer):
 
 
 def _block_product(rows: list[int]):
-    """x [B, inputs], its kernel's blocks -> x times the kernel, with the blocks' gradients in sequence."""
+    """A function of x [B, inputs] and the kernel's blocks, which returns x times the kernel. Its gradient function computes
+    the gradients of the blocks in sequence. rows: the number of rows of each block."""
 
     @tf.custom_gradient
     def product(x, *kernels):
         parts = tf.split(x, rows, axis=1)
 
         def gradient(dy):
-            # First whatever reads the kernels: an update of a block that is still to be read would copy it. The layers
-            # below wait for the last block, lest their work pushes the updates to the end of the queue.
+            # The gradient at x reads all kernels, so it comes first: updating a block that is still to be read would copy
+            # it. The identity at the end makes the layers below wait for the last block; their gradients would otherwise
+            # run first, and delay the updates.
             at_x = tf.concat([tf.matmul(dy, kernel, transpose_b=True) for kernel in kernels], 1)
             at_kernels, before = [], at_x
             for part in parts:

@@ -1,8 +1,8 @@
-"""Recurrent cells, and the ways to run them over time: apart, so that any cell can be run in any way.
+"""Recurrent cells, and functions that run any stack of cells over time.
 
-A cell is called with the input of one time step and its state, `cell(x, state) -> (output, next state)`. A state is a tuple of
-tensors, as many as the cell needs; None stands for zeros. A stack of cells is a list, the lowest first. `read` runs it over
-inputs that are all known, `write` over inputs that each step makes for the next one.
+A cell computes one time step: `cell(x, state) -> (output, next state)`. A state is a tuple of as many tensors as the cell
+needs; None stands for zeros. A stack of cells is a list, the lowest cell first. `read` runs a stack over an input sequence
+(an encoder); `write` runs it freely, where each step computes the input of the next one (a decoder).
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ State = tuple[tf.Tensor, ...]
 
 
 class RecurrentCell(keras.layers.Layer):
-    """What `read` and `write` ask of a cell. A subclass makes its weights in `build` and says what one step does in `call`."""
+    """The base of all cells. A subclass creates its weights in `build` and computes one time step in `call`."""
 
     def call(self, x, state: State | None) -> tuple[tf.Tensor, State]:
         """One time step.
 
         Args:
-            x: [B, C], or [B, H, W, C] for a convolutional cell. state: before the step; None for zeros.
+            x: [B, C], or [B, H, W, C] for a convolutional cell.
+            state: the state before the step; None for zeros.
 
         Returns:
             the output [B, units] or [B, H, W, units], and the state after the step.
@@ -32,10 +33,11 @@ class RecurrentCell(keras.layers.Layer):
         raise NotImplementedError
 
     def run(self, inputs, state: State | None = None) -> tuple[tf.Tensor, State]:
-        """All time steps of inputs that are known: here one by one. A cell that knows a faster way says so by its own `run`.
+        """Run over a whole input sequence. This default calls the cell step by step; a subclass may have a faster way.
 
         Args:
-            inputs: [T, B, ..., C], time first; T is known when the graph is built. state: before the first step.
+            inputs: [T, B, ..., C], time first. T must be static.
+            state: the state before the first step; None for zeros.
 
         Returns:
             the outputs [T, B, ..., units], and the state after the last step.
@@ -48,43 +50,52 @@ class RecurrentCell(keras.layers.Layer):
 
 
 def time_first(x):
-    """[B, T, ...] -> [T, B, ...], and back again."""
+    """Exchange the first two axes: [B, T, ...] -> [T, B, ...], and the reverse."""
     return tf.transpose(x, [1, 0, *range(2, x.shape.rank)])
 
 
 def step(cells: Sequence[RecurrentCell], x, states: Sequence[State | None]) -> tuple[tf.Tensor, list[State]]:
-    """One time step of a stack -> the top cell's output, and the next state of each cell."""
-    after = []
+    """One time step of a stack of cells. Returns the top cell's output, and the next state of each cell."""
+    next_states = []
     for cell, state in zip(cells, states, strict=True):
         x, state = cell(x, state)
-        after.append(state)
-    return x, after
+        next_states.append(state)
+    return x, next_states
 
 
 def read(cells: Sequence[RecurrentCell], inputs, states: Sequence[State | None] | None = None) -> tuple[tf.Tensor, list[State]]:
-    """Run a stack over inputs that are all known: layer by layer, so that each cell can use its fastest way.
+    """Run a stack of cells over an input sequence, as an encoder does.
+
+    One cell runs over the whole sequence before the next one starts, so that each can use its fast `run`.
 
     Args:
-        inputs: [T, B, ..., C], time first. states: of each cell before the first step; None for zeros.
+        inputs: [T, B, ..., C], time first.
+        states: the state of each cell before the first step; None for zeros.
 
     Returns:
         the top cell's outputs [T, B, ..., units], and the last state of each cell.
     """
-    after = []
+    last_states = []
     for cell, state in zip(cells, states or [None] * len(cells), strict=True):
-        if not cell.built:  # Keras builds a layer that is called, and `run` is not a call
+        if not cell.built:  # Keras builds a layer at its first call, but `run` is not a call
             cell.build(inputs.shape[1:])
         inputs, state = cell.run(inputs, state)
-        after.append(state)
-    return inputs, after
+        last_states.append(state)
+    return inputs, last_states
 
 
 def write(cells: Sequence[RecurrentCell], first, states: Sequence[State | None], horizon: int, feed_back: Callable) -> list:
-    """Run a stack on inputs that it makes itself -> the result of each of `horizon` steps.
+    """Run a stack of cells for `horizon` steps, each on an input that the step before computed, as a decoder does.
 
     Args:
-        first: the lowest cell's input at the first step. states: of each cell before it; None for zeros.
-        feed_back: (step, the lowest cell's input, the top cell's output) -> the step's result, the next step's input.
+        first: the lowest cell's input at the first step.
+        states: the state of each cell before the first step; None for zeros.
+        horizon: number of steps.
+        feed_back: a function (step index, the lowest cell's input, the top cell's output) -> (result of this step, input of
+            the next step).
+
+    Returns:
+        the results of all steps, in order.
     """
     x, results = first, []
     for index in range(horizon):
@@ -98,23 +109,24 @@ def write(cells: Sequence[RecurrentCell], first, states: Sequence[State | None],
 
 
 def torch_uniform(fan_in: int) -> keras.initializers.Initializer:
-    """U(-1/sqrt(fan_in), 1/sqrt(fan_in)): PyTorch's default, of kernels and of biases.
+    """U(-1/sqrt(fan_in), 1/sqrt(fan_in)), PyTorch's default initialisation of kernels and biases.
 
-    Every weight needs an initializer of its own: Keras' begin anew at every call, so that two weights of one would be alike.
+    Make a new initializer for every weight: a Keras initializer returns the same numbers at every call.
     """
     bound = 1.0 / math.sqrt(fan_in)
     return keras.initializers.RandomUniform(-bound, bound)
 
 
 class LstmCell(RecurrentCell):
-    """The LSTM or ConvLSTM as PyTorch code has it: [i f g o] = one layer on (x, h), with bias.
+    """An LSTM or ConvLSTM cell as it is usual in PyTorch code.
 
-    c' = sigm(f) c + sigm(i) tanh(g); h' = sigm(o) tanh(c'). The output is h', the state (h', c'). No peephole, no
-    normalisation, no dropout.
+    One dense or convolutional layer with bias maps (x, h) to the gates [i f g o]. Then c' = sigm(f) c + sigm(i) tanh(g) and
+    h' = sigm(o) tanh(c'). The output is h', the next state (h', c'). No peephole, no normalisation, no dropout.
 
     Args:
-        units: of the hidden state. kernel_size: of a convolution with SAME padding; 0: a dense layer.
-        forget_bias: added to the forget gate's first bias.
+        units: channels of the hidden state.
+        kernel_size: side of the convolution kernel, with SAME padding; 0 for a dense layer.
+        forget_bias: added to the initial bias of the forget gate.
     """
 
     def __init__(self, units: int, kernel_size: int = 0, forget_bias: float = 0.0, **kwargs):
@@ -142,12 +154,12 @@ class LstmCell(RecurrentCell):
         return self._activate(self._transform(tf.concat([x, h], -1), self.kernel) + tf.cast(self.bias, x.dtype), c)
 
     def run(self, inputs, state=None):
-        """What the inputs add to the gates is computed for all time steps at once."""
+        """As in the base class. The part of the gates that comes from the inputs is computed for all steps at once."""
         steps = inputs.shape[0]
         added = tf.split(self._from_inputs(tf.reshape(inputs, [-1, *inputs.shape[2:]])), steps, 0)
         outputs = []
         for gates in added:
-            if state is None:  # what zeros would add is not worth a convolution
+            if state is None:  # a zero state adds nothing to the gates: skip its convolution
                 output, state = self._activate(gates, None)
             else:
                 h, c = state
@@ -156,7 +168,7 @@ class LstmCell(RecurrentCell):
         return tf.stack(outputs), state
 
     def _from_inputs(self, x):
-        """What x [..., C] adds to the gates before their activation."""
+        """The part of the gates, before their activation, that comes from x [..., C] and the bias: [..., 4 units]."""
         return self._transform(x, self.kernel[..., : -self.units, :]) + tf.cast(self.bias, x.dtype)
 
     def _transform(self, x, kernel):
@@ -164,23 +176,25 @@ class LstmCell(RecurrentCell):
         return tf.nn.conv2d(x, kernel, 1, "SAME") if self.kernel_size else tf.linalg.matmul(x, kernel)
 
     def _activate(self, gates, c):
-        """The gates before their activation, and the cell's memory or None for zeros -> the output, the next (h, c)."""
+        """The gates [..., 4 units] before their activation, and the cell state c or None for zeros -> the output h, and the
+        next state (h, c)."""
         i, f, g, o = tf.split(gates, 4, -1)
-        new = tf.sigmoid(i) * tf.tanh(g)
-        c = new if c is None else tf.sigmoid(f) * c + new
+        update = tf.sigmoid(i) * tf.tanh(g)
+        c = update if c is None else tf.sigmoid(f) * c + update
         h = tf.sigmoid(o) * tf.tanh(c)
         return h, (h, c)
 
 
 class FusedLstmCell(RecurrentCell):
-    """TensorFlow 1's BasicLSTMCell, whose whole sequence is one kernel: the fastest LSTM for large widths.
+    """TensorFlow 1's BasicLSTMCell. One kernel computes a whole sequence, which makes it the fastest LSTM for many units.
 
-    [i g f o] = [x, h] K + b; c' = sigm(f + 1) c + sigm(i) tanh(g); h' = sigm(o) tanh(c'). The output is h', the state (h', c').
-    K is one matrix, Glorot-uniform over its joint shape, b is 0: Keras' own layer draws K's rows for x and for h apart. No
-    peephole, no clipping, no dropout. Computes in float32, whatever the policy: the kernel has no bfloat16.
+    [i g f o] = [x, h] K + b; c' = sigm(f + 1) c + sigm(i) tanh(g); h' = sigm(o) tanh(c'). The output is h', the next state
+    (h', c'). K is one matrix for x and h, initialised Glorot-uniform with the shape of the whole (Keras' LSTM initialises the
+    parts for x and h separately); b starts at 0. No peephole, no clipping, no dropout. It always computes in float32, because
+    the kernel has no bfloat16.
 
     Args:
-        units: of the hidden state.
+        units: size of the hidden state.
     """
 
     def __init__(self, units: int, **kwargs):
@@ -210,16 +224,19 @@ class FusedLstmCell(RecurrentCell):
 
 @tf.custom_gradient
 def lstm_block(inputs, cell, hidden, kernel, bias):
-    """A whole sequence of `FusedLstmCell` in TensorFlow's BlockLSTM kernel, with a gradient of our own that is made for CPUs.
+    """A whole sequence of `FusedLstmCell` by TensorFlow's BlockLSTM kernel, with our own gradient, which is faster on CPUs.
 
-    The kernel's own gradient multiplies by the transposed weights in place and sums their gradient up step by step; one
-    transposed copy and one product over all steps take less than half the time (benchmarks/pose.py).
+    TensorFlow's gradient reads the weights transposed at every step, and adds up their gradient step by step. Here the weights
+    are transposed once, and their gradient is one product over all steps: less than half the time (benchmarks/pose.py).
 
     Args:
-        inputs: [T, B, I]. cell, hidden: [B, U]. kernel: [I + U, 4 U]. bias: [4 U].
+        inputs: [T, B, I].
+        cell, hidden: the states c and h before the first step, [B, U].
+        kernel: [I + U, 4 U].
+        bias: [4 U].
 
     Returns:
-        hidden states [T, B, U] and the last cell [B, U].
+        the hidden states of all steps [T, B, U], and the last cell state [B, U].
     """
     no_peephole = tf.zeros_like(bias[: tf.shape(hidden)[-1]])
     steps = tf.shape(inputs)[0]
@@ -240,8 +257,8 @@ def lstm_block(inputs, cell, hidden, kernel, bias):
 
     def gradient(from_states, from_cell):
         c_before, h_before = tf.concat([cell[None], c[:-1]], 0), tf.concat([hidden[None], h[:-1]], 0)
-        into_cell = o * (1.0 - tf.square(tanh_c))  # of c', through h'
-        # Of the pre-activations: i, g and f through c', o through h'.
+        into_cell = o * (1.0 - tf.square(tanh_c))  # d h' / d c'
+        # Derivatives by the gates before their activation: of c' by i, g and f; of h' by o.
         by_cell = tf.concat([g * i * (1.0 - i), i * (1.0 - tf.square(g)), c_before * f * (1.0 - f)], -1)
         by_hidden = tanh_c * o * (1.0 - o)
         for_inputs, for_hidden = tf.split(tf.transpose(kernel), [inputs.shape[-1], hidden.shape[-1]], -1)

@@ -1,6 +1,6 @@
-"""The trainable systems of the papers, by the name that a YAML file gives as `system:`. A new system adds its line here.
+"""SYSTEMS: every trainable system by its name, the value of `system:` in a YAML file. A new system adds one line here.
 
-Importing this module imports no TensorFlow: settings can be read, listed and refused in an instant.
+Importing this module does not import TensorFlow, so that reading and checking settings is quick.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Entry(NamedTuple):
-    """A system's paper, its settings, and the module and name of its class, a `System`."""
+    """One system: its paper's folder, its settings class, and the module and name of its class, a subclass of `System`."""
 
     paper: str
     settings: type[Settings]
@@ -30,11 +30,11 @@ class Entry(NamedTuple):
 
     @property
     def system(self) -> type[System]:
-        """The class; imports TensorFlow and the paper's networks."""
+        """The system's class. Reading this imports TensorFlow and the paper's networks."""
         return getattr(import_module(self.module), self.name)
 
     def build(self, settings: Settings, used: Mapping[str, object] | None = None) -> System:
-        """The system that these settings describe. used: role -> the loaded SavedModel of each run that it `needs`."""
+        """The system that these settings describe. used: role -> loaded SavedModel, for each role in the system's `needs`."""
         return self.system(settings, used) if self.system.needs else self.system(settings)
 
 

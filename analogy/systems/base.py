@@ -1,4 +1,7 @@
-"""What a trainable method offers the training loop. The loop knows no method by name; a method knows no loop."""
+"""`System`: the contract between a trainable method and the training loop.
+
+The loop never asks for a method by name, and a system never calls the loop.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +26,11 @@ Function = tf.types.experimental.PolymorphicFunction
 
 
 class Column(NamedTuple):
-    """A picture of one clip, uint8 [H, W, 1|3] or heatmaps [H, W, 13], under its title. predicted: it is a frame, and the
-    system's own prediction."""
+    """One picture of a clip, and the title above it.
+
+    picture: a frame uint8 [H, W, 1 or 3], or heatmaps float [H, W, 13] in 0..1. predicted: the picture is a frame that the
+    system predicted.
+    """
 
     title: str
     picture: np.ndarray
@@ -33,7 +39,7 @@ class Column(NamedTuple):
 
 @dataclass(frozen=True)
 class Panels:
-    """A row of pictures for one clip."""
+    """A row of pictures for one clip. split: "train" or "test". clip: its id."""
 
     split: str
     action: str
@@ -42,23 +48,29 @@ class Panels:
 
 
 class System:
-    """The contract. A subclass's constructor calls this one, then builds `models`; the rest are the methods below.
+    """A trainable system: networks, losses, optimisers, predictions and endpoints.
 
-    Models and optimisers are built inside the strategy's scope.
+    A subclass's constructor first calls this one, and then builds `models`. Models and optimisers are built inside the
+    scope of the distribution strategy.
 
-    models, optimizers: named; a checkpoint is exactly these plus the loop's step counter.
-    state: what else a checkpoint holds, named: models that another run's `training.start_from` must not take over.
-    exported: the networks that the endpoints use; a SavedModel holds no others.
-    needs: role -> endpoint, of the runs in `uses` that it builds on. Where there are any, the constructor takes
-        (settings, used) and passes both on: role -> loaded SavedModel. Its weights are not among the models, so nothing trains
-        them; an export holds it too.
-    adversaries: names of optimisers whose loss another network drives up: one that falls to nothing is no success.
-    export_notes: what an export is told less than this process when it predicts test clips, for the protocol; or nothing.
-    pooled: test figures are means over all windows at once, not over clips.
-    paints: it predicts frames, which any metric of frames can measure.
+    Attributes:
+        models: name -> network. A checkpoint holds these, `state`, the optimisers, and the loop's step counter.
+        optimizers: name -> optimiser; filled by `prepare_training`.
+        state: name -> model that a checkpoint holds too, but that `training.start_from` of another run must not copy.
+        exported: the networks that the endpoints use. A SavedModel holds only these.
+        needs: role -> endpoint name, for each run of the setting `uses` that the system builds on. A system with `needs`
+            has a constructor of (settings, used), and passes both to this one. The weights of a used SavedModel are not
+            among `models`, so nothing trains them; an export contains a copy of it.
+        adversaries: names of the optimisers of adversaries (discriminators). Their opponent raises their loss: if it falls
+            to zero, training has failed.
+        export_notes: one clause for the protocol: which inputs an exported SavedModel lacks, compared with the endpoints
+            that predict test clips in this process. Empty where it lacks none.
+        pooled: whether test figures are means over all windows together, instead of means over clips.
+        paints: whether the system predicts frames, so that frame metrics can measure it.
 
     Args:
-        settings: the experiment's. used: what it `needs`.
+        settings: the experiment's settings.
+        used: role -> loaded SavedModel, one for each role in `needs`.
     """
 
     needs: Mapping[str, str] = MappingProxyType({})
@@ -73,20 +85,24 @@ class System:
         self.exported: list[keras.Model] = []
         self.adversaries: tuple[str, ...] = ()
         self.export_notes = ""
-        self._loaded = None  # the SavedModel that predicts in place of the networks
-        # Small gradients vanish in float16 where the loss is not scaled.
+        self._loaded = None  # after `use_export`: the SavedModel that predicts instead of this system's networks
+        # Without loss scaling, small gradients become zero in float16.
         self.scales_loss = keras.config.dtype_policy().compute_dtype == "float16"
 
     # ---------------------------------------------------------------- what is trained
 
     def plan_optimizers(self) -> dict[str, tuple[OptimizerSettings, list[keras.Variable]]]:
-        """name -> an optimiser's section of the settings, and the weights it is to train; what no optimiser holds is frozen.
-        Here: of a system with one `network`."""
+        """name -> (the optimiser's section of the settings, the weights that it trains).
+
+        Weights that are in no list are frozen. This default is for a system whose only network is `self.network`.
+        """
         return {"network": (self.settings.optimizer, self.network.trainable_variables)}
 
     def prepare_training(self) -> None:
-        """Build the optimisers, all slots included; a subclass also loads pretrained weights here. Apart from the constructor,
-        so that counting weights costs no memory and no download."""
+        """Build the optimisers with all their slots. A subclass also loads pretrained weights here.
+
+        The constructor does neither, so that counting a system's weights needs little memory and no download.
+        """
         steps = self.settings.training.steps
         self.optimizers = {
             name: make_optimizer(section, variables, steps=steps, loss_scaling=self.scales_loss)
@@ -94,18 +110,18 @@ class System:
         }
 
     def trained_variables(self) -> dict[str, list[keras.Variable]]:
-        """network -> those of its weights that an optimiser holds, or will hold once the optimisers are built."""
-        held = [held_variables(optimizer) for optimizer in self.optimizers.values()]
-        held = held or [variables for _, variables in self.plan_optimizers().values()]
-        held = {id(variable) for variables in held for variable in variables}
-        return {name: [v for v in model.variables if id(v) in held] for name, model in self.models.items()}
+        """Network name -> its weights that an optimiser trains, or will train once `prepare_training` has built it."""
+        groups = [held_variables(optimizer) for optimizer in self.optimizers.values()]
+        groups = groups or [variables for _, variables in self.plan_optimizers().values()]
+        trained = {id(variable) for variables in groups for variable in variables}
+        return {name: [v for v in model.variables if id(v) in trained] for name, model in self.models.items()}
 
     def counted_networks(self) -> dict[str, keras.Model]:
-        """name -> the networks, or parts of them, whose weights `parameters` counts."""
+        """name -> network, or part of a network, that is one line in the count of `parameters`."""
         return self.models
 
     def parameters(self) -> dict[str, int]:
-        """Numbers of trained weights by network; then, as "NETWORK (not trained)", of those that no optimiser holds."""
+        """Network name -> its number of trained weights; "NETWORK (not trained)" -> its number of frozen weights, if any."""
         trained = {id(variable) for variables in self.trained_variables().values() for variable in variables}
         counts = {}
         for name, network in self.counted_networks().items():
@@ -116,13 +132,14 @@ class System:
         return counts
 
     def use_averages(self) -> None:
-        """Go on with the moving averages of the weights, where an optimiser keeps them."""
+        """Replace the weights by their moving averages, for each optimiser that keeps averages."""
         for optimizer in self.optimizers.values():
             average_weights(optimizer)
 
     @contextmanager
     def averaged_weights(self) -> Iterator[None]:
-        """Within, the networks hold the moving averages of their weights; afterwards, the weights they had, bit for bit."""
+        """Inside this context the networks have the moving averages of their weights. At its end, exactly the weights from
+        before are put back."""
         averaging = [o for o in self.optimizers.values() if keeps_averages(o)]
         trained = [(v, v.numpy()) for optimizer in averaging for v in held_variables(optimizer)]
         try:
@@ -135,28 +152,32 @@ class System:
     # ---------------------------------------------------------------- one way to descend
 
     def descend(self, name: str, tape: tf.GradientTape, terms: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """One update of the weights that the optimiser `name` holds, down the gradient of a loss; in replica context.
+        """Take one gradient step with the optimiser `name`. Call it in replica context.
 
         Args:
-            name: of the optimiser.
-            tape: has recorded how `terms` came about.
-            terms: the loss, weighted: a value for each example [b], or their sum. A loss of one term calls it "loss".
+            name: the optimiser's name.
+            tape: the tape that recorded the computation of `terms`.
+            terms: term name -> weighted loss of each of this replica's b examples [b], or the sum of these losses. A loss
+                of only one term is named "loss".
 
         Returns:
-            `report` of the terms.
+            `report(name, terms)`.
         """
-        slope = self.loss_scale(name) / self.settings.training.batch_size  # of the scaled `mean`, by every value
+        slope = self.loss_scale(name) / self.settings.training.batch_size  # d (scaled mean) / d (value of one example)
         slopes = [tf.ones_like(term) * slope for term in terms.values()]
         gradients = tape.gradient(list(terms.values()), held_variables(self.optimizers[name]), output_gradients=slopes)
         self.apply_gradients(name, gradients)
         return self.report(name, terms)
 
     def apply_gradients(self, name: str, gradients: Sequence[tf.Tensor]) -> None:
-        """The second part of `descend`: clip, then update. gradients: of the loss times `loss_scale`, for each weight that the
-        optimiser holds, this replica's share.
+        """Clip the gradients and update the weights: the second part of `descend`.
+
+        Args:
+            name: the optimiser's name.
+            gradients: this replica's gradients of the loss times `loss_scale(name)`, one for each weight of the optimiser.
 
         Raises:
-            ValueError: a weight has no gradient. It would silently stay as it is: leave it out in `plan_optimizers`.
+            ValueError: a weight has no gradient, so it would never change. Leave it out in `plan_optimizers`.
         """
         optimizer, clip_norm = self.optimizers[name], self.plan_optimizers()[name][0].clip_norm
         variables = held_variables(optimizer)
@@ -167,15 +188,20 @@ class System:
         optimizer.apply(gradients, variables)
 
     def loss_scale(self, name: str):
-        """What the loss of an optimiser is multiplied by before its gradients are taken; the optimiser undoes it."""
+        """The factor that multiplies an optimiser's loss before differentiation; the optimiser divides by it again.
+
+        1 except in float16, where the optimiser adapts it.
+        """
         return tf.cast(self.optimizers[name].dynamic_scale, tf.float32) if self.scales_loss else 1.0
 
     def mean(self, terms: dict[str, tf.Tensor]):
-        """The sum of terms over the examples, divided by the WHOLE batch: replicas' gradients are summed."""
+        """The sum of all terms over this replica's examples, divided by the size of the WHOLE batch (of all replicas), because
+        the replicas' gradients are summed."""
         return tf.add_n([tf.reduce_sum(term) for term in terms.values()]) / self.settings.training.batch_size
 
     def report(self, name: str, terms: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """Named scalars, this replica's share of the global mean: NAME/TERM of each term, and NAME/loss, their sum."""
+        """Scalars for the log: NAME/TERM for each term, and NAME/loss, their sum. Each is this replica's share: the mean over
+        the whole batch is the sum over replicas."""
         means = {f"{name}/{key}": self.mean({key: term}) for key, term in terms.items()}
         return {**means, f"{name}/loss": tf.add_n(list(means.values()))}
 
@@ -183,54 +209,58 @@ class System:
 
     @property
     def published(self) -> list[Published]:
-        """What the paper reports under the protocol of this run."""
+        """The paper's figures that were measured under the same protocol as this run."""
         return fitting_entries(self.settings.published, self.settings)
 
     def train_batches(self, dataset, context) -> tf.data.Dataset:
-        """Endless per-replica batches, a function of (seed, start step, replica); context: a ReplicaContext."""
+        """Endless batches for one replica, a function of (seed, start step, replica) alone. context: a ReplicaContext."""
         raise NotImplementedError
 
     def train_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """One optimisation step in replica context -> named scalars, each this replica's share of the global mean."""
+        """One optimisation step in replica context. Returns scalars for the log, as `report` makes them."""
         raise NotImplementedError
 
     def validate(self, dataset) -> dict[str, float]:
-        """Figures on clips kept back from training, at every `training.sample_every`; a system may keep its best weights by
-        them."""
+        """Metrics on the validation clips, measured every `training.sample_every` steps. A system may use them to remember its
+        best weights. Without validation clips: nothing."""
         return {}
 
     def selected_clips(self, clips: Sequence) -> list:
-        """Those of the clips that are looked at: `evaluation.clips_per_action` of each action, the preferred ones first."""
+        """The clips for pictures: at most `evaluation.clips_per_action` of each action, those of
+        `evaluation.preferred_clips` first."""
         evaluation = self.settings.evaluation
         return first_per_action(clips, evaluation.clips_per_action, evaluation.preferred_clips)
 
     def sample_panels(self, dataset) -> Iterator[Panels]:
-        """Pictures for the samples folder, from a few fixed train and test clips."""
+        """Pictures for the run's samples folder, from the same few train and test clips every time."""
         for split, clips in (("train", dataset.train), ("test", dataset.test)):
             for clip in self.selected_clips(clips):
                 yield Panels(split, clip.action, clip.id, self.panel_columns(dataset, clip))
 
     def panel_columns(self, dataset, clip) -> list[Column]:
-        """One clip's row of `sample_panels`."""
+        """The pictures of one clip for `sample_panels`."""
         raise NotImplementedError
 
     def predict_clips(self, dataset) -> Iterator[Predicted]:
-        """The test clips, predicted whole."""
+        """The predictions of all test clips, one clip after the other, each over its whole length."""
         raise NotImplementedError
 
     def protocol(self, dataset) -> str:
-        """One sentence that says what the test figures mean: data, split, clips, resolution, context, horizon."""
+        """One sentence on how the test figures are measured: dataset, split, clips, resolution, context and horizon."""
         raise NotImplementedError
 
-    # ---------------------------------------------------------------- endpoints, by which everything is predicted
+    # ---------------------------------------------------------------- endpoints: every prediction goes through one
 
     def endpoints(self) -> dict[str, Function]:
-        """name -> tf.function with an input_signature, outputs by name: what the SavedModel offers."""
+        """name -> tf.function with an input_signature, which returns a dict of tensors. The SavedModel exports these."""
         raise NotImplementedError
 
     def informed_endpoints(self) -> dict[str, Function]:
-        """name -> the same endpoint for the test figures of this process. Where it is told more than the exported one can be, a
-        subclass takes further inputs here, and says in `export_notes` which an export goes without."""
+        """name -> tf.function that predicts test clips in this process; by default the exported endpoints.
+
+        A subclass whose evaluation uses more inputs than its export can take overrides this, and names the difference in
+        `export_notes`.
+        """
         return self.endpoints()
 
     @cached_property
@@ -238,13 +268,13 @@ class System:
         return self.informed_endpoints()
 
     def endpoint(self, name: str) -> Callable[..., dict[str, tf.Tensor]]:
-        """Inputs by name -> outputs by name: the system's own endpoint, or that of the SavedModel after `use_export`, which
-        leaves out the inputs that it does not take."""
+        """A function of named inputs that returns a dict of tensors: this system's own endpoint, or after `use_export` that of
+        the SavedModel. Inputs that the SavedModel's endpoint does not have are dropped."""
         if self._loaded is None:
             return self._own_endpoints[name]
         function, specs = getattr(self._loaded, name), self._loaded.signatures[name].structured_input_signature[1]
         return lambda **inputs: function(**{key: tf.convert_to_tensor(inputs[key], specs[key].dtype) for key in specs})
 
     def use_export(self, loaded) -> None:
-        """Predict by a loaded SavedModel of this system from now on: what is measured is then what was exported."""
+        """From now on, predict with a loaded SavedModel of this system, so that evaluation measures the export itself."""
         self._loaded = loaded
