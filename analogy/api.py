@@ -1,6 +1,6 @@
-"""What `import analogy` offers: train, load, evaluate, experiments, datasets, and the runs that they give.
+"""What `import analogy` offers: the functions train, load, evaluate, experiments and datasets, and the class Run.
 
-Mistakes raise `analogy.UserError`, whose message says how to mend them, before anything is loaded or trained.
+A mistake in the arguments raises `analogy.UserError` before anything is loaded or trained. Its message says how to mend it.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ __all__ = ["Run", "UserError", "datasets", "evaluate", "experiments", "load", "t
 
 
 class Run:
-    """A run that was trained: its figures, its settings, and what it predicts.
+    """A trained run: its figures, its settings and its predictions.
 
-    folder: the run's, absolute.
+    folder: the absolute path of the run folder.
     """
 
     def __init__(self, folder: Path):
         self.folder = folder.absolute()
-        self._found = read_run(self.folder)
+        self._record = read_run(self.folder)
 
     def __repr__(self) -> str:
         return f"<analogy.Run {self.experiment}, {self.status}: {self.folder}>"
@@ -40,23 +40,23 @@ class Run:
     @property
     def experiment(self) -> str:
         """The experiment's name."""
-        return self._found.experiment
+        return self._record.experiment
 
     @property
     def status(self) -> str:
         """running, interrupted, failed or finished."""
-        return self._found.status
+        return self._record.status
 
     @cached_property
     def settings(self) -> Settings:
-        """The settings that it was trained with, as in settings.yaml. Raises UserError."""
+        """The settings of the training, read from settings.yaml. Raises UserError where that file is missing or not valid."""
         path = self.folder / "settings.yaml"
         scale = str(read_experiment(path).get("scale"))
         return load_settings(path, SYSTEMS, scale=scale)
 
     @property
     def test(self) -> dict[str, Any]:
-        """The figures on the test clips by metric, such as test["psnr"] in dB; `analogy.metrics.table` explains each.
+        """metric -> figure on the test clips, such as test["psnr"] in dB. `analogy.metrics.table` explains each metric.
 
         Raises:
             UserError: the run is not finished.
@@ -65,42 +65,45 @@ class Run:
 
     @property
     def baseline(self) -> dict[str, dict[str, Any]]:
-        """The same figures of what costs nothing, such as copying a frame: baseline -> metric -> figure. Raises UserError."""
+        """baseline -> metric -> figure, for trivial predictions such as copying a frame. Raises UserError as `test` does."""
         return self._figures("baseline")
 
     @property
     def protocol(self) -> str:
-        """What the figures mean, in one sentence: data, split, clips, resolution, frames."""
-        return self._found.summary.protocol
+        """One sentence that says what was measured: data, split, clips, resolution, frames."""
+        return self._record.summary.protocol
 
     @property
     def page(self) -> Path:
-        """The page to open in a browser."""
+        """The HTML page of the run, to open in a browser."""
         return self.folder / "index.html"
 
     def predict(self, observed=None, /, *, endpoint: str | None = None, **inputs) -> np.ndarray | dict[str, np.ndarray]:
-        """Predict by the networks as they were exported (the run's SavedModel).
+        """Predict with the run's SavedModel, which holds the networks as they were exported.
 
-        What is given, by name, is what the SavedModel takes; `observed` stands for its only input.
+        Pass each input by its name. A SavedModel with a single input also takes it as `observed`.
 
         - Painters: frame uint8 [H, W, C], 0..255 and of the run's size; joints float32 [13, 2], x then y, in pixels of that
-          frame; next_joints [T, 13, 2] -> frames uint8 [T, H, W, C]. If left out, every joint is visible (visibility [13],
-          next_visibility [T, 13], 1 or 0), and crop, the width and height in source pixels that the frame shows, is its own.
-        - Videos: observed frames uint8 [k, H, W, C] -> future frames uint8 [T, H, W, C]; float32 in 0..1 gives float32.
+          frame; next_joints [T, 13, 2] -> frames uint8 [T, H, W, C]. Optional: visibility [13] and next_visibility [T, 13],
+          1 or 0 (default: every joint is visible); crop [2], the width and height of the frame in pixels of the source video
+          (default: the size of the frame).
+        - Videos: observed frames uint8 [k, H, W, C] -> future frames uint8 [T, H, W, C]. Frames float32 in 0..1 are also
+          accepted; the result is then float32.
         - Sequences: observed values float32 [k, C] in 0..1 -> future values [T, C].
         - Poses: joints [k, 13, 2] and visibility [k, 13] in pixels, box [4] (x_min, y_min, x_max, y_max) around the person,
-          size [2] (width, height) of the frame, count future poses -> a dict of joints [count, 13, 2] and visibility.
+          size [2] (width, height) of the frame, count: the number of future poses -> a dict of joints [count, 13, 2] and
+          visibility [count, 13].
 
-        Everything may have one more axis in front, for a batch; so have the results then.
+        Every input may have a batch axis in front; every result then has it too.
 
         Args:
-            endpoint: where a SavedModel offers several that take the same.
+            endpoint: the endpoint to call. It is needed only where several endpoints take the same inputs.
 
         Returns:
-            The prediction; a dict by name where there is more than one array.
+            The predicted array, or a dict name -> array where the endpoint has several outputs.
 
         Raises:
-            UserError: there is no SavedModel, or what is given does not fit: the message says what is taken.
+            UserError: there is no SavedModel, or the inputs do not fit it. The message lists the inputs of each endpoint.
         """
         horizon = getattr(self.settings.data, "horizon", None) if (self.folder / "settings.yaml").is_file() else None
         return self._model.call(observed, inputs, endpoint, count=horizon)
@@ -112,8 +115,8 @@ class Run:
         return SavedModel(self.folder)
 
     def _figures(self, name: str) -> dict[str, Any]:
-        if not (figures := getattr(self._found.summary, name)):
-            why = self._found.problem or f"it is {self.status}"
+        if not (figures := getattr(self._record.summary, name)):
+            why = self._record.problem or f"it is {self.status}"
             raise UserError(f"{self.folder}: this run has no {name} figures: {why}; finish it with resume, or load another")
         return figures
 
@@ -136,21 +139,22 @@ def train(
 
     Args:
         experiment: its name (see `experiments`), or the path of a YAML file.
-        steps: how many updates; seed: of weights, data order and noise. Those of the experiment if not given.
+        steps: the number of updates. Default: the experiment's.
+        seed: the seed of the initial weights, the order of the data, and the noise. Default: the experiment's.
         scale: "paper", "demo" (minutes on a CPU), or "auto": paper where the dataset is present.
         data_dir: the dataset's folder in its official layout.
         set: other settings by dotted key, such as {"generator.width": 0.5}.
-        resume: the folder of a run to go on with, exactly as if it had not been interrupted.
+        resume: the folder of an interrupted run. It continues exactly as if it had not been interrupted.
         precision: "auto", "float32", "bfloat16" or "float16". devices: "auto", "cpu", "gpu:2" ...
         results_dir: where the run folder EXPERIMENT/DATE_TIME is made.
-        verbose: say on standard output what is done.
+        verbose: whether to print messages to standard output.
 
     Returns:
         The finished run; None on workers other than the chief, where several train together.
 
     Raises:
-        UserError: a line for each mistake in what was asked; or a fault of the data, or of the disk.
-        KeyboardInterrupt: Ctrl-C; the run goes on with `resume` from its last checkpoint.
+        UserError: one line for each mistake in the arguments; or a fault of the data or of the disk.
+        KeyboardInterrupt: Ctrl-C. `resume` continues the run from its last checkpoint.
 
     Example:
         >>> run = analogy.train("seq2seq_noise_l1", scale="demo", steps=20)
@@ -182,13 +186,13 @@ def train(
 
 
 def load(run: str | Path, results_dir: str | Path = "results") -> Run:
-    """A run that was trained before.
+    """Open a trained run.
 
     Args:
-        run: its folder; or an experiment, by its folder or its name in `results_dir`, for its newest finished run.
+        run: the run's folder; or an experiment, by its name or its folder in `results_dir`: then its newest finished run.
 
     Raises:
-        UserError: there is none.
+        UserError: there is no such run.
     """
     return Run(run_of(find_run(run, Path(results_dir), "load")))
 
@@ -207,19 +211,19 @@ def evaluate(
     """Measure a run again on its test clips, with other metrics or clips, as `analogy evaluate --run` does.
 
     Args:
-        run: what `load` takes, or gives; the folder of a SavedModel is measured as it was exported.
-        metrics: names of metrics of frames (`analogy.metrics.table`); the usual ones if empty.
-        clips: names of test clips; those of the run if empty.
-        data_dir: the dataset's folder, if not where it was in training.
-        fvd_frames: for "fvd", how many predicted frames of every video count.
-        features: for "feature_distance", the file of a VGG-16 or SqueezeNet.
-        recogniser: a run of pose_actions, to recognise predicted poses.
+        run: a Run, or an argument of `load`. From the folder of a SavedModel, the exported networks are measured.
+        metrics: names of metrics of frames (`analogy.metrics.table`). Empty: the usual ones.
+        clips: names of test clips. Empty: the test clips of the run.
+        data_dir: the dataset's folder, if it has moved since training.
+        fvd_frames: the number of predicted frames of each video that the metric "fvd" uses.
+        features: the weights file of a VGG-16 or SqueezeNet, for the metric "feature_distance".
+        recogniser: a run of pose_actions, which recognises the action in predicted poses.
 
     Returns:
         The evaluation as a run of its own, results_dir/evaluation_of_EXPERIMENT/DATE_TIME: its `test`, `baseline`, `page`.
 
     Raises:
-        UserError: a line for each mistake, before anything is loaded; or a fault of the data.
+        UserError: one line for each mistake, before anything is loaded; or a fault of the data.
     """
     from analogy.measure import check_evaluation
     from analogy.measure import evaluate as measure
@@ -238,10 +242,10 @@ def evaluate(
 
 
 def experiments() -> dict[str, Experiment]:
-    """Every experiment by name: its paper, what it is, where it was published, and its YAML file."""
+    """experiment name -> its paper, summary, source (where it was published) and YAML file."""
     return list_experiments()
 
 
 def datasets() -> dict[str, Entry]:
-    """Every dataset by name: what its folder must hold, and whether it can be generated without one."""
+    """dataset name -> its entry, which says what the dataset's folder must hold and whether it can be generated."""
     return dict(DATASETS)

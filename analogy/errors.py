@@ -1,4 +1,4 @@
-"""The exception that means "you can mend this": its message is printed as clear lines, without a stack trace."""
+"""UserError, the exception for mistakes that the user can mend. Commands print its message without a stack trace."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from collections.abc import Iterator
 
 
 class UserError(Exception):
-    """A fault of the input, not of the program. The message names the file or key and says how to mend it; several faults
-    stand in several lines."""
+    """A fault of the input, not of the program.
+
+    The message names the file or the key and says how to mend it, with one line for each fault.
+    """
 
 
 @contextlib.contextmanager
 def about(setting: str):
-    """Let a UserError from within begin with the setting that led to it."""
+    """A context: the message of a UserError that is raised in it gets the name of the setting as a prefix."""
     try:
         yield
     except UserError as error:
@@ -21,9 +23,9 @@ def about(setting: str):
 
 
 class Mistakes:
-    """A context in which the mistakes of an input are collected, so that a user sees all of them at once.
+    """A context that collects mistakes, so that a user sees all of them at once.
 
-    At its end a single UserError with a line for each is raised, if there were any.
+    Leaving it raises a single UserError with one line for each mistake, if there was any.
     """
 
     def __init__(self):
@@ -41,7 +43,7 @@ class Mistakes:
             raise UserError("\n".join(dict.fromkeys(self._lines))) from error
 
     def __bool__(self) -> bool:
-        """Whether there has been one."""
+        """Whether a mistake was collected."""
         return bool(self._lines)
 
     def add(self, message: str) -> None:
@@ -49,7 +51,7 @@ class Mistakes:
 
     @contextlib.contextmanager
     def noted(self) -> Iterator[None]:
-        """Within, a UserError ends the block, is collected, and the checks after the block go on."""
+        """A block of checks: a UserError ends the block and is collected. The checks after the block still run."""
         try:
             yield
         except UserError as error:

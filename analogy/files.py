@@ -1,4 +1,7 @@
-"""Files that appear whole or not at all: a browser may reload a page while the run is still writing it."""
+"""Writing files so that they appear complete or not at all, locks between processes, and cleaning up.
+
+A browser may reload a page while the run is still writing it, so a file is written under a temporary name and then renamed.
+"""
 
 import fcntl
 import logging
@@ -16,15 +19,15 @@ from typing import IO
 from analogy.errors import UserError
 
 log = logging.getLogger("analogy")
-MARK = ".analogy"  # a file in every folder that we made in a place which a user named; see analogy.ownership
+MARK = ".analogy"  # a file in every folder that analogy has made; see analogy.ownership
 
 
-# The names of what is not finished; those of earlier versions did not say `analogy`.
+# Names of temporary files and folders. Earlier versions wrote them without `analogy-`.
 _LEFTOVER = re.compile(r"\.(analogy-)?[0-9a-f]{32}\.partial(\..*)?")
 
 
 def partial_name(suffix: str = "") -> str:
-    """A name for what is not finished yet, which no other process and no user gives to a file."""
+    """A unique name for a temporary file or folder: no other process and no user gives it to anything."""
     return f".analogy-{uuid.uuid4().hex}.partial{suffix}"
 
 
@@ -48,19 +51,22 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Let an OSError from within name the file that is written: that of a full disk names none."""
+    """A context: an OSError that is raised in it names this file. The OSError of a full disk names no file by itself."""
     try:
         yield
     except OSError as error:
-        if error.errno is not None:  # else it is a library's own, with a text
+        if error.errno is not None:  # without an errno it is an error of a library, which has its own message
             error.filename = str(path)
         raise
 
 
 @contextmanager
 def without_wildcards(folder: Path) -> Iterator[Path]:
-    """Yield a path of this folder that TensorFlow takes as it is: it reads the name of a checkpoint as a pattern, in which
-    `[b]`, `*`, `?` and a backslash stand for other names. A path without them is yielded itself, any other as a link to it."""
+    """Yield a path to this folder that TensorFlow can read and write.
+
+    TensorFlow treats the path of a checkpoint as a pattern, in which `*`, `?`, `[...]` and a backslash have a special meaning.
+    A path with such characters is replaced by a temporary link to the folder. Any other path is yielded unchanged.
+    """
     folder = Path(folder).absolute()
     if not re.search(r"[\[\]*?\\]", str(folder)):
         yield folder
@@ -72,23 +78,26 @@ def without_wildcards(folder: Path) -> Iterator[Path]:
 
 
 def try_lock(file: IO) -> bool:
-    """Lock an open file until it is closed. False where another process holds the lock; a disk that knows no locks is said."""
+    """Lock an open file until it is closed. Returns False where another process holds the lock.
+
+    On a disk that does not support locks, it logs a warning and returns True.
+    """
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
-    except OSError as error:  # a network disk without locks
+    except OSError as error:  # such as a network disk without locks
         log.warning("%s: cannot be locked (%s): see to it that no other process works there", file.name, error.strerror)
     return True
 
 
 @contextmanager
 def making(target: Path) -> Iterator[bool]:
-    """Let one process make what all need: yield whether `target` is still to be made, and is this process's to make.
+    """Let one of several processes make a file or folder that all of them need. Yields whether this process has to make it.
 
-    The first process gets True and holds the lock TARGET.lock until the block ends; the others wait for it, say so in one line,
-    and get False once `target` is there. A lock ends with its process, so one that is killed stands in nobody's way: the next
-    gets True. The block must make `target` appear complete, by a rename.
+    The first process gets True and holds the lock TARGET.lock until the block ends. The others log one line, wait, and get
+    False once `target` exists. If the first process is killed, its lock ends with it, and the next process gets True. The block
+    must make `target` appear complete, by a rename.
     """
     if target.exists():
         yield False
@@ -99,7 +108,7 @@ def making(target: Path) -> Iterator[bool]:
 
 @contextmanager
 def locked(target: Path) -> Iterator[None]:
-    """Hold the lock TARGET.lock until the block ends; where another process holds it, say so in one line and wait."""
+    """Hold the lock TARGET.lock until the block ends. If another process holds it, log one line and wait."""
     target.parent.mkdir(parents=True, exist_ok=True)
     # The lock file is never deleted: another process may be waiting for this very file.
     with target.with_name(f"{target.name}.lock").open("w") as lock:
@@ -110,7 +119,10 @@ def locked(target: Path) -> Iterator[None]:
 
 
 def check_writable(folder: Path, mend: str) -> None:
-    """Raise a UserError where a folder cannot be made or written to; nothing is made. `mend` ends the message."""
+    """Raise a UserError if a folder cannot be made or written to. Nothing is made.
+
+    mend: the end of the message, which says what the user can do.
+    """
     place = folder.absolute()
     while not place.exists() and place != place.parent:
         place = place.parent
@@ -121,14 +133,16 @@ def check_writable(folder: Path, mend: str) -> None:
 
 
 def remove_leftovers(folder: Path, *, older_than: float = 0.0, recursive: bool = True) -> None:
-    """Remove what was not finished by a process that was killed: known by names of their own, and folders by our mark too.
+    """Remove temporary files and folders that killed processes left in `folder`.
 
-    older_than: seconds, for a folder that other processes may be writing to.
+    They are recognised by their names (`partial_name`), and a folder by our mark in it too.
+
+    older_than: remove only what is older than so many seconds, because other processes may be writing in this folder.
     """
     for leftover in (folder.rglob if recursive else folder.glob)(".*.partial*"):
         if not _LEFTOVER.fullmatch(leftover.name) or leftover.is_symlink():
             continue
-        with suppress(FileNotFoundError):  # another process has just ended it
+        with suppress(FileNotFoundError):  # another process has just finished or removed it
             if time.time() - leftover.stat().st_mtime < older_than:
                 continue
             if not leftover.is_dir():

@@ -1,4 +1,7 @@
-"""Measure a finished run again, what it exported, or anybody's videos: first everything is checked, then it is done."""
+"""Evaluate a finished run again, its exported SavedModel, or a folder of predicted videos.
+
+`check_evaluation` finds all mistakes in the options; `evaluate` then does the work.
+"""
 
 from __future__ import annotations
 
@@ -22,15 +25,16 @@ from data_prep.datasets import DATASETS, cache_folder, check_dataset
 
 @dataclass(frozen=True)
 class Evaluation:
-    """An evaluation that can be done: every option was checked, nothing is loaded yet.
+    """A checked evaluation: every option is right, nothing is loaded yet. It measures either a run or videos.
 
-    Either of a run: `run` is its folder or that of a SavedModel (`exported`), `settings` are those it is measured with, and
-    `clips` the test clips to select, where the settings cannot say it. Or of `videos`, whose first `context` frames are given.
+    A run: `run` is its folder, or with `exported` the folder of its SavedModel. `settings` are those for the evaluation.
+    `clips` names the test clips to select, where the settings have no key for them.
+    Videos: `videos` are pairs of a true video and its predictions, of which the first `context` frames are observed ones.
     """
 
     results_dir: Path
     metrics: tuple[str, ...]
-    all_metrics: bool  # nobody has chosen them
+    all_metrics: bool  # the user has selected no metrics
     fvd_frames: int
     features: str | None
     recogniser: Path | None
@@ -59,19 +63,19 @@ def check_evaluation(
     recogniser: str | None = None,
     results_dir: Path,
 ) -> Evaluation:
-    """Find every mistake in what `analogy evaluate` was asked; imports no TensorFlow.
+    """Check the options of `analogy evaluate`, without importing TensorFlow.
 
-    Args: as the options of that command.
+    Args: the options of that command.
 
     Raises:
-        UserError: a line for each mistake.
+        UserError: one line for each mistake.
     """
     subject: dict = {}
     with Mistakes() as mistakes:
         if (run is None) == (not predictions):
             mistakes.add("give --run, or --predictions with --truth")
-        of_other_kind = {"--truth": truth, "--context": context} if run else {"--settings": settings, "--data-dir": data_dir}
-        for name, value in of_other_kind.items():
+        misplaced = {"--truth": truth, "--context": context} if run else {"--settings": settings, "--data-dir": data_dir}
+        for name, value in misplaced.items():
             if value is not None and (run or predictions):
                 mistakes.add(f"{name} has no meaning with {'--run' if run else '--predictions'}; leave it out")
         with mistakes.noted():
@@ -111,7 +115,7 @@ def _check_run(name: str, settings_file: Path | None, data_dir: Path | None, cli
 
 
 def _changes(stored: Path, data_dir: Path | None, clips: Sequence[str]) -> dict:
-    """How the settings of a run are read again: the arguments scale and values of `load_settings`."""
+    """The arguments `scale` and `values` with which `load_settings` reads the settings of a run again. Raises UserError."""
     if not stored.is_file():
         raise UserError(f"{stored}: there is no such file; name the run's settings.yaml with --settings")
     content = read_experiment(stored)
@@ -121,7 +125,7 @@ def _changes(stored: Path, data_dir: Path | None, clips: Sequence[str]) -> dict:
     if data_dir:
         values["data.folder"] = data_dir
         if (entry := DATASETS.get(str(content["data"].get("dataset")))) and entry.stands_in_for:
-            values["data.dataset"] = entry.stands_in_for  # a folder holds the real one, in the same layout
+            values["data.dataset"] = entry.stands_in_for  # a folder holds the real dataset, which has the same layout
     if clips and "test_clips" in content["data"]:
         values |= {"data.test_clips": list(clips), "evaluation.clips_per_action": len(clips)}
     return {"scale": content["scale"], "values": values}
@@ -134,14 +138,17 @@ def _check_videos(predictions: tuple[Path, ...], truth: Path | None, context: in
     return {"videos": videos, "predictions": predictions, "truth": truth, "context": context}
 
 
-# ---------------------------------------------------------------- doing it
+# ---------------------------------------------------------------- the evaluation
 
 
 def evaluate(plan: Evaluation) -> Path:
-    """Load what was checked, predict, measure, and write results_dir/evaluation_of_NAME/DATE_TIME. Returns that folder.
+    """Do a checked evaluation: load, predict, measure, and write results_dir/evaluation_of_NAME/DATE_TIME.
+
+    Returns:
+        That folder.
 
     Raises:
-        UserError: a fault of the data, or a run that cannot be measured so.
+        UserError: a fault of the data, or a run that cannot be measured in this way.
     """
     from analogy.evaluation.judge import Measures, write_evaluation
 
@@ -160,18 +167,18 @@ def evaluate(plan: Evaluation) -> Path:
 
 
 def _open_recogniser(run: Path, dataset):
-    """Refused before anything is predicted, where it cannot judge these clips."""
+    """Load the recogniser. Raises a UserError before anything is predicted if it knows no action of these clips."""
     from analogy.evaluation.recogniser import Recogniser
 
     recogniser = Recogniser(run)
     if not {clip.action for clip in getattr(dataset, "test", [])} & set(recogniser.actions):
-        known = ", ".join(recogniser.actions)
-        raise UserError(f"--recogniser {run}: it knows none of these clips' actions; it knows {known}")
+        actions = ", ".join(recogniser.actions)
+        raise UserError(f"--recogniser {run}: it knows none of these clips' actions; it knows {actions}")
     return recogniser
 
 
 def _open_run(plan: Evaluation, measures):
-    """The system with its trained networks, its dataset, facts for the summary, and the videos' frames per second."""
+    """Returns (system with trained networks, dataset, facts for summary.json, frames per second of the written videos)."""
     from analogy.runs.find import load_endpoint
     from analogy.runs.uses import open_used
     from analogy.training.distribute import make_strategy
@@ -186,9 +193,9 @@ def _open_run(plan: Evaluation, measures):
         _select(dataset, plan.clips)
     system = build_system(entry.build, settings, make_strategy("cpu"), None, used)
     size = getattr(settings.data, "image_size", None)
-    known = {"resolution": [size] * 2 if isinstance(size, int) else size and list(size)}
-    known |= {name: getattr(settings.data, name, None) for name in ("context", "horizon")}
-    shape = {name: value for name, value in known.items() if value is not None}
+    shape = {"resolution": [size] * 2 if isinstance(size, int) else size and list(size)}
+    shape |= {name: getattr(settings.data, name, None) for name in ("context", "horizon")}
+    shape = {name: value for name, value in shape.items() if value is not None}
     facts = {
         "of": settings.experiment, "run": str(folder), "system": settings.system, "dataset": settings.data.dataset,
         "scale": settings.scale, "seed": settings.seed, "range": "uint8 0..255", "split": "test", **shape,
@@ -208,15 +215,15 @@ def _open_run(plan: Evaluation, measures):
 
 
 def _select(dataset, names: Sequence[str]) -> None:
-    """Only these test clips. Raises UserError."""
-    known = {clip.id: clip for clip in dataset.test}
-    if missing := [name for name in names if name not in known]:
-        raise UserError(f"--clips {missing[0]}: there is no such test clip; there are {', '.join(list(known)[:5])}, ...")
-    dataset.test = [known[name] for name in names]
+    """Keep only these test clips in the dataset. Raises UserError."""
+    clips = {clip.id: clip for clip in dataset.test}
+    if missing := [name for name in names if name not in clips]:
+        raise UserError(f"--clips {missing[0]}: there is no such test clip; there are {', '.join(list(clips)[:5])}, ...")
+    dataset.test = [clips[name] for name in names]
 
 
 def _restore(system, run: Path) -> int:
-    """Load the newest checkpoint. Returns its step."""
+    """Load the newest checkpoint of a run. Returns its step. Raises UserError."""
     import tensorflow as tf
 
     from analogy.training.checkpoint import Checkpoints

@@ -1,6 +1,6 @@
-"""Which folders are ours: what we write into a place that a user names carries a mark, and what has none is never replaced.
+"""Which folders were made by analogy. Only those are ever replaced or deleted.
 
-The mark is a small file `.analogy` in the folder, whose first line says what the folder is.
+Each folder that a command makes gets a mark: a small file `.analogy`, whose first line says what kind of folder it is.
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ from pathlib import Path
 from analogy.errors import UserError
 from analogy.files import MARK, check_writable, partial_name, remove_leftovers
 
-AN_HOUR = 3600.0  # no other process takes so long to write one folder
-# What a folder of ours is.
+AN_HOUR = 3600.0  # in seconds; no process takes so long to write one folder
+# The kinds of folders.
 RUN, EVALUATION, SAVED_MODEL, PREDICTION, COMPARISON, PREPARED = (
     "a run", "an evaluation", "a SavedModel", "a prediction", "a comparison", "prepared data",
 )  # fmt: skip
-# By which a folder of an earlier version, which set no mark, is known. It may be a user's all the same.
+# Earlier versions set no mark. This file suggests that a folder is theirs, but it may still belong to a user.
 _EARLIER = {SAVED_MODEL: "saved_model.pb", PREDICTION: "joints.json", COMPARISON: "comparison.md"}
 _PARTS_OF_AN_EARLIER_RUN = ("summary.json", "log.txt", "checkpoints", "samples", "plots")
 
 
 def mark_folder(folder: Path, kind: str) -> None:
-    """Say in a folder that we made it, and what it is."""
+    """Write the mark into a folder. kind: one of the kinds above."""
     text = f"{kind}\nThis folder was made by analogy. Its commands may replace it; keep files of your own elsewhere.\n"
     (folder / MARK).write_text(text, encoding="utf-8")
 
 
 def kind_of(folder: Path) -> str | None:
-    """What a folder of ours is, such as "a run"; None where there is no mark in it that can be read."""
+    """The kind in the mark of a folder, such as "a run"; None if it has no readable mark."""
     try:
         return (folder / MARK).read_text(encoding="utf-8", errors="replace").partition("\n")[0]
     except OSError:
@@ -39,25 +39,25 @@ def kind_of(folder: Path) -> str | None:
 
 
 def is_run(folder: Path) -> bool:
-    """Whether a folder is that of a run or an evaluation, also one of an earlier version."""
+    """Whether a folder is a run or an evaluation; those of earlier versions count too."""
     if kind := kind_of(folder):
         return kind in (RUN, EVALUATION)
     return all(os.path.exists(folder / part) for part in _PARTS_OF_AN_EARLIER_RUN)
 
 
 def refuse_foreign(folder: Path, kind: str) -> None:
-    """Raise a UserError where a folder that is about to be written is there already and is not of this kind, made by us."""
+    """Raise a UserError if a folder that is to be written exists already and is not a folder of this kind that we made."""
     if os.path.islink(folder):
         raise UserError(f"{folder}: is a link; name the folder itself, or one that does not exist yet")
     if not os.path.exists(folder):
         return
     if not os.path.isdir(folder):
         raise UserError(f"{folder}: is a file; name a folder that does not exist yet")
-    found = kind_of(folder)
-    if found == kind or not any(folder.iterdir()):
+    existing_kind = kind_of(folder)
+    if existing_kind == kind or not any(folder.iterdir()):
         return
-    if found:
-        raise UserError(f"{folder}: holds {found}, not {kind}; name a folder that does not exist yet")
+    if existing_kind:
+        raise UserError(f"{folder}: holds {existing_kind}, not {kind}; name a folder that does not exist yet")
     mend = "name a folder that does not exist yet"
     if kind in _EARLIER and (folder / _EARLIER[kind]).is_file():
         mend += f", or delete this one yourself if it is {kind} of an earlier version, which set no mark"
@@ -66,12 +66,12 @@ def refuse_foreign(folder: Path, kind: str) -> None:
 
 @contextmanager
 def replacing_folder(folder: Path, kind: str, *, within_run: bool = False) -> Iterator[Path]:
-    """`analogy.files.replacing` for a whole folder: yield an empty sibling to fill, which is marked as ours.
+    """`analogy.files.replacing` for a whole folder: yield an empty, marked sibling folder to fill; it then replaces `folder`.
 
-    within_run: the folder is part of a run that this process holds, and so is ours without a mark.
+    within_run: the folder is part of a run whose lock this process holds, so it is ours even without a mark.
 
     Raises:
-        UserError: the folder is there already and is not of this kind, made by us.
+        UserError: the folder exists already and is not a folder of this kind that we made.
     """
     folder = folder.absolute()
     if not within_run:
@@ -92,26 +92,26 @@ def replacing_folder(folder: Path, kind: str, *, within_run: bool = False) -> It
 
 
 def check_output(folder: Path, kind: str, inputs: Iterable[Path | None] = ()) -> None:
-    """Refuse a folder for the output of a command, before anything is loaded.
+    """Check the output folder of a command, before anything is loaded.
 
     Args:
-        kind: what will be written: SAVED_MODEL, PREDICTION, COMPARISON ...
-        inputs: what the command reads, and its other outputs.
+        kind: the kind of folder that will be written: SAVED_MODEL, PREDICTION, COMPARISON ...
+        inputs: the files and folders that the command reads, and its other output folders.
 
     Raises:
-        UserError: the folder is in use, is not ours, or cannot be written.
+        UserError: the folder is one of `inputs` or holds one, lies in a run, was not made by us, or cannot be written.
     """
     place = Path(os.path.realpath(folder))
-    for given in inputs:
-        if given is not None and place in (real := Path(os.path.realpath(given)), *real.parents):
-            raise UserError(f"{folder}: this command uses {given}, which would be replaced; name another folder")
+    for path in inputs:
+        if path is not None and place in (real := Path(os.path.realpath(path)), *real.parents):
+            raise UserError(f"{folder}: this command uses {path}, which would be replaced; name another folder")
     _refuse_inside_run(folder)
     refuse_foreign(folder, kind)
     check_writable(folder, "choose another folder")
 
 
 def check_results_dir(results: Path) -> None:
-    """Refuse a folder for runs that lies in a run, or cannot be written. Raises UserError."""
+    """Raise a UserError if a folder for runs lies inside of a run, or cannot be written."""
     _refuse_inside_run(results)
     check_writable(results, "choose another --results-dir")
 

@@ -1,6 +1,7 @@
-"""From an experiment's name and what a user asks for to the settings of a run: the scale and the dataset are decided here.
+"""From the name of an experiment and the user's options to the settings of a run.
 
-Every mistake that can be found without opening the data is found here, in an instant and without TensorFlow.
+The scale and the dataset are decided here. Every mistake that can be found without opening the data is found here, within a
+moment and without TensorFlow.
 """
 
 from __future__ import annotations
@@ -33,20 +34,20 @@ def resolve_settings(
     overrides: Sequence[str] = (),
     resume: Path | None = None,
 ) -> Settings:
-    """The settings of a run that can start.
+    """The checked settings of a run that can start.
 
     Args:
-        exp: an experiment's name, or the path of its YAML file; may be left out with `resume`.
-        results_dir: where runs are looked for, and where the run folder will be made.
-        writes: a run folder will be made, or gone on with.
+        exp: an experiment's name, or the path of its YAML file; None is allowed with `resume`.
+        results_dir: the folder in which runs are searched and the run folder will be made.
+        writes: whether files will be written: into a new run folder, or that of `resume`.
         data_dir: the dataset's folder in its official layout.
         scale: "paper", "demo", or "auto": paper where the dataset is present.
         values: dotted key -> value, such as {"training.steps": 200}.
         overrides: `a.b=value` texts, applied last.
-        resume: the folder of a run to go on with; it stays with its dataset.
+        resume: the folder of a run to continue, with its own dataset.
 
     Raises:
-        UserError: a line for each mistake.
+        UserError: one line for each mistake.
     """
     with Mistakes() as mistakes:
         if scale not in SCALES:
@@ -57,7 +58,7 @@ def resolve_settings(
         settings = None
         with mistakes.noted():
             path = _stored_settings(resume) if resume else find_experiment(exp)
-            settings = _choose(
+            settings = _read_settings(
                 path, data_dir, scale if scale in SCALES else "auto", values or {}, overrides, resumes=resume is not None
             )
         if settings:
@@ -78,7 +79,7 @@ def resolve_settings(
 
 
 def _stored_settings(run: Path) -> Path:
-    """The settings.yaml of a run to go on with."""
+    """The settings.yaml of a run to continue. Raises UserError."""
     if not (run / "settings.yaml").is_file():
         raise UserError(f"--resume {run}: this is not a run folder: it has no settings.yaml")
     if not is_run(run):
@@ -88,10 +89,10 @@ def _stored_settings(run: Path) -> Path:
     return run / "settings.yaml"
 
 
-def _choose(
+def _read_settings(
     path: Path, data_dir: Path | None, scale: str, values: Mapping[str, object], overrides: Sequence[str], *, resumes: bool
 ) -> Settings:
-    """The settings of an experiment's file, with the scale and the dataset decided."""
+    """Load the settings of an experiment's file, after deciding the scale and the dataset. Raises UserError."""
     stored = read_experiment(path)
     published, folder = ((stored.get("data") or {}).get(key) for key in ("dataset", "folder"))
     entry = DATASETS.get(str(published))
@@ -100,15 +101,15 @@ def _choose(
     if data_dir and not folder and entry and (resumes or entry.complete or entry.stands_in_for):
         raise UserError(f"--data-dir: {path} takes {published}, generated from the seed; leave --data-dir out")
     # A folder holds the real dataset, also at demo scale.
-    given = {"data.folder": data_dir, "data.dataset": published} if data_dir else {}
+    dataset_values = {"data.folder": data_dir, "data.dataset": published} if data_dir else {}
     if scale == "auto":
         present = data_dir or folder or (entry and entry.complete)
         scale = stored.get("scale") or ("paper" if present else "demo")
-    return load_settings(path, SYSTEMS, scale=scale, values={**given, **values}, overrides=overrides)
+    return load_settings(path, SYSTEMS, scale=scale, values={**dataset_values, **values}, overrides=overrides)
 
 
 def say_settings(settings: Settings) -> None:
-    """What was decided, in the log."""
+    """Log the experiment, the scale and the dataset."""
     data = settings.data
     where = f"{data.dataset} in {data.folder}" if data.folder else f"{data.dataset}, generated from the seed"
     log.info("experiment %s: %s", settings.experiment, settings.summary)

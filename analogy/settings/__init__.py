@@ -1,4 +1,4 @@
-"""Settings: a YAML file, refined by another and by `--set`, becomes one validated, frozen object."""
+"""Settings: YAML files and `--set` options, merged into one validated, frozen object."""
 
 from analogy.settings.experiments import Experiment, find_experiment, list_experiments
 from analogy.settings.loading import load_settings, settings_text, write_settings

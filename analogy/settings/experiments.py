@@ -1,4 +1,4 @@
-"""The experiments that come with the package: one YAML file each, in the folder `configs` of their paper."""
+"""The experiments of the package. Each is a YAML file in the folder analogy/systems/PAPER/configs."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import NamedTuple
 from analogy.errors import UserError
 from analogy.settings.loading import read_mapping
 
-PAPERS = ("hierarchical", "seq2seq", "lvln", "vgg_lstm", "keypoints")  # in the order in which they are listed
+PAPERS = ("hierarchical", "seq2seq", "lvln", "vgg_lstm", "keypoints")  # in the order of the list of experiments
 _PACKAGE = Path(__file__).parent.parent
 
 
 class Experiment(NamedTuple):
-    """What the list of experiments says of one: its paper, what it is, where it was published, and its file."""
+    """An entry of the list of experiments. summary: what it is. source: where it was published. path: its YAML file."""
 
     paper: str
     summary: str
@@ -23,7 +23,7 @@ class Experiment(NamedTuple):
 
 
 def list_experiments() -> dict[str, Experiment]:
-    """Every experiment by name, paper after paper. A file without `experiment:` is a base, not an experiment."""
+    """experiment name -> its entry, paper by paper. A file without the key `experiment` is a base, not an experiment."""
     experiments = {}
     for paper in PAPERS:
         for path in sorted((_PACKAGE / "systems" / paper / "configs").glob("*.yaml")):
@@ -35,7 +35,7 @@ def list_experiments() -> dict[str, Experiment]:
 
 
 def find_experiment(name: str) -> Path:
-    """The file of an experiment by its name, or by the path of a YAML file. Raises UserError with the nearest names."""
+    """The YAML file of an experiment. name: its name, or the path of a YAML file. Raises UserError with the nearest names."""
     if name.endswith((".yaml", ".yml")):
         if not Path(name).is_file():
             raise UserError(f"--exp {name}: there is no such file")

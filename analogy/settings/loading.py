@@ -1,7 +1,7 @@
 """YAML files -> validated settings.
 
-Order of precedence, lowest first: the file named by `base:` (and its own base), the experiment's file, its `demo:` block
-when the scale is demo, command-line options, `--set`.
+They are merged in this order; a later one overrides an earlier one: the file named by `base:` (after its own base), the
+experiment's file, its `demo:` block at demo scale, command-line options, `--set`.
 """
 
 from __future__ import annotations
@@ -21,23 +21,24 @@ from analogy.errors import UserError
 from analogy.files import replacing
 from analogy.settings.sections import Settings
 
-SHARED_CONFIGS = Path(__file__).parent / "configs"  # where a `base:` is looked for that is not beside its file
+SHARED_CONFIGS = Path(__file__).parent / "configs"  # searched for a `base:` that is not beside the file that names it
 
 
 class HasSettings(Protocol):
-    """What is asked of an entry of SYSTEMS."""
+    """The part of an entry of SYSTEMS that loading needs: the class of the system's settings."""
 
     settings: type[Settings]
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes exactly what `_Loader` would otherwise read as something else than text."""
+    """A YAML writer that quotes exactly the texts which `_Loader` would read as another type without quotes."""
 
     yaml_implicit_resolvers: dict = {}
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML as people mean it: 0050 is text (not octal 40), 1e-4 is a number, on/off are text, a repeated key is an error."""
+    """A YAML reader without the surprises of YAML 1.1: 0050 is text (not octal 40), 1e-4 is a number, on and off are text, a
+    repeated key is an error."""
 
     yaml_implicit_resolvers: dict = {}
 
@@ -60,7 +61,7 @@ for _tag, _pattern, _first in (
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_pattern})$"), list(_first))
 
 
-# Quoted for other readers, which follow YAML 1.1: to them a bare 0050 is the number 40.
+# Quoted for other YAML readers, which follow YAML 1.1 and read a bare 0050 as the number 40.
 _Dumper.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^0[0-9_]+$"), ["0"])
 
 
@@ -72,7 +73,7 @@ _Loader.add_constructor("tag:yaml.org,2002:int", _construct_int)
 
 
 def parse_yaml(text: str, where: str) -> object:
-    """Parse YAML; `where` names the text in an error. Raises UserError."""
+    """Parse YAML. where: the name of the text in error messages. Raises UserError."""
     try:
         return yaml.load(text, _Loader)  # noqa: S506 - it is a SafeLoader
     except (yaml.YAMLError, ValueError, RecursionError) as error:
@@ -94,15 +95,17 @@ def read_mapping(path: Path) -> dict:
 
 
 def merge(lower: Mapping, upper: Mapping, where: str) -> dict:
-    """`upper`, which `where` names in an error, refines `lower`: mappings are merged key by key, everything else is replaced;
-    null stands for no mapping.
+    """Merge two mappings key by key. A value of `upper` replaces that of `lower`; where both are mappings, they are merged too.
 
-    Raises UserError where something else would replace a mapping.
+    null may replace a mapping. where: the name of `upper` in error messages.
+
+    Raises:
+        UserError: another value than null or a mapping would replace a mapping.
     """
     merged = dict(lower)
     for key, value in upper.items():
         if isinstance(merged.get(key), Mapping):
-            if value is None:  # such as `--set training.start_from=null`; what must not be left out is missed later
+            if value is None:  # such as `--set training.start_from=null`; validation later reports a key that must not be null
                 merged[key] = None
                 continue
             if not isinstance(value, Mapping):
@@ -112,11 +115,17 @@ def merge(lower: Mapping, upper: Mapping, where: str) -> dict:
     return merged
 
 
-def read_experiment(path: Path, seen: tuple[Path, ...] = ()) -> dict:
-    """One experiment's file with its bases merged in; the key `base` is consumed."""
+def read_experiment(path: Path, refining_files: tuple[Path, ...] = ()) -> dict:
+    """The content of an experiment's file merged with that of its bases, without the key `base`.
+
+    refining_files: the files that have led here by their key `base`.
+
+    Raises:
+        UserError: a file is missing or not valid, or the bases form a circle.
+    """
     path = path.resolve()
-    if path in seen:
-        chain = " -> ".join(p.name for p in (*seen, path))
+    if path in refining_files:
+        chain = " -> ".join(p.name for p in (*refining_files, path))
         raise UserError(f"{path}: `base` goes round in a circle: {chain}")
     content = read_mapping(path)
     base = content.pop("base", None)
@@ -125,11 +134,11 @@ def read_experiment(path: Path, seen: tuple[Path, ...] = ()) -> dict:
     base_path = next((file for folder in (path.parent, SHARED_CONFIGS) if (file := folder / str(base)).is_file()), None)
     if base_path is None:
         raise UserError(f"{path}: base: {base}: there is no file of that name in {path.parent} or {SHARED_CONFIGS}")
-    return merge(read_experiment(base_path, (*seen, path)), content, str(path))
+    return merge(read_experiment(base_path, (*refining_files, path)), content, str(path))
 
 
 def apply_overrides(content: dict, overrides: Sequence[str]) -> dict:
-    """Apply `a.b=value` texts, the value read as YAML. Unknown keys are left for validation to report."""
+    """Apply `a.b=value` texts; the value is YAML. Unknown keys are applied too: validation reports them. Raises UserError."""
     for override in overrides:
         key, separator, text = override.partition("=")
         if not separator or not key.strip():
@@ -141,14 +150,14 @@ def apply_overrides(content: dict, overrides: Sequence[str]) -> dict:
 
 
 def _refuse_comment(text: str, where: str) -> None:
-    """Raise a UserError where YAML would drop the end of a value, as of `/data/Penn #2`."""
+    """Raise a UserError where YAML would drop the end of a value as a comment, such as `#2` of `/data/Penn #2`."""
     node = yaml.compose(text, _Loader)
     if dropped := text[node.end_mark.index if node else 0 :].strip():
         raise UserError(f"{where}: `{dropped}` would be a comment in YAML; put the value in quotes: --set 'KEY=\"VALUE\"'")
 
 
 def _set(content: dict, key: str, value: object, where: str) -> dict:
-    """`content` with `value` at a dotted key."""
+    """A copy of `content` with `value` at a dotted key. Raises UserError."""
     for part in reversed(key.split(".")):
         value = {part: value}
     return merge(content, value, where)
@@ -165,14 +174,14 @@ def load_settings(
     """Read, merge and validate an experiment.
 
     Args:
-        path: the experiment's file (or a resolved `settings.yaml`, which has no base and no demo block).
-        systems: `analogy.systems.SYSTEMS`, or more entries with a class of settings.
+        path: the experiment's file; or the `settings.yaml` of a run, which has no base and no demo block.
+        systems: system name -> entry with the class of its settings, such as `analogy.systems.SYSTEMS`.
         scale: "paper" or "demo".
-        values: dotted key -> value, for what a program sets: taken as it is, whatever characters it holds.
-        overrides: `a.b=value` texts as a person writes them, the value in YAML; applied last.
+        values: dotted key -> value, set by a program. Values are used as they are, not parsed as YAML.
+        overrides: `a.b=value` texts, written by a user; the value is YAML. They are applied last.
 
     Raises:
-        UserError: naming the file, the key and the nearest valid one.
+        UserError: one line for each mistake, which names the file, the key and, for an unknown key, the nearest valid one.
     """
     content = read_experiment(path)
     demo = content.pop("demo", {})
@@ -196,7 +205,7 @@ def load_settings(
 
 
 def _explain(fault: dict, schema: type[BaseModel], where: str) -> str:
-    """One validation fault as one line a person can act on."""
+    """One error of pydantic as one line that a user understands and can act on."""
     location = [part for part in fault["loc"] if isinstance(part, str) and not part.startswith(("list[", "literal["))]
     location = [
         part
@@ -212,26 +221,28 @@ def _explain(fault: dict, schema: type[BaseModel], where: str) -> str:
     message = fault["msg"].removeprefix("Value error, ")
     if fault["type"] == "missing":
         return f"{where}: {key} is missing"
-    got = "" if isinstance(fault["input"], dict) else f" (got {reprlib.repr(fault['input'])})"  # of a section: too much to say
-    return f"{where}: {key}: {message}{got}" if key else f"{where}: {message}"
+    # A whole section would be too long to show.
+    received = "" if isinstance(fault["input"], dict) else f" (got {reprlib.repr(fault['input'])})"
+    return f"{where}: {key}: {message}{received}" if key else f"{where}: {message}"
 
 
 def _keys(schema: type[BaseModel], parents: Sequence[str]) -> list[str]:
+    """The valid keys of the section at the path `parents`; empty if there is no such section."""
     for parent in parents:
         field = schema.model_fields.get(parent)
-        types = (field.annotation, *get_args(field.annotation)) if field else ()  # of `Section | None`, the section
-        schema = next((one for one in types if isinstance(one, type) and issubclass(one, BaseModel)), None)
+        types = (field.annotation, *get_args(field.annotation)) if field else ()  # `Section | None` contains the section
+        schema = next((kind for kind in types if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
         if schema is None:
             return []
     return list(schema.model_fields)
 
 
 def settings_text(settings: Settings) -> str:
-    """The resolved settings as YAML that `load_settings` reads back equal."""
+    """The settings as YAML text, from which `load_settings` makes equal settings."""
     return yaml.dump(settings.model_dump(mode="json"), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
 
 
 def write_settings(settings: Settings, path: Path) -> None:
-    """Write the resolved settings; `--exp PATH` on that file alone repeats the run."""
+    """Write the settings to a file. `--exp PATH` with that file repeats the run."""
     with replacing(path) as partial:
         partial.write_text(settings_text(settings), encoding="utf-8")

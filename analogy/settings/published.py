@@ -1,4 +1,4 @@
-"""What a paper reports of an experiment, as the YAML says it: a number, a figure at each future step, or a training curve."""
+"""Results that a paper reports for an experiment (the YAML key `published`): a number, a figure per future step, or a curve."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from analogy.settings.section import Section
 class Published(Section):
     """One result of a paper. It has exactly one of figure, horizon and curve.
 
-    metric: of `analogy.metrics.table`; of a curve the name of what training logs, such as network/loss.
-    figure: over the test set. horizon: at the future steps 1, 2, ... curve: (step, value) while training.
-    protocol: in words, what was measured on what.
-    only_with: setting, such as data.split -> the value that the protocol has. A run with another value is not shown beside it.
+    metric: a metric of `analogy.metrics.table`; for a curve, a key of metrics.jsonl such as network/loss.
+    figure: the mean over the test set. horizon: one figure for each future step 1, 2, ... curve: (step, value) in training.
+    protocol: what was measured, and on which data, in words.
+    only_with: setting, such as data.split -> its value in the paper's protocol. The result is shown only beside runs that have
+    these values.
     """
 
     metric: str
@@ -49,18 +50,19 @@ class Published(Section):
         return {key: value for key, value in serialize(self).items() if value is not None}
 
     def differences(self, settings: Section) -> list[str]:
-        """What keeps a run of these settings from standing beside it, such as "data.split is standard, not published"; empty
-        where the protocol is the same. A demo never has the protocol of a paper.
+        """How the protocol of a run with these settings differs from the paper's; empty if it is the same.
+
+        An example is "data.split is standard, not published". A run at demo scale always differs.
 
         Raises:
             ValueError: `only_with` names no setting.
         """
-        wanted = {"scale": "paper", **self.only_with}
-        found = {key: _setting(settings, key) for key in wanted}
-        return [f"{key} is {_text(found[key])}, not {_text(value)}" for key, value in wanted.items() if found[key] != value]
+        protocol = {"scale": "paper", **self.only_with}
+        ours = {key: _setting(settings, key) for key in protocol}
+        return [f"{key} is {_text(ours[key])}, not {_text(value)}" for key, value in protocol.items() if ours[key] != value]
 
     def check_length(self, settings: Section) -> None:
-        """Raises ValueError where a horizon has not as many figures as the future steps that its protocol predicts."""
+        """Raises ValueError if the number of figures in `horizon` is not the number of future steps in the protocol."""
         if self.horizon is None or (self.differences(settings) and "data.horizon" not in self.only_with):
             return
         steps = self.only_with.get("data.horizon", _setting(settings, "data.horizon"))
@@ -72,7 +74,10 @@ class Published(Section):
 
 
 def read_older(figures: dict, only_with: dict[str, Any]) -> list[dict]:
-    """Entries from the settings of an older run: metric -> its figure at each future step, with no word of the protocol."""
+    """Entries of `published` from the settings of an older run, which give no protocol.
+
+    figures: metric -> its figure at each future step. only_with: as in `Published`.
+    """
     words = "of the paper's own data and test set"
     return [
         {
@@ -86,7 +91,7 @@ def read_older(figures: dict, only_with: dict[str, Any]) -> list[dict]:
 
 
 def check_published(published: list[Published], settings: Section) -> None:
-    """Raises ValueError where an entry does not fit these settings, or two of one metric and form would stand beside a run."""
+    """Raises ValueError if an entry does not fit these settings, or two entries have the same metric, form and protocol."""
     fitting = []
     for entry in published:
         entry.check_length(settings)
@@ -97,12 +102,12 @@ def check_published(published: list[Published], settings: Section) -> None:
 
 
 def fitting_entries(published: list[Published], settings: Section) -> list[Published]:
-    """The entries whose protocol a run of these settings has."""
+    """The entries whose protocol is that of a run with these settings."""
     return [entry for entry in published if not entry.differences(settings)]
 
 
 def summary_rows(published: list[Published], settings: Section) -> list[dict[str, Any]]:
-    """The entries for a run's summary.json, each with `differs`: what keeps it from standing beside this run."""
+    """The entries for a run's summary.json. `differs` of each lists how the run's protocol differs from the paper's."""
     return [
         {**entry.model_dump(mode="json", exclude={"only_with"}), "differs": entry.differences(settings)} for entry in published
     ]

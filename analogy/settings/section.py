@@ -1,4 +1,4 @@
-"""What every group of settings is."""
+"""Section, the base class of every group of settings."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 
 
 class Section(BaseModel):
-    """A frozen group of keys: an unknown key is an error."""
+    """A group of settings. It cannot be changed, and an unknown key is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     @field_validator("*", mode="before")
     @classmethod
     def _true_is_not_one(cls, value: object, info: ValidationInfo) -> object:
-        """Python takes true for 1 and 1 for true; in a settings file either is a mistake."""
+        """Refuse a bool in place of a number, and a number in place of a bool. Python would accept both."""
         wants_bool = cls.model_fields[info.field_name].annotation is bool
         if isinstance(value, bool) and not wants_bool:
             raise ValueError("true and false have no meaning here")
@@ -24,7 +24,7 @@ class Section(BaseModel):
         return value
 
     def files(self) -> Iterator[tuple[str, str]]:
-        """(setting, path) of each file that a run reads, also of the sections within. A run with one missing does not start."""
+        """(setting, path) of each file that a run reads, nested sections included. A run starts only if all exist."""
         for name in type(self).model_fields:
             if isinstance(section := getattr(self, name), Section):
                 yield from ((f"{name}.{key}", path) for key, path in section.files())

@@ -1,4 +1,4 @@
-"""The sections every experiment has. Types and limits live here; values live in the YAML files of `configs/`."""
+"""The sections of settings that experiments share: their types and limits. The values are in the YAML files."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from pydantic import (
 from analogy.settings.published import Published, check_published, read_older
 from analogy.settings.section import Section
 
-# What TensorFlow counts with ends somewhere: a typing mistake of a hundred digits is found here.
+# TensorFlow counts in int32. The limit also catches a typing mistake of many digits.
 PositiveInt = Annotated[int, Field(gt=0, lt=2**31)]
 
 
 def _clip_name(value: object) -> object:
-    """Clip ids are strings. YAML hands 1198 over as a number; Penn Action's names have four digits."""
+    """A clip id is text, but YAML reads 1198 as a number: make it text again. Ids of Penn Action have four digits."""
     return f"{value:04d}" if isinstance(value, int) and not isinstance(value, bool) else value
 
 
@@ -34,22 +34,22 @@ ClipId = Annotated[str, BeforeValidator(_clip_name), StringConstraints(min_lengt
 
 
 def _absolute(path: str) -> str:
-    """A path in a run's settings must mean the same from any folder."""
+    """Make a path absolute, so that it means the same file whatever the current folder is. Raises ValueError."""
     try:
         return str(Path(path).expanduser().resolve())
-    except RuntimeError as error:  # the home of a user who is not there, a link to itself
+    except RuntimeError as error:  # the home of an unknown user (~nobody), or a link to itself
         raise ValueError(f"this is no path that can be followed: {error}") from error
 
 
 FilePath = Annotated[str, AfterValidator(_absolute)]
-# A list of clip ids, or the path of a split file with one clip per line; null is the dataset's own split.
+# A list of clip ids, or the path of a split file with one clip per line. null: the dataset's own split.
 Clips = list[ClipId] | FilePath | None
-# A file, or Keras' own download.
+# The path of a file, or `imagenet`: the file that Keras downloads.
 WeightsFile = Annotated[str, AfterValidator(lambda path: path if path == "imagenet" else _absolute(path))]
 
 
 def _folder_name(name: str) -> str:
-    """A run's folder is made below a folder of its experiment's name."""
+    """Check an experiment's name: its runs lie in a folder of that name. Raises ValueError."""
     if not name.strip() or name[0] in ".-" or any(sign in "/\\" or not sign.isprintable() for sign in name):
         raise ValueError("it names a folder: choose letters, digits and _, without / or a dot or dash at its beginning")
     if len(name.encode()) > 100:
@@ -61,9 +61,9 @@ FolderName = Annotated[str, AfterValidator(_folder_name)]
 
 
 class DatasetSettings(Section):
-    """Which dataset (a name in `data_prep.datasets.DATASETS`), where its files are, and where it is kept once prepared.
+    """dataset: a name in `data_prep.datasets.DATASETS`. folder: its raw files. cache: the folder for the prepared dataset.
 
-    kind: what a dataset must open as for these settings, such as "frames"; several papers may share one.
+    kind: the form in which the dataset is opened, such as "frames" (a key of `openings` of its entry in DATASETS).
     """
 
     kind: ClassVar[str]
@@ -73,7 +73,7 @@ class DatasetSettings(Section):
 
 
 class PeopleDataSettings(DatasetSettings):
-    """Which clips of labelled people."""
+    """A selection of clips of people with labelled joints."""
 
     actions: list[str] | Literal["all"]
     train_clips: Clips
@@ -86,7 +86,7 @@ class PeopleDataSettings(DatasetSettings):
 
 
 class FrameDataSettings(PeopleDataSettings):
-    """Clips as pictures, and pairs of frames to train on."""
+    """How the frames of clips are cropped and resized, and how pairs of them are drawn for training."""
 
     kind = "frames"
     image_size: tuple[PositiveInt, PositiveInt]
@@ -117,11 +117,14 @@ class FrameDataSettings(PeopleDataSettings):
         return 1 if self.gray else 3
 
 
-RunName = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]  # an experiment's, or a path
+RunName = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]  # an experiment's name, or a path
 
 
 class StartFrom(Section):
-    """Another run, whose networks this one starts from: all of them, or those named. A name or path alone means all."""
+    """The networks of another run, loaded before training.
+
+    run: an experiment's name, or a path. networks: their names; None means all. YAML may give the run alone, as a text.
+    """
 
     run: RunName
     networks: Annotated[list[str], Field(min_length=1)] | None = None
@@ -161,15 +164,16 @@ class TrainingSettings(Section):
 
 
 class OptimizerSettings(Section):
-    """How weights descend.
+    """The optimiser and its learning-rate schedule.
 
-    beta_1, beta_2, epsilon: of adam and adamw; rmsprop takes beta_2 for its moving mean of squares, and epsilon.
-    momentum: of sgd and rmsprop. weight_decay: adamw's; each update takes learning_rate x weight_decay of every weight.
-    schedule: exponential multiplies the rate by `decay` every `decay_steps` updates (1: a constant rate), in stairs or, with
-    `staircase: false`, continuously; cosine falls to zero at the last step. warmup_steps: over which the rate rises to
-    learning_rate; the schedule begins after them.
-    clip_norm: the largest global norm of the whole batch's gradients; 0: any.
-    average: momentum of the moving averages of the weights, by which the system then predicts; 0: none.
+    beta_1, beta_2, epsilon: for adam and adamw. rmsprop uses beta_2 (the decay of its mean of squared gradients) and epsilon.
+    momentum: for sgd and rmsprop.
+    weight_decay: for adamw. Each update subtracts learning_rate x weight_decay x weight from every weight.
+    schedule: "exponential" multiplies the rate by `decay` every `decay_steps` updates, in steps, or continuously with
+    `staircase: false`; decay 1 is a constant rate. "cosine" lowers the rate to zero at the last step.
+    warmup_steps: updates in which the rate rises linearly to learning_rate. The schedule begins after them.
+    clip_norm: the largest allowed global norm of the gradients of the whole batch. 0: no clipping.
+    average: momentum of moving averages of the weights, which the system then uses to predict. 0: no averages.
     """
 
     name: Literal["adam", "adamw", "sgd", "rmsprop"]
@@ -213,13 +217,13 @@ class PainterEvaluationSettings(EvaluationSettings):
 
 
 class Settings(Section):
-    """What every experiment has in common; each system adds its own sections.
+    """The settings that every experiment has; each system adds sections of its own.
 
-    `base` and `demo` are consumed while loading, so a resolved file has neither. published: what the paper reports.
-    uses: role -> the finished run that this one builds on, by its experiment's name or its path.
+    The YAML keys `base` and `demo` are applied in loading and are no settings. published: results of the paper.
+    uses: role -> the finished run whose SavedModel this one uses; an experiment's name, or a path.
     """
 
-    # `only_with` of the published figures of older runs, whose settings do not say it.
+    # `only_with` for the published figures of older runs, whose settings do not have this key.
     older_protocol: ClassVar[dict[str, Any]] = {}
 
     experiment: FolderName
@@ -256,7 +260,7 @@ class Settings(Section):
 
 
 class PainterSettings(Settings):
-    """What every system that paints frames has in common."""
+    """The settings that all systems which paint frames share."""
 
     data: FrameDataSettings
     evaluation: PainterEvaluationSettings
