@@ -209,11 +209,12 @@ def test_all_mistakes_are_said_before_anything_is_loaded(runs, tmp_path, monkeyp
     monkeypatch.setattr("analogy.systems.hierarchical.video_prediction.predict_video", touched)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").touch()
+    (tmp_path / "thesis.txt").touch()
     wrong = ("--poses", "guess", "--paint-run", "nobody", "--pose-run", "nobody", "--export", tmp_path / "mine")
-    done = invoke("predict", "missing.mp4", *wrong, "--results-dir", runs, "--out", tmp_path / "mine" / "thesis.txt")
+    done = invoke("predict", "missing.mp4", *wrong, "--results-dir", runs, "--out", tmp_path / "thesis.txt")
     lines = done.stderr.splitlines()
     assert done.exit_code == 2 and all(line.startswith("error: ") for line in lines)
-    for message in ("no such file", "--poses guess", "--paint-run nobody", "--pose-run nobody", "a SavedModel", "a prediction"):
+    for message in ("no such file", "--poses guess", "--paint-run nobody", "--pose-run nobody", "mine: holds something", "txt: is a file"):
         assert sum(message in line for line in lines) == 1, (message, lines)
     assert len(lines) == 6
 
