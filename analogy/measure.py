@@ -16,6 +16,8 @@ from analogy.metrics.table import USUAL
 from analogy.ownership import check_results_dir
 from analogy.pretrained.fetch_i3d import WEIGHTS
 from analogy.runs.find import find_run, is_saved_model, run_of, saved_model_of
+from analogy.runs.history import describe
+from analogy.runs.reading import read_run
 from analogy.settings import Settings, load_settings
 from analogy.settings.loading import read_experiment
 from analogy.settings.published import summary_rows
@@ -202,6 +204,8 @@ def _open_run(plan: Evaluation, measures):
         "summary": f"{settings.summary}: measured again" + (", as exported" if plan.exported else ""), "source": str(folder),
         "published": summary_rows(settings.published, settings),
     }  # fmt: skip
+    if differing := describe(read_run(run_of(folder)).table.get("parts")):
+        measures.notes.append(f"trained in parts{differing}")
     if plan.exported:
         first = next(iter(system.endpoints()))
         system.use_export(load_endpoint(folder, first))

@@ -13,6 +13,7 @@ from pathlib import Path
 from analogy.errors import Mistakes, UserError
 from analogy.files import check_writable
 from analogy.ownership import check_results_dir, is_run
+from analogy.runs.history import check_settings
 from analogy.runs.uses import resolve_runs
 from analogy.settings import Settings, find_experiment, load_settings
 from analogy.settings.loading import read_experiment
@@ -68,6 +69,9 @@ def resolve_settings(
                 settings = resolve_runs(
                     settings, resume.resolve().parent.parent if resume else results_dir, resumes=bool(resume)
                 )
+            if resume:
+                with mistakes.noted():
+                    check_settings(resume, settings)
             if resume and exp not in (None, settings.experiment):
                 mistakes.add(f"--resume {resume}: this run is of {settings.experiment}, not of {exp}")
             for key, file in settings.files():

@@ -225,6 +225,8 @@ class Settings(Section):
 
     # `only_with` for the published figures of older runs, whose settings do not have this key.
     older_protocol: ClassVar[dict[str, Any]] = {}
+    # The settings that make the networks: a run goes on with the same.
+    networks: ClassVar[tuple[str, ...]] = ("network",)
 
     experiment: FolderName
     summary: str

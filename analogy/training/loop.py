@@ -17,6 +17,7 @@ from analogy.errors import UserError
 from analogy.evaluation.evaluate import evaluate, write_loss_plot, write_samples
 from analogy.runs.export import export_saved_model
 from analogy.runs.folder import RunFolder
+from analogy.runs.history import describe
 from analogy.systems.base import System
 from analogy.training.checkpoint import Checkpoints, load_networks, saved_checkpoints
 from analogy.training.health import Health, weights_hash
@@ -278,4 +279,5 @@ class Trainer:
         folder.write_metrics_csv()
         seconds = {"evaluate": round(evaluated - began, 2), "export": round(exported - evaluated, 2)}
         folder.summary["seconds"] = {**folder.summary.get("seconds", {}), **seconds}
-        folder.update_summary(**figures, protocol=self.system.protocol(self.dataset))
+        protocol = self.system.protocol(self.dataset) + describe(folder.summary.get("parts"))
+        folder.update_summary(**figures, protocol=protocol)

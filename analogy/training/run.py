@@ -9,10 +9,12 @@ from collections.abc import Callable, Mapping
 from contextlib import nullcontext, suppress
 from pathlib import Path
 
+from analogy.data.fingerprint import dataset_fingerprint
 from analogy.memory import keep_freed_memory
 from analogy.metrics.table import HEADLINES
 from analogy.runs.environment import describe_environment
 from analogy.runs.folder import RunFolder, write_json
+from analogy.runs.history import check_data, check_settings, describe, go_on
 from analogy.runs.uses import open_used, used_models
 from analogy.settings import Settings, write_settings
 from analogy.settings.published import summary_rows
@@ -56,6 +58,8 @@ def run_experiment(
     began = time.monotonic() if began is None else began
     run = run and run.resolve()  # `.` has no parent that the other runs lie in
     results_dir = run.parent.parent if run else results_dir.absolute()
+    if run:
+        check_settings(run, settings)
     keep_freed_memory()
     strategy = make_strategy(settings.training.devices)  # before anything else touches a device
     # Signals after TensorFlow, which listens to SIGTERM itself where there are many workers.
@@ -74,6 +78,9 @@ def _run_on(strategy, settings, open_dataset, results_dir: Path, run: Path | Non
     with strategy.scope():  # of a used run, each device gets a copy
         used = open_used(settings, entry.system.needs)
     dataset = open_dataset(settings, used)
+    fingerprint = dataset_fingerprint(dataset)
+    if run:
+        check_data(run, settings, fingerprint)
     system = build_system(entry.build, settings, strategy, run and run / "checkpoints", used)
     if not is_chief(strategy):  # the same steps, no files
         trainer = _make_trainer(system, settings, dataset, strategy, None, run and run / "checkpoints")
@@ -86,7 +93,7 @@ def _run_on(strategy, settings, open_dataset, results_dir: Path, run: Path | Non
     try:
         # A checkpoint that does not fit is refused here, before anything in the folder is written.
         trainer = _make_trainer(system, settings, dataset, strategy, folder, folder.path / "checkpoints")
-        _run_in(folder, settings, trainer, precision, began, stop)
+        _run_in(folder, settings, trainer, fingerprint, precision, began, stop)
     finally:
         folder.close()
     return folder.path
@@ -99,9 +106,10 @@ def _make_trainer(system, settings, dataset, strategy, folder: RunFolder | None,
     return trainer
 
 
-def _run_in(folder: RunFolder, settings, trainer: Trainer, precision: str, began: float, stop: StopRequest) -> None:
+def _run_in(folder: RunFolder, settings, trainer: Trainer, fingerprint, precision: str, began: float, stop) -> None:
     """Train and finish inside the run folder, whose summary says at every moment how far the run is."""
     system, strategy = trainer.system, trainer.strategy
+    parts = go_on(folder.path, settings, fingerprint, int(trainer.step.numpy()))
     write_settings(settings, folder.path / "settings.yaml")
     write_json(folder.path / "environment.json", describe_environment(strategy))
     earlier = folder.summary.get("seconds", {})  # of the parts before, where this one resumes
@@ -109,7 +117,8 @@ def _run_in(folder: RunFolder, settings, trainer: Trainer, precision: str, began
         experiment=settings.experiment, summary=settings.summary, source=settings.source, system=settings.system,
         dataset=settings.data.dataset, scale=settings.scale, status="running", steps=int(trainer.step.numpy()),
         seed=settings.seed, precision=precision, replicas=strategy.num_replicas_in_sync,
-        parameters=system.parameters(), protocol=system.protocol(trainer.dataset),
+        parameters=system.parameters(), protocol=system.protocol(trainer.dataset) + describe(parts),
+        parts=parts,
         uses=used_models(settings, folder.summary),
         published=summary_rows(settings.published, settings),
     )  # fmt: skip

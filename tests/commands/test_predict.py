@@ -214,7 +214,14 @@ def test_all_mistakes_are_said_before_anything_is_loaded(runs, tmp_path, monkeyp
     done = invoke("predict", "missing.mp4", *wrong, "--results-dir", runs, "--out", tmp_path / "thesis.txt")
     lines = done.stderr.splitlines()
     assert done.exit_code == 2 and all(line.startswith("error: ") for line in lines)
-    for message in ("no such file", "--poses guess", "--paint-run nobody", "--pose-run nobody", "mine: holds something", "txt: is a file"):
+    for message in (
+        "no such file",
+        "--poses guess",
+        "--paint-run nobody",
+        "--pose-run nobody",
+        "mine: holds something",
+        "txt: is a file",
+    ):
         assert sum(message in line for line in lines) == 1, (message, lines)
     assert len(lines) == 6
 

@@ -58,6 +58,7 @@ class LossSettings(Section):
 
 
 class AnalogyGanSettings(PainterSettings):
+    networks = ("generator", "discriminator")
     system: Literal["analogy_gan"]
     generator: GeneratorSettings
     discriminator: DiscriminatorSettings

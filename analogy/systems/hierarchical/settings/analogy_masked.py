@@ -38,6 +38,7 @@ class AugmentationSettings(Section):
 
 
 class AnalogyMaskedSettings(PainterSettings):
+    networks = ("generator",)
     system: Literal["analogy_masked"]
     generator: MaskedGeneratorSettings
     loss: MaskedLossSettings

@@ -53,6 +53,7 @@ class PoseLstmNetworkSettings(Section):
 
 
 class PoseLstmSettings(PoseSettings):
+    networks = ("network", "mask_hidden")
     system: Literal["pose_lstm"]
     network: PoseLstmNetworkSettings
     mask_hidden: bool
