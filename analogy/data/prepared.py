@@ -22,7 +22,7 @@ from analogy.errors import UserError
 
 MOST_OPEN = 32  # shards that are open at a time, one file descriptor each
 BLOCK = 32  # raw frames that are stored side by side and read together
-KEPT_BYTES = 512 << 20  # of raw frames, that stay in memory
+KEPT_BYTES = 1536 << 20  # of raw frames, that stay in memory: all of KTH at 64 pixels
 _LABELS = {
     "joints": tf.io.FixedLenFeature([13, 2], tf.float32),
     "visibility": tf.io.FixedLenFeature([13], tf.float32),
