@@ -9,8 +9,7 @@ from typing import NamedTuple
 from analogy.errors import UserError
 from analogy.settings.loading import read_mapping
 
-PAPERS = ("hierarchical", "seq2seq", "lvln", "vgg_lstm", "keypoints")  # in the order of the list of experiments
-_PACKAGE = Path(__file__).parent.parent
+_PAPERS = Path(__file__).parent.parent / "systems"  # a folder of a paper has its experiments in `configs`
 
 
 class Experiment(NamedTuple):
@@ -25,12 +24,11 @@ class Experiment(NamedTuple):
 def list_experiments() -> dict[str, Experiment]:
     """experiment name -> its entry, paper by paper. A file without the key `experiment` is a base, not an experiment."""
     experiments = {}
-    for paper in PAPERS:
-        for path in sorted((_PACKAGE / "systems" / paper / "configs").glob("*.yaml")):
-            content = read_mapping(path)
-            if "experiment" in content:
-                texts = (str(content.get(key, "")) for key in ("summary", "source"))
-                experiments[path.stem] = Experiment(paper, *texts, path)
+    for path in sorted(_PAPERS.glob("*/configs/*.yaml")):
+        content = read_mapping(path)
+        if "experiment" in content:
+            texts = (str(content.get(key, "")) for key in ("summary", "source"))
+            experiments[path.stem] = Experiment(path.parent.parent.name, *texts, path)
     return experiments
 
 

@@ -264,3 +264,12 @@ def test_other_readers_of_stored_settings_take_clip_names_for_text():
 
     settings = load("data.train_clips=[0050, 0280]")
     assert yaml.safe_load(settings_text(settings))["data"]["train_clips"] == ["0050", "0280"]
+
+
+def test_a_paper_is_listed_by_its_folder_alone(monkeypatch, tmp_path):
+    path = tmp_path / "sixth" / "configs" / "drift.yaml"
+    path.parent.mkdir(parents=True)
+    path.write_text("experiment: drift\nsummary: Squares\nsource: nobody\n")
+    path.with_name("drift_base.yaml").write_text("summary: not an experiment\n")
+    monkeypatch.setattr("analogy.settings.experiments._PAPERS", tmp_path)
+    assert list_experiments() == {"drift": ("sixth", "Squares", "nobody", path)}

@@ -74,7 +74,7 @@ class OneConvolution(System):
                 baseline=np.repeat(movie.frames[k - 1 : k], self.horizon, 0),
                 baseline_name="copy_last_frame",
                 unrounded=future,
-                drawn=True,
+                with_pictures=True,
             )
 
     def panel_columns(self, dataset, movie):
