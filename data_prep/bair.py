@@ -27,7 +27,10 @@ log = logging.getLogger("analogy")
 
 @dataclass(frozen=True)
 class BairSource:
-    """A folder in the official layout: all 30 frames of every sequence, exactly. A clip is a sequence, an item is a file."""
+    """BAIR in its official layout, as a source of the frame store. All 30 frames of every sequence are stored without loss.
+
+    A clip is a sequence. An item is a tfrecords file, which holds many sequences.
+    """
 
     folder: Path
     name = "bair"
@@ -38,7 +41,7 @@ class BairSource:
         return {str(file.relative_to(self.folder)): [file] for split in ("train", "test") for file in self._files(split)}
 
     def _files(self, split: str) -> list[Path]:
-        """The files of a split, below the folder or its folder softmotion30_44k."""
+        """The tfrecords files of a split. They lie in the folder itself or in its subfolder softmotion30_44k."""
         for folder in (self.folder / split, self.folder / "softmotion30_44k" / split):
             if files := sorted(folder.glob("*.tfrecords")):
                 return files
@@ -62,7 +65,12 @@ class BairSource:
 
 
 def read_record(path: Path) -> np.ndarray:
-    """Every sequence of a file: uint8 [N, 30, 64, 64, 3]. Raises UserError."""
+    """Read all N sequences of a tfrecords file: uint8 [N, 30, 64, 64, 3].
+
+    Raises:
+        UserError: the file is damaged, empty, or not of this dataset.
+        OSError: the file cannot be read now.
+    """
     features = {KEY.format(t): tf.io.FixedLenFeature([], tf.string) for t in range(FRAMES)}
     movies = []
     try:
@@ -74,7 +82,7 @@ def read_record(path: Path) -> np.ndarray:
         raise UserError(
             f"{path}: not a file of BAIR robot pushing ({str(error).splitlines()[0][:120]}); fetch it again"
         ) from error
-    except tf.errors.OpError as error:  # it may be whole
+    except tf.errors.OpError as error:  # the file may be sound, but cannot be read now
         raise OSError(errno.EIO, str(error).splitlines()[0], str(path)) from error
     if not movies:
         raise UserError(f"{path}: there is no sequence in it; fetch it again")
@@ -82,10 +90,15 @@ def read_record(path: Path) -> np.ndarray:
 
 
 def open_bair(source: Path, cache: Path, settings) -> MovieDataset:
-    """All sequences of train/ and the first `test_count` of test/, their first k + T frames.
+    """Open BAIR: all sequences of train/ and the first `data.test_count` of test/, the first k + T frames of each.
+
+    Args:
+        source: the folder of the raw dataset.
+        cache: the folder of prepared data.
+        settings: with `data` (a MovieDataSettings) and seed.
 
     Raises:
-        UserError: a half is missing, or a file is damaged.
+        UserError: train/ or test/ has no readable file, or k + T is more than 30 frames.
     """
     data, length = settings.data, settings.data.context + settings.data.horizon
     if length > FRAMES:
@@ -94,10 +107,10 @@ def open_bair(source: Path, cache: Path, settings) -> MovieDataset:
     clips = sorted(prepared.clips, key=lambda clip: clip.first_record)  # training windows are drawn in this order
     train = [clip for clip in clips if clip.split == "train"]
     test = [clip for clip in clips if clip.split == "test"][: data.test_count]
-    for split, found in (("train", train), ("test", test)):
-        if not found:
+    for split, clips_of_split in (("train", train), ("test", test)):
+        if not clips_of_split:
             raise UserError(f"{source}: no file of {split}/ can be read; {'; '.join(prepared.doubts)}")
     log.info("bair: %d training sequences, %d test windows", len(train), len(test))
     doubts = [*prepared.doubts, *doubts_about([clip.look for clip in train], [clip.look for clip in test])]
-    movies = ([StoredMovie(clip.id, prepared, clip, range(length)) for clip in half] for half in (train, test))
+    movies = ([StoredMovie(clip.id, prepared, clip, range(length)) for clip in split] for split in (train, test))
     return MovieDataset("bair", *movies, plan=WindowPlan(length), seed=settings.seed, doubts=doubts)

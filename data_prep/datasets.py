@@ -1,6 +1,6 @@
-"""Every dataset by name: how it opens, what its folder must hold, and what it can do without a folder.
+"""The table of all datasets: how each is opened, which files its folder must hold, and whether it can be generated.
 
-Importing this module imports no TensorFlow: a wrong name or a wrong folder is refused in an instant.
+Importing this module imports no TensorFlow, so that a wrong name or a wrong folder is refused at once.
 """
 
 from __future__ import annotations
@@ -20,28 +20,31 @@ if TYPE_CHECKING:
 
 
 class Files(NamedTuple):
-    """Files that a dataset's folder must hold: in words, and as glob patterns below the folder, of which one must match."""
+    """Files that a dataset's folder must hold.
+
+    words: the files' names for messages. patterns: glob patterns below the folder; one of them must match.
+    """
 
     words: str
     patterns: tuple[str, ...]
 
     def are_in(self, folder: Path) -> bool:
-        """Whether there is at least one of them."""
-        with suppress(OSError):  # a folder inside that may not be read holds nothing for us
+        """Whether the folder holds at least one file that matches a pattern."""
+        with suppress(OSError):  # a subfolder that may not be read counts as empty
             return any(next(folder.glob(pattern), None) is not None for pattern in self.patterns)
         return False
 
 
 class Opening(NamedTuple):
-    """How a dataset opens for one kind of data settings (`DatasetSettings.kind`).
+    """How a dataset is opened for one kind of data settings (`DatasetSettings.kind`).
 
-    function: "module:name" of a function (folder: Path | None, cache: Path, settings: Settings) -> Dataset; `folder` is the raw
-        dataset, `cache` is where prepared data lie. It is imported when the dataset is opened.
-    files: what the folder must hold; nothing where the dataset reads no folder.
-    channels: of its values or frames, where the dataset decides: 1 or 3.
-    image_sizes: sides in pixels that it can give, where not any.
-    takes_used: the function has a fourth parameter, `used`: role -> the loaded SavedModel of each run in `uses`, by which it
-        labels the data.
+    function: "module:name" of a function (folder: Path | None, cache: Path, settings: Settings) -> Dataset. `folder` holds the
+        raw dataset, `cache` the prepared data. The function is imported when the dataset is opened.
+    files: what the folder must hold; empty where the dataset reads no folder.
+    channels: number of channels of its values or frames, 1 or 3, where the dataset decides it and not the settings.
+    image_sizes: the sides in pixels that its frames can have; empty where every size is possible.
+    takes_used: whether the function has a fourth parameter, `used`: role -> the loaded SavedModel of each run in `uses`. The
+        dataset labels its data with these models.
     """
 
     function: str
@@ -51,18 +54,18 @@ class Opening(NamedTuple):
     takes_used: bool = False
 
     def missing(self, folder: Path) -> str | None:
-        """The first files that the folder should hold and does not, in words."""
+        """The first files that the folder lacks, in words; None where it lacks nothing."""
         return next((files.words for files in self.files if not files.are_in(folder)), None)
 
 
 class Entry(NamedTuple):
-    """What is known of a dataset before it is opened.
+    """The description of a dataset.
 
-    openings: kind of data settings -> how it opens for them.
-    generated: it can be made from the seed, so that no folder is needed.
-    complete: what is generated is exactly what was published.
-    stands_in_for: the published dataset that it replaces where that is not there; a folder holds the published one.
-    variable: an environment variable that names its folder.
+    openings: kind of data settings -> how the dataset is opened for them.
+    generated: whether it can be generated from the seed, so that it needs no folder.
+    complete: whether the generated data are exactly the published data.
+    stands_in_for: the published dataset that it replaces where that is missing. A folder, if it is named, holds that one.
+    variable: name of an environment variable that names its folder.
     source: "module:name" of what the frame store prepares it from, called with the folder (None where it is generated), and a
         size where there are `stored_sizes`; None where there is nothing to prepare.
     stored_sizes: sides in pixels in which its frames can be stored, where the dataset's own is not kept; the usual one first.
@@ -120,29 +123,29 @@ DATASETS: dict[str, Entry] = {
 
 
 def open_dataset(settings: Settings, used: Mapping[str, object] | None = None) -> Dataset:
-    """The dataset that `settings.data` describes, prepared once and then opened.
+    """Open the dataset that `settings.data` describes; at first use it is prepared.
 
     Args:
-        settings: the experiment's.
+        settings: of the experiment.
         used: role -> the loaded SavedModel of each run in `uses`.
 
     Raises:
-        UserError: see `check_dataset`; or its files are damaged, or a half of it is empty.
+        UserError: see `check_dataset`; or its files are damaged, or it has no training or no test data.
     """
     opening, data = check_dataset(settings), settings.data
     folder = Path(data.folder) if data.folder else None
-    given = (folder, cache_folder(data.cache) / "prepared", settings, *([used] if opening.takes_used else []))
-    return resolve_name(opening.function)(*given)
+    arguments = (folder, cache_folder(data.cache) / "prepared", settings, *([used] if opening.takes_used else []))
+    return resolve_name(opening.function)(*arguments)
 
 
 def check_dataset(settings: Settings) -> Opening:
-    """Refuse what cannot be opened, from names and file names alone: quick, and without TensorFlow.
+    """Check that the dataset can be opened. This looks at names only, so it is quick and needs no TensorFlow.
 
     Returns:
         How the dataset opens for these settings.
 
     Raises:
-        UserError: no such dataset, one that does not go with the system, or a folder that is missing or not of this dataset.
+        UserError: there is no such dataset, it does not go with the system, or its folder is missing or of another dataset.
     """
     data = settings.data
     opening = find_opening(settings)
@@ -160,7 +163,11 @@ def check_dataset(settings: Settings) -> Opening:
 
 
 def find_opening(settings: Settings) -> Opening:
-    """How the dataset opens for the system's kind of data settings. Raises UserError with the datasets that do."""
+    """How the dataset is opened for the system's kind of data settings.
+
+    Raises:
+        UserError: there is no such dataset, or it does not go with the system. The message lists the datasets that do.
+    """
     data = settings.data
     fitting = [name for name, entry in DATASETS.items() if data.kind in entry.openings]
     if data.dataset not in DATASETS:
@@ -173,13 +180,16 @@ def find_opening(settings: Settings) -> Opening:
 
 
 def check_folder(name: str, kind: str, folder: Path) -> None:
-    """Refuse a folder that is not one of this dataset, in one line that says which files were looked for.
+    """Check that a folder holds this dataset.
 
     Args:
-        name: a key of DATASETS. kind: how it will be opened, a key of its openings.
+        name: a key of DATASETS.
+        kind: a key of the dataset's openings.
+        folder: the folder to check.
 
     Raises:
-        UserError: it is missing, no folder, or lacks files; the folder that was meant is named where it is its parent or child.
+        UserError: the folder is missing, may not be read, or lacks files. The message names the missing files. If the right
+            folder is next to this one (inside it, or one of the two around it), the message names that too.
     """
     opening = DATASETS[name].openings[kind]
     if not opening.files:
@@ -191,13 +201,13 @@ def check_folder(name: str, kind: str, folder: Path) -> None:
         raise UserError(f"{folder}: this folder may not be read; allow it, or choose another with --data-dir (data.folder)")
     if (missing := opening.missing(folder)) is None:
         return
-    meant = next((other for other in _neighbours(folder) if opening.missing(other) is None), None)
-    mend = f"; name {meant}" if meant else ""
+    right_folder = next((other for other in _neighbours(folder) if opening.missing(other) is None), None)
+    mend = f"; name {right_folder}" if right_folder else ""
     raise UserError(f"{folder}: this is no folder of {name}: there is no {missing} in it{mend}")
 
 
 def _neighbours(folder: Path) -> list[Path]:
-    """Folders that somebody may have meant who named this one: those inside it, then the two around it."""
+    """Folders that the user may have meant instead of this one: those inside it, then the two around it."""
     inside: list[Path] = []
     with suppress(OSError):
         inside = sorted(path for path in folder.iterdir() if path.is_dir())
@@ -205,12 +215,12 @@ def _neighbours(folder: Path) -> list[Path]:
 
 
 def folder_from_environment(name: object) -> Path | None:
-    """The folder of a dataset that an environment variable names, such as $ANALOGY_DATA_DIR for Penn Action."""
+    """The folder that a dataset's environment variable names, such as $ANALOGY_DATA_DIR for Penn Action; None if unset."""
     entry = DATASETS.get(name) if isinstance(name, str) else None
     folder = os.environ.get(entry.variable) if entry and entry.variable else None
     return Path(folder) if folder else None
 
 
-def cache_folder(given: str | None = None) -> Path:
-    """Where prepared data lie: the given folder, $ANALOGY_CACHE, or ~/.cache/analogy."""
-    return Path(given or os.environ.get("ANALOGY_CACHE") or Path.home() / ".cache" / "analogy").expanduser()
+def cache_folder(folder: str | None = None) -> Path:
+    """The folder of prepared data: `folder` if it is set, else $ANALOGY_CACHE, else ~/.cache/analogy."""
+    return Path(folder or os.environ.get("ANALOGY_CACHE") or Path.home() / ".cache" / "analogy").expanduser()

@@ -1,4 +1,4 @@
-"""KTH actions (Schuldt, Laptev & Caputo 2004): the official avi tree and its list of sequences, as small grey frames."""
+"""KTH actions (Schuldt, Laptev & Caputo 2004): the official avi files and list of sequences, as small grey frames."""
 
 from __future__ import annotations
 
@@ -21,32 +21,39 @@ from data_prep.frame_store import Checked, prepare_frames
 from data_prep.video_source import check_video, read_frames
 
 NAME = re.compile(r"person(\d\d)_([a-z]+)_d(\d)_uncomp\.avi")
-ACTIONS = ("boxing", "handclapping", "handwaving", "jogging", "running", "walking")  # each is an archive of its own
+ACTIONS = ("boxing", "handclapping", "handwaving", "jogging", "running", "walking")  # published as one archive each
 SEQUENCES = "00sequences.txt"
 LISTED = re.compile(r"(person\d\d_[a-z]+_d\d)\s+frames\s+(.+)")
-# The last person whose clips train: the code's split, and the one most papers use.
+# The last person of the training set: in the split of the published code, and in the split that most papers use.
 LAST_TRAINED = {"published": 20, "standard": 16}
 log = logging.getLogger("analogy")
 
 
 def read_sequences(path: Path) -> dict[str, list[tuple[int, int]]]:
-    """personNN_ACTION_dK -> frames in which the person is in view, (first, last) from 1 on. Raises UserError."""
+    """Read the official list of sequences.
+
+    Returns:
+        personNN_ACTION_dK -> the (first, last) frames of each part of the clip in which the person is in view, counted from 1.
+
+    Raises:
+        UserError: the file cannot be read, or lists nothing.
+    """
     try:
         lines = path.read_text(encoding="latin-1").splitlines()
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); the split `standard` needs this official list") from error
-    found = {}
+    sequences = {}
     for line in lines:
         if match := LISTED.match(line.strip()):
-            found[match[1]] = [(int(a), int(b)) for a, b in re.findall(r"(\d+)\s*-\s*(\d+)", match[2])]
-    if not found:
+            sequences[match[1]] = [(int(a), int(b)) for a, b in re.findall(r"(\d+)\s*-\s*(\d+)", match[2])]
+    if not sequences:
         raise UserError(f"{path}: there is no line `personNN_ACTION_dK  frames  1-95, ...` in it")
-    return found
+    return sequences
 
 
 @dataclass(frozen=True)
 class KthSource:
-    """A folder in the official layout, as grey frames of side x side pixels, stored exactly."""
+    """KTH in its official layout, as a source of the frame store: grey frames of side x side pixels, stored without loss."""
 
     folder: Path
     side: int
@@ -77,16 +84,19 @@ class KthSource:
 
 
 def open_kth(source: Path, cache: Path, settings) -> MovieDataset:
-    """Training movies and test windows.
+    """Open KTH as training movies and test windows.
 
-    published: whole clips of persons 1 to 20 train; test windows of persons 21 to 25 lie anywhere. standard: 1 to 16 and 17 to
-    25, and only where the person is in view. `test_persons` names others for the test, all the rest training.
+    The split (`data.split`) is by person. "published": persons 1 to 20 are for training and 21 to 25 for testing, with all
+    frames of their clips. "standard": 1 to 16 and 17 to 25, with only those frames in which the person is in view. The setting
+    `data.test_persons` names other test persons; all others are then for training. Test windows begin at random frames.
 
     Args:
+        source: the folder of the raw dataset.
+        cache: the folder of prepared data.
         settings: with `data` (a MovieDataSettings) and seed.
 
     Raises:
-        UserError: a half is empty, or the list is missing.
+        UserError: the training or the test set is empty, or the list of sequences is missing.
     """
     data, length = settings.data, settings.data.context + settings.data.horizon
     listed = read_sequences(source / SEQUENCES) if data.split == "standard" else {}
@@ -107,16 +117,16 @@ def open_kth(source: Path, cache: Path, settings) -> MovieDataset:
         short += sum(len(part) < length for _, part in parts)
     unlisted = [clip.id for clip in clips if listed and clip.id not in listed]
     left_out = [f"{source / SEQUENCES} does not list {some(unlisted)}: left out"] if unlisted else []
-    for trains, found in movies.items():
-        if not found:
+    for trains, movies_of_split in movies.items():
+        if not movies_of_split:
             raise UserError(
                 f"{source}: no clip of {length} frames {'trains' if trains else 'tests'} with data.split {data.split}; "
                 + "; ".join([*left_out, "add persons, or name those who test with data.test_persons=[...]"])
             )
     random = generator(settings.seed, DatasetStream.KTH_TEST_WINDOWS)
     test = [_window(movies[False], random, length, index) for index in range(data.test_count)]
-    said = "kth: %d training and %d test movies, %d test windows; %d of fewer than %d frames are not used"
-    log.info(said, len(movies[True]), len(movies[False]), len(test), short, length)
+    message = "kth: %d training and %d test movies, %d test windows; %d of fewer than %d frames are not used"
+    log.info(message, len(movies[True]), len(movies[False]), len(test), short, length)
     doubts = prepared.doubts + left_out + doubts_about(looks[True], looks[False], chosen=data.test_persons is not None)
     if missing := sorted(set(ACTIONS) - {clip.action for clip in clips}):
         doubts.append(f"{source} has no clip of: {', '.join(missing)}")

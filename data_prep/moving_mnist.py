@@ -1,4 +1,4 @@
-"""Digits for Moving MNIST: the official IDX files, or scikit-learn's small ones; and the standard test file."""
+"""Moving MNIST: its digits, from the official IDX files or from scikit-learn, and the standard test file."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from data_prep.datasets import cache_folder
 
 TRAIN_IMAGES, TEST_IMAGES = "train-images-idx3-ubyte", "t10k-images-idx3-ubyte"
 STANDARD_TEST = "mnist_test_seq.npy"  # uint8 [20, 10000, 64, 64], of Srivastava et al. 2015
-IMAGES = 2051  # an IDX file of unsigned bytes with three dimensions
+IMAGES = 2051  # the first number of an IDX file of unsigned bytes with three dimensions
 log = logging.getLogger("analogy")
 
 
 def read_idx_images(path: Path) -> np.ndarray:
-    """uint8 [N, H, W] of an IDX file, plain or .gz. Raises UserError."""
+    """Read the images of an IDX file, plain or .gz: uint8 [N, H, W]. Raises UserError for a missing or damaged file."""
     try:
         with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
             content = file.read()
@@ -36,14 +36,18 @@ def read_idx_images(path: Path) -> np.ndarray:
 
 
 def read_digits(folder: Path | None) -> tuple[np.ndarray, np.ndarray, str]:
-    """Training and test digits uint8 [N, 28, 28], and what they are.
+    """Read the digits.
 
     Args:
-        folder: with the official files, each plain or .gz; where the training images are missing, five sixths of the test
-            images train and the rest tests. None: scikit-learn's 1,797 digits of 8 x 8, enlarged; nothing is downloaded.
+        folder: holds the official files, plain or .gz. Where the training images are missing, the first five sixths of the test
+            images are used for training and the last sixth for testing. None: scikit-learn's 1,797 digits of 8 x 8 pixels,
+            enlarged; nothing is downloaded.
+
+    Returns:
+        Training digits and test digits, uint8 [N, 28, 28] each, and a note that says where they come from.
 
     Raises:
-        UserError: the folder has no such file, or one is damaged.
+        UserError: the folder has no test images, or a file is damaged.
     """
     if folder is None:
         return _small_digits()
@@ -83,15 +87,15 @@ def _find(folder: Path, name: str) -> Path | None:
 def _small_digits() -> tuple[np.ndarray, np.ndarray, str]:
     from sklearn.datasets import load_digits
 
-    small = np.rint(load_digits().images * (255 / 16)).astype(np.uint8)  # 0..16
+    small = np.rint(load_digits().images * (255 / 16)).astype(np.uint8)  # scikit-learn's values are 0..16
     digits = np.stack([cv2.resize(digit, (20, 20), interpolation=cv2.INTER_LINEAR) for digit in small])
-    digits = np.pad(digits, [(0, 0), (4, 4), (4, 4)])  # MNIST's margin
+    digits = np.pad(digits, [(0, 0), (4, 4), (4, 4)])  # MNIST's digits have this margin
     border = len(digits) * 5 // 6
     return digits[:border], digits[border:], "scikit-learn's 8 x 8 digits, enlarged, in place of MNIST"
 
 
 def read_standard_test(path: Path) -> np.ndarray:
-    """The fixed test file -> uint8 [10000, 20, 64, 64, 1]. Raises UserError."""
+    """Read the standard test file: uint8 [10000, 20, 64, 64, 1]. Raises UserError for a missing or damaged file."""
     try:
         movies = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, EOFError, ValueError) as error:
@@ -102,14 +106,15 @@ def read_standard_test(path: Path) -> np.ndarray:
 
 
 def open_moving_mnist(folder: Path | None, cache: Path, settings) -> MovingDigits:
-    """Digits that move, drawn anew for every batch; fixed test movies.
+    """Open Moving MNIST: training movies are generated anew for every batch, test movies are fixed.
 
     Args:
-        folder: see `read_digits`; None: Keras' download, or at demo scale scikit-learn's digits.
+        folder: see `read_digits`. None: MNIST as Keras downloads it, or at demo scale scikit-learn's digits.
+        cache: the folder of prepared data.
         settings: with `data` (a MovieDataSettings), seed and scale.
 
     Raises:
-        UserError: a file is missing or damaged, or the standard test's movies are too short.
+        UserError: a file is missing or damaged, or the movies of the standard test file are too short.
     """
     data, length = settings.data, settings.data.context + settings.data.horizon
     train, digits, notes = read_digits(folder) if folder or settings.scale == "demo" else fetch_digits()
@@ -126,7 +131,7 @@ def open_moving_mnist(folder: Path | None, cache: Path, settings) -> MovingDigit
             )
         test = movies[: data.test_count, :length]
     else:
-        drawn = draw_digits(digits, data.split, settings.seed, TEST_DIGITS, data.test_count, length)
-        test = np.rint(255.0 * drawn.numpy()).astype(np.uint8)
+        movies = draw_digits(digits, data.split, settings.seed, TEST_DIGITS, data.test_count, length)
+        test = np.rint(255.0 * movies.numpy()).astype(np.uint8)
     log.info("moving_mnist: %s; %d training digits, %d test movies", notes, len(train), len(test))
     return MovingDigits(train, test, motion=data.split, length=length, seed=settings.seed, notes=notes)

@@ -17,15 +17,16 @@ from analogy.errors import UserError
 from analogy.random_streams import DatasetStream, generator
 
 LENGTH = 50
-PUBLISHED_TEST = ("TSLA",)  # the files whose names begin so
-LEFT_OUT = "TSLA"  # of training: the published pattern [!TSLA]* drops every file whose first letter is one of these
-DATES = ("timestamp", "time", "date")  # columns of Alpha Vantage and of Yahoo
+PUBLISHED_TEST = ("TSLA",)  # files whose names begin with this are the published test set
+# First letters of files that are not in the published training set: its pattern [!TSLA]* excludes all four letters.
+LEFT_OUT = "TSLA"
+DATES = ("timestamp", "time", "date")  # names of the date column in files of Alpha Vantage and Yahoo
 PRICES = ("close",)
 log = logging.getLogger("analogy")
 
 
 def make_sines(count: int, seed: int) -> np.ndarray:
-    """[count, 50, 1]: (sin(a t + b) + 1) / 2 with a in 4 pi U(0, 1), b in pi U(0, 1), t from 0 to 1."""
+    """Sines [count, 50, 1]: (sin(a t + b) + 1) / 2 for t from 0 to 1, with a uniform in 0..4 pi and b uniform in 0..pi."""
     random = generator(seed, DatasetStream.SINES)
     a, b = 4 * np.pi * random.uniform(size=(count, 1)), np.pi * random.uniform(size=(count, 1))
     t = np.linspace(0.0, 1.0, LENGTH)
@@ -33,19 +34,19 @@ def make_sines(count: int, seed: int) -> np.ndarray:
 
 
 def make_noise(count: int, seed: int) -> np.ndarray:
-    """[count, 50, 1]: uniform noise, smoothed by a Gaussian of sigma 1 (edges reflected), each sequence stretched to 0..1."""
+    """Uniform noise [count, 50, 1], smoothed by a Gaussian of sigma 1 (edges reflected); each sequence is scaled to 0..1."""
     random = generator(seed, DatasetStream.NOISE)
     smooth = gaussian_filter1d(random.uniform(size=(count, LENGTH)), 1.0, axis=1)
     return _stretched(smooth)[..., None]
 
 
 def _stretched(values: np.ndarray) -> np.ndarray:
-    """[N, L] -> each row from 0 to 1; no row is constant."""
+    """Scale each row of [N, L] so that it spans 0..1; no row may be constant."""
     low, high = values.min(1, keepdims=True), values.max(1, keepdims=True)
     return (values - low) / (high - low)
 
 
-# ---------------------------------------------------------------- opened as DATASETS says
+# ---------------------------------------------------------------- the functions that DATASETS names
 
 
 def open_sines(folder: None, cache: Path, settings) -> SequenceDataset:
@@ -59,7 +60,7 @@ def open_noise(folder: None, cache: Path, settings) -> SequenceDataset:
 
 
 def open_stocks(folder: Path, cache: Path, settings) -> SequenceDataset:
-    """Stock prices of a folder of CSV files, see `read_stocks`. They are read in a moment: there is nothing to prepare."""
+    """Stock prices from a folder of CSV files, see `read_stocks`. Reading is quick, so nothing is prepared in `cache`."""
     train, test, notes = read_stocks(folder, settings.data.split)
     return _dataset(train, test, settings, notes)
 
@@ -82,7 +83,10 @@ def _dataset(train: np.ndarray, test: np.ndarray, settings, notes: str = "") -> 
 
 
 class Block(NamedTuple):
-    """50 prices of one symbol, oldest first, and the dates of the first and the last."""
+    """50 successive prices of a stock, oldest first.
+
+    first, last: dates of the first and the last price. prices: [50].
+    """
 
     first: datetime
     last: datetime
@@ -90,17 +94,21 @@ class Block(NamedTuple):
 
 
 def read_stocks(folder: Path, split: str) -> tuple[np.ndarray, np.ndarray, str]:
-    """Closing prices in blocks of 50 -> train and test [N, 50, 1], each block stretched to 0..1, and what was left out.
+    """Read closing prices in blocks of 50, each scaled to 0..1.
 
     Args:
-        folder: of CSV files, a symbol in each or more: Alpha Vantage's (`timestamp,...,close,...`) or Yahoo's
-            (`Date,...,Close,...`). No block goes on from one file (SYMBOL_year1month2.csv) to the next.
-        split: "published": the symbols of PUBLISHED_TEST test, those that the published pattern keeps train; "chronological":
-            the blocks of all symbols that begin on one date or later test, about a quarter of them all (more where many begin
-            on that date); those that end before it train.
+        folder: holds CSV files of Alpha Vantage (`timestamp,...,close,...`) or Yahoo (`Date,...,Close,...`), one or more files
+            for each symbol. A block never spans two files of a symbol (SYMBOL_year1month2.csv).
+        split: "published": the symbols of PUBLISHED_TEST are the test set; symbols whose first letter is in LEFT_OUT are not
+            used, and all others are the training set. "chronological": blocks that begin on or after a certain date are the
+            test set, and blocks that end before it are the training set. The date is such that about a quarter of the blocks,
+            or more if many begin on the same day, are in the test set.
+
+    Returns:
+        Training blocks [N, 50, 1], test blocks [M, 50, 1], and a note about what was left out.
 
     Raises:
-        UserError: no file, a file without prices, or an empty half.
+        UserError: there is no file, a file has no prices, or the training or test set is empty.
     """
     files = sorted(Path(folder).glob("*.csv")) if Path(folder).is_dir() else []
     if not files:
@@ -117,15 +125,15 @@ def read_stocks(folder: Path, split: str) -> tuple[np.ndarray, np.ndarray, str]:
         for index in np.flatnonzero(moving):
             symbol.append(Block(dates[LENGTH * index], dates[LENGTH * (index + 1) - 1], blocks[index]))
     train, test, unused = (_by_date if split == "chronological" else _by_symbol)(blocks_of)
-    halves = [_stretched(np.array(half).reshape(-1, LENGTH))[..., None] for half in (train, test)]
-    for name, half in zip(("training", "test"), halves, strict=True):
-        if not len(half):
+    splits = [_stretched(np.array(blocks).reshape(-1, LENGTH))[..., None] for blocks in (train, test)]
+    for name, blocks in zip(("training", "test"), splits, strict=True):
+        if not len(blocks):
             mend = "add older or newer prices" if split == "chronological" else "choose chronological, or add symbols"
             raise UserError(f"{folder}: the {name} half is empty with data.split {split}; {mend}")
     notes = f"{len(files)} files, {skipped} rows without a price and {constant} constant blocks left out"
     notes += f"; {unused}" if unused else ""
     log.info("%s: %s", folder, notes)
-    return *halves, notes
+    return *splits, notes
 
 
 def _by_symbol(blocks_of: dict[str, list[Block]]) -> tuple[list[np.ndarray], list[np.ndarray], str]:
@@ -142,7 +150,7 @@ def _by_symbol(blocks_of: dict[str, list[Block]]) -> tuple[list[np.ndarray], lis
 
 
 def _by_date(blocks_of: dict[str, list[Block]]) -> tuple[list[np.ndarray], list[np.ndarray], str]:
-    """One date for all symbols: they move together, so that one's future would tell another's."""
+    """Split at one date for all symbols. Stocks move together, so training on one stock's later prices would reveal others'."""
     blocks = sorted((block for of_symbol in blocks_of.values() for block in of_symbol), key=lambda block: block.first)
     if not blocks:
         return [], [], ""
@@ -154,7 +162,7 @@ def _by_date(blocks_of: dict[str, list[Block]]) -> tuple[list[np.ndarray], list[
 
 
 def _read_prices(file: Path) -> tuple[list[datetime], np.ndarray, int]:
-    """Dates and closing prices, oldest first, and how many rows had none."""
+    """Read a CSV file: dates and closing prices [N], oldest first, and the number of rows without a price."""
     try:
         with open(file, newline="", encoding="utf-8-sig") as opened:
             rows = list(csv.reader(opened))
@@ -164,19 +172,19 @@ def _read_prices(file: Path) -> tuple[list[datetime], np.ndarray, int]:
     columns = [next((head.index(name) for name in names if name in head), None) for names in (DATES, PRICES)]
     if None in columns:
         raise UserError(f"{file}: its first line must name the columns, among them a date (Date, time, timestamp) and Close")
-    known, bad = [], 0
+    dated_prices, bad = [], 0
     for row in rows[1:]:
         try:
             date, price = datetime.fromisoformat(row[columns[0]].strip()), float(row[columns[1]])
-            date = date.replace(tzinfo=None)  # some rows may name a time zone, and others not
+            date = date.replace(tzinfo=None)  # dates with and without a time zone cannot be compared
         except (ValueError, IndexError):
             bad += 1
             continue
         if np.isfinite(price) and price > 0:
-            known.append((date, price))
+            dated_prices.append((date, price))
         else:
             bad += 1
-    if not known:
+    if not dated_prices:
         raise UserError(f"{file}: there is no row with a date and a price in it")
-    known.sort(key=lambda pair: pair[0])  # Alpha Vantage puts the newest first
-    return [date for date, _ in known], np.array([price for _, price in known]), bad
+    dated_prices.sort(key=lambda pair: pair[0])  # Alpha Vantage puts the newest first
+    return [date for date, _ in dated_prices], np.array([price for _, price in dated_prices]), bad

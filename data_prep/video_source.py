@@ -1,4 +1,4 @@
-"""What sources of the frame store share whose clips are video files."""
+"""Helpers for sources of the frame store whose clips are video files."""
 
 from __future__ import annotations
 
@@ -20,11 +20,18 @@ Transform = Callable[[np.ndarray], np.ndarray]
 
 
 def check_video(item: str, file: Path, folder: Path, clip: Clip, transform: Transform, stored: FrameFormat) -> Checked:
-    """Decode a whole video file: the clip with its facts, or why it cannot be used.
+    """Check a video file by decoding it whole.
 
     Args:
-        folder: of the dataset. clip: what its name and place say of it; length, height and width are filled in here.
-        transform: uint8 RGB [H, W, 3] -> the frame that is stored, uint8 [H, W, C].
+        item: the name of the source's item.
+        file: the video.
+        folder: of the dataset.
+        clip: what the file's name says about the clip. Length, height, width and frame rate are filled in here.
+        transform: uint8 RGB [H, W, 3] -> the frame to store, uint8 [H, W, C].
+        stored: how frames are encoded.
+
+    Returns:
+        The clip's description, or the reason why it cannot be used.
     """
     try:
         video = read_video(file)
@@ -37,17 +44,21 @@ def check_video(item: str, file: Path, folder: Path, clip: Clip, transform: Tran
 
 
 def read_frames(file: Path, transform: Transform) -> Iterator[dict]:
-    """The frames of a sound video file, as `Source.read` gives them."""
+    """The frames of a video file that passed its check, as `Source.read` yields them."""
     for frame in transformed(read_video(file), transform):
         yield {"image": frame}
 
 
 def transformed(video: Video, transform: Transform) -> list[np.ndarray]:
+    """The frames to store, uint8 [H, W, C] each."""
     return [transform(frame) for frame in video.frames]
 
 
 def check_frames(item: str, clips: Sequence[tuple[Clip, Sequence[np.ndarray]]], stored: FrameFormat) -> Checked:
-    """An item's clips, each with its frames uint8 [H, W, C], which are all sound."""
+    """The outcome for an item whose frames have all been decoded.
+
+    clips: each clip with its frames, uint8 [H, W, C]. Length, size and fingerprint of the clips are filled in here.
+    """
     described = []
     for clip, frames in clips:
         height, width = frames[0].shape[:2]

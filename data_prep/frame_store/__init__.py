@@ -1,7 +1,7 @@
-"""The frame store: encoded frames of any video dataset, with or without labels, prepared once for random access.
+"""The frame store: encoded frames of video datasets, with or without labels, which are written once for random access.
 
-A `Source` says which videos there are and reads them; `prepare_frames` checks and writes them on this machine,
-`prepare_on_beam` on a cluster; `analogy.data.prepared.PreparedClips` reads what they wrote.
+A `Source` lists and reads the videos of a dataset. `prepare_frames` checks them and writes the store on this machine,
+`prepare_on_beam` on a cluster. `analogy.data.prepared.PreparedClips` reads the store.
 """
 
 from data_prep.frame_store.prepare import prepare_frames, prepare_on_beam

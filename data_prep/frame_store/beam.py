@@ -1,4 +1,4 @@
-"""The same preparation on Apache Beam, for what outgrows one machine: the extra `[beam]`."""
+"""Preparation on Apache Beam, for datasets that are too large for one machine. It needs the extra `[beam]`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from data_prep.frame_store.source import Listing, Source
 
 
 def check_on_beam(source: Source, listing: Listing, journal: Path, beam_options: list[str]) -> None:
-    """Check the items that the journal does not hold yet, and add their outcomes to it."""
+    """Check all items that are not in the journal yet, and append the outcomes to it."""
     options = pipeline_options(beam_options)
     import apache_beam as beam
 
@@ -37,7 +37,7 @@ def _check(source: Source, item: str) -> str:
 
 
 def download_config(beam_options: list[str]):
-    """What TensorFlow Datasets needs to write the shards with Beam."""
+    """The DownloadConfig with which TensorFlow Datasets writes the shards on Beam."""
     import tensorflow_datasets as tfds
     from apache_beam.options.pipeline_options import StandardOptions
 
@@ -47,7 +47,7 @@ def download_config(beam_options: list[str]):
 
 
 def pipeline_options(beam_options: list[str]):
-    """Beam's PipelineOptions. Raises UserError where Beam is missing."""
+    """Beam's PipelineOptions from options as on a command line. Raises UserError where Beam is not installed."""
     try:
         from apache_beam.options.pipeline_options import PipelineOptions
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""The TensorFlow Datasets builder of the frame store: one record per frame, in order, shards of whole items."""
+"""Writes the frame store with TensorFlow Datasets: one record for each frame, in order. A shard holds whole items."""
 
 from __future__ import annotations
 
@@ -24,27 +24,28 @@ from analogy.joints import JOINTS
 from data_prep.frame_store.checking import map_ahead
 from data_prep.frame_store.source import FORMAT, Checked, Problem, Source, count_clips
 
-SPLITS = ("train", "validation", "test", "")  # records are numbered in this order
-NO_SPLIT = "clips"  # what TensorFlow Datasets calls the clips without a split
+SPLITS = ("train", "validation", "test", "")  # records are numbered in this order; "" is for clips without a split
+NO_SPLIT = "clips"  # the name of the split "" in TensorFlow Datasets
 JPEG_QUALITY = 95
-# Records that are stored together. Small frames come in windows, and a neighbour costs less than a search.
+# How many records are stored and read together. Small frames are read in windows, where reading a neighbour too costs less than
+# finding it again.
 TOGETHER = {"jpeg": 1, "png": 1, "raw": BLOCK}
 
 
 class FrameStore(tfds.core.ShardBasedBuilder):
-    """The clips of a source as array_record shards with random access.
+    """Writes the clips of a source into array_record shards, which allow random access.
 
     A split without clips is left out. Besides the files of TensorFlow Datasets, the prepared folder holds
     `metadata.json` (the clips and shards, see `analogy.data.prepared`) and `problems.json` (the clips left out).
 
     Args:
-        source: what is stored.
-        checked: the items to write, none with a problem, in their order.
-        problems: why other clips were left out.
-        parts: folder on the disk of `data_dir` where finished shards outlive an interruption.
-        shard_bytes: a shard is closed before its encoded frames exceed this.
-        threads: that read items; 0 reads them one after another.
-        advance: called with the number of frames after each item, where this process writes them.
+        source: the dataset to store.
+        checked: the items to write, in their order; none has a problem.
+        problems: the reasons why other clips were left out.
+        parts: folder on the disk of `data_dir` that keeps finished shards after an interruption.
+        shard_bytes: the most bytes of encoded frames in a shard, unless a single item is larger.
+        threads: number of threads that read items; 0 reads them one after another.
+        advance: called with an item's number of frames when it is written; for a progress bar. None on a cluster.
         data_dir: see `tfds.core.DatasetBuilder`.
     """
 
@@ -65,7 +66,7 @@ class FrameStore(tfds.core.ShardBasedBuilder):
         self._source, self._problems, self._parts, self._shard_bytes = source, problems, parts, shard_bytes
         self._threads, self._advance = threads, advance
         self._items = {split: [item for item in checked if item.split == split] for split in SPLITS}
-        super().__init__(data_dir=data_dir, file_format="array_record")  # asks for `_info`
+        super().__init__(data_dir=data_dir, file_format="array_record")  # calls `_info`
 
     def _info(self) -> tfds.core.DatasetInfo:
         return tfds.core.DatasetInfo(
@@ -92,9 +93,9 @@ class FrameStore(tfds.core.ShardBasedBuilder):
         return PartWriter(self._parts, self.info.file_format, TOGETHER[self._source.format.encoding])
 
     def _download_and_prepare(self, dl_manager, download_config=None) -> None:
-        """Writes the shards, then the facts about them; all in the temporary folder that is renamed at the end."""
+        """Write the shards, then metadata.json and problems.json. The folder is temporary and is renamed at the end."""
         super()._download_and_prepare(dl_manager, download_config)
-        for note in self.data_path.glob("*.shard_infos.json"):  # which Beam's workers have written for this process
+        for note in self.data_path.glob("*.shard_infos.json"):  # messages of Beam's workers to this process
             note.unlink()
         clips, first_record = [], 0
         for clip in chain.from_iterable(item.clips for split in SPLITS for item in self._items[split]):
@@ -119,12 +120,12 @@ class FrameStore(tfds.core.ShardBasedBuilder):
 
 
 def features_of(source: Source, items: dict[str, list[Checked]]) -> dict[str, tfds.features.FeatureConnector]:
-    """What a record holds."""
+    """The features of a record: name -> type."""
     stored = source.format
     if stored.encoding == "raw":
         clip = next(item.clips[0] for split in SPLITS for item in items[split])
         image = tfds.features.Tensor(shape=(clip.height, clip.width, stored.channels), dtype=np.uint8, encoding="bytes")
-    else:  # fed with bytes, which it stores unchanged
+    else:  # its input is encoded bytes, which are stored unchanged
         image = tfds.features.Image(shape=(None, None, stored.channels), encoding_format=stored.encoding)
     labels = {
         "joints": tfds.features.Tensor(shape=(JOINTS, 2), dtype=np.float32),
@@ -137,9 +138,9 @@ def features_of(source: Source, items: dict[str, list[Checked]]) -> dict[str, tf
 
 @dataclass(frozen=True)
 class Shard:
-    """Generates the examples of one shard: (key, features) for each frame; also in a worker of a cluster, which it is sent to.
+    """Generates the examples of one shard: (key, features) for each frame. It may be sent to a worker of a cluster.
 
-    part: where the finished shard lies; if it is there, the examples are placeholders.
+    part: path of the finished shard. If it exists, the examples are placeholders, because the shard need not be written again.
     """
 
     source: Source
@@ -149,7 +150,7 @@ class Shard:
     advance: Callable[[int], None] | None
 
     def __call__(self) -> Iterator[tuple[str, dict | None]]:
-        if self.part.exists():  # then the writer takes no example, and the placeholders only get counted
+        if self.part.exists():  # then the writer ignores the examples, which are only counted
             for item in self.items:
                 yield from ((f"{clip.id}/{frame}", None) for clip in item.clips for frame in range(clip.length))
                 self._done(item)
@@ -170,9 +171,9 @@ class Shard:
     def _examples(self, item: Checked, frames: list[dict]) -> Iterator[tuple[str, dict]]:
         if len(frames) != item.length:
             raise UserError(f"{self.source.folder}: {item.item} changed while it was prepared; run again when it is at rest")
-        rest = iter(frames)
+        remaining = iter(frames)
         for clip in item.clips:
-            for number, frame in zip(range(clip.length), rest, strict=False):
+            for number, frame in zip(range(clip.length), remaining, strict=False):
                 yield f"{clip.id}/{number}", {"clip": clip.id, "frame": number, "action": clip.action, **frame}
 
 
@@ -181,7 +182,7 @@ def _read_encoded(source: Source, item: str) -> list[dict[str, Any]]:
 
 
 def encode_frame(frame: bytes | np.ndarray, stored: FrameFormat) -> bytes | np.ndarray:
-    """uint8 [H, W, C] -> what is stored; bytes are encoded already."""
+    """Encode a frame uint8 [H, W, C] as the store needs it. Bytes are already encoded and are returned unchanged."""
     if isinstance(frame, bytes) or stored.encoding == "raw":
         return frame
     options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY] if stored.encoding == "jpeg" else []
@@ -190,9 +191,9 @@ def encode_frame(frame: bytes | np.ndarray, stored: FrameFormat) -> bytes | np.n
 
 
 class PartWriter(ExampleWriter):
-    """Writes each shard into a folder that survives an interruption, and links it from there to its place.
+    """Writes each shard into a folder that is kept after an interruption, and links it from there to its place.
 
-    together: how many records are stored side by side and read at once.
+    together: how many records are stored and read together.
     """
 
     def __init__(self, parts: Path, file_format, together: int):
@@ -209,20 +210,20 @@ class PartWriter(ExampleWriter):
                 for _, example in examples:
                     writer.write(example)
                 writer.close()
-            except RuntimeError as error:  # the only type array_record knows, also for a full disk
+            except RuntimeError as error:  # array_record raises this for every failure, also for a full disk
                 unfinished.unlink(missing_ok=True)
                 raise OSError(f"{unfinished}: {error}") from error
             with unfinished.open("rb") as file:
-                os.fsync(file)  # the name below says "finished", also after a power failure
+                os.fsync(file)  # a file with the name below is complete, even after a power failure
             unfinished.rename(part)
         try:
             os.link(part, path)
-        except OSError:  # a disk without hard links: only this shard's survival is lost
+        except OSError:  # the disk has no hard links: the shard is moved, and would be written again after an interruption
             part.rename(path)
 
 
 def group_items(items: Sequence[Checked], shard_bytes: int) -> list[list[Checked]]:
-    """Cuts the items, in order, into shards of at most `shard_bytes` of encoded frames, or of one larger item."""
+    """Divide the items, in order, into shards of at most `shard_bytes` of encoded frames. A larger item is its own shard."""
     groups, size = [], 0
     for item in items:
         if not groups or size + item.image_bytes > shard_bytes:

@@ -1,5 +1,7 @@
-"""Checking all items of a source, in parallel. Each is checked once: the outcomes go to a journal, one JSON line per item, so
-that an interrupted check continues where it stopped."""
+"""Checks all items of a source in parallel.
+
+Outcomes are written to a journal, one JSON line for each item, so that an interrupted check continues where it stopped.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +19,16 @@ Item, Result = TypeVar("Item"), TypeVar("Result")
 
 
 def check_items(source: Source, listing: Listing, journal: Path, track: Callable[[Iterable, int], Iterable]) -> list[Checked]:
-    """Check every item that the journal does not hold yet; the outcomes of all, in their order.
+    """Check all items that are not in the journal yet.
 
     Args:
-        journal: file of outcomes, read first and then appended to.
-        track: called with the stream of outcomes and their number, gives them back; for a progress bar.
+        source: reads and checks the items.
+        listing: the items of the source.
+        journal: file of outcomes, which is read first and then appended to.
+        track: wraps the stream of outcomes, given their number, to show a progress bar.
+
+    Returns:
+        The outcomes of all items, in their order.
     """
     done = read_journal(journal)
     waiting = [item for item in listing.items if item not in done]
@@ -38,7 +45,10 @@ def journal_line(checked: Checked) -> str:
 
 
 def read_journal(journal: Path) -> dict[str, Checked]:
-    """The outcomes written so far. A last line cut short by a kill is removed; a damaged journal is dropped."""
+    """item -> its outcome, for all items in the journal.
+
+    An incomplete last line, from a killed process, is removed. A damaged journal is deleted.
+    """
     if not journal.exists():
         return {}
     content = journal.read_bytes()
@@ -53,9 +63,10 @@ def read_journal(journal: Path) -> dict[str, Checked]:
 
 
 def map_ahead(function: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:
-    """`map` in threads, in order, at most twice `threads` results ahead: memory does not grow with the number of items.
+    """Like `map`, but in threads. Results keep their order.
 
-    Threads, because decoders work outside Python's global lock.
+    At most 2 * `threads` results are computed ahead, so that memory does not grow with the number of items. Threads are enough,
+    because image decoders release Python's global lock.
     """
     pool = ThreadPoolExecutor(threads)
     waiting = []

@@ -1,4 +1,4 @@
-"""Preparing a source once, in a way that survives kills, full disks and other processes doing the same."""
+"""Prepares a source once. It may be interrupted, the disk may be full, and other processes may prepare the same source."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from data_prep.frame_store.checking import check_items
 from data_prep.frame_store.source import Checked, Listing, Problem, Source, count_clips, list_items
 
 SHARD_BYTES = 64 << 20
-_EXAMPLES = 5  # ids of left-out clips shown per reason
-_MOST_THREADS = 4  # that read items ahead of the writer: each holds the frames of two
+_EXAMPLES = 5  # ids of left-out clips that are printed for each reason
+_MOST_THREADS = 4  # threads that read items ahead of the writer; each holds the frames of two items
 
 console = Console()
 
@@ -28,19 +28,21 @@ console = Console()
 def prepare_frames(
     source: Source, cache: Path, *, shard_bytes: int = SHARD_BYTES, beam_options: list[str] | None = None
 ) -> Path:
-    """Prepares the usable clips of a source for random access, unless that is done already.
+    """Write the usable clips of a source into the frame store, unless that is already done.
 
-    The result is `cache/NAME-FINGERPRINT`, where the fingerprint covers the names, sizes and times of the source
-    files: changed data is prepared anew. The folder appears complete or not at all. Until then the work is kept in
-    `...partial` beside it, from where a later call continues. One process works, others wait for it.
+    The result is the folder `cache/NAME-FINGERPRINT`. The fingerprint covers the names, sizes and times of the source files, so
+    that changed data are prepared again. The folder appears only when it is complete. Until then the work is in the folder
+    `...partial` next to it, and a later call continues it. If several processes prepare the same source, one works and the
+    others wait.
 
     Args:
-        cache: folder for prepared data, made if missing.
-        shard_bytes: size of the shard files, in bytes of encoded frames.
-        beam_options: check and write on Apache Beam, with these options of its pipelines; None is this machine.
+        source: the dataset.
+        cache: folder of prepared data, made if it is missing.
+        shard_bytes: the most bytes of encoded frames in a shard.
+        beam_options: options of Apache Beam's pipelines, which then check and write. None: this process does it.
 
     Returns:
-        The folder to open with `analogy.data.prepared.PreparedClips`.
+        The folder, to be opened with `analogy.data.prepared.PreparedClips`.
 
     Raises:
         UserError: the source has another layout or no usable clip, or the cache cannot be written.
@@ -58,17 +60,17 @@ def prepare_frames(
             "then run again: finished work is kept"
         ) from error
     if kind_of(work) == PREPARED:
-        shutil.rmtree(work, ignore_errors=True)  # also what was left by a process killed after the renaming
+        shutil.rmtree(work, ignore_errors=True)  # a process killed after the renaming may have left it
     return target
 
 
 def prepare_on_beam(source: Source, cache: Path, beam_options: list[str]) -> Path:
-    """`prepare_frames` on Apache Beam: the same checks, the same records.
+    """Like `prepare_frames`, but on Apache Beam. It makes the same checks and writes the same records.
 
     The source's folder and `cache` must be on a disk that every worker has at the same path.
 
     Args:
-        beam_options: of the pipelines, as on a command line: ["--runner=FlinkRunner", "--flink_master=HOST:8081", ...].
+        beam_options: options of the pipelines, as on a command line: ["--runner=FlinkRunner", "--flink_master=HOST:8081", ...].
 
     Raises:
         UserError: Apache Beam is not installed or does not know an option; and as `prepare_frames`.
@@ -77,12 +79,12 @@ def prepare_on_beam(source: Source, cache: Path, beam_options: list[str]) -> Pat
 
 
 def _prepare(source: Source, listing: Listing, work: Path, shard_bytes: int, beam_options: list[str] | None) -> Path:
-    """Checks and writes inside `work`, continuing what is there; returns the finished folder."""
+    """Check the items and write the shards inside the folder `work`, continuing earlier work. Returns the finished folder."""
     refuse_foreign(work, PREPARED)
     parts = work / "parts"
     parts.mkdir(parents=True, exist_ok=True)
     mark_folder(work, PREPARED)
-    for unfinished in parts.glob("*.unfinished"):  # of a process that was killed
+    for unfinished in parts.glob("*.unfinished"):  # from a process that was killed
         unfinished.unlink(missing_ok=True)
     checked = _check(source, listing, work, beam_options)
     usable = [item for item in checked if not item.problems]
@@ -113,6 +115,7 @@ def _prepare(source: Source, listing: Listing, work: Path, shard_bytes: int, bea
 
 
 def _check(source: Source, listing: Listing, work: Path, beam_options: list[str] | None) -> list[Checked]:
+    """The outcomes of all items; what is left out is printed. Raises UserError where no clip is usable."""
     journal = work / "checked.jsonl"
     with _progress() as progress:
         if beam_options is not None:
@@ -135,7 +138,7 @@ def _check(source: Source, listing: Listing, work: Path, beam_options: list[str]
 
 
 def _summary(problems: list[Problem]) -> list[str]:
-    """One line per reason: how many clips are left out, and the first of them."""
+    """For each reason one line: how many clips are left out, and the first few of them."""
     lines = []
     for reason, count in count_clips(problems).items():
         ids = sorted({problem.clip for problem in problems if problem.reason == reason})

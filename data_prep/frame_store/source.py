@@ -1,4 +1,4 @@
-"""What a dataset tells the frame store: which videos there are, whether one can be used, and its frames."""
+"""The interface between a dataset and the frame store: it lists the videos, checks them, and reads their frames."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from analogy.data.prepared import Clip, FrameFormat
 from analogy.errors import UserError
 
-FORMAT = "2.0.0"  # of the prepared data; a new number prepares every source anew
+FORMAT = "2.0.0"  # of the prepared data; with a new number, all sources are prepared again
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,12 @@ class Problem:
 
 @dataclass(frozen=True)
 class Checked:
-    """Outcome of checking one item of a source: its clips in their order, all of one split, or its problems.
+    """The outcome of checking one item of a source.
 
-    image_bytes: about how many bytes the encoded frames take.
+    item: name of the item.
+    clips: its clips, in their order and all of the same split; empty where it has problems.
+    image_bytes: approximate number of bytes of the encoded frames.
+    problems: why it cannot be used; empty where it can.
     """
 
     item: str
@@ -44,23 +47,26 @@ class Checked:
 
     @property
     def length(self) -> int:
-        """Number of frames."""
+        """Number of frames of all its clips."""
         return sum(clip.length for clip in self.clips)
 
     @classmethod
     def from_json(cls, content: Mapping) -> Checked:
-        """The outcome that `dataclasses.asdict` has made into JSON. Raises TypeError or KeyError."""
+        """Read an outcome from JSON, as written by way of `dataclasses.asdict`. Raises TypeError or KeyError."""
         clips, problems = (Clip.from_json(clip) for clip in content["clips"]), (Problem(**p) for p in content["problems"])
         return cls(**{**content, "clips": tuple(clips), "problems": tuple(problems)})
 
 
 class Source(Protocol):
-    """A dataset in its published layout. It is pickled and sent to the workers of a cluster: a small frozen dataclass.
+    """A dataset in its published layout.
 
-    An *item* is what is read at once: the folder or file of one clip, or a file that holds many.
+    A source should be a small frozen dataclass, because it is pickled and sent to the workers of a cluster. An *item* is the
+    unit that is read at once: the folder or file of one clip, or a file that holds many clips.
 
-    name: of the prepared folder, with all settings that change what is stored ("kth-64"). folder: of the dataset. layout: what
-    the folder should hold, for messages. format: how frames are stored.
+    name: of the prepared folder. It includes all settings that change what is stored, as in "kth-64".
+    folder: of the dataset.
+    layout: the files that the folder should hold, for messages.
+    format: how frames are stored.
     """
 
     name: str
@@ -69,22 +75,26 @@ class Source(Protocol):
     format: FrameFormat
 
     def items(self) -> Mapping[str, Sequence[os.DirEntry | Path]]:
-        """Every item with its files, in the order in which their clips are stored. Called at each opening: no file is read.
+        """Item -> its files, in the order in which clips are stored. Called whenever the dataset is opened; reads no file.
 
         Raises:
             UserError: the folder has another layout.
         """
 
     def check(self, item: str) -> Checked:
-        """Read an item and decode all its frames: its clips, or what is wrong with it. Called from several threads.
+        """Read an item, decode all its frames, and report its clips or its problems. Called from several threads.
 
         Raises:
             OSError: the item may be sound, but cannot be read now.
         """
 
     def read(self, item: str) -> Iterator[dict[str, Any]]:
-        """The frames of a sound item, clip after clip: `image`, encoded bytes or uint8 [H, W, C], which are then encoded; and
-        with labels joints float32 [13, 2], visibility float32 [13] and box float32 [4]. Called from several threads."""
+        """Read the frames of an item that passed its check, clip after clip. Called from several threads.
+
+        Yields:
+            For each frame a dict with "image": encoded bytes, or uint8 [H, W, C] to be encoded. With labels also "joints":
+            float32 [13, 2], "visibility": float32 [13], and "box": float32 [4].
+        """
 
 
 @dataclass(frozen=True)
@@ -96,10 +106,10 @@ class Listing:
 
 
 def list_items(source: Source, settings: str = "") -> Listing:
-    """List a source's items; the fingerprint covers `settings`, and the names, sizes and times of all files.
+    """List a source's items. The fingerprint covers `settings`, and the names, sizes and times of all files.
 
     Raises:
-        UserError: the folder has another layout, or a file cannot be looked at.
+        UserError: the folder has another layout, or is not readable.
     """
     digest = hashlib.sha256(f"{FORMAT} {source.name} {source.format} {settings}\n".encode())
     items = source.items()
@@ -116,6 +126,6 @@ def list_items(source: Source, settings: str = "") -> Listing:
 
 
 def count_clips(problems: Sequence[Problem]) -> dict[str, int]:
-    """Number of clips with each reason, most frequent first."""
+    """reason -> number of clips that are left out for it, most frequent first."""
     pairs = {(problem.reason, problem.clip) for problem in problems}
     return dict(Counter(reason for reason, _ in sorted(pairs)).most_common())

@@ -1,4 +1,4 @@
-"""Preparation of the Penn Action data set."""
+"""The Penn Action dataset: preparation and opening."""
 
 from data_prep.penn_action.source import PennActionSource, prepare_penn_action
 

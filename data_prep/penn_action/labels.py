@@ -1,4 +1,4 @@
-"""Reading the label files of Penn Action (`labels/NNNN.mat`)."""
+"""Reads the label files of Penn Action (`labels/NNNN.mat`)."""
 
 import re
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ import scipy.io
 from analogy.errors import UserError
 from analogy.joints import JOINTS
 
-FARTHEST = 10_000  # pixels
+FARTHEST = 10_000  # pixels; boxes farther out are damaged data
 _SPLITS = {1: "train", -1: "test"}
 _NAME = re.compile(r"\w[\w -]{0,63}")
 
@@ -25,7 +25,7 @@ class Labels:
         viewpoint: e.g. "back".
         official_split: "train" or "test".
         joints: float32 [N, 13, 2], x then y. A hidden joint carries an arbitrary position.
-        visibility: float32 [N, 13], 1 seen or 0 hidden.
+        visibility: float32 [N, 13], 1 visible or 0 hidden.
         boxes: float32 [N, 4], xmin, ymin, xmax, ymax.
         height, width: size of the frame in pixels.
     """
@@ -53,7 +53,7 @@ class Labels:
 
 
 class _LabelFile:
-    """A loaded .mat file whose fields are checked as they are taken."""
+    """A loaded .mat file. Each field is checked when it is read."""
 
     def __init__(self, path: Path):
         self.path = path
@@ -75,7 +75,7 @@ class _LabelFile:
         if value.size != 1 or not isinstance(value[0], str) or not value[0].strip():
             raise self.error(f"field '{name}' is not a text")
         text = str(value[0]).strip()
-        if not _NAME.fullmatch(text):  # it becomes a folder's name
+        if not _NAME.fullmatch(text):  # the text becomes the name of a folder
             raise self.error(f"field '{name}' is {text[:40]!r}, not a name of letters, digits, spaces, '-' and '_'")
         return text
 
@@ -85,8 +85,8 @@ class _LabelFile:
         if np.iscomplexobj(value):
             raise self.error(f"field '{name}' holds complex numbers")
         try:
-            # Cast at once: some files store unsigned integers, whose differences would wrap around.
-            with np.errstate(over="ignore"):  # what is too large becomes infinite, which is refused below
+            # Cast first, because some files store unsigned integers, whose differences would wrap around.
+            with np.errstate(over="ignore"):  # too large values become infinite, which is refused below
                 value = value.astype(np.float32)
         except (TypeError, ValueError) as error:
             raise self.error(f"field '{name}' is not numeric") from error
@@ -98,7 +98,7 @@ class _LabelFile:
 
 
 def read_labels(path: Path) -> Labels:
-    """Reads one label file.
+    """Read a label file.
 
     The number of frames N is the smallest of `nframes`, the boxes and the rows of joints, because the three
     disagree in two official files (1154 and 1865).

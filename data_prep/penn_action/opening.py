@@ -1,4 +1,4 @@
-"""Penn Action, or a folder in its layout, opened as frames with labels or as labels alone."""
+"""Opens Penn Action, or a folder in its layout, as frames with labels or as labels alone."""
 
 from __future__ import annotations
 
@@ -15,31 +15,35 @@ log = logging.getLogger("analogy")
 
 
 def open_frames(folder: Path, cache: Path, settings) -> ClipDataset:
-    """Frames and labels, prepared once.
+    """Open frames and labels; at first use they are prepared.
 
     Args:
-        folder: with frames/ and labels/. cache: where prepared data lie. settings: with `data` (a FrameDataSettings) and seed.
+        folder: holds frames/ and labels/.
+        cache: the folder of prepared data.
+        settings: with `data` (a FrameDataSettings) and seed.
 
     Raises:
-        UserError: no clip is usable, or one is named that is not there.
+        UserError: no clip is usable, or the settings name a clip that does not exist.
     """
     prepared = PreparedClips.open(prepare_penn_action(folder, cache, name=settings.data.dataset))
-    return _told(ClipDataset(prepared, settings.data, seed=settings.seed))
+    return _log_counts(ClipDataset(prepared, settings.data, seed=settings.seed))
 
 
 def open_poses(folder: Path, cache: Path, settings) -> PoseDataset:
-    """Labels alone: they are read in seconds, so that there is nothing to prepare.
+    """Open labels without frames. They are read within seconds, so nothing is prepared.
 
     Args:
-        folder: with labels/; frames/ is not needed. settings: with `data` (a PoseDataSettings) and seed.
+        folder: holds labels/; frames/ is not needed.
+        cache: not used.
+        settings: with `data` (a PoseDataSettings) and seed.
 
     Raises:
-        UserError: no clip is left, or one is named that is not there.
+        UserError: no clip is usable, or the settings name a clip that does not exist.
     """
     del cache
-    return _told(PoseDataset(settings.data.dataset, read_pose_clips(folder), settings.data, seed=settings.seed))
+    return _log_counts(PoseDataset(settings.data.dataset, read_pose_clips(folder), settings.data, seed=settings.seed))
 
 
-def _told(dataset):
+def _log_counts(dataset):
     log.info("%s: %d train and %d test clips", dataset.name, len(dataset.train), len(dataset.test))
     return dataset

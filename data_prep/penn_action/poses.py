@@ -1,4 +1,4 @@
-"""The labels of Penn Action without its frames."""
+"""Reads the labels of Penn Action without its frames."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from analogy.errors import UserError
 from data_prep.penn_action.labels import Labels, read_labels
 
 log = logging.getLogger("analogy")
-_EXAMPLES = 3  # faults that are spelled out
+_EXAMPLES = 3  # faults that are logged in full
 
 
 def read_pose_clips(source: Path) -> list[PoseClip]:
-    """Every readable `labels/NNNN.mat` of a folder, in order; frames are not looked for. Damaged files are left out and said.
+    """Read all files `labels/NNNN.mat` of a folder, in order. Damaged files are logged and left out; frames are not needed.
 
     Raises:
-        UserError: there is no readable label.
+        UserError: no label file can be read.
     """
     files = sorted((Path(source) / "labels").glob("*.mat"))
     if not files:

@@ -1,4 +1,4 @@
-"""Penn Action as a source of the frame store: what the official folder holds, and which of its clips can be used."""
+"""Penn Action as a source of the frame store: lists the official folder and finds out which of its clips are usable."""
 
 from __future__ import annotations
 
@@ -30,11 +30,16 @@ _START, _SCAN, _END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"  # JPEG markers: sta
 
 
 def prepare_penn_action(source: Path, cache: Path, *, name: str = "penn_action", shard_bytes: int = SHARD_BYTES) -> Path:
-    """Prepares the usable clips of a folder in Penn Action's layout: see `data_prep.frame_store.prepare_frames`.
+    """Prepare a folder in Penn Action's layout; see `data_prep.frame_store.prepare_frames`.
 
     Args:
         source: folder with `frames/NNNN/NNNNNN.jpg` and `labels/NNNN.mat`.
-        name: what the prepared data is called.
+        cache: folder of prepared data.
+        name: of the dataset, with which the name of the prepared folder begins.
+        shard_bytes: the most bytes of encoded frames in a shard.
+
+    Returns:
+        The prepared folder.
     """
     return prepare_frames(PennActionSource(Path(source), name), cache, shard_bytes=shard_bytes)
 
@@ -77,12 +82,12 @@ class PennActionSource:
 
 
 def _files(folder: Path, suffix: str) -> list[os.DirEntry]:
-    found = [entry for entry in os.scandir(folder) if entry.name.endswith(suffix) and not entry.name.startswith(".")]
-    return sorted(found, key=lambda entry: entry.name)
+    files = [entry for entry in os.scandir(folder) if entry.name.endswith(suffix) and not entry.name.startswith(".")]
+    return sorted(files, key=lambda entry: entry.name)
 
 
 def frame_path(source: Path, clip: str, frame: int) -> Path:
-    """The JPEG file of a frame; `frame` counts from 0, the official file names from 1."""
+    """The JPEG file of a frame. `frame` counts from 0, but the official file names count from 1."""
     return source / "frames" / clip / f"{frame + 1:06d}.jpg"
 
 
@@ -91,7 +96,7 @@ def label_path(source: Path, clip: str) -> Path:
 
 
 def check_clip(source: Path, clip: str) -> Checked:
-    """Checks the labels of a clip and decodes every labelled frame."""
+    """Check the labels of a clip and decode all its labelled frames."""
 
     def rejected(*problems: tuple[str, Path, str]) -> Checked:
         listed = (Problem(clip, reason, str(file.relative_to(source)), detail) for reason, file, detail in problems)
@@ -114,7 +119,7 @@ def check_clip(source: Path, clip: str) -> Checked:
     problems = [frame for frame in frames if isinstance(frame, tuple)]
     if problems:
         return rejected(*problems)
-    known = Clip(
+    usable_clip = Clip(
         id=clip,
         action=labels.action,
         viewpoint=labels.viewpoint,
@@ -129,33 +134,33 @@ def check_clip(source: Path, clip: str) -> Checked:
         unlabelled_frames=len([file for file in folder.glob("*.jpg") if file.name[0] != "."]) - len(paths),
         label_fingerprint=fingerprint([labels.joints.tobytes(), labels.visibility.tobytes(), labels.boxes.tobytes()]),
     )
-    return Checked(clip, (known,), image_bytes=sum(path.stat().st_size for path in paths))
+    return Checked(clip, (usable_clip,), image_bytes=sum(path.stat().st_size for path in paths))
 
 
 @dataclass(frozen=True)
 class _Frame:
-    """A frame without a fault."""
+    """A sound frame. digest: SHA-256 of its file. black: whether the whole frame is black."""
 
     digest: bytes
     black: bool
 
 
 def _check_frame(path: Path, labels: Labels) -> tuple[str, Path, str] | _Frame:
-    """The frame, or what is wrong with it as (reason, file, detail)."""
+    """Decode a frame: the sound frame, or its problem as (reason, file, detail)."""
     try:
         data = path.read_bytes()
     except OSError as error:
         return BAD_FRAME, path, error.strerror or "cannot be read"
-    # A decoder may fill the rest of a truncated picture with grey and report nothing, so look for the end marker too.
-    # It must follow the last scan: an embedded thumbnail has an end of its own.
+    # A decoder may fill the missing part of a truncated picture with grey and report nothing, so look for the end marker too.
+    # It must come after the last scan, because an embedded thumbnail has an end marker of its own.
     if not data.startswith(_START) or data.rfind(_END) <= data.rfind(_SCAN):
         return BAD_FRAME, path, "not a complete JPEG file"
     try:
-        # By the decoder of training: OpenCV's forgives faults that it does not.
+        # This is the decoder of training. OpenCV's decoder accepts damaged files that this one refuses.
         image = tf.io.decode_jpeg(data, channels=3)
     except tf.errors.InvalidArgumentError:
         return BAD_FRAME, path, "does not decode"
     if image.shape[:2] != (labels.height, labels.width):
-        found = f"{image.shape[0]}x{image.shape[1]}"
-        return WRONG_SIZE, path, f"frame {found}, labels {labels.height}x{labels.width} (height x width)"
+        size = f"{image.shape[0]}x{image.shape[1]}"
+        return WRONG_SIZE, path, f"frame {size}, labels {labels.height}x{labels.width} (height x width)"
     return _Frame(hashlib.sha256(data).digest(), bool(count_black(image.numpy()[None])))

@@ -151,14 +151,14 @@ def test_horizon_is_plotted(tmp_path):
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_rows_of_a_movie(channels):
-    truth, prediction = noise(12, 32, 40, channels), noise(12, 32, 40, channels)[::-1]
-    last = noise(32, 40, channels)
+    truth, prediction = noise(12, 64, 80, channels), noise(12, 64, 80, channels)[::-1]
+    last = noise(64, 80, channels)
     rows = movie_rows(last, truth, prediction)
-    assert rows.shape == (TITLE_HEIGHT + 3 * (GAP + 32), ROW_LABEL + 11 * (GAP + 40), 3)
+    assert rows.shape == (TITLE_HEIGHT + 3 * (GAP + 64), ROW_LABEL + 11 * (GAP + 80), 3)
 
     def cell(row, column):
-        top, left = TITLE_HEIGHT + GAP + row * (32 + GAP), ROW_LABEL + GAP + column * (40 + GAP)
-        return rows[top : top + 32, left : left + 40, :channels]
+        top, left = TITLE_HEIGHT + GAP + row * (64 + GAP), ROW_LABEL + GAP + column * (80 + GAP)
+        return rows[top : top + 64, left : left + 80, :channels]
 
     np.testing.assert_array_equal(cell(0, 0), last)
     assert cell(1, 0).min() == 255
