@@ -10,10 +10,12 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from analogy import losses
 from analogy.joints import JOINTS
+from analogy.losses import squared_error
 from analogy.models.heatmaps import pose_maps
-from analogy.models.vgg import decoder_plan, stages
+from analogy.models.vgg import stages
+from analogy.systems.hierarchical import losses
+from analogy.systems.hierarchical.networks.decoder import decoder_plan
 from analogy.systems.hierarchical.settings.analogy_gan import AnalogyGanSettings
 
 
@@ -94,7 +96,7 @@ class Baseline:
 
         with tf.GradientTape() as tape:
             generated = self.generator(image, pose, next_pose)
-            l2 = loss.l2 * tf.reduce_mean(losses.squared_error(truth, generated, domain=loss.l2_domain))
+            l2 = loss.l2 * tf.reduce_mean(squared_error(truth, generated, domain=loss.l2_domain))
             fooled = losses.log_fooled(self.discriminator(generated, next_pose), guard=guard)
             generator_loss = l2 + loss.adversarial * tf.reduce_mean(fooled)
         gradients = tape.gradient(generator_loss, self.generator_weights)

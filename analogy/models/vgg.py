@@ -1,4 +1,4 @@
-"""The VGG-16 encoder up to pool2, pool3, pool4 or pool5, and the decoder that mirrors it (paper 3.4; spec 3.2 to 3.4)."""
+"""The VGG-16 encoder up to pool2, pool3, pool4 or pool5 (Simonyan & Zisserman 2015; spec 3.2)."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import keras
 import tensorflow as tf
 
 from analogy.models.building import Composite
-from analogy.models.layers import Maxout, Stage, deconvolution
 
 # depth -> (channels, number of convolutions) of each stage. The published pool2 network has three convolutions per stage, where
 # VGG-16 has two.
 VGG_16 = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
 STAGES = {2: ((64, 3), (128, 3)), 3: VGG_16[:3], 4: VGG_16[:4], 5: VGG_16}
 SKIP_STAGE = 3
+LEAKY_SLOPE = 0.2
 VGG_MEAN_BGR = (103.939, 116.779, 123.68)  # ImageNet's mean colour in 0..255, which VGG-16's input has subtracted
 
 
@@ -24,6 +24,64 @@ def stages(depth: int, width: float = 1.0) -> tuple[tuple[int, int], ...]:
 def caffe_range(image, mean_bgr=VGG_MEAN_BGR):
     """RGB in -1..1 -> BGR in 0..255 minus ImageNet's mean: the input range of weights published for Caffe. [..., 3]."""
     return (image[..., ::-1] + 1.0) * 127.5 - tf.constant(mean_bgr, image.dtype)
+
+
+@tf.custom_gradient
+def leaky_relu(x):
+    """max(x, 0.2 x), elementwise.
+
+    The gradient is computed from the output, which has the same sign as the input. So the input need not be stored, and
+    TensorFlow can run convolution, bias and activation as one kernel in training too.
+    """
+    y = tf.nn.leaky_relu(x, LEAKY_SLOPE)
+
+    def gradient(dy):
+        return tf.raw_ops.LeakyReluGrad(gradients=dy, features=y, alpha=LEAKY_SLOPE)
+
+    return y, gradient
+
+
+class Stage(Composite):
+    """One VGG stage: `repeats` convolutions with leaky ReLU, then 2 x 2 max pooling.
+
+    The last activation is applied after the pooling: it is monotonic, so the result is the same for a quarter of the work.
+
+    Args:
+        channels: output channels of each convolution.
+        repeats: number of convolutions.
+        frozen: the stage is not trained and has plain ReLU, with which the ImageNet weights were trained.
+    """
+
+    def __init__(self, channels: int, repeats: int, *, frozen: bool = False, **kwargs):
+        super().__init__(**kwargs)
+        self.convolutions = [
+            keras.layers.Conv2D(channels, 3, padding="same", name=f"conv{index + 1}") for index in range(repeats)
+        ]
+        self.pool = keras.layers.MaxPooling2D(2, name="pool")
+        self.activation = tf.nn.relu if frozen else leaky_relu
+        self.trainable = not frozen
+
+    def call(self, x, with_skip: bool = False):
+        """[B, H, W, C] -> [B, H/2, W/2, channels]. with_skip: also return the last activation before the pooling,
+        [B, H, W, channels]."""
+        for convolution in self.convolutions[:-1]:
+            x = self.activation(convolution(x))
+        x = self.convolutions[-1](x)
+        pooled = self.activation(self.pool(x))
+        return (pooled, self.activation(x)) if with_skip else pooled
+
+
+class Maxout(keras.layers.Layer):
+    """The maximum of each group of `pieces` consecutive channels: [B, H, W, C] -> [B, H, W, C / pieces]."""
+
+    def __init__(self, pieces: int, **kwargs):
+        super().__init__(**kwargs)
+        self.pieces = pieces
+
+    def call(self, x):
+        *batch, channels = x.shape
+        groups = [-1 if side is None else side for side in (*batch, channels // self.pieces)]
+        return tf.reduce_max(tf.reshape(x, [*groups, self.pieces]), -1)
 
 
 class Encoder(Composite, keras.Model):
@@ -69,67 +127,3 @@ class Encoder(Composite, keras.Model):
                 x = stage(x)
         x = self.maxout(x) if self.maxout else x
         return (x, skip) if self.skip else x
-
-
-def decoder_plan(depth: int, image_channels: int, width: float = 1.0, maxout: int = 1) -> list[tuple[int, int]]:
-    """(output channels, stride) of each deconvolution of the decoder (spec table 3.3).
-
-    The plan is the encoder in reverse order: each convolution becomes a deconvolution whose output channels are the
-    convolution's input channels. An extra first deconvolution of stride 2 undoes the last pooling. The last deconvolution of a
-    stage has stride 2 too: it undoes the pooling of the stage before it in the encoder.
-    """
-    blocks = stages(depth, width / maxout)
-    below = [image_channels] + [channels for channels, _ in blocks]
-    plan = [(blocks[-1][0], 2)]
-    for index in reversed(range(depth)):
-        channels, repeats = blocks[index]
-        plan += [(channels, 1)] * (repeats - 1)
-        plan.append((below[index], 2 if index else 1))
-    return plan
-
-
-class Decoder(Composite, keras.Model):
-    """The mirrored encoder: latent [B, h, w, channels] -> image [B, h * 2^depth, w * 2^depth, image channels] in -1..1.
-
-    Each deconvolution is followed by ReLU, the last one by tanh.
-
-    Args:
-        depth, width, maxout: as in the encoder.
-        image_channels: 3 or 1.
-        upsampling: how the map is doubled: "deconvolution" (stride 2), "nearest" (nearest-neighbour enlargement, then a
-            deconvolution of stride 1), or "nearest_valid" (the same without padding).
-        skip: the encoder's stage-3 activation is concatenated to the map where it has the same size.
-    """
-
-    def __init__(
-        self,
-        depth: int,
-        *,
-        image_channels: int,
-        width: float = 1.0,
-        maxout: int = 1,
-        upsampling: str = "deconvolution",
-        skip: bool = False,
-        name: str = "decoder",
-    ):
-        super().__init__(name=name)
-        plan = decoder_plan(depth, image_channels, width, maxout)
-        last = len(plan) - 1
-        self.deconvolutions = [
-            deconvolution(
-                channels, stride, "relu" if index < last else "tanh", upsampling=upsampling, name=f"deconv{index + 1}"
-            )
-            for index, (channels, stride) in enumerate(plan)
-        ]
-        # The index of the deconvolution after which the map has the size of stage 3's activation.
-        doublings = [index for index, (_, stride) in enumerate(plan) if stride == 2]
-        self.skip_after = doublings[depth - SKIP_STAGE] if skip else None
-
-    def call(self, z):
-        """z: the latent; with `skip`, the pair (latent, activation) that the encoder returns."""
-        z, skip = z if self.skip_after else (z, None)
-        for index, layer in enumerate(self.deconvolutions):
-            z = layer(z)
-            if index == self.skip_after:
-                z = tf.concat([z, skip], -1)
-        return z

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from analogy.data.pose_files import read_poses
 from analogy.data.video import read_video
 from analogy.errors import UserError
 from analogy.runs.export import export_saved_model
@@ -20,6 +19,7 @@ from analogy.systems import SYSTEMS
 from analogy.systems.hierarchical.estimation.hourglass import Hourglass
 from analogy.systems.hierarchical.estimation.tracking import track_person
 from analogy.systems.hierarchical.pipeline import Pipeline, crop_box
+from analogy.systems.hierarchical.pose_files import read_poses
 from analogy.systems.hierarchical.steps import find_steps
 from analogy.visualise.video import write_mp4
 from tests.conftest import ROOT

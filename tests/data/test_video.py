@@ -7,9 +7,9 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 
-from analogy.data.pose_files import read_poses, write_poses
 from analogy.data.video import read_video, write_pictures
 from analogy.errors import UserError
+from analogy.systems.hierarchical.pose_files import read_poses, write_poses
 from analogy.visualise.video import write_mp4
 
 RNG = np.random.default_rng(0)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from analogy import losses
 from analogy.data.batches import step_uniform
 from analogy.errors import about
 from analogy.joints import JOINTS
+from analogy.losses import squared_error
 from analogy.models.building import build
 from analogy.optimizers import held_variables
 from analogy.pretrained.imagenet import feature_network, load_into_encoder, load_vgg16
 from analogy.random_streams import StepStream
+from analogy.systems.hierarchical import losses
 from analogy.systems.hierarchical.networks.analogy import AnalogyGenerator, Discriminator
 from analogy.systems.hierarchical.painter import Painter, to_unit
 from analogy.systems.hierarchical.settings.analogy_gan import AnalogyGanSettings
@@ -135,13 +136,13 @@ class AnalogyGan(Painter):
     def _generator_terms(self, truth, generated, z) -> dict[str, tf.Tensor]:
         """The generator's weighted terms without the adversarial ones, [b] each."""
         loss = self.settings.loss
-        terms = {"l2": loss.l2 * losses.squared_error(truth, generated, domain=loss.l2_domain)}
+        terms = {"l2": loss.l2 * squared_error(truth, generated, domain=loss.l2_domain)}
         if loss.latent:
             latent = self.generator.encode_image(truth)
             z, latent = (z[0], latent[0]) if self.generator.skip else (z, latent)
             terms["latent"] = loss.latent * losses.latent_error(latent, z, relative=loss.latent_relative)
         if loss.feature:
-            error = losses.squared_error(self.features(truth), self.features(generated))
+            error = squared_error(self.features(truth), self.features(generated))
             terms["feature"] = loss.feature * error
         return terms
 

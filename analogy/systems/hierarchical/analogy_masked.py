@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from analogy import losses
 from analogy.joints import JOINTS
+from analogy.losses import dissimilarity
 from analogy.models.building import build
+from analogy.systems.hierarchical.losses import log_error
 from analogy.systems.hierarchical.networks.masked import MaskedGenerator
 from analogy.systems.hierarchical.painter import Painter, augmented_pairs, to_unit
 from analogy.systems.hierarchical.settings.analogy_masked import AnalogyMaskedSettings
@@ -40,8 +41,8 @@ class AnalogyMasked(Painter):
         with tf.GradientTape() as tape:
             generated = self.generator([batch["image"], *(batch[key] for key in KEYS)])
             terms = {
-                "error": weights.error * losses.log_error(truth, generated),
-                "dissimilarity": weights.dissimilarity * losses.dissimilarity(truth, generated),
+                "error": weights.error * log_error(truth, generated),
+                "dissimilarity": weights.dissimilarity * dissimilarity(truth, generated),
             }
         return self.descend("generator", tape, terms)
 

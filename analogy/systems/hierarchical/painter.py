@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow as tf
 
-from analogy.data.augmentation import DRAWS, augment_pair
 from analogy.data.batches import ReplicaContext, draw_uniform
 from analogy.data.clips import ClipDataset, LoadedClip
 from analogy.data.prepared import Clip
@@ -17,6 +16,7 @@ from analogy.models.heatmaps import joint_heatmaps, pose_maps
 from analogy.predictions.frames import PredictedFrames
 from analogy.random_streams import StepStream, generator
 from analogy.systems.base import Column, System
+from analogy.systems.hierarchical.augmentation import DRAWS, augment_pair
 
 
 def to_unit(image):

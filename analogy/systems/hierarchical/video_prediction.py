@@ -14,12 +14,12 @@ import cv2
 import numpy as np
 from rich.progress import track
 
-from analogy.data.pose_files import read_poses, write_poses
 from analogy.data.video import Video, read_video, write_pictures
 from analogy.errors import Mistakes, UserError
 from analogy.ownership import PREDICTION, SAVED_MODEL, check_output, replacing_folder
 from analogy.runs.find import find_run, saved_model_of
 from analogy.systems.hierarchical.estimation import ESTIMATORS, find_models
+from analogy.systems.hierarchical.pose_files import read_poses, write_poses
 from analogy.systems.hierarchical.steps import find_steps
 from data_prep.datasets import check_folder
 

@@ -9,8 +9,9 @@ import keras
 import tensorflow as tf
 
 from analogy.models.building import Composite
-from analogy.models.layers import BlockDense, leaky_relu
-from analogy.models.vgg import Decoder, Encoder, caffe_range
+from analogy.models.vgg import Encoder, caffe_range, leaky_relu
+from analogy.systems.hierarchical.networks.block_dense import BlockDense
+from analogy.systems.hierarchical.networks.decoder import Decoder
 
 
 def unit_range(image):

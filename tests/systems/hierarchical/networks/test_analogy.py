@@ -6,9 +6,9 @@ import pytest
 import tensorflow as tf
 
 from analogy.models.building import build, without_values
-from analogy.models.layers import BlockDense, Stage, deconvolution, leaky_relu
-from analogy.models.vgg import Decoder, Encoder, decoder_plan
 from analogy.systems.hierarchical.networks.analogy import AnalogyGenerator, Discriminator
+from analogy.systems.hierarchical.networks.block_dense import BlockDense
+from analogy.systems.hierarchical.networks.decoder import Decoder, decoder_plan, deconvolution
 
 # depth -> (latent side and channels at 224, millions of parameters of f_img, f_pose, f_dec, D, units of D)
 TABLE = {
@@ -69,27 +69,6 @@ def test_analogy_of_equal_poses_is_the_autoencoding_of_the_image():
     np.testing.assert_allclose(generator.paint(generator.encode(image, pose), pose), generator([image, pose, pose]), atol=1e-6)
 
 
-def test_simplified_pose_encoder_has_one_convolution_a_stage():
-    encoder = Encoder(3, simplified=True)
-    assert [len(stage.convolutions) for stage in encoder.stages] == [1, 1, 1]
-
-
-def test_leaky_relu_equals_its_definition_with_gradient():
-    x = tf.constant([-2.0, -0.5, 0.0, 3.0])
-    with tf.GradientTape() as tape:
-        tape.watch(x)
-        y = leaky_relu(x)
-    np.testing.assert_allclose(y, np.maximum(x, 0.2 * x.numpy()))
-    np.testing.assert_allclose(tape.gradient(y, x), [0.2, 0.2, 0.2, 1.0])
-
-
-def test_activation_after_pooling_equals_activation_before_it():
-    stage, x = Stage(4, 2), tf.random.normal([1, 8, 8, 3])
-    first, second = stage.convolutions
-    slow = keras.ops.max_pool(keras.ops.leaky_relu(second(leaky_relu(first(x))) if stage(x) is not None else x, 0.2), 2)
-    np.testing.assert_allclose(stage(x), slow, atol=1e-6)
-
-
 def test_stride_one_deconvolution_is_a_convolution_with_the_flipped_kernel():
     layer, x = deconvolution(5, 1), tf.random.normal([2, 6, 7, 3])
     y = layer(x)
@@ -109,7 +88,7 @@ def test_glorot_limits_and_tanh_at_the_end():
 
 def test_block_dense_equals_dense(monkeypatch):
     """Result, gradients and Glorot's bounds, with the kernel in three blocks."""
-    monkeypatch.setattr("analogy.models.layers.BLOCK_WEIGHTS", 20)
+    monkeypatch.setattr("analogy.systems.hierarchical.networks.block_dense.BLOCK_WEIGHTS", 20)
     keras.utils.set_random_seed(0)
     x = tf.constant(np.random.default_rng(0).normal(size=(4, 11)), tf.float32)
     layer, dense = BlockDense(5), keras.layers.Dense(5)
@@ -127,16 +106,3 @@ def test_block_dense_equals_dense(monkeypatch):
     at_blocks = tf.concat(tape.gradient(ours, [block.value for block in layer.kernels]), 0)
     np.testing.assert_allclose(at_blocks, tape.gradient(plain, dense.kernel.value), atol=1e-6)
     np.testing.assert_allclose(tape.gradient(ours, layer.bias.value), tape.gradient(plain, dense.bias.value), atol=1e-6)
-
-
-def test_recomputing_the_first_stage_changes_no_gradient():
-    encoder = Encoder(2, width=0.125)
-    image = tf.random.stateless_normal([2, 16, 16, 3], [0, 1])
-    gradients = []
-    for recompute in (False, True):
-        with tf.GradientTape() as tape:
-            tape.watch(image)
-            loss = tf.reduce_sum(encoder(image, recompute=recompute) ** 2)
-        gradients.append(tape.gradient(loss, [image, *encoder.trainable_variables]))
-    for kept, recomputed in zip(*gradients, strict=True):
-        np.testing.assert_allclose(kept, recomputed, rtol=1e-5, atol=1e-5)

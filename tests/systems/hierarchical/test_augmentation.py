@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from analogy.data.augmentation import DRAWS, augment_pair
 from analogy.joints import MIRRORED
+from analogy.systems.hierarchical.augmentation import DRAWS, augment_pair
 from analogy.systems.hierarchical.settings.analogy_masked import AugmentationSettings
 
 SIDE = (48, 64)
