@@ -76,22 +76,23 @@ def check_evaluation(
     with Mistakes() as mistakes:
         if (run is None) == (not predictions):
             mistakes.add("give --run, or --predictions with --truth")
-        misplaced = {"--truth": truth, "--context": context} if run else {"--settings": settings, "--data-dir": data_dir}
+        of_videos, of_run = {"--truth": truth, "--context": context}, {"--settings": settings, "--data-dir": data_dir}
+        subject_option, misplaced = ("--predictions", of_run) if run is None else ("--run", of_videos)
         for name, value in misplaced.items():
-            if value is not None and (run or predictions):
-                mistakes.add(f"{name} has no meaning with {'--run' if run else '--predictions'}; leave it out")
+            if value is not None and (run is not None or predictions):
+                mistakes.add(f"{name} has no meaning with {subject_option}; leave it out")
         with mistakes.noted():
             weights = cache_folder() / "weights" / WEIGHTS
             check_selection(metrics, weights=weights, fvd_frames=fvd_frames, features=features and str(features))
         with mistakes.noted():
             check_results_dir(results_dir)
         with mistakes.noted():
-            judge = find_run(recogniser, results_dir, "--recogniser") if recogniser else None
+            judge = find_run(recogniser, results_dir, "--recogniser") if recogniser is not None else None
             if judge:
                 saved_model_of(judge)
-        if not mistakes or not (run and predictions):
+        if run is None or not predictions:
             with mistakes.noted():
-                if run:
+                if run is not None:
                     subject = _check_run(run, settings, data_dir, tuple(clips), results_dir)
                 elif predictions:
                     subject = _check_videos(tuple(predictions), truth, context or 1, clips)

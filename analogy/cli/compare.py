@@ -9,7 +9,7 @@ import typer
 
 from analogy.cli.console import RESULTS, clear_errors
 from analogy.errors import Mistakes
-from analogy.ownership import COMPARISON, check_output
+from analogy.ownership import COMPARISON, check_output, check_results_dir
 from analogy.runs.find import find_run
 from analogy.runs.reading import COMPARISONS
 
@@ -23,17 +23,19 @@ def main(
     out: Annotated[Path | None, typer.Option(help="The comparison's folder. Default: RESULTS_DIR/comparisons/NAME.")] = None,
 ) -> None:
     with clear_errors(results_dir):
-        from analogy.visualise.comparison import comparison_name, write_comparison
-        from analogy.visualise.pages import write_results_page
-
         folders: list[Path] = []
         with Mistakes() as mistakes:
             for name in run or []:
                 with mistakes.noted():
                     folders.append(find_run(name, results_dir, "--run"))
-            if not mistakes:
-                folder = out or results_dir / COMPARISONS / comparison_name(folders)
-                check_output(folder, COMPARISON, folders)
+            with mistakes.noted():
+                check_output(out, COMPARISON, folders) if out else check_results_dir(results_dir)
+
+        from analogy.visualise.comparison import comparison_name, write_comparison
+        from analogy.visualise.pages import write_results_page
+
+        folder = out or results_dir / COMPARISONS / comparison_name(folders)
+        check_output(folder, COMPARISON, folders)
         print(write_comparison(folders, folder))
         if out is None:
             write_results_page(results_dir)

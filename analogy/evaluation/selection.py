@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from analogy.errors import Mistakes
+from analogy.errors import Mistakes, about
 from analogy.metrics.fvd import check_length
 from analogy.metrics.table import SELECTABLE
 
@@ -30,7 +30,7 @@ def check_selection(names: Sequence[str], *, weights: Path, fvd_frames: int, fea
                 "(figures of poses, and of the body's regions where poses are known, are always measured)"
             )
         if "fvd" in names:
-            with mistakes.noted():
+            with mistakes.noted(), about("--fvd-frames"):
                 check_length(fvd_frames)
             if not mistakes and not weights.is_file():
                 mistakes.add(f"{weights}: I3D's weights, which fvd needs, are not there; get them with `analogy fetch i3d`")

@@ -48,12 +48,17 @@ Clips = list[ClipId] | FilePath | None
 WeightsFile = Annotated[str, AfterValidator(lambda path: path if path == "imagenet" else _absolute(path))]
 
 
+KEPT_FOLDERS = ("comparisons", "predictions")  # beside those of the experiments
+
+
 def _folder_name(name: str) -> str:
     """Check an experiment's name: its runs lie in a folder of that name. Raises ValueError."""
     if not name.strip() or name[0] in ".-" or any(sign in "/\\" or not sign.isprintable() for sign in name):
         raise ValueError("it names a folder: choose letters, digits and _, without / or a dot or dash at its beginning")
     if len(name.encode()) > 100:
         raise ValueError("it names a folder: choose at most 100 characters")
+    if name in KEPT_FOLDERS:
+        raise ValueError(f"results/{name} is kept for {name}: choose another name")
     return name
 
 

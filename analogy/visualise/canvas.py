@@ -7,7 +7,6 @@ from math import ceil
 from pathlib import Path
 
 import cv2
-import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
@@ -93,4 +92,6 @@ def _title(title: str, width: int) -> np.ndarray:
 @lru_cache
 def _font(size: int) -> ImageFont.FreeTypeFont:
     # Matplotlib ships this font, so that it is there on every machine; it has accents and Greek letters.
+    import matplotlib  # half a second that a refused command need not take
+
     return ImageFont.truetype(str(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")), size)

@@ -98,6 +98,8 @@ def test_runs_that_cannot_do_it_are_refused(runs):
         Pipeline(newest_run(runs, ("analogy_masked",)), newest_run(runs, ("pose_residual",)))
     with pytest.raises(UserError, match="--pose-run nobody: neither a run folder"):
         find_steps("nobody", None, runs)
+    with pytest.raises(UserError, match="--pose-run: the name of a run is missing"):  # not the newest: a variable was empty
+        find_steps("", None, runs)
     poses, painter = find_steps(None, "paint", runs)
     assert poses.parent.name == "poses" and painter.parent.name == "paint" and painter.is_absolute()
 

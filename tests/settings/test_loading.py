@@ -88,6 +88,11 @@ def test_an_experiment_is_the_name_of_a_folder(name):
         load_settings(POOL3, SYSTEMS, scale="paper", values={"experiment": name})
 
 
+@pytest.mark.parametrize("name", ["comparisons", "predictions"])
+def test_folders_beside_the_experiments_are_no_experiments(name):
+    assert f"experiment: results/{name} is kept for {name}" in complaint(f"experiment={name}")
+
+
 @pytest.mark.parametrize(
     ("text", "value"),
     [("1e-4", 1e-4), ("5E3", 5e3), ("-2.5e-3", -2.5e-3), (".5", 0.5), ("10", 10), ("0", 0), ("1_000", 1000),

@@ -178,3 +178,5 @@ def test_the_command_prints_a_mistake_as_one_line(results):
     (results / "file").write_text("")
     process = compare(results, "pool3", "pool4", options=("--out", str(results / "file")))
     assert process.returncode == 2 and process.stderr.startswith("error: ") and process.stderr.count("\n") == 1
+    done = compare(results, "pool3", "pool5", options=("--out", str(results / "file")))
+    assert done.returncode == 2 and done.stderr.count("\nerror: ") == 1 and "is a file" in done.stderr

@@ -17,7 +17,7 @@ def find_steps(pose_run: str | None, paint_run: str | None, results: Path) -> tu
     """
     with Mistakes() as mistakes:
         with mistakes.noted():
-            poses = find_run(pose_run, results, "--pose-run") if pose_run else newest_run(results, POSE_SYSTEMS)
+            poses = newest_run(results, POSE_SYSTEMS) if pose_run is None else find_run(pose_run, results, "--pose-run")
         with mistakes.noted():
-            painter = find_run(paint_run, results, "--paint-run") if paint_run else newest_run(results, PAINT_SYSTEMS)
+            painter = newest_run(results, PAINT_SYSTEMS) if paint_run is None else find_run(paint_run, results, "--paint-run")
     return poses, painter
