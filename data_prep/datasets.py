@@ -66,8 +66,8 @@ class Entry(NamedTuple):
     complete: whether the generated data are exactly the published data.
     stands_in_for: the published dataset that it replaces where that is missing. A folder, if it is named, holds that one.
     variable: name of an environment variable that names its folder.
-    source: "module:name" of what the frame store prepares it from, called with the folder (None where it is generated), and a
-        size where there are `stored_sizes`; None where there is nothing to prepare.
+    source: "module:name" of what the frame store prepares it from, called with the folder (of a generated dataset, with the
+        cache folder in which it is made), and a size where there are `stored_sizes`; None where there is nothing to prepare.
     stored_sizes: sides in pixels in which its frames can be stored, where the dataset's own is not kept; the usual one first.
     """
 

@@ -38,20 +38,29 @@ def main(
         ),
     ] = None,
 ) -> None:
-    place = cache_folder(str(cache) if cache else None) / "prepared"
+    caches = cache_folder(str(cache) if cache else None)
+    place = caches / "prepared"
     with clear_errors(place), messages_shown():
-        options = [option for text in beam_options or [] for option in shlex.split(text)]
+        options = [option for text in beam_options or [] for option in _split(text)]
         data_dir = data_dir or folder_from_environment(dataset)
         _check(dataset, data_dir, image_size, place, on_beam=beam_options is not None)
 
         from analogy.data.prepared import PreparedClips
         from data_prep.frame_store import prepare_frames, prepare_on_beam
 
-        sizes = DATASETS[dataset].stored_sizes
-        source = resolve_name(DATASETS[dataset].source)(data_dir, *([image_size or sizes[0]] if sizes else []))
+        entry = DATASETS[dataset]
+        size = [image_size or entry.stored_sizes[0]] if entry.stored_sizes else []
+        source = resolve_name(entry.source)(caches if entry.generated else data_dir, *size)
         folder = prepare_frames(source, place) if beam_options is None else prepare_on_beam(source, place, options)
         clips = PreparedClips.open(folder).clips
         print(f"{dataset}: {len(clips)} clips with {sum(clip.length for clip in clips)} frames in {folder}")
+
+
+def _split(beam_options: str) -> list[str]:
+    try:
+        return shlex.split(beam_options)
+    except ValueError as error:  # a quotation mark without its twin
+        raise UserError(f"--beam-options {beam_options}: {error}") from error
 
 
 def _check(name: str, data_dir: Path | None, image_size: int | None, place: Path, *, on_beam: bool) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import redirect_stderr
 from functools import partial
+from io import StringIO
 from pathlib import Path
 
 from analogy.errors import UserError
@@ -47,9 +49,19 @@ def download_config(beam_options: list[str]):
 
 
 def pipeline_options(beam_options: list[str]):
-    """Beam's PipelineOptions from options as on a command line. Raises UserError where Beam is not installed."""
+    """Beam's PipelineOptions. Raises UserError where Beam is missing, or refuses a runner or a value."""
     try:
-        from apache_beam.options.pipeline_options import PipelineOptions
+        from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+        from apache_beam.runners.runner import create_runner
     except ImportError as error:
         raise UserError('--beam-options needs Apache Beam: pip install "analogy-video[beam]"') from error
-    return PipelineOptions(beam_options)
+    printed = StringIO()
+    try:
+        with redirect_stderr(printed):  # for a wrong value Beam prints all its options, and ends the process
+            options = PipelineOptions(beam_options)
+            create_runner(options.view_as(StandardOptions).runner or "DirectRunner")
+            options.get_all_options()
+    except (SystemExit, ValueError, ImportError) as error:
+        why = printed.getvalue().strip().splitlines()[-1:] if isinstance(error, SystemExit) else [str(error)]
+        raise UserError(f"--beam-options: {''.join(why).removeprefix('-: error: ')}") from error
+    return options

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from analogy.errors import UserError
 from analogy.files import making
 from analogy.ownership import PREPARED, kind_of, mark_folder, refuse_foreign
-from data_prep.frame_store.beam import check_on_beam, download_config
+from data_prep.frame_store.beam import check_on_beam, download_config, pipeline_options
 from data_prep.frame_store.builder import FrameStore
 from data_prep.frame_store.checking import check_items
 from data_prep.frame_store.source import Checked, Listing, Problem, Source, count_clips, list_items
@@ -73,17 +73,19 @@ def prepare_on_beam(source: Source, cache: Path, beam_options: list[str]) -> Pat
         beam_options: options of the pipelines, as on a command line: ["--runner=FlinkRunner", "--flink_master=HOST:8081", ...].
 
     Raises:
-        UserError: Apache Beam is not installed or does not know an option; and as `prepare_frames`.
+        UserError: Apache Beam is not installed, or refuses a runner or a value; and as `prepare_frames`.
     """
+    pipeline_options(beam_options)  # refused before anything is checked
     return prepare_frames(source, cache, beam_options=beam_options)
 
 
 def _prepare(source: Source, listing: Listing, work: Path, shard_bytes: int, beam_options: list[str] | None) -> Path:
     """Check the items and write the shards inside the folder `work`, continuing earlier work. Returns the finished folder."""
     refuse_foreign(work, PREPARED)
+    work.mkdir(parents=True, exist_ok=True)
+    mark_folder(work, PREPARED)  # first: a process that is killed here must not leave a folder that looks foreign
     parts = work / "parts"
-    parts.mkdir(parents=True, exist_ok=True)
-    mark_folder(work, PREPARED)
+    parts.mkdir(exist_ok=True)
     for unfinished in parts.glob("*.unfinished"):  # from a process that was killed
         unfinished.unlink(missing_ok=True)
     checked = _check(source, listing, work, beam_options)

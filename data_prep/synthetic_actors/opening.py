@@ -26,10 +26,9 @@ def open_poses(folder: Path | None, cache: Path, settings) -> PoseDataset:
     return penn_action.open_poses(folder or rendered_actors(cache_folder(settings.data.cache)), cache, settings)
 
 
-def actors_source(folder: None) -> PennActionSource:
-    """What the frame store prepares: the rendered dataset, in Penn Action's layout."""
-    del folder  # there is none to give
-    return PennActionSource(rendered_actors(cache_folder()), "synthetic_actors")
+def actors_source(cache: Path) -> PennActionSource:
+    """What the frame store prepares: the dataset rendered into the cache folder, in Penn Action's layout."""
+    return PennActionSource(rendered_actors(cache), "synthetic_actors")
 
 
 def actors_folder(cache: Path) -> Path:

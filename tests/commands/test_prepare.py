@@ -1,9 +1,12 @@
 """`analogy prepare`: a dataset is prepared once, where runs look for it, and mistakes are found first."""
 
+import shutil
+
 import pytest
 
 from analogy.data.prepared import PreparedClips
 from data_prep.penn_action import prepare_penn_action
+from data_prep.synthetic_actors import opening
 
 
 def test_it_prepares_once_where_runs_look_for_it(invoke, actors, tmp_path):
@@ -18,9 +21,19 @@ def test_it_prepares_once_where_runs_look_for_it(invoke, actors, tmp_path):
     assert again.exit_code == 0 and again.stdout.splitlines() == [last]
 
 
+def test_generated_data_are_made_in_the_cache_where_runs_look_for_them(invoke, actors, tmp_path, monkeypatch):
+    monkeypatch.setattr(opening, "write_synthetic_actors", lambda folder: shutil.copytree(actors, folder))
+    done = invoke("prepare", "synthetic_actors", "--cache", tmp_path)
+    assert done.exit_code == 0, (done.output, done.exception)
+    (folder,) = (path for path in (tmp_path / "prepared").iterdir() if path.is_dir())
+    # As a run with data.cache opens them.
+    assert prepare_penn_action(opening.rendered_actors(tmp_path), tmp_path / "prepared", name="synthetic_actors") == folder
+
+
 @pytest.mark.parametrize(
     ("options", "messages"),
     [
+        (("bair", "--data-dir", "{here}", "--beam-options", "--x='y"), ["No closing quotation"]),
         (("pen_action",), ["did you mean penn_action?"]),
         (("sines",), ["nothing to prepare"]),
         (("bair",), ["name its folder with --data-dir"]),

@@ -15,7 +15,7 @@ import tensorflow_datasets as tfds
 
 from analogy.data.prepared import PreparedClips
 from analogy.errors import UserError
-from data_prep.frame_store import builder, checking, prepare, prepare_frames
+from data_prep.frame_store import builder, checking, prepare, prepare_frames, prepare_on_beam
 from data_prep.frame_store.source import list_items
 from tests.data_prep.toy_source import ToySource
 
@@ -239,3 +239,15 @@ def test_apache_beam_gives_the_same_records(tmp_path):
         first, second = (tf.train.Example.FromString(data.read([number])[0]) for data in (a, b))
         assert first == second  # the order of the fields inside a record is up to the serializer
     assert not leftovers(tmp_path / "beam")
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [("--runner=NoRunner", "Unexpected pipeline runner: NoRunner"), ("--direct_num_workers=many", "invalid int value: 'many'")],
+)
+def test_options_that_beam_refuses_are_one_line(source, tmp_path, option, message):
+    pytest.importorskip("apache_beam", reason='Apache Beam is not installed: pip install -e ".[beam]"')
+    with pytest.raises(UserError, match=message) as refused:
+        prepare_on_beam(source, tmp_path / "cache", [option])
+    assert str(refused.value).startswith("--beam-options: ") and "\n" not in str(refused.value)
+    assert not (tmp_path / "cache").exists()
