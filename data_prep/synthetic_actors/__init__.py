@@ -1,11 +1,11 @@
-"""Synthetic actors: articulated people doing Penn Action's actions, in Penn Action's own files.
+"""Synthetic actors: rendered videos of articulated people who perform the actions of Penn Action, in its file layout.
 
-For trying, teaching and testing pose-driven video prediction without the 3 GB of real clips: one reader reads both.
+With them one can try, teach and test pose-driven video prediction without the 3 GB of real clips. The same code reads both:
 
     folder/frames/NNNN/NNNNNN.jpg   clips from 0001, frames from 000001
     folder/labels/NNNN.mat          action, pose, x, y, visibility, train, bbox, dimensions, nframes
 
-Every clip has a person and a place of its own, so no test person or background occurs in training.
+Every clip has its own person and its own place, so that no person or background of the test set occurs in training.
 """
 
 import multiprocessing
@@ -23,7 +23,7 @@ from data_prep.synthetic_actors.clip import ClipPlan, write_clip
 from data_prep.synthetic_actors.motions import MOTIONS
 
 __all__ = ["MOTIONS", "VERSION", "write_synthetic_actors"]
-VERSION = 1  # of the pictures: raise it when the same seed gives other bytes, so that no old rendering is taken for a new one
+VERSION = 1  # of the pictures: raise it when the same seed gives other bytes, so that old renderings are not used any longer
 MOST_CLIPS = 9999  # clip names have four digits
 
 
@@ -37,15 +37,15 @@ def write_synthetic_actors(
     size: int = 160,
     workers: int | None = None,
 ) -> Path:
-    """Write a data set and return its folder, which appears only when it is complete.
+    """Render a dataset and return its folder, which appears only when it is complete.
 
     Args:
-        folder: where to; must not exist yet.
+        folder: the folder to write; it must not exist yet.
         seed: the same seed gives the same bytes, whatever `workers` is.
         train_clips, test_clips: numbers of clips; each split goes through all actions in turn.
-        frames: frames per clip.
+        frames: number of frames of each clip.
         size: side of the square frames in pixels.
-        workers: processes; None for one per processor, 1 to stay in this process.
+        workers: number of processes; None is one for each processor, 1 is this process alone.
 
     Raises:
         UserError: the folder exists, or a number is out of range.
@@ -71,7 +71,7 @@ def write_synthetic_actors(
 
 
 def count_processors() -> int:
-    """Processors this process may use, which in a container can be fewer than the machine has."""
+    """Number of processors that this process may use; in a container this can be fewer than the machine has."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -81,7 +81,7 @@ def check_range(name: str, value: int, lowest: int, highest: int):
 
 
 def plan_clips(seed: int, train_clips: int, test_clips: int, frames: int, size: int) -> list[ClipPlan]:
-    """Training clips first; both splits take the actions in turn, so that both have as many of them as they can."""
+    """The plans of all clips, training clips first. Each split goes through the actions in turn."""
     actions = list(MOTIONS)
     turns = [(True, k) for k in range(train_clips)] + [(False, k) for k in range(test_clips)]
     return [
@@ -91,7 +91,7 @@ def plan_clips(seed: int, train_clips: int, test_clips: int, frames: int, size: 
 
 
 def write_clips(folder: Path, plans: list[ClipPlan], workers: int):
-    """Write all clips, in this process or in others, behind a progress bar."""
+    """Render all clips in `workers` processes, with a progress bar."""
     columns = (TextColumn("clips"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns) as progress:
         bar = progress.add_task("clips", total=len(plans))
@@ -100,7 +100,7 @@ def write_clips(folder: Path, plans: list[ClipPlan], workers: int):
                 write_clip(folder, plan)
                 progress.advance(bar)
             return
-        # Spawned, not forked: the caller may hold threads (TensorFlow, OpenCV) that a fork would break.
+        # Processes are spawned, not forked: the caller may have threads (of TensorFlow or OpenCV), which a fork would break.
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(workers, context, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
             try:

@@ -1,4 +1,4 @@
-"""One person: body, clothes and colours, and the painting of a solved figure part by part, far to near."""
+"""A person's appearance (body, clothes, colours), and the parts that are painted to show the person in a frame."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -19,16 +19,17 @@ from data_prep.synthetic_actors.canvas import (
 )
 from data_prep.synthetic_actors.skeleton import Body, Figure, along
 
-# Part numbers on the owner map; pairs are (left, right).
+# Numbers of the parts on the owner map (see `Canvas`); pairs are (left, right).
 HEAD, TORSO = 1, 2
 UPPER_ARM, FOREARM, THIGH, SHIN = (3, 4), (5, 6), (7, 8), (9, 10)
-# Half width and half depth of the trunk (shares of the height) at levels from the crotch (-0.07) to the neck (1).
+# Half width and half depth of the trunk, as shares of the person's height, at levels from the crotch (-0.07) to the neck (1).
 TRUNK_LEVELS = np.array([-0.07, 0.06, 0.42, 0.74, 0.93, 1.03])
 TRUNK_WIDTHS = np.array([0.062, 0.088, 0.072, 0.092, 0.095, 0.045])
 TRUNK_DEPTHS = np.array([0.050, 0.062, 0.052, 0.064, 0.052, 0.032])
-TRUNK_LAYERS = (1.0, 0.78, 0.45)  # widths of the dark, the lit and the brightest layer
-ARM_RADII, LEG_RADII = np.array([0.030, 0.024, 0.0185]), np.array([0.050, 0.034, 0.023])  # at the joints, same shares
-# Metres: an arm level with the trunk is drawn over it and a thigh under the shirt, or they would flicker.
+TRUNK_LAYERS = (1.0, 0.78, 0.45)  # relative widths of the dark, the lit and the brightest layer
+ARM_RADII, LEG_RADII = np.array([0.030, 0.024, 0.0185]), np.array([0.050, 0.034, 0.023])  # at the joints, of the height
+# Added to a part's depth, in metres: an arm at the depth of the trunk is drawn over it, and a thigh under the shirt. Without
+# this they would flicker.
 ARM_BIAS, LEG_BIAS = 0.03, -0.03
 SKINS = (
     (205, 219, 241),
@@ -44,7 +45,11 @@ HAIRS = ((28, 26, 30), (38, 48, 70), (50, 78, 120), (92, 150, 200), (60, 70, 150
 
 @dataclass(frozen=True)
 class Actor:
-    """Appearance, colours BGR. sleeve and leg count bones from the trunk: 0.6 is a short one, 2 reaches the end."""
+    """A person's appearance; colours are BGR.
+
+    sleeve, leg: lengths of the sleeves and of the trouser legs in bones from the trunk: 0.6 covers a part of the upper arm or
+        the thigh, 2 covers the whole limb.
+    """
 
     body: Body
     skin: tuple
@@ -60,7 +65,7 @@ class Actor:
 
     @classmethod
     def draw(cls, rng: np.random.Generator):
-        """A random person; continuous draws, so no two are alike."""
+        """A random person. Sizes and colours are continuous random values, so that no two persons are the same."""
         skin, hair = SKINS[rng.integers(len(SKINS))], HAIRS[rng.integers(len(HAIRS))]
         return cls(
             body=Body.draw(rng),
@@ -78,13 +83,16 @@ class Actor:
 
 
 def cut(start, end, radii, first: float, last: float):
-    """The stretch [first, last] (shares of its length) of a tapered segment: (start, end, radii)."""
+    """The section [first, last] of a tapered segment, as shares of its length: its (start, end, radii)."""
     radius = [radii[0] + (radii[1] - radii[0]) * share for share in (first, last)]
     return start + first * (end - start), start + last * (end - start), tuple(radius)
 
 
 def limb_parts(camera: Camera, points, radii, owners, skin, cloth, covered: float, bias: float) -> list[Part]:
-    """Two bones (points [3, 3]) in skin, the first `covered` bones of them under cloth a little wider than the limb."""
+    """The parts of an arm or a leg: two bones, of which the first `covered` bones are under cloth.
+
+    points: [3, 3], the ends of the bones. radii: [3], at these points. owners: part numbers of the bones.
+    """
     parts = []
     for bone in (0, 1):
         start, end, pair_of_radii = points[bone], points[bone + 1], radii[bone : bone + 2]
@@ -99,7 +107,7 @@ def limb_parts(camera: Camera, points, radii, owners, skin, cloth, covered: floa
 
 
 def arm_and_leg_parts(actor: Actor, figure: Figure, t: int, camera: Camera) -> list[Part]:
-    """Arms with hands and legs with shoes."""
+    """The parts of arms with hands and of legs with shoes."""
     girth, parts = actor.body.build * actor.body.height, []
     for side in (0, 1):
         shoulder, elbow, wrist, hip, knee, ankle = figure.joints[t, 1 + side :: 2]
@@ -116,7 +124,10 @@ def arm_and_leg_parts(actor: Actor, figure: Figure, t: int, camera: Camera) -> l
 
 
 def trunk_rings(actor: Actor, figure: Figure, t: int, levels, camera: Camera):
-    """Image points [3, L, 16, 2] of the trunk's outlines at `levels` [L] (0 pelvis, 1 neck): whole, and lit layers."""
+    """Outlines of the trunk in the image, [3, L, 16, 2], at `levels` [L] from 0 at the pelvis to 1 at the neck.
+
+    The first axis is the layers: the whole trunk, and the two lit layers inside it.
+    """
     girth = actor.body.build * actor.body.height
     sizes = [girth * np.interp(levels, TRUNK_LEVELS, shares) for shares in (TRUNK_WIDTHS, TRUNK_DEPTHS)]
     flat = np.zeros((len(levels), 16))
@@ -131,7 +142,7 @@ def trunk_rings(actor: Actor, figure: Figure, t: int, levels, camera: Camera):
 
 
 def trunk_part(actor: Actor, figure: Figure, t: int, camera: Camera) -> Part:
-    """Shirt and seat of the trousers as stacked elliptic sections, with the shirt's pattern."""
+    """The part of the trunk: shirt with its pattern and upper trousers, painted as stacked elliptic sections."""
     bands = [(-0.07, 0.14, actor.trousers), (0.08, 1.03, actor.shirt)]
     patterns = {"stripe": [(0.55, 0.7)], "hoops": [(0.2, 0.3), (0.45, 0.55), (0.7, 0.8)]}
     bands += [(*span, actor.accent) for span in patterns.get(actor.pattern, [])]
@@ -141,7 +152,7 @@ def trunk_part(actor: Actor, figure: Figure, t: int, camera: Camera) -> Part:
         for low, high, colour in bands:
             inner = TRUNK_LEVELS[(low < TRUNK_LEVELS) & (high > TRUNK_LEVELS)]
             stacks.append((trunk_rings(actor, figure, t, np.array([low, *inner, high]), camera), colour))
-        # Layer by layer, not band by band: shading each band to its edges would make the trunk a string of beads.
+        # Paint layer by layer. If each band were shaded alone, the trunk would look like a string of beads.
         for layer, (tone, owner) in enumerate(((0.84, TORSO), (0.97, None), (1.07, None))):
             for rings, colour in stacks:
                 for section in pairwise(rings[layer]):
@@ -156,14 +167,14 @@ def trunk_part(actor: Actor, figure: Figure, t: int, camera: Camera) -> Part:
 
 
 def head_part(actor: Actor, figure: Figure, t: int, camera: Camera) -> Part:
-    """Neck, face and hair; the hair goes over the face when the head is turned away."""
+    """The part of neck, face and hair. When the head is turned away, the hair is painted over the face."""
     radius, axes, skull = actor.body.head, figure.head[t], figure.joints[t, 0]
 
     def place(offset):
         return skull + along(axes, radius * np.array(offset))
 
     def lump(start, end, wide, narrow, colour):
-        """A tapered capsule between two points given, like its radii, in head radii along the head's axes."""
+        """A tapered capsule between two points. Points and radii are in head radii, along the head's axes."""
         return tube(camera, place(start), place(end), (wide * radius, narrow * radius), colour, HEAD)
 
     hair, cap = actor.hair, actor.accent
@@ -187,7 +198,7 @@ def head_part(actor: Actor, figure: Figure, t: int, camera: Camera) -> Part:
     neck_radii = (0.028 * actor.body.height, 0.024 * actor.body.height)
     neck = tube(camera, figure.neck[t], skull, neck_radii, shade(actor.skin, 0.92), HEAD)
     face = lump((0, 0.12, 0), (0, -0.3, 0.1), 0.9, 0.68, actor.skin)
-    facing = axes[2, 2]  # 1 when looking into the camera
+    facing = axes[2, 2]  # 1 when the person looks into the camera
     layers = [neck, *behind, face, *over] if facing > -0.15 else [neck, *over, face, *behind]
 
     def eyes(canvas: Canvas):
@@ -199,7 +210,7 @@ def head_part(actor: Actor, figure: Figure, t: int, camera: Camera) -> Part:
 
 
 def actor_parts(actor: Actor, figure: Figure, t: int, camera: Camera) -> list[Part]:
-    """Everything of the person in frame `t`, in no particular order."""
+    """All parts of the person in frame `t`, in no particular order."""
     return [
         trunk_part(actor, figure, t, camera),
         head_part(actor, figure, t, camera),

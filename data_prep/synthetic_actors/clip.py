@@ -1,4 +1,4 @@
-"""One clip: who does what where, its frames as JPEG files and its labels as a Penn Action .mat file."""
+"""Renders a clip: its frames as JPEG files and its labels as a .mat file of Penn Action."""
 
 import io
 from dataclasses import dataclass
@@ -17,11 +17,13 @@ from data_prep.synthetic_actors.scenes import draw_foreground, draw_scene
 from data_prep.synthetic_actors.skeleton import Figure
 
 JPEG_QUALITY = 92
-SENSOR_NOISE = 3.0  # grey levels: two frames of a camera are never equal, even when nobody moves
-BOX_MARGIN = 1.5  # pixels
-CORNER_SHARE = 0.4  # of the joints, when hidden, are stored at the corner as in the real labels; the rest stay behind
+SENSOR_NOISE = 3.0  # standard deviation in grey levels; frames of a real camera always differ a little
+BOX_MARGIN = 1.5  # pixels around the body
+# Share of the joints that are stored at the image's corner while they are hidden, as in the real labels. The others are stored
+# where they were last visible.
+CORNER_SHARE = 0.4
 MAT_HEADER = b"MATLAB 5.0 MAT-file, synthetic actors in the layout of Penn Action".ljust(116)
-# The parts that may be seen at each joint, in Penn Action's joint order: any other part there hides it.
+# For each joint, in Penn Action's order, the parts that belong to it. If another part is on top there, the joint is hidden.
 PARTS_AT_JOINT = (
     {HEAD},
     *({part, TORSO} for part in UPPER_ARM),
@@ -31,13 +33,16 @@ PARTS_AT_JOINT = (
     *({upper, lower} for upper, lower in zip(THIGH, SHIN, strict=True)),
     *({part} for part in SHIN),
 )
-TRUNK_PAIRS = ((1, 2), (7, 8))  # shoulders and hips, whose far one the trunk itself can hide
-EDGE_ON = 0.8  # share of its length by which such a pair recedes when the far joint goes out of sight
+TRUNK_PAIRS = ((1, 2), (7, 8))  # shoulders and hips: from the side, the trunk hides the farther joint of the pair
+EDGE_ON = 0.8  # the farther joint is hidden when more than this share of the pair's distance is along the line of sight
 
 
 @dataclass(frozen=True)
 class ClipPlan:
-    """All that one clip depends on, so that clips can be written anywhere and in any order."""
+    """Everything that a clip depends on, so that clips can be rendered in any process and order.
+
+    number: of the clip, from 1. train: whether it belongs to the training set. length: number of frames. size: side in pixels.
+    """
 
     number: int
     action: str
@@ -48,7 +53,7 @@ class ClipPlan:
 
 
 def write_clip(folder: Path, plan: ClipPlan):
-    """Write folder/frames/NNNN/*.jpg and folder/labels/NNNN.mat; the same plan always gives the same bytes."""
+    """Write FOLDER/frames/NNNN/*.jpg and FOLDER/labels/NNNN.mat. The same plan always gives the same bytes."""
     rng = generator(plan.seed, plan.number)
     actor = Actor.draw(rng)
     act, view = perform(plan.action, actor.body, plan.length, rng)
@@ -86,7 +91,7 @@ def write_clip(folder: Path, plan: ClipPlan):
 
 
 def paint_shadow(canvas: Canvas, points, camera: Camera):
-    """A soft contact shadow on the floor below world points [K, 3]; the higher a point, the fainter."""
+    """Paint a soft shadow on the floor below world points [K, 3]. The higher a point, the fainter its shadow."""
     side = len(canvas.pixels)
     mask = np.zeros((side // SUPERSAMPLING, side // SUPERSAMPLING), np.uint8)
     image, scales = camera.project(points * [1, 0, 1])
@@ -95,13 +100,16 @@ def paint_shadow(canvas: Canvas, points, camera: Camera):
         axes = tuple(int(v) for v in np.round(scales[k] * np.array([0.11, 0.035])))
         cv2.ellipse(mask, centre, axes, 0, 0, 360, float(110 * np.exp(-points[k, 1] / 0.3)), -1)
     mask = 255 - cv2.resize(cv2.GaussianBlur(mask, (0, 0), 0.012 * side), (side, side))
-    top = max(int(image[:, 1].min() * SUPERSAMPLING) - side // 12, 0)  # above, the shadow changes nothing
+    top = max(int(image[:, 1].min() * SUPERSAMPLING) - side // 12, 0)  # rows above have no shadow
     light = cv2.merge([mask[top:]] * 3)
     canvas.pixels[top:] = cv2.multiply(canvas.pixels[top:], light, scale=1 / 255)
 
 
 def visible_joints(canvas: Canvas, figure: Figure, image_joints, t: int):
-    """bool [13]: the joint's own part is the one on top at its place (image_joints [13, 2])."""
+    """Which joints are visible, bool [13]: those where one of the joint's own parts is on top.
+
+    image_joints: [13, 2] in pixels, x then y.
+    """
     visible = np.array([canvas.owner_at(image_joints[j]) in PARTS_AT_JOINT[j] for j in range(len(PARTS_AT_JOINT))])
     for left, right in TRUNK_PAIRS:
         across = figure.joints[t, left] - figure.joints[t, right]
@@ -111,14 +119,17 @@ def visible_joints(canvas: Canvas, figure: Figure, image_joints, t: int):
 
 
 def body_box(canvas: Canvas, size: int):
-    """float [4], xmin ymin xmax ymax of everything painted as body, hidden or not, clipped to the frame."""
+    """The box around the painted body, float [4]: xmin, ymin, xmax, ymax in pixels, clipped to the frame.
+
+    Parts of the body that other things hide are inside the box too.
+    """
     low, high = (np.array([spans[k] for part, spans in canvas.spans.items() if part <= max(SHIN)]) for k in (0, 1))
     box = np.concatenate([low.min(axis=0) - BOX_MARGIN, high.max(axis=0) + BOX_MARGIN])
     return np.clip(box, 0, size - 1)
 
 
 def forget_hidden(joints, visible, rng: np.random.Generator):
-    """Joints [T, 13, 2] with each hidden one moved to the corner or left where it was last seen."""
+    """Joints [T, 13, 2] as they are stored: a hidden joint lies in the image's corner or where it was last visible."""
     stored = joints.copy()
     cornered = rng.random(joints.shape[1]) < CORNER_SHARE
     for t in range(len(joints)):
@@ -129,7 +140,7 @@ def forget_hidden(joints, visible, rng: np.random.Generator):
 
 
 def encode_labels(plan: ClipPlan, view: str, joints, visible, boxes) -> bytes:
-    """A .mat file with the fields, types and shapes of the official ones; coordinate 0 is the first pixel's centre."""
+    """A .mat file with the fields, types and shapes of the official files. Coordinate 0 is the centre of the first pixel."""
     buffer = io.BytesIO()
     labels = {
         "action": plan.action,
@@ -144,7 +155,7 @@ def encode_labels(plan: ClipPlan, view: str, joints, visible, boxes) -> bytes:
     }
     savemat(buffer, labels)
     content = buffer.getvalue()
-    return MAT_HEADER + content[len(MAT_HEADER) :]  # SciPy's own header has the time of day in it
+    return MAT_HEADER + content[len(MAT_HEADER) :]  # SciPy's header contains the time of day, so it is replaced
 
 
 def encode_jpeg(picture) -> bytes:

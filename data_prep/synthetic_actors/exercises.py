@@ -1,7 +1,7 @@
-"""Penn Action exercises. Each takes (body, phase [T], rng) and returns an Act in the person frame.
+"""The exercises of Penn Action. Each function takes (body, phase [T], rng) and returns an Act in the person frame.
 
-A phase of 1 is one repetition, or the whole of a one-shot action. Lengths are metres, angles
-degrees; key poses are in leg, arm or body lengths so that they fit every body.
+Phases 0 to 1 are one repetition, or the whole of an action that is done once. Lengths are in metres and angles in degrees. Key
+poses are in leg, arm or body lengths, so that they fit every body.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ from data_prep.synthetic_actors.keyframes import (
     Act,
     Prop,
     barbell,
-    both,
+    left_right,
     still,
     swing,
     track,
@@ -31,7 +31,7 @@ def draw_plate_colour(rng):
 
 
 def jumping_jacks(body, phase, rng):
-    """Hands from the thighs to over the head while the feet jump apart."""
+    """The hands go from the thighs to over the head while the feet jump apart."""
     width, top = rng.uniform(0.34, 0.46) * body.leg, rng.uniform(158, 172)
     opened = track(phase, {0.0: 0.0, 0.5: 1.0}, loop=True)
     hop = rng.uniform(0.05, 0.1) * body.leg * np.sin(2 * np.pi * phase) ** 2
@@ -47,7 +47,7 @@ def jumping_jacks(body, phase, rng):
 
 
 def squat(body, phase, rng):
-    """Down to the thighs level and up, with a bar on the shoulders or with the arms held out."""
+    """Down until the thighs are level, and up again, with a bar on the shoulders or with the arms stretched forward."""
     loaded = rng.random() < 0.6
     depth = track(phase, {0.0: 0.0, 0.08: 0.0, 0.5: 1.0}, loop=True) * rng.uniform(0.85, 1.0)
     feet = still(pair(rng.uniform(0.17, 0.25) * body.leg, body.ankle, 0), len(phase))
@@ -68,7 +68,7 @@ def squat(body, phase, rng):
 
 
 def jump_rope(body, phase, rng):
-    """Phase 0 is the landing; half a turn later the rope passes under the feet."""
+    """Jumps over a rope. Phase 0 is the landing; half a turn later the rope passes under the feet."""
     lift = rng.uniform(0.15, 0.24) * body.leg
     hop = lift * track(phase, {0.0: 0, 0.12: 0, 0.5: 1, 0.88: 0}, loop=True)
     give = track(phase, {0.0: 1, 0.25: 0, 0.75: 0}, loop=True)
@@ -92,7 +92,7 @@ def jump_rope(body, phase, rng):
 
 
 def pullup(body, phase, rng):
-    """From a straight hang to the chin over the bar."""
+    """From hanging with straight arms until the chin is over the bar."""
     time = len(phase)
     pull = track(phase, {0.0: 0.0, 0.1: 0.0, 0.5: 1.0, 0.58: 1.0}, loop=True) * rng.uniform(0.9, 1.0)
     grip = rng.uniform(1.35, 1.8) * body.shoulder
@@ -118,13 +118,13 @@ def pullup(body, phase, rng):
         toes=(0, -0.8, 0.6),
         gaze=-12 - 8 * pull,
     )
-    half = 0.42 * body.height
-    posts = [Prop("rod", still([[x, 0, 0], [x, bar, 0]], time), 0.031, STEEL) for x in (half, -half)]
-    return Act(figure, (Prop("rod", still([[half, bar, 0], [-half, bar, 0]], time), 0.017, STEEL), *posts))
+    half_width = 0.42 * body.height
+    posts = [Prop("rod", still([[x, 0, 0], [x, bar, 0]], time), 0.031, STEEL) for x in (half_width, -half_width)]
+    return Act(figure, (Prop("rod", still([[half_width, bar, 0], [-half_width, bar, 0]], time), 0.017, STEEL), *posts))
 
 
 def pushup(body, phase, rng):
-    """Straight from ankles to shoulders, hands and toes planted."""
+    """The body is straight from ankles to shoulders; hands and toes stay on the floor."""
     time = len(phase)
     dip = track(phase, {0.0: 0.0, 0.06: 0.0, 0.5: 1.0}, loop=True) * rng.uniform(0.85, 1.0)
     grip, wrist = rng.uniform(1.2, 1.5) * body.shoulder, 0.03 * body.height
@@ -151,7 +151,7 @@ def pushup(body, phase, rng):
 
 
 def situp(body, phase, rng):
-    """Flat on the back to sitting, knees bent, hands at the ears or reaching forward."""
+    """From lying on the back to sitting, with bent knees; the hands are at the ears or reach forward."""
     time = len(phase)
     sit = track(phase, {0.0: 0.0, 0.08: 0.0, 0.5: 1.0, 0.56: 1.0}, loop=True)
     lean = -86 + (86 + rng.uniform(5, 22)) * sit
@@ -168,13 +168,14 @@ def situp(body, phase, rng):
     figure = build_figure(
         body, trunk, hands=hands, feet=feet, elbows=elbows, knees=pair(0.15, 1, 0.3), toes=pair(0.15, 0, 1), gaze=gaze
     )
-    half, far = 0.2 * body.height, 1.05 * (body.torso + 0.15 * body.height)
-    mat = still([[half, 0, -far], [-half, 0, -far], [-half, 0, 0.25], [half, 0, 0.25]], time)
+    half_width, far = 0.2 * body.height, 1.05 * (body.torso + 0.15 * body.height)
+    corners = [[half_width, 0, -far], [-half_width, 0, -far], [-half_width, 0, 0.25], [half_width, 0, 0.25]]
+    mat = still(corners, time)
     return Act(figure, (Prop("mat", mat, 0.0, tuple(int(v) for v in rng.integers(50, 150, 3))),))
 
 
 def clean_and_jerk(body, phase, rng):
-    """Floor, pull, catch on the shoulders, stand, dip, and the bar overhead."""
+    """The bar is pulled from the floor, caught on the shoulders, and after standing up and a dip pushed overhead."""
     low = rng.uniform(0.46, 0.52)
     keys = {
         0.0: low,
@@ -201,7 +202,7 @@ def clean_and_jerk(body, phase, rng):
         trunk,
         hands=hands,
         feet=feet,
-        elbows=both(left_elbow, left_elbow * [-1, 1, 1]),
+        elbows=left_right(left_elbow, left_elbow * [-1, 1, 1]),
         knees=pair(0.45, 0, 1),
         toes=pair(0.4, 0, 1),
         gaze=0.35 * lean - 4,

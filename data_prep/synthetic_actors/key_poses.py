@@ -1,4 +1,4 @@
-"""Key poses too long to stand inside their motions: {phase: vector}."""
+"""Long tables of key poses that motions use: {phase: vector}."""
 
 GOLF_GRIP = {
     0.0: (0, -0.8, 0.36),
@@ -68,7 +68,7 @@ SERVE_RACKET = {
     1: (0.6, -0.6, 0.3),
 }
 
-# The height of the kick, here 1, is scaled by every pitcher.
+# The height of the kick is 1 here; each pitcher scales it.
 PITCH_LEFT_FOOT = {
     0.0: (0.06, 0, 0.1),
     0.08: (0.06, 0, 0.1),
@@ -127,7 +127,8 @@ BOWL_LEFT_HAND = {
     1: (0.8, -0.15, -0.2),
 }
 
-# From the middle of the shoulder line in arm lengths, and the way the left elbow points: along the floor's axes.
+# Position of the bar relative to the middle of the shoulders, in arm lengths, and below it the direction of the left elbow.
+# Both are along the world axes.
 CLEAN_BAR = {
     0.0: (0, -0.97, -0.12),
     0.08: (0, -0.97, -0.12),

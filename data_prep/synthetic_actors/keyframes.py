@@ -1,4 +1,4 @@
-"""What motions are made of: eased tracks through key poses, and the things people hold or stand on."""
+"""Building blocks of motions: smooth tracks through key poses, and the things that people hold or stand on."""
 
 from dataclasses import dataclass, replace
 
@@ -12,10 +12,13 @@ STEEL, RUBBER, WOOD, CORK = (172, 168, 165), (48, 44, 42), (70, 120, 175), (120,
 
 @dataclass(frozen=True)
 class Prop:
-    """A thing in the scene. points [T, K, 3] in the person frame (NaN hides it), radius in metres, colour BGR.
+    """A thing in the scene.
 
-    kind: 'rod' (K = 2 ends), 'rope' (a line through K points), 'ball' (K = 1), 'plate' and 'hoop' (K = 2: centre and a
-    second point along the axis) or 'mat' (a polygon on the floor).
+    kind: 'rod' (K = 2 ends), 'rope' (a line through K points), 'ball' (K = 1), 'plate' and 'hoop' (K = 2: the centre and a
+        second point on the axis), or 'mat' (a polygon of K corners on the floor).
+    points: [T, K, 3] in the person frame, in metres. In frames where it is NaN, the thing is not painted.
+    radius: in metres.
+    colour: BGR.
     """
 
     kind: str
@@ -32,7 +35,7 @@ class Prop:
 
 @dataclass(frozen=True)
 class Act:
-    """One performance: the solved figure and its props."""
+    """A performance of an action: the figure of the person, and the props."""
 
     figure: Figure
     props: tuple
@@ -45,9 +48,10 @@ class Act:
 
 
 def track(phase, keys: dict, *, loop: bool = False):
-    """Values at `phase` [T] of a monotone cubic through `keys` {phase: scalar or vector}: eased, never overshooting.
+    """Interpolate `keys` {phase: scalar or vector} at `phase` [T] by a monotone cubic that never overshoots.
 
-    A loop has period 1 and its keys lie in [0, 1); otherwise the first and the last key are held.
+    With `loop`, the track repeats with period 1 and its keys lie in [0, 1). Otherwise it stays constant before the first key and
+    after the last one.
     """
     at = np.array(sorted(keys), float)
     values = np.array([keys[key] for key in sorted(keys)], float)
@@ -59,7 +63,7 @@ def track(phase, keys: dict, *, loop: bool = False):
 
 
 def swing(phase, keys: dict, *, loop: bool = False):
-    """Like `track` for vectors [3], but length and direction are eased apart, so that a limb swings on an arc."""
+    """Like `track` for vectors [3], but length and direction are interpolated separately, so that a limb swings on an arc."""
     keys = {at: np.asarray(vector, float) for at, vector in keys.items()}
     lengths = {at: np.linalg.norm(vector) for at, vector in keys.items()}
     direction = track(phase, {at: vector / lengths[at] for at, vector in keys.items()}, loop=loop)
@@ -67,7 +71,7 @@ def swing(phase, keys: dict, *, loop: bool = False):
     return direction * track(phase, lengths, loop=loop)[..., None]
 
 
-def both(left, right):
+def left_right(left, right):
     """Stack a left and a right vector ([3] or [T, 3]) to [T, 2, 3] (or [2, 3])."""
     return np.stack(np.broadcast_arrays(np.asarray(left, float), np.asarray(right, float)), -2)
 
@@ -78,7 +82,7 @@ def still(points, time: int):
 
 
 def barbell(figure: Figure, body: Body, colour, *, length: float = 0.86):
-    """A loaded bar through both wrists; `length` is a share of the body height."""
+    """The props of a loaded barbell through both wrists; `length` is a share of the body's height."""
     grip = figure.wrists
     middle = grip.mean(axis=1)
     axis = grip[:, 0] - grip[:, 1]

@@ -1,4 +1,4 @@
-"""The actions by their Penn Action names, each with its rhythm and the views it is filmed from."""
+"""The table of actions: for each name in Penn Action the motion, its rhythm, and the views from which it is shown."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,15 +9,21 @@ from data_prep.synthetic_actors import exercises, sports
 from data_prep.synthetic_actors.keyframes import Act
 from data_prep.synthetic_actors.skeleton import Body
 
-# Degrees the person turns to their left from facing the camera. 'left' shows the person's left side: facing image left.
+# How far the person is turned to their left, in degrees; at 0 they face the camera. 'left' shows the person's left side, so
+# they face the left border of the image.
 VIEWS = {"front": 0.0, "right": 90.0, "back": 180.0, "left": 270.0}
 ALL_VIEWS = tuple(VIEWS)
-SIDE_VIEWS, FACING_VIEWS = ("left", "right"), ("front", "back")  # where only these show the motion
+SIDE_VIEWS, FACING_VIEWS = ("left", "right"), ("front", "back")  # for motions that other views would not show
 
 
 @dataclass(frozen=True)
 class Motion:
-    """perform(body, phase, rng); `period` is the range of frames per repetition, or None for an action done once."""
+    """An action.
+
+    perform: function (body, phase, rng) -> Act.
+    period: (fewest, most) frames of a repetition; None for an action that is done once.
+    views: keys of VIEWS. lying: whether the person lies. handed: whether left-handed persons do it mirrored.
+    """
 
     perform: Callable
     period: tuple | None
@@ -42,12 +48,12 @@ MOTIONS = {
 
 
 def perform(action: str, body: Body, frames: int, rng: np.random.Generator) -> tuple[Act, str]:
-    """One performance of `frames` frames, turned to the camera, and the name of the view."""
+    """A random performance of an action with `frames` frames, turned as the camera sees it, and the name of the view."""
     motion = MOTIONS[action]
     time = np.arange(frames)
     if motion.period:
         phase = rng.uniform(0, 1) + time / rng.uniform(*motion.period)
-    else:  # the whole action fits the clip, after a wait of its own
+    else:  # the action is done once, after a short wait, and fits into the clip
         start, duration = rng.uniform(0.0, 0.06), rng.uniform(0.88, 1.0)
         phase = np.clip((time / max(frames - 1, 1) - start) / duration, 0, 1)
     act = motion.perform(body, phase, rng)

@@ -1,4 +1,4 @@
-"""synthetic_actors, rendered once and then opened as Penn Action is."""
+"""Opens the dataset synthetic_actors: it is rendered once and then read like Penn Action."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ log = logging.getLogger("analogy")
 
 
 def open_frames(folder: Path | None, cache: Path, settings) -> ClipDataset:
-    """Frames and labels; `folder` is None, or one in Penn Action's layout. See `penn_action.opening.open_frames`."""
+    """Open frames and labels; see `penn_action.opening.open_frames`. folder: None, or a folder in Penn Action's layout."""
     return penn_action.open_frames(folder or rendered_actors(cache_folder(settings.data.cache)), cache, settings)
 
 
 def open_poses(folder: Path | None, cache: Path, settings) -> PoseDataset:
-    """Labels alone; `folder` is None, or one in Penn Action's layout. See `penn_action.opening.open_poses`."""
+    """Open labels without frames; see `penn_action.opening.open_poses`. folder: None, or a folder in Penn Action's layout."""
     return penn_action.open_poses(folder or rendered_actors(cache_folder(settings.data.cache)), cache, settings)
 
 
 def actors_source(cache: Path) -> PennActionSource:
-    """What the frame store prepares: the dataset rendered into the cache folder, in Penn Action's layout."""
+    """The source for the frame store: the dataset, rendered into the cache folder in Penn Action's layout."""
     return PennActionSource(rendered_actors(cache), "synthetic_actors")
 
 
 def actors_folder(cache: Path) -> Path:
-    """Where synthetic_actors lies once it is rendered."""
+    """The folder of the rendered dataset; it may not exist yet."""
     return cache / "synthetic_actors" / f"version-{VERSION}-seed-0"
 
 
 def rendered_actors(cache: Path) -> Path:
-    """The folder of synthetic_actors, in Penn Action's layout; rendered once into the cache folder."""
+    """The folder of the rendered dataset, in Penn Action's layout. At first use it is rendered into the cache folder."""
     source = actors_folder(cache)
     with making(source) as missing:
         if missing:

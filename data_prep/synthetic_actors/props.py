@@ -1,4 +1,4 @@
-"""How the things people hold, lie on or stand behind are painted."""
+"""Paints the things that people hold or lie on."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -8,14 +8,14 @@ import numpy as np
 from data_prep.synthetic_actors.canvas import Camera, Canvas, Part, capsule, paint_all, shade, tube
 from data_prep.synthetic_actors.keyframes import Prop
 
-PROP = 250  # on the owner map; thin things are left off it, because a joint behind a bar is still seen
+PROP = 250  # on the owner map; thin things are not on it, because a joint behind a thin bar is still visible
 THIN = 0.03  # metres
-NEAREST = 0.45  # share of the camera's distance: a ball that comes nearer has flown past
+NEAREST = 0.45  # share of the camera's distance; nearer things, such as a ball that flies past, are not painted
 FLOOR_DEPTH = -100.0  # farther than any body
 
 
 def prop_parts(prop: Prop, t: int, camera: Camera) -> list[Part]:
-    """The parts of a thing in frame `t`; none while it is out of sight."""
+    """The parts of a thing in frame `t`; empty while the thing is out of sight."""
     points = prop.points[t]
     if np.isnan(points).any() or points[:, 2].max() > NEAREST * camera.distance:
         return []
@@ -32,13 +32,13 @@ def prop_parts(prop: Prop, t: int, camera: Camera) -> list[Part]:
         owner = PROP if prop.radius > THIN else None
         solid = tube(camera, points[0], points[-1], (prop.radius, prop.radius), prop.colour, owner)
         return [Part(float(points[:, 2].mean()), solid)]
-    # A thin rod is cut up, so that one end can be before and the other behind the body.
+    # A thin rod is cut into pieces, so that one end can be in front of the body and the other behind it.
     cuts = [points[0] + share * (points[1] - points[0]) for share in np.linspace(0, 1, 7)]
     return [Part(float((a[2] + b[2]) / 2), cord(np.stack([a, b]), prop.radius, prop.colour, camera)) for a, b in pairwise(cuts)]
 
 
 def cord(points, radius: float, colour, camera: Camera, thinnest: float = 0.4) -> Callable:
-    """A line through world points [K, 3], at least `thinnest` pixels in radius."""
+    """A function that paints a line through world points [K, 3]; its radius is at least `thinnest` pixels."""
     image, scales = camera.project(points)
     radii = np.maximum(radius * scales, thinnest)
 
@@ -50,7 +50,7 @@ def cord(points, radius: float, colour, camera: Camera, thinnest: float = 0.4) -
 
 
 def rim(points, radius: float):
-    """World points [24, 3] of a circle; points [2, 3] are its centre and a second point on its axis."""
+    """A circle: 24 world points [24, 3] and its axis [3]. points: [2, 3], its centre and a second point on its axis."""
     axis = (points[1] - points[0]) / np.linalg.norm(points[1] - points[0])
     across = np.cross(axis, [0.3, 1.0, 0.2])
     across /= np.linalg.norm(across)
@@ -59,7 +59,7 @@ def rim(points, radius: float):
 
 
 def plate(prop: Prop, points, camera: Camera) -> Callable:
-    """A barbell plate seen at its true angle."""
+    """A function that paints a barbell plate at its angle to the camera."""
 
     def face(share, colour, owner=None):
         circle, axis = rim(points, share * prop.radius)
@@ -72,7 +72,7 @@ def plate(prop: Prop, points, camera: Camera) -> Callable:
 
 
 def racket_head(prop: Prop, points, camera: Camera) -> Callable:
-    """A hoop with strings across."""
+    """A function that paints the head of a racket: a hoop with strings."""
     circle, _ = rim(points, prop.radius)
     frame = cord(np.concatenate([circle, circle[:1]]), 0.012, prop.colour, camera, 0.5)
     strings = [cord(circle[[k, -k % 24]], 0.0, (215, 215, 215), camera, 0.2) for k in range(3, 11, 2)]

@@ -1,4 +1,4 @@
-"""A large dataset made of a small one, to measure what grows with the number of clips."""
+"""Makes a large dataset by repeating the clips of a small one, to measure what grows with the number of clips."""
 
 import os
 import shutil
@@ -7,9 +7,9 @@ from pathlib import Path
 
 
 def repeat_clips(source: Path, folder: Path, clips: int) -> Path:
-    """Write `clips` clips in Penn Action's layout, those of `source` again and again, and return the folder.
+    """Write `clips` clips in Penn Action's layout by repeating those of `source`. Returns the folder.
 
-    Files are hard links where the disk has them: 10,000 clips take the room of their names.
+    Files are hard links where the disk has them, so that 10,000 clips take hardly any space.
     """
     labels = sorted((source / "labels").glob("*.mat"))
     (folder / "labels").mkdir(parents=True)
@@ -25,5 +25,5 @@ def repeat_clips(source: Path, folder: Path, clips: int) -> Path:
 def _link(source: Path, target: Path) -> None:
     try:
         os.link(source, target)
-    except OSError:  # another disk, one without hard links, or too many of them
+    except OSError:  # on another disk, on a disk without hard links, or if a file has too many links
         shutil.copyfile(source, target)

@@ -1,17 +1,17 @@
-"""Places: smooth static backgrounds drawn in the camera's own perspective, and things that stand before the person."""
+"""Static backgrounds in the camera's perspective, and things that stand in front of the person."""
 
 import cv2
 import numpy as np
 
 from data_prep.synthetic_actors.canvas import SUPERSAMPLING, Camera, Canvas, draw_colour, shade
 
-FOREGROUND = 251  # on the owner map: hides every joint behind it
+FOREGROUND = 251  # on the owner map; it hides all joints behind it
 
-HAZE, HAZE_LEVEL = 0.7, 235.0
+HAZE, HAZE_LEVEL = 0.7, 235.0  # share of haze in the background, and its grey level
 
 
 def draw_scene(camera: Camera, size: int, rng: np.random.Generator):
-    """A random place, uint8 [size * SUPERSAMPLING, size * SUPERSAMPLING, 3] BGR, ready to be a canvas."""
+    """A random background for a canvas, uint8 [size * SUPERSAMPLING, size * SUPERSAMPLING, 3], BGR."""
     wall_distance = rng.uniform(1.2, 4.5)
     _, edge = camera.project([0.0, 0.0, -wall_distance])[0]
     edge = float(np.clip(edge, 0.2 * size, 0.94 * size))
@@ -22,13 +22,13 @@ def draw_scene(camera: Camera, size: int, rng: np.random.Generator):
     picture *= soft_noise(len(picture), 4, 0.07, rng)[..., None]  # uneven light
     picture *= soft_noise(len(picture), 24, 0.02, rng)[..., None]  # a little surface texture
     picture = cv2.GaussianBlur(picture * rng.uniform(0.82, 1.1), (0, 0), 1.1)
-    # A bright, hazy place: the person stands out from it as in filmed sports, and motion changes many pixels a lot.
+    # The background is bright and hazy: the person stands out as in filmed sports, and motion changes many pixels a lot.
     picture = (1 - HAZE) * picture + HAZE * HAZE_LEVEL
     return np.clip(picture, 0, 255).astype(np.uint8)
 
 
 def soft_noise(side: int, cells: int, strength: float, rng):
-    """A smooth random field [side, side] around 1."""
+    """A smooth random field [side, side] with mean 1."""
     field = rng.normal(1, strength, (cells, cells)).astype(np.float32)
     return cv2.resize(field, (side, side), interpolation=cv2.INTER_CUBIC)
 
@@ -38,7 +38,7 @@ def rectangle(canvas: Canvas, left, top, right, bottom, colour, owner=None):
 
 
 def gradient(canvas: Canvas, top: float, bottom: float, first, last, steps: int = 24):
-    """Horizontal bands from colour `first` at `top` to `last` at `bottom` (pixels)."""
+    """Paint a vertical gradient from colour `first` at `top` to `last` at `bottom`, in pixels."""
     size = len(canvas.pixels) / SUPERSAMPLING
     for k in range(steps):
         share = k / (steps - 1)
@@ -48,7 +48,7 @@ def gradient(canvas: Canvas, top: float, bottom: float, first, last, steps: int 
 
 
 def floor_grid(canvas: Canvas, camera: Camera, far: float, colour, width: float, *, across: bool, rng):
-    """Joints of floor boards (running away from the camera) or, with `across`, of tiles."""
+    """Paint the gaps between floor boards, which run away from the camera, or with `across` those between tiles."""
     near = camera.distance - 1.0
     spacing, start = rng.uniform(0.5, 0.9), rng.uniform(0, 0.5)
     for x in np.arange(-8 + start, 8, spacing):
@@ -59,7 +59,7 @@ def floor_grid(canvas: Canvas, camera: Camera, far: float, colour, width: float,
 
 
 def floor_line(canvas: Canvas, camera: Camera, start, end, colour, width: float):
-    """A strip on the floor between (x, z) points, `width` metres wide."""
+    """Paint a strip on the floor between two points (x, z); all lengths in metres."""
     start, end = np.array(start, float), np.array(end, float)
     side = np.array([-(end - start)[1], (end - start)[0]])
     side *= width / 2 / np.linalg.norm(side)
@@ -69,7 +69,7 @@ def floor_line(canvas: Canvas, camera: Camera, start, end, colour, width: float)
 
 
 def draw_sky(rng):
-    """Clear blue to overcast grey."""
+    """A random colour of the sky, between clear blue and overcast grey."""
     cloudy, light = rng.uniform(0, 1), rng.uniform(0.8, 1.0)
     return tuple(light * ((1 - cloudy) * np.array((235, 185, 135)) + cloudy * np.array((215, 212, 208))))
 
@@ -181,21 +181,22 @@ def blob(canvas: Canvas, x, y, radius, flatness, colour):
 
 
 def draw_foreground(size: int, low, high, rng: np.random.Generator):
-    """Something that stands before the person, whose image spans `low` to `high` [2]; or None.
+    """Something that stands in front of the person: a post beside the middle of the body, or a box that hides the feet.
 
-    Returns a function that paints it: a post to one side of the body's middle, or a box that hides the feet.
+    low, high: [2], the corners of the person's area in the image. Returns a function that paints it; in three of four cases
+    there is nothing, and it returns None.
     """
     if rng.random() > 0.25:
         return None
     colour = draw_colour(rng, (0.05, 0.5), (0.2, 0.6))
     width = high[0] - low[0]
     if rng.random() < 0.5:
-        half, aside = rng.uniform(0.015, 0.03) * size, rng.uniform(0.05, 0.3)
+        half_width, aside = rng.uniform(0.015, 0.03) * size, rng.uniform(0.05, 0.3)
         x = low[0] + (aside if rng.random() < 0.5 else 1 - aside) * width
-        box = (x - half, -2, x + half, size + 2)
+        box = (x - half_width, -2, x + half_width, size + 2)
     else:
-        half, x = rng.uniform(0.12, 0.25) * size, low[0] + rng.uniform(0.2, 0.8) * width
-        box = (x - half, high[1] - rng.uniform(0.1, 0.22) * (high[1] - low[1]), x + half, size + 2)
+        half_width, x = rng.uniform(0.12, 0.25) * size, low[0] + rng.uniform(0.2, 0.8) * width
+        box = (x - half_width, high[1] - rng.uniform(0.1, 0.22) * (high[1] - low[1]), x + half_width, size + 2)
 
     def paint(canvas: Canvas):
         left, top, right, bottom = box

@@ -1,8 +1,8 @@
-"""The body: bone lengths, the trunk, and limbs solved by two-bone inverse kinematics.
+"""The body: bone lengths, the trunk, and limbs that follow from the positions of hands and feet (inverse kinematics).
 
-Person frame, in metres: x towards the person's left, y up from the floor, z the way the person faces. Every array is a
-whole clip, time first; a pair axis of size 2 is always (left, right). Because limbs are solved from hand and foot
-targets, planted feet cannot slide and bones keep their length whatever a motion asks for.
+The person frame is in metres: x points to the person's left, y up from the floor, z to where the person faces. Every array
+covers a whole clip, time first; an axis of size 2 for a pair is always (left, right). Arms and legs are computed from the
+targets of hands and feet, so that feet on the floor do not slide and bones always keep their length.
 """
 
 from dataclasses import dataclass, fields
@@ -11,12 +11,12 @@ import numpy as np
 
 from analogy.joints import MIRRORED
 
-LONGEST_REACH = 0.998  # of a straight limb: a fully straight one has no plane to bend in
+LONGEST_REACH = 0.998  # share of a limb's length; a fully straight limb would not define the plane in which it bends
 
 
 @dataclass(frozen=True)
 class Body:
-    """Sizes of one person in metres; `shoulder` and `hip` are half widths, `build` scales every thickness."""
+    """The sizes of a person in metres. `shoulder` and `hip` are half widths; `build` is a factor for all thicknesses."""
 
     height: float
     build: float
@@ -41,7 +41,7 @@ class Body:
 
     @classmethod
     def draw(cls, rng: np.random.Generator):
-        """A random adult: mean proportions of the height, each varied by a few per cent."""
+        """A random adult. Each size is the average share of the body's height, varied by a few per cent."""
         height = rng.uniform(1.52, 1.95)
         long_legs = rng.normal(0, 0.02)
         broad = rng.uniform(0.92, 1.1)
@@ -67,7 +67,11 @@ class Body:
 
 @dataclass(frozen=True)
 class Trunk:
-    """Pelvis, spine and shoulder girdle: points [T, 3], pairs [T, 2, 3], axes [T, 3, 3], columns left, up, front."""
+    """Pelvis, spine and shoulders.
+
+    pelvis, neck: points [T, 3]. hips, shoulders: pairs of points [T, 2, 3].
+    spine, chest: axes [T, 3, 3], whose columns point left, up and to the front.
+    """
 
     pelvis: np.ndarray
     spine: np.ndarray
@@ -77,17 +81,21 @@ class Trunk:
     shoulders: np.ndarray
 
     def on_chest(self, offset):
-        """World position of `offset` ([..., 3] metres along the chest axes) from the middle of the shoulder line."""
+        """World positions of points that are `offset` [..., 3] away from the neck, in metres along the chest's axes."""
         return self.neck + along(self.chest, offset)
 
     def from_shoulders(self, offset):
-        """World positions [T, 2, 3] of `offset` ([..., 2, 3] metres along the chest axes) from each shoulder."""
+        """World positions [T, 2, 3] that are `offset` [..., 2, 3] away from the shoulders, in metres along the chest's axes."""
         return self.shoulders + along(self.chest[:, None], offset)
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A solved body. joints [T, 13, 3]; fingertips, heels, toes [T, 2, 3]; neck, pelvis [T, 3]; axes [T, 3, 3]."""
+    """The body in all frames.
+
+    joints: [T, 13, 3], in Penn Action's order. fingertips, heels, toes: [T, 2, 3]. neck, pelvis: [T, 3].
+    spine, chest, head: axes [T, 3, 3], as in `Trunk`.
+    """
 
     joints: np.ndarray
     fingertips: np.ndarray
@@ -104,7 +112,7 @@ class Figure:
         return self.joints[:, 5:7]
 
     def mirrored(self):
-        """The left-handed twin: x changes sign and left and right exchange their names."""
+        """The mirror image, for example of a left-handed person: x changes its sign, and left and right are exchanged."""
         flip = np.array([-1.0, 1.0, 1.0])
         twin = {}
         for field in fields(self):
@@ -119,7 +127,7 @@ class Figure:
         return Figure(**twin)
 
     def turned(self, matrix):
-        """The figure rotated by `matrix` [3, 3] about the origin on the floor."""
+        """The figure, rotated by `matrix` [3, 3] around the origin on the floor."""
         turned = {}
         for field in fields(self):
             value = getattr(self, field.name)
@@ -128,12 +136,12 @@ class Figure:
 
 
 def along(axes, offset):
-    """Rotate vectors: axes [..., 3, 3] times offset [..., 3]."""
+    """The vectors `offset` [..., 3], given along `axes` [..., 3, 3], in world coordinates."""
     return (axes @ np.asarray(offset, float)[..., None])[..., 0]
 
 
 def rotation(axis: str, degrees):
-    """Right-handed rotation matrices [..., 3, 3] about 'x' (leans forward), 'y' (turns left) or 'z' (tilts right)."""
+    """Right-handed rotation matrices [..., 3, 3] around 'x' (leans forward), 'y' (turns left) or 'z' (tilts right)."""
     angle = np.radians(np.asarray(degrees, float))
     i, j = {"x": (1, 2), "y": (2, 0), "z": (0, 1)}[axis]
     matrix = np.zeros((*angle.shape, 3, 3))
@@ -145,19 +153,24 @@ def rotation(axis: str, degrees):
 
 
 def pair(x, y, z):
-    """Vectors [..., 2, 3] for left and right that are each other's mirror image; x, y, z are scalars or [T]."""
+    """A left vector (x, y, z) and its mirror image on the right: [..., 2, 3]. x, y, z are scalars or [T]."""
     x, y, z = np.broadcast_arrays(np.asarray(x, float), y, z)
     return np.stack([np.stack([x, y, z], -1), np.stack([-x, y, z], -1)], -2)
 
 
 def unit(vectors):
+    """Vectors [..., 3] scaled to length 1."""
     return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9)
 
 
 def pelvis_over_feet(body: Body, feet, height, x=0.0, z=0.0, yaw=0.0):
-    """Pelvis [T, 3] at `height` (leg lengths above the ankles), lowered where a planted foot would otherwise lift.
+    """The pelvis [T, 3] above the feet; it is lowered where a leg would otherwise not reach its foot.
 
-    feet [T, 2, 3] are ankle positions in metres; height, x and z (metres) and yaw (degrees) are scalars or [T].
+    Args:
+        body: the person's sizes.
+        feet: [T, 2, 3], positions of the ankles in metres.
+        height: of the pelvis above standing ankles, in leg lengths, scalar or [T].
+        x, z: of the pelvis in metres. yaw: in degrees. Scalars or [T].
     """
     time = len(feet)
     pelvis = np.stack([np.broadcast_to(v, time) for v in (x, body.ankle + np.asarray(height) * body.leg, z)], -1)
@@ -170,10 +183,10 @@ def pelvis_over_feet(body: Body, feet, height, x=0.0, z=0.0, yaw=0.0):
 
 
 def build_trunk(body: Body, pelvis, *, yaw=0.0, lean=0.0, side=0.0, twist=0.0) -> Trunk:
-    """Trunk over `pelvis` [T, 3]; angles in degrees, scalar or [T].
+    """The trunk above `pelvis` [T, 3]. Angles are in degrees, scalars or [T].
 
-    yaw turns the whole trunk left, lean bends it forward (90 is face down), side tilts it to the person's right,
-    twist turns the shoulders left of the hips.
+    yaw: turns the whole trunk to the left. lean: bends it forward; 90 is face down. side: tilts it to the person's right.
+    twist: turns the shoulders to the left, relative to the hips.
     """
     yaw, lean, side, twist = (np.broadcast_to(angle, len(pelvis)) for angle in (yaw, lean, side, twist))
     spine = rotation("y", yaw) @ rotation("x", lean) @ rotation("z", side)
@@ -190,7 +203,11 @@ def build_trunk(body: Body, pelvis, *, yaw=0.0, lean=0.0, side=0.0, twist=0.0) -
 
 
 def bend(root, target, upper: float, lower: float, pole):
-    """Two-bone limb from `root` to `target` (pulled into reach), the middle joint towards `pole`: (middle, end)."""
+    """The middle joint and the end of a limb of two bones, [..., 3] each.
+
+    The limb goes from `root` to `target`, or towards it if it is out of reach. The middle joint points to the direction `pole`.
+    upper, lower: lengths of the bones in metres.
+    """
     reach = np.linalg.norm(target - root, axis=-1, keepdims=True)
     direction = (target - root) / np.maximum(reach, 1e-9)
     reach = np.clip(reach, 1.05 * abs(upper - lower) + 0.1 * upper, LONGEST_REACH * (upper + lower))
@@ -201,19 +218,23 @@ def bend(root, target, upper: float, lower: float, pole):
 
 
 def build_figure(body: Body, trunk: Trunk, *, hands, feet, elbows, knees, toes, gaze, look=0.0) -> Figure:
-    """Solve arms, legs and head.
+    """Compute arms, legs and head for a trunk.
 
     Args:
-        hands, feet: wrist and ankle targets in world metres, [T, 2, 3].
-        elbows, knees: directions those joints point to, [2, 3] or [T, 2, 3], world axes.
-        toes: directions of the feet, likewise.
-        gaze, look: pitch (down) and yaw (left) of the head in degrees, absolute, scalar or [T].
+        body: the person's sizes.
+        trunk: of all frames.
+        hands, feet: [T, 2, 3], targets of wrists and ankles in metres.
+        elbows, knees: [2, 3] or [T, 2, 3], the directions in which these joints point.
+        toes: [2, 3] or [T, 2, 3], the directions of the feet.
+        gaze, look: pitch (positive is down) and yaw (positive is left) of the head in degrees, relative to the world and not
+            to the trunk; scalars or [T].
     """
     time = len(trunk.pelvis)
     elbow, wrist = bend(trunk.shoulders, hands, body.upper_arm, body.forearm, np.asarray(elbows, float))
     knee, ankle = bend(trunk.hips, feet, body.thigh, body.shin, np.asarray(knees, float))
     toes = unit(np.broadcast_to(np.asarray(toes, float), ankle.shape))
-    # The sole is square to the toes, on the far side of the shin: below a standing ankle, behind one on tiptoe.
+    # The sole is perpendicular to the toes, and the ankle is between sole and shin: the sole is below the ankle of a standing
+    # person, and behind the ankle on tiptoe.
     shin = unit(ankle - knee)
     sole = unit(shin - (shin * toes).sum(-1, keepdims=True) * toes)
     head = rotation("y", np.broadcast_to(look, time)) @ rotation("x", np.broadcast_to(gaze, time))

@@ -1,6 +1,6 @@
-"""Penn Action ball games, right-handed, one shot each: phase 0 is the ready stance and 1 the end of the follow-through.
+"""The ball games of Penn Action, right-handed and done once: phase 0 is the ready stance, 1 the end of the follow-through.
 
-Same contract as exercises.py. The person faces +z; throws, serves and bowls go to +z, the golf ball to +x.
+Functions take and return the same as those of exercises.py. The person faces +z; balls fly to +z, but the golf ball to +x.
 """
 
 from dataclasses import replace
@@ -8,21 +8,22 @@ from dataclasses import replace
 import numpy as np
 
 from data_prep.synthetic_actors import key_poses
-from data_prep.synthetic_actors.keyframes import RUBBER, STEEL, WOOD, Act, Prop, both, still, swing, track
+from data_prep.synthetic_actors.keyframes import RUBBER, STEEL, WOOD, Act, Prop, left_right, still, swing, track
 from data_prep.synthetic_actors.skeleton import along, build_figure, build_trunk, pair, pelvis_over_feet, rotation, unit
 
 LEATHER, YELLOW, WHITE = (90, 120, 190), (90, 230, 220), (235, 235, 235)  # BGR
-# Overarm throws are slower than in life against the rest of the action: at 40 frames an arm would jump, not move.
+# phase -> phase that slows down overarm throws, relative to the rest of the action. At real speed an arm would jump from one
+# frame to the next in a clip of 40 frames.
 SLOWED = {0.32: 0.38, 0.84: 0.8}
 
 
-def flying_ball(phase, held, release: float, speed, radius: float, colour, gravity: float = 0.0):
-    """A ball in the hand (`held` [T, 3]) until `release`, then flying at `speed` [3] metres per unit of phase."""
+def flying_ball(phase, hand, release: float, speed, radius: float, colour, gravity: float = 0.0):
+    """A ball that is in the `hand` [T, 3] until `release` and then flies at `speed` [3], in metres per unit of phase."""
     first = int(np.argmax(phase >= release)) if (phase >= release).any() else len(phase) - 1
     since = np.maximum(phase - phase[first], 0.0)[:, None]
-    flight = held[first] + since * np.asarray(speed) - [0, gravity, 0] * since**2
+    flight = hand[first] + since * np.asarray(speed) - [0, gravity, 0] * since**2
     flight[:, 1] = np.maximum(flight[:, 1], radius)
-    return Prop("ball", np.where(since > 0, flight, held)[:, None], radius, colour)
+    return Prop("ball", np.where(since > 0, flight, hand)[:, None], radius, colour)
 
 
 def golf_swing(body, phase, rng):
@@ -39,16 +40,16 @@ def golf_swing(body, phase, rng):
     shift = track(phase, {0.0: 0.0, 0.4: -0.05, 0.62: 0.08, 0.85: 0.13, 1: 0.13}) * body.leg
     pelvis = pelvis_over_feet(body, feet, height, x=shift, z=-0.0055 * lean * body.leg, yaw=yaw)
     trunk = build_trunk(body, pelvis, lean=0, yaw=yaw, twist=np.where(drive < 0, 55, 40) * drive)
-    # The spine tips over the ball whichever way the hips turn, so lean and yaw act in the other order than usual.
+    # The spine leans over the ball however the hips are turned, so lean and yaw are applied in the reverse of the usual order.
     trunk = retip(body, trunk, rotation("x", lean))
     knuckles = trunk.on_chest(body.arm * swing(phase, key_poses.GOLF_GRIP))
     shaft = unit(along(trunk.chest, swing(phase, key_poses.GOLF_SHAFT)))
     figure = build_figure(
         body,
         trunk,
-        hands=both(knuckles - 0.03 * shaft, knuckles + 0.04 * shaft),
+        hands=left_right(knuckles - 0.03 * shaft, knuckles + 0.04 * shaft),
         feet=feet,
-        elbows=both(*(along(trunk.chest, vector) for vector in ((0.7, -0.8, -0.2), (-0.7, -0.8, -0.2)))),
+        elbows=left_right(*(along(trunk.chest, vector) for vector in ((0.7, -0.8, -0.2), (-0.7, -0.8, -0.2)))),
         knees=pair(0.2, 0, 1),
         toes=pair(0.35, 0, 1),
         gaze=lean + 12,
@@ -66,7 +67,7 @@ def golf_swing(body, phase, rng):
 
 
 def retip(body, trunk, tip):
-    """The trunk with its spine tipped by `tip` [T, 3, 3] in world axes about the pelvis; the hips stay level."""
+    """The trunk with its spine rotated around the pelvis by `tip` [T, 3, 3], in world axes. The hips stay level."""
     neck = trunk.pelvis + along(tip, trunk.neck - trunk.pelvis)
     chest = tip @ trunk.chest
     shoulders = neck[:, None] + along(chest[:, None], pair(body.shoulder, 0, 0))
@@ -74,14 +75,14 @@ def retip(body, trunk, tip):
 
 
 def tennis_serve(body, phase, rng):
-    """Toss, trophy pose, a hit at full stretch and a step into the court."""
+    """Toss of the ball, trophy pose, a hit at full stretch, and a step into the court."""
     phase = track(phase, {0.0: 0.0, **SLOWED, 1: 1.0})
     yaw = track(phase, {0.0: -62, 0.3: -75, 0.45: -70, 0.62: 0, 0.8: 28, 1: 25})
     lean = track(phase, {0.0: 6, 0.3: -6, 0.46: -14, 0.62: 12, 0.8: 36, 1: 20})
     lift = track(phase, {0.0: 0, 0.5: 0, 0.61: 0.1, 0.72: 0, 1: 0}) * body.leg
     front = track(phase, {0.0: (0.02, 0, 0.26), 0.55: (0.02, 0, 0.26), 0.72: (0.03, 0, 0.34), 1: (0.03, 0, 0.34)})
     rear = track(phase, key_poses.SERVE_REAR_FOOT)
-    feet = both(front, rear) * body.leg
+    feet = left_right(front, rear) * body.leg
     feet[..., 1] += body.ankle + lift[:, None]
     height = track(phase, {0.0: 0.96, 0.3: 0.93, 0.46: 0.82, 0.6: 0.985, 0.75: 0.93, 1: 0.95}) + lift / body.leg
     along_court = track(phase, {0.0: 0.0, 0.4: -0.03, 0.62: 0.16, 0.85: 0.28, 1: 0.27}) * body.leg
@@ -93,9 +94,9 @@ def tennis_serve(body, phase, rng):
     figure = build_figure(
         body,
         trunk,
-        hands=trunk.from_shoulders(body.arm * both(left, right)),
+        hands=trunk.from_shoulders(body.arm * left_right(left, right)),
         feet=feet,
-        elbows=both(*(along(trunk.chest, vector) for vector in ((0.6, -0.8, -0.3), (-1, -0.5, -0.4)))),
+        elbows=left_right(*(along(trunk.chest, vector) for vector in ((0.6, -0.8, -0.3), (-1, -0.5, -0.4)))),
         knees=along(rotation("y", yaw), [0, 0, 1])[:, None] + pair(0.1, 0, 0),
         toes=along(rotation("y", 0.6 * yaw), [0, 0, 1])[:, None] + pair(0.1, 0, 0),
         gaze=track(phase, {0.0: 0, 0.3: -32, 0.6: -30, 0.8: 12, 1: 4}),
@@ -114,7 +115,7 @@ def tennis_serve(body, phase, rng):
 
 
 def toss_ball(phase, hand, racket, release: float = 0.37, contact: float = 0.62):
-    """Ball positions [T, 3]: in the hand, up and down an arc to the racket, then away over the net."""
+    """Positions of the ball [T, 3]: in the hand, then on an arc up and down to the racket, then away over the net."""
     first, hit = (int(np.argmin(np.abs(phase - moment))) for moment in (release, contact))
     share = np.clip((phase - phase[first]) / max(phase[hit] - phase[first], 1e-6), 0, 1)[:, None]
     arc = hand[first] + share * (racket[hit] - hand[first]) + [0, 1.4, 0] * (share * (1 - share))
@@ -125,14 +126,14 @@ def toss_ball(phase, hand, racket, release: float = 0.37, contact: float = 0.62)
 
 
 def baseball_pitch(body, phase, rng):
-    """Wind-up with a high knee, long stride, overarm throw."""
+    """Wind-up with a high knee, a long stride, and an overarm throw."""
     kick = rng.uniform(0.6, 0.85)
     phase = track(phase, {0.0: 0.0, **SLOWED, 1: 1.0})
     yaw = track(phase, {0.0: -60, 0.12: -75, 0.3: -95, 0.5: -70, 0.64: 5, 0.8: 30, 1: 25})
     lean = track(phase, {0.0: 2, 0.3: -6, 0.5: -4, 0.64: 18, 0.8: 52, 1: 40})
     left = track(phase, key_poses.PITCH_LEFT_FOOT) * [1, kick, 1]
     right = track(phase, key_poses.PITCH_RIGHT_FOOT)
-    feet = both(left, right) * body.leg
+    feet = left_right(left, right) * body.leg
     feet[..., 1] += body.ankle
     height = track(phase, {0.0: 0.97, 0.3: 0.95, 0.52: 0.8, 0.66: 0.78, 0.82: 0.82, 1: 0.86})
     forward = track(phase, {0.0: 0.0, 0.3: -0.04, 0.52: 0.36, 0.66: 0.55, 0.82: 0.66, 1: 0.7}) * body.leg
@@ -143,9 +144,9 @@ def baseball_pitch(body, phase, rng):
     figure = build_figure(
         body,
         trunk,
-        hands=trunk.from_shoulders(body.arm * both(glove, throw)),
+        hands=trunk.from_shoulders(body.arm * left_right(glove, throw)),
         feet=feet,
-        elbows=both(*(along(trunk.chest, vector) for vector in ((0.8, -0.8, -0.1), (-0.9, -0.6, -0.3)))),
+        elbows=left_right(*(along(trunk.chest, vector) for vector in ((0.8, -0.8, -0.1), (-0.9, -0.6, -0.3)))),
         knees=along(rotation("y", 0.75 * yaw), [0, 0, 1])[:, None] + pair(0.1, 0.1, 0),
         toes=along(rotation("y", 0.6 * yaw), [0, -0.15, 1])[:, None] + pair(0.05, 0, 0),
         gaze=track(phase, {0.0: 4, 0.6: 2, 0.82: 18, 1: 5}),
@@ -165,13 +166,13 @@ def bowl(body, phase, rng):
     lean = track(phase, {0.0: 8, 0.25: 16, 0.45: 34, 0.68: 46, 1: 34})
     left = track(phase, key_poses.BOWL_LEFT_FOOT)
     right = track(phase, key_poses.BOWL_RIGHT_FOOT)
-    feet = both(left, right) * body.leg
+    feet = left_right(left, right) * body.leg
     feet[..., 1] += body.ankle
     height = track(phase, {0.0: 0.97, 0.28: 0.93, 0.5: 0.78, 0.66: 0.68, 0.85: 0.72, 1: 0.76})
     forward = track(phase, {0.0: -0.04, 0.1: 0.0, 0.28: 0.26, 0.5: 0.58, 0.66: 0.74, 1: 0.76}) * body.leg
     pelvis = pelvis_over_feet(body, feet, height, z=forward, yaw=yaw)
     trunk = build_trunk(body, pelvis, yaw=yaw, lean=lean, side=track(phase, {0.0: 0, 0.5: 6, 0.7: 8, 1: 4}))
-    # The right arm swings in a plane, 0 hanging down and 90 forward, in world axes: the lean must not tilt it.
+    # The right arm swings in a vertical plane, which the trunk's lean does not tilt: 0 degrees is down, 90 degrees is forward.
     right_angle = np.radians(track(phase, {0.0: 62, 0.12: 66, 0.28: 0, 0.44: -78, 0.5: -76, 0.64: 8, 0.82: 118, 1: 128}))
     bent = track(phase, {0.0: 0.5, 0.12: 0.62, 0.26: 0.98, 0.7: 0.98, 1: 0.8})
     right_arm = np.stack([0 * bent - 0.14, -np.cos(right_angle), np.sin(right_angle)], -1) * bent[:, None]
@@ -179,7 +180,7 @@ def bowl(body, phase, rng):
     figure = build_figure(
         body,
         trunk,
-        hands=trunk.shoulders + body.arm * both(left_arm, right_arm),
+        hands=trunk.shoulders + body.arm * left_right(left_arm, right_arm),
         feet=feet,
         elbows=pair(0.4, -0.6, -0.7),
         knees=pair(0.1, 0, 1),
