@@ -1,8 +1,9 @@
-"""A plain float32 reference of the same training step and of generation, to measure against.
+"""A plain float32 implementation of analogy_gan's training step and of generation, as the reference of speed measurements.
 
-The same networks, losses and optimisers, written the direct way: leaky ReLU before pooling, transposed convolutions
-throughout, f_pose once per pose, D once per kind of input, the generator's update and then the discriminator's on a
-second forward pass, Keras' Adam; generation paints one frame per call and encodes the reference in each.
+Networks, losses and optimisers are the same as ours, but written in the direct way: leaky ReLU comes before pooling, all
+upsampling is by transposed convolutions, f_pose is called once for each pose, and the discriminator once for each kind of
+input. The discriminator is updated after the generator, with a second forward pass. The optimiser is Keras' Adam. Generation
+makes one frame in a call and encodes the reference frame every time.
 """
 
 from __future__ import annotations
@@ -42,11 +43,11 @@ def _decoder(settings, shape) -> keras.Sequential:
 
 
 class Baseline:
-    """The plain system.
+    """The plain implementation.
 
     Args:
-        settings: square images and Adam, no feature loss.
-        train: also make the discriminator and the optimisers.
+        settings: must have square images and Adam, and no feature loss.
+        train: whether to make the discriminator and the optimisers too.
     """
 
     def __init__(self, settings: AnalogyGanSettings, *, train: bool = True):
@@ -87,7 +88,7 @@ class Baseline:
 
     @tf.function
     def train_step(self, batch) -> dict[str, tf.Tensor]:
-        """One update of each network -> the losses."""
+        """Update each network once. Returns the losses by name."""
         loss, guard = self.settings.loss, self.settings.loss.guard
         image = tf.cast(batch["image"], tf.float32) / 127.5 - 1.0
         truth = tf.cast(batch["next_image"], tf.float32) / 127.5 - 1.0
@@ -114,7 +115,7 @@ class Baseline:
 
     @tf.function
     def generate(self, frame, joints, visibility, next_joints, next_visibility, crop):
-        """One frame [1, H, W, C] uint8 and the next pose -> the next frame."""
+        """The next frame, uint8 [1, H, W, C], from a frame of the same shape, its pose, and the next pose."""
         pose, next_pose = self._pose(joints, visibility, crop), self._pose(next_joints, next_visibility, crop)
         painted = self.generator(tf.cast(frame, tf.float32) / 127.5 - 1.0, pose, next_pose)
         return tf.saturate_cast(tf.round((painted + 1.0) * 127.5), tf.uint8)

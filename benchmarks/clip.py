@@ -1,4 +1,4 @@
-"""Frames per second of painting a clip from one reference: generate_clip, calls of generate, the plain baseline."""
+"""Frames per second of generating a clip from one frame: by generate_clip, by calls of generate, by the plain baseline."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from common import make_settings, make_system, parser, random_batch, time_altern
 def main() -> None:
     options = parser(__doc__, frames=32, image_size=224, width=1.0, repeats=3, precision="float32")
     o = options.parse_args()
-    # The discriminator takes no part: one unit keeps it small.
+    # The discriminator is not used; with one unit it is small.
     settings = make_settings(
         data__image_size=o.image_size, training__precision=o.precision, generator__width=o.width, discriminator__units=1
     )
     ours, plain = make_system(settings, optimizers=False).endpoints(), Baseline(settings, train=False)
     batch = random_batch(o.frames, o.image_size)
-    given = {"frame": batch["image"][:1], **{key: batch[key][:1] for key in ("joints", "visibility", "crop")}}
+    reference = {"frame": batch["image"][:1], **{key: batch[key][:1] for key in ("joints", "visibility", "crop")}}
     poses = {key: batch[key] for key in ("next_joints", "next_visibility")}
     each = [{key: value[t : t + 1] for key, value in poses.items()} for t in range(o.frames)]
     ways = {
-        f"baseline, {o.frames} calls": lambda: [plain.generate(**given, **pose).numpy() for pose in each],
-        f"generate, {o.frames} calls": lambda: [ours["generate"](**given, **p)["next_frame"].numpy() for p in each],
-        "generate_clip, 1 call": lambda: ours["generate_clip"](**given, **poses)["frames"].numpy(),
+        f"baseline, {o.frames} calls": lambda: [plain.generate(**reference, **pose).numpy() for pose in each],
+        f"generate, {o.frames} calls": lambda: [ours["generate"](**reference, **p)["next_frame"].numpy() for p in each],
+        "generate_clip, 1 call": lambda: ours["generate_clip"](**reference, **poses)["frames"].numpy(),
     }
     medians = time_alternately(ways, o.repeats)
     slowest = medians[next(iter(ways))]

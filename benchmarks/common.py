@@ -1,4 +1,4 @@
-"""What the benchmarks share: a system without a strategy, a random batch, a dataset, timing."""
+"""Helpers of the benchmarks: settings, a system, a random batch, a dataset, and timing."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ CONFIG = find_experiment("analogy_pool3")
 
 
 def parser(description: str, **defaults) -> argparse.ArgumentParser:
-    """A parser with one option per keyword: image_size=224 is --image-size, an int with that default."""
+    """A parser with one option for each keyword: image_size=224 makes the option --image-size, an int with this default."""
     options = argparse.ArgumentParser(description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     for name, default in defaults.items():
         options.add_argument(f"--{name.replace('_', '-')}", type=type(default), default=default, help=" ")
@@ -43,13 +43,13 @@ def parser(description: str, **defaults) -> argparse.ArgumentParser:
 
 
 def make_settings(scale: str = "paper", **overrides) -> AnalogyGanSettings:
-    """Settings of analogy_pool3; data__image_size=64 overrides data.image_size."""
+    """Settings of analogy_pool3. A keyword such as data__image_size=64 overrides the setting data.image_size."""
     values = {key.replace("__", "."): value for key, value in overrides.items()}
     return load_settings(CONFIG, SYSTEMS, scale=scale, values=values)
 
 
 def make_system(settings: AnalogyGanSettings, *, optimizers: bool = True) -> AnalogyGan:
-    """The system as a run builds it on one device. Layers built afterwards are float32 again."""
+    """The system as a run builds it on one device. Layers that are built later are float32."""
     keras.utils.set_random_seed(settings.seed)
     use_precision(settings.training.precision)
     system = AnalogyGan(settings)
@@ -60,7 +60,7 @@ def make_system(settings: AnalogyGanSettings, *, optimizers: bool = True) -> Ana
 
 
 def random_batch(size: int, side: int) -> dict[str, tf.Tensor]:
-    """A batch as the input pipeline makes it, of noise."""
+    """A batch of noise in the form that the input pipeline makes."""
     rng = np.random.default_rng(0)
     batch = {"step": tf.constant(0, tf.int64), "position": tf.range(size)}
     for prefix in ("", "next_"):
@@ -72,7 +72,7 @@ def random_batch(size: int, side: int) -> dict[str, tf.Tensor]:
 
 
 def open_clips(settings: AnalogyGanSettings, folder: str | None) -> ClipDataset:
-    """The dataset in `folder` (Penn Action's layout), or a small synthetic one; prepared in a folder that is reused."""
+    """The dataset in `folder`, in Penn Action's layout, or a small synthetic one. Prepared data are kept for the next time."""
     cache = Path(os.environ.get("ANALOGY_CACHE") or Path(tempfile.gettempdir()) / "analogy_benchmarks")
     source = Path(folder) if folder else cache / "actors"
     if not source.exists() and not folder:
@@ -83,11 +83,11 @@ def open_clips(settings: AnalogyGanSettings, folder: str | None) -> ClipDataset:
 
 
 def time_alternately(actions: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    """Median seconds of each action. Taken in turn, so that a busy machine slows all alike."""
+    """Median seconds of each action. The actions run in turn, so that other load on the machine slows all of them alike."""
     seconds = {name: [] for name in actions}
     for _ in range(repeats):
         for name, action in actions.items():
-            action()  # the first time it traces; later the threads and the cache of the action before it are still about
+            action()  # not timed: the first call traces, and later calls start with the caches of another action
             began = time.perf_counter()
             action()
             seconds[name].append(time.perf_counter() - began)
@@ -95,6 +95,6 @@ def time_alternately(actions: dict[str, Callable[[], object]], repeats: int) -> 
 
 
 def peak_gigabytes() -> float:
-    """Peak resident memory of this process so far."""
+    """Peak resident memory of this process so far, in gigabytes."""
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9

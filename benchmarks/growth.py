@@ -1,4 +1,4 @@
-"""What grows: preparation and training with the number of clips, training and the list of runs with the number of past runs.
+"""How preparation and training grow with the number of clips, and training and the list of runs with the number of runs.
 
 Writes growth.json and growth.png (about 15 minutes).
 """
@@ -27,8 +27,8 @@ from data_prep.synthetic_actors import write_synthetic_actors
 from data_prep.synthetic_actors.repeated import repeat_clips
 
 ROOT = Path(__file__).parent.parent
-FRAMES, SIDE = 8, 64  # of a clip, pixels
-# Small enough that reading the data is the larger part of a step.
+FRAMES, SIDE = 8, 64  # of a clip; the side is in pixels
+# Networks so small that most of a training step is reading data.
 SMALL = (
     "data.image_size=32", "generator.width=0.125", "discriminator.width=0.125", "discriminator.units=16",
     "training.batch_size=4", "training.log_every=50", "training.precision=float32", "evaluation.clips_per_action=1",
@@ -37,7 +37,7 @@ SMALL = (
 
 
 def watch(command: list) -> tuple[float, float]:
-    """Run a command -> (seconds, most resident megabytes)."""
+    """Run a command. Returns its seconds and its peak resident memory in megabytes."""
     began, most = time.perf_counter(), 0.0
     process = subprocess.Popen([sys.executable, *map(str, command)], cwd=ROOT, stdout=subprocess.DEVNULL)
     watched = psutil.Process(process.pid)
@@ -50,13 +50,13 @@ def watch(command: list) -> tuple[float, float]:
 
 
 def train(actors: Path, cache: Path, results: Path, steps: int) -> dict[str, float]:
-    """steps/s after the first hundred, most megabytes, and seconds from the start of the command to its end."""
+    """Train a run. Returns steps per second after the first 100 steps, peak megabytes, and the seconds of the whole command."""
     settings = [part for setting in (*SMALL, f"data.cache={json.dumps(str(cache))}") for part in ("--set", setting)]
     where = ["--data-dir", actors, "--results-dir", results, "--scale", "demo", "--steps", steps]
-    taken, most = watch(["experiments/run.py", "--exp", "analogy_pool3", *where, *settings])
+    duration, most = watch(["experiments/run.py", "--exp", "analogy_pool3", *where, *settings])
     newest = max(results.glob("analogy_pool3/*/metrics.jsonl"), key=lambda path: path.stat().st_mtime)
     at = {row["step"]: row["seconds"] for row in map(json.loads, newest.read_text().splitlines())}
-    return {"steps_per_second": (steps - 100) / (at[steps] - at[100]), "megabytes": most, "seconds": taken}
+    return {"steps_per_second": (steps - 100) / (at[steps] - at[100]), "megabytes": most, "seconds": duration}
 
 
 def measure_clips(counts: list[int], steps: int, folder: Path) -> list[dict]:
@@ -65,8 +65,8 @@ def measure_clips(counts: list[int], steps: int, folder: Path) -> list[dict]:
     for count in counts:
         actors, cache = repeat_clips(few, folder / f"actors{count}", count), folder / f"cache{count}"
         prepare = ["-m", "data_prep.penn_action", "--source", actors, "--cache", cache / "prepared"]
-        taken, most = watch(prepare)
-        row = {"clips": count, "prepare_seconds": taken, "prepare_megabytes": most}
+        duration, most = watch(prepare)
+        row = {"clips": count, "prepare_seconds": duration, "prepare_megabytes": most}
         trained = train(actors, cache, folder / f"results{count}", steps)
         rows.append(row | {f"train_{name}": value for name, value in trained.items()})
         print(rows[-1], flush=True)
@@ -101,7 +101,7 @@ def plot(of_clips: list[dict], of_runs: list[dict], path: Path) -> None:
     for axis, (rows, x, y, title) in zip(axes.flat, charts, strict=True):
         rows = [row for row in rows if y in row]
         axis.plot([row[x] for row in rows], [row[y] for row in rows], "o-", color="#2563eb")
-        # Seconds that grow with the number are straight lines of both logarithms.
+        # With two logarithmic axes, proportional growth is a straight line.
         axis.set_xscale("log")
         if y == "prepare_seconds":
             axis.set_yscale("log")

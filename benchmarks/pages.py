@@ -1,4 +1,4 @@
-"""How long the list of many runs takes: to write, and to load, sort and filter in headless Chromium."""
+"""Seconds to write the list of many runs, and to load, sort and filter it in headless Chromium."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CONFIG = find_experiment("analogy_pool3")
 
 
 def make_runs(results: Path, count: int) -> None:
-    """Run folders as small as they come: a summary and settings, two of which differ from run to run."""
+    """Write minimal run folders: a summary and settings, which differ a little from run to run."""
     settings = load_settings(CONFIG, SYSTEMS, scale="demo")
     write_settings(settings, results / "settings.yaml")
     text = (results / "settings.yaml").read_text()
@@ -52,10 +52,11 @@ def main() -> None:
             size = page.stat().st_size / 1e6
             if chromium := shutil.which("chromium") or shutil.which("chromium-browser"):
                 times |= browse(page, chromium)
-        print(f"{count} runs, {size:.2f} MB: " + ", ".join(f"{name} {taken:.2f} s" for name, taken in times.items()))
+        print(f"{count} runs, {size:.2f} MB: " + ", ".join(f"{name} {duration:.2f} s" for name, duration in times.items()))
 
 
 def browse(page: Path, chromium: str) -> dict[str, float]:
+    """Seconds to load the page, to sort it, and to filter it in Chromium."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

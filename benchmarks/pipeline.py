@@ -1,4 +1,4 @@
-"""Batches per second of the input pipeline alone, and how many times what a training step consumes that is."""
+"""Batches per second of the input pipeline alone, also as a multiple of what training consumes."""
 
 from __future__ import annotations
 

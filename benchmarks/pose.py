@@ -1,4 +1,4 @@
-"""Updates per second of pose_lstm: TensorFlow's one-kernel LSTM (ours), a plain loop over the steps, Keras' layer."""
+"""Updates per second of pose_lstm with three LSTMs: TensorFlow's fused kernel (ours), a plain loop over time, Keras' layer."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ CONTEXT, HORIZON, VALUES = 15, 45, 26
 
 
 class PlainLstm(FusedLstmCell):
-    """The same weights and formula, step by step: what one writes first."""
+    """The same weights and formula as ours, computed step by step in a plain loop."""
 
     run = RecurrentCell.run
 
 
 class KerasLstm(keras.layers.LSTM):
-    """Keras' layer behind our interface."""
+    """Keras' layer with the interface of our cells."""
 
     def __init__(self, units: int, **kwargs):
         super().__init__(units, return_sequences=True, return_state=True, **kwargs)
@@ -41,7 +41,7 @@ class KerasLstm(keras.layers.LSTM):
 
 
 def make_step(layer: type, units: int, batch: int):
-    """One update of pose_lstm on random poses, with this kind of layer."""
+    """A function that makes one update of pose_lstm, with this kind of LSTM, on random poses."""
     keras.utils.set_random_seed(0)
     network = PoseLstm(values=VALUES, units=units, head=(100,), hand_over="output")
     network.encoder = network.decoder = [layer(units, name="cell")]

@@ -1,5 +1,8 @@
-"""Seconds per training step of the Seq2Seq LSTM (batch 64, 25 + 25 values) and of the ConvLSTM (batch 4, 10 + 10 frames): ours,
-the same cells in a loop of the graph, and PyTorch where it is installed (pip install torch==2.13.0)."""
+"""Seconds per training step of the Seq2Seq LSTM (batch 64, 25 + 25 values) or the ConvLSTM (batch 4, 10 + 10 frames).
+
+Three implementations: ours, whose graph is unrolled in time; the same cells in a loop of the graph; and PyTorch, where it is
+installed (pip install torch==2.13.0).
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ from analogy.training.precision import use_precision
 
 
 class LoopedSeq2Seq(Seq2Seq):
-    """The same cells, each time step a turn of a loop of the graph."""
+    """The same cells as ours, but time is a loop of the graph and not unrolled."""
 
     def call(self, frames, *, horizon: int):
         frames = tf.cast(frames, self.compute_dtype)
@@ -46,7 +49,7 @@ class LoopedSeq2Seq(Seq2Seq):
 
 
 def make_ours(kind: type[Seq2Seq], precision: str, values, kernel_size: int):
-    """One training step: forward, backward, Adam."""
+    """A function that makes one training step (forward, backward, Adam) and returns the loss."""
     keras.utils.set_random_seed(0)
     use_precision(precision)
     network = kind(channels=1, depth=1, kernel_size=kernel_size)
@@ -55,12 +58,12 @@ def make_ours(kind: type[Seq2Seq], precision: str, values, kernel_size: int):
     optimizer = keras.optimizers.Adam(ADAM[0], *ADAM[1], ADAM[2])
     optimizer.build(network.trainable_variables)
     k = values.shape[1] // 2
-    seen, future = tf.constant(values[:, :k]), tf.constant(values[:, k:])
+    observed, future = tf.constant(values[:, :k]), tf.constant(values[:, k:])
 
     @tf.function
     def step():
         with tf.GradientTape() as tape:
-            loss = tf.reduce_mean(tf.square(network(seen, horizon=k) - future))
+            loss = tf.reduce_mean(tf.square(network(observed, horizon=k) - future))
         optimizer.apply(tape.gradient(loss, network.trainable_variables), network.trainable_variables)
         return loss
 
@@ -68,7 +71,7 @@ def make_ours(kind: type[Seq2Seq], precision: str, values, kernel_size: int):
 
 
 def make_torch(o):
-    """The same step in PyTorch, in a process of its own: the two libraries bring the same parts and cannot share one."""
+    """A function that makes the same step in PyTorch, in another process: both libraries cannot be loaded into one."""
     command = [sys.executable, str(Path(__file__).with_name("seq2seq_torch.py")), o.network, o.precision]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 

@@ -1,4 +1,4 @@
-"""The published networks in PyTorch, for `seq2seq.py`: a training step for every line of input, answered by its loss.
+"""The published networks in PyTorch, for `seq2seq.py`. For every line of input it makes a training step and prints the loss.
 
 python benchmarks/seq2seq_torch.py convlstm float32
 """
@@ -12,18 +12,21 @@ import numpy as np
 from analogy.memory import keep_freed_memory
 
 ADAM = (1e-3, (0.9, 0.98), 1e-8)  # learning rate, betas, epsilon
-# Kernel size, shape of a batch. The small one is for processors that must emulate bfloat16.
+# name -> (kernel size, shape of a batch). The small network is for processors that have to emulate bfloat16.
 NETWORKS = {"convlstm": (3, (4, 20, 64, 64, 1)), "convlstm_small": (3, (1, 4, 16, 16, 1)), "lstm": (0, (64, 50, 1))}
 
 
 def make_values(network: str) -> tuple[int, np.ndarray]:
-    """The kernel size of its cells, and a random batch."""
+    """The kernel size of the network's cells (0 for dense cells), and a random batch, float32 in 0..1."""
     kernel_size, shape = NETWORKS[network]
     return kernel_size, np.random.default_rng(0).uniform(size=shape).astype(np.float32)
 
 
 def make_torch(precision: str, values: np.ndarray, kernel_size: int):
-    """The published network as one writes it in PyTorch: gates from one layer on (x, h)."""
+    """A function that makes one training step of the published network, written as usual in PyTorch.
+
+    All gates of a cell come from one layer, whose input is x and h together.
+    """
     import torch
     from torch import nn
 
@@ -82,7 +85,7 @@ def make_torch(precision: str, values: np.ndarray, kernel_size: int):
 
 def main() -> None:
     network, precision = sys.argv[1:]
-    keep_freed_memory()  # as the other processes do
+    keep_freed_memory()  # as in the other processes, for a fair comparison
     kernel_size, values = make_values(network)
     step = make_torch(precision, values, kernel_size)
     for _ in sys.stdin:

@@ -1,4 +1,4 @@
-"""Seconds per training step: the plain baseline and ours, in one process and in turn."""
+"""Seconds per training step of the plain baseline and of ours. They run in turn in one process."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from common import make_settings, make_system, parser, peak_gigabytes, random_ba
 
 def main() -> None:
     options = parser(__doc__, image_size=224, batch=4, width=1.0, units=1024, repeats=3, precision="float32")
-    options.add_argument("--only", choices=("ours", "alternating", "baseline"), help="one alone: its peak memory")
+    options.add_argument("--only", choices=("ours", "alternating", "baseline"), help="measure one alone, also its peak memory")
     o = options.parse_args()
     settings = make_settings(
         data__image_size=o.image_size, training__batch_size=o.batch, training__precision=o.precision,
@@ -22,17 +22,17 @@ def main() -> None:
         discriminator__units=o.units,
     )  # fmt: skip
     batch = random_batch(o.batch, o.image_size)
-    wanted = [o.only] if o.only else ["baseline", "ours", "alternating"]
+    names = [o.only] if o.only else ["baseline", "ours", "alternating"]
     steps = {}
-    if "baseline" in wanted:
-        plain = Baseline(settings)  # a bound tf.function does not keep its object alive
+    if "baseline" in names:
+        plain = Baseline(settings)  # kept in a variable, because a bound tf.function does not keep its object alive
         steps["baseline"] = plain.train_step
-    if wanted != ["baseline"]:
+    if names != ["baseline"]:
         system = make_system(settings)
         other = copy.copy(system)  # the same weights and optimisers
         other.settings = settings.model_copy(update={"update": "alternating"})
         ours = {"ours": tf.function(system.train_step), "alternating": tf.function(other.train_step)}
-        steps |= {name: step for name, step in ours.items() if name in wanted}
+        steps |= {name: step for name, step in ours.items() if name in names}
 
     def run(step):
         return lambda: step(batch)["generator/loss"].numpy()
@@ -43,8 +43,8 @@ def main() -> None:
     for name, seconds in medians.items():
         ratio = f"   baseline / this = {medians['baseline'] / seconds:.2f}" if "baseline" in medians else ""
         print(f"{name:12} {seconds:9.3f} s{ratio}   ({formats[name]})")
-    holds = f"of {o.only} alone" if o.only else "of all of them together; --only gives one alone"
-    print(f"peak resident memory {peak_gigabytes():.2f} GB ({holds})")
+    scope = f"of {o.only} alone" if o.only else "of all of them together; --only measures one alone"
+    print(f"peak resident memory {peak_gigabytes():.2f} GB ({scope})")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The frame store: samples/s of windows and pairs, and what grows with the number of videos, with at most 256 open files.
+"""Samples per second of the frame store, and how time and memory grow with the number of videos; at most 256 open files.
 
 `--kth` and `--penn-action` name folders in the official layouts. Without them only growth is measured (about 2 minutes).
 """
@@ -37,7 +37,7 @@ def settings_of(experiment: str, *overrides: str):
 
 
 def rate(dataset, size: int, batches: int) -> dict[str, float]:
-    """Samples/s of wall time and of processor time; medians of five."""
+    """Samples per second of wall time, and of processor time; medians of five measurements of `batches` batches."""
     iterator, measured = iter(dataset.batches(ReplicaContext(batch_size=size))), []
     for _ in range(WARM_UP):
         next(iterator)
@@ -54,21 +54,21 @@ def rate(dataset, size: int, batches: int) -> dict[str, float]:
 
 
 def repeat_video(folder: Path, count: int) -> Path:
-    """`count` links to one small video, under KTH's names."""
+    """A folder in KTH's layout whose `count` videos are links to one small video."""
     video = folder / "video.mp4"
     frames = np.random.default_rng(0).integers(0, 256, (24, 120, 160, 3), dtype=np.uint8)
     write_mp4(video, frames, 25)
     tree = folder / f"kth{count}"
     for number in range(count):
-        person, rest = divmod(number, 4 * len(ACTIONS))
-        action, scene = ACTIONS[rest // 4], rest % 4 + 1
+        person, clip = divmod(number, 4 * len(ACTIONS))
+        action, scene = ACTIONS[clip // 4], clip % 4 + 1
         (tree / action).mkdir(parents=True, exist_ok=True)
         os.link(video, tree / action / f"person{person + 1:02d}_{action}_d{scene}_uncomp.avi")
     return tree
 
 
 def measure_growth(tree: Path, cache: Path) -> dict[str, float]:
-    """Prepare and draw batches in this process, which may open OPEN_FILES files."""
+    """Prepare videos and read batches in this process, which may open at most OPEN_FILES files."""
     resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, OPEN_FILES))
     settings = settings_of("convlstm_kth_l1", "data.test_persons=[1]")
     began = time.perf_counter()
@@ -100,8 +100,8 @@ def main() -> None:
                 print("kth", "batches of", size, rate(dataset, size, 100))
         if o.penn_action:
             prepared = PreparedClips.open(prepare_penn_action(Path(o.penn_action), folder / "cache"))
-            half = [json.dumps([clip.id for clip in prepared.clips[i::2]]) for i in (0, 1)]
-            settings = settings_of("analogy_pool3", f"data.train_clips={half[0]}", f"data.test_clips={half[1]}")
+            ids = [json.dumps([clip.id for clip in prepared.clips[i::2]]) for i in (0, 1)]
+            settings = settings_of("analogy_pool3", f"data.train_clips={ids[0]}", f"data.test_clips={ids[1]}")
             print("penn_action", "batches of 4 pairs", rate(ClipDataset(prepared, settings.data, seed=0), 4, 20))
         for count in o.videos:
             command = [sys.executable, __file__, "--grow", repeat_video(folder, count), folder / f"cache{count}"]

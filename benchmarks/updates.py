@@ -1,4 +1,4 @@
-"""Do both update rules learn alike? Trains a small system with each, from the same seed on the same batches."""
+"""Compares how the two update rules learn: it trains a small system with each, from the same seed on the same batches."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CURVES = {"l2": "generator/l2", "adversarial": "generator/adversarial", "D": "di
 
 
 def train(settings, clips, steps: int) -> np.ndarray:
-    """[steps, curves]"""
+    """Train a system. Returns the losses of every step, [steps, number of CURVES]."""
     system = make_system(settings)
     step = tf.function(system.train_step)
     batches = clips.batches(ReplicaContext(batch_size=settings.training.batch_size)).take(steps)
@@ -39,7 +39,7 @@ def main() -> None:
             discriminator__units=o.units,
         )  # fmt: skip
         curves[update] = train(settings, open_clips(settings, o.data_dir), o.steps)
-    print(f"means since the row before, {o.image_size} px, batch {o.batch}, width {o.width}, seed {o.seed}")
+    print(f"means over the steps since the previous row, {o.image_size} px, batch {o.batch}, width {o.width}, seed {o.seed}")
     print(f"{'step':>6}" + "".join(f"{f'{name} {update}':>24}" for name in CURVES for update in curves))
     start = 0
     for end in np.unique(np.linspace(0, o.steps, o.rows + 1).astype(int))[1:]:

@@ -1,4 +1,4 @@
-"""Serve results/ to a browser on this machine; the page of a run in training follows it.
+"""Serve the results folder to a browser on this machine. The page of a run that trains updates itself.
 
 python experiments/browse.py
 """

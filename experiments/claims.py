@@ -1,4 +1,4 @@
-"""Train the matched runs behind the published claims, and write which claims hold. Run it again to go on.
+"""Train the runs that the published claims need, and write which claims hold. Run it again to continue.
 
 python experiments/claims.py
 """
@@ -38,7 +38,12 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @dataclass(frozen=True)
 class Plan:
-    """The arms and claims of a YAML file, and where their runs lie."""
+    """The arms and claims of a YAML file.
+
+    An arm is an experiment with some settings of its own, which is trained from several seeds.
+
+    content: of the file. results: the folder of the arms' runs. overrides: KEY=VALUE settings of all runs.
+    """
 
     content: dict
     results: Path
@@ -46,7 +51,7 @@ class Plan:
 
     @classmethod
     def read(cls, path: Path, results: Path, overrides: list[str]) -> Plan:
-        """Raises UserError for anything that would only show after hours of training."""
+        """Read and check a plan, so that no mistake in it shows only after hours of training. Raises UserError."""
         content = parse_yaml(path.read_text(encoding="utf-8"), str(path))
         for key in ("scale", "steps", "arms", "claims"):
             if not isinstance(content, dict) or key not in content:
@@ -65,11 +70,11 @@ class Plan:
         return list(self.content["arms"])
 
     def options(self, arm: str) -> list[str]:
-        """KEY=VALUE of an arm's runs, as the plan and the command line have them."""
+        """The KEY=VALUE settings of an arm's runs, from the plan and from the command line."""
         return [*self.content.get("overrides", []), *self.content["arms"][arm].get("set", []), *self.overrides]
 
     def settings(self, arm: str, seed: int) -> dict:
-        """What decides a run's result; not what merely names it."""
+        """The settings that decide the result of an arm's run; names and descriptions are left out."""
         path = find_experiment(self.content["arms"][arm]["exp"])
         published = read_experiment(path)["data"]["dataset"]
         data_dir = folder_from_environment(published)
@@ -80,19 +85,19 @@ class Plan:
         return _deciding(settings)
 
     def runs(self, arm: str, seed: int) -> list[Path]:
-        """The folders of runs with exactly these settings, the oldest first."""
-        wanted, found = self.settings(arm, seed), []
+        """The folders of an arm's runs from this seed with exactly the plan's settings, the oldest first."""
+        planned, folders = self.settings(arm, seed), []
         for stored in sorted((self.results / f"{arm}-{seed}").glob("*/*/settings.yaml")):
             try:
                 settings = _deciding(load_settings(stored, SYSTEMS, scale=self.content["scale"]))
-            except (UserError, OSError, RuntimeError):  # of another version, or nothing that can be read
+            except (UserError, OSError, RuntimeError):  # a run of another version, or unreadable
                 continue
-            if settings == wanted:
-                found.append(stored.parent)
-        return found
+            if settings == planned:
+                folders.append(stored.parent)
+        return folders
 
     def finished(self, arm: str, seed: int) -> dict | None:
-        """The summary of a finished run."""
+        """The summary of the newest finished run; None where none has finished."""
         for folder in reversed(self.runs(arm, seed)):
             if (run := read_run(folder)).status == "finished":
                 return run.table
@@ -118,10 +123,10 @@ def main(
         table = results_dir / "claims.md"
         if table.exists() and not table.read_text(encoding="utf-8", errors="replace").startswith(TITLE):
             raise UserError(f"{table}: this table is not ours, and is not replaced; choose another --results-dir")
-        chosen = Plan.read(plan, results_dir, set_ or [])
+        arms_and_claims = Plan.read(plan, results_dir, set_ or [])
         results_dir.mkdir(parents=True, exist_ok=True)
-        failed = _train(chosen, seeds, minutes, jobs)
-        print(_report(chosen, seeds, failed))
+        failed = _train(arms_and_claims, seeds, minutes, jobs)
+        print(_report(arms_and_claims, seeds, failed))
         print(f"written to {results_dir / 'claims.md'}")
         _complain(failed)
     except KeyboardInterrupt:
@@ -136,7 +141,7 @@ def main(
 
 
 def _train(plan: Plan, seeds: int, minutes: float, jobs: int) -> list[Path]:
-    """Every arm from every seed, as long as the time allows; what has finished is not run again. Returns failed runs' logs."""
+    """Train every arm from every seed, while time allows; finished runs are not repeated. Returns the logs of failed runs."""
     deadline = time.monotonic() + 60 * minutes
     todo = [(arm, seed) for seed in range(seeds) for arm in plan.arms if not plan.finished(arm, seed)]
     # Small networks train faster side by side, each on its own cores, than one after the other on all of them.
@@ -163,13 +168,13 @@ def _train(plan: Plan, seeds: int, minutes: float, jobs: int) -> list[Path]:
             list(pool.map(run, todo[:1]))
             list(pool.map(run, todo[1:]))
         except KeyboardInterrupt:
-            deadline = 0.0  # the runs got the signal too, and save a checkpoint
+            deadline = 0.0  # the runs received the signal too, and save checkpoints
             raise
     return failed
 
 
 def _run(plan: Plan, arm: str, seed: int, log: Path, cores: set[int]) -> bool:
-    """One run, started or gone on with; its output goes to the log."""
+    """Start or resume a run, and write its output to the log. Returns whether it succeeded."""
     runs = plan.runs(arm, seed)
     command = [sys.executable, str(HERE / "run.py")]
     if runs:
@@ -195,7 +200,7 @@ def _complain(failed: list[Path]) -> None:
 
 
 def _report(plan: Plan, seeds: int, failed: list[Path]) -> str:
-    """claims.md: what each arm measured, and what that says of each claim."""
+    """Write claims.md: the figures of each arm, and a verdict on each claim. Returns its text."""
     summaries = {arm: {seed: summary for seed in range(seeds) if (summary := plan.finished(arm, seed))} for arm in plan.arms}
     first = next((summary for runs in summaries.values() for summary in runs.values()), None)
     if first is None:
@@ -203,10 +208,10 @@ def _report(plan: Plan, seeds: int, failed: list[Path]) -> str:
         raise UserError(f"{plan.results}: no run has finished; give it more --minutes")
     rows = {arm: {seed: summary["clips"] for seed, summary in runs.items()} for arm, runs in summaries.items()}
     done = sum(map(len, summaries.values()))
-    said = f"{done} of {seeds * len(plan.arms)} runs; scale {first['scale']}, {first['steps']} steps. {first['protocol']}."
+    heading = f"{done} of {seeds * len(plan.arms)} runs; scale {first['scale']}, {first['steps']} steps. {first['protocol']}."
     parts = [
         f"{TITLE}\n",
-        said + " Other arms differ where the plan says so.\n",
+        heading + " Other arms differ where the plan says so.\n",
         _arm_table(summaries),
         "Mean over seeds, ± half their range.\n",
         _claim_table(plan.content["claims"], rows),
@@ -221,20 +226,23 @@ def _report(plan: Plan, seeds: int, failed: list[Path]) -> str:
 
 
 def _arm_table(summaries: dict[str, dict[int, dict]]) -> str:
-    """Mean over seeds, and their spread, beside the copied reference frame of that arm."""
+    """A table of each arm's figures, and below them those of its baseline, the copied reference frame; means over seeds."""
     lines = []
     for arm, runs in summaries.items():
-        for title, of in ((arm, lambda s: s["test"]), (f"{arm}: copied frame", lambda s: next(iter(s["baseline"].values())))):
-            cells = [_spread([of(summary).get(name) for summary in runs.values()]) for name in COLUMNS]
+        tests = [summary["test"] for summary in runs.values()]
+        copies = [next(iter(summary["baseline"].values())) for summary in runs.values()]
+        for title, figures in ((arm, tests), (f"{arm}: copied frame", copies)):
+            cells = [_spread([row.get(name) for row in figures]) for name in COLUMNS]
             lines.append([title, str(len(runs)), *cells])
     return "\n".join(markdown_table(["arm", "seeds", *COLUMNS], lines)) + "\n"
 
 
 def _spread(values: list[float | None]) -> str:
-    known = [value for value in values if value is not None]
-    if not known:
+    """The mean, ± half the range of the values; empty where there is none."""
+    numbers = [value for value in values if value is not None]
+    if not numbers:
         return ""
-    mean, spread = sum(known) / len(known), max(known) - min(known)
+    mean, spread = sum(numbers) / len(numbers), max(numbers) - min(numbers)
     return f"{mean:.3f}" + (f" ± {spread / 2:.3f}" if spread else "")
 
 

@@ -1,4 +1,4 @@
-"""Measure a finished run again, an exported SavedModel, or a folder of predicted videos, with any metric.
+"""Evaluate a finished run, an exported SavedModel, or a folder of predicted videos, with any metric.
 
 python experiments/evaluate.py --run results/analogy_masked/RUN --metrics psnr,ssim,fvd
 """

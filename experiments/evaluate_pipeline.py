@@ -1,4 +1,4 @@
-"""How good is the whole method? Frames from true, predicted, and estimated and predicted poses, against the distance in time.
+"""Evaluate the whole method: frames that are generated from true, from predicted, and from estimated and predicted poses.
 
 python experiments/evaluate_pipeline.py --pose-run results/pose_lstm_residual/RUN --paint-run results/analogy_masked/RUN
 """

@@ -1,4 +1,4 @@
-"""Get the weights that FVD needs, once: python experiments/fetch_i3d.py"""
+"""Download the weights that FVD needs; once is enough: python experiments/fetch_i3d.py"""
 
 from analogy.cli.console import app_of
 from analogy.cli.fetch import main

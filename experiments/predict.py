@@ -1,4 +1,4 @@
-"""From a few observed frames of any video to the frames that follow: poses are estimated, predicted, and painted.
+"""Predict the frames that follow the observed frames of any video: poses are estimated and predicted, then frames generated.
 
 python experiments/predict.py VIDEO --poses movenet --models FOLDER
 """

@@ -1,4 +1,4 @@
-"""Run an experiment by name: data, training, evaluation, export, pages.
+"""Run an experiment by its name: prepare data, train, evaluate, export, and write pages.
 
 python experiments/run.py --exp analogy_pool3
 """
