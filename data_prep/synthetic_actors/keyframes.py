@@ -50,8 +50,8 @@ class Act:
 def track(phase, keys: dict, *, loop: bool = False):
     """Interpolate `keys` {phase: scalar or vector} at `phase` [T] by a monotone cubic that never overshoots.
 
-    With `loop`, the track repeats with period 1 and its keys lie in [0, 1). Otherwise it stays constant before the first key and
-    after the last one.
+    With `loop`, the track repeats with period 1 and its keys lie in [0, 1). Otherwise it stays constant before the first key
+    and after the last one.
     """
     at = np.array(sorted(keys), float)
     values = np.array([keys[key] for key in sorted(keys)], float)
