@@ -1,4 +1,4 @@
-"""Calling a run's SavedModel with arrays, by the names, shapes and types that its endpoints declare."""
+"""Calling a run's SavedModel with NumPy arrays, checked against the inputs that its endpoints declare."""
 
 from __future__ import annotations
 
@@ -13,17 +13,20 @@ from analogy.errors import UserError
 from analogy.runs.find import load_saved_model, saved_model_of
 
 UNKNOWN_ACTION = -1
-# What may be left out, made from what is given.
+# Optional inputs: how each is made from the other inputs.
 DEFAULTS: dict[str, Callable[[Mapping[str, np.ndarray]], np.ndarray]] = {
-    "visibility": lambda given: np.ones(given["joints"].shape[:-1]),
-    "next_visibility": lambda given: np.ones(given["next_joints"].shape[:-1]),
-    "crop": lambda given: np.broadcast_to(given["frame"].shape[-2:-4:-1], (*given["frame"].shape[:-3], 2)),
-    "action": lambda given: np.full(given["joints"].shape[:-3], UNKNOWN_ACTION),
+    "visibility": lambda inputs: np.ones(inputs["joints"].shape[:-1]),
+    "next_visibility": lambda inputs: np.ones(inputs["next_joints"].shape[:-1]),
+    "crop": lambda inputs: np.broadcast_to(inputs["frame"].shape[-2:-4:-1], (*inputs["frame"].shape[:-3], 2)),
+    "action": lambda inputs: np.full(inputs["joints"].shape[:-3], UNKNOWN_ACTION),
 }
 
 
 class Fitted(NamedTuple):
-    """An array as an endpoint takes it. lifted: it got an axis for a batch. bytes: it was uint8 where 0..1 is taken."""
+    """An array that fits an input of an endpoint.
+
+    lifted: a batch axis was added. bytes: it was uint8 0..255 and was scaled to float32 0..1.
+    """
 
     value: np.ndarray
     lifted: bool
@@ -34,10 +37,10 @@ class SavedModel:
     """The SavedModel of a run.
 
     Args:
-        run: a finished run's folder, or that of a SavedModel.
+        run: the folder of a finished run, or of a SavedModel.
 
     Raises:
-        UserError: there is none, or it is damaged.
+        UserError: there is no SavedModel, or it is damaged.
     """
 
     def __init__(self, run: Path):
@@ -46,18 +49,19 @@ class SavedModel:
     def call(
         self, observed: Any, inputs: Mapping[str, Any], endpoint: str | None = None, **defaults
     ) -> np.ndarray | dict[str, np.ndarray]:
-        """Call the endpoint that takes what is given, or `endpoint`.
+        """Call `endpoint`, or the first endpoint that these inputs fit.
 
         Args:
-            observed: the only input of an endpoint that has one; None if `inputs` names all.
+            observed: the input of an endpoint with a single input; else None.
             inputs: name -> array.
-            defaults: name -> value for inputs that are not given; None for none.
+            endpoint: the name of an endpoint; None tries all of them.
+            defaults: name -> value for missing inputs; a value of None is ignored.
 
         Returns:
-            The only output, or name -> output.
+            The output of an endpoint with a single output, else name -> output.
 
         Raises:
-            UserError: no endpoint takes this; the message says what each takes.
+            UserError: the inputs fit no endpoint; the message lists the inputs of each.
         """
         reasons = []
         for name in self._endpoints(endpoint):
@@ -66,16 +70,17 @@ class SavedModel:
                 fitted = _fit_all(specs, observed, inputs, defaults)
                 return self._call(name, fitted)
             except UserError as error:
-                reasons.append(f"{name}({', '.join(map(_said, specs.values()))}): {error}")
+                reasons.append(f"{name}({', '.join(map(_describe, specs.values()))}): {error}")
         raise UserError(f"{self.folder} cannot predict from this. " + ". ".join(reasons))
 
-    def _endpoints(self, wanted: str | None) -> list[str]:
-        """Their names, those with the most fixed sizes first: they are made for one clip."""
+    def _endpoints(self, endpoint: str | None) -> list[str]:
+        """The names of the endpoints to try: `endpoint` alone, or all. Those with the most fixed sizes come first, because they
+        are made for a single clip. Raises UserError."""
         names = list(self._loaded.signatures)
-        if wanted is not None:
-            if wanted not in names:
-                raise UserError(f"{self.folder}: there is no endpoint {wanted}; there is {', '.join(sorted(names))}")
-            return [wanted]
+        if endpoint is not None:
+            if endpoint not in names:
+                raise UserError(f"{self.folder}: there is no endpoint {endpoint}; there is {', '.join(sorted(names))}")
+            return [endpoint]
 
         def open_sizes(name: str) -> int:
             specs = self._loaded.signatures[name].structured_input_signature[1].values()
@@ -90,7 +95,7 @@ class SavedModel:
             raise UserError(str(error).splitlines()[0]) from error
         specs = self._loaded.signatures[name].structured_input_signature[1]
         arrays = {key: output.numpy() for key, output in outputs.items()}
-        # Where a batch of any size is taken and one example was given, one comes back.
+        # A single example was put into a batch of one: take it out of the batch again.
         if any(part.lifted and specs[key].shape[0] is None for key, part in fitted.items()):
             arrays = {key: array[0] for key, array in arrays.items()}
         if any(part.bytes for part in fitted.values()):
@@ -99,48 +104,51 @@ class SavedModel:
 
 
 def _fit_all(specs: Mapping[str, tf.TensorSpec], observed, inputs: Mapping[str, Any], defaults: Mapping) -> dict[str, Fitted]:
-    given = dict(inputs)
+    """The arguments of `SavedModel.call` -> an array for each input of an endpoint. Raises UserError where they do not fit."""
+    arrays = dict(inputs)
     if observed is not None:
         if len(specs) != 1:
             raise UserError("it has several inputs: name them")
-        given = {next(iter(specs)): observed, **given}
-    if unknown := [name for name in given if name not in specs]:
+        arrays = {next(iter(specs)): observed, **arrays}
+    if unknown := [name for name in arrays if name not in specs]:
         raise UserError(f"there is no input {unknown[0]}")
-    given = {name: np.asarray(value) for name, value in given.items()}
+    arrays = {name: np.asarray(value) for name, value in arrays.items()}
     for name in specs:
-        if name in given:
+        if name in arrays:
             continue
         if defaults.get(name) is not None:
-            given[name] = np.asarray(defaults[name])
+            arrays[name] = np.asarray(defaults[name])
         elif name in DEFAULTS:
             try:
-                given[name] = DEFAULTS[name](given)
+                arrays[name] = DEFAULTS[name](arrays)
             except KeyError as error:
                 raise UserError(f"{error.args[0]} is missing") from error
         else:
             raise UserError(f"{name} is missing")
-    return {name: _fit(given[name], spec) for name, spec in specs.items()}
+    return {name: _fit(arrays[name], spec) for name, spec in specs.items()}
 
 
 def _fit(value: np.ndarray, spec: tf.TensorSpec) -> Fitted:
-    """A value of the declared type and shape. Raises UserError."""
+    """Give an array the declared type and shape of an input. Raises UserError where it does not fit."""
     lifted = value.ndim == spec.shape.rank - 1
     value = value[None] if lifted else value
     if not spec.shape.is_compatible_with(value.shape):
         raise UserError(f"{spec.name} has the shape {list(value.shape[lifted:])}")
-    wanted = spec.dtype.as_numpy_dtype
-    if wanted == np.uint8 and value.dtype != np.uint8:
+    dtype = spec.dtype.as_numpy_dtype
+    if dtype == np.uint8 and value.dtype != np.uint8:
         raise UserError(f"{spec.name} is {value.dtype}: give uint8, 0..255")
     if not np.issubdtype(value.dtype, np.number) and value.dtype != bool:
         raise UserError(f"{spec.name} is no array of numbers")
-    is_bytes = value.dtype == np.uint8 and wanted == np.float32 and value.ndim > 3
-    return Fitted((value / np.float32(255.0) if is_bytes else value).astype(wanted), lifted, is_bytes)
+    is_bytes = value.dtype == np.uint8 and dtype == np.float32 and value.ndim > 3
+    return Fitted((value / np.float32(255.0) if is_bytes else value).astype(dtype), lifted, is_bytes)
 
 
 def _as_bytes(array: np.ndarray) -> np.ndarray:
+    """float32 0..1 -> uint8 0..255; other types stay as they are."""
     return np.rint(255.0 * np.clip(array, 0.0, 1.0)).astype(np.uint8) if array.dtype == np.float32 else array
 
 
-def _said(spec: tf.TensorSpec) -> str:
+def _describe(spec: tf.TensorSpec) -> str:
+    """Name, type and shape of an input, such as "frame uint8 [64, 64, 3]"."""
     sizes = ["any" if size is None else str(size) for size in spec.shape]
     return f"{spec.name} {spec.dtype.name} [{', '.join(sizes)}]"

@@ -1,4 +1,4 @@
-"""What a run ran on, for environment.json."""
+"""The machine and the software that a run uses, for environment.json."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PACKAGES = ("analogy-video", "tensorflow", "keras", "numpy", "opencv-python", "t
 
 
 def describe_environment(strategy: tf.distribute.Strategy | None = None) -> dict:
-    """Versions, machine, devices, commit and command line."""
+    """fact -> value: command line, commit, versions of packages, processor, devices; with `strategy`, its name and replicas."""
     environment = {
         "command": " ".join(sys.argv),
         "commit": _commit(),
@@ -43,8 +43,10 @@ def _version(package: str) -> str | None:
 
 
 def _commit() -> str | None:
-    """The commit of the checkout, with "+changes" where files differ from it; None outside of a checkout, also where the
-    package is installed in a folder that lies in somebody else's repository."""
+    """The commit of this file's Git checkout; "+changes" is added where files differ from the commit.
+
+    None outside of a checkout. The package may be installed in a folder of another repository, so Git must track this file.
+    """
     here = Path(__file__)
     git = ["git", "-C", str(here.parent)]
     try:

@@ -1,4 +1,4 @@
-"""SavedModel: what a run learned, for a process that has TensorFlow and nothing of ours."""
+"""Writing the SavedModel of a run. Using it needs TensorFlow alone, not this package."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from analogy.ownership import SAVED_MODEL, check_output, is_run, replacing_folde
 
 
 def export_saved_model(system, folder: Path) -> None:
-    """Write the system's endpoints as signatures and as methods of the loaded object; replaces an older export of ours.
+    """Write the system's endpoints as signatures and as methods of the loaded object. An older export is replaced.
 
     Args:
-        system: has `endpoints()` (tf.functions with named input signatures), and what they use: `exported`, networks, and
-            `used`, the loaded SavedModels of other runs.
-        folder: the SavedModel's folder; in a run's folder, this is its own export.
+        system: has `endpoints()`, name -> tf.function with a named input signature; and the objects that these use: `exported`,
+            its networks, and `used`, the loaded SavedModels of other runs.
+        folder: the folder of the SavedModel. In a run's folder it is that run's own export.
 
     Raises:
         UserError: the folder holds something else, or cannot be written.
     """
     module = tf.Module()
-    # The plain variables: a tf.Module does not find those of Keras 3 models by itself.
+    # List the variables: a tf.Module does not find those of Keras 3 models by itself.
     module.weights = [v.value for model in system.exported for v in model.variables]
-    module.used = list(system.used.values())  # the endpoints may call what the system builds on
+    module.used = list(system.used.values())  # the endpoints may call the SavedModels of other runs
     endpoints = system.endpoints()
     for name, function in endpoints.items():
         setattr(module, name, function)
@@ -32,9 +32,11 @@ def export_saved_model(system, folder: Path) -> None:
 
 
 def write_saved_model(module: tf.Module, endpoints: dict, folder: Path, *, within_run: bool = False) -> None:
-    """Write a module with its tf.functions `endpoints` as signatures, as a whole or not at all; replaces one that we made.
+    """Write a module as a SavedModel, completely or not at all. A SavedModel that analogy made is replaced.
 
-    within_run: the folder is the run's own export, by the process that holds the run.
+    Args:
+        endpoints: name -> tf.function with an input signature; they become the signatures.
+        within_run: the folder is the run's own export, and this process holds the lock of the run.
 
     Raises:
         UserError: the folder holds something else, lies in a run, or cannot be written.

@@ -1,4 +1,4 @@
-"""Finding runs: by a name or a path, for every command and for the settings `uses` and `training.start_from`."""
+"""Finding runs by name or path, for every command and for the settings `uses` and `training.start_from`."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from analogy.errors import UserError
 from analogy.files import without_wildcards
 from analogy.runs.reading import Run, read_experiment_runs, read_run, read_runs
 
-MODEL = "saved_model"  # the folder of a run in which its SavedModel lies
-PARTS_OF_A_RUN = ("summary.json", "settings.yaml", "checkpoints")  # by which a folder is known as a run's
+MODEL = "saved_model"  # the name of the folder of a run's SavedModel
+PARTS_OF_A_RUN = ("summary.json", "settings.yaml", "checkpoints")  # any of them shows that a folder is a run
 
 
 def is_saved_model(folder: Path) -> bool:
-    """Whether a folder is a SavedModel itself."""
+    """Whether a folder is a SavedModel."""
     return (folder / "saved_model.pb").is_file()
 
 
 def run_of(folder: Path) -> Path:
-    """The run in which a SavedModel's folder lies; any other folder stands for itself."""
+    """The folder of the run to which a SavedModel belongs. Any other folder is returned unchanged."""
     return folder.parent if folder.name == MODEL and is_saved_model(folder) and _is_run(folder.parent) else folder
 
 
@@ -28,9 +28,9 @@ def find_run(name: str | Path, results: Path, key: str) -> Path:
     """The absolute path of a run.
 
     Args:
-        name: an experiment, for its newest finished run; the folder of an experiment, of a run, or of a run's SavedModel.
-            The folder of a SavedModel that lies outside of its run stands for itself.
-        results: the folder in which experiments are looked for.
+        name: the name or the folder of an experiment: then its newest finished run; or the folder of a run, or of a run's
+            SavedModel. The folder of a SavedModel outside of a run is also accepted, and is itself returned.
+        results: the folder in which experiments are searched.
         key: the option or setting that names the run; error messages begin with it.
 
     Raises:
@@ -69,7 +69,7 @@ def load_endpoint(run: Path, endpoint: str):
     """Load the SavedModel of a run, which must have this endpoint.
 
     Args:
-        run: a run's folder, which must be of a finished run; or the folder of a SavedModel.
+        run: the folder of a finished run, or of a SavedModel.
 
     Raises:
         UserError: the folder is gone, the run is not finished, has no SavedModel, or its SavedModel lacks the endpoint or is
@@ -84,7 +84,7 @@ def load_endpoint(run: Path, endpoint: str):
 
 
 def load_saved_model(run: Path):
-    """Load the SavedModel of a run; the argument and the errors are those of `load_endpoint`."""
+    """Load the SavedModel of a run. Argument and errors: see `load_endpoint`."""
     import tensorflow as tf
 
     folder = saved_model_of(run)
@@ -96,7 +96,7 @@ def load_saved_model(run: Path):
 
 
 def saved_model_of(run: Path) -> Path:
-    """The folder of a run's SavedModel; a SavedModel stands for itself.
+    """The folder of a run's SavedModel. The folder of a SavedModel is returned unchanged.
 
     Raises:
         UserError: the folder is gone, the run is not finished, or has no SavedModel.
@@ -105,9 +105,9 @@ def saved_model_of(run: Path) -> Path:
         raise UserError(f"{run}: there is no such folder; was the run moved or deleted? Name another run")
     if is_saved_model(run):
         return run
-    found = read_run(run)
-    if not found.problem and found.status not in ("finished", "unknown"):
-        raise UserError(f"{run}: {_how_to_finish(found)}")
+    record = read_run(run)
+    if not record.problem and record.status not in ("finished", "unknown"):
+        raise UserError(f"{run}: {_how_to_finish(record)}")
     if not is_saved_model(run / MODEL):
         raise UserError(f"{run}: there is no {MODEL} in it; name the folder of a finished run")
     return run / MODEL
@@ -126,6 +126,7 @@ def _how_to_finish(run: Run) -> str:
 
 
 def _nearest(name: str, results: Path) -> str:
+    """The end of an error message that suggests the experiment with the most similar name; empty if there is none."""
     folders = [path.name for path in results.iterdir() if path.is_dir()] if results.is_dir() else []
     near = difflib.get_close_matches(name, folders, n=1, cutoff=0.6)
     return f"; did you mean {near[0]}?" if near else ""

@@ -1,4 +1,4 @@
-"""The folder of one run: its files, its log, and the lock that keeps a second run out."""
+"""The folder of one run: its files, its log, and the lock that keeps other processes from writing to it."""
 
 from __future__ import annotations
 
@@ -22,36 +22,42 @@ log = logging.getLogger("analogy")
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write, then rename: a reader never sees half a file."""
+    """Write a text file under a temporary name and rename it, so that a reader never sees a part of it."""
     with replacing(path) as partial:
-        # A file's name may hold bytes that are no text; escaped, JSON reads them back.
+        # File names may hold bytes that are not valid text. They are escaped, and JSON reads them back.
         partial.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def write_json(path: Path, content: object) -> None:
+    """Write a JSON file, as `write_text` does."""
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
 class LogFile(logging.FileHandler):
-    """Loses lines where the disk is full, without a word: the console has them, and what the run needs says so itself."""
+    """A log file that drops lines silently when the disk is full.
+
+    The console shows these lines too, and an error in writing a file that the run needs is reported where it is written.
+    """
 
     def handleError(self, record) -> None:
         del record
 
     def close(self) -> None:
-        with suppress(OSError):  # what it could not write before it tries again
+        with suppress(OSError):  # closing tries again to write the lines that failed before
             super().close()
 
 
 def is_running(run: Path) -> bool | None:
-    """Whether a process holds the lock of this run folder; None where nobody can tell: the lock may not be opened, or the disk
-    knows no locks."""
+    """Whether a process holds the lock of this run folder.
+
+    None if that cannot be known: the lock file cannot be opened, or the disk does not support locks.
+    """
     try:
         with open(run / ".lock", "rb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared, and let go at once: it keeps no run from starting
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)  # a shared lock, released at once, so that a run can still start
     except BlockingIOError:
         return True
-    except (FileNotFoundError, NotADirectoryError):  # the copy of a run, or none at all
+    except (FileNotFoundError, NotADirectoryError):  # a copy of a run, or no run at all
         return False
     except OSError:
         return None
@@ -59,7 +65,10 @@ def is_running(run: Path) -> bool | None:
 
 
 def _lock_patiently(lock: IO) -> bool:
-    """Lock a run's folder. Who merely asks whether it is locked (`is_running`) holds it for a moment."""
+    """Lock a run's folder. Returns whether that succeeded.
+
+    It tries for 0.2 s, because `is_running` in another process may hold the lock for a moment.
+    """
     for _ in range(10):
         if try_lock(lock):
             return True
@@ -68,10 +77,14 @@ def _lock_patiently(lock: IO) -> bool:
 
 
 class RunFolder:
-    """`results/EXPERIMENT/DATE_TIME/`, locked while this process lives.
+    """The run folder `results/EXPERIMENT/DATE_TIME/`, locked until `close` or the end of this process.
+
+    Args:
+        path: the folder; it is made if it is missing.
+        kind: RUN or EVALUATION.
 
     Raises:
-        UserError: the folder holds something else than a run, cannot be written, or another run is using it.
+        UserError: the folder exists and is not a run, cannot be written, or another process holds its lock.
     """
 
     def __init__(self, path: Path, kind: str = RUN):
@@ -97,7 +110,7 @@ class RunFolder:
 
     @classmethod
     def create(cls, results: Path, experiment: str, kind: str = RUN) -> RunFolder:
-        """A new folder named by the time; a second one in the same second gets a suffix. kind: RUN or EVALUATION."""
+        """Make a run folder named by the current time; a second one in the same second gets a suffix. Raises UserError."""
         check_results_dir(results)
         stamp = datetime.now().strftime("%Y-%m-%d_%H%M%S")
         for suffix in ("", *(f"_{n}" for n in range(2, 100))):
@@ -112,13 +125,13 @@ class RunFolder:
         raise UserError(f"{results / experiment}: too many runs started in one second")
 
     def close(self) -> None:
-        """Release the lock and the log."""
+        """Close the log file and release the lock."""
         logging.getLogger("analogy").removeHandler(self._handler)
         self._handler.close()
         self._lock.close()
 
     def _read_summary(self) -> dict:
-        """What an earlier part of this run wrote; a damaged file is written anew."""
+        """The summary of a run that continues; empty for a new run, or where the file is damaged and will be written again."""
         try:
             summary = json.loads((self.path / "summary.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -126,25 +139,29 @@ class RunFolder:
         return summary if isinstance(summary, dict) else {}
 
     def update_summary(self, **facts) -> None:
+        """Set keys of summary.json and write the file."""
         self.summary |= facts
         write_json(self.path / "summary.json", self.summary)
 
     # ------------------------------------------------------------ metrics
 
     def rows(self) -> list[dict]:
+        """The rows of metrics.jsonl."""
         return list(read_rows(self._metrics.read_text(encoding="utf-8"))) if self._metrics.exists() else []
 
     def drop_rows_after(self, step: int) -> None:
-        """A resumed run writes the rows after its checkpoint anew."""
+        """Remove the rows of metrics.jsonl after this step. A resumed run writes the rows after its checkpoint again."""
         lines = self._metrics.read_text(encoding="utf-8").splitlines() if self._metrics.exists() else []
-        kept = [line for line in lines if any(row["step"] <= step for row in read_rows(line))]
-        write_text(self._metrics, "".join(f"{line}\n" for line in kept))
+        earlier = [line for line in lines if any(row["step"] <= step for row in read_rows(line))]
+        write_text(self._metrics, "".join(f"{line}\n" for line in earlier))
 
     def add_row(self, row: dict) -> None:
+        """Append a row to metrics.jsonl."""
         with naming(self._metrics), open(self._metrics, "a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
 
     def write_metrics_csv(self) -> None:
+        """Write metrics.csv: all rows of metrics.jsonl, with the columns of the last one."""
         rows = self.rows()
         if rows:
             text = io.StringIO()

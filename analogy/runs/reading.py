@@ -1,4 +1,4 @@
-"""Reading a run folder for its page. A folder may be half finished or damaged: what cannot be read is missing."""
+"""Reading run folders for the pages. A folder may be incomplete or damaged: what cannot be read is treated as missing."""
 
 import errno
 import json
@@ -20,10 +20,10 @@ from analogy.runs.folder import is_running
 from analogy.runs.summary import Summary, read_summary
 
 BASELINE = "copy_reference"
-# Settings that name a run, or stand beside its figures, and change nothing; published.mse is the key of older runs.
+# Settings that describe a run and do not change its results. published.mse is a key of older runs.
 HEADINGS = {"experiment", "summary", "source", "published", "published.mse"}
-COMPARISONS = "comparisons"  # the folder beside those of the experiments
-CLIP_SUFFIXES = (".mp4", ".gif", ".png")  # the first that exists is shown
+COMPARISONS = "comparisons"  # the folder of comparisons, beside those of the experiments
+CLIP_SUFFIXES = (".mp4", ".gif", ".png")  # the page shows the first that exists
 FILES = [
     "log.txt",
     "metrics.csv",
@@ -41,9 +41,9 @@ FILES = [
 
 @dataclass(frozen=True)
 class Run:
-    """One run folder: its summary, or in `problem` one line that says why there is none.
+    """One run folder.
 
-    table: what summary.json holds, as it is.
+    table: the unchecked content of summary.json. problem: one line that says why summary.json cannot be read; else "".
     """
 
     folder: Path
@@ -56,12 +56,12 @@ class Run:
 
     @property
     def summary(self) -> Summary:
-        """What summary.json says; a value of a wrong type is missing."""
+        """The content of summary.json, without values of a wrong type."""
         return self._read[0]
 
     @property
     def faults(self) -> list[str]:
-        """A line for each value of summary.json that is missing because it is of a wrong type."""
+        """One line for each value of summary.json that was left out because it has a wrong type."""
         return self._read[1]
 
     @property
@@ -70,18 +70,20 @@ class Run:
 
     @property
     def started(self) -> str:
-        """A key that sorts by time: the date in the folder's name, else the age of the folder."""
+        """YYYY-MM-DD_HHMMSS, to sort by time: the date in the folder's name, or else the time when the folder last changed."""
         if date := re.search(r"\d{4}-\d\d-\d\d_\d{6}", self.folder.name):
             return date[0]
         try:
             return f"{datetime.fromtimestamp(self.folder.stat().st_mtime):%Y-%m-%d_%H%M%S}"
-        except (OSError, OverflowError, ValueError):  # a folder that cannot be looked at, or a date before the year 1
+        except (OSError, OverflowError, ValueError):  # the folder cannot be read, or its date is out of range
             return ""
 
     @property
     def status(self) -> str:
-        """finished, running, interrupted, failed, unreadable or unknown. Whether a run still runs is read from its lock: a
-        process that was killed could not say that it ended."""
+        """finished, running, interrupted, failed, unreadable or unknown.
+
+        The summary of a process that was killed still says "running". So the lock tells whether the run really runs.
+        """
         if self.problem:
             return "unreadable"
         status = self.summary.status or "unknown"
@@ -91,21 +93,24 @@ class Run:
 
     @property
     def advice(self) -> str:
-        """How to go on with a run that has stopped half-way; empty for all others."""
-        goes_on = self.status == "interrupted" and (self.folder / "settings.yaml").is_file()
-        return "go on with --resume" if goes_on else ""
+        """How to continue an interrupted run; empty for all other runs."""
+        can_resume = self.status == "interrupted" and (self.folder / "settings.yaml").is_file()
+        return "go on with --resume" if can_resume else ""
 
     @property
     def baseline(self) -> str:
-        """The baseline to compare with: copying the reference frame, or the first one there is, or none."""
+        """The name of the baseline to compare with: copy_reference if the run has it, else its first one; "" if it has none."""
         names = list(self.summary.baseline)
         return BASELINE if BASELINE in names else next(iter(names), "")
 
 
 @dataclass(frozen=True)
 class Clip:
-    """One test clip: the player's file relative to the run folder, the row of the summary, or both; and the picture that
-    was drawn of it, where there is one."""
+    """One test clip.
+
+    file: its video, or a picture if there is no video. row: its row in summary.json. picture: its picture. Paths are relative
+    to the run folder. `file` or `row` may be missing.
+    """
 
     action: str
     name: str
@@ -116,7 +121,7 @@ class Clip:
 
 @dataclass(frozen=True)
 class Sample:
-    """One panel drawn during training; `file` is relative to the run folder."""
+    """One picture that was made during training. file: relative to the run folder."""
 
     step: int
     split: str
@@ -126,7 +131,7 @@ class Sample:
 
 
 def read_run(folder: Path) -> Run:
-    """Read summary.json; never raises for what the file contains."""
+    """Read the summary.json of a run. Whatever the file contains, no exception is raised."""
     summary, problem = _read_json(folder / "summary.json")
     if not problem and not isinstance(summary, dict):
         problem = "summary.json holds no table of values"
@@ -134,14 +139,14 @@ def read_run(folder: Path) -> Run:
 
 
 def read_runs(results: Path) -> list[Run]:
-    """All runs of results/EXPERIMENT/RUN, newest first; never raises for what a folder below `results` is or holds."""
+    """All runs in results/EXPERIMENT/RUN, newest first. Whatever is in these folders, no exception is raised."""
     experiments = [folder for folder in _folders(results) if folder.name != COMPARISONS]
     runs = [run for experiment in experiments for run in read_experiment_runs(experiment)]
     return sorted(runs, key=lambda run: (run.started, run.experiment), reverse=True)
 
 
 def read_experiment_runs(experiment: Path) -> list[Run]:
-    """All runs in the folder of one experiment, newest first. A folder that cannot be listed stands for its runs."""
+    """All runs in the folder of one experiment, newest first. A folder that cannot be listed gives one Run with a `problem`."""
     try:
         runs = [read_run(folder) for folder in _folders(experiment) if kind_of(folder) in (None, RUN, EVALUATION)]
     except OSError as error:
@@ -155,7 +160,7 @@ def comparisons_of(results: Path) -> list[Path]:
 
 
 def clips_of(run: Run) -> list[Clip]:
-    """The clips under test/ACTION and those of the summary, joined by action and name, in that order."""
+    """The clips in test/ACTION joined with those of summary.json by action and name; sorted by action, then name."""
     files = {}
     for suffix in reversed(CLIP_SUFFIXES):
         files |= {(file.parent.name, file.stem): file for file in _visible(run.folder, f"test/*/*{suffix}")}
@@ -166,7 +171,7 @@ def clips_of(run: Run) -> list[Clip]:
 
 
 def samples_of(folder: Path) -> list[Sample]:
-    """The panels samples/step-N/SPLIT/ACTION/CLIP.png, newest step first."""
+    """The pictures samples/step-N/SPLIT/ACTION/CLIP.png, newest step first."""
     samples = []
     for file in _visible(folder, "samples/step-*/*/*/*.png"):
         _, step, split, action, _ = file.parts
@@ -181,12 +186,12 @@ def plots_of(folder: Path) -> list[Path]:
 
 
 def files_of(folder: Path) -> list[Path]:
-    """Those files and folders of a run that a reader may want to open, relative to the run folder."""
+    """The existing files and folders of a run that its page links, relative to the run folder."""
     return [Path(name) for name in FILES if (folder / name).exists()]
 
 
 def read_text(file: Path) -> str:
-    """The file's text; empty if it is missing, unreadable bytes replaced."""
+    """The text of a file; empty if it cannot be read. Bytes that are not UTF-8 are replaced."""
     try:
         return _read_bytes(file).decode("utf-8", errors="replace")
     except OSError:
@@ -194,11 +199,12 @@ def read_text(file: Path) -> str:
 
 
 def flat_settings(folder: Path) -> dict[str, str]:
-    """A run's settings by dotted key, their values as they are written. Raises ValueError where that is not YAML."""
+    """Dotted key -> value of a run's settings, each value as the text in the file. Raises ValueError if that is not YAML."""
     text = read_text(folder / "settings.yaml")
     try:
-        # Every value is taken as text: nothing in it can be an impossible date. In C: the list of runs reads hundreds.
-        return _flat(yaml.load(text, yaml.CBaseLoader))  # noqa: S506 - it makes texts, lists and dicts alone
+        # The base loader reads every value as text, so an impossible date is no error. The C loader is fast: a list of runs
+        # reads hundreds of files.
+        return _flat(yaml.load(text, yaml.CBaseLoader))  # noqa: S506 - it makes only texts, lists and dicts
     except (yaml.YAMLError, RecursionError) as error:
         raise ValueError(getattr(error, "problem", None) or str(error).splitlines()[0]) from error
 
@@ -216,7 +222,7 @@ def read_table(file: Path) -> dict[str, Any]:
 
 
 def number(table: Any, *keys: str) -> float | None:
-    """The number at a path of keys in nested dicts; None if it is missing, no number, NaN, or too large for a float."""
+    """The number at a path of keys in nested dicts. None if it is missing, not a number, NaN, or too large for a float."""
     value = _at(table, *keys)
     try:
         usable = isinstance(value, int | float) and not isinstance(value, bool) and not isnan(value)
@@ -232,6 +238,7 @@ def _at(table: Any, *keys: str) -> Any:
 
 
 def _read_json(file: Path) -> tuple[Any, str]:
+    """(content, "") of a JSON file, or (None, one line that says why it cannot be read)."""
     try:
         return json.loads(_read_bytes(file).decode("utf-8")), ""
     except FileNotFoundError:
@@ -243,14 +250,14 @@ def _read_json(file: Path) -> tuple[Any, str]:
 
 
 def _read_bytes(file: Path) -> bytes:
-    """Of a regular file alone: a pipe would be waited for without end. Raises OSError."""
+    """The content of a regular file. Raises OSError for anything else: reading a pipe, for instance, could wait for ever."""
     if not stat.S_ISREG(file.stat().st_mode):
         raise OSError(errno.EINVAL, "it is not a file")
     return file.read_bytes()
 
 
 def _folders(folder: Path) -> list[Path]:
-    """The visible folders in a folder, and links that lead nowhere. Raises OSError."""
+    """The folders in a folder except hidden ones; broken links are included. Raises OSError."""
     with os.scandir(folder) as entries:
         return sorted(Path(entry) for entry in entries if not entry.name.startswith(".") and _may_be_folder(entry))
 
@@ -263,8 +270,10 @@ def _may_be_folder(entry: os.DirEntry) -> bool:
 
 
 def _visible(folder: Path, pattern: str) -> list[Path]:
-    """Files relative to `folder`, without those that are still being written (their names begin with a dot). None where the
-    folder cannot be read."""
+    """The files that match `pattern`, relative to `folder`; empty if the folder cannot be read.
+
+    Hidden files are left out: files that are still being written have names that begin with a dot.
+    """
     with suppress(OSError):
         files = [file.relative_to(folder) for file in folder.glob(pattern)]
         return sorted(file for file in files if not any(part.startswith(".") for part in file.parts))

@@ -1,7 +1,7 @@
-"""What summary.json and metrics.jsonl of a run hold, those of older versions included.
+"""The contents of a run's summary.json and metrics.jsonl, also of runs by older versions.
 
-Both are read leniently: other keys are allowed, and a value of a wrong type is missing. What is wrong with it is collected in
-the list that pydantic is given as its context.
+Both are read leniently: unknown keys are allowed, and a value of a wrong type is treated as missing. A line about each such
+value is added to the list that pydantic gets as its validation context.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, StrictFloat, StrictI
 
 
 def _lenient(kind: Any, words: str, missing: Callable[[], Any]) -> Any:
-    """The type `kind`, in `words`, of which a value of another type becomes `missing()`."""
+    """A pydantic type like `kind` (in words: `words`), for which a value of another type becomes `missing()`."""
 
     def read(value: Any, validate: Callable[[Any], Any], info) -> Any:
         if value is None:
@@ -31,8 +31,8 @@ def _lenient(kind: Any, words: str, missing: Callable[[], Any]) -> Any:
     return Annotated[kind, WrapValidator(read)]
 
 
-def _no_number_is_missing(value: float) -> float | None:
-    """JSON of Python holds NaN, too."""
+def _nan_is_missing(value: float) -> float | None:
+    """NaN -> None. Python writes NaN to JSON files. Raises ValueError for an integer that is too large for a float."""
     try:
         return None if isnan(value) else value
     except OverflowError as error:
@@ -44,12 +44,14 @@ def _without_missing(figures: dict) -> dict:
 
 
 def nothing() -> None:
-    """The missing number."""
+    """The value of a missing number: None."""
 
 
 Text = _lenient(StrictStr, "text", str)
-Number = _lenient(Annotated[StrictInt | StrictFloat | None, AfterValidator(_no_number_is_missing)], "a number", nothing)
-Mean = _lenient(StrictInt | StrictFloat | None, "a number", nothing)  # of a row: it may be NaN, and says so
+Number = _lenient(Annotated[StrictInt | StrictFloat | None, AfterValidator(_nan_is_missing)], "a number", nothing)
+Mean = _lenient(
+    StrictInt | StrictFloat | None, "a number", nothing
+)  # in a row of metrics.jsonl; NaN is kept there, because it tells that training failed
 Figures = _lenient(Annotated[dict[str, Number], AfterValidator(_without_missing)], "numbers by name", dict)
 FiguresByName = _lenient(dict[str, Figures], "tables of numbers by name", dict)
 FiguresByAction = _lenient(dict[str, FiguresByName], "tables of figures by action", dict)
@@ -58,7 +60,7 @@ Tables = _lenient(list[_lenient(dict[str, Any], "a table", dict)], "a list of ta
 
 
 class UsedModel(BaseModel):
-    """The SavedModel of a run that this one builds on."""
+    """The SavedModel of another run, which this run uses."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -73,10 +75,11 @@ UsedModels = _lenient(dict[str, _lenient(list[UsedModel], "a list of runs", list
 
 
 class Summary(BaseModel):
-    """summary.json.
+    """The content of summary.json.
 
-    seconds: by part of the run. parameters: trainable weights by network. test: metric -> figure. baseline: the same of each.
-    actions: action -> method -> metric -> figure. clips: rows of figures, as they are. uses: role -> models, the newest last.
+    seconds: part of the run -> its duration. parameters: network -> number of trainable weights. test: metric -> figure.
+    baseline: baseline -> metric -> figure. actions: action -> method -> metric -> figure. clips: one row of unchecked values
+    for each test clip. uses: role -> the models that the run has used, the newest last.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True)
@@ -104,7 +107,7 @@ class Summary(BaseModel):
 
 
 class MetricsRow(BaseModel):
-    """A row of metrics.jsonl: the means of the steps since the row before, by name, such as "generator/l2"."""
+    """A row of metrics.jsonl: name, such as "generator/l2" -> its mean over the steps since the last row."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
     __pydantic_extra__: dict[str, Mean]
@@ -114,15 +117,17 @@ class MetricsRow(BaseModel):
 
 
 def read_summary(table: dict[str, Any]) -> tuple[Summary, list[str]]:
-    """The content of summary.json, and a line for each value that is left out because it is of a wrong type."""
+    """(summary, one line for each value that was left out because it has a wrong type) from the content of summary.json."""
     faults: list[str] = []
     summary = Summary.model_validate(table, context=faults)
     return summary, [f"summary.json: {fault}" for fault in faults]
 
 
 def read_rows(text: str) -> Iterator[dict[str, float]]:
-    """The rows of metrics.jsonl that have a step, without values that are no numbers. The last line of a run in training, or
-    of one that was killed, may be cut."""
+    """The rows in the text of metrics.jsonl, without values that are not numbers.
+
+    Lines that are no valid row are skipped: the last line may be incomplete while a run trains, or after it was killed.
+    """
     for line in text.splitlines():
         try:
             row = MetricsRow.model_validate(json.loads(line))

@@ -1,4 +1,4 @@
-"""What a run builds on: the runs of `uses`, opened as SavedModels, and the run of `training.start_from`."""
+"""The other runs that a run needs: those in `uses`, loaded as SavedModels, and the run in `training.start_from`."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ log = logging.getLogger("analogy")
 
 
 def resolve_runs(settings: Settings, results: Path, *, resumes: bool = False) -> Settings:
-    """The settings with the absolute path of each run that they name.
+    """A copy of the settings in which each name of a run is replaced by the run's absolute path.
 
     Args:
-        results: the folder in which experiments are looked for.
-        resumes: these are the settings of a run that has begun: the run of `training.start_from`, whose networks it may have
-            taken long ago, need not be there any more.
+        results: the folder in which experiments are searched.
+        resumes: whether these are the settings of a run to continue. The run in `training.start_from` may be missing then: its
+            networks are needed only at the beginning.
 
     Raises:
-        UserError: a run is not there, or one of `uses` is not finished or has no SavedModel.
+        UserError: a run does not exist, or a run in `uses` is not finished or has no SavedModel.
     """
     uses = {role: find_run(name, results, f"uses.{role}") for role, name in settings.uses.items()}
     for role, run in uses.items():
@@ -39,13 +39,13 @@ def resolve_runs(settings: Settings, results: Path, *, resumes: bool = False) ->
 
 
 def check_roles(settings: Settings, needs: Mapping[str, str]) -> None:
-    """Refuse `uses` that lack a role which the system needs, or name one which it does not know.
+    """Check that `uses` has exactly the roles that the system needs.
 
     Args:
-        needs: role -> endpoint, of the system.
+        needs: role -> endpoint that the SavedModel in this role must have.
 
     Raises:
-        UserError
+        UserError: a role is missing or unknown.
     """
     for role, endpoint in needs.items():
         if role not in settings.uses:
@@ -55,12 +55,12 @@ def check_roles(settings: Settings, needs: Mapping[str, str]) -> None:
             )
     for role in settings.uses:
         if role not in needs:
-            known = f"its roles are {', '.join(needs)}" if needs else "it builds on no other run: leave it out"
-            raise UserError(f"uses.{role}: {settings.system} has no such role; {known}")
+            roles = f"its roles are {', '.join(needs)}" if needs else "it builds on no other run: leave it out"
+            raise UserError(f"uses.{role}: {settings.system} has no such role; {roles}")
 
 
 def open_used(settings: Settings, needs: Mapping[str, str]) -> dict[str, object]:
-    """role -> the loaded SavedModel of the run in `uses`, which has the endpoint of `needs`.
+    """Load the SavedModel of each run in `uses`: role -> SavedModel, which has the endpoint that `needs` gives for the role.
 
     Raises:
         UserError: a role is missing or unknown, or a run cannot be used.
@@ -74,9 +74,10 @@ def open_used(settings: Settings, needs: Mapping[str, str]) -> dict[str, object]
 
 
 def used_models(settings: Settings, summary: dict[str, object]) -> dict[str, list[dict[str, str]]]:
-    """For summary.json: role -> the SavedModels that this run has used, each by its run and a short checksum, newest last.
+    """The entry `uses` of summary.json: role -> the SavedModels that this run has used, newest last; each has the keys run and
+    checksum.
 
-    summary: the content of summary.json where the run goes on; where a SavedModel is another since, that is said.
+    summary: the present content of summary.json, if the run continues. A changed SavedModel is logged as a warning.
     """
     before, models = read_summary(summary)[0].uses, {}
     for role, run in settings.uses.items():
@@ -86,13 +87,13 @@ def used_models(settings: Settings, summary: dict[str, object]) -> dict[str, lis
             log.warning("uses.%s: this run began with another SavedModel (%s): now it is %s", role, models[role][-1], now)
         if now not in models[role][-1:]:
             models[role] = [*models[role], now]
-    return {role: [model.model_dump() for model in every] for role, every in models.items()}
+    return {role: [model.model_dump() for model in models_of_role] for role, models_of_role in models.items()}
 
 
 def checksum(run: Path) -> str:
-    """Twelve digits that differ where a run's SavedModel differs. Raises UserError."""
+    """Twelve hexadecimal digits that identify the content of a run's SavedModel. Raises UserError."""
     folder, digest = saved_model_of(run), hashlib.sha256()
-    # The index of the variables holds a checksum of each, so that the large file of their values need not be read.
+    # The index of the variables holds a checksum of each, so the large file with their values need not be read.
     for file in (folder / "saved_model.pb", *sorted(folder.glob("variables/*.index"))):
         digest.update(file.read_bytes())
     return digest.hexdigest()[:12]

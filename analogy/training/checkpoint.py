@@ -1,4 +1,4 @@
-"""Saving and restoring exactly what a run needs to go on as if nothing had happened."""
+"""Checkpoints: everything that a run needs to continue exactly as if it had not been interrupted."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from analogy.errors import UserError
 from analogy.files import without_wildcards
 
 log = logging.getLogger("analogy")
-# What reading a damaged file raises, by which part of it is damaged.
+# The exceptions of TensorFlow for a damaged file; which one depends on the damaged part.
 DAMAGED = (tf.errors.OpError, IndexError, RuntimeError)
 
 
 class Checkpoints:
-    """Models, optimisers, the step counter, and the figures not yet written as a row.
+    """The checkpoints of a run: models, optimisers, the step counter, and the figures of the next row of metrics.jsonl.
 
-    The data position and all noise are functions of (seed, step): the step counter is their state.
+    The training data and all noise are functions of (seed, step), so the step counter is enough to restore them.
 
     Args:
-        folder: where the checkpoints lie.
+        folder: the folder of the checkpoints.
         system: has `models`, `state` and `optimizers`, all built.
-        step: int64 variable.
-        keep: how many to keep.
+        step: int64 variable, the number of steps done.
+        keep: the number of checkpoints to keep; older ones are deleted.
     """
 
     def __init__(self, folder: Path, system, step: tf.Variable, keep: int):
@@ -39,24 +39,30 @@ class Checkpoints:
             f"optimizer_{name}": optimizer for name, optimizer in system.optimizers.items()
         }
         self._checkpoint = tf.train.Checkpoint(step=step, pending=self._pending, **objects)
-        self._checkpoint.save_counter  # noqa: B018 - TensorFlow makes it when it is asked for; checkpoints have always held it
+        self._checkpoint.save_counter  # noqa: B018 - reading it creates this variable, which the checkpoints of earlier versions contain
         self._keep = keep
 
     @property
     def latest(self) -> str | None:
-        """The newest one's path without suffix; it may be damaged."""
+        """The path of the newest checkpoint, without suffix; None if there is none. It may be damaged."""
         return next(iter(saved_checkpoints(self._folder)), None)
 
     @property
     def newest_step(self) -> int:
-        """The step of the newest one; 0 where there is none."""
+        """The step of the newest checkpoint; 0 if there is none."""
         return _step_of(self.latest) if self.latest else 0
 
     def save(self, pending: dict) -> None:
-        """`pending`: what the next metrics row is made of (JSON keeps every bit of a number)."""
+        """Write a checkpoint of the present step and delete those that are too many.
+
+        pending: the values for the next row of metrics.jsonl; JSON represents its numbers exactly.
+
+        Raises:
+            UserError: the checkpoint cannot be written.
+        """
         self._pending.assign(json.dumps(pending))
         self._folder.mkdir(parents=True, exist_ok=True)
-        # Not by TensorFlow's CheckpointManager: it finds files by patterns, and would miss or delete others than its own.
+        # TensorFlow's CheckpointManager is not used: it finds files by patterns, and could miss files or delete other ones.
         with self._writing(), without_wildcards(self._folder) as folder:
             self._checkpoint.write(str(folder / f"step-{int(self.step.numpy())}"))
         for path in saved_checkpoints(self._folder)[self._keep :]:
@@ -65,6 +71,7 @@ class Checkpoints:
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
+        """A context that turns an error of TensorFlow in writing into a UserError."""
         try:
             yield
         except tf.errors.OpError as error:
@@ -74,34 +81,39 @@ class Checkpoints:
             ) from error
 
     def restore(self) -> dict:
-        """Restore the newest checkpoint that is whole, if there is any; returns what was pending.
+        """Restore the newest undamaged checkpoint. Returns its `pending` (see `save`), or {} if there is no checkpoint.
 
-        TensorFlow keeps a checksum of every block and tensor, and reading compares it.
+        TensorFlow stores a checksum of every block and tensor, and compares it in reading.
 
         Raises:
-            UserError: it belongs to another architecture, or none of those there are can be read.
+            UserError: the checkpoint belongs to another architecture, or none of the checkpoints can be read.
         """
-        found = saved_checkpoints(self._folder)
-        if not found:
+        paths = saved_checkpoints(self._folder)
+        if not paths:
             return {}
         misfit = (
             "{}: this checkpoint belongs to another architecture ({}); "
             "resume with the settings of its own run, or start a new one"
         )
-        if not _newest_whole(found, lambda path: self._checkpoint.restore(path).assert_consumed(), misfit):
-            raise UserError(f"{self._folder}: none of the {len(found)} checkpoints can be read; start a new run")
+        if not _newest_whole(paths, lambda path: self._checkpoint.restore(path).assert_consumed(), misfit):
+            raise UserError(f"{self._folder}: none of the {len(paths)} checkpoints can be read; start a new run")
         return json.loads(self._pending.numpy())
 
     def remove_leftovers(self) -> None:
-        """After `restore`. What a process that was killed while it saved has left behind: half checkpoints, and whole ones that
-        are too many. Damaged ones are set aside, so that they take no whole one's place."""
+        """Clean the folder after `restore`, in case a process was killed while it saved.
+
+        Incomplete checkpoints are deleted, and so are complete ones that are too many. Damaged ones are renamed, so that they
+        are not counted among those to keep.
+        """
         for leftover in self._folder.glob("step-*_temp"):
             if re.fullmatch(r"step-\d+_temp", leftover.name):
                 shutil.rmtree(leftover, ignore_errors=True)
         for part in self._folder.glob("step-*.data-*"):
             if re.fullmatch(r"step-\d+\.data-\d+-of-\d+", part.name) and not part.with_suffix(".index").exists():
                 part.unlink(missing_ok=True)
-        (self._folder / "checkpoint").unlink(missing_ok=True)  # TensorFlow's note of earlier versions: it would soon be wrong
+        (self._folder / "checkpoint").unlink(
+            missing_ok=True
+        )  # an index of TensorFlow, written by earlier versions; nobody updates it now
         saved, restored = saved_checkpoints(self._folder), int(self.step.numpy())
         whole = [path for path in saved if _step_of(path) <= restored]
         for path in set(saved) - set(whole[: self._keep]):
@@ -113,8 +125,10 @@ class Checkpoints:
 
 
 def saved_checkpoints(folder: Path) -> list[str]:
-    """The checkpoints in a folder, paths without suffix, newest first: by their files, not by TensorFlow's note of them, which
-    may be lost or damaged."""
+    """The paths of the checkpoints in a folder, without suffix, newest first.
+
+    They are found by their own files, not by TensorFlow's index file `checkpoint`, which may be lost or damaged.
+    """
     steps = [index.stem.removeprefix("step-") for index in folder.glob("step-*.index")]
     return [str(folder / f"step-{step}") for step in sorted((int(s) for s in steps if s.isdigit()), reverse=True)]
 
@@ -124,7 +138,7 @@ def _step_of(path: str) -> int:
 
 
 def _files_of(path: str) -> list[Path]:
-    """The files of one checkpoint, that by which it is known first."""
+    """The files of one checkpoint. The index, by which `saved_checkpoints` finds it, comes first: it is deleted first."""
     name = Path(path).name
     parts = [
         file
@@ -135,17 +149,23 @@ def _files_of(path: str) -> list[Path]:
 
 
 def load_networks(system, run: Path, names: Sequence[str] | None = None) -> str:
-    """Start a system's networks from the newest checkpoint of a run: all of them, or those of these names.
+    """Load the networks of a system from the newest checkpoint of a run, to start training from them.
 
-    They are loaded as they were last trained, not as averaged. Returns the checkpoint's path.
+    The trained weights are loaded, not their moving averages.
+
+    Args:
+        names: the names of the networks to load; None loads all.
+
+    Returns:
+        The checkpoint's path.
 
     Raises:
-        UserError: there is no checkpoint, the system or the run has no network of that name, or its weights do not fit.
+        UserError: there is no checkpoint, the system or the run has no network of that name, or the weights do not fit.
     """
     key = "training.start_from"
     if unknown := [name for name in names or () if name not in system.models]:
         raise UserError(f"{key}.networks: there is no network {unknown[0]}; there are {', '.join(system.models)}")
-    found = saved_checkpoints(run / "checkpoints")
+    paths = saved_checkpoints(run / "checkpoints")
     models = {name: system.models[name] for name in names or system.models}
     networks = tf.train.Checkpoint(**_named(models))
 
@@ -155,18 +175,30 @@ def load_networks(system, run: Path, names: Sequence[str] | None = None) -> str:
             raise UserError(f"{key}.networks: {run} has no network {missing[0]}; it has {', '.join(saved)}")
         networks.restore(path).expect_partial().assert_existing_objects_matched()
 
-    if whole := _newest_whole(found, restore, f"{key}: {{}}: its networks do not fit ({{}})"):
+    if whole := _newest_whole(paths, restore, f"{key}: {{}}: its networks do not fit ({{}})"):
         return whole
-    what = "no checkpoint that can be read" if found else "no checkpoint"
+    what = "no checkpoint that can be read" if paths else "no checkpoint"
     raise UserError(f"{key}: {run}: there is {what}; name another run")
 
 
 def _newest_whole(paths: list[str], restore: Callable[[str], object], misfit: str) -> str | None:
-    """Restore the first of these checkpoints that is not damaged, and return its path. `misfit` says, of a path and a reason,
-    that what it holds is not what is asked for. Raises OSError where the disk does not give it."""
+    """Restore the first of these checkpoints that is not damaged.
+
+    Args:
+        paths: checkpoints, newest first.
+        restore: restores the checkpoint at a path.
+        misfit: the error message for a checkpoint that does not fit, with places for its path and the reason.
+
+    Returns:
+        The path of the restored checkpoint; None if all are damaged.
+
+    Raises:
+        UserError: a checkpoint does not fit.
+        OSError: a file cannot be read from the disk.
+    """
     for path in paths:
         for file in _files_of(path):
-            # What the disk refuses is not damaged, and TensorFlow does not tell the two apart.
+            # TensorFlow reports a damaged file and an error of the disk alike. Reading a byte here tells them apart.
             with suppress(FileNotFoundError), file.open("rb") as opened:
                 opened.read(1)
         try:
@@ -187,8 +219,11 @@ def _saved_networks(path: str) -> list[str]:
 
 
 def _named(models: dict) -> dict[str, tf.Module]:
-    """The weights of networks, by name. As plain lists: of layers that a Keras 3 model keeps in lists, TensorFlow's own
-    tracking finds none, and a checkpoint of the model would miss them without a word."""
+    """model_NAME -> a module with the weights of that network.
+
+    The module holds them in a plain list. TensorFlow does not find layers that a Keras 3 model keeps in lists, so a checkpoint
+    of the model itself would silently lack their weights.
+    """
     named = {}
     for name, model in models.items():
         module = named[f"model_{name}"] = tf.Module()
@@ -197,6 +232,7 @@ def _named(models: dict) -> dict[str, tf.Module]:
 
 
 def _first_line(error: Exception) -> str:
+    """The first line of an error message, at most 240 characters."""
     text = re.sub(r"\{\{.*?\}\}+ ?", "", str(error))  # TensorFlow's names of graph nodes
     lines = [line for line in text.splitlines() if line.strip()]
     return lines[0][:240] if lines else type(error).__name__

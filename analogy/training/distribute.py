@@ -1,4 +1,4 @@
-"""Devices and strategy: one CPU or GPU, all local GPUs, logical CPUs, or many workers by TF_CONFIG."""
+"""Devices and the distribution strategy: one CPU or GPU, several GPUs, logical CPUs, or several workers by TF_CONFIG."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from analogy.errors import UserError
 def make_strategy(devices: str) -> tf.distribute.Strategy:
     """The strategy for "auto", "cpu", "cpu:N" (N logical devices), "gpu" or "gpu:N".
 
-    With TF_CONFIG in the environment it is MultiWorkerMirroredStrategy. Must run before TensorFlow has used a device.
+    If TF_CONFIG names several workers, it is a MultiWorkerMirroredStrategy. Call this before TensorFlow has used a device.
 
     Raises:
-        UserError: TF_CONFIG is broken, or the devices are not there.
+        UserError: TF_CONFIG is not valid, or there are not enough GPUs.
     """
     kind, _, count = devices.partition(":")
     gpus = tf.config.list_physical_devices("GPU")
@@ -45,6 +45,7 @@ def _make_logical_cpus(count: int) -> None:
 
 
 def _workers() -> int:
+    """The number of workers in TF_CONFIG; 1 without it. Raises UserError."""
     text = os.environ.get("TF_CONFIG")
     if not text:
         return 1
@@ -56,7 +57,7 @@ def _workers() -> int:
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
-    """Whether this process writes the run folder."""
+    """Whether this process is the chief worker, the one that writes the run folder."""
     resolver = strategy.cluster_resolver
     if resolver is None or not resolver.task_type:
         return True
@@ -65,7 +66,7 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
 
 
 def check_batch(batch_size: int, strategy: tf.distribute.Strategy) -> None:
-    """Raises UserError unless every replica gets the same number of examples."""
+    """Raises UserError if the batch cannot be divided evenly among the replicas."""
     replicas = strategy.num_replicas_in_sync
     if batch_size % replicas:
         raise UserError(

@@ -1,4 +1,8 @@
-"""Networks that have stopped learning, or give the same whatever they are shown: said while the run can still be mended."""
+"""Signs that training goes wrong, reported while the run can still be stopped and mended.
+
+They are: networks whose weights do not change, losses that do not change, adversaries that have won, and predictions that do
+not depend on the input.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +12,14 @@ from collections.abc import Collection, Mapping, Sequence
 import keras
 import numpy as np
 
-ROWS = 20  # of metrics.jsonl, over which a loss is judged
-FLAT = 1e-4  # a range of the loss, relative to its value; batches alone make it vary more
-NOTHING = 1e-3  # of an adversary's first loss: it tells real from made without an error, and its gradient vanishes
-STEPS_OF_GREY = 2  # of 255, within which a picture is one flat colour, or two are alike
+ROWS = 20  # rows of metrics.jsonl over which a loss is judged
+FLAT = 1e-4  # a loss is constant if its range, relative to its value, is smaller; the choice of batches alone varies it more
+NOTHING = 1e-3  # share of its first loss below which an adversary makes no errors, so that its gradient vanishes
+STEPS_OF_GREY = 2  # out of 255: pixels that differ by no more count as equal
 
 
 def weights_hash(variables: Sequence[keras.Variable]) -> str:
-    """A short hash of weights: equal where they are, bit for bit."""
+    """A short hash of weights. It is equal for weights that are equal bit for bit."""
     digest = hashlib.sha256()
     for variable in variables:
         digest.update(np.ascontiguousarray(variable.numpy()).data)
@@ -23,11 +27,11 @@ def weights_hash(variables: Sequence[keras.Variable]) -> str:
 
 
 class Health:
-    """Looks at a run from time to time.
+    """Checks of a run that are repeated at each interval of samples.
 
     Args:
-        trained: network -> its weights that an optimiser holds; a network without any is passed over.
-        adversaries: those whose loss must not fall to nothing.
+        trained: network -> its weights that an optimiser updates; a network without any is ignored.
+        adversaries: names of the networks whose loss must not fall to zero.
     """
 
     def __init__(self, trained: Mapping[str, Sequence[keras.Variable]], adversaries: Collection[str] = ()):
@@ -40,13 +44,18 @@ class Health:
         return {name: weights_hash(variables) for name, variables in self._trained.items()}
 
     def doubts(self, rows: Sequence[dict], predictions: Sequence[np.ndarray]) -> list[str]:
-        """What looks wrong now, a line each. rows: of metrics.jsonl; predictions: uint8 [H, W, C], of different clips."""
+        """One line for each sign that something is wrong.
+
+        Args:
+            rows: the rows of metrics.jsonl.
+            predictions: pictures uint8 [H, W, C] of different clips.
+        """
         return [*self._still_weights(), *_flat_losses(rows, self._adversaries), *self._still_constant(predictions)]
 
     def _still_constant(self, predictions: Sequence[np.ndarray]) -> list[str]:
-        """An untrained network's pictures are flat too: what is said is what lasts."""
+        """Report only what was so at the last samples too, because the pictures of an untrained network are flat as well."""
         before, self._constant = self._constant, _constant(predictions)
-        return [f"{said}, as at the samples before" for said in self._constant if said in before]
+        return [f"{doubt}, as at the samples before" for doubt in self._constant if doubt in before]
 
     def _still_weights(self) -> list[str]:
         before, self._before = self._before, self._hashes()
@@ -55,32 +64,34 @@ class Health:
 
 
 def _flat_losses(rows: Sequence[dict], adversaries: Collection[str]) -> list[str]:
-    said = []
+    """One line for each loss that is constant, and for each adversary whose loss is almost zero, over the last ROWS rows."""
+    doubts = []
     for name in (key for key in (rows[-1] if rows else {}) if key.endswith("/loss")):
-        back = np.array([row.get(name, np.nan) for row in reversed(rows)])  # the newest first
+        back = np.array([row.get(name, np.nan) for row in reversed(rows)])  # newest first
         span = np.maximum.accumulate(back) - np.minimum.accumulate(back)
         flat = _leading(span <= FLAT * abs(back[0]))
         nothing = NOTHING * abs(back[-1])
         won = _leading(back < nothing) if name.removesuffix("/loss") in adversaries else 0
         if flat >= ROWS:
-            said.append(f"{name} has been {back[0]:.4g} since step {rows[-flat]['step']}: it no longer learns")
+            doubts.append(f"{name} has been {back[0]:.4g} since step {rows[-flat]['step']}: it no longer learns")
         elif won >= ROWS:
             since = f"since step {rows[-won]['step']}"
-            said.append(f"{name} has been below {nothing:.1e} {since}: it has won, and teaches its opponent nothing")
-    return said
+            doubts.append(f"{name} has been below {nothing:.1e} {since}: it has won, and teaches its opponent nothing")
+    return doubts
 
 
 def _leading(holds: np.ndarray) -> int:
-    """How many of the first values are true."""
+    """The number of true values before the first false one."""
     return len(holds) if holds.all() else int(holds.argmin())
 
 
 def _constant(predictions: Sequence[np.ndarray]) -> list[str]:
+    """A line if every picture is one flat colour, or if all pictures are equal."""
     if not predictions:
         return []
     if all(np.ptp(picture.astype(int), axis=(0, 1)).max() <= STEPS_OF_GREY for picture in predictions):
         return ["every predicted picture is one flat colour"]
-    first, *others = (picture.astype(int) for picture in predictions)
-    if others and all(np.abs(other - first).max() <= STEPS_OF_GREY for other in others):
+    first, *further = (picture.astype(int) for picture in predictions)
+    if further and all(np.abs(picture - first).max() <= STEPS_OF_GREY for picture in further):
         return [f"the predictions of {len(predictions)} clips are the same picture: it no longer depends on what is shown"]
     return []

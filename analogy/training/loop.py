@@ -1,4 +1,7 @@
-"""The one training loop: it owns devices, steps, checkpoints, samples, evaluation, export and pages, and no method."""
+"""The training loop of all systems: devices, steps, checkpoints, samples, evaluation, export and pages.
+
+It knows nothing about the method of a system.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ from analogy.visualise.pages import write_run_page
 
 log = logging.getLogger("analogy")
 
-# A call of the device takes about this long at most, so that signals, the progress bar and pictures need not wait.
+# The steps of one call take at most about this long, so that signals, the progress bar and pictures need not wait longer.
 SECONDS_PER_CALL = 5.0
 
 
@@ -40,11 +43,17 @@ def build_system(
     checkpoints: Path | None,
     used: Mapping | None = None,
 ) -> System:
-    """Build a system's models and optimisers from the seed, on every replica alike.
+    """Build a system's models and optimisers. The seed makes the initial weights equal on all replicas.
 
-    used: role -> the loaded SavedModel of each run that the system builds on.
-    Where `training.start_from` names another run and `checkpoints` holds nothing to go on from, its networks are loaded.
-    Raises UserError.
+    The networks of the run in `training.start_from` are loaded, unless there is a checkpoint to continue from.
+
+    Args:
+        build: the system's class or function, called with (settings, used).
+        checkpoints: the folder of the run's checkpoints; None for a new run.
+        used: role -> the loaded SavedModel of each run that the system uses.
+
+    Raises:
+        UserError: the settings do not fit, or the networks of `training.start_from` cannot be loaded.
     """
     keras.utils.set_random_seed(settings.seed)
     if settings.training.deterministic:
@@ -62,12 +71,12 @@ class Trainer:
     """Trains one system on one dataset into one run folder.
 
     Args:
-        system: built in `strategy`'s scope.
-        dataset: what it trains and is tested on.
-        settings: the experiment.
-        folder: the run's; None on workers other than the chief, which write nothing.
-        checkpoints_path: where checkpoints are read (all workers) and written (the chief); None on the other workers of a new
-            run, which do not know where it lies.
+        system: built within the scope of `strategy`.
+        dataset: the training and the test data.
+        settings: the experiment's settings.
+        folder: the run folder; None on workers other than the chief, which write nothing.
+        checkpoints_path: the folder from which all workers read checkpoints, and to which the chief writes them. None on the
+            other workers of a new run, which do not know the run folder.
     """
 
     def __init__(self, system: System, dataset, settings, strategy, folder: RunFolder | None, checkpoints_path: Path | None):
@@ -77,17 +86,19 @@ class Trainer:
         keep = settings.training.keep_checkpoints
         self.checkpoints = Checkpoints(checkpoints_path, system, self.step, keep) if checkpoints_path else None
         self.tensorboard = TensorBoard(folder.path / "tensorboard") if folder else None
-        # What the next row of metrics.jsonl is made of: scalars of the steps since the last one, sorted by name; and figures.
+        # The values for the next row of metrics.jsonl: the scalars of each step since the last row, sorted by name; and the
+        # figures of the last validation.
         self._pending: list[list[float]] = []
         self._validated: dict[str, float] = {}
         self._one_step = tf.function(self._step_on_devices)
         self._workers = Workers(strategy, self._newest_checkpoint)
 
     # ---------------------------------------------------------------- resume
-    # 1. A run folder with a checkpoint goes on from the newest one. 2. One without starts at step 0.
-    # Metrics rows and samples after the checkpoint are made anew, so a resumed run equals an undisturbed one.
+    # A run continues from its newest checkpoint; without one, it starts at step 0. Rows of metrics and samples that were made
+    # after that checkpoint are made again, so a resumed run equals one that was never interrupted.
 
     def resume(self) -> None:
+        """Restore the newest checkpoint, if there is one. Raises UserError as `Checkpoints.restore`."""
         pending = self.checkpoints.restore() if self.checkpoints else {}
         self._pending, self._validated = pending.get("rows", []), pending.get("validated", {})
         if self.folder:
@@ -97,11 +108,11 @@ class Trainer:
     # ---------------------------------------------------------------- train
 
     def train(self, stop: StopRequest) -> None:
-        """Train up to `training.steps`.
+        """Train up to step `training.steps`.
 
         Raises:
-            Stopped: `stop` asked for it; a checkpoint was saved.
-            UserError: a loss or a weight is no longer finite, or another worker is gone.
+            Stopped: `stop` has received a signal. A checkpoint was saved.
+            UserError: a loss or a weight is no longer finite, or another worker has died.
         """
         training = self.settings.training
         first, last = int(self.step.numpy()), training.steps
@@ -127,15 +138,16 @@ class Trainer:
                 step += count
                 self._pending += rows.tolist()
                 self._at_interval(step, names, time.monotonic() - start, progress, health)
-                asked, seconds_per_step = self._workers.agree(stop.signal, seconds_per_step)
-                if asked:
+                stop_signal, seconds_per_step = self._workers.agree(stop.signal, seconds_per_step)
+                if stop_signal:
                     self._save()
-                    raise Stopped(f"stopped at step {step} of {last} by {asked.name}", asked)
+                    raise Stopped(f"stopped at step {step} of {last} by {stop_signal.name}", stop_signal)
             self._save()
-        if stop.signal:  # while it saved
+        if stop.signal:  # received while the checkpoint was saved
             raise Stopped(f"stopped after training by {stop.signal.name}", stop.signal)
 
     def _distributed_batches(self, start_step: int):
+        """The batches of training from a step on: for each replica of this worker its part of the batch."""
         replicas = self.strategy.num_replicas_in_sync
 
         def batches(context: tf.distribute.InputContext) -> tf.data.Dataset:
@@ -150,21 +162,23 @@ class Trainer:
             return self.system.train_batches(self.dataset, part)
 
         if self.strategy.extended.worker_devices == ("/job:localhost/replica:0/task:0/device:CPU:0",):
-            # A distributed iterator copies to its devices by datasets of its own, with a tuner that no option turns off: after
-            # minutes of training it holds up the end of the process for up to another one.
+            # A distributed iterator copies batches to its devices with datasets of its own. No option turns off their tuner,
+            # which can delay the end of the process by up to a minute after some minutes of training.
             return batches(tf.distribute.InputContext())
         return self.strategy.distribute_datasets_from_function(batches)
 
     def _run_steps(self, iterator, count: int) -> tuple[list[str], np.ndarray]:
-        """`count` steps -> names of their scalars, sorted, and values [count, names]. Nothing is fetched from the device
-        between the steps, so that a GPU is kept busy."""
+        """Do `count` steps. Returns the sorted names of their scalars, and the values [count, names].
+
+        The values are fetched from the device only after the last step, so that a GPU never waits for Python.
+        """
         with self._workers.all_there():
             steps = [self._one_step(next(iterator)) for _ in range(count)]
             names = sorted(steps[0])
             return names, np.array([[step[name].numpy() for name in names] for step in steps])
 
     def _step_on_devices(self, batch) -> dict[str, tf.Tensor]:
-        """One step on every replica -> its named scalars over the whole batch."""
+        """Do one step on every replica. Returns name -> scalar, summed over the replicas."""
         scalars = self.strategy.run(self.system.train_step, (batch,))
         self.step.assign_add(1)
         names = sorted(scalars)
@@ -172,20 +186,22 @@ class Trainer:
         def stacked(*values):
             return tf.stack([tf.cast(value, tf.float32) for value in values])
 
-        # As one tensor: many workers then talk to each other once a step.
+        # As a single tensor, so that workers exchange data only once a step.
         per_replica = self.strategy.run(stacked, tuple(scalars[name] for name in names))
         sums = self.strategy.reduce(tf.distribute.ReduceOp.SUM, per_replica, axis=None)
         return dict(zip(names, tf.unstack(sums), strict=True))
 
     def _steps_to_take(self, step: int, seconds_per_step: float) -> int:
-        """Up to the next interval, `steps_per_call` and about five seconds; one step while the pace is unknown."""
+        """The number of steps for the next call: at most up to the next interval, at most `steps_per_call`, and at most what
+        takes about SECONDS_PER_CALL. It is 1 while the time of a step is unknown."""
         training = self.settings.training
         intervals = (training.log_every, training.sample_every, training.checkpoint_every)
-        to_next = min([every - step % every for every in intervals] + [training.steps - step])
+        to_next = min([interval - step % interval for interval in intervals] + [training.steps - step])
         by_time = int(SECONDS_PER_CALL / seconds_per_step) if seconds_per_step else training.steps_per_call
         return max(1, min(to_next, training.steps_per_call, by_time))
 
     def _check_finite(self, names: list[str], rows: np.ndarray, step: int) -> None:
+        """Raise a UserError if a scalar of the steps after `step` is not finite. rows: [steps, names]."""
         bad = np.argwhere(~np.isfinite(rows))
         if len(bad):
             index, name = bad[0]
@@ -204,6 +220,7 @@ class Trainer:
         return self.checkpoints.latest if self.checkpoints else None
 
     def _at_interval(self, step: int, names: list[str], seconds: float, progress: Progress, health: Health) -> None:
+        """After `step`: validate, write a row of metrics, samples and a checkpoint, where their intervals say so."""
         training = self.settings.training
         done = step == training.steps
         samples = step % training.sample_every == 0 or done
@@ -215,12 +232,13 @@ class Trainer:
         progress.update(step)
         if samples and self.folder:
             self._write_samples(step, health)
-        # Last: a run killed before it goes on from the checkpoint before, and makes the row and the samples again.
+        # The checkpoint comes last: a run that is killed before it continues from the earlier one, and makes the row and the
+        # samples again.
         if step % training.checkpoint_every == 0 and not done:
             self._save()
 
     def _write_row(self, step: int, names: list[str], seconds: float, progress: Progress) -> None:
-        """The means of the steps since the last row, with the figures of a validation."""
+        """Write a row of metrics.jsonl: the means over the steps since the last row, and the figures of the last validation."""
         means = dict(zip(names, np.mean(self._pending, axis=0).tolist(), strict=True)) | self._validated
         self._pending, self._validated = [], {}
         if self.folder:
@@ -230,7 +248,7 @@ class Trainer:
         progress.say(step, "  ".join(f"{name} {value:.4g}" for name, value in losses.items()))
 
     def _write_samples(self, step: int, health: Health) -> None:
-        """Pictures, what looks wrong, plots, and the run's page."""
+        """Write sample pictures, doubts about the training, plots, and the run's page."""
         with self.system.averaged_weights():
             predicted = write_samples(self.system, self.dataset, self.folder, step, self.tensorboard)
         self.folder.summary["steps"] = step  # written with the doubts
@@ -239,16 +257,17 @@ class Trainer:
         write_run_page(self.folder.path)
         log.info("step %d: samples written to %s", step, self.folder.path / "samples" / f"step-{step:06d}")
 
-    def _say_doubts(self, of_training: list[str]) -> None:
-        """What looks wrong is in the log from when it first does, and on the page while it does."""
+    def _say_doubts(self, training_doubts: list[str]) -> None:
+        """Log each doubt when it first appears. The run's page shows the present doubts."""
         doubts = [f"look at the data: {doubt}" for doubt in self.dataset.doubts]
-        doubts += [f"look at the training: {doubt}" for doubt in of_training]
+        doubts += [f"look at the training: {doubt}" for doubt in training_doubts]
         for doubt in doubts:
             if doubt not in self.folder.summary.get("doubts", []):
                 log.warning("%s", doubt)
         self.folder.update_summary(doubts=doubts)
 
     def _save(self) -> None:
+        """Save a checkpoint. Raises UserError if a weight is not finite, or the checkpoint cannot be written."""
         for name, variables in self.system.trained_variables().items():
             if not all(bool(tf.reduce_all(tf.math.is_finite(variable.value))) for variable in variables):
                 raise self._not_finite(f"the weights of {name} are no longer finite at step {int(self.step.numpy())}")
@@ -259,12 +278,12 @@ class Trainer:
     # ---------------------------------------------------------------- after training
 
     def finish(self) -> None:
-        """Evaluate, export and write the pages; workers other than the chief wait for it."""
+        """Evaluate and export on the chief worker. The other workers wait for it."""
         if self.folder:
             with self.system.averaged_weights():
                 self._evaluate_and_export(self.folder)
         if self._workers.many:
-            # Workers that say the same trained alike.
+            # Equal hashes in the logs show that the workers have equal weights.
             log.info("weights %s", " ".join(weights_hash(model.variables) for model in self.system.models.values()))
         self._workers.wait()
 

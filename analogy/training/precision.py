@@ -1,4 +1,4 @@
-"""Which number format the convolutions use. Weights, losses and optimisers are float32 throughout."""
+"""The number format of the layers' computations. Weights, losses and optimisers are always float32."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ import tensorflow as tf
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
 
 
-def resolve_precision(wanted: str) -> str:
-    """For "auto": bfloat16 where the hardware computes it natively, float16 on older GPUs with tensor cores, else float32."""
-    if wanted != "auto":
-        return wanted
+def resolve_precision(precision: str) -> str:
+    """The precision itself, or for "auto" the best one for this machine.
+
+    That is bfloat16 where the hardware computes it natively, float16 on older GPUs with tensor cores, else float32.
+    """
+    if precision != "auto":
+        return precision
     gpus = tf.config.list_physical_devices("GPU")
     if gpus:
         capabilities = [tf.config.experimental.get_device_details(gpu).get("compute_capability", (0, 0)) for gpu in gpus]
@@ -32,5 +35,5 @@ def _cpu_computes_bfloat16() -> bool:
 
 
 def use_precision(precision: str) -> None:
-    """Set the policy that layers built from now on take."""
+    """Set the Keras dtype policy of all layers that are built from now on. precision: a key of POLICIES."""
     keras.config.set_dtype_policy(POLICIES[precision])

@@ -1,4 +1,4 @@
-"""A progress bar with ETA on a terminal; plain lines elsewhere."""
+"""Messages on the console, and progress: a bar with the remaining time on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -16,17 +16,19 @@ SECONDS_BETWEEN_LINES = 10.0
 
 
 @contextmanager
-def messages_shown(shown: bool = True) -> Iterator[None]:
-    """Within, messages go to standard output and errors to standard error; a run folder's log.txt has both, and the details.
+def messages_shown(verbose: bool = True) -> Iterator[None]:
+    """A context that prints messages to standard output and errors to standard error.
 
-    shown: false for none but warnings and errors, on standard error.
+    The log.txt of a run folder has both, and more details.
+
+    verbose: false prints only warnings and errors, both to standard error.
     """
     before = log.level, log.propagate, log.handlers[:]
     log.setLevel(logging.DEBUG)
     log.propagate = False  # a library that configures the root logger would print every line twice
-    first_error = logging.ERROR if shown else logging.WARNING
+    first_error = logging.ERROR if verbose else logging.WARNING
     log.handlers[:] = [
-        _handler(sys.stdout, lambda record: logging.INFO <= record.levelno < first_error and shown),
+        _handler(sys.stdout, lambda record: logging.INFO <= record.levelno < first_error and verbose),
         _handler(sys.stderr, lambda record: record.levelno >= first_error),
     ]
     try:
@@ -44,10 +46,10 @@ def _handler(stream, allow: Callable[[logging.LogRecord], bool]) -> logging.Hand
 
 
 class Progress:
-    """Shows steps first..last. `say` gives the latest figures: in the bar, or as a line every ten seconds."""
+    """Progress from step `first` to `last`. `say` shows the latest figures, in the bar or as a line each ten seconds."""
 
     def __init__(self, title: str, first: int, last: int):
-        self._first, self._last, self._said, self._began = first, last, 0.0, time.monotonic()
+        self._first, self._last, self._last_line, self._began = first, last, 0.0, time.monotonic()
         self._bar = Bar(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -73,10 +75,10 @@ class Progress:
     def say(self, step: int, figures: str) -> None:
         self._bar.update(self._task, figures=figures)
         now = time.monotonic()
-        if step < self._last and now - self._said < SECONDS_BETWEEN_LINES:
+        if step < self._last and now - self._last_line < SECONDS_BETWEEN_LINES:
             log.debug("step %d  %s", step, figures)
             return
-        self._said = now
-        left = (now - self._began) / (step - self._first) * (self._last - step)
+        self._last_line = now
+        remaining = (now - self._began) / (step - self._first) * (self._last - step)
         level = logging.DEBUG if sys.stdout.isatty() else logging.INFO
-        log.log(level, "step %d of %d  %s  ETA %d s", step, self._last, figures, left)
+        log.log(level, "step %d of %d  %s  ETA %d s", step, self._last, figures, remaining)

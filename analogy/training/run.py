@@ -1,4 +1,4 @@
-"""One run from start to end: train or go on, evaluate, export, and write the pages."""
+"""One run from start to end: train or resume, evaluate, export, and write the pages."""
 
 from __future__ import annotations
 
@@ -37,52 +37,53 @@ def run_experiment(
     stop: StopRequest | None = None,
     began: float | None = None,
 ) -> Path | None:
-    """Train an experiment, or go on with a run that has begun; then evaluate, export and write the pages.
+    """Train an experiment, or resume a run; then evaluate, export and write the pages.
 
     Args:
-        settings: the experiment's, resolved.
-        open_dataset: (settings, used) -> the dataset that `settings.data` describes; used: role -> the loaded SavedModel of
-            each run in `uses`.
-        results_dir: where the run folder EXPERIMENT/DATE_TIME is made, if there is no `run`.
-        run: the folder of a run to go on with.
-        stop: listens to signals while the run lasts; without it Ctrl-C is Python's own KeyboardInterrupt.
-        began: on the monotonic clock, where the run's seconds count from before this call: from the start of TensorFlow, say.
+        settings: the experiment's settings from `analogy.resolve.resolve_settings`.
+        open_dataset: called with (settings, used), returns the dataset that `settings.data` describes. used: role -> the loaded
+            SavedModel of each run in `uses`.
+        results_dir: the folder in which the run folder EXPERIMENT/DATE_TIME is made, unless `run` is given.
+        run: the folder of a run to resume.
+        stop: handles signals during the run. Without it, Ctrl-C is Python's own KeyboardInterrupt.
+        began: time.monotonic() at the start of the command, so that the run's seconds include importing TensorFlow. Default:
+            the time of this call.
 
     Returns:
-        The run folder; None on workers other than the chief, which write none.
+        The run folder; None on workers other than the chief, which write nothing.
 
     Raises:
         UserError: a fault of the settings, the data or the disk.
-        Stopped: a signal, or Ctrl-C, ended the run; it can go on.
+        Stopped: a signal or Ctrl-C has ended the run; it can be resumed.
     """
     began = time.monotonic() if began is None else began
-    run = run and run.resolve()  # `.` has no parent that the other runs lie in
+    run = run and run.resolve()  # `Path(".")` has no parent; its absolute path has
     results_dir = run.parent.parent if run else results_dir.absolute()
     if run:
         check_settings(run, settings)
     keep_freed_memory()
     strategy = make_strategy(settings.training.devices)  # before anything else touches a device
-    # Signals after TensorFlow, which listens to SIGTERM itself where there are many workers.
+    # Our signal handlers are set after those of TensorFlow, which handles SIGTERM where there are several workers.
     with stop or nullcontext(StopRequest()) as stop:
         return _run_on(strategy, settings, open_dataset, results_dir, run, stop, began)
 
 
 def _run_on(strategy, settings, open_dataset, results_dir: Path, run: Path | None, stop: StopRequest, began: float):
-    """`run_experiment` on these devices, until `stop`; `began` on the monotonic clock."""
+    """`run_experiment` with the devices of `strategy`. Arguments: see there."""
     check_batch(settings.training.batch_size, strategy)
     precision = resolve_precision(settings.training.precision)
     use_precision(precision)
     log.info("%d replica(s), %s", strategy.num_replicas_in_sync, precision)
-    # A fault of the data or of pretrained weights leaves no run folder behind.
+    # The data and the networks are opened before the run folder is made, so that an error in them leaves no folder behind.
     entry = SYSTEMS[settings.system]
-    with strategy.scope():  # of a used run, each device gets a copy
+    with strategy.scope():  # each device gets a copy of a used SavedModel
         used = open_used(settings, entry.system.needs)
     dataset = open_dataset(settings, used)
     fingerprint = dataset_fingerprint(dataset)
     if run:
         check_data(run, settings, fingerprint)
     system = build_system(entry.build, settings, strategy, run and run / "checkpoints", used)
-    if not is_chief(strategy):  # the same steps, no files
+    if not is_chief(strategy):  # the other workers do the same steps and write no files
         trainer = _make_trainer(system, settings, dataset, strategy, None, run and run / "checkpoints")
         trainer.train(stop)
         trainer.finish()
@@ -100,19 +101,19 @@ def _run_on(strategy, settings, open_dataset, results_dir: Path, run: Path | Non
 
 
 def _make_trainer(system, settings, dataset, strategy, folder: RunFolder | None, checkpoints: Path | None) -> Trainer:
-    """The trainer, at the newest checkpoint if there is one."""
+    """Make the trainer and restore its newest checkpoint, if there is one."""
     trainer = Trainer(system, dataset, settings, strategy, folder, checkpoints)
     trainer.resume()
     return trainer
 
 
 def _run_in(folder: RunFolder, settings, trainer: Trainer, fingerprint, precision: str, began: float, stop) -> None:
-    """Train and finish inside the run folder, whose summary says at every moment how far the run is."""
+    """Train and finish. summary.json in the run folder always tells the present status of the run."""
     system, strategy = trainer.system, trainer.strategy
     parts = go_on(folder.path, settings, fingerprint, int(trainer.step.numpy()))
     write_settings(settings, folder.path / "settings.yaml")
     write_json(folder.path / "environment.json", describe_environment(strategy))
-    earlier = folder.summary.get("seconds", {})  # of the parts before, where this one resumes
+    earlier = folder.summary.get("seconds", {})  # durations before this process, if the run is resumed
     folder.update_summary(
         experiment=settings.experiment, summary=settings.summary, source=settings.source, system=settings.system,
         dataset=settings.data.dataset, scale=settings.scale, status="running", steps=int(trainer.step.numpy()),
@@ -124,9 +125,10 @@ def _run_in(folder: RunFolder, settings, trainer: Trainer, fingerprint, precisio
     )  # fmt: skip
     write_pages(folder.path)
     started = time.monotonic()
-    seconds = {"data": started - began}  # starting TensorFlow and building the networks included
+    seconds = {"data": started - began}  # includes starting TensorFlow and building the networks
 
     def close(status: str, steps: int) -> None:
+        """Write the final status, the number of steps and the durations to summary.json and the pages."""
         seconds.setdefault("train", time.monotonic() - started)
         seconds["total"] = time.monotonic() - began
         whole = {name: round(earlier.get(name, 0.0) + value, 2) for name, value in seconds.items()}
@@ -134,6 +136,7 @@ def _run_in(folder: RunFolder, settings, trainer: Trainer, fingerprint, precisio
         write_pages(folder.path)
 
     def last_words() -> None:
+        """Called by `stop` before it ends the process in the middle of a step."""
         log.error("go on with --resume %s", folder.path)
         close("interrupted", trainer.checkpoints.newest_step)
 
@@ -142,14 +145,14 @@ def _run_in(folder: RunFolder, settings, trainer: Trainer, fingerprint, precisio
         trainer.train(stop)
         seconds["train"] = time.monotonic() - started
         trainer.finish()
-    except KeyboardInterrupt as asked:
-        message = f"{str(asked) or 'stopped by SIGINT'}; go on with --resume {folder.path}"
-        log.debug("%s", message)  # for the run's log; whoever called says it to the user
+    except KeyboardInterrupt as interrupt:
+        message = f"{str(interrupt) or 'stopped by SIGINT'}; go on with --resume {folder.path}"
+        log.debug("%s", message)  # for log.txt only; the caller prints the message of `Stopped`
         close("interrupted", int(trainer.step.numpy()))
-        raise Stopped(message, getattr(asked, "signal", signal.SIGINT)) from asked
+        raise Stopped(message, getattr(interrupt, "signal", signal.SIGINT)) from interrupt
     except Exception as error:
         log.debug("failed: %s", error)
-        with suppress(OSError):  # of a full disk, which the first fault has named
+        with suppress(OSError):  # if the disk is full, the first error has already said so
             close("failed", int(trainer.step.numpy()))
         raise
     close("finished", int(trainer.step.numpy()))
@@ -157,9 +160,10 @@ def _run_in(folder: RunFolder, settings, trainer: Trainer, fingerprint, precisio
 
 
 def _say_result(folder: RunFolder) -> None:
+    """Log the test figures beside each baseline, the duration, and the page to open."""
     test = folder.summary["test"]
     for name, figures in folder.summary["baseline"].items():
         scores = [compare(metric, test[metric], figures.get(metric)) for metric in HEADLINES if metric in test]
-        said = "; ".join(f"{s.label} {s.score} against {s.baseline}, {s.verdict}" for s in scores)
-        log.info("%d test clips, %s: %s", test["clips"], name.replace("_", " "), said)
+        comparison = "; ".join(f"{s.label} {s.score} against {s.baseline}, {s.verdict}" for s in scores)
+        log.info("%d test clips, %s: %s", test["clips"], name.replace("_", " "), comparison)
     log.info("done in %.0f s: open %s", folder.summary["seconds"]["total"], folder.path / "index.html")

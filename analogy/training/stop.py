@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM end a run so that it can go on: where it trains, after a checkpoint; elsewhere, at once."""
+"""Ctrl-C and SIGTERM end a run so that it can be resumed: during training after a checkpoint, at other times at once."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-# From SIGTERM to the end, whatever the process is doing: clusters kill 30 seconds after it.
+# The longest time from SIGTERM to the end of the process. Clusters kill a process 30 seconds after SIGTERM.
 SECONDS_OF_GRACE = 25.0
-SECONDS_FOR_WORDS = 3.0
+SECONDS_FOR_WORDS = 3.0  # the longest time for `last_words`
 log = logging.getLogger("analogy")
 
 
 class Stopped(KeyboardInterrupt):
-    """The run was asked to stop. `signal` is what asked.
+    """A signal has stopped the run. signal: its number.
 
-    Not an `Exception`, which TensorFlow would take for a fault of the function that it traces.
+    It is not an `Exception`, because TensorFlow would take that for an error in the function that it traces.
     """
 
     def __init__(self, message: str, number: int):
@@ -28,11 +28,12 @@ class Stopped(KeyboardInterrupt):
 
 
 class StopRequest:
-    """A context in which SIGINT and SIGTERM raise `Stopped`, or set `.signal` where that is `deferred`.
+    """A context in which SIGINT and SIGTERM raise `Stopped`. Within `deferred`, they only set `.signal`.
 
-    A second SIGINT does not wait for that. In the middle of a call of the device Python hears of no signal: there another
-    thread ends the process, `SECONDS_OF_GRACE` after SIGTERM and `SECONDS_FOR_WORDS` after a second SIGINT, and calls
-    `last_words` before.
+    A second SIGINT raises KeyboardInterrupt in both cases.
+    Python handles no signal while it waits for a call of TensorFlow. So a second thread also watches the signals. It ends the
+    process SECONDS_OF_GRACE after SIGTERM, or SECONDS_FOR_WORDS after a second SIGINT, if the context has not been left by
+    then. Before that it calls `last_words`.
     """
 
     def __init__(self):
@@ -43,10 +44,10 @@ class StopRequest:
 
     def __enter__(self) -> StopRequest:
         self._ended = threading.Event()
-        self._told, self._tell = socket.socketpair()
-        self._tell.setblocking(False)
-        # The C library's handler writes the number of the signal there, whatever Python is waiting for.
-        self._wakeup = signal.set_wakeup_fd(self._tell.fileno(), warn_on_full_buffer=False)
+        self._receiver, self._sender = socket.socketpair()
+        self._sender.setblocking(False)
+        # The C handler of a signal writes its number into this socket at once, even while Python waits for TensorFlow.
+        self._wakeup = signal.set_wakeup_fd(self._sender.fileno(), warn_on_full_buffer=False)
         for number in (signal.SIGINT, signal.SIGTERM):
             self._previous[number] = signal.signal(number, self._on_signal)
         threading.Thread(target=self._end_in_time, daemon=True).start()
@@ -57,11 +58,11 @@ class StopRequest:
             signal.signal(number, handler)
         signal.set_wakeup_fd(self._wakeup)
         self._ended.set()
-        self._tell.close()
+        self._sender.close()
 
     @contextmanager
     def deferred(self) -> Iterator[StopRequest]:
-        """Within, a signal is only noted: whoever trains looks at `.signal`, saves, and raises `Stopped`."""
+        """A context in which a signal only sets `.signal`. The training loop sees it, saves, and raises `Stopped`."""
         self._deferred = True
         try:
             yield self
@@ -78,19 +79,20 @@ class StopRequest:
             raise Stopped(f"stopped by {self.signal.name}", number)
 
     def _end_in_time(self) -> None:
+        """The second thread: wait for SIGTERM or a second SIGINT, and end the process if nothing else ends it in time."""
         interrupts = 0
-        with self._told:
-            while told := self._told.recv(1):
-                interrupts += told[0] == signal.SIGINT
-                if told[0] == signal.SIGTERM or interrupts > 1:
+        with self._receiver:
+            while received := self._receiver.recv(1):
+                interrupts += received[0] == signal.SIGINT
+                if received[0] == signal.SIGTERM or interrupts > 1:
                     break
-        if not told or self._ended.wait(SECONDS_OF_GRACE if told[0] == signal.SIGTERM else SECONDS_FOR_WORDS):
+        if not received or self._ended.wait(SECONDS_OF_GRACE if received[0] == signal.SIGTERM else SECONDS_FOR_WORDS):
             return
-        # In a thread of its own: on a disk or a console that hangs, words must not keep the process.
-        words = threading.Thread(target=self._say_last_words, args=(signal.Signals(told[0]),), daemon=True)
+        # In a thread of its own, so that a disk or a console that hangs cannot keep the process alive.
+        words = threading.Thread(target=self._say_last_words, args=(signal.Signals(received[0]),), daemon=True)
         words.start()
         words.join(SECONDS_FOR_WORDS)
-        os._exit(128 + told[0])
+        os._exit(128 + received[0])
 
     def _say_last_words(self, number: signal.Signals) -> None:
         log.error("stopped by %s in the middle of its work", number.name)

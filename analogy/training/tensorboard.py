@@ -11,7 +11,7 @@ from analogy.errors import UserError
 
 
 class TensorBoard:
-    """Event files in `folder`; the file is made with the first event."""
+    """Writes event files into `folder`. The first file is made with the first event."""
 
     def __init__(self, folder: Path):
         self._folder = folder
@@ -22,7 +22,7 @@ class TensorBoard:
         return self._writer.as_default()
 
     def scalars(self, values: dict[str, float], step: int) -> None:
-        """Raises UserError where they cannot be written."""
+        """Write name -> value. Raises UserError if the file cannot be written."""
         try:
             with self._open():
                 for name, value in values.items():
@@ -33,6 +33,6 @@ class TensorBoard:
             raise UserError(f"{self._folder}: cannot be written ({why}); make room there, then go on with --resume") from error
 
     def image(self, name: str, image: np.ndarray, step: int) -> None:
-        """image: uint8 [H, W, 1|3]."""
+        """Write a picture. image: uint8 [H, W, 1 or 3]."""
         with self._open():
             tf.summary.image(name, image[None], step)

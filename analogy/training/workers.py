@@ -1,4 +1,4 @@
-"""What several workers, each a process of its own, must agree on. Where there is one, everything here does nothing."""
+"""What several workers, each in its own process, must agree on. With a single worker, nothing here has an effect."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from analogy.errors import UserError
 
 log = logging.getLogger("analogy")
 
-# What a step raises where another worker has died.
+# The exceptions of a step when another worker has died.
 LOST = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError, tf.errors.DeadlineExceededError)
 
 
@@ -22,8 +22,8 @@ class Workers:
     """The workers of a strategy.
 
     Args:
-        strategy: of the training.
-        newest_checkpoint: -> its path, for the message where a worker is gone.
+        strategy: the strategy of the training.
+        newest_checkpoint: returns the path of the newest checkpoint, for the error message when a worker has died.
     """
 
     def __init__(self, strategy: tf.distribute.Strategy, newest_checkpoint: Callable[[], str | None]):
@@ -36,12 +36,13 @@ class Workers:
         return self._strategy.reduce(tf.distribute.ReduceOp.SUM, per_replica, axis=None)
 
     def _means(self, values: list, dtype: tf.DType):
+        """The means of these values over all workers."""
         with self.all_there():
             return self._sum(tf.constant(values, dtype)).numpy() / self._strategy.num_replicas_in_sync
 
     @contextmanager
     def all_there(self) -> Iterator[None]:
-        """Raises UserError where another worker turns out to be gone."""
+        """A context for steps that need all workers. Raises UserError if another worker has died."""
         try:
             yield
         except LOST as error:
@@ -53,16 +54,25 @@ class Workers:
             ) from error
 
     def agree(self, stop: signal.Signals | None, seconds_per_step: float) -> tuple[signal.Signals | None, float]:
-        """What all workers do next: stop if one of them is asked to (one alone must not, the others would wait for it), and
-        take the same number of steps, whatever their clocks say."""
+        """Agree on the next steps. Returns the signal that stops all workers (None: go on), and the mean seconds per step.
+
+        If one worker has received a signal, all must stop, or the others would wait for it for ever. All workers also need the
+        same seconds per step, from which each computes the number of steps of the next call.
+
+        Args:
+            stop: the signal that this worker has received; None without one.
+            seconds_per_step: as measured by this worker.
+        """
         if not self.many:
             return stop, seconds_per_step
-        asked, pace = self._means([stop is not None, seconds_per_step], tf.float32)
-        return (stop or signal.SIGTERM) if asked else None, float(pace)
+        stopped_share, pace = self._means([stop is not None, seconds_per_step], tf.float32)
+        return (stop or signal.SIGTERM) if stopped_share else None, float(pace)
 
     def check_agreed(self, step: int, clips: Sequence[str]) -> None:
-        """Raises UserError where the workers have restored different steps, or train on different clips: each would go its
-        own way without a word. clips: ids of the training clips."""
+        """Raises UserError if the workers have restored different steps, or have different training clips.
+
+        Without this check they would silently train differently. clips: the ids of the training clips.
+        """
         if not self.many:
             return
         sum_of_ids = zlib.crc32("\n".join(clips).encode())
@@ -79,6 +89,6 @@ class Workers:
             )
 
     def wait(self) -> None:
-        """Until all have come as far."""
+        """Wait until all workers have come to this call."""
         if self.many:
             self._means([0.0], tf.float32)
