@@ -118,9 +118,10 @@ def _trained_on(run: Path, source: Path) -> set[str | None]:
     from data_prep.synthetic_actors.opening import actors_folder
 
     stored = run / "settings.yaml"
-    data = read_experiment(stored)["data"] if stored.is_file() else {}
+    data = read_experiment(stored).get("data") if stored.is_file() else None
+    entry = DATASETS.get(str(data.get("dataset"))) if isinstance(data, dict) else None
     rendered = source.resolve() == actors_folder(cache_folder()).resolve()
-    if not data or rendered != DATASETS[data["dataset"]].generated:
+    if entry is None or rendered != entry.generated:
         return set()
-    clips = data["train_clips"]
+    clips = data.get("train_clips")
     return {None} if clips is None else set(clips) if isinstance(clips, list) else set(read_split_file(Path(clips)))
