@@ -256,7 +256,8 @@ def test_a_step_at_demo_scale(name, prepared, vgg_file):
     system.prepare_training()
     before = {v.path: v.numpy() for model in system.models.values() for v in model.trainable_variables}
     frozen = {v.path: v.numpy() for v in system.models["generator"].non_trainable_variables}
-    for batch in system.train_batches(clips, ReplicaContext(batch_size=settings.training.batch_size)).take(1):
+    steps = 1 if published.system == "analogy_gan" else 2  # ours ends in a layer that starts at zero
+    for batch in system.train_batches(clips, ReplicaContext(batch_size=settings.training.batch_size)).take(steps):
         report = system.train_step(batch)
     assert all(np.isfinite(scalar) for scalar in report.values()), report
     for model in system.models.values():
