@@ -111,7 +111,7 @@ def locked(target: Path) -> Iterator[None]:
     """Hold the lock TARGET.lock until the block ends. If another process holds it, log one line and wait."""
     target.parent.mkdir(parents=True, exist_ok=True)
     # The lock file is never deleted: another process may be waiting for this very file.
-    with target.with_name(f"{target.name}.lock").open("w") as lock:
+    with target.with_name(f"{target.name}.lock").open("a") as lock:
         if not try_lock(lock):
             log.warning("another process prepares %s; waiting for it", target)
             fcntl.flock(lock, fcntl.LOCK_EX)

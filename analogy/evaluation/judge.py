@@ -6,6 +6,7 @@ import csv
 import io
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -113,7 +114,7 @@ def write_evaluation(
     """
     began, folder = time.monotonic(), RunFolder.create(results, experiment, EVALUATION)
     try:
-        folder.update_summary(experiment=experiment, status="failed", **facts)
+        folder.update_summary(experiment=experiment, status="running", **facts)
         figures = evaluate(predictor, dataset, folder, frames_per_second, measures.frames, measures.observers)
         protocol = "; ".join([predictor.protocol(dataset), *measures.notes])
         if measures.fvd:
@@ -126,6 +127,10 @@ def write_evaluation(
         folder.update_summary(**figures, status="finished", protocol=protocol, seconds=seconds)
         _write_tables(folder.path, {**facts, "protocol": protocol, "commit": environment["commit"]}, figures)
         write_pages(folder.path)
+    except BaseException:  # Ctrl-C too
+        with suppress(OSError):  # of a full disk, which the first fault has named
+            folder.update_summary(status="failed")
+        raise
     finally:
         folder.close()
     return folder.path / "index.html"

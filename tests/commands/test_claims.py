@@ -1,12 +1,16 @@
 """`experiments/claims.py` with two tiny arms."""
 
+import importlib.util
 import os
 import subprocess
 import sys
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
+from analogy.settings import find_experiment, load_settings, write_settings
+from analogy.systems import SYSTEMS
 from tests.conftest import ROOT, TINY
 
 PLAN = {
@@ -53,3 +57,36 @@ def test_a_plan_that_cannot_be_read_is_one_line(tmp_path, cache, actors, claim):
     process = start(plan, tmp_path / "claims", cache, actors)
     assert process.returncode == 2 and process.stderr.startswith("error: claim") and "Traceback" not in process.stderr
     assert not (tmp_path / "claims").exists()
+
+
+@pytest.fixture
+def claims(monkeypatch):
+    spec = importlib.util.spec_from_file_location("claims", ROOT / "experiments" / "claims.py")
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "claims", module)  # where its dataclass looks
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_odd_runs_do_not_count_and_stop_nothing(claims, tmp_path, monkeypatch):
+    monkeypatch.delenv("ANALOGY_DATA_DIR", raising=False)
+    plan, runs = claims.Plan(PLAN, tmp_path, ()), tmp_path / "plain-0" / "analogy_pool2"
+    for name, content in (("1", b"\0" * 99), ("2", b"summary: 2024-13-45"), ("3", b"a: &a {b: *a}"), ("4", b"\xff")):
+        (runs / name).mkdir(parents=True)
+        (runs / name / "settings.yaml").write_bytes(content)
+    (runs / "5").symlink_to(runs / "5")
+    values = {"training.steps": 2, "seed": 0}
+    path = find_experiment("analogy_pool2")
+    settings = load_settings(path, SYSTEMS, scale="demo", values=values, overrides=PLAN["overrides"])
+    for name, summary in (("6", '{"status": "finished", "steps": 2}'), ("7", '{"status": [1]}'), ("8", "[]"), ("9", "")):
+        write_settings(settings, runs / name / "settings.yaml")
+        (runs / name / "summary.json").write_text(summary)
+    assert [folder.name for folder in plan.runs("plain", 0)] == ["6", "7", "8", "9"]
+    assert plan.finished("plain", 0) == {"status": "finished", "steps": 2} and plan.finished("plain", 1) is None
+
+
+def test_a_table_of_a_user_is_kept(claims, tmp_path):
+    (tmp_path / "claims.md").write_text("precious")
+    done = CliRunner().invoke(claims.app, ["--results-dir", str(tmp_path)])
+    assert done.exit_code == 2 and "claims.md: this table is not ours, and is not replaced" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["claims.md"]

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import sys
 from contextlib import nullcontext
 from types import SimpleNamespace
@@ -17,6 +18,7 @@ from analogy.metrics.perceptual import FeatureDistance, Lpips
 from analogy.predictions.frames import mean_and_best
 from analogy.pretrained.fetch_i3d import WEIGHTS
 from analogy.runs.export import export_saved_model
+from analogy.runs.reading import read_runs
 from analogy.settings import find_experiment, load_settings, write_settings
 from analogy.systems import SYSTEMS
 from analogy.training.checkpoint import Checkpoints
@@ -234,12 +236,16 @@ def test_fvd_is_printed_with_what_judges_it(invoke, videos, monkeypatch):
     monkeypatch.setenv("ANALOGY_CACHE", str(videos))
     (videos / "weights").mkdir()
     (videos / "weights" / WEIGHTS).touch()
+    for folder in ("true", "one"):
+        shutil.rmtree(videos / folder / "a")
     write_pictures(videos / "true" / "a", RNG.integers(0, 256, (11, 32, 32, 3), dtype=np.uint8))
     write_pictures(videos / "one" / "a", np.zeros((11, 32, 32, 3), np.uint8))
     options = ("--predictions", videos / "one", "--truth", videos / "true", "--metrics", "psnr,fvd", "--fvd-frames", "10")
     done = invoke("evaluate", *options, "--results-dir", videos / "results")
     assert done.exit_code == 2 and "1 videos have 10 predicted frames (1 are shorter)" in done.stderr
+    assert [run.status for run in read_runs(videos / "results")] == ["failed"]
     for folder in ("true", "one"):
+        shutil.rmtree(videos / folder / "b")
         write_pictures(videos / folder / "b", RNG.integers(0, 256, (11, 32, 32, 3), dtype=np.uint8))
     _, measured = evaluate(invoke, videos / "again", *options)
     assert measured["methods"]["prediction"]["fvd"] > 0 and "2 real and 2 predicted videos" in measured["protocol"]

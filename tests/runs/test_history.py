@@ -9,6 +9,7 @@ import pytest
 
 from analogy.errors import UserError
 from analogy.resolve import resolve_settings
+from analogy.runs.find import find_run, load_endpoint
 from analogy.runs.history import check_data, check_settings, describe, flat_settings, go_on
 from analogy.settings import find_experiment, load_settings
 from analogy.systems import SYSTEMS
@@ -139,7 +140,9 @@ def test_a_damaged_history_is_none(run, parts):
 
 
 def test_a_run_from_start_to_end_and_on(tmp_path, caplog):
-    """Two steps, and two more with another batch size: in summary.json, the protocol, the log and on the page."""
+    """Two steps, and two more with another batch size: in summary.json, the protocol, the log and on the page. All in a folder
+    whose name is a pattern to TensorFlow, and YAML, JSON and HTML to others."""
+    tmp_path = tmp_path / "a [b] #c*? 'd' <e>&: \n"
     run = run_experiment(settings(), open_dataset, tmp_path / "results")
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
     summary = json.loads((run / "summary.json").read_text())
@@ -165,3 +168,4 @@ def test_a_run_from_start_to_end_and_on(tmp_path, caplog):
     assert words in (run / "index.html").read_text() and "training.batch_size was 2 and is 4" in (run / "log.txt").read_text()
     assert (run / "settings-until-000002.yaml").read_bytes() == before[run / "settings.yaml"]
     assert load_settings(run / "settings.yaml", SYSTEMS, scale="demo").training.batch_size == 4
+    assert load_endpoint(run, "predict") and find_run("seq2seq_noise_l1", tmp_path / "results", "--run") == run

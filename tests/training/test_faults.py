@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
+from analogy.ownership import MARK, RUN, mark_folder
 from analogy.training.checkpoint import saved_checkpoints
 from tests.run_folders import assert_equal_runs, rows, start_workers, the_run, wait_for, weights
 
@@ -132,6 +133,7 @@ def test_a_run_stays_with_its_dataset_and_can_be_looked_at(finished, invoke, act
     settings = (run / "settings.yaml").read_text().replace(f"folder: {actors}", "folder: null")
     settings = settings.replace("dataset: penn_action", "dataset: synthetic_actors")
     (generated / "settings.yaml").write_text(settings)
+    mark_folder(generated, RUN)
     shown = invoke("run", "--resume", generated, "--dry-run")
     assert shown.exit_code == 0 and "folder: null" in shown.output
     refused = invoke("run", "--resume", generated, "--data-dir", actors, "--dry-run")
@@ -161,18 +163,18 @@ def test_a_full_disk_is_one_clear_line_and_leaves_no_half_file(small_disk, run_h
     assert str(disk) in last and message in last and "Traceback" not in process.stderr
     summary = json.loads((the_run(disk) / "summary.json").read_text())
     assert summary["status"] == "failed"
-    files = [path for path in disk.rglob("*") if path.is_file() and path.name != ".lock"]
+    files = [path for path in disk.rglob("*") if path.is_file() and path.name not in (".lock", MARK)]
     assert not [path for path in files if path.name.startswith(".") or path.suffix == ".partial"]
 
 
-def test_a_checkpoint_of_another_architecture_is_one_clear_line(finished, run_here, tmp_path):
+def test_a_run_that_would_go_on_with_another_network_is_one_clear_line(finished, run_here, tmp_path):
     copy = tmp_path / "results" / "analogy_pool3" / "copy"
     shutil.copytree(finished[0], copy)
     kept = [(copy / name).read_bytes() for name in ("settings.yaml", "summary.json", "metrics.jsonl")]
     process = run_here("--resume", copy, "--set", "generator.width=0.25", "--steps", 10, exp=None, tiny=False)
     assert process.returncode == 2
     assert kept == [(copy / name).read_bytes() for name in ("settings.yaml", "summary.json", "metrics.jsonl")]
-    assert "belongs to another architecture" in process.stderr and "Traceback" not in process.stderr
+    assert "generator.width was 0.125 and would be 0.25" in process.stderr and "Traceback" not in process.stderr
 
 
 def test_two_workers_end_with_equal_weights_and_one_run_folder(finished, run_experiment, actors, tmp_path):
