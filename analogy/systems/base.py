@@ -125,7 +125,7 @@ class System:
         trained = {id(variable) for variables in self.trained_variables().values() for variable in variables}
         counts = {}
         for name, network in self.counted_networks().items():
-            sizes = {id(variable): int(np.prod(variable.shape)) for variable in network.variables}
+            sizes = {id(variable): int(np.prod(variable.shape)) for variable in network.weights}  # no seeds
             counts[name] = sum(size for key, size in sizes.items() if key in trained)
             if frozen := sum(size for key, size in sizes.items() if key not in trained):
                 counts[f"{name} (not trained)"] = frozen

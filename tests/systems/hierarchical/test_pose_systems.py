@@ -217,6 +217,12 @@ def test_published_hyper_parameters(name):
         assert found == value, key
 
 
+def test_the_seeds_that_keras_keeps_in_a_gru_are_no_weights():
+    settings = pose_settings("pose_lstm_residual", "demo")
+    with without_values():
+        assert list(SYSTEMS[settings.system].build(settings).parameters()) == ["network"]
+
+
 def test_the_deep_one_has_the_split_of_the_fork():
     settings = pose_settings("pose_seq2seq_deep")
     assert (len(settings.data.train_clips), len(settings.data.test_clips)) == (150, 35)
