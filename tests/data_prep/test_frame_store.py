@@ -1,4 +1,4 @@
-"""The frame store: what is stored, once, resumed, anew, by several processes, and on Apache Beam."""
+"""The frame store: its content; preparation once, resumed, of changed data, by several processes, and on Apache Beam."""
 
 import json
 import os
@@ -213,7 +213,7 @@ def test_one_process_works_the_others_wait_and_a_killed_one_is_in_nobodys_way(so
 
 
 def test_apache_beam_gives_the_same_records(tmp_path):
-    """Two worker processes check and write what this machine checks and writes by itself."""
+    """Two worker processes of Beam write the same records as the preparation without Beam."""
     pytest.importorskip("apache_beam", reason='Apache Beam is not installed: pip install -e ".[beam]"')
     source = ToySource(write_clips(tmp_path / "toy", channels=3), "png", channels=3)
     np.save(source.folder / "train0.npy", np.zeros([0, 12, 16, 1], np.uint8))

@@ -1,4 +1,4 @@
-"""KTH and BAIR in their official layouts: prepared once, split as published and as most do, damaged files named."""
+"""KTH and BAIR in their official layouts: prepared once, split as published and as most papers do; damaged files are named."""
 
 import os
 import shutil
@@ -113,7 +113,7 @@ def test_what_is_broken_in_kth_is_said_and_spoils_no_good_clip(kth, tmp_path):
 
 
 def test_stored_frames_are_those_of_the_file(kth, tmp_path):
-    """Small grey frames, exactly; another file of the same name is prepared anew."""
+    """Small grey frames are stored without loss; a changed file of the same name is prepared again."""
 
     def stored():
         movies = {movie.id: movie.frames for movie in open_kth(kth, tmp_path / "cache", settings("kth")).train}
@@ -181,7 +181,7 @@ def test_damaged_bair_is_named(tmp_path):
 
 @pytest.mark.parametrize("name", ["convlstm_kth_l1", "convlstm_plus_kth", "convlstm_bair_l1", "convlstm_plus_bair"])
 def test_official_files_train_and_the_network_is_exported(name, kth, tmp_path):
-    """At demo scale these experiments take digits: here they take two steps on what they are for."""
+    """At demo scale these experiments train on digits. Here they take two steps on the datasets that they are meant for."""
     for half in ("train", "test"):
         write_bair(tmp_path / "bair" / half / "traj.tfrecords", 2, len(half))
     folder = kth if "kth" in name else tmp_path / "bair"

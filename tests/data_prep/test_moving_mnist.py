@@ -98,7 +98,7 @@ def test_a_folder_without_digits(tmp_path):
 
 
 def bounce(place, speed, length):
-    """The published loop, for one axis of one digit."""
+    """The loop of the published code, for one axis of one digit."""
     places = []
     for _ in range(length):
         if place < 0:
@@ -111,7 +111,7 @@ def bounce(place, speed, length):
 
 
 def test_digits_move_as_published():
-    """A digit of one white pixel, in its corner, shows where it is; two of them, as long as they do not meet."""
+    """A digit that is one white pixel in its corner shows its own position; so do two of them while they do not overlap."""
     digits = np.zeros((1, 32, 32), np.uint8)
     digits[0, 0, 0] = 255
     movies = draw_digits(digits, "published", 0, 0, 40, 20).numpy()[..., 0]
@@ -132,7 +132,7 @@ def test_digits_move_as_published():
 
 
 def test_digits_move_as_in_the_standard_set():
-    """A tenth of the 36 pixels a frame, straight, until a border turns them."""
+    """Digits move straight by a tenth of the 36 pixels in each frame, until a border turns them."""
     digits = np.zeros((1, 28, 28), np.uint8)
     digits[0, 0, 0] = 255
     movies = draw_digits(digits, "standard", 0, 0, 60, 20).numpy()[..., 0]

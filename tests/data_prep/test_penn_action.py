@@ -51,7 +51,7 @@ def write_frames(source: Path, clip: str, frames: int, *, height: int = HEIGHT, 
 
 @pytest.fixture
 def source(tmp_path) -> Path:
-    """Four sound clips: 0002 and 0004 to train, 0001 and 0003 to test."""
+    """Four sound clips: 0002 and 0004 are training clips, 0001 and 0003 test clips."""
     for number, frames in enumerate((3, 5, 4, 2), start=1):
         write_labels(tmp_path / "penn", f"{number:04d}", frames, train=1 if number % 2 == 0 else -1)
         write_frames(tmp_path / "penn", f"{number:04d}", frames)

@@ -11,7 +11,7 @@ from tests.conftest import _shared
 
 
 def linear(train, test):
-    """The best linear map (with a constant) from the first 25 values to the last 25: its mean squared error, by step."""
+    """Mean squared error, at each step, of the best linear map (with a constant) from the first 25 values to the last 25."""
     ones = lambda x: np.concatenate([x[:, :25, 0], np.ones((len(x), 1))], 1).astype(np.float64)  # noqa: E731
     weights = np.linalg.lstsq(ones(train), train[:, 25:, 0].astype(np.float64), rcond=None)[0]
     return np.square(ones(test) @ weights - test[:, 25:, 0]).mean(0)
@@ -89,7 +89,7 @@ def test_no_slice_of_a_symbol_trains_on_what_comes_after_the_test(tmp_path):
 
 
 def test_no_symbol_trains_on_days_on_which_another_tests(tmp_path):
-    """BBB is older than AAA but for its third block, which goes on beyond the day on which the test begins."""
+    """BBB's prices are older than AAA's, except for its third block, which spans the day on which the test set begins."""
     write(tmp_path, "BBB.csv", np.arange(1, 151))
     (tmp_path / "BBB.csv").write_text((tmp_path / "BBB.csv").read_text().replace("2020-01-01 11:", "2021-01-01 23:"))
     write(tmp_path, "AAA.csv", np.sqrt(np.arange(1, 301)))

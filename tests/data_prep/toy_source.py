@@ -1,4 +1,4 @@
-"""A source of the frame store for tests: folders of pixels. Run as a program it prepares one."""
+"""A source of the frame store for tests, whose clips are arrays of pixels. Run as a program, it prepares a folder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from data_prep.video_source import check_frames
 
 @dataclass(frozen=True)
 class ToySource:
-    """CLIP.npy of uint8 [T, H, W, C] each; a clip whose name begins with "test" tests."""
+    """A folder of files CLIP.npy, uint8 [T, H, W, C] each. A clip whose name begins with "test" belongs to the test set."""
 
     folder: Path
     encoding: str = "raw"
@@ -48,7 +48,7 @@ class ToySource:
 
 
 class StuckSource(ToySource):
-    """It says that it is at work, and never ends."""
+    """Reading reports that it has begun, and never ends."""
 
     def read(self, item: str) -> Iterator[dict]:
         print("at work", flush=True)

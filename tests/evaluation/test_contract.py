@@ -1,4 +1,4 @@
-"""What evaluation asks, and the three that offer it."""
+"""The interface `Predictor`, and the three classes that implement it."""
 
 from pathlib import Path
 from types import SimpleNamespace

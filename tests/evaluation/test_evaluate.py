@@ -1,4 +1,4 @@
-"""What evaluation records of predicted clips: figures, their means, and where the columns of the videos are."""
+"""What evaluation records about predicted clips: figures, their means, and the boxes of the columns in the videos."""
 
 from dataclasses import replace
 from types import SimpleNamespace

@@ -17,7 +17,7 @@ def blur(frames, sigma):
 
 @pytest.fixture
 def natural():
-    """Two gray pictures whose energy falls with the frequency as in photographs, uint8 [2, 64, 48, 1]."""
+    """Two grey pictures, uint8 [2, 64, 48, 1], whose energy falls with the frequency as in photographs."""
     noise = np.random.default_rng(0).normal(0, 1, [2, 64, 48, 1])
     return as_bytes(128 + 6 * noise + 12 * sum(sigma**2 * blur(noise, sigma) for sigma in (1, 3, 9)))
 

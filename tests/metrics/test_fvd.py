@@ -1,4 +1,4 @@
-"""FVD: the distance against closed forms, the network against its reference, and what it makes of damaged real videos."""
+"""FVD: the distance equals closed forms, the network equals its reference, and damaged real videos get a larger FVD."""
 
 import hashlib
 import io

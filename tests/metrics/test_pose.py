@@ -9,7 +9,7 @@ BOX = np.array([10, 20, 60, 120], np.float32)  # 50 x 100
 
 
 def measure(error, survives, valid=((1, 1),)):
-    """error [.., 13, 2] in pixels."""
+    """The figures of predictions whose joints are wrong by `error` [.., 13, 2], in pixels."""
     truth = np.random.default_rng(0).uniform(0, 100, (1, 2, 13, 2))
     return measure_poses(truth, truth + error, np.array(survives, np.float32), BOX, np.array(valid))
 

@@ -1,4 +1,4 @@
-"""The one table of metrics: everything that is measured stands in it."""
+"""The table of metrics contains every metric that is computed."""
 
 import sys
 from pathlib import Path

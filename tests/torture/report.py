@@ -1,4 +1,4 @@
-"""From pytest's XML of `make torture` to a page beside it: what held, and what was measured. Fails where a test failed."""
+"""Makes a page from pytest's XML of `make torture`: which tests passed, and what they measured. Fails if a test failed."""
 
 import sys
 from datetime import datetime

@@ -50,9 +50,9 @@ def in_time():
 
 
 def fault(read: Callable, path: Path, *, readable: bool) -> str:
-    """What is wrong with how a malformed file is met; nothing where all is well. readable: it may be read after all.
+    """What is wrong with the reaction to a malformed file; empty where nothing is. readable: the file may turn out readable.
 
-    Of stock prices that leave no block the folder is named, which is called as the file is.
+    For stock prices without a whole block, the message names the folder, whose name is the same as the file's.
     """
     try:
         with in_time():
@@ -67,7 +67,7 @@ def fault(read: Callable, path: Path, *, readable: bool) -> str:
 
 
 def spoil(content: bytes, rng: np.random.Generator) -> bytes:
-    """Cut, with flipped bits, with a hole of zeros, or with noise in it."""
+    """The content damaged in one of four ways: cut off, with flipped bits, with a hole of zeros, or with noise in it."""
     spoilt, place = bytearray(content), int(rng.integers(len(content)))
     match int(rng.integers(4)):
         case 0:
@@ -99,7 +99,7 @@ def jpeg(image: np.ndarray, **options) -> bytes:
 
 
 def malformed_frames(rng) -> dict[str, bytes]:
-    """40, by the name of the clip whose second frame it is."""
+    """40 malformed JPEG files: name of a clip -> its second frame."""
     picture = rng.integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
     good = jpeg(picture)
     deep = rng.integers(0, 65536, (HEIGHT, WIDTH), dtype=np.uint16)
@@ -144,7 +144,7 @@ def mat(fields: dict) -> bytes:
 
 
 def malformed_labels(rng) -> dict[str, bytes]:
-    """45, by the name of the clip."""
+    """45 malformed label files: name of the clip -> its file."""
     good = label_fields(rng)
     nan, infinite = good["x"].copy(), good["y"].copy()
     nan[1, 3], infinite[2, 0] = np.nan, np.inf
@@ -206,7 +206,7 @@ def test_frames_and_labels_that_are_malformed_spoil_no_good_clip(tmp_path, held,
 
 
 def with_frame_count(avi: bytes, count: int) -> bytes:
-    """An AVI file whose two headers promise so many frames."""
+    """An AVI file whose two headers claim to have this many frames."""
     changed = bytearray(avi)
     for place in (48, 140):  # dwTotalFrames of avih, dwLength of strh
         assert struct.unpack_from("<I", avi, place) == (6,)
@@ -374,7 +374,7 @@ def test_saved_model_calls(finished, held):
 
 @pytest.fixture(scope="module")
 def counts():
-    """kind -> (how many hold, of how many); printed at the end."""
+    """kind of input -> (number of right reactions, number of inputs); printed at the end."""
     counts: dict[str, tuple[int, int]] = {}
     yield counts
     print("\nmalformed inputs that hold: " + ", ".join(f"{kind} {good} of {total}" for kind, (good, total) in counts.items()))
@@ -383,7 +383,7 @@ def counts():
 
 @pytest.fixture
 def held(counts, record_property):
-    """held(kind, how many, faults) counts them."""
+    """A function (kind, number of inputs, faults) that counts the right reactions."""
 
     def count(kind: str, total: int, faults: list[str]) -> None:
         counts[kind] = (total - sum(map(bool, faults)), total)

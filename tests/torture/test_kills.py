@@ -39,7 +39,7 @@ def options(results: Path, *settings: str) -> list:
 
 
 def wait_for_training(process: subprocess.Popen, run: Path, times: int) -> None:
-    """Until the run's log has so many beginnings of training, also of none, or the process ends."""
+    """Wait until the run's log shows that training has begun this many times, or until the process ends."""
 
     def begun() -> int:
         log = (run / "log.txt").read_text()
@@ -49,7 +49,7 @@ def wait_for_training(process: subprocess.Popen, run: Path, times: int) -> None:
 
 
 def kill(process: subprocess.Popen, run: Path, pattern: str | None, seconds: float) -> bool:
-    """Kill once a file is there that matches the pattern, or after so many seconds. Returns whether it was still at work."""
+    """Kill a process when a file matches the pattern, or after some seconds. Returns whether the process was still running."""
     end = time.monotonic() + (120 if pattern else seconds)
     while time.monotonic() < end and process.poll() is None and not (pattern and any(run.glob(pattern))):
         time.sleep(0.0005 if pattern else 0.01)

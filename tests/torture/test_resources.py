@@ -37,7 +37,7 @@ DRIFT = 1.05
 
 
 def sizes_that_end_in_each_kind(run: Path) -> dict[str, int]:
-    """The disk's size at which a file of each kind no longer fits: kind -> bytes, files taken in the order of their writing."""
+    """kind of file -> the size of a disk, in bytes, on which a file of this kind does not fit; in the order of writing."""
     sizes, used = {}, 0
     files = sorted((path for path in run.rglob("*") if path.is_file()), key=lambda path: path.stat().st_mtime)
     for path in files:
@@ -95,7 +95,7 @@ def test_few_open_files_are_enough_and_too_few_are_one_clear_line(tmp_path, reco
 
 
 def resident(process: psutil.Process) -> float:
-    """Megabytes."""
+    """Resident memory in megabytes."""
     return process.memory_info().rss / 2**20
 
 

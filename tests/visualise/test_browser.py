@@ -35,7 +35,7 @@ def browser():
 
 @pytest.fixture
 def visit(browser):
-    """visit(url, "desk", "dark") -> a page that has loaded; at the end its console must hold no error."""
+    """A function: visit(url, "desk", "dark") loads a page. At the end its console must hold no error."""
     pages, problems = [], []
 
     def go(url, size="desk", scheme="light"):
@@ -124,7 +124,7 @@ def test_runs_are_filtered_sorted_and_their_settings_compared(visit, results):
 
 
 def brightness(page, clip, column):
-    """Of the middle of a canvas, as it is seen: from disk, a page may not read it."""
+    """The brightness in the middle of a canvas, from a screenshot: a page from disk may not read its own canvas."""
     shot = page.locator(".clip").nth(clip).locator("canvas").nth(column).screenshot()
     picture = cv2.imdecode(np.frombuffer(shot, np.uint8), cv2.IMREAD_GRAYSCALE)
     return int(picture[picture.shape[0] // 2, picture.shape[1] // 2])

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 def write_run(folder, clips, *, colour=0, size=32, steps=100, status="finished", baseline=20.0, frames=3):
-    """A run folder with what a comparison reads; clips: {(action, clip): psnr}."""
+    """Write a run folder with all files that a comparison reads. clips: {(action, clip): psnr}."""
     rows = []
     for (action, clip), psnr in clips.items():
         grays = {"truth": 250, "pose": 128, "prediction": colour, "|difference|": 60}

@@ -121,7 +121,7 @@ def test_folders_that_are_none_are_unreadable_and_say_why(good, tmp_path):
 
 
 def test_a_folder_of_another_user_stops_nobody(good, tmp_path, monkeypatch):
-    """Simulated, because the administrator may read every folder."""
+    """The missing permission is simulated, because tests may run as an administrator, who may read every folder."""
     for name in ("theirs", "mixed/2026-11-23_100000"):
         (tmp_path / name).mkdir(parents=True)
     real_scandir, real_stat = os.scandir, Path.stat
@@ -232,7 +232,7 @@ def test_asking_keeps_no_run_from_starting(tmp_path):
 
 
 def test_a_page_says_that_its_run_was_killed(tmp_path):
-    """Killed with SIGKILL, a run changes no file: the server looks at the lock."""
+    """A run that is killed with SIGKILL changes no file, so the server has to look at the lock."""
     folder = tmp_path / "pool3" / "2026-11-21_100000"
     code = (
         "import sys, time, pathlib; from analogy.runs.folder import RunFolder; run = RunFolder(pathlib.Path(sys.argv[1]));"

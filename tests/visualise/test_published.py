@@ -1,4 +1,4 @@
-"""A paper's number, horizon and training curve on the page of a run, and why one of another protocol stands apart."""
+"""A paper's number, horizon and training curve on the page of a run; results of another protocol are not compared."""
 
 import json
 import re
