@@ -218,7 +218,7 @@ def test_published_hyper_parameters(name):
 
 
 def test_the_seeds_that_keras_keeps_in_a_gru_are_no_weights():
-    settings = pose_settings("pose_lstm_residual", "demo")
+    settings = pose_settings("pose_lstm_residual", scale="demo")
     with without_values():
         assert list(SYSTEMS[settings.system].build(settings).parameters()) == ["network"]
 
