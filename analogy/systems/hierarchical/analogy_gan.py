@@ -1,4 +1,4 @@
-"""The image-analogy GAN: generator, discriminator, their losses, and one optimisation step (paper 3.4 and 4.4)."""
+"""The image-analogy GAN: generator, discriminators, their losses, and one optimisation step (paper 3.4 and 4.4)."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from analogy.systems.hierarchical.networks.analogy import AnalogyGenerator, Disc
 from analogy.systems.hierarchical.painter import Painter, to_unit
 from analogy.systems.hierarchical.settings.analogy_gan import AnalogyGanSettings
 
-# The gradient of a discriminator logit may fall to nothing; the fused step divides by it, hence a floor far below
-# anything a float32 sum over the batch would notice.
+# The fused step divides by the gradient at a discriminator's logit, which may become zero. This lower bound is so small that it
+# does not change a float32 sum over the batch.
 SMALLEST_LOGIT_GRADIENT = 1e-8
-# How many images a discriminator is shown for each example, and the name of the generator's term that answers it.
+# Discriminator -> number of images that it judges for each example, and -> the name of the generator's adversarial loss term.
 CASES = {"discriminator": 3, "image_discriminator": 2}
 ADVERSARIAL = {"discriminator": "adversarial", "image_discriminator": "image_adversarial"}
 
 
 class AnalogyGan(Painter):
-    """The system of paper 3.4.
+    """The image-analogy GAN of paper 3.4. Each optimisation step updates the generator and all discriminators.
 
     Args:
         settings: the experiment's settings.
@@ -66,8 +66,9 @@ class AnalogyGan(Painter):
         return generator
 
     def _build_discriminators(self) -> dict[str, Discriminator]:
-        """Those whose adversarial term has a weight: on (image, p_{t+n}), and on (image, x_t)."""
-        loss, judge, shape = self.settings.loss, self.settings.discriminator, self.settings.generator
+        """The discriminators whose adversarial loss has a weight above 0: "discriminator" judges (image, pose p_{t+n}),
+        "image_discriminator" judges (image, reference frame x_t)."""
+        loss, sizes, shape = self.settings.loss, self.settings.discriminator, self.settings.generator
         conditions = {
             "discriminator": loss.adversarial and self._pose_shape,
             "image_discriminator": loss.image_adversarial and self._image_shape,
@@ -76,9 +77,9 @@ class AnalogyGan(Painter):
         for name, condition in conditions.items():
             if condition:
                 built[name] = Discriminator(
-                    depth=shape.depth, width=judge.width, maxout=shape.maxout, units=judge.units, name=name
+                    depth=shape.depth, width=sizes.width, maxout=shape.maxout, units=sizes.units, name=name
                 )
-                build(built[name], [self._image_shape, condition, (None, judge.units)])
+                build(built[name], [self._image_shape, condition, (None, sizes.units)])
         return built
 
     def plan_optimizers(self):
@@ -95,13 +96,13 @@ class AnalogyGan(Painter):
             with about("generator.pretrained_weights"):
                 weights = load_vgg16(shape.pretrained_weights, stages)
                 load_into_encoder(self.generator.image_encoder, weights, stages=stages, skip_conv1_1=skipped)
-        if settings.loss.feature:  # a constant network, neither trained nor checkpointed
+        if settings.loss.feature:  # a fixed network, neither trained nor in checkpoints
             random = settings.loss.feature_random_conv1_1
             with about("loss.feature_weights"):
                 self.features = feature_network(settings.loss.feature_weights, random_conv1_1=random)
 
     def counted_networks(self):
-        """The generator by its parts."""
+        """The parts of the generator, and the discriminators."""
         generator = self.generator
         parts = {"image_encoder": generator.image_encoder, "pose_encoder": generator.pose_encoder, "decoder": generator.decoder}
         return {name: part for name, part in {**parts, **self.discriminators}.items() if part is not None}
@@ -109,13 +110,17 @@ class AnalogyGan(Painter):
     # ---------------------------------------------------------------- inputs
 
     def _inputs(self, batch):
+        """x_t [b, H, W, C], p_t [b, H, W, 13], x_{t+n}, p_{t+n}, all in -1..1."""
         pose = self.pose(batch["joints"], batch["visibility"], batch["crop"])
         next_pose = self.pose(batch["next_joints"], batch["next_visibility"], batch["next_crop"])
         return to_unit(batch["image"]), pose, to_unit(batch["next_image"]), next_pose
 
     def _dropout_masks(self, batch, passes: int):
-        """`passes` masks a example, [passes * b, units], by (seed, step, place in the whole batch): the same on one
-        replica as on many, and the same after a resume."""
+        """`passes` dropout masks for each example: [passes * b, units].
+
+        A mask depends only on the seed, the step, and the example's position in the whole batch. So it is the same on one
+        replica as on many, and the same after a resume.
+        """
         rate, units = self.settings.discriminator.dropout, self.settings.discriminator.units
         whole = [passes, self.settings.training.batch_size, units]
         keep = step_uniform(self.settings.seed, batch["step"], StepStream.EXAMPLES, whole) >= rate
@@ -123,7 +128,7 @@ class AnalogyGan(Painter):
         return tf.reshape(masks, [-1, units])
 
     def _masks(self, batch, extra: int = 0) -> dict[str, list]:
-        """discriminator -> a dropout mask [b, units] for each of its cases, and `extra` more."""
+        """Discriminator name -> a list of dropout masks [b, units]: one for each of its CASES, and `extra` more."""
         counts = {name: CASES[name] + extra for name in self.discriminators}
         if not counts:
             return {}
@@ -134,7 +139,8 @@ class AnalogyGan(Painter):
     # ---------------------------------------------------------------- losses
 
     def _generator_terms(self, truth, generated, z) -> dict[str, tf.Tensor]:
-        """The generator's weighted terms without the adversarial ones, [b] each."""
+        """The generator's weighted loss terms except the adversarial ones: name -> [b]. truth, generated: x_{t+n} and its
+        prediction [b, H, W, C] in -1..1. z: the generator's latent."""
         loss = self.settings.loss
         terms = {"l2": loss.l2 * squared_error(truth, generated, domain=loss.l2_domain)}
         if loss.latent:
@@ -147,17 +153,18 @@ class AnalogyGan(Painter):
         return terms
 
     def _condition(self, name: str, image, next_pose):
-        """What a discriminator holds an image against."""
+        """The condition that a discriminator gets together with an image: x_t or p_{t+n}, [b, H, W, C]."""
         return image if name == "image_discriminator" else next_pose
 
     def _cases(self, name: str, image, truth, generated, next_pose):
-        """What a discriminator is shown: images and their conditions; real ones, generated ones, mismatches."""
+        """A discriminator's inputs: images [cases * b, H, W, C], and their conditions. First the real images, then the
+        generated ones, then (only "discriminator") the mismatches: x_t with the pose p_{t+n}."""
         count = CASES[name]
         images = [truth, generated, image][:count]
         return tf.concat(images, 0), tf.concat([self._condition(name, image, next_pose)] * count, 0)
 
     def _discriminator_terms(self, name: str, logits) -> dict[str, tf.Tensor]:
-        """A discriminator's weighted terms from the logits of its cases, [b] each."""
+        """A discriminator's weighted loss terms: name -> [b]. logits: [cases * b], in the order of `_cases`."""
         loss = self.settings.loss
         if name == "image_discriminator":
             real, generated = tf.split(logits, 2)
@@ -169,8 +176,8 @@ class AnalogyGan(Painter):
             "mismatch": loss.mismatch * losses.log_false(mismatch, guard=loss.guard),
         }
 
-    def _fooled(self, name: str, logits):
-        """The generator's weighted adversarial term, from a discriminator's logits of generated images."""
+    def _adversarial_term(self, name: str, logits):
+        """The generator's weighted adversarial loss [b], from a discriminator's logits [b] of generated images."""
         loss = self.settings.loss
         return getattr(loss, ADVERSARIAL[name]) * losses.log_fooled(logits, guard=loss.guard)
 
@@ -182,63 +189,70 @@ class AnalogyGan(Painter):
         return self._fused_step(batch)
 
     def _fused_step(self, batch):
-        """One forward pass through each network and one backward pass through D serve all updates."""
+        """Update all networks with one forward pass through each, and one backward pass through each discriminator."""
         image, pose, truth, next_pose = self._inputs(batch)
-        with tf.GradientTape() as painting:
+        with tf.GradientTape() as generator_tape:
             z = self.generator.latent(image, pose, next_pose)
             generated = tf.cast(self.generator.decoder(z), tf.float32)
             generator_terms = self._generator_terms(truth, generated, z)
             loss = self.mean(generator_terms) * self.loss_scale("generator")
 
-        report, adversarial, at_generated = {}, {}, tf.zeros_like(generated)
+        report, adversarial, image_gradient = {}, {}, tf.zeros_like(generated)
         for name, masks in self._masks(batch).items():
-            terms, fooled, gradient = self._judge(name, image, truth, generated, next_pose, masks)
+            terms, adversarial_term, gradient = self._update_discriminator(name, image, truth, generated, next_pose, masks)
             report |= self.report(name, terms)
-            adversarial[ADVERSARIAL[name]] = fooled
-            at_generated += gradient
-        gradients = painting.gradient(
-            [loss, generated], held_variables(self.optimizers["generator"]), output_gradients=[tf.ones_like(loss), at_generated]
+            adversarial[ADVERSARIAL[name]] = adversarial_term
+            image_gradient += gradient
+        gradients = generator_tape.gradient(
+            [loss, generated],
+            held_variables(self.optimizers["generator"]),
+            output_gradients=[tf.ones_like(loss), image_gradient],
         )
         self.apply_gradients("generator", gradients)
         return {**self.report("generator", {**generator_terms, **adversarial}), **report}
 
-    def _judge(self, name: str, image, truth, generated, next_pose, masks):
-        """Update a discriminator, and return its terms, the generator's adversarial term [b], and the gradient of that
-        term's mean at the generated images.
+    def _update_discriminator(self, name: str, image, truth, generated, next_pose, masks):
+        """Update one discriminator, and compute the gradient that the generator needs.
 
-        A logit is a scalar per example, so the gradient of any loss at the generated image is d loss / d logit times the
-        same d logit / d image: the generator's adversarial gradient is the discriminator's, rescaled per example.
+        A logit is one number per example. By the chain rule, the gradient of any loss at a generated image is
+        d loss / d logit times d logit / d image. So the generator's adversarial gradient is the gradient of the
+        discriminator's own loss, rescaled for each example: one backward pass gives both.
+
+        Returns:
+            the discriminator's loss terms (name -> [b]), the generator's adversarial loss [b], and the gradient of its mean at
+            the generated images [b, H, W, C].
         """
         discriminator, b = self.discriminators[name], tf.shape(generated)[0]
-        with tf.GradientTape(persistent=self.scales_loss) as judging:
-            judging.watch(generated)
+        with tf.GradientTape(persistent=self.scales_loss) as tape:
+            tape.watch(generated)
             images, conditions = self._cases(name, image, truth, generated, next_pose)
             logits = discriminator([images, conditions, tf.concat(masks, 0)])  # [cases * b]
-        with tf.GradientTape(persistent=True) as small:
-            small.watch(logits)
+        with tf.GradientTape(persistent=True) as logit_tape:
+            logit_tape.watch(logits)
             terms = self._discriminator_terms(name, logits)
-            fooled = self._fooled(name, logits[b : 2 * b])
-            loss, adversarial = self.mean(terms), self.mean({"": fooled})
-        of_generator = small.gradient(adversarial, logits)[b : 2 * b]  # [b]
-        of_real, of_generated, of_rest = tf.split(small.gradient(loss, logits), [b, b, -1])
-        of_generated = tf.maximum(of_generated, SMALLEST_LOGIT_GRADIENT)
-        of_discriminator = tf.concat([of_real, of_generated, of_rest], 0)  # [cases * b]
+            adversarial_term = self._adversarial_term(name, logits[b : 2 * b])
+            loss, adversarial = self.mean(terms), self.mean({"": adversarial_term})
+        # Gradients at the logits: of the generator's adversarial loss [b], and of the discriminator's loss [cases * b].
+        adversarial_slope = logit_tape.gradient(adversarial, logits)[b : 2 * b]
+        real_slope, generated_slope, mismatch_slope = tf.split(logit_tape.gradient(loss, logits), [b, b, -1])
+        generated_slope = tf.maximum(generated_slope, SMALLEST_LOGIT_GRADIENT)
+        slope = tf.concat([real_slope, generated_slope, mismatch_slope], 0)
 
         variables = held_variables(self.optimizers[name])
         if self.scales_loss:
-            # float16 cannot hold the quotient below: the adversarial gradient takes a second backward pass.
-            gradients = judging.gradient(logits, variables, of_discriminator * self.loss_scale(name))
-            padded = tf.concat([tf.zeros_like(of_real), of_generator, tf.zeros_like(of_rest)], 0) * self.loss_scale("generator")
-            at_generated = judging.gradient(logits, generated, padded)
+            # float16 cannot represent the quotient below, so the adversarial gradient takes a second backward pass.
+            gradients = tape.gradient(logits, variables, slope * self.loss_scale(name))
+            padded = tf.concat([tf.zeros_like(real_slope), adversarial_slope, tf.zeros_like(mismatch_slope)], 0)
+            image_gradient = tape.gradient(logits, generated, padded * self.loss_scale("generator"))
         else:
-            gradients, at_generated = judging.gradient(logits, [variables, generated], of_discriminator)
-            at_generated *= (of_generator / of_generated)[:, None, None, None]
+            gradients, image_gradient = tape.gradient(logits, [variables, generated], slope)
+            image_gradient *= (adversarial_slope / generated_slope)[:, None, None, None]
         self.apply_gradients(name, gradients)
-        return terms, fooled, at_generated
+        return terms, adversarial_term, image_gradient
 
     def _alternating_step(self, batch):
-        """The original's order (spec 5): the generator first, then each discriminator on a second forward pass of the
-        updated generator, every application of D with a dropout mask of its own."""
+        """Update in the original's order (spec 5): first the generator, then each discriminator, on images that the updated
+        generator makes in a second forward pass. Each call of a discriminator has its own dropout mask."""
         image, pose, truth, next_pose = self._inputs(batch)
         masks = self._masks(batch, extra=1)
         with tf.GradientTape() as tape:
@@ -247,14 +261,14 @@ class AnalogyGan(Painter):
             terms = self._generator_terms(truth, generated, z)
             for name, discriminator in self.discriminators.items():
                 logits = discriminator([generated, self._condition(name, image, next_pose), masks[name][-1]])
-                terms[ADVERSARIAL[name]] = self._fooled(name, logits)
+                terms[ADVERSARIAL[name]] = self._adversarial_term(name, logits)
         report = self.descend("generator", tape, terms)
 
         generated = tf.cast(self.generator.decoder(self.generator.latent(image, pose, next_pose)), tf.float32)
         for name, discriminator in self.discriminators.items():
             with tf.GradientTape() as tape:
-                images, conditioned = self._cases(name, image, truth, generated, next_pose)
-                logits = discriminator([images, conditioned, tf.concat(masks[name][:-1], 0)])
+                images, conditions = self._cases(name, image, truth, generated, next_pose)
+                logits = discriminator([images, conditions, tf.concat(masks[name][:-1], 0)])
                 terms = self._discriminator_terms(name, logits)
             report |= self.descend(name, tape, terms)
         return report

@@ -1,4 +1,4 @@
-"""Ours: an analogy generator that keeps, moves or in-paints the reference frame, and chooses among these pixel by pixel."""
+"""Our own generator: each pixel is a mixture of the reference frame, its in-painted background, and its moved limbs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ KEYS = ("joints", "visibility", "crop", "next_joints", "next_visibility", "next_
 
 
 class AnalogyMasked(Painter):
-    """Trains with a reconstruction loss alone.
+    """The system of `MaskedGenerator`. It is trained with reconstruction losses, without a discriminator.
 
     Args:
         settings: the experiment's settings.

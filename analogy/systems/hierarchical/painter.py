@@ -1,4 +1,4 @@
-"""What is common to systems that paint a clip's frames from one reference frame, its pose, and the poses to come."""
+"""`Painter`: the common part of systems that paint future frames from a reference frame, its pose, and the future poses."""
 
 from __future__ import annotations
 
@@ -25,7 +25,14 @@ def to_unit(image):
 
 
 def augmented_pairs(settings, batch):
-    """`ClipDataset.pairs`' batch with images in -1..1, every pair changed at random; the same on one replica as on many."""
+    """A batch of training pairs with images float32 in -1..1, each pair changed by random augmentation.
+
+    The random numbers depend only on the seed, the step and the example, so they are the same on one replica as on many.
+
+    Args:
+        settings: with the section `augmentation`.
+        batch: of `ClipDataset.batches`.
+    """
     draws = draw_uniform(settings, batch, StepStream.AUGMENTATION, [DRAWS])
     images = {key: to_unit(batch[key]) for key in ("image", "next_image")}
     return augment_pair({**batch, **images}, draws, settings.augmentation)
@@ -37,8 +44,7 @@ def to_bytes(image):
 
 
 class Painter(System):
-    """Prediction, pictures and export. A subclass builds networks, trains them, and says
-    how to `encode` a reference and `paint` from it.
+    """Prediction, pictures and export of a painter. A subclass builds and trains networks, and implements `encode` and `paint`.
 
     Args:
         settings: with the sections data, generator (heatmap_sigma) and evaluation.
@@ -57,34 +63,50 @@ class Painter(System):
         return dataset.batches(context)
 
     def pose(self, joints, visibility, crop):
-        """Pose maps [B, H, W, 13] in -1..1; the Gaussians are `heatmap_sigma` source pixels wide."""
+        """Pose maps [B, H, W, 13] in -1..1, with Gaussians of `heatmap_sigma` source pixels.
+
+        joints: [B, 13, 2] in pixels of the image. visibility: [B, 13]. crop: [B, 2], (width, height) in source pixels of the
+        area that the image shows.
+        """
         return pose_maps(joints, visibility, self._sigma(crop), self.image_size)
 
     def _sigma(self, crop):
-        """[B, 2] crop (w, h) in source pixels -> standard deviations in pixels of the image."""
+        """crop [B, 2], (width, height) in source pixels -> standard deviations [B, 2] along x and y, in pixels of the image."""
         height, width = self.image_size
         return self.settings.generator.heatmap_sigma * tf.constant([width, height], tf.float32) / crop
 
     def encode(self, frame, joints, visibility, crop):
-        """What one reference uint8 [1, H, W, C] (or B) contributes to every frame painted from it."""
+        """Encode reference frames with their poses, once for all frames that are painted from them.
+
+        Args:
+            frame: uint8 [1 or B, H, W, C]. joints [.., 13, 2], visibility [.., 13], crop [.., 2]: as in `pose`.
+
+        Returns:
+            any structure of tensors that `paint` takes.
+        """
         raise NotImplementedError
 
     def paint(self, reference, joints, visibility, crop):
-        """`encode`'s result and T target poses (or B) -> frames [T, H, W, C] in -1..1."""
+        """Paint the frames of target poses: [T, H, W, C] in -1..1.
+
+        Args:
+            reference: the result of `encode`, for one reference frame or for T.
+            joints, visibility, crop: the T target poses, as in `pose`.
+        """
         raise NotImplementedError
 
     # ---------------------------------------------------------------- prediction
 
     def _paint_clip(self, frame, joints, visibility, crop, next_joints, next_visibility, next_crop):
-        """One reference [1, ...] and T target poses -> frames uint8 [T, H, W, C].
+        """One reference frame [1, ...] and T target poses -> {"frames": uint8 [T, H, W, C]}.
 
-        The reference is encoded once, and `evaluation.frames_per_call` frames are painted at a time: faster than one by
-        one or all at once, and a long clip takes no more memory than a short one.
+        The reference is encoded once. At most `evaluation.frames_per_call` frames are painted in one call: this is faster than
+        single frames or all frames at once, and a long clip needs no more memory than a short one.
         """
         reference = self.encode(frame, joints, visibility, crop)
         count, most = tf.shape(next_joints)[0], self.settings.evaluation.frames_per_call
         parts = tf.maximum((count + most - 1) // most, 1)
-        size = (count + parts - 1) // parts  # the parts are of one size; the last is filled up
+        size = (count + parts - 1) // parts  # of each part; the last part repeats the last frame to have that size too
 
         def part(index):
             selected = tf.minimum(index * size + tf.range(size), count - 1)
@@ -95,19 +117,23 @@ class Painter(System):
         return {"frames": tf.reshape(painted, [-1, *self.image_size, self.channels])[:count]}
 
     def predict(self, clip: LoadedClip, reference: int, targets: np.ndarray) -> np.ndarray:
-        """Paint the frames `targets` [n] of a clip from its frame `reference` and the true poses: uint8 [n, H, W, C]."""
+        """Paint frames of a clip from one reference frame and the true poses: uint8 [n, H, W, C].
+
+        reference: index of the reference frame. targets: indices [n] of the frames to paint.
+        """
         pose = {"joints": clip.joints, "visibility": clip.visibility, "crop": clip.crop}
         inputs = {"frame": clip.frames[[reference]], **{name: values[[reference]] for name, values in pose.items()}}
         inputs |= {f"next_{name}": values[targets] for name, values in pose.items()}
         return self.endpoint("generate_clip")(**inputs)["frames"].numpy()
 
     def _pose_pictures(self, clip: LoadedClip, frames) -> np.ndarray:
-        """Heatmaps of the given frames, [n, H, W, 13] in 0..1."""
+        """Heatmaps of the true poses at the indices `frames` [n]: [n, H, W, 13] in 0..1."""
         sigma = self._sigma(tf.constant(clip.crop[frames]))
         return joint_heatmaps(clip.joints[frames], clip.visibility[frames], sigma, self.image_size).numpy()
 
     def panel_columns(self, dataset: ClipDataset, clip: Clip) -> list[Column]:
-        """The original's rows: x_t, p_t, x_{t+n}, p_{t+n}, prediction; one fixed random pair of a clip's frames."""
+        """The row that the original draws: x_t, p_t, x_{t+n}, p_{t+n}, prediction; for one pair of the clip's frames, which is
+        random but always the same."""
         pair = generator(0, clip.first_record).choice(clip.length, 2, replace=False)
         loaded = dataset.load(clip, pair)
         poses = self._pose_pictures(loaded, [0, 1])
@@ -153,7 +179,7 @@ class Painter(System):
     # ---------------------------------------------------------------- export
 
     def informed_endpoints(self):
-        """An export paints all frames into the crop of the first; here each has its own."""
+        """Here each target frame has its own crop. The exported endpoint takes only the reference frame's crop."""
         return {"generate_clip": tf.function(self._paint_clip, reduce_retracing=True)}
 
     def endpoints(self):
@@ -171,15 +197,15 @@ class Painter(System):
         @tf.function(input_signature=[frames(None, "frame"), *pose(None), *pose(None, "next_"), _crop_spec(None)])
         def generate(frame, joints, visibility, next_joints, next_visibility, crop):
             """B frames with their poses, and B next poses -> B next frames."""
-            for name, given in {"joints": joints, "next_joints": next_joints, "crop": crop}.items():
-                wanted = f"{name} must be of as many frames as frame"
-                tf.debugging.assert_equal(tf.shape(given)[0], tf.shape(frame)[0], message=wanted)
+            for name, values in {"joints": joints, "next_joints": next_joints, "crop": crop}.items():
+                message = f"{name} must be of as many frames as frame"
+                tf.debugging.assert_equal(tf.shape(values)[0], tf.shape(frame)[0], message=message)
             reference = self.encode(frame, joints, visibility, crop)
             return {"next_frame": to_bytes(self.paint(reference, next_joints, next_visibility, crop))}
 
         @tf.function(input_signature=[frames(1, "frame"), *pose(1), *pose(None, "next_"), _crop_spec(1)])
         def generate_clip(frame, joints, visibility, next_joints, next_visibility, crop):
-            """One frame with its pose, and T next poses -> T frames; the reference is encoded once."""
+            """One frame with its pose, and T next poses -> T frames. The frame is encoded once."""
             next_crop = tf.repeat(crop, tf.shape(next_joints)[0], 0)
             return self._paint_clip(frame, joints, visibility, crop, next_joints, next_visibility, next_crop)
 
@@ -187,5 +213,6 @@ class Painter(System):
 
 
 def _crop_spec(count):
-    """(width, height) in source pixels of what the frame shows: it sets the heatmaps' width, as in training."""
+    """The input `crop` [count, 2]: (width, height) in source pixels of the area that the frame shows. It determines the width
+    of the heatmaps, as in training."""
     return tf.TensorSpec([count, 2], tf.float32, "crop")

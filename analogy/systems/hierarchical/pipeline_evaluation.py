@@ -1,4 +1,5 @@
-"""The two steps joined, as evaluation asks for them: frames from true, predicted, and estimated and predicted poses."""
+"""Evaluation of the joined pipeline: frames painted from true poses, from predicted poses, and from poses that were predicted
+after estimated ones."""
 
 from __future__ import annotations
 
@@ -16,16 +17,18 @@ from analogy.predictions.frames import PredictedFrames
 from analogy.systems.hierarchical.estimation.tracking import name_sides_by_image, track_person
 from analogy.systems.hierarchical.pipeline import Pipeline
 
-PADDING = 10  # pixels about the clip's box, as the painters' training crops
+PADDING = 10  # pixels around the clip's box, as in the painters' training crops
 log = logging.getLogger("analogy")
 
 
 class PipelinePredictor:
-    """A pose predictor and a painter, joined; what evaluation asks of a system.
+    """A pose predictor and a painter, joined, with the members that evaluation needs of a system.
 
     Args:
-        pipeline: the two runs. source: a folder in Penn Action's layout. estimator: of the observed poses, or None.
-        horizon: the most future frames.
+        pipeline: the two steps.
+        source: a dataset folder in Penn Action's layout.
+        estimator: estimates the observed poses for the method "estimated_poses"; None leaves that method out.
+        horizon: the largest number of future frames.
     """
 
     pooled, paints = False, True
@@ -61,9 +64,10 @@ class PipelinePredictor:
         box = np.array((0, 0, width, height) if pipeline.whole_frames else box, np.int32)
         views = np.stack([pipeline.view(frame, box).numpy() for frame in frames])
         joints, visibility = clip.joints[: k + count], clip.visibility[: k + count]
-        others = {"true_poses": self._paint(frames, joints[k - 1 :], visibility[k - 1 :], box)}
+        other_methods = {"true_poses": self._paint(frames, joints[k - 1 :], visibility[k - 1 :], box)}
         if self.estimator:
-            others["estimated_poses"] = self._paint(frames, *self._future(frames, *self._estimated(frames[:k]), count), box)
+            poses = self._predict_poses(frames, *self._estimate_poses(frames[:k]), count)
+            other_methods["estimated_poses"] = self._paint(frames, *poses, box)
         size = np.array(pipeline.image_size[::-1], np.float32)
         crop = np.repeat((box[2:] - box[:2])[None].astype(np.float32), count + 1, 0)
         body = pose_region((joints[k - 1 :] - box[:2]) * size / crop[0], visibility[k - 1 :], pipeline.image_size, crop)
@@ -73,15 +77,16 @@ class PipelinePredictor:
             distance=np.arange(1, count + 1),
             observed_frames=views[:k],
             truth=views[k:],
-            prediction=self._paint(frames, *self._future(frames, joints[:k], visibility[:k], count), box),
+            prediction=self._paint(frames, *self._predict_poses(frames, joints[:k], visibility[:k], count), box),
             baseline=np.repeat(views[k - 1 : k], count, 0),
             baseline_name="copy_last_frame",
-            other_methods=others,
+            other_methods=other_methods,
             regions={"old": np.broadcast_to(body[:1], body[1:].shape), "new": body[1:]},
         )
 
-    def _estimated(self, frames):
-        """What the estimator sees of the observed frames; where it sees nobody, nothing is known."""
+    def _estimate_poses(self, frames):
+        """Estimated joints [k, 13, 2] and visibility [k, 13] of the observed frames. If the estimator finds nobody, all joints
+        are hidden."""
         try:
             track = track_person(frames, self.estimator)
         except UserError as error:
@@ -89,13 +94,14 @@ class PipelinePredictor:
             return np.zeros([len(frames), 13, 2], np.float32), np.zeros([len(frames), 13], np.float32)
         return name_sides_by_image(track.joints, track.visibility)
 
-    def _future(self, frames, joints, visibility, count: int):
-        """The last observed pose and the predicted ones: joints [1 + count, 13, 2], visibility [1 + count, 13]."""
+    def _predict_poses(self, frames, joints, visibility, count: int):
+        """The last observed pose, then the predicted ones: joints [1 + count, 13, 2], visibility [1 + count, 13]. joints
+        [k, 13, 2], visibility [k, 13]: the observed poses."""
         size = np.array(frames[0].shape[1::-1], np.int32)
         future, future_visibility = self.pipeline.forecast(joints, visibility, size, np.int32(-1), np.int32(count))
         return np.concatenate([joints[-1:], future]), np.concatenate([visibility[-1:], future_visibility])
 
     def _paint(self, frames, joints, visibility, box) -> np.ndarray:
-        """Frames of the poses 1, 2, ... from the last observed frame and pose 0."""
+        """Frames uint8 [T, h, w, C] of the poses 1 to T, painted from the last observed frame, whose pose is pose 0."""
         reference = frames[self.pipeline.context - 1]
         return self.pipeline.paint(reference, joints[0], visibility[0], joints[1:], visibility[1:], box).numpy()

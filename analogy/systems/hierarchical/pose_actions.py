@@ -1,7 +1,7 @@
-"""Action recognition from poses: how well is a predicted motion taken for what it should be?
+"""Action recognition from poses, to judge whether predicted motion shows the right action.
 
-The protocol of Kim et al. 2019, table 2: a classifier trained on real motion of the training clips names the action of
-predicted motion. Theirs sees frames, ours poses: the two accuracies must not be compared.
+The protocol of Kim et al. 2019, table 2: a classifier is trained on the real motion of the training clips, and then classifies
+predicted motion. Their classifier reads frames and ours reads poses, so the two accuracies must not be compared.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ from analogy.visualise.skeletons import GREEN, skeleton_frames
 
 
 class PoseActionsSystem(System):
-    """Learns the actions of windows of `context` + `horizon` poses of which the last `horizon` are shown.
+    """Classifies the action of the last `horizon` poses of windows of `context` + `horizon` poses.
+
+    These are the poses that a pose predictor of the same settings predicts.
 
     Args:
         settings: the experiment's.
@@ -59,37 +61,42 @@ class PoseActionsSystem(System):
     # ---------------------------------------------------------------- prediction
 
     def classify(self, joints: np.ndarray, visibility: np.ndarray, valid: np.ndarray) -> np.ndarray:
-        """joints [N, T, 13, 2], visibility [N, T, 13], valid [N, T] -> probabilities [N, A]."""
+        """Probabilities [N, A] of the actions of N pose sequences.
+
+        Args:
+            joints: [N, T, 13, 2] in pixels. visibility: [N, T, 13].
+            valid: [N, T], 1 for poses of the clip, 0 for repeated ones after its end.
+        """
         motion = {"joints": np.nan_to_num(joints), "visibility": visibility, "valid": valid}
         motion = {name: tf.constant(part, tf.float32) for name, part in motion.items()}
         return self.endpoint("classify")(**motion)["probabilities"].numpy()
 
     def predict(self, dataset: PoseDataset, clip: PoseClip) -> np.ndarray:
-        """Of all windows of a clip: probabilities [N, A]."""
+        """Probabilities [N, A] for each of the clip's N windows."""
         windows = dataset.windows(clip)
         return self.classify(*(windows[name][:, self.context :] for name in ("joints", "visibility", "valid")))
 
     def predict_clips(self, dataset: PoseDataset) -> Iterator[PredictedActions]:
         counts = [sum(clip.action == action for clip in dataset.train) for action in self.actions]
         for clip in dataset.test:
-            found = self.predict(dataset, clip)
+            probabilities = self.predict(dataset, clip).mean(0)
             yield PredictedActions(
                 clip=clip.id,
                 action=clip.action,
                 distance=np.zeros(1, int),
-                probabilities=found.mean(0),
+                probabilities=probabilities,
                 label=self.actions.index(clip.action),
                 commonest=int(np.argmax(counts)),
                 clip_length=clip.length,
             )
 
     def panel_columns(self, dataset: PoseDataset, clip: PoseClip):
-        """The clip's middle pose, under the action it is taken for."""
-        found = self.predict(dataset, clip).mean(0)
+        """The clip's middle pose; its title is the predicted action with its probability."""
+        probabilities = self.predict(dataset, clip).mean(0)
         middle = slice(clip.length // 2, clip.length // 2 + 1)
         poses = [(clip.joints[middle], clip.visibility[middle], GREEN)]
-        said = f"{self.actions[int(found.argmax())]} {found.max():.2f}"
-        return [Column(said, skeleton_frames(poses, clip.facts["box"])[0])]
+        title = f"{self.actions[int(probabilities.argmax())]} {probabilities.max():.2f}"
+        return [Column(title, skeleton_frames(poses, clip.facts["box"])[0])]
 
     def protocol(self, dataset: PoseDataset) -> str:
         return (
@@ -110,7 +117,7 @@ class PoseActionsSystem(System):
 
         @tf.function(input_signature=specs)
         def classify(joints, visibility, valid):
-            """Pose sequences -> probabilities of the actions, in the settings' order."""
+            """Pose sequences -> probabilities of the actions, in the order of the setting data.actions."""
             return {"probabilities": self.network.probabilities(joints, visibility, valid)}
 
         return {"classify": classify}

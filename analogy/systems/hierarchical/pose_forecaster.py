@@ -1,4 +1,4 @@
-"""What is common to systems that predict the poses to come from k observed ones."""
+"""`PoseForecaster`: the common part of systems that predict T future poses from k observed ones."""
 
 from __future__ import annotations
 
@@ -14,21 +14,22 @@ from analogy.predictions.poses import PredictedPoses
 from analogy.systems.base import Column, System
 from analogy.visualise.skeletons import GREY, ORANGE, skeleton_frames
 
-# What a forecast is made from, besides joints and visibility.
+# The inputs of a forecast besides joints and visibility: see `PoseClip.facts`; action is the index of the clip's action.
 FACTS = ("box", "size", "survives", "origin", "action")
 
 
 class PoseForecaster(System):
-    """Training data, evaluation, pictures and export. A subclass builds `network`, trains it, and says how to `forecast`.
+    """Training data, evaluation, pictures and export. A subclass builds and trains `network`, and implements `forecast`.
 
-    knows: what of the future a forecast is given, for the protocol.
+    Attributes:
+        future_knowledge: a clause for the protocol: which information about the future a forecast uses.
 
     Args:
         settings: a PoseSettings.
     """
 
-    pooled = True  # as the spec's reference numbers
-    knows = "nothing of the future is known but the number of frames"
+    pooled = True  # as in the spec's reference numbers
+    future_knowledge = "nothing of the future is known but the number of frames"
 
     def __init__(self, settings):
         super().__init__(settings)
@@ -38,24 +39,27 @@ class PoseForecaster(System):
         )
 
     def forecast(self, observed: dict) -> tuple[tf.Tensor, tf.Tensor]:
-        """Observed poses -> the T next ones.
+        """Predict the T poses after k observed ones.
 
         Args:
-            observed: joints [B, k, 13, 2] in pixels of the source; visibility [B, k, 13]; and FACTS.
+            observed: joints [B, k, 13, 2] in pixels of the source frame; visibility [B, k, 13]; and the FACTS.
 
         Returns:
-            joints [B, T, 13, 2] in the same pixels, and visibility [B, T, 13]: 1 for joints whose place is known.
+            joints [B, T, 13, 2] in the same pixels, and visibility [B, T, 13]: 1 for joints that are predicted, 0 for joints
+            that were never visible.
         """
         raise NotImplementedError
 
     def train_batches(self, dataset: PoseDataset, context: ReplicaContext) -> tf.data.Dataset:
         return dataset.batches(context)
 
-    # ---------------------------------------------------------------- rolling
+    # ---------------------------------------------------------------- longer forecasts
 
     def observe(self, joints, visibility, box, size, action):
-        """`forecast`'s input where only k poses are known: the first of them stands for the clip's, and a joint survives if it
-        is visible in all of them."""
+        """The input of `forecast` when only k observed poses are known, and not the whole clip.
+
+        The first observed pose takes the place of the clip's first pose, and a joint "survives" if it is visible in all k.
+        """
         return {
             "joints": joints,
             "visibility": visibility,
@@ -67,41 +71,46 @@ class PoseForecaster(System):
         }
 
     def roll(self, joints, visibility, box, size, action, count):
-        """Any number of future poses: each forecast of T goes on from the last k poses of the one before.
+        """Predict any number of future poses, T in each round: a round's input is the last k poses of the round before.
 
         Args:
-            joints [B, k, 13, 2], visibility [B, k, 13], box [B, 4], size [B, 2], action [B]; count: how many, a scalar.
+            joints [B, k, 13, 2], visibility [B, k, 13], box [B, 4], size [B, 2], action [B]: the observed poses, as in
+                `observe`.
+            count: the number of future poses, an int32 scalar.
 
         Returns:
             joints [B, count, 13, 2], visibility [B, count, 13].
         """
         batch, k = tf.shape(joints)[0], self.context
         rounds = (count + self.horizon - 1) // self.horizon
-        poses, seen = joints, visibility  # grow by T a round
         loop = tf.constant(0)
         shapes = [tf.TensorShape([]), tf.TensorShape([None, None, JOINTS, 2]), tf.TensorShape([None, None, JOINTS])]
 
-        def one(index, poses, seen):
-            now = tf.ensure_shape(poses[:, -k:], [None, k, JOINTS, 2]), tf.ensure_shape(seen[:, -k:], [None, k, JOINTS])
-            future, known = self.forecast(self.observe(*now, box, size, action))
-            return index + 1, tf.concat([poses, future], 1), tf.concat([seen, known], 1)
+        def forecast_round(index, poses, visibilities):
+            """Append T poses to [B, n, 13, 2], and their visibility to [B, n, 13]."""
+            last_poses = tf.ensure_shape(poses[:, -k:], [None, k, JOINTS, 2])
+            last_visibilities = tf.ensure_shape(visibilities[:, -k:], [None, k, JOINTS])
+            future, future_visibility = self.forecast(self.observe(last_poses, last_visibilities, box, size, action))
+            return index + 1, tf.concat([poses, future], 1), tf.concat([visibilities, future_visibility], 1)
 
-        _, poses, seen = tf.while_loop(lambda i, *_: i < rounds, one, [loop, poses, seen], shape_invariants=shapes)
+        _, poses, visibilities = tf.while_loop(
+            lambda i, *_: i < rounds, forecast_round, [loop, joints, visibility], shape_invariants=shapes
+        )
         first = tf.shape(joints)[1]
-        future, known = poses[:, first : first + count], seen[:, first : first + count]
-        return tf.reshape(future, [batch, count, JOINTS, 2]), tf.reshape(known, [batch, count, JOINTS])
+        future, future_visibility = poses[:, first : first + count], visibilities[:, first : first + count]
+        return tf.reshape(future, [batch, count, JOINTS, 2]), tf.reshape(future_visibility, [batch, count, JOINTS])
 
     # ---------------------------------------------------------------- prediction
 
     def predict(self, windows: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """`PoseDataset.windows` -> joints [N, T, 13, 2] and visibility [N, T, 13]."""
+        """Predict the future of N windows (of `PoseDataset.windows`): joints [N, T, 13, 2] and visibility [N, T, 13]."""
         observed = {name: windows[name] for name in FACTS}
         observed |= {name: windows[name][:, : self.context] for name in ("joints", "visibility")}
         future = self.endpoint("predict")(**observed, count=self.horizon)
         return future["joints"].numpy(), future["visibility"].numpy()
 
     def predict_clips(self, dataset: PoseDataset) -> Iterator[PredictedPoses]:
-        drawn = {clip.id for clip in self.selected_clips(dataset.test)}
+        pictured_ids = {clip.id for clip in self.selected_clips(dataset.test)}
         for clip in dataset.test:
             windows = dataset.windows(clip)
             joints, visibility = self.predict(windows)
@@ -109,23 +118,24 @@ class PoseForecaster(System):
                 clip=clip.id,
                 action=clip.action,
                 distance=np.arange(1, self.horizon + 1),
-                with_pictures=clip.id in drawn,
+                with_pictures=clip.id in pictured_ids,
                 windows=windows,
                 prediction=joints,
                 visibility=visibility,
             )
 
     def panel_columns(self, dataset: PoseDataset, clip: PoseClip) -> list[Column]:
-        """The last observed pose, then the prediction (orange) over the truth (grey) at three times."""
+        """The last observed pose, then the predicted pose (orange) over the true one (grey) at three times."""
         windows = {name: value[:1] for name, value in dataset.windows(clip).items()}
         joints, visibility = self.predict(windows)
         k, box = self.context, windows["box"][0]
-        truth, seen = windows["joints"][0], windows["visibility"][0]
-        columns = [Column("last observed", skeleton_frames([(truth[k - 1 : k], seen[k - 1 : k], ORANGE)], box)[0])]
+        truth, true_visibility = windows["joints"][0], windows["visibility"][0]
+        last_observed = [(truth[k - 1 : k], true_visibility[k - 1 : k], ORANGE)]
+        columns = [Column("last observed", skeleton_frames(last_observed, box)[0])]
         last = int(windows["valid"][0, k:].sum())
         for t in sorted({max(1, last // 3), max(1, 2 * last // 3), last}):
             true, ours = slice(k + t - 1, k + t), slice(t - 1, t)
-            poses = [(truth[true], seen[true], GREY), (joints[0, ours], visibility[0, ours], ORANGE)]
+            poses = [(truth[true], true_visibility[true], GREY), (joints[0, ours], visibility[0, ours], ORANGE)]
             columns.append(Column(f"+{t}", skeleton_frames(poses, box)[0]))
         return columns
 
@@ -139,7 +149,7 @@ class PoseForecaster(System):
             f"{self.context} observed poses, the next {self.horizon} predicted (at least {data.min_future} where a clip ends); "
             "figures over all frames of all windows of the test clips, each counting the same, and over the first windows "
             "(start 0); joints that are ever hidden count as 0 in the MSE, which is in units of the clip's box, and not in the "
-            f"rest; {self.knows}; "
+            f"rest; {self.future_knowledge}; "
             f"baselines: the last observed pose held, and the pose of frame 0; seed {self.settings.seed}"
         )
 
@@ -148,7 +158,7 @@ class PoseForecaster(System):
     def informed_endpoints(self):
         @tf.function(reduce_retracing=True)
         def predict(count, **observed):
-            """One forecast, which all FACTS are known for."""
+            """One forecast with all FACTS of the clip; count: at most T."""
             joints, visibility = self.forecast(observed)
             return {"joints": joints[:, :count], "visibility": visibility[:, :count]}
 
@@ -167,7 +177,7 @@ class PoseForecaster(System):
 
         @tf.function(input_signature=specs)
         def predict(joints, visibility, box, size, action, count):
-            """k observed poses -> `count` future ones, in the same pixels."""
+            """k observed poses -> `count` future poses, in the same pixels."""
             joints, visibility = self.roll(joints, visibility, box, size, action, count)
             return {"joints": joints, "visibility": visibility}
 

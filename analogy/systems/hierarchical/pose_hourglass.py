@@ -1,4 +1,4 @@
-"""A pose estimator of our own: a stacked hourglass trained on labelled frames."""
+"""Our own pose estimator: a stacked hourglass network, trained on labelled frames."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from analogy.systems.hierarchical.networks.hourglass import StackedHourglass, re
 from analogy.systems.hierarchical.painter import augmented_pairs, to_unit
 from analogy.systems.hierarchical.settings.pose_hourglass import PoseHourglassSettings
 
-VISIBLE = 0.3  # a heatmap's peak
+VISIBLE = 0.3  # a joint counts as visible if its heatmap's peak is higher
 
 
 class PoseHourglass(System):
-    """Both frames of every training pair are examples; a hidden joint's heatmap is empty.
+    """Estimates the 13 joints in single frames. Both frames of a training pair are examples. A hidden joint's heatmap is 0.
 
     Args:
         settings: the experiment's.
@@ -48,22 +48,24 @@ class PoseHourglass(System):
         truth = joint_heatmaps((joints + 0.5) / stride - 0.5, visibility, spread, size)
         with tf.GradientTape() as tape:
             errors = tf.reduce_mean(tf.square(tf.cast(self.network(images), tf.float32) - truth), [2, 3, 4])  # [S, 2 b]
-            # Two examples a pair. The factor makes the error of an empty heatmap the same at any size of it.
+            # A pair has two examples. The factor makes the loss of an empty heatmap independent of its size.
             terms = {"loss": size[0] * size[1] / 10.0 * tf.reduce_sum(errors) / 2}
         return self.descend("network", tape, terms)
 
     def _examples(self, batch):
-        """images [2 b, H, W, C] in -1..1, joints [2 b, 13, 2], visibility [2 b, 13], augmented."""
+        """Both frames of b augmented pairs: images [2 b, H, W, C] in -1..1, joints [2 b, 13, 2] in pixels of the image,
+        visibility [2 b, 13]."""
         batch = augmented_pairs(self.settings, batch)
         return (tf.concat([batch[key], batch[f"next_{key}"]], 0) for key in ("image", "joints", "visibility"))
 
     # ---------------------------------------------------------------- prediction
 
     def predict(self, clip: LoadedClip) -> tuple[np.ndarray, np.ndarray]:
-        """Joints [T, 13, 2] in pixels of the clip's frames, and scores [T, 13]."""
+        """Estimate the poses in all frames of a clip: joints [T, 13, 2] in pixels of its frames, and scores [T, 13], about
+        0..1."""
         most, count = self.settings.evaluation.frames_per_call, len(clip.frames)
         parts = []
-        for first in range(0, count, most):  # the last part is filled up, so that one graph serves all
+        for first in range(0, count, most):  # the last part repeats the last frame, so that all have the same shape
             selected = np.minimum(np.arange(first, first + most), count - 1)
             parts.append(self.endpoint("estimate")(frames=clip.frames[selected]))
         joints, scores = (np.concatenate([part[name] for part in parts])[:count] for name in ("joints", "scores"))
@@ -88,19 +90,19 @@ class PoseHourglass(System):
             )
 
     def _mean_pose(self, dataset: ClipDataset) -> np.ndarray:
-        """The baseline: where each joint lies on the mean, in the first frames of about 100 training clips of all actions."""
-        loaded = [dataset.load(clip, np.array([0])) for clip in dataset.train[:: max(1, len(dataset.train) // 100)]]
-        joints, seen = (np.concatenate([getattr(one, key) for one in loaded]) for key in ("joints", "visibility"))
-        return (joints * seen[..., None]).sum(0) / np.maximum(seen.sum(0), 1)[:, None]
+        """The baseline [13, 2]: the mean place of each joint in the first frames of about 100 training clips."""
+        clips = [dataset.load(clip, np.array([0])) for clip in dataset.train[:: max(1, len(dataset.train) // 100)]]
+        joints, visibility = (np.concatenate([getattr(clip, key) for clip in clips]) for key in ("joints", "visibility"))
+        return (joints * visibility[..., None]).sum(0) / np.maximum(visibility.sum(0), 1)[:, None]
 
     def panel_columns(self, dataset: ClipDataset, clip: Clip) -> list[Column]:
-        """A frame, its true heatmaps, the estimated ones."""
+        """The clip's middle frame, the heatmaps of its true joints, and those of the estimated joints."""
         spread = np.full([1, 2], self.settings.network.heatmap_sigma * self.settings.network.stride, np.float32)
         loaded = dataset.load(clip, np.array([clip.length // 2]))
         joints, scores = self.predict(loaded)
         true, estimated = (
-            joint_heatmaps(at, seen, spread, self.image_size)[0].numpy()
-            for at, seen in ((loaded.joints, loaded.visibility), (joints, (scores > VISIBLE).astype(np.float32)))
+            joint_heatmaps(places, visibility, spread, self.image_size)[0].numpy()
+            for places, visibility in ((loaded.joints, loaded.visibility), (joints, (scores > VISIBLE).astype(np.float32)))
         )
         return [
             Column(f"frame {clip.length // 2}", loaded.frames[0]),
@@ -126,7 +128,7 @@ class PoseHourglass(System):
 
         @tf.function(input_signature=[spec])
         def estimate(frames):
-            """Frames of one person each -> joints in their pixels, and how sure they are."""
+            """Frames of one person each -> joints in pixels of the frames, and a score for each joint."""
             heatmaps = tf.cast(self.network(to_unit(frames))[-1], tf.float32)
             joints, scores = read_heatmaps(heatmaps, self.settings.network.stride)
             return {"joints": joints, "scores": scores}

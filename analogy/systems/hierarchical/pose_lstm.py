@@ -13,13 +13,13 @@ from analogy.systems.hierarchical.settings.pose import PoseLstmSettings
 
 
 class PoseLstmSystem(PoseForecaster):
-    """An LSTM trained on the mean squared error of its coordinates.
+    """An LSTM that is trained on the mean squared error of the setting `network.coordinates`.
 
     Args:
         settings: the experiment's.
     """
 
-    knows = "as published, the forecast is given the clip's whole box and which joints it will never hide"
+    future_knowledge = "as published, the forecast is given the clip's whole box and which joints it will never hide"
 
     def __init__(self, settings: PoseLstmSettings):
         super().__init__(settings)
@@ -35,7 +35,7 @@ class PoseLstmSystem(PoseForecaster):
         flat = tf.reshape(values, [-1, k + self.horizon, 2 * JOINTS])
         with tf.GradientTape() as tape:
             error = tf.square(self.network(flat[:, :k], horizon=self.horizon) - flat[:, k:])
-            if self.settings.mask_hidden:  # masked coordinates still count in the mean, as in Villegas' code
+            if self.settings.mask_hidden:  # the mean still divides by the number of all coordinates, as in Villegas' code
                 error *= tf.repeat(batch["visibility"][:, k:], 2, -1)
             terms = {"loss": tf.reduce_mean(error, [1, 2])}
         return self.descend("network", tape, terms)
@@ -45,6 +45,8 @@ class PoseLstmSystem(PoseForecaster):
         values = self.to_units(observed["joints"], observed["visibility"], facts)
         values = self.network(tf.reshape(values, [-1, self.context, 2 * JOINTS]), horizon=self.horizon)
         joints = self.from_units(tf.reshape(values, [-1, self.horizon, JOINTS, 2]), facts)
-        # Only displacements need a joint in every frame; the others say where it was not hidden in the last one.
-        known = facts["survives"] if self.settings.network.coordinates == "displacement" else observed["visibility"][:, -1]
-        return joints, tf.repeat(known[:, None], self.horizon, 1)
+        # Displacements are trained only for joints that are visible in every frame. The other coordinates give a joint's place
+        # if it was visible in the last observed frame.
+        displacement = self.settings.network.coordinates == "displacement"
+        visibility = facts["survives"] if displacement else observed["visibility"][:, -1]
+        return joints, tf.repeat(visibility[:, None], self.horizon, 1)

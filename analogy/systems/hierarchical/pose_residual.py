@@ -1,4 +1,4 @@
-"""Ours: pose_lstm_residual (see `analogy.systems.hierarchical.networks.pose_residual`)."""
+"""Our own pose predictor, experiment pose_lstm_residual (see `analogy.systems.hierarchical.networks.pose_residual`)."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from analogy.joints import JOINTS
 from analogy.metrics.pose import measure_poses
 from analogy.models.building import build
 from analogy.random_streams import StepStream
-from analogy.systems.hierarchical.networks.pose_residual import PoseResidual, last_seen, mirrored_where
+from analogy.systems.hierarchical.networks.pose_residual import PoseResidual, last_visible, mirrored_where
 from analogy.systems.hierarchical.networks.pose_units import box_extent
 from analogy.systems.hierarchical.pose_forecaster import PoseForecaster
 from analogy.systems.hierarchical.settings.pose import PoseResidualSettings
 
-UNTOLD = 0.1  # share of the windows of which a conditioned network is not told the action
+ACTION_DROPOUT = 0.1  # share of the training windows where a conditioned network gets zeros instead of the action
 
 
 class Best(keras.Model):
-    """The score of the best weights so far; a model, so that a checkpoint holds it."""
+    """The lowest validation error so far. It is a model so that it becomes part of the checkpoint."""
 
     def __init__(self):
         super().__init__(name="score")
@@ -30,7 +30,7 @@ class Best(keras.Model):
 
 
 class PoseResidualSystem(PoseForecaster):
-    """Trains on windows seen from many sides; keeps the weights that were best on clips kept back.
+    """Trains on augmented windows, and predicts with the weights that had the lowest error on the validation clips.
 
     Args:
         settings: the experiment's.
@@ -43,29 +43,38 @@ class PoseResidualSystem(PoseForecaster):
         self.score = Best()
         self.models, self.state = {"network": self.network}, {"best": self.best, "score": self.score}
         self.exported = [self.best]
-        self._now = tf.function(lambda j, v, a: self.network.steady(j, v, self._condition(a)), reduce_retracing=True)
+        self._predict_now = tf.function(
+            lambda joints, visibility, action: self.network.steady(joints, visibility, self._condition(action)),
+            reduce_retracing=True,
+        )
 
     def _build(self, name: str) -> PoseResidual:
-        chosen = self.settings.network
-        sizes = {"units": chosen.units, "basis": chosen.basis, "members": chosen.members}
+        sizes = self.settings.network.model_dump(include={"units", "basis", "members"})
         network = PoseResidual(horizon=self.horizon, name=name, **sizes)
-        build(network, (None, 1, JOINTS, 2), (None, 1, JOINTS), (None, self.conditions))  # one observed pose is enough
+        # The weights do not depend on the number of observed poses: one pose is the fastest to trace.
+        build(network, (None, 1, JOINTS, 2), (None, 1, JOINTS), (None, self.conditions))
         return network
 
     def _condition(self, action):
-        """action [B], -1 where it is not known -> [B, A]."""
+        """The network's condition [B, A]: the one-hot action; zeros if the action [B] is -1 (unknown). A = 0 if the network is
+        not conditioned."""
         return tf.one_hot(action, self.conditions) if self.conditions else tf.zeros([tf.shape(action)[0], 0])
 
     # ---------------------------------------------------------------- training
 
-    def _told(self, batch):
-        """The condition; a share of the windows does without, so that an unknown action is nothing new."""
-        kept = draw_uniform(self.settings, batch, StepStream.TOLD_ACTION, [1]) >= UNTOLD
-        return self._condition(batch["action"]) * tf.cast(kept, tf.float32)
+    def _condition_with_dropout(self, batch):
+        """The condition [b, A], set to zeros for a share of the windows, so that the network learns to predict an unknown
+        action too."""
+        keep = draw_uniform(self.settings, batch, StepStream.TOLD_ACTION, [1]) >= ACTION_DROPOUT
+        return self._condition(batch["action"]) * tf.cast(keep, tf.float32)
 
     def _augmented(self, batch):
-        """Windows in a mirror, stretched, with joints hidden -> joints, visibility, what of it the network sees [b, k, 13],
-        and the box's extent."""
+        """Augment windows: mirror and stretch them, and hide joints of the input.
+
+        Returns:
+            joints [b, k + T, 13, 2]; visibility [b, k + T, 13]; input_visibility [b, k, 13], which is 0 also for the joints
+            that the augmentation hides; and the extent of the stretched box [b, 1, 1, 2].
+        """
         how, k = self.settings.augmentation, self.context
         joints, visibility = batch["joints"], batch["visibility"]
         draws = draw_uniform(self.settings, batch, StepStream.AUGMENTATION, [3 + JOINTS + k * JOINTS])
@@ -75,47 +84,49 @@ class PoseResidualSystem(PoseForecaster):
         _, extent = box_extent(batch["box"])
         whole = draws[:, None, 3 : 3 + JOINTS] >= how.hide
         single = tf.reshape(draws[:, 3 + JOINTS :], [-1, k, JOINTS]) >= how.hide
-        shown = visibility[:, :k] * tf.cast(whole & single, tf.float32)
-        return joints * stretch, visibility, shown, extent * stretch
+        input_visibility = visibility[:, :k] * tf.cast(whole & single, tf.float32)
+        return joints * stretch, visibility, input_visibility, extent * stretch
 
     def _noise(self, batch):
-        """For each member: what is added to the features, and two dropout masks."""
-        chosen, k, features = self.settings.network, self.context, 7 * JOINTS
-        for member in range(chosen.members):
-            draws = draw_uniform(self.settings, batch, StepStream.MEMBERS + member, [k * features + 2 * chosen.units])
-            # The inverse of the normal distribution's integral; the clipping keeps it finite.
+        """For each member: the noise [b, k, features] to add to its features, and two dropout masks [b, units]."""
+        network, k, features = self.settings.network, self.context, 7 * JOINTS
+        for member in range(network.members):
+            draws = draw_uniform(self.settings, batch, StepStream.MEMBERS + member, [k * features + 2 * network.units])
+            # The inverse normal distribution function turns uniform numbers into normal ones; clipping keeps them finite.
             normal = tf.math.ndtri(tf.clip_by_value(tf.reshape(draws[:, : k * features], [-1, k, features]), 1e-4, 1 - 1e-4))
-            keep = tf.cast(draws[:, k * features :] >= chosen.dropout, tf.float32) / (1.0 - chosen.dropout)
-            yield chosen.noise * normal, *tf.split(keep, 2, -1)
+            keep = tf.cast(draws[:, k * features :] >= network.dropout, tf.float32) / (1.0 - network.dropout)
+            yield network.noise * normal, *tf.split(keep, 2, -1)
 
     def train_step(self, batch):
         k = self.context
-        joints, visibility, shown, extent = self._augmented(batch)
-        _, ever = last_seen(joints[:, :k], shown)
-        weights = visibility[:, k:] * batch["valid"][:, k:, None] * ever[:, None]
+        joints, visibility, input_visibility, extent = self._augmented(batch)
+        _, ever_visible = last_visible(joints[:, :k], input_visibility)
+        weights = visibility[:, k:] * batch["valid"][:, k:, None] * ever_visible[:, None]
         with tf.GradientTape() as tape:
-            predicted = self.network(joints[:, :k], shown, self._told(batch), list(self._noise(batch)))
-            # Not a product: where a joint is hidden, its label may be anything.
+            condition, noise = self._condition_with_dropout(batch), list(self._noise(batch))
+            predicted = self.network(joints[:, :k], input_visibility, condition, noise)
+            # tf.where instead of a product with the weights: the label of a hidden joint may be anything, even NaN.
             error = tf.where(weights[..., None] > 0.0, (predicted - joints[:, k:]) / extent, 0.0)  # [M, b, T, 13, 2]
             terms = {"loss": tf.reduce_mean(tf.square(error), [0, 2, 3, 4])}
         return self.descend("network", tape, terms)
 
     def validate(self, dataset: PoseDataset) -> dict[str, float]:
-        """Take the weights over as the best ones if they are, on the clips kept back; without such clips, always."""
+        """Copy the weights to `best` if their validation error is the lowest so far; without validation clips, always."""
         score = self._score(dataset) if dataset.validation else np.inf
         if score < self.score.lowest.value.numpy() or score == np.inf:
             self.score.lowest.assign(score)
-            for best, now in zip(self.best.variables, self.network.variables, strict=True):
-                best.assign(now)
+            for best, current in zip(self.best.variables, self.network.variables, strict=True):
+                best.assign(current)
         return {"validation/pose_mse": score} if np.isfinite(score) else {}
 
     def _score(self, dataset: PoseDataset) -> float:
-        """Pooled MSE of the clips kept back, by the weights of now; infinite where none of them has a joint that lasts."""
+        """The pose error of the current weights, averaged over all windows of the validation clips. Infinite if no joint in
+        them is visible all the time."""
         errors = []
         for clip in dataset.validation:
             windows = dataset.windows(clip)
             observed = (windows[name][:, : self.context] for name in ("joints", "visibility"))
-            joints = self._now(*map(tf.constant, (*observed, windows["action"]))).numpy()
+            joints = self._predict_now(*map(tf.constant, (*observed, windows["action"]))).numpy()
             truth, valid = windows["joints"][:, self.context :], windows["valid"][:, self.context :]
             measured = measure_poses(truth, joints, windows["survives"][0], windows["box"][0], valid)
             errors.append(measured.get("pose_mse", np.empty(0)).ravel())
@@ -127,5 +138,5 @@ class PoseResidualSystem(PoseForecaster):
     def forecast(self, observed):
         joints, visibility = observed["joints"], observed["visibility"]
         future = self.best.steady(joints, visibility, self._condition(observed["action"]))
-        _, ever = last_seen(joints, visibility)
-        return future, tf.repeat(ever[:, None], self.horizon, 1)
+        _, ever_visible = last_visible(joints, visibility)
+        return future, tf.repeat(ever_visible[:, None], self.horizon, 1)

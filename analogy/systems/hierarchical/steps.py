@@ -1,4 +1,4 @@
-"""The two steps of the method, found among the runs: one that predicts poses, one that paints them. No TensorFlow here."""
+"""Finding the runs of the method's two steps: a pose predictor and a painter. This module does not import TensorFlow."""
 
 from __future__ import annotations
 
@@ -11,9 +11,14 @@ POSE_SYSTEMS, PAINT_SYSTEMS = ("pose_residual", "pose_lstm"), ("analogy_masked",
 
 
 def find_steps(pose_run: str | None, paint_run: str | None, results: Path) -> tuple[Path, Path]:
-    """The folders of the runs that `--pose-run` and `--paint-run` name; the newest finished ones where they are not given.
+    """The folders of a pose predictor's run and of a painter's run.
 
-    Raises UserError.
+    Args:
+        pose_run, paint_run: the values of `--pose-run` and `--paint-run`; None for the newest finished run of that kind.
+        results: the results folder.
+
+    Raises:
+        UserError: there is no such run; one line for each of the two.
     """
     with Mistakes() as mistakes:
         with mistakes.noted():

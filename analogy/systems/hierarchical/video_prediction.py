@@ -1,4 +1,7 @@
-"""From a few observed frames of any video to the frames that follow: first everything is checked, then it is done."""
+"""Predicting the frames that follow a few observed frames of any video, for `analogy predict`.
+
+`check_request` checks all options first, and `predict_video` then does the work.
+"""
 
 from __future__ import annotations
 
@@ -24,15 +27,19 @@ from analogy.systems.hierarchical.steps import find_steps
 from data_prep.datasets import check_folder
 
 GIF_SIDE = 400  # pixels
-AT_ONCE = 16  # frames painted between two movements of the progress bar
+FRAMES_PER_UPDATE = 16  # frames that are painted between two updates of the progress bar
 
 
 @dataclass(frozen=True)
 class Request:
-    """A prediction that can be made: every option was checked, nothing is loaded yet.
+    """The checked options of a prediction. Nothing is loaded yet.
 
-    clip: the folder of a Penn Action clip, where the source is one. poses: labels, an estimator, or a file; estimator_run: the
-    run of a pose estimator, in place of it. context: observed frames; None for as many as the pose run reads.
+    source: the video, folder of pictures, or number of a Penn Action clip. clip: the folder of frames if the source is a Penn
+    Action clip, or None. poses: where the observed poses come from: "labels", the name of an estimator, or a file.
+    estimator_run: the run of a pose estimator that is used instead, or None. start: index of the first observed frame.
+    context: number of observed frames; None for as many as the pose run reads. horizon: number of future frames. folder: where
+    the prediction is written. full_frame: write whole frames instead of the crop around the person. export: where to write
+    both steps as one SavedModel, or None.
     """
 
     source: str
@@ -67,21 +74,21 @@ def check_request(
     full_frame: bool = False,
     export: Path | None = None,
 ) -> Request:
-    """Find every mistake in what `analogy predict` was asked; imports no TensorFlow.
+    """Check the options of `analogy predict`, without importing TensorFlow.
 
     Args: as the options of that command.
 
     Raises:
-        UserError: a line for each mistake.
+        UserError: one line for each mistake.
     """
     folder = out or results_dir / "predictions" / _name(source, start)
     clip = estimator_run = steps = None
     with Mistakes() as mistakes:
         with mistakes.noted():
-            clip = _clip(source, data_dir)
+            clip = _find_clip(source, data_dir)
             if clip is None and not Path(source).exists():
                 raise UserError(f"{source}: there is no such file; name a video, or a folder of pictures")
-        if poses or clip or Path(source).exists():  # else nobody knows whether it would have labels
+        if poses or clip or Path(source).exists():  # a source that does not exist has no default for `poses`
             poses = poses or ("labels" if clip else "movenet")
             with mistakes.noted():
                 estimator_run = _check_poses(poses, models, results_dir, None if clip else source)
@@ -100,8 +107,8 @@ def check_request(
     )
 
 
-def _clip(source: str, data_dir: Path | None) -> Path | None:
-    """The folder of frames of a Penn Action clip, where the source is one."""
+def _find_clip(source: str, data_dir: Path | None) -> Path | None:
+    """The folder of frames if the source is the number of a Penn Action clip; None if it is a path. Raises UserError."""
     if Path(source).exists() or not source.isdecimal():
         return None
     if data_dir is None:
@@ -114,7 +121,10 @@ def _clip(source: str, data_dir: Path | None) -> Path | None:
 
 
 def _check_poses(poses: str, models: Path | None, results: Path, unlabelled: str | None) -> Path | None:
-    """Refuse what `--poses` cannot name. unlabelled: the source, where it has no labels. Returns the run of an estimator."""
+    """Check the value of `--poses`. Returns the run folder of an estimator if it names one, or else None. Raises UserError.
+
+    unlabelled: the source if it has no labels, or None.
+    """
     if poses == "labels":
         if unlabelled:
             raise UserError(
@@ -136,17 +146,21 @@ def _check_poses(poses: str, models: Path | None, results: Path, unlabelled: str
 
 
 def _name(source: str, start: int) -> str:
-    """A folder's name that tells sources apart: frames/ of two clips have the same name, their parents have not."""
+    """The name of the output folder. For a folder of pictures it contains the parent's name too, because many are named
+    "frames"."""
     path = Path(source).resolve() if Path(source).exists() else Path(source)
     name = f"{path.parent.name}_{path.name}" if path.is_dir() else path.stem
     return f"{name}_from_{start}" if start else name
 
 
-# ---------------------------------------------------------------- doing it
+# ---------------------------------------------------------------- predicting
 
 
 def predict_video(request: Request) -> dict[str, float]:
-    """Read, estimate, predict, paint, and write the request's folder. Returns the seconds of each stage.
+    """Read the video, estimate the observed poses, predict future poses, paint the frames, and write `request.folder`.
+
+    Returns:
+        stage -> seconds.
 
     Raises:
         UserError: the video is too short or damaged, nobody is seen in it, or the runs do not fit it.
@@ -161,9 +175,9 @@ def predict_video(request: Request) -> dict[str, float]:
         video = _read(request.source, request.clip, start, observed, request.horizon)
     with _timed(seconds, "estimate"):
         if estimator:
-            poses = _estimated(estimator, video.frames[:observed])
+            poses = _estimate_poses(estimator, video.frames[:observed])
         else:
-            poses = _given(request.poses, request.clip, request.data_dir, start, observed)
+            poses = _load_poses(request.poses, request.clip, request.data_dir, start, observed)
     if not poses[1][-1].any():
         last = start + observed - 1
         raise UserError(f"{request.source}: the person is not seen in frame {last}, the last observed; choose another --start")
@@ -174,8 +188,8 @@ def predict_video(request: Request) -> dict[str, float]:
 
 
 class Prediction(NamedTuple):
-    """joints [k + T, 13, 2] and visibility [k + T, 13] of observed and future frames; frames uint8 [T, h, w, C] of the crop
-    `box` (x_min, y_min, x_max, y_max)."""
+    """joints [k + T, 13, 2] in pixels of the video, and visibility [k + T, 13], of the observed and then the future frames;
+    frames uint8 [T, h, w, C]: the future frames within the area `box` (x_min, y_min, x_max, y_max) of the video."""
 
     joints: np.ndarray
     visibility: np.ndarray
@@ -195,7 +209,7 @@ def _open_pipeline(request: Request):
 
 
 def _open_estimator(request: Request):
-    """What estimates the observed poses; None where they are given."""
+    """The estimator of the observed poses; None if they are labels or come from a file."""
     if request.estimator_run:
         from analogy.systems.hierarchical.estimation.hourglass import Hourglass
 
@@ -208,21 +222,28 @@ def _open_estimator(request: Request):
 
 
 def _predict(pipeline, reference, joints, visibility, horizon: int, seconds: dict[str, float]) -> Prediction:
-    """From the observed poses and the last observed frame."""
+    """Predict `horizon` poses and frames.
+
+    reference: the last observed frame, uint8 [H, W, 3]. joints [n, 13, 2], visibility [n, 13]: the observed poses, n >= k.
+    seconds: gets the time of each stage.
+    """
     from analogy.systems.hierarchical.pipeline import UNKNOWN_ACTION
 
     k, size = pipeline.context, np.array(reference.shape[1::-1], np.int32)
     with _timed(seconds, "poses"):
-        future, seen = pipeline.forecast(joints[-k:], visibility[-k:], size, np.int32(UNKNOWN_ACTION), np.int32(horizon))
-    every, known = np.concatenate([joints, future]), np.concatenate([visibility, seen])
-    box = pipeline.crop(every[-horizon - k :], known[-horizon - k :], size).numpy()
-    painted = []
+        future, future_visibility = pipeline.forecast(
+            joints[-k:], visibility[-k:], size, np.int32(UNKNOWN_ACTION), np.int32(horizon)
+        )
+    all_joints, all_visibility = np.concatenate([joints, future]), np.concatenate([visibility, future_visibility])
+    box = pipeline.crop(all_joints[-horizon - k :], all_visibility[-horizon - k :], size).numpy()
+    parts = []
     with _timed(seconds, "frames"):
-        for first in track(range(0, horizon, AT_ONCE), "painting", disable=not sys.stdout.isatty()):
-            # The last part is filled up, so that one graph serves all.
-            chosen = len(joints) + np.minimum(np.arange(first, first + AT_ONCE), horizon - 1)
-            painted.append(pipeline.paint(reference, joints[-1], visibility[-1], every[chosen], known[chosen], box).numpy())
-    return Prediction(every, known, np.concatenate(painted)[:horizon], tuple(int(edge) for edge in box))
+        for first in track(range(0, horizon, FRAMES_PER_UPDATE), "painting", disable=not sys.stdout.isatty()):
+            # The last part repeats the last frame, so that all parts have the same shape and use the same graph.
+            targets = len(joints) + np.minimum(np.arange(first, first + FRAMES_PER_UPDATE), horizon - 1)
+            poses = all_joints[targets], all_visibility[targets]
+            parts.append(pipeline.paint(reference, joints[-1], visibility[-1], *poses, box).numpy())
+    return Prediction(all_joints, all_visibility, np.concatenate(parts)[:horizon], tuple(int(edge) for edge in box))
 
 
 @contextmanager
@@ -244,20 +265,22 @@ def _read(source: str, clip: Path | None, start: int, observed: int, horizon: in
     return video
 
 
-def _estimated(estimator, frames: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """joints [k, 13, 2] and visibility [k, 13], followed from frame to frame; what was seen is said."""
+def _estimate_poses(estimator, frames: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Track one person through k observed frames: joints [k, 13, 2] and visibility [k, 13]. Prints what may be wrong."""
     from analogy.systems.hierarchical.estimation.tracking import name_sides_by_image, track_person
 
-    found = track_person(track(frames, estimator.name, disable=not sys.stdout.isatty()), estimator)
-    if found.people > 1:
-        print(f"at least {found.people} people are seen; the one that {estimator.name} is surest of is followed")
-    if found.missing:
-        print(f"nobody is seen in {found.missing} of {len(frames)} observed frames")
-    return name_sides_by_image(found.joints, found.visibility)
+    person = track_person(track(frames, estimator.name, disable=not sys.stdout.isatty()), estimator)
+    if person.people > 1:
+        print(f"at least {person.people} people are seen; the one that {estimator.name} is surest of is followed")
+    if person.missing:
+        print(f"nobody is seen in {person.missing} of {len(frames)} observed frames")
+    return name_sides_by_image(person.joints, person.visibility)
 
 
-def _given(poses: str, clip: Path | None, data_dir: Path | None, start: int, observed: int) -> tuple[np.ndarray, np.ndarray]:
-    """joints [observed, 13, 2] and visibility [observed, 13] from a file, or from the labels of a clip."""
+def _load_poses(
+    poses: str, clip: Path | None, data_dir: Path | None, start: int, observed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """joints [observed, 13, 2] and visibility [observed, 13] from a clip's labels or from a file."""
     if poses == "labels":
         from data_prep.penn_action.labels import read_labels
 
@@ -265,50 +288,52 @@ def _given(poses: str, clip: Path | None, data_dir: Path | None, start: int, obs
         joints, visibility = labels.joints, labels.visibility
     else:
         joints, visibility = read_poses(Path(poses))
-        if len(joints) == observed:  # of the observed frames alone
+        if len(joints) == observed:  # the file has poses of the observed frames only
             return joints, visibility
     if len(joints) < start + observed:
         raise UserError(f"{poses}: poses of {len(joints)} frames, fewer than {start} + {observed}")
     return joints[start : start + observed], visibility[start : start + observed]
 
 
-# ---------------------------------------------------------------- what is written
+# ---------------------------------------------------------------- writing
 
 
 def _write(folder: Path, video: Video, prediction: Prediction, full_frame: bool) -> None:
-    """prediction.mp4 and .gif, frames/, joints.json, and beside.mp4 (truth if there is one, poses, prediction): all or none."""
+    """Write prediction.mp4, prediction.gif, frames/, joints.json, and beside.mp4 (truth if there is one, poses and prediction
+    side by side). If one of them fails, nothing is written."""
     from analogy.visualise.video import side_by_side, write_gif, write_mp4
 
     observed = len(prediction.joints) - len(prediction.frames)
     x_min, y_min, x_max, y_max = prediction.box
     view = (slice(None), slice(None)) if full_frame else (slice(y_min, y_max), slice(x_min, x_max))
-    shown = np.stack([_pasted(video.frames[observed - 1], frame, prediction.box)[view] for frame in prediction.frames])
+    last = video.frames[observed - 1]
+    predicted = np.stack([_paste_crop(last, frame, prediction.box)[view] for frame in prediction.frames])
 
     with replacing_folder(folder, PREDICTION) as partial:
-        write_mp4(partial / "prediction.mp4", shown, video.rate)
-        write_gif(partial / "prediction.gif", _small(shown), video.rate)
-        write_pictures(partial / "frames", shown)
+        write_mp4(partial / "prediction.mp4", predicted, video.rate)
+        write_gif(partial / "prediction.gif", _shrink(predicted), video.rate)
+        write_pictures(partial / "frames", predicted)
         facts = {"observed_frames": observed, "box": prediction.box, "frames_per_second": video.rate}
         write_poses(partial / "joints.json", prediction.joints, prediction.visibility, **facts)
 
-        given = [frame[view] for frame in video.frames]
-        columns = [("poses", _drawn(video, prediction, view)), ("prediction", np.stack([*given[:observed], *shown]))]
-        if len(given) > observed:
-            black = [np.zeros_like(given[0])] * (len(prediction.joints) - len(given))
-            columns.insert(0, ("truth", np.stack(given + black)))
+        truth = [frame[view] for frame in video.frames]
+        columns = [("poses", _draw_poses(video, prediction, view)), ("prediction", np.stack([*truth[:observed], *predicted]))]
+        if len(truth) > observed:
+            black = [np.zeros_like(truth[0])] * (len(prediction.joints) - len(truth))
+            columns.insert(0, ("truth", np.stack(truth + black)))
         write_mp4(partial / "beside.mp4", side_by_side(columns), video.rate)
 
 
-def _small(frames: np.ndarray) -> np.ndarray:
-    """At most GIF_SIDE pixels a side: a large GIF takes minutes to write, and no one can send it."""
+def _shrink(frames: np.ndarray) -> np.ndarray:
+    """Frames [T, H, W, C] resized to at most GIF_SIDE pixels per side. A larger GIF takes minutes to write."""
     scale = GIF_SIDE / max(frames.shape[1:3])
     if scale >= 1:
         return frames
     return np.stack([cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) for frame in frames])
 
 
-def _pasted(frame: np.ndarray, crop: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
-    """A copy of the frame [H, W, 3] with a painted crop [h, w, C] in its box."""
+def _paste_crop(frame: np.ndarray, crop: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
+    """A copy of the frame [H, W, 3] whose area `box` is replaced by the painted crop [h, w, C]."""
     x_min, y_min, x_max, y_max = box
     crop = cv2.resize(crop, (x_max - x_min, y_max - y_min), interpolation=cv2.INTER_LINEAR)
     whole = frame.copy()
@@ -316,13 +341,14 @@ def _pasted(frame: np.ndarray, crop: np.ndarray, box: tuple[int, int, int, int])
     return whole
 
 
-def _drawn(video: Video, prediction: Prediction, view) -> np.ndarray:
-    """The poses over darkened frames: observed ones in green over their own, future ones in orange over the last observed."""
+def _draw_poses(video: Video, prediction: Prediction, view) -> np.ndarray:
+    """All poses drawn on darkened frames, uint8 [k + T, h, w, 3]: observed poses in green on their own frames, future poses in
+    orange on the last observed frame. view: the slices of rows and columns that are written."""
     from analogy.visualise.skeletons import GREEN, ORANGE, draw_skeleton
 
-    observed, drawn = len(prediction.joints) - len(prediction.frames), []
-    for index, (pose, known) in enumerate(zip(prediction.joints, prediction.visibility, strict=True)):
+    observed, pictures = len(prediction.joints) - len(prediction.frames), []
+    for index, (pose, visibility) in enumerate(zip(prediction.joints, prediction.visibility, strict=True)):
         frame = video.frames[min(index, observed - 1)] // 2
-        draw_skeleton(frame, pose, known, GREEN if index < observed else ORANGE, width=max(2, len(frame) // 240))
-        drawn.append(frame[view])
-    return np.stack(drawn)
+        draw_skeleton(frame, pose, visibility, GREEN if index < observed else ORANGE, width=max(2, len(frame) // 240))
+        pictures.append(frame[view])
+    return np.stack(pictures)

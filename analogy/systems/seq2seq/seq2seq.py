@@ -23,14 +23,14 @@ from data_prep.datasets import find_opening
 
 
 class Seq2SeqSystem(System):
-    """Trained on the mean squared error of all future values.
+    """The LSTM encoder and decoder on sequences, trained on the mean squared error of all future values.
 
     Args:
         settings: the experiment's.
     """
 
     pooled = True
-    kernel_size = 0  # of the convolutions; 0: there are none
+    kernel_size = 0  # side of the convolution kernels; 0: dense layers
 
     def __init__(self, settings: LstmSettings | ConvLstmSettings):
         super().__init__(settings)
@@ -48,60 +48,63 @@ class Seq2SeqSystem(System):
         return dataset.batches(context)
 
     def train_step(self, batch):
-        seen, future = batch["values"][:, : self.context], batch["values"][:, self.context :]
+        observed, future = batch["values"][:, : self.context], batch["values"][:, self.context :]
         with tf.GradientTape() as tape:
-            error = tf.square(self.network(seen, horizon=self.horizon, **self._shown(batch, future)) - future)
+            predicted = self.network(observed, horizon=self.horizon, **self._scheduled_sampling(batch, future))
+            error = tf.square(predicted - future)
             terms = {"loss": tf.reduce_mean(tf.reshape(error, [tf.shape(error)[0], -1]), 1)}
         return self.descend("network", tape, terms)
 
-    def _shown(self, batch, future) -> dict[str, tf.Tensor]:
-        """Scheduled sampling: which true frames the decoder sees in training."""
+    def _scheduled_sampling(self, batch, future) -> dict[str, tf.Tensor]:
+        """The network's arguments for scheduled sampling (Bengio et al. 2015); none without it.
+
+        The share of true frames among the decoder's inputs falls linearly from 1 to 0 over `scheduled_sampling` updates.
+        """
         steps = self.settings.scheduled_sampling
         if not steps:
             return {}
         share = 1.0 - tf.cast(batch["step"], tf.float32) / steps
-        chosen = draw_uniform(self.settings, batch, StepStream.SCHEDULED_SAMPLING, [self.horizon]) < share
-        return {"true_future": future, "use_true": tf.cast(chosen, tf.float32)}
+        use_true = draw_uniform(self.settings, batch, StepStream.SCHEDULED_SAMPLING, [self.horizon]) < share
+        return {"true_future": future, "use_true": tf.cast(use_true, tf.float32)}
 
     # ---------------------------------------------------------------- prediction
 
-    def _future(self, seen):
-        return tf.clip_by_value(self.network(seen, horizon=self.horizon), 0.0, 1.0)
+    def _future(self, observed):
+        return tf.clip_by_value(self.network(observed, horizon=self.horizon), 0.0, 1.0)
 
-    def predict(self, seen: np.ndarray) -> np.ndarray:
-        """[N, k, ...] -> [N, T, ...], in 0..1."""
-        return self.endpoint("predict")(values=tf.constant(seen))["future"].numpy()
+    def predict(self, observed: np.ndarray) -> np.ndarray:
+        """Observed values [N, k, ...] in 0..1 -> future values [N, T, ...] in 0..1."""
+        return self.endpoint("predict")(values=tf.constant(observed))["future"].numpy()
 
     def predict_clips(self, dataset: SequenceDataset) -> Iterator[PredictedSequences]:
         linear = _linear_map(dataset.values[:, : self.context], dataset.values[:, self.context :])
-        drawn = {group.id for group in self.selected_clips(dataset.test)}
+        pictured_ids = {group.id for group in self.selected_clips(dataset.test)}
         for group in dataset.test:
-            seen, truth = group.values[:, : self.context], group.values[:, self.context :]
+            observed, truth = group.values[:, : self.context], group.values[:, self.context :]
             yield PredictedSequences(
                 clip=group.id,
                 action=group.action,
                 distance=np.arange(1, self.horizon + 1),
-                observed=seen,
+                observed=observed,
                 truth=truth,
-                prediction=self.predict(seen),
-                linear_map=linear(seen),
-                with_pictures=group.id in drawn,
+                prediction=self.predict(observed),
+                linear_map=linear(observed),
+                with_pictures=group.id in pictured_ids,
             )
 
     def panel_columns(self, dataset: SequenceDataset, group: SequenceGroup):
-        """The first sequences of a group: what was seen, what came, what was predicted."""
-        seen, truth = group.values[:, : self.context], group.values[:, self.context :]
-        return [Column("sequences", sequence_grid(seen[..., 0], truth[..., 0], self.predict(seen)[..., 0]))]
+        """A plot of the first sequences of a group: observed, true future and predicted values."""
+        observed, truth = group.values[:, : self.context], group.values[:, self.context :]
+        return [Column("sequences", sequence_grid(observed[..., 0], truth[..., 0], self.predict(observed)[..., 0]))]
 
     def protocol(self, dataset: SequenceDataset) -> str:
         count = sum(len(group.values) for group in dataset.test)
         notes = f" ({dataset.notes})" if dataset.notes else ""
         return (
-            f"{dataset.name}{notes}: {len(dataset.values)} training and {count} test sequences of {self.context} seen and "
-            f"{self.horizon} predicted values in 0..1; mean squared error over all of them (the published figures are of "
-            f"200: clip 000 is the first {len(dataset.test[0].values)}); baselines: the best linear map of the seen values, "
-            f"fitted to the float32 training sequences, the last value, and 0.5; "
-            f"seed {self.settings.seed}"
+            f"{dataset.name}{notes}: {len(dataset.values)} training and {count} test sequences of {self.context} observed "
+            f"and {self.horizon} predicted values in 0..1; mean squared error over all of them (the published figures are of "
+            f"200: clip 000 is the first {len(dataset.test[0].values)}); baselines: the best linear map of the observed "
+            f"values, fitted to the float32 training sequences, the last value, and 0.5; seed {self.settings.seed}"
         )
 
     # ---------------------------------------------------------------- export
@@ -116,7 +119,7 @@ class Seq2SeqSystem(System):
 
 
 class ConvLstmSystem(Seq2SeqSystem):
-    """The same on videos.
+    """The ConvLSTM encoder and decoder on videos, trained in the same way.
 
     Args:
         settings: the experiment's.
@@ -130,11 +133,12 @@ class ConvLstmSystem(Seq2SeqSystem):
         return [side, side, find_opening(self.settings).channels]
 
     def _predict_movie(self, movie: Movie) -> np.ndarray:
-        seen = movie.frames[None, : self.context].astype(np.float32) / 255.0
-        return self.predict(seen)[0]
+        """The future frames of a movie: [T, H, W, C] in 0..1."""
+        observed = movie.frames[None, : self.context].astype(np.float32) / 255.0
+        return self.predict(observed)[0]
 
     def predict_clips(self, dataset) -> Iterator[UnroundedFrames]:
-        drawn = {movie.id for movie in self.selected_clips(dataset.test)}
+        pictured_ids = {movie.id for movie in self.selected_clips(dataset.test)}
         k, length = self.context, self.context + self.horizon
         for movie in dataset.test:
             frames = np.asarray(movie.frames[:length])
@@ -149,13 +153,13 @@ class ConvLstmSystem(Seq2SeqSystem):
                 baseline=np.repeat(frames[k - 1 : k], self.horizon, 0),
                 baseline_name="copy_last_frame",
                 unrounded=future,
-                with_pictures=movie.id in drawn,
+                with_pictures=movie.id in pictured_ids,
             )
 
     def panel_columns(self, dataset, movie: Movie):
-        """The report's rows: truth, prediction, absolute difference, at three times."""
+        """The columns of the report: truth, prediction and absolute difference, at three times."""
         future = np.rint(255.0 * self._predict_movie(movie)).astype(np.uint8)
-        columns = [Column("last seen", np.asarray(movie.frames[self.context - 1]))]
+        columns = [Column("last observed", np.asarray(movie.frames[self.context - 1]))]
         for t in sorted({1, (self.horizon + 1) // 2, self.horizon}):
             truth, ours = np.asarray(movie.frames[self.context + t - 1]), future[t - 1]
             columns += [
@@ -168,19 +172,20 @@ class ConvLstmSystem(Seq2SeqSystem):
     def protocol(self, dataset) -> str:
         notes = f" ({dataset.notes})" if dataset.notes else ""
         return (
-            f"{dataset.name}{notes}: {len(dataset.test)} test windows of {self.context} seen and {self.horizon} predicted "
+            f"{dataset.name}{notes}: {len(dataset.test)} test windows of {self.context} observed and {self.horizon} predicted "
             f"frames, {self.frame[0]} x {self.frame[1]}; mean squared error of the unrounded prediction, values in 0..1; "
             f"PSNR and SSIM (11 x 11 Gaussian) of uint8 frames; averaged over frames, then over windows; baseline: the last "
-            f"seen frame copied; seed {self.settings.seed}"
+            f"observed frame copied; seed {self.settings.seed}"
         )
 
 
-def _linear_map(seen: np.ndarray, future: np.ndarray):
-    """The linear map, with a constant, that fits best: a function of [N, k, C] -> [N, T, C]."""
+def _linear_map(observed: np.ndarray, future: np.ndarray):
+    """A baseline: the affine map from observed values [N, k, C] to future values [N, T, C] with the least squared error, as a
+    function."""
 
     def rows(values):
         flat = values.reshape(len(values), -1).astype(np.float64)
         return np.concatenate([flat, np.ones((len(flat), 1))], 1)
 
-    weights = np.linalg.lstsq(rows(seen), future.reshape(len(future), -1).astype(np.float64), rcond=None)[0]
+    weights = np.linalg.lstsq(rows(observed), future.reshape(len(future), -1).astype(np.float64), rcond=None)[0]
     return lambda values: (rows(values) @ weights).reshape(len(values), *future.shape[1:])

@@ -1,4 +1,4 @@
-"""Settings of the Seq2Seq LSTM and ConvLSTM."""
+"""Settings of the Seq2Seq LSTM and ConvLSTM. configs/seq2seq_base.yaml and convlstm_base.yaml explain every key."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from analogy.settings.sections import DatasetSettings, OptimizerSettings, Positi
 
 
 class SequenceDataSettings(DatasetSettings):
-    """Sequences of 50 values. train_count, test_count: of those that are generated. split: of stocks. groups_of: test sequences
-    measured together; the first group is what the published figures are of."""
+    """Sequences of 50 values.
+
+    train_count, test_count: numbers of generated sequences. split: of the dataset stocks. groups_of: number of test sequences
+    that are measured together; the published figures are those of the first group.
+    """
 
     kind = "sequences"
     context: Annotated[int, Field(ge=1, le=49)]
@@ -29,8 +32,11 @@ class SequenceDataSettings(DatasetSettings):
 
 
 class MovieDataSettings(DatasetSettings):
-    """Videos. test_count: how many test windows. split: of KTH, persons 1-20 and 21-25 ("published"), or 1-16 and 17-25
-    ("standard"), and of Moving MNIST, whose motion; test_persons: of KTH, those who test instead."""
+    """Videos.
+
+    test_count: number of test windows. split: for KTH, persons 1-20 train and 21-25 test ("published"), or 1-16 and 17-25
+    ("standard"); for Moving MNIST, the motion of the digits. test_persons: for KTH, the persons that test instead.
+    """
 
     kind = "movies"
     context: PositiveInt
@@ -61,7 +67,8 @@ class ConvLstmNetworkSettings(Seq2SeqNetworkSettings):
 
 
 class RecurrentSettings(Settings):
-    """scheduled_sampling: updates in which the true frames shown to the decoder give way to its own (Bengio et al. 2015)."""
+    """scheduled_sampling: number of updates over which the decoder's inputs change from true frames to its own predicted frames
+    (Bengio et al. 2015); 0: no scheduled sampling."""
 
     system: Literal["seq2seq", "convlstm"]
     data: SequenceDataSettings | MovieDataSettings

@@ -49,7 +49,7 @@ def test_one_backward_pass_gives_the_gradients_of_both_losses(build, batch, guar
         masks = system._dropout_masks(batch, 3)
         judged = tf.concat([truth, painted, image], 0), tf.concat([next_pose] * 3, 0), masks
         logits = system.discriminators["discriminator"](judged)
-        fooled = {"adversarial": system._fooled("discriminator", tf.split(logits, 3)[1])}
+        fooled = {"adversarial": system._adversarial_term("discriminator", tf.split(logits, 3)[1])}
         losses = {
             "generator": system.mean({**system._generator_terms(truth, painted, z), **fooled}),
             "discriminator": system.mean(system._discriminator_terms("discriminator", logits)),
@@ -184,7 +184,7 @@ def test_gradients_of_two_discriminators_are_those_of_both_losses(build, batch):
         painted = system.generator.decoder(z)
         terms = system._generator_terms(truth, painted, z)
         for name, condition in (("discriminator", next_pose), ("image_discriminator", image)):
-            terms[name] = system._fooled(name, system.discriminators[name]([painted, condition, masks[name][1]]))
+            terms[name] = system._adversarial_term(name, system.discriminators[name]([painted, condition, masks[name][1]]))
         loss = system.mean(terms)
     for ours, plain in zip(recorded["generator"], tape.gradient(loss, system.generator.trainable_variables), strict=True):
         np.testing.assert_allclose(ours, plain, atol=2e-5 * np.abs(plain).max())

@@ -64,10 +64,9 @@ def test_scheduled_sampling_shows_ever_less_of_the_truth(batch):
     wiring = ("network.wiring=standard", "scheduled_sampling=100")
     system = build(*wiring)
     future = batch["values"][:, 25:]
-    shares = {
-        step: float(tf.reduce_mean(system._shown({**batch, "step": tf.constant(step, tf.int64)}, future)["use_true"]))
-        for step in (0, 50, 100)
-    }
+    batches = {step: {**batch, "step": tf.constant(step, tf.int64)} for step in (0, 50, 100)}
+    use_true = {step: system._scheduled_sampling(examples, future)["use_true"] for step, examples in batches.items()}
+    shares = {step: float(tf.reduce_mean(values)) for step, values in use_true.items()}
     assert shares[0] == 1 and 0.3 < shares[50] < 0.7 and shares[100] == 0
     shown, own = build(*wiring), build(wiring[0])
     assert abs(shown.train_step(batch)["network/loss"] - own.train_step(batch)["network/loss"]) > 1e-6

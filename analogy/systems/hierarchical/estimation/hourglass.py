@@ -1,4 +1,4 @@
-"""A trained pose_hourglass as an estimator of `analogy.systems.hierarchical.estimation.tracking`."""
+"""A run of pose_hourglass as an estimator for `analogy.systems.hierarchical.estimation.tracking`."""
 
 from __future__ import annotations
 
@@ -10,11 +10,18 @@ import numpy as np
 from analogy.runs.find import load_endpoint
 from analogy.systems.hierarchical.estimation.tflite import Pose, Region, cut, whole_frame
 
-ROOM = 1.4  # side of the next region, in extents of the visible joints
+ROOM = 1.4  # side of the next region, as a multiple of the longer side of the box around the visible joints
 
 
 class Hourglass:
-    """Args: run: the folder of a finished run of pose_hourglass. Raises UserError."""
+    """A pose estimator for one person.
+
+    Args:
+        run: the folder of a finished run of pose_hourglass.
+
+    Raises:
+        UserError: the run has no SavedModel with the endpoint `estimate`.
+    """
 
     name, visible_from = "pose_hourglass", 0.3
 
@@ -24,20 +31,21 @@ class Hourglass:
         _, self.height, self.width, self.channels = frames.shape.as_list()
 
     def detect(self, frame: np.ndarray) -> list[Region]:
-        """It knows one person, and looks for it in the whole frame first."""
+        """The whole frame: this network has no person detector, and assumes one person."""
         return [whole_frame(frame)]
 
     def estimate(self, frame: np.ndarray, region: Region) -> Pose:
+        """The pose in a region of a frame uint8 [H, W, 3]."""
         picture, to_frame = cut(frame, region, max(self.height, self.width))
         picture = picture[: self.height, : self.width]
         if self.channels == 1:
             picture = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)[..., None]
-        found = self.loaded.estimate(frames=picture[None])
-        joints = found["joints"][0].numpy() @ to_frame[:, :2].T + to_frame[:, 2]
-        scores = found["scores"][0].numpy()
-        seen = joints[scores > self.visible_from]
-        if len(seen) < 2:
+        outputs = self.loaded.estimate(frames=picture[None])
+        joints = outputs["joints"][0].numpy() @ to_frame[:, :2].T + to_frame[:, 2]
+        scores = outputs["scores"][0].numpy()
+        visible_joints = joints[scores > self.visible_from]
+        if len(visible_joints) < 2:
             return Pose(joints.astype(np.float32), scores, whole_frame(frame))
-        low, high = seen.min(0), seen.max(0)
+        low, high = visible_joints.min(0), visible_joints.max(0)
         (x, y), side = (low + high) / 2, ROOM * float((high - low).max())
         return Pose(joints.astype(np.float32), scores, Region(float(x), float(y), max(side, 16.0)))

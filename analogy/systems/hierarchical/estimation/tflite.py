@@ -1,8 +1,8 @@
-"""MoveNet and BlazePose from their TensorFlow Lite files, mapped to the 13 joints.
+"""The pose estimators MoveNet and BlazePose, from their TensorFlow Lite files, with keypoints mapped to the 13 joints.
 
-Every estimator finds the person in a whole frame by itself (`detect`), and a pose in a region of a frame (`estimate`), which
-`tracking` carries from frame to frame. Regions are squares: centre x, y, side, in pixels of the frame, and
-an angle in radians by which the person is turned.
+An estimator has two methods, which `tracking` calls. `detect` finds the regions of people in a whole frame. `estimate` finds
+the pose in one region, and the region to use in the next frame. It also has a `name`, and `visible_from`: a joint is visible
+if its score is higher.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from scipy.special import expit
 from analogy.errors import UserError
 from analogy.systems.hierarchical.estimation import find_models
 
-# Where the 13 joints are found among a model's keypoints; the head is the mean of several.
+# For each of the 13 joints, the indices of a model's keypoints whose mean it is. The head is the mean of several.
 COCO = ((0, 1, 2, 3, 4), (5,), (6,), (7,), (8,), (9,), (10,), (11,), (12,), (13,), (14,), (15,), (16,))
 BLAZEPOSE = ((0, 2, 5, 7, 8), (11,), (12,), (13,), (14,), (15,), (16,), (23,), (24,), (25,), (26,), (27,), (28,))
 TORSO = (1, 2, 7, 8)
 
 
 class Region(NamedTuple):
-    """A square of a frame: its centre and side in pixels, and by how many radians it is turned (clockwise)."""
+    """A square in a frame: centre x, y and side in pixels, and the angle in radians by which it is turned clockwise."""
 
     x: float
     y: float
@@ -36,20 +36,20 @@ class Region(NamedTuple):
 
 
 class Pose(NamedTuple):
-    """joints [13, 2] in pixels of the frame; scores [13] in 0..1; the region where the next frame will be looked at."""
+    """joints [13, 2] in pixels of the frame; scores [13] in 0..1; next_region: where the person will be in the next frame."""
 
     joints: np.ndarray
     scores: np.ndarray
-    following: Region
+    next_region: Region
 
 
 def load_model(path: Path):
-    """An interpreter of a .tflite file, ready to run. Raises UserError."""
+    """A TensorFlow Lite interpreter of a .tflite file, ready to run. Raises UserError."""
     if not Path(path).is_file():
         raise UserError(f"{path}: there is no such file; an estimator is a .tflite file")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of its move to another package, which reads the same files
+            warnings.simplefilter("ignore")  # the warning that the interpreter will move to another package
             interpreter = tf.lite.Interpreter(str(path))
         interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
@@ -58,47 +58,57 @@ def load_model(path: Path):
 
 
 def run_model(interpreter, picture: np.ndarray) -> list[np.ndarray]:
-    """One picture [H, W, 3] of the model's size and type -> its outputs."""
-    given = interpreter.get_input_details()[0]
-    interpreter.set_tensor(given["index"], picture[None].astype(given["dtype"]))
+    """The outputs of a model for one picture [H, W, 3] of the model's input size."""
+    details = interpreter.get_input_details()[0]
+    interpreter.set_tensor(details["index"], picture[None].astype(details["dtype"]))
     interpreter.invoke()
     return [interpreter.get_tensor(output["index"]) for output in interpreter.get_output_details()]
 
 
 def cut(frame: np.ndarray, region: Region, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """The region as a picture uint8 [size, size, 3], black outside the frame; and the affine map [2, 3] from its pixels to the
-    frame's."""
+    """Cut a region out of a frame.
+
+    Returns:
+        the region as a picture uint8 [size, size, 3], black outside the frame; and the affine map [2, 3] from pixels of the
+        picture to pixels of the frame.
+    """
     cos, sin = math.cos(region.angle), math.sin(region.angle)
     step = region.side / size
     turn = step * np.array([[cos, -sin], [sin, cos]])
     offset = np.array([region.x, region.y]) - turn @ np.full(2, (size - 1) / 2)
     to_frame = np.concatenate([turn, offset[:, None]], 1)
-    given, to_given = frame, to_frame
-    if step > 1:  # an affine warp does not average: a large region is made small before
+    source, to_source = frame, to_frame
+    if step > 1:  # an affine warp does not average pixels, so the frame is first made smaller
         height, width = frame.shape[:2]
-        given = cv2.resize(frame, (max(1, round(width / step)), max(1, round(height / step))), interpolation=cv2.INTER_AREA)
-        shrink = np.array([given.shape[1] / width, given.shape[0] / height])
-        to_given = shrink[:, None] * to_frame
-        to_given[:, 2] += 0.5 * shrink - 0.5  # the centre of pixel 0 moves
-    return cv2.warpAffine(given, to_given, (size, size), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP), to_frame
+        source = cv2.resize(frame, (max(1, round(width / step)), max(1, round(height / step))), interpolation=cv2.INTER_AREA)
+        shrink = np.array([source.shape[1] / width, source.shape[0] / height])
+        to_source = shrink[:, None] * to_frame
+        to_source[:, 2] += 0.5 * shrink - 0.5  # pixel centres lie 0.5 away from pixel edges
+    return cv2.warpAffine(source, to_source, (size, size), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP), to_frame
 
 
 def whole_frame(frame: np.ndarray) -> Region:
+    """The smallest square around the whole frame [H, W, 3]."""
     height, width = frame.shape[:2]
     return Region((width - 1) / 2, (height - 1) / 2, max(height, width))
 
 
 def gather_joints(points: np.ndarray, scores: np.ndarray, mapping) -> tuple[np.ndarray, np.ndarray]:
-    """Keypoints [K, 2] and scores [K] of a model -> those of the 13 joints."""
+    """Keypoints [K, 2] and scores [K] of a model -> joints [13, 2] and their scores [13]. mapping: COCO or BLAZEPOSE."""
     joints = np.stack([points[list(members)].mean(0) for members in mapping])
     return joints.astype(np.float32), np.array([scores[list(members)].max() for members in mapping], np.float32)
 
 
 class MoveNet:
-    """MoveNet SinglePose: one person, the most prominent. Args: path: its .tflite file."""
+    """MoveNet SinglePose, which estimates the pose of the most prominent person.
+
+    Args:
+        path: its .tflite file.
+    """
 
     name, visible_from = "movenet", 0.3
-    few, most = 4, 7  # visible joints that make a person to follow; that make it sure that there is another one
+    person_joints = 4  # with fewer visible joints, there is nobody
+    second_person_joints = 7  # a second person is reported only with so many visible joints
 
     def __init__(self, path: Path):
         self.model = load_model(path)
@@ -111,52 +121,58 @@ class MoveNet:
         self.size = int(shape[1])
 
     def detect(self, frame: np.ndarray) -> list[Region]:
-        """The most prominent person; and another one, if the model sees it once the first is painted over."""
+        """The regions of the most prominent person, and of a second one, if the model finds it after the first is painted
+        grey."""
         first = self.estimate(frame, whole_frame(frame))
-        seen = first.scores > self.visible_from
-        if seen.sum() < self.few:
+        visible = first.scores > self.visible_from
+        if visible.sum() < self.person_joints:
             return []
-        low, high = first.joints[seen].min(0), first.joints[seen].max(0)
-        wider = 0.2 * (high - low).max()
-        (x_min, y_min), (x_max, y_max) = np.maximum(low - wider, 0).astype(int), np.maximum(high + wider, 0).astype(int)
-        rest = frame.copy()
-        rest[y_min:y_max, x_min:x_max] = 128
-        second = self.estimate(rest, self.estimate(rest, whole_frame(rest)).following)  # a second look is surer
-        return [first.following] + ([second.following] if (second.scores > self.visible_from).sum() >= self.most else [])
+        low, high = first.joints[visible].min(0), first.joints[visible].max(0)
+        margin = 0.2 * (high - low).max()
+        (x_min, y_min), (x_max, y_max) = np.maximum(low - margin, 0).astype(int), np.maximum(high + margin, 0).astype(int)
+        others_frame = frame.copy()
+        others_frame[y_min:y_max, x_min:x_max] = 128
+        # The second estimate, in the region that the first one suggests, is more reliable.
+        second = self.estimate(others_frame, self.estimate(others_frame, whole_frame(others_frame)).next_region)
+        has_second = (second.scores > self.visible_from).sum() >= self.second_person_joints
+        return [first.next_region, second.next_region] if has_second else [first.next_region]
 
     def estimate(self, frame: np.ndarray, region: Region) -> Pose:
+        """The pose in a region of a frame uint8 [H, W, 3]."""
         picture, to_frame = cut(frame, region, self.size)
         (keypoints,) = run_model(self.model, picture)
         y, x, scores = keypoints[0, 0].T
         points = np.stack([x, y], -1) * self.size - 0.5
         joints, scores = gather_joints(points @ to_frame[:, :2].T + to_frame[:, 2], scores, COCO)
-        return Pose(joints, scores, self._around(joints, scores, frame))
+        return Pose(joints, scores, self._body_region(joints, scores, frame))
 
-    def _around(self, joints: np.ndarray, scores: np.ndarray, frame: np.ndarray) -> Region:
-        """A square about the hips that holds the body with room to move; the whole frame where the body is not seen."""
-        seen = scores > 0.2
-        torso = [joint for joint in TORSO if seen[joint]]
-        if not (seen[[1, 2]].any() and seen[[7, 8]].any()):
+    def _body_region(self, joints: np.ndarray, scores: np.ndarray, frame: np.ndarray) -> Region:
+        """A square around the body, centred at the hips, with some room to move. The whole frame, if no shoulder or no hip is
+        visible, or if the square would be larger."""
+        visible = scores > 0.2
+        torso = [joint for joint in TORSO if visible[joint]]
+        if not (visible[[1, 2]].any() and visible[[7, 8]].any()):
             return whole_frame(frame)
-        centre = joints[[joint for joint in (7, 8) if seen[joint]]].mean(0)
+        centre = joints[[joint for joint in (7, 8) if visible[joint]]].mean(0)
         torso_reach = np.abs(joints[torso] - centre).max()
-        reach = np.abs(joints[seen] - centre).max()
+        reach = np.abs(joints[visible] - centre).max()
         limit = whole_frame(frame)
-        half = min(
+        half_side = min(
             max(1.9 * torso_reach, 1.2 * reach), max(abs(centre[0] - limit.x), abs(centre[1] - limit.y)) + limit.side / 2
         )
-        return limit if half > limit.side / 2 else Region(float(centre[0]), float(centre[1]), 2.0 * float(half))
+        return limit if half_side > limit.side / 2 else Region(float(centre[0]), float(centre[1]), 2.0 * float(half_side))
 
 
 class BlazePose:
-    """MediaPipe's BlazePose: a person detector, and landmarks in a turned square about the person.
+    """MediaPipe's BlazePose: a person detector, and a landmark model that reads a turned square around the person.
 
-    Args: landmarks, detector: the two .tflite files.
+    Args:
+        landmarks, detector: the two .tflite files.
     """
 
     name, visible_from = "blazepose", 0.5
-    enough = 0.5  # a detection's score
-    overlap = 0.3  # two detections that overlap more are one person
+    detection_score = 0.5  # detections of a lower score are ignored
+    overlap = 0.3  # two detections with a larger intersection over union are the same person
 
     def __init__(self, landmarks: Path, detector: Path):
         self.model, self.detector = load_model(landmarks), load_model(detector)
@@ -169,36 +185,39 @@ class BlazePose:
         self.anchors = _anchors(self.detector_size)
 
     def detect(self, frame: np.ndarray) -> list[Region]:
-        """Everybody, the surest first."""
+        """The regions of all people, the highest score first."""
         picture, to_frame = cut(frame, whole_frame(frame), self.detector_size)
         raw, scores = run_model(self.detector, picture / np.float32(127.5) - 1.0)
         scores = expit(scores[0, :, 0])
-        order = [i for i in np.argsort(-scores) if scores[i] >= self.enough]
+        order = [i for i in np.argsort(-scores) if scores[i] >= self.detection_score]
         size = self.detector_size
         values = raw[0].reshape(-1, 6, 2).astype(np.float64) / size  # centre, width and height, four keypoints
         centres = values[:, 0] + self.anchors
         boxes = np.concatenate([centres - values[:, 1] / 2, centres + values[:, 1] / 2], -1)
-        kept: list[int] = []
+        people: list[int] = []  # indices of detections
         for i in order:
-            if all(_overlap(boxes[i], boxes[j]) < self.overlap for j in kept):
-                kept.append(i)
-        points = (values[kept, 2:4] + self.anchors[kept, None]) * size - 0.5  # [n, 2, 2]: hips, and a point on the circle about
+            if all(_overlap(boxes[i], boxes[j]) < self.overlap for j in people):
+                people.append(i)
+        # [n, 2, 2]: the middle of the hips, and a point on the circle around the body
+        points = (values[people, 2:4] + self.anchors[people, None]) * size - 0.5
         points = points @ to_frame[:, :2].T + to_frame[:, 2]
-        return [_circle(hips, top) for hips, top in points]
+        return [_body_square(hips, top) for hips, top in points]
 
     def estimate(self, frame: np.ndarray, region: Region) -> Pose:
+        """The pose in a region of a frame uint8 [H, W, 3]. All scores are 0 if the model finds nobody there."""
         picture, to_frame = cut(frame, region, self.size)
         outputs = run_model(self.model, picture / np.float32(255.0))
         marks = outputs[0].reshape(39, 5)
         present = float(outputs[1].ravel()[0])
         points = (marks[:, :2] - 0.5) @ to_frame[:, :2].T + to_frame[:, 2]
-        seen = expit(marks[:, 3:5].min(1))  # visibility and presence, both as logits
-        joints, scores = gather_joints(points, seen, BLAZEPOSE)
-        return Pose(joints, scores * (present >= 0.5), _circle(points[33], points[34]))
+        point_scores = expit(marks[:, 3:5].min(1))  # the smaller of the logits of visibility and presence
+        joints, scores = gather_joints(points, point_scores, BLAZEPOSE)
+        return Pose(joints, scores * (present >= 0.5), _body_square(points[33], points[34]))
 
 
 def _anchors(size: int) -> np.ndarray:
-    """Centres of the detector's anchors in 0..1, [2254, 2]: two at each place of strides 8 and 16, six of stride 32."""
+    """Centres of the detector's anchors in 0..1, [2254, 2]: two at each place of the grids of stride 8 and 16, and six at each
+    place of the grid of stride 32. size: side of the detector's input."""
     anchors = []
     for stride, repeats in ((8, 2), (16, 2), (32, 6)):
         side = math.ceil(size / stride)
@@ -208,18 +227,20 @@ def _anchors(size: int) -> np.ndarray:
     return np.concatenate(anchors)
 
 
-def _circle(hips: np.ndarray, top: np.ndarray) -> Region:
-    """The square about a person, from the middle of the hips and a point above it on the circle around the body."""
+def _body_square(hips: np.ndarray, top: np.ndarray) -> Region:
+    """The turned square around a person. hips [2]: the middle of the hips. top [2]: the point above it on the circle around the
+    body."""
     dx, dy = top - hips
     return Region(float(hips[0]), float(hips[1]), 2.5 * math.hypot(dx, dy), math.atan2(dx, -dy))
 
 
 def _overlap(a: np.ndarray, b: np.ndarray) -> float:
+    """Intersection over union of two boxes (x_min, y_min, x_max, y_max)."""
     low, high = np.maximum(a[:2], b[:2]), np.minimum(a[2:], b[2:])
     common = np.prod(np.maximum(high - low, 0.0))
     return float(common / (np.prod(a[2:] - a[:2]) + np.prod(b[2:] - b[:2]) - common + 1e-9))
 
 
 def open_estimator(name: str, models: Path | None):
-    """The estimator of this name, from its files anywhere below the folder `models`. Raises UserError."""
+    """Open the estimator "movenet" or "blazepose". Its files lie anywhere below the folder `models`. Raises UserError."""
     return {"movenet": MoveNet, "blazepose": BlazePose}[name](*find_models(name, models))

@@ -1,4 +1,4 @@
-"""One person through a video: found once, then followed, smoothed in time."""
+"""Tracking of one person through a video, and smoothing of the estimated joints in time."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ import numpy as np
 from analogy.errors import UserError
 from analogy.joints import MIRRORED
 
-LOST = 4  # with fewer visible joints the person is looked for anew
-WINDOW = 2  # frames on either side that smoothing looks at
+LOST = 4  # with fewer visible joints the person is lost, and the next frame is searched again
+WINDOW = 2  # number of frames before and after a frame that smoothing uses
 
 
 class Track(NamedTuple):
-    """joints [T, 13, 2] in pixels of the frames; visibility [T, 13]; people: the most that were seen in a frame that was
-    searched; missing: how many frames show nobody."""
+    """One person's poses.
+
+    joints: [T, 13, 2] in pixels of the frames. visibility: [T, 13]. people: the largest number of people in a frame that was
+    searched. missing: number of frames without a person.
+    """
 
     joints: np.ndarray
     visibility: np.ndarray
@@ -25,10 +28,11 @@ class Track(NamedTuple):
 
 
 def track_person(frames: Iterable[np.ndarray], estimator) -> Track:
-    """Follow the surest person.
+    """Track the person that the estimator detects with the highest score.
 
     Args:
-        frames: uint8 RGB [H, W, 3]. estimator: see `analogy.systems.hierarchical.estimation.tflite`.
+        frames: uint8 RGB [H, W, 3] each.
+        estimator: see `analogy.systems.hierarchical.estimation.tflite`.
 
     Raises:
         UserError: nobody is seen in any frame.
@@ -36,21 +40,22 @@ def track_person(frames: Iterable[np.ndarray], estimator) -> Track:
     region, people, missing, joints, scores = None, 0, 0, [], []
     for frame in frames:
         if region is None:
-            found = estimator.detect(frame)
-            people = max(people, len(found))
-            region = found[0] if found else None
+            regions = estimator.detect(frame)
+            people = max(people, len(regions))
+            region = regions[0] if regions else None
             if region is not None:
                 pose = estimator.estimate(frame, region)
-                if (pose.scores > estimator.visible_from).sum() >= LOST:  # a second look, from where the first led, is surer
-                    region = pose.following
+                # The second estimate below, in the region that this one suggests, is more reliable.
+                if (pose.scores > estimator.visible_from).sum() >= LOST:
+                    region = pose.next_region
         if region is None:
-            pose, seen = np.zeros([13, 2], np.float32), np.zeros(13, np.float32)
+            frame_joints, frame_scores = np.zeros([13, 2], np.float32), np.zeros(13, np.float32)
         else:
-            pose, seen, region = estimator.estimate(frame, region)
-        if (seen > estimator.visible_from).sum() < LOST:
-            missing, region, seen = missing + 1, None, np.zeros(13, np.float32)
-        joints.append(pose)
-        scores.append(seen)
+            frame_joints, frame_scores, region = estimator.estimate(frame, region)
+        if (frame_scores > estimator.visible_from).sum() < LOST:
+            missing, region, frame_scores = missing + 1, None, np.zeros(13, np.float32)
+        joints.append(frame_joints)
+        scores.append(frame_scores)
     joints, scores = np.stack(joints), np.stack(scores)
     if missing == len(joints):
         raise UserError(
@@ -60,25 +65,35 @@ def track_person(frames: Iterable[np.ndarray], estimator) -> Track:
 
 
 def smooth(joints: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Each joint's place as the mean of its neighbours in time, weighted by nearness and score.
+    """Smooth the place of each joint in time: [T, 13, 2].
 
-    joints [T, 13, 2], scores [T, 13]; a joint that no neighbour shows stays where it is.
+    The new place is the mean over the frames from t - WINDOW to t + WINDOW, weighted by a Gaussian of the distance in time and
+    by the joint's score. If all these scores are 0, the place does not change.
+
+    Args:
+        joints: [T, 13, 2]. scores: [T, 13].
     """
     total, weight = np.zeros_like(joints), np.zeros_like(scores)
     count = len(joints)
     for shift in range(-WINDOW, WINDOW + 1):
         near = float(np.exp(-0.5 * shift**2))
-        to = slice(max(0, -shift), min(count, count - shift))
-        of = slice(max(0, shift), min(count, count + shift))
-        total[to] += near * scores[of, :, None] * joints[of]
-        weight[to] += near * scores[of]
+        target = slice(max(0, -shift), min(count, count - shift))
+        source = slice(max(0, shift), min(count, count + shift))
+        total[target] += near * scores[source, :, None] * joints[source]
+        weight[target] += near * scores[source]
     return np.where(weight[..., None] > 1e-6, total / np.maximum(weight, 1e-6)[..., None], joints)
 
 
 def name_sides_by_image(joints: np.ndarray, visibility: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Let "left" be the image's left, as Penn Action mostly does, by where shoulders and hips lie on the whole: the estimators
-    name the person's own sides."""
-    both = visibility[:, (1, 7)] * visibility[:, (2, 8)]
-    if (both * (joints[:, (1, 7), 0] - joints[:, (2, 8), 0])).sum() > 0:
+    """Rename left and right joints so that "left" is the left side of the image, as in most labels of Penn Action.
+
+    Estimators name the person's own sides. The sides of the whole track are exchanged if left shoulders and hips lie to the
+    right of the right ones on average.
+
+    Args:
+        joints: [T, 13, 2]. visibility: [T, 13].
+    """
+    visible_pairs = visibility[:, (1, 7)] * visibility[:, (2, 8)]
+    if (visible_pairs * (joints[:, (1, 7), 0] - joints[:, (2, 8), 0])).sum() > 0:
         return joints[:, list(MIRRORED)], visibility[:, list(MIRRORED)]
     return joints, visibility

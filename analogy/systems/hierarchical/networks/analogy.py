@@ -1,6 +1,7 @@
 """The visual-analogy generator and its discriminator (paper 3.4; spec 3.2).
 
-A frame x_t, its pose p_t and the pose p_{t+n} make the frame x_{t+n}:  f_dec(f_img(x_t) + f_pose(p_{t+n}) - f_pose(p_t)).
+From a frame x_t, its pose p_t and another pose p_{t+n}, the generator predicts the frame
+x_{t+n} = f_dec(f_img(x_t) + f_pose(p_{t+n}) - f_pose(p_t)).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from analogy.systems.hierarchical.networks.decoder import Decoder
 
 
 def unit_range(image):
-    """As it is: RGB in -1..1."""
+    """RGB in -1..1, unchanged."""
     return image
 
 
@@ -24,23 +25,25 @@ def byte_range(image):
     return (image + 1.0) * 127.5
 
 
-# What f_img sees of an image in -1..1 (spec 3.4).
+# The setting generator.image_range -> the function from images in -1..1 to the input range of f_img (spec 3.4).
 IMAGE_RANGES = {"unit": unit_range, "byte": byte_range, "caffe": caffe_range}
 
 
 class AnalogyGenerator(Composite, keras.Model):
     """f_img, f_pose, f_dec and their composition.
 
-    A latent is what the decoder takes: z, or with `skip` the pair of z and an activation of f_img.
+    A latent is the decoder's input: z, or with `skip` the pair of z and an activation of f_img.
 
     Args:
-        depth: VGG stages before the latent, 2 to 5.
+        depth: number of VGG stages before the latent, 2 to 5.
         image_channels: 3 or 1.
         width: multiplier of all channels.
-        pose_encoder: "full" (the stages of f_img), "simplified" (one convolution per stage, paper 3.4.1), or "none": no
-            f_pose, f_img takes the image and both poses.
-        maxout, frozen_stages, skip: of f_img (and maxout of f_pose), see `Encoder`. upsampling: see `Decoder`.
-        image_range: what f_img sees, a key of IMAGE_RANGES.
+        pose_encoder: "full": f_pose has the same stages as f_img. "simplified": it has one convolution per stage (paper
+            3.4.1). "none": there is no f_pose; f_img takes the image and both poses.
+        maxout: of f_img and f_pose, see `Encoder`.
+        frozen_stages, skip: of f_img, see `Encoder`.
+        upsampling: see `Decoder`.
+        image_range: the input range of f_img, a key of IMAGE_RANGES.
     """
 
     def __init__(
@@ -67,17 +70,23 @@ class AnalogyGenerator(Composite, keras.Model):
         self.decoder = Decoder(depth, image_channels=image_channels, **shape, upsampling=upsampling, skip=skip, name="decoder")
 
     def encode_image(self, image, recompute: bool = False):
-        """f_img's latent of images [B, H, W, C] in -1..1."""
+        """f_img(image), for images [B, H, W, C] in -1..1. recompute: see `Encoder.call`."""
         return self.image_encoder(self.to_range(tf.cast(image, tf.float32)), recompute=recompute)
 
     def encode(self, image, pose):
-        """What one reference contributes to every frame painted from it: f_img(x_t) - f_pose(p_t)."""
+        """f_img(x_t) - f_pose(p_t): the part of the latent that is the same for all frames painted from one reference frame.
+
+        image [B, H, W, C], pose [B, H, W, 13], in -1..1. With pose_encoder "none": the concatenation of both.
+        """
         if self.pose_encoder is None:
             return tf.concat([self.to_range(image), pose], -1)
         return self._add(self.encode_image(image), -self.pose_encoder(pose))
 
     def paint(self, reference, pose):
-        """The frame at `pose` [B, H, W, 13], given `encode`'s result for one reference or B: [B, H, W, C] in -1..1."""
+        """The frames at the target poses: [B, H, W, C] in -1..1.
+
+        reference: the result of `encode` for one reference frame or for B. pose: the target poses [B, H, W, 13] in -1..1.
+        """
         batch = tf.shape(pose)[:1]
         if self.pose_encoder is None:
             reference = tf.broadcast_to(reference, tf.concat([batch, tf.shape(reference)[1:]], 0))
@@ -88,9 +97,10 @@ class AnalogyGenerator(Composite, keras.Model):
         return self.decoder(z)
 
     def latent(self, image, pose, next_pose):
-        """The latent of the analogy; both poses go through f_pose as one batch.
+        """f_img(x_t) + f_pose(p_{t+n}) - f_pose(p_t), for training. Both poses go through f_pose as one batch.
 
-        Made for training: the first stages are recomputed, 2 % of a step for 0.3 GB of the published network's.
+        The backward pass recomputes the first stages. For the published network this costs 2 % of a step's time and saves
+        0.3 GB.
         """
         if self.pose_encoder is None:
             return self.image_encoder(tf.concat([self.to_range(image), pose, next_pose], -1), recompute=True)
@@ -106,14 +116,14 @@ class AnalogyGenerator(Composite, keras.Model):
 
 
 class Discriminator(Composite, keras.Model):
-    """Does this image belong to this condition (a pose, or the frame before it)? One logit per example.
+    """Judges whether an image is real and belongs to a condition (a pose, or the reference frame): one logit per example.
 
-    The encoder's stages on the concatenated image and condition, one fully connected layer with dropout, one linear unit.
-    The dropout mask is an input, so that noise is a function of (seed, step, example) and not of the device.
+    The encoder's stages on the concatenation of image and condition, one fully connected layer with dropout, and one linear
+    unit. The dropout mask is an input, so that it can depend on (seed, step, example) and not on the device.
 
     Args:
-        depth, width, maxout: as the generator's.
-        units: width of the fully connected layer.
+        depth, width, maxout: as in the generator.
+        units: size of the fully connected layer.
     """
 
     def __init__(self, *, depth: int, width: float = 1.0, maxout: int = 1, units: int = 1024, name: str = "discriminator"):

@@ -1,4 +1,4 @@
-"""Stacked hourglass: a picture -> a heatmap of each joint (Newell, Yang & Deng 2016)."""
+"""The stacked hourglass network, which estimates a heatmap of each joint (Newell, Yang & Deng 2016)."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import tensorflow as tf
 from analogy.joints import JOINTS
 from analogy.models.building import Composite
 
-GROUPS = 8  # group instead of batch normalisation: replicas need not agree on statistics, one picture is enough
+# Group normalisation instead of batch normalisation needs no statistics of other examples, nor of other replicas.
+GROUPS = 8
 
 
 class Residual(Composite):
-    """Bottleneck with normalisation and ReLU before each convolution: [B, H, W, C] -> [B, H, W, channels]."""
+    """A residual bottleneck block: [B, H, W, C] -> [B, H, W, channels]. Normalisation and ReLU precede each convolution."""
 
     def __init__(self, channels: int, **kwargs):
         super().__init__(**kwargs)
@@ -31,7 +32,8 @@ class Residual(Composite):
 
 
 class Hourglass(Composite):
-    """Down and up again over `depth` octaves, each with a way past: [B, H, W, channels] -> the same shape."""
+    """One hourglass: [B, H, W, channels] -> the same shape. It halves the size `depth` times and doubles it again, with a skip
+    connection at each size."""
 
     def __init__(self, channels: int, depth: int, **kwargs):
         super().__init__(**kwargs)
@@ -41,22 +43,25 @@ class Hourglass(Composite):
         self.depth = depth
 
     def call(self, x):
-        past = []
+        skips = []
         for level in range(self.depth):
-            past.append(self.parts[f"past{level}"](x))
+            skips.append(self.parts[f"past{level}"](x))
             x = self.parts[f"down{level}"](tf.nn.max_pool2d(x, 2, 2, "VALID"))
         x = self.bottom(x)
         for level in reversed(range(self.depth)):
             x = self.parts[f"up{level}"](x)
-            x = past[level] + tf.repeat(tf.repeat(x, 2, 1), 2, 2)
+            x = skips[level] + tf.repeat(tf.repeat(x, 2, 1), 2, 2)
         return x
 
 
 class StackedHourglass(Composite, keras.Model):
-    """Pictures [B, H, W, C] in -1..1 -> heatmaps [S, B, H / stride, W / stride, 13] of every stack, about 0..1.
+    """Images [B, H, W, C] in -1..1 -> the heatmaps of every stack [S, B, H / stride, W / stride, 13], about 0..1.
 
     Args:
-        channels: of all features. stacks: S. depth: octaves of an hourglass. stride: 2 or 4, of the first layers.
+        channels: of all feature maps.
+        stacks: S, the number of hourglasses.
+        depth: how many times an hourglass halves the size.
+        stride: 2 or 4, of the layers before the first hourglass.
     """
 
     def __init__(self, *, channels: int, stacks: int, depth: int, stride: int, name: str = "hourglass"):
@@ -67,10 +72,10 @@ class StackedHourglass(Composite, keras.Model):
         self.hourglasses = [Hourglass(channels, depth, name=f"hourglass{i}") for i in range(stacks)]
         self.features = [Residual(channels, name=f"features{i}") for i in range(stacks)]
         self.norms = [keras.layers.GroupNormalization(GROUPS, name=f"norm{i}") for i in range(stacks)]
-        # Heatmaps are nearly empty everywhere: so is what an untrained network gives.
+        # True heatmaps are nearly 0 everywhere, so the untrained network's should be too.
         empty = {"kernel_initializer": keras.initializers.RandomNormal(0.0, 1e-3), "dtype": "float32"}
         self.heads = [keras.layers.Conv2D(JOINTS, 1, name=f"head{i}", **empty) for i in range(stacks)]
-        # What a stack hands to the next: its features, and its heatmaps.
+        # The input of the next stack also gets the features and the heatmaps of this one.
         self.features_back = [keras.layers.Conv2D(channels, 1, name=f"features_back{i}") for i in range(stacks - 1)]
         self.heatmaps_back = [keras.layers.Conv2D(channels, 1, name=f"heatmaps_back{i}") for i in range(stacks - 1)]
 
@@ -89,9 +94,13 @@ class StackedHourglass(Composite, keras.Model):
 
 
 def read_heatmaps(heatmaps, stride: int):
-    """Heatmaps [B, h, w, J] -> joints [B, J, 2] in pixels of the picture, x then y, and their peaks' heights [B, J].
+    """Find the joints in heatmaps. A joint is the centre of mass of the 3 x 3 pixels around the heatmap's maximum.
 
-    A joint is the centre of mass of the 3 x 3 pixels about the peak.
+    Args:
+        heatmaps: [B, h, w, J]. stride: image pixels per heatmap pixel.
+
+    Returns:
+        joints [B, J, 2] in pixels of the image, x then y, and the maxima [B, J].
     """
     height, width = heatmaps.shape[1], heatmaps.shape[2]
     flat = tf.reshape(tf.transpose(heatmaps, [0, 3, 1, 2]), [-1, heatmaps.shape[3], height * width])
@@ -103,5 +112,5 @@ def read_heatmaps(heatmaps, stride: int):
     weights = tf.reshape(tf.maximum(flat, 1e-6), [-1, heatmaps.shape[3], height, width])
     weights *= near_y[..., None] * near_x[..., None, :]
     total = tf.reduce_sum(weights, [2, 3])
-    at = [tf.reduce_sum(weights * place, [2, 3]) / total for place in (x, y[:, None])]
-    return (tf.stack(at, -1) + 0.5) * stride - 0.5, tf.reduce_max(flat, -1)
+    centre = [tf.reduce_sum(weights * coordinate, [2, 3]) / total for coordinate in (x, y[:, None])]
+    return (tf.stack(centre, -1) + 0.5) * stride - 0.5, tf.reduce_max(flat, -1)

@@ -1,4 +1,4 @@
-"""Which action is it? A recurrent classifier of pose sequences."""
+"""A recurrent classifier of the actions in pose sequences."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from analogy.systems.hierarchical.networks.pose_residual import mirrored, observ
 
 
 class PoseActions(Composite, keras.Model):
-    """Joints [B, T, 13, 2] in pixels, visibility [B, T, 13], valid [B, T] -> logits [B, A].
+    """Joints [B, T, 13, 2] in pixels, visibility [B, T, 13], valid [B, T] (0 after the clip's end) -> logits [B, A].
 
-    A bidirectional GRU reads the poses as `observed_features` gives them: relative to the person's own extent, with
-    velocities; its states are averaged over the valid frames.
+    A bidirectional GRU reads the `observed_features` of the poses. Its states are averaged over the valid frames.
 
     Args:
-        frames: T. units: of each direction. actions: A.
+        frames: T. units: of the GRU in each direction. actions: A.
     """
 
     def __init__(self, *, frames: int, units: int, actions: int, name: str = "pose_actions"):
@@ -29,7 +28,7 @@ class PoseActions(Composite, keras.Model):
         self.units = units
 
     def call(self, joints, visibility, valid, keep=1.0):
-        """keep: in training, the dropout mask of the averaged states [B, 2 units]."""
+        """keep: in training, the dropout mask [B, 2 units] of the averaged states."""
         features, _, _ = observed_features(joints, visibility * valid[..., None])
         features *= valid[..., None]
         states = tf.concat([self.forwards(features), tf.reverse(self.backwards(features), [1])], -1)
@@ -37,6 +36,6 @@ class PoseActions(Composite, keras.Model):
         return self.logits(keep * total / tf.maximum(tf.reduce_sum(valid, 1, keepdims=True), 1.0))
 
     def probabilities(self, joints, visibility, valid):
-        """[B, A], the mean over the poses and their mirror image."""
+        """Probabilities [B, A]: the mean of those of the poses and of the mirrored poses."""
         plain = tf.nn.softmax(self(joints, visibility, valid))
         return (plain + tf.nn.softmax(self(*mirrored(joints, visibility), valid))) / 2.0

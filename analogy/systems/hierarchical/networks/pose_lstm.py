@@ -1,4 +1,7 @@
-"""The published pose predictors: an LSTM reads k poses and, fed with zeros or the last pose, says the next T (spec 1)."""
+"""The published pose predictors (spec 1): an LSTM encoder reads k poses, and an LSTM decoder predicts the next T.
+
+The decoder's input at each step is zeros, or the last observed pose.
+"""
 
 from __future__ import annotations
 
@@ -16,15 +19,16 @@ class PoseLstm(Composite, keras.Model):
     """Observed poses [B, k, V] -> future poses [B, T, V].
 
     Args:
-        values: V, numbers in a pose.
-        units: of each LSTM layer. layers: how many are stacked.
-        embedding: units of a linear layer with ReLU before the LSTM; 0 leaves it out.
-        head: units of the layers after the LSTM, sigmoid.
-        activation: of the last layer: "tanh", "sigmoid" or "linear".
-        shared: encoder and decoder have the same weights.
-        hand_over: what the decoder starts from: "state", the encoder's (c_k, h_k); or "output", h_k in both places, as the
-            original does.
-        decoder_input: of every future step: "zeros", or "last", the last observed pose.
+        values: V, the number of coordinates of a pose.
+        units: of each LSTM layer.
+        layers: number of LSTM layers.
+        embedding: units of a dense layer with ReLU before the LSTM; 0 leaves it out.
+        head: units of the dense sigmoid layers after the LSTM.
+        activation: of the last dense layer: "tanh", "sigmoid" or "linear".
+        shared: encoder and decoder have the same LSTM weights.
+        hand_over: the decoder's first state: "state": the encoder's last state (c_k, h_k). "output": h_k in the place of both,
+            as in the original.
+        decoder_input: the input at every future step: "zeros", or "last", the last observed pose.
     """
 
     def __init__(
@@ -52,11 +56,12 @@ class PoseLstm(Composite, keras.Model):
         self.units = units
 
     def call(self, poses, horizon: int):
+        """poses [B, k, V] -> [B, horizon, V]."""
         observed = time_first(poses)  # [k, B, V]
         if self.decoder_input == "last":
             future = tf.repeat(observed[-1:], horizon, 0)
             future = self.embedding(future) if self.embedding else future
-        else:  # after the embedding, as in Villegas' code
+        else:  # the zeros take the place of embedded poses, as in Villegas' code
             future = tf.zeros([horizon, tf.shape(poses)[0], self.embedding.units if self.embedding else self.values])
         _, states = read(self.encoder, self.embedding(observed) if self.embedding else observed)
         if self.hand_over == "output":

@@ -1,7 +1,8 @@
-"""The coordinates that published pose predictors work in, and the way back to pixels (spec 1.2).
+"""The coordinates in which the published pose predictors work (spec 1.2): conversion from pixels and back.
 
-Each kind is a pair of functions of joints [B, T, 13, 2] in pixels (or values of the same shape), visibility [B, T, 13], and the
-facts of a clip: box [B, 4], size [B, 2], survives [B, 13], origin [B, 13, 2] (see `analogy.data.poses.PoseClip.facts`).
+Each kind has two functions. `to_...` converts joints [B, T, 13, 2] in pixels, with visibility [B, T, 13], to values of the
+same shape; `from_...` converts values to joints in pixels. `facts` of a clip are box [B, 4], size [B, 2], survives [B, 13] and
+origin [B, 13, 2] (see `analogy.data.poses.PoseClip.facts`).
 """
 
 from __future__ import annotations
@@ -12,13 +13,16 @@ SQUARE_PADDING = 5.0  # pixels of the source frame about the box (spec 2.2, Vill
 
 
 def box_extent(box):
-    """box [B, 4] -> its corner (x_min, y_min) and its extent (width, height), both [B, 1, 1, 2]."""
+    """The corner (x_min, y_min) and the extent (width, height) of a box [B, 4], both [B, 1, 1, 2]."""
     low, high = box[:, None, None, :2], box[:, None, None, 2:]
     return low, high - low
 
 
 def to_displacement(joints, visibility, facts):
-    """Displacement since frame 0 of the clip, in boxes; a joint that is ever hidden is 0 (the original's last model)."""
+    """Displacement since frame 0 of the clip, divided by the extent of the clip's box (the original's last model).
+
+    A joint that is hidden in any frame of the clip is 0 in all of them.
+    """
     _, extent = box_extent(facts["box"])
     moved = joints * visibility[..., None] - facts["origin"][:, None]
     return facts["survives"][:, None, :, None] * moved / extent
@@ -30,7 +34,7 @@ def from_displacement(values, facts):
 
 
 def to_box(joints, visibility, facts):
-    """0..1 within the box; a hidden joint is (0, 0) (the paper)."""
+    """Place in the clip's box, 0..1 (the paper). A hidden joint is (0, 0)."""
     low, extent = box_extent(facts["box"])
     return (joints - low) / extent * visibility[..., None]
 
@@ -41,7 +45,7 @@ def from_box(values, facts):
 
 
 def to_pixels(joints, visibility, facts):
-    """Pixels of the source frame; a hidden joint is (0, 0)."""
+    """Pixels of the source frame. A hidden joint is (0, 0)."""
     del facts
     return joints * visibility[..., None]
 
@@ -52,7 +56,11 @@ def from_pixels(values, facts):
 
 
 def _square(facts):
-    """The padded box, its shorter side widened to a square, clipped to the frame (so that it need not be one): low, extent."""
+    """The square crop around the box: its corner and extent, both [B, 1, 1, 2].
+
+    The box is padded, its shorter side is enlarged to the longer one, and the result is clipped to the frame. After the
+    clipping it may be no exact square.
+    """
     low, extent = box_extent(facts["box"])
     low, extent = low - SQUARE_PADDING, extent + 2 * SQUARE_PADDING
     side = tf.reduce_max(extent, -1, keepdims=True)
@@ -64,8 +72,11 @@ def _square(facts):
 
 
 def to_square(joints, visibility, facts):
-    """-1..1 within the square crop; a hidden joint is (0, 0), its centre (Villegas et al.; their code divides x by the crop's
-    height and y by its width, which differ only where the frame cuts the square, and which is not repeated here)."""
+    """Place in the square crop, -1..1 (Villegas et al.). A hidden joint is (0, 0), the crop's centre.
+
+    Their code divides x by the crop's height and y by its width. This code does not repeat that fault; the results differ only
+    where the frame's edge cuts the square.
+    """
     low, extent = _square(facts)
     return (2.0 * (joints - low) / extent - 1.0) * visibility[..., None]
 

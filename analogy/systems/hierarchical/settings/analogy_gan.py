@@ -1,4 +1,4 @@
-"""Settings of the image-analogy GAN."""
+"""Settings of the image-analogy GAN. configs/analogy_base.yaml explains every key."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class AnalogyGanSettings(PainterSettings):
         return self
 
     def _complaints(self) -> Iterator[str]:
-        """What cannot be built, and the mend."""
+        """One message for each combination of settings that cannot be built, with what to change."""
         data, generator = self.data, self.generator
         stride = 2**generator.depth
         if any(side % stride for side in data.image_size):

@@ -1,4 +1,4 @@
-"""Settings of the masked analogy."""
+"""Settings of the masked analogy. configs/analogy_masked.yaml explains every key."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class MaskedLossSettings(Section):
 
 
 class AugmentationSettings(Section):
-    """How far each change may go; 0 leaves it out.
+    """The largest random change of each kind; 0 leaves it out.
 
-    rotation: degrees. zoom, stretch: natural logarithm of the scale (of both axes, of each). shift: share of the side.
-    colour: 1 is strong: channels in another order, gamma, saturation, contrast, brightness.
-    exchange_sides: in half of the pairs left joints become right ones and the reverse, which nothing in the image tells from a
-    label that means the image's side in one dataset and the person's in another.
+    rotation: degrees. zoom: natural logarithm of the scale of both axes; stretch: of each axis separately. shift: share of the
+    image's side. colour: strength of the changes of channel order, gamma, saturation, contrast and brightness; 1 is strong.
+    exchange_sides: exchange left and right joints in half of the pairs, because "left" means the image's left in the labels of
+    some datasets, and the person's left in others.
     """
 
     rotation: Annotated[float, Field(ge=0, le=180)]

@@ -1,4 +1,4 @@
-"""Settings of the pose predictors."""
+"""Settings of the pose predictors. configs/pose_base.yaml, pose_lstm_base.yaml and pose_lstm_residual.yaml explain the keys."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 class PoseDataSettings(PeopleDataSettings):
-    """Windows of labels; frames are not needed."""
+    """Windows of labelled poses, without frames."""
 
     kind = "poses"
     viewpoint: str
@@ -35,7 +35,7 @@ class PoseDataSettings(PeopleDataSettings):
 
 
 class PoseSettings(Settings):
-    """What all pose predictors have in common."""
+    """The common settings of all pose predictors."""
 
     data: PoseDataSettings
 
@@ -70,8 +70,8 @@ class PoseResidualNetworkSettings(Section):
 
 
 class PoseAugmentationSettings(Section):
-    """mirror: half of the windows. stretch: natural logarithm of the scale of each axis. hide: share of the joints hidden for a
-    whole window, and of those hidden in single frames."""
+    """mirror: mirror half of the windows. stretch: the largest natural logarithm of the scale of each axis. hide: the share of
+    joints that are hidden for a whole window; of the others, the same share is hidden in each frame."""
 
     mirror: bool
     stretch: Annotated[float, Field(ge=0, le=1)]
@@ -97,7 +97,7 @@ class PoseActionsNetworkSettings(Section):
 
 
 class PoseActionsSettings(PoseSettings):
-    """hide: share of the joints hidden for a whole window."""
+    """hide: the share of joints that are hidden for a whole window in training."""
 
     system: Literal["pose_actions"]
     network: PoseActionsNetworkSettings

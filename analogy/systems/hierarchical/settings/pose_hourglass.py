@@ -1,4 +1,4 @@
-"""Settings of the pose estimator."""
+"""Settings of the pose estimator. configs/pose_hourglass.yaml explains every key."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ def test_shares_sum_to_one_and_the_last_part_covers_the_others():
     covers = np.zeros([1, 2, 2, limbs.COUNT], np.float32)
     covers[0, 0, 0, [1, 4]] = [1, 1]
     covers[0, 0, 1, 4] = 0.25
-    shares = limbs._painted_over(tf.fill([1, 2, 2, 1], 0.5), tf.constant(covers)).numpy()[0]
+    shares = limbs._composite_shares(tf.fill([1, 2, 2, 1], 0.5), tf.constant(covers)).numpy()[0]
     np.testing.assert_allclose(shares.sum(-1), 1, atol=1e-6)
     assert shares[0, 0, 2 + 4] == 1 and shares[0, 1, 2 + 4] == 0.25
     np.testing.assert_allclose(shares[1, 1, :2], 0.5)

@@ -7,7 +7,7 @@ import tensorflow as tf
 from analogy.joints import MIRRORED
 from analogy.models.building import build
 from analogy.systems.hierarchical.networks.pose_lstm import PoseLstm
-from analogy.systems.hierarchical.networks.pose_residual import PoseResidual, last_seen, smooth_basis
+from analogy.systems.hierarchical.networks.pose_residual import PoseResidual, last_visible, smooth_basis
 from analogy.systems.hierarchical.networks.pose_units import UNITS
 
 RNG = np.random.default_rng(0)
@@ -111,7 +111,7 @@ def none(batch=3):
 def test_the_future_starts_at_the_last_pose():
     assert smooth_basis(45, 8).shape == (8, 45) and np.abs(smooth_basis(10**6, 8)[:, 0]).max() < 1e-4
     joints, visibility = observed()
-    last, ever = last_seen(joints, visibility)
+    last, ever = last_visible(joints, visibility)
     np.testing.assert_allclose(last[0, 5], joints[0, 2, 5])  # hidden in the last frame
     seen = np.delete(joints[1, 3].numpy(), 2, 0)
     np.testing.assert_allclose(last[1, 2], seen.mean(0), rtol=1e-5)  # never seen
