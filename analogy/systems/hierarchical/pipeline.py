@@ -152,8 +152,8 @@ def crop_box(joints, visibility, size, margin: float = MARGIN):
     low = tf.reduce_min(tf.where(visible, joints, FAR), [0, 1])
     high = tf.reduce_max(tf.where(visible, joints, -FAR), [0, 1])
     limit = tf.cast(size, tf.float32)
-    nobody = low[0] > high[0]
-    low, high = tf.where(nobody, tf.zeros_like(low), low), tf.where(nobody, limit, high)
+    all_hidden = low[0] > high[0]
+    low, high = tf.where(all_hidden, tf.zeros_like(low), low), tf.where(all_hidden, limit, high)
     wider = tf.maximum(margin * tf.reduce_max(high - low), (SMALLEST_CROP - (high - low)) / 2.0)
     low, high = tf.floor(low - wider), tf.math.ceil(high + wider)
     # At the frame's edge, too, the crop has the smallest size inside the frame.

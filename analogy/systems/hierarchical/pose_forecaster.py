@@ -29,13 +29,13 @@ class PoseForecaster(System):
     """
 
     pooled = True  # as in the spec's reference numbers
-    future_knowledge = "nothing of the future is known but the number of frames"
+    future_knowledge = "a forecast uses no information about the future but the number of frames"
 
     def __init__(self, settings):
         super().__init__(settings)
         self.context, self.horizon = settings.data.context, settings.data.horizon
         self.export_notes = (
-            "the export is not told which joints will stay visible, nor where frame 0 was: the observed poses stand for both"
+            "the export is not told which joints will stay visible, nor the pose of frame 0: it takes both from observed poses"
         )
 
     def forecast(self, observed: dict) -> tuple[tf.Tensor, tf.Tensor]:
@@ -144,7 +144,7 @@ class PoseForecaster(System):
         which = "all actions" if data.actions == "all" else ", ".join(data.actions)
         return (
             f"{dataset.name} labels, {which}, viewpoint {data.viewpoint}, clips of at least {data.min_frames} frames: "
-            f"{len(dataset.train)} train ({len(dataset.validation)} more kept back to choose the weights by), "
+            f"{len(dataset.train)} train ({len(dataset.validation)} more for choosing the weights), "
             f"{len(dataset.test)} test; "
             f"{self.context} observed poses, the next {self.horizon} predicted (at least {data.min_future} where a clip ends); "
             "figures over all frames of all windows of the test clips, each counting the same, and over the first windows "
