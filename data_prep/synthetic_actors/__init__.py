@@ -11,9 +11,12 @@ Every clip has its own person and its own place, so that no person or background
 import multiprocessing
 import os
 import shutil
+import sys
 import tempfile
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
+from types import ModuleType
+from unittest.mock import patch
 
 import cv2
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -104,7 +107,10 @@ def write_clips(folder: Path, plans: list[ClipPlan], workers: int):
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(workers, context, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
             try:
-                for done in as_completed([pool.submit(write_clip, folder, plan) for plan in plans]):
+                # A new process runs the user's script again if it knows of it; that script may have no `if __name__ ...`.
+                with patch.dict(sys.modules, {"__main__": ModuleType("__main__")}):
+                    jobs = [pool.submit(write_clip, folder, plan) for plan in plans]
+                for done in as_completed(jobs):
                     done.result()
                     progress.advance(bar)
             except BaseException:

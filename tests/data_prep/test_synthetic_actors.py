@@ -1,6 +1,8 @@
 """The synthetic actors: Penn Action's layout, honest labels, real motion, and the same bytes every time."""
 
 import hashlib
+import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -159,3 +161,14 @@ def test_refuses_an_existing_folder_and_odd_numbers(dataset, tmp_path):
     with pytest.raises(UserError, match="frames is 1"):
         write(tmp_path / "short", frames=1)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_script_of_a_user_needs_no_guard_around_its_lines(tmp_path):
+    """`analogy.train` in a file of five lines renders in new processes, which must not run that file again."""
+    script = tmp_path / "five_lines.py"
+    lines = ["import pathlib, data_prep.synthetic_actors as actors", "print('began')"]
+    lines += ["actors.write_synthetic_actors(pathlib.Path('actors'), train_clips=3, test_clips=1, frames=2, size=32, workers=2)"]
+    script.write_text("\n".join(lines))
+    done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("began") == 1 and len(list((tmp_path / "actors" / "labels").iterdir())) == 4
