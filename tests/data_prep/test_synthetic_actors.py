@@ -166,8 +166,9 @@ def test_refuses_an_existing_folder_and_odd_numbers(dataset, tmp_path):
 def test_a_script_of_a_user_needs_no_guard_around_its_lines(tmp_path):
     """`analogy.train` in a file of five lines renders in new processes, which must not run that file again."""
     script = tmp_path / "five_lines.py"
+    options = "train_clips=3, test_clips=1, frames=2, size=32, workers=2"
     lines = ["import pathlib, data_prep.synthetic_actors as actors", "print('began')"]
-    lines += ["actors.write_synthetic_actors(pathlib.Path('actors'), train_clips=3, test_clips=1, frames=2, size=32, workers=2)"]
+    lines += [f"actors.write_synthetic_actors(pathlib.Path('actors'), {options})"]
     script.write_text("\n".join(lines))
     done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
