@@ -111,6 +111,6 @@ def open_bair(source: Path, cache: Path, settings) -> MovieDataset:
         if not clips_of_split:
             raise UserError(f"{source}: no file of {split}/ can be read; {'; '.join(prepared.doubts)}")
     log.info("bair: %d training sequences, %d test windows", len(train), len(test))
-    doubts = [*prepared.doubts, *doubts_about([clip.look for clip in train], [clip.look for clip in test])]
+    doubts = [*prepared.doubts, *doubts_about([clip.inspection for clip in train], [clip.inspection for clip in test])]
     movies = ([StoredMovie(clip.id, prepared, clip, range(length)) for clip in split] for split in (train, test))
     return MovieDataset("bair", *movies, plan=WindowPlan(length), seed=settings.seed, doubts=doubts)

@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from analogy.data.doubts import Look, doubts_about, some
+from analogy.data.doubts import Inspection, doubts_about, some
 from analogy.data.movies import MovieDataset
 from analogy.data.prepared import Clip, FrameFormat, PreparedClips
 from analogy.data.windows import StoredMovie, WindowPlan
@@ -103,12 +103,12 @@ def open_kth(source: Path, cache: Path, settings) -> MovieDataset:
     prepared = PreparedClips.open(prepare_frames(KthSource(source, data.image_size), cache))
     clips = sorted(prepared.clips, key=lambda clip: clip.first_record)  # training windows are drawn in this order
     movies: dict[bool, list[StoredMovie]] = {True: [], False: []}
-    looks: dict[bool, list[Look]] = {True: [], False: []}
+    inspections: dict[bool, list[Inspection]] = {True: [], False: []}
     short = 0
     for clip in clips:
         person = int(clip.person)
         trains = person <= LAST_TRAINED[data.split] if data.test_persons is None else person not in data.test_persons
-        looks[trains].append(clip.look)
+        inspections[trains].append(clip.inspection)
         in_view = listed.get(clip.id, []) if listed else [(1, clip.length)]
         parts = [(first, range(first - 1, min(last, clip.length))) for first, last in in_view]
         movies[trains] += [
@@ -127,7 +127,11 @@ def open_kth(source: Path, cache: Path, settings) -> MovieDataset:
     test = [_window(movies[False], random, length, index) for index in range(data.test_count)]
     message = "kth: %d training and %d test movies, %d test windows; %d of fewer than %d frames are not used"
     log.info(message, len(movies[True]), len(movies[False]), len(test), short, length)
-    doubts = prepared.doubts + left_out + doubts_about(looks[True], looks[False], chosen=data.test_persons is not None)
+    doubts = (
+        prepared.doubts
+        + left_out
+        + doubts_about(inspections[True], inspections[False], user_selection=data.test_persons is not None)
+    )
     if missing := sorted(set(ACTIONS) - {clip.action for clip in clips}):
         doubts.append(f"{source} has no clip of: {', '.join(missing)}")
     return MovieDataset("kth", movies[True], test, plan=WindowPlan(length), seed=settings.seed, doubts=doubts)

@@ -1,8 +1,8 @@
-"""The console command `analogy`: one file a command. The scripts in experiments/ are the same commands, one by one."""
+"""The console command `analogy`, with one file for each of its commands. The scripts in experiments/ call the same files."""
 
 
 def main() -> None:
-    """What `analogy` starts."""
+    """The entry point of the console command `analogy`."""
     from analogy.cli.app import make_app
 
     make_app()()

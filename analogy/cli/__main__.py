@@ -1,4 +1,4 @@
-"""python -m analogy.cli"""
+"""`python -m analogy.cli` is the same as the console command `analogy`."""
 
 from analogy.cli import main
 

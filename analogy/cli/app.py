@@ -1,4 +1,4 @@
-"""All commands under one name."""
+"""All commands as one program."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ COMMANDS = ("run", "list", "evaluate", "predict", "compare", "browse", "fetch", 
 
 
 def make_app() -> typer.Typer:
-    """`analogy COMMAND ...`; the modules of the commands import TensorFlow only once their options are found right."""
+    """The program `analogy COMMAND ...`. The commands import TensorFlow only after checking their options."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     app = typer.Typer(
         name="analogy",

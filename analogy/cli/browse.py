@@ -1,4 +1,4 @@
-"""Serve results/ to a browser on this machine; the page of a run in training follows it."""
+"""Show results/ in a browser on this machine. The page of a run updates while the run trains."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from analogy.cli.console import RESULTS, clear_errors
 
 
 def main(
-    results_dir: Annotated[Path, typer.Option(help="Where runs are.")] = RESULTS,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any that is free.")] = 8000,
+    results_dir: Annotated[Path, typer.Option(help="The folder of the runs.")] = RESULTS,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 selects a free port.")] = 8000,
 ) -> None:
     from analogy.visualise.serve import make_server
 

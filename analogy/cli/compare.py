@@ -1,4 +1,4 @@
-"""Compare finished runs on the test clips that they share: a page with players in step, and tables as Markdown."""
+"""Compare finished runs on the test clips that they share: a page with synchronised videos, and Markdown tables."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def main(
         list[str] | None,
         typer.Option(help="A run folder, or an experiment's name for its latest finished run; give it twice or more."),
     ] = None,
-    results_dir: Annotated[Path, typer.Option(help="Where run folders are.")] = RESULTS,
+    results_dir: Annotated[Path, typer.Option(help="The folder of the runs.")] = RESULTS,
     out: Annotated[Path | None, typer.Option(help="The comparison's folder. Default: RESULTS_DIR/comparisons/NAME.")] = None,
 ) -> None:
     with clear_errors(results_dir):

@@ -1,4 +1,4 @@
-"""What all commands share: one clear line for each mistake, messages on the console, and where results go."""
+"""Shared by all commands: one clear line for each mistake, and the default folder of results."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import typer
 from analogy.errors import UserError
 from analogy.training.stop import Stopped
 
-RESULTS = Path("results")  # in the folder where the command is given
-# What a user can do about a file that cannot be used.
+RESULTS = Path("results")  # relative to the current folder
+# Error number of the system -> what the user can do.
 MENDS = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "make room there; a run that has begun goes on with --resume"),
     **dict.fromkeys((errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENOENT), "name another file or folder"),
@@ -26,7 +26,7 @@ MENDS = {
 
 
 def app_of(command: Callable) -> typer.Typer:
-    """A program of this one command: what the scripts in experiments/ are."""
+    """A program that consists of this command alone, for the scripts in experiments/."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command(help=command.__doc__ or sys.modules[command.__module__].__doc__)(command)
@@ -35,9 +35,9 @@ def app_of(command: Callable) -> typer.Typer:
 
 @contextmanager
 def clear_errors(place: Path | None = None) -> Iterator[None]:
-    """Turn what a user can mend into lines `error: ...` and exit status 2; anything else keeps its stack trace.
+    """A context that prints errors which the user can mend as lines `error: ...`, and exits with status 2.
 
-    place: what an error of the disk is about that names no file itself.
+    Other errors keep their stack trace. place: the folder to name for an error of the disk that names no file.
     """
     try:
         yield

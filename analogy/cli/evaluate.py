@@ -1,4 +1,4 @@
-"""Measure a finished run again, an exported SavedModel, or a folder of predicted videos, with any metric."""
+"""Measure a finished run again, an exported SavedModel, or a folder of predicted videos, with the metrics of your choice."""
 
 from __future__ import annotations
 
@@ -15,22 +15,26 @@ def main(
     run: Annotated[
         str | None, typer.Option(help="A run folder, its saved_model, or an experiment's name for its latest finished run.")
     ] = None,
-    settings: Annotated[Path | None, typer.Option(help="settings.yaml of a SavedModel that lies outside of its run.")] = None,
-    data_dir: Annotated[Path | None, typer.Option(help="The dataset, if not where it was in training.")] = None,
-    clips: Annotated[str | None, typer.Option(help="Test clips by name, 0050,0280; else those of the run.")] = None,
-    predictions: Annotated[
-        list[Path] | None, typer.Option(help="A folder of predicted videos; give it again for each further sample of them.")
+    settings: Annotated[Path | None, typer.Option(help="The settings.yaml for a SavedModel outside of its run.")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="The folder of the dataset, if it has moved since training.")] = None,
+    clips: Annotated[
+        str | None, typer.Option(help="Names of test clips, such as 0050,0280. Default: those of the run.")
     ] = None,
-    truth: Annotated[Path | None, typer.Option(help="The folder of true videos, of the same names.")] = None,
-    context: Annotated[int | None, typer.Option(min=1, help="With --predictions: frames given at the start; 1.")] = None,
+    predictions: Annotated[
+        list[Path] | None, typer.Option(help="A folder of predicted videos. Repeat the option for further samples of them.")
+    ] = None,
+    truth: Annotated[Path | None, typer.Option(help="The folder of the true videos, with the same file names.")] = None,
+    context: Annotated[
+        int | None, typer.Option(min=1, help="With --predictions: number of observed frames at the start. Default: 1.")
+    ] = None,
     metrics: Annotated[
         str | None,
-        typer.Option(help=f"Of frames: {', '.join(SELECTABLE)}; if not given: {', '.join(USUAL)}."),
+        typer.Option(help=f"Metrics of frames: {', '.join(SELECTABLE)}. Default: {', '.join(USUAL)}."),
     ] = None,
-    fvd_frames: Annotated[int, typer.Option(help="For fvd: how many predicted frames of every video count.")] = 16,
-    features: Annotated[Path | None, typer.Option(help="For feature_distance: a VGG-16 or SqueezeNet file.")] = None,
-    recogniser: Annotated[str | None, typer.Option(help="A run of pose_actions, to recognise predicted poses.")] = None,
-    results_dir: Annotated[Path, typer.Option(help="Where runs are, and where the evaluation goes.")] = RESULTS,
+    fvd_frames: Annotated[int, typer.Option(help="For fvd: number of predicted frames of each video to use.")] = 16,
+    features: Annotated[Path | None, typer.Option(help="For feature_distance: weights of VGG-16 or SqueezeNet.")] = None,
+    recogniser: Annotated[str | None, typer.Option(help="A run of pose_actions, which recognises predicted poses.")] = None,
+    results_dir: Annotated[Path, typer.Option(help="The folder of the runs; the evaluation is written to it.")] = RESULTS,
 ) -> None:
     with clear_errors(results_dir):
         from analogy.measure import check_evaluation, evaluate

@@ -1,4 +1,4 @@
-"""How good is the whole method? Frames of true, of predicted, and of estimated poses, against the distance in time."""
+"""Measure the whole method: frames painted from true, predicted and estimated poses, at each future time step."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from data_prep.datasets import DATASETS, cache_folder, check_folder
 
 
 def main(
-    pose_run: Annotated[
-        str | None, typer.Option(help="A finished pose run, or its experiment; the newest if not given.")
-    ] = None,
+    pose_run: Annotated[str | None, typer.Option(help="A finished pose run, or its experiment. Default: the newest.")] = None,
     paint_run: Annotated[
-        str | None, typer.Option(help="A finished analogy run, or its experiment; the newest if not given.")
+        str | None, typer.Option(help="A finished analogy run, or its experiment. Default: the newest.")
     ] = None,
     data_dir: Annotated[
-        Path | None, typer.Option(envvar="ANALOGY_DATA_DIR", help="Penn Action; synthetic_actors if not given.")
+        Path | None, typer.Option(envvar="ANALOGY_DATA_DIR", help="The folder of Penn Action. Default: synthetic_actors.")
     ] = None,
-    clips: Annotated[str | None, typer.Option(help="Clips by number, 0050,0280; else test clips of every action.")] = None,
-    clips_per_action: Annotated[int, typer.Option(min=1, help="Test clips of an action.")] = 1,
-    horizon: Annotated[int, typer.Option(min=1, help="The most future frames.")] = 45,
-    poses: Annotated[str | None, typer.Option(help="Also from estimated poses: movenet or blazepose.")] = None,
-    models: Annotated[Path | None, typer.Option(help="Folder in which the estimators' .tflite files lie.")] = None,
-    results_dir: Annotated[Path, typer.Option(help="Where runs are, and where this one goes.")] = RESULTS,
+    clips: Annotated[
+        str | None, typer.Option(help="Numbers of clips, such as 0050,0280. Default: test clips of each action.")
+    ] = None,
+    clips_per_action: Annotated[int, typer.Option(min=1, help="Number of test clips of each action.")] = 1,
+    horizon: Annotated[int, typer.Option(min=1, help="Largest number of future frames.")] = 45,
+    poses: Annotated[str | None, typer.Option(help="Also estimate poses, with movenet or blazepose.")] = None,
+    models: Annotated[Path | None, typer.Option(help="Folder of the estimators' .tflite files.")] = None,
+    results_dir: Annotated[Path, typer.Option(help="The folder of the runs; this one is written to it.")] = RESULTS,
 ) -> None:
     with clear_errors(results_dir), messages_shown():
         pose_folder, paint_folder = _check(pose_run, paint_run, data_dir, clips, poses, models, results_dir)
@@ -46,16 +46,16 @@ def main(
         estimator = open_estimator(poses, models) if poses else None
         pipeline = Pipeline(pose_folder, paint_folder)
         source = data_dir or rendered_actors(cache_folder())
-        chosen = _choose(source, clips, clips_per_action, pipeline.context)
-        seen = _trained_on(pose_folder, source) | _trained_on(paint_folder, source)
-        if leaked := [clip.id for clip in chosen if clip.id in seen or (clip.split == "train" and None in seen)]:
+        selected_clips = _select_clips(source, clips, clips_per_action, pipeline.context)
+        trained = _trained_on(pose_folder, source) | _trained_on(paint_folder, source)
+        if leaked := [clip.id for clip in selected_clips if clip.id in trained or (clip.split == "train" and None in trained)]:
             print(f"NOT held out, a run was trained on them: {', '.join(leaked)}")
         facts = {
             "system": "pipeline", "dataset": source.name, "source": f"poses by {pose_folder}, frames by {paint_folder}",
             "summary": "Both steps joined: observed poses, predicted poses, painted frames",
         }  # fmt: skip
         predictor = PipelinePredictor(pipeline, source, estimator, horizon)
-        print(f"open {write_evaluation(predictor, chosen, results_dir, 'pipeline', Measures(), facts)}")
+        print(f"open {write_evaluation(predictor, selected_clips, results_dir, 'pipeline', Measures(), facts)}")
 
 
 def _check(
@@ -67,7 +67,7 @@ def _check(
     models: Path | None,
     results_dir: Path,
 ) -> tuple[Path, Path]:
-    """Find every mistake in the options, without TensorFlow. Returns the folders of the two runs. Raises UserError."""
+    """Check the options without importing TensorFlow. Returns the folders of the two runs. Raises UserError."""
     with Mistakes() as mistakes:
         with mistakes.noted():
             if poses in ESTIMATORS:
@@ -92,27 +92,27 @@ def _names(clips: str | None) -> list[str]:
     return [name.strip() for name in (clips or "").split(",") if name.strip()]
 
 
-def _choose(source: Path, clips: str | None, per_action: int, context: int) -> list:
-    """Clips with frames, longer than the context. Raises UserError."""
+def _select_clips(source: Path, clips: str | None, per_action: int, context: int) -> list:
+    """The clips named in `clips`, or test clips of each action; only those longer than the context. Raises UserError."""
     from analogy.data.selection import first_per_action
     from data_prep.penn_action.poses import read_pose_clips
 
-    every = {clip.id: clip for clip in read_pose_clips(source) if (source / "frames" / clip.id).is_dir()}
+    present = {clip.id: clip for clip in read_pose_clips(source) if (source / "frames" / clip.id).is_dir()}
     if clips:
-        wanted = _names(clips)
-        if missing := [name for name in wanted if name not in every]:
+        names = _names(clips)
+        if missing := [name for name in names if name not in present]:
             raise UserError(f"--clips {', '.join(missing)}: not in {source} with frames and labels")
-        chosen = [every[name] for name in wanted]
+        selected_clips = [present[name] for name in names]
     else:
-        chosen = first_per_action([clip for clip in every.values() if clip.split == "test"], per_action)
-    long = [clip for clip in chosen if clip.length > context]
+        selected_clips = first_per_action([clip for clip in present.values() if clip.split == "test"], per_action)
+    long = [clip for clip in selected_clips if clip.length > context]
     if not long:
         raise UserError(f"{source}: no chosen clip is longer than {context} frames, which the pose run observes")
     return long
 
 
 def _trained_on(run: Path, source: Path) -> set[str | None]:
-    """The clips of `source` that a run was trained on; None stands for the dataset's training half."""
+    """The ids of the clips of `source` on which a run was trained. None stands for the training clips of the official split."""
     from analogy.data.selection import read_split_file
     from analogy.settings.loading import read_experiment
     from data_prep.synthetic_actors.opening import actors_folder

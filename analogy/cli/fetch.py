@@ -1,4 +1,4 @@
-"""Get trained weights once, checked by their sum: `i3d`, which FVD needs."""
+"""Download trained weights once and verify their checksum: `i3d`, which FVD needs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NAMES = ("i3d",)
 
 def main(
     what: Annotated[str, typer.Argument(metavar="NAME", help=f"One of: {', '.join(NAMES)}.")] = "i3d",
-    out: Annotated[Path | None, typer.Option(help="Folder for the file; the cache if not given.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the file. Default: the cache.")] = None,
 ) -> None:
     from data_prep.datasets import cache_folder
 

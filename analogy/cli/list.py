@@ -1,4 +1,4 @@
-"""List every experiment, what it is, and where it was published, paper by paper."""
+"""List all experiments by paper: what each is, and where it was published."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ def main() -> None:
 
 
 def print_experiments() -> None:
+    """Print the list of experiments to standard output."""
     experiments = list_experiments()
     width = max(map(len, experiments))
     paper = None

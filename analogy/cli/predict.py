@@ -1,4 +1,4 @@
-"""From a few observed frames of any video to the frames that follow: poses are estimated, predicted, and painted."""
+"""Predict the future frames of a video from a few observed ones: poses are estimated and predicted, then frames are painted."""
 
 from __future__ import annotations
 
@@ -17,19 +17,21 @@ def main(
     poses: Annotated[
         str, typer.Option(help="labels, movenet, blazepose, a run of pose_hourglass, or a .json or .npy file.")
     ] = "",
-    models: Annotated[Path | None, typer.Option(help="Folder in which the estimators' .tflite files lie.")] = None,
-    data_dir: Annotated[Path | None, typer.Option(envvar="ANALOGY_DATA_DIR", help="Penn Action, for clips by number.")] = None,
+    models: Annotated[Path | None, typer.Option(help="Folder of the estimators' .tflite files.")] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(envvar="ANALOGY_DATA_DIR", help="Folder of Penn Action, for clips by number.")
+    ] = None,
     start: Annotated[int, typer.Option(min=0, help="Number of the first observed frame.")] = 0,
-    context: Annotated[int | None, typer.Option(min=1, help="Observed frames; as many as the pose run reads, or more.")] = None,
-    horizon: Annotated[int, typer.Option(min=1, help="Frames to predict; any number.")] = 45,
-    pose_run: Annotated[
-        str | None, typer.Option(help="A finished pose run, or its experiment; the newest if not given.")
+    context: Annotated[
+        int | None, typer.Option(min=1, help="Number of observed frames, at least as many as the pose run reads.")
     ] = None,
+    horizon: Annotated[int, typer.Option(min=1, help="Number of frames to predict.")] = 45,
+    pose_run: Annotated[str | None, typer.Option(help="A finished pose run, or its experiment. Default: the newest.")] = None,
     paint_run: Annotated[
-        str | None, typer.Option(help="A finished analogy run, or its experiment; the newest if not given.")
+        str | None, typer.Option(help="A finished analogy run, or its experiment. Default: the newest.")
     ] = None,
-    results_dir: Annotated[Path, typer.Option(help="Where runs are looked for.")] = RESULTS,
-    out: Annotated[Path | None, typer.Option(help="Folder for the output; results/predictions/NAME if not given.")] = None,
+    results_dir: Annotated[Path, typer.Option(help="The folder of the runs.")] = RESULTS,
+    out: Annotated[Path | None, typer.Option(help="Folder for the output. Default: results/predictions/NAME.")] = None,
     full_frame: Annotated[bool, typer.Option(help="Paste the prediction into the whole last observed frame.")] = False,
     export: Annotated[Path | None, typer.Option(help="Also write both steps as one SavedModel into this folder.")] = None,
 ) -> None:
@@ -52,6 +54,6 @@ def main(
             export=export,
         )
         seconds = predict_video(request)
-        said = ", ".join(f"{stage} {taken:.1f} s" for stage, taken in seconds.items())
+        durations = ", ".join(f"{stage} {duration:.1f} s" for stage, duration in seconds.items())
         rate = horizon / max(1e-9, seconds["poses"] + seconds["frames"])
-        print(f"{said}; {rate:.1f} predicted frames a second\nwritten to {request.folder}")
+        print(f"{durations}; {rate:.1f} predicted frames a second\nwritten to {request.folder}")

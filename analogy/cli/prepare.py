@@ -1,4 +1,4 @@
-"""Prepare a dataset once, on this machine or on a cluster with Apache Beam, and say where it is; runs find it there."""
+"""Prepare a dataset once, on this machine or with Apache Beam on a cluster. Runs then find it in the cache."""
 
 from __future__ import annotations
 
@@ -23,18 +23,20 @@ PREPARED = [name for name, entry in DATASETS.items() if entry.source]
 def main(
     dataset: Annotated[str, typer.Argument(metavar="DATASET", help=f"One of: {', '.join(PREPARED)}.")],
     data_dir: Annotated[
-        Path | None, typer.Option(help="Its folder in the official layout; of Penn Action $ANALOGY_DATA_DIR, if not given.")
+        Path | None, typer.Option(help="Its folder in the official layout. Default for Penn Action: $ANALOGY_DATA_DIR.")
     ] = None,
     image_size: Annotated[
-        int | None, typer.Option(help="Side of the stored frames in pixels, of datasets that are stored smaller: KTH 64, 128.")
+        int | None, typer.Option(help="Side of the stored frames in pixels, for datasets that are stored smaller: KTH 64, 128.")
     ] = None,
-    cache: Annotated[Path | None, typer.Option(help="Where prepared data lie; $ANALOGY_CACHE or ~/.cache/analogy.")] = None,
+    cache: Annotated[
+        Path | None, typer.Option(help="The folder of prepared data. Default: $ANALOGY_CACHE, else ~/.cache/analogy.")
+    ] = None,
     beam_options: Annotated[
         list[str] | None,
         typer.Option(
             metavar="OPTIONS",
-            help='Prepare on Apache Beam, with these options of its pipelines, such as "--runner=FlinkRunner '
-            '--flink_master=HOST:8081". The folders must lie on a disk that all its workers see.',
+            help='Prepare with Apache Beam and these pipeline options, such as "--runner=FlinkRunner '
+            '--flink_master=HOST:8081". All workers must have access to the folders.',
         ),
     ] = None,
 ) -> None:
@@ -57,14 +59,15 @@ def main(
 
 
 def _split(beam_options: str) -> list[str]:
+    """Split a text into options as a shell does. Raises UserError."""
     try:
         return shlex.split(beam_options)
-    except ValueError as error:  # a quotation mark without its twin
+    except ValueError as error:  # an unclosed quotation mark
         raise UserError(f"--beam-options {beam_options}: {error}") from error
 
 
 def _check(name: str, data_dir: Path | None, image_size: int | None, place: Path, *, on_beam: bool) -> None:
-    """Find every mistake in the options, without TensorFlow. Raises UserError."""
+    """Check the options without importing TensorFlow. Raises UserError."""
     with Mistakes() as mistakes:
         with mistakes.noted():
             check_writable(place, "choose another --cache")

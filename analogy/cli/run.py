@@ -1,4 +1,4 @@
-"""Run an experiment by name: data, training, evaluation, export, pages."""
+"""Run an experiment by name: prepare the data, train, evaluate, export, and write the pages."""
 
 from __future__ import annotations
 
@@ -26,16 +26,14 @@ def main(
     list_: Annotated[bool, typer.Option("--list", help="List every experiment and its source.")] = False,
     data_dir: Annotated[
         Path | None,
-        typer.Option(
-            help="The dataset's folder in its official layout; of Penn Action $ANALOGY_DATA_DIR, where it is not given."
-        ),
+        typer.Option(help="The dataset's folder in its official layout. Default for Penn Action: $ANALOGY_DATA_DIR."),
     ] = None,
-    results_dir: Annotated[Path, typer.Option(help="Where run folders are made.")] = RESULTS,
+    results_dir: Annotated[Path, typer.Option(help="The folder in which run folders are made.")] = RESULTS,
     scale: Annotated[str, typer.Option(help="paper, demo, or auto: paper where the dataset is present.")] = "auto",
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting.")] = None,
     steps: Annotated[int | None, typer.Option(help="Shorthand for --set training.steps=N.")] = None,
     seed: Annotated[int | None, typer.Option(help="Shorthand for --set seed=N.")] = None,
-    resume: Annotated[Path | None, typer.Option(help="A run folder to go on with.")] = None,
+    resume: Annotated[Path | None, typer.Option(help="The folder of an interrupted run to continue.")] = None,
     precision: Annotated[str | None, typer.Option(help="auto, float32, bfloat16 or float16.")] = None,
     devices: Annotated[str | None, typer.Option(help="auto, cpu, cpu:2, gpu, gpu:2 ...")] = None,
     dry_run: Annotated[bool, typer.Option(help="Print the settings and the models' parameter counts, and stop.")] = False,
@@ -68,6 +66,7 @@ def main(
 
 
 def _print_parameters(settings: Settings) -> None:
+    """Print the settings, and the number of parameters of each network. No weights are allocated."""
     from analogy.models.building import without_values
     from analogy.runs.uses import open_used
 
@@ -82,7 +81,7 @@ def _print_parameters(settings: Settings) -> None:
 
 
 def _run(settings: Settings, results_dir: Path, resume: Path | None) -> None:
-    began = time.monotonic()  # starting TensorFlow included
+    began = time.monotonic()  # before TensorFlow is imported, so that the run's seconds include it
     from analogy.training.run import run_experiment
     from data_prep.datasets import open_dataset
 

@@ -1,4 +1,7 @@
-"""Training batches as a function of (seed, step): a resumed run sees the same batches, however many replicas share them."""
+"""Training batches as a function of (seed, step).
+
+So a resumed run gets the same batches as one that was never interrupted, and so does a run with another number of replicas.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,13 @@ from analogy.random_streams import StepStream
 
 @dataclass(frozen=True)
 class ReplicaContext:
-    """Which part of which batches this worker draws.
+    """The steps and the part of each batch for which this worker prepares data.
 
-    start_step: the first step. batch_size: of the whole step, over all replicas. replicas: of the whole job.
-    first_replica, local_replicas: this worker's.
+    start_step: the first step.
+    batch_size: the examples of a step, over all replicas of all workers.
+    replicas: the number of replicas of all workers.
+    first_replica: the number of this worker's first replica, counted from 0 over all workers.
+    local_replicas: the number of this worker's replicas.
     """
 
     start_step: int = 0
@@ -27,39 +33,43 @@ class ReplicaContext:
 
 
 def endless_batches(element: Callable, context: ReplicaContext) -> tf.data.Dataset:
-    """Endless batches for this worker's replicas in turn: replica 0 of a step, replica 1 of it, ..., the next step.
+    """Endless batches of b = batch_size / replicas examples, for this worker's replicas in turn.
+
+    The order is: the batch of the first local replica in a step, of the second one, ...; then those of the next step.
 
     Args:
-        element: (step int64, position int32 [b]: the examples' places in the whole batch) -> a dict of tensors.
+        element: makes one batch. It is called with step, int64 scalar, and position, int32 [b]: the numbers of the examples in
+            the batch of all replicas. It returns a dict of tensors.
     """
     per_replica = context.batch_size // context.replicas
 
-    def of_replica(index):
+    def replica_batch(index):
         step = index // context.local_replicas
         replica = context.first_replica + tf.cast(index % context.local_replicas, tf.int32)
         return element(step, tf.ensure_shape(replica * per_replica + tf.range(per_replica), [per_replica]))
 
     start = context.start_step * context.local_replicas
     batches = tf.data.Dataset.range(start, tf.int64.max)
-    batches = batches.map(of_replica, num_parallel_calls=os.cpu_count() or 1, deterministic=True)
+    batches = batches.map(replica_batch, num_parallel_calls=os.cpu_count() or 1, deterministic=True)
     batches = batches.prefetch(2 * context.local_replicas)
-    # Fixed numbers, not tuned ones: after minutes of training the tuner's thread holds up the end of a run for most of one.
+    # No autotuning: after some minutes of training, the tuner's thread delays the end of the process by up to a minute.
     options = tf.data.Options()
     options.autotune.enabled = False
     return batches.with_options(options)
 
 
 def pick(uniform, count):
-    """uniform in [0, 1) -> integer in [0, count)."""
+    """Uniform random numbers in [0, 1) -> random integers in [0, count), int32. `count` may be a tensor that broadcasts."""
     count = tf.cast(count, tf.float64)
     return tf.cast(tf.minimum(tf.floor(uniform * count), count - 1.0), tf.int32)
 
 
 def step_uniform(seed: int, step, stream: int, shape: list[int], dtype=tf.float32):
-    """Uniform random numbers of a step, in 0..1: a function of seed, step and stream alone.
+    """Uniform random numbers in [0, 1) of this shape. They are a function of seed, step and stream alone.
 
     Args:
-        seed: the experiment's. step: int64 scalar. stream: a StepStream.
+        seed: the experiment's seed. step: int64 scalar.
+        stream: a StepStream. Different streams give independent numbers.
     """
     key = tf.stack([tf.cast(seed, tf.int64), tf.cast(step, tf.int64)])
     if stream != StepStream.EXAMPLES:
@@ -68,10 +78,13 @@ def step_uniform(seed: int, step, stream: int, shape: list[int], dtype=tf.float3
 
 
 def draw_uniform(settings, batch: dict, stream: int, shape: list[int]):
-    """Uniform random numbers of a step's examples, [b, *shape]: drawn for the whole batch, of which a replica takes its part.
+    """Uniform random numbers in [0, 1) for the examples of a batch: float32 [b, *shape].
+
+    They are drawn for the batch of all replicas, of which each replica takes those of its own examples.
 
     Args:
-        settings: with seed and training.batch_size. batch: with step and position. stream: a StepStream.
+        settings: has seed and training.batch_size. batch: has the keys step and position.
+        stream: a StepStream. shape: the shape for one example.
     """
     whole = step_uniform(settings.seed, batch["step"], stream, [settings.training.batch_size, *shape])
     return tf.gather(whole, batch["position"])

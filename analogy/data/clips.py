@@ -1,4 +1,4 @@
-"""A dataset ready for a system: which clips train and test, training pairs, and whole clips."""
+"""A prepared dataset of labelled frames as `data:` settings select it: its clips, training pairs, and whole clips."""
 
 from __future__ import annotations
 
@@ -17,8 +17,11 @@ from analogy.data.selection import select_clips
 
 @dataclass(frozen=True)
 class LoadedClip:
-    """frames uint8 [T, H, W, C]; joints [T, 13, 2] in pixels of the frames; visibility [T, 13]; crop [T, 2] = the source
-    pixels (width, height) that a frame shows."""
+    """The decoded frames of a clip, with their labels.
+
+    frames: uint8 [T, H, W, C]. joints: float32 [T, 13, 2], x then y in pixels of `frames`. visibility: float32 [T, 13], 1 or 0.
+    crop: float32 [T, 2], the width and height of the shown area in pixels of the source video.
+    """
 
     frames: np.ndarray
     joints: np.ndarray
@@ -27,12 +30,15 @@ class LoadedClip:
 
 
 class ClipDataset:
-    """A prepared dataset seen through `data:` settings.
+    """The clips of a prepared dataset, selected, cropped and resized as settings say.
 
     Args:
         prepared: the prepared dataset.
         settings: a FrameDataSettings.
-        seed: of the training pairs.
+        seed: the seed of the training pairs.
+
+    Raises:
+        UserError: see `analogy.data.selection.select_clips`.
     """
 
     notes = ""
@@ -69,11 +75,11 @@ class ClipDataset:
         )
 
     def load(self, clip: Clip, numbers: np.ndarray | None = None) -> LoadedClip:
-        """Decode a whole clip, or the frames with the given numbers."""
+        """Decode a clip. numbers: the numbers of the frames to decode, from 0; None decodes all."""
         numbers = np.arange(clip.length) if numbers is None else np.asarray(numbers)
         decoded = self._decode(tf.constant(clip.first_record + numbers, tf.int64), self.reader.clip_boxes([clip])[0])
         return LoadedClip(**{{"image": "frames"}.get(key, key): value.numpy() for key, value in decoded.items()})
 
     def _decode_frames(self, records, box):
         raw = self.reader.read(records)
-        return tf.map_fn(lambda one: self.reader.decode(one, box), raw, fn_output_signature=self.reader.signature)
+        return tf.map_fn(lambda record: self.reader.decode(record, box), raw, fn_output_signature=self.reader.signature)

@@ -1,4 +1,4 @@
-"""What every dataset offers, whatever it holds. Who does not know a dataset's kind asks for nothing else."""
+"""What all datasets have in common. Code that must work with every dataset may use only this."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ if TYPE_CHECKING:
 
 @runtime_checkable
 class Item(Protocol):
-    """One thing of a dataset that is trained on or tested: a clip, the labels of a clip, or a group of sequences.
+    """One unit of the training or test data: a clip, the labels of a clip, or a group of sequences.
 
-    It also has what its kind has: `frames` uint8 [T, H, W, C], `joints` float32 [T, 13, 2], or `values` float32 [N, T, C].
+    Depending on the kind of dataset it also has `frames` uint8 [T, H, W, C], `joints` float32 [T, 13, 2], or `values` float32
+    [N, T, C].
     """
 
     @property
     def id(self) -> str:
-        """Its name: no other item of its half has it."""
+        """Its name, unique within the training data and within the test data."""
 
     @property
     def action(self) -> str:
-        """What is done in it, or which kind of thing it is; items are shown and counted by it."""
+        """The action in a clip, or the group of other items. Pages and tables group items by it."""
 
     @property
     def length(self) -> int:
@@ -32,25 +33,25 @@ class Item(Protocol):
 
     @property
     def size(self) -> tuple[int, ...]:
-        """(height, width) of its stored frames in pixels, or (C,), the numbers in a vector."""
+        """(height, width) of its stored frames in pixels; or (C,), the number of values in a vector."""
 
     @property
     def fingerprint(self) -> str:
-        """A short hash of its frames or values; "" where it has none."""
+        """A short hash of its frames or values; "" if it has none."""
 
     @property
     def label_fingerprint(self) -> str:
-        """A short hash of its labels but the action; "" where it has none."""
+        """A short hash of its labels without the action; "" if it has none."""
 
 
 @runtime_checkable
 class Dataset(Protocol):
-    """A dataset as settings select it.
+    """A dataset, after the selection by the settings.
 
-    name: of the dataset, as `data.dataset` gives it.
-    train, test: the items of each half, in a fixed order.
-    doubts: what looks wrong in the data, a line each; they are said before training.
-    notes: what the protocol must say of the data, such as what was left out; "" is nothing.
+    name: the name of the dataset, as in the setting `data.dataset`.
+    train, test: the items for training and for the test, in a fixed order.
+    doubts: one line for each thing that looks wrong in the data. They are logged before training.
+    notes: text about the data for the protocol of a run, such as what was left out; may be "".
     """
 
     name: str
@@ -60,5 +61,8 @@ class Dataset(Protocol):
     notes: str
 
     def batches(self, context: ReplicaContext) -> tf.data.Dataset:
-        """Endless training batches of this worker, as a function of the seed and the step: dicts with step int64 scalar,
-        position int32 [b] (the examples' places in the whole batch) and the tensors of its kind."""
+        """Endless training batches for this worker, as a function of the seed and the step.
+
+        Each is a dict with step, int64 scalar; position, int32 [b]: the numbers of its examples in the batch of all replicas;
+        and the tensors of the kind of dataset.
+        """

@@ -1,4 +1,4 @@
-"""A fingerprint of a dataset, part by part: a run keeps it, so that going on with other data is noticed and named."""
+"""Fingerprints of datasets. A run stores one, so that resuming it with different data is noticed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from analogy.data.contract import Dataset, Item
 from analogy.data.doubts import fingerprint
 
-# Part of a fingerprint -> what has changed where that part differs.
+# Part of a fingerprint -> what has changed if that part differs.
 PARTS = {
     "name": "the name of the dataset",
     "notes": "what is noted of the data",
@@ -23,33 +23,33 @@ PARTS = {
 
 
 def dataset_fingerprint(dataset: Dataset) -> dict[str, str]:
-    """The keys of PARTS -> a text that is equal where that part of the data is equal, in any process.
+    """Each key of PARTS -> a text that is equal for equal data, also in another process.
 
-    No frame is decoded: contents are known from when the data were prepared. The parts after `test` cover the clips of both
-    halves whatever half they are in, so that a clip that only changes its half changes only `train` and `test`.
+    No frame is decoded: the fingerprints of the clips were stored when the dataset was prepared. The parts after `test` do not
+    depend on whether a clip is used for training or test: moving a clip from one to the other changes only `train` and `test`.
     """
-    halves = {"train": dataset.train, "test": dataset.test}
-    names = {half: [item.id for item in items] for half, items in halves.items()}
-    in_both = set(names["train"]) & set(names["test"])  # groups of sequences are numbered in each half
-    items = {(item.id, half if item.id in in_both else ""): item for half, items in halves.items() for item in items}
+    splits = {"train": dataset.train, "test": dataset.test}
+    names = {split: [item.id for item in items] for split, items in splits.items()}
+    shared = set(names["train"]) & set(names["test"])  # groups of sequences have the same numbers in training and test
+    items = {(item.id, split if item.id in shared else ""): item for split, items in splits.items() for item in items}
 
-    def of_all(fact: Callable[[Item], object]) -> str:
+    def hash_of_all(fact: Callable[[Item], object]) -> str:
         return _hash([[*key, fact(items[key])] for key in sorted(items)])
 
     return {
         "name": dataset.name,
         "notes": dataset.notes,
-        **{half: _hash(ids) for half, ids in names.items()},  # in their order, which decides what is drawn
-        "lengths": of_all(lambda item: item.length),
-        "sizes": of_all(lambda item: item.size),
-        "actions": of_all(lambda item: item.action),
-        "labels": of_all(lambda item: item.label_fingerprint),
-        "content": of_all(lambda item: item.fingerprint),
+        **{split: _hash(ids) for split, ids in names.items()},  # in their order, on which the random draws depend
+        "lengths": hash_of_all(lambda item: item.length),
+        "sizes": hash_of_all(lambda item: item.size),
+        "actions": hash_of_all(lambda item: item.action),
+        "labels": hash_of_all(lambda item: item.label_fingerprint),
+        "content": hash_of_all(lambda item: item.fingerprint),
     }
 
 
 def changed_parts(before: dict[str, str], now: dict[str, str]) -> list[str]:
-    """The parts in which two fingerprints differ, in the order of PARTS; what only one of them has is not compared."""
+    """The parts in which two fingerprints differ, in the order of PARTS. A part that only one of them has is ignored."""
     return [part for part in PARTS if part in before and part in now and before[part] != now[part]]
 
 

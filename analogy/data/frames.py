@@ -1,4 +1,4 @@
-"""One stored frame -> the image a network sees, with its joints in the same frame of reference."""
+"""A stored frame -> a cropped and resized image for a network, with joints in pixels of that image."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from analogy.joints import JOINTS, MIRRORED
 
 
 def padded_box(box, padding: int, height: int, width: int) -> tuple[int, int, int, int]:
-    """(x_min, y_min, x_max, y_max) widened by `padding` pixels and clipped to the frame; at least one pixel a side."""
+    """A box (x_min, y_min, x_max, y_max), widened by `padding` pixels and clipped to the frame. Sides are at least 1 pixel."""
     x_min, y_min, x_max, y_max = (round(float(edge)) for edge in box)
     x_min, y_min = (min(max(edge - padding, 0), limit - 1) for edge, limit in ((x_min, width), (y_min, height)))
     return x_min, y_min, max(min(x_max + padding, width), x_min + 1), max(min(y_max + padding, height), y_min + 1)
 
 
 class FrameReader:
-    """Decodes, crops and resizes stored frames; only the crop's pixels are decoded.
+    """Decodes, crops and resizes stored frames. Only the pixels within the crop are decoded.
 
     Args:
-        prepared: the dataset.
-        crop: "consistent" (one box per clip), "per_frame" or "full".
-        padding: pixels of the source frame around the box.
+        prepared: the prepared dataset.
+        crop: "consistent" (one box for the whole clip), "per_frame" (the box of each frame) or "full" (the whole frame).
+        padding: width of the margin around the box, in pixels of the source frame.
         image_size: (H, W) of the result; the aspect ratio is not kept.
         gray: one channel of luma instead of RGB.
     """
@@ -32,7 +32,7 @@ class FrameReader:
 
     @property
     def signature(self) -> dict[str, tf.TensorSpec]:
-        """What `decode` returns."""
+        """The shapes and types of what `decode` returns."""
         return {
             "image": tf.TensorSpec([*self.image_size, 1 if self.gray else 3], tf.uint8),
             "joints": tf.TensorSpec([JOINTS, 2]),
@@ -41,19 +41,29 @@ class FrameReader:
         }
 
     def clip_boxes(self, clips: list[Clip]) -> np.ndarray:
-        """[N, 4] int32 crop of each clip, in source pixels. With "per_frame" it is the whole frame, the clipping limit."""
+        """The crop of each clip, int32 [N, 4] in source pixels. For "per_frame" it is the whole frame, the limit of boxes."""
         whole = [(0, 0, clip.width, clip.height) for clip in clips]
         if self.crop != "consistent":
             return np.array(whole, np.int32)
         return np.array([padded_box(c.union_box, self.padding, c.height, c.width) for c in clips], np.int32)
 
     def read(self, records):
-        """[n] record numbers -> [n] serialized records."""
+        """Record numbers int64 [n] -> serialized records, string [n]."""
         return self.prepared.read_in_graph(records)
 
     def decode(self, serialized, clip_box, mirrored=False, exchange_joints=True) -> dict[str, tf.Tensor]:
-        """One serialized record -> image uint8 [H, W, C], joints [13, 2] in pixels of that image, visibility [13],
-        crop [2] = (width, height) of the crop in source pixels."""
+        """Decode one record.
+
+        Args:
+            serialized: the record, string scalar.
+            clip_box: [4], from `clip_boxes`.
+            mirrored: bool, or bool tensor: whether to mirror the frame and its joints.
+            exchange_joints: in mirroring, also exchange left and right joints.
+
+        Returns:
+            image: uint8 [H, W, C]. joints: float32 [13, 2] in pixels of that image. visibility: float32 [13].
+            crop: float32 [2], (width, height) of the crop in source pixels.
+        """
         record = self.prepared.parse(serialized)
         box = self._frame_box(record["box"], clip_box) if self.crop == "per_frame" else clip_box
         x_min, y_min, x_max, y_max = tf.unstack(box)
@@ -76,7 +86,7 @@ class FrameReader:
         return {"image": image, "joints": joints, "visibility": visibility, "crop": crop}
 
     def _frame_box(self, box, limits):
-        """The frame's own box, padded and clipped: the graph twin of `padded_box`."""
+        """The frame's own box, padded and clipped, int32 [4]: `padded_box` for tensors in a graph."""
         low, high = tf.round(box[:2]), tf.round(box[2:])
         limit = tf.cast(limits[2:], tf.float32)  # (w, h)
         low = tf.clip_by_value(low - self.padding, 0.0, limit - 1.0)

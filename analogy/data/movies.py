@@ -1,4 +1,4 @@
-"""Videos without labels: k observed frames and the T that follow."""
+"""Videos without labels, as training windows and test clips of k observed and T future frames."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from analogy.data.windows import StoredMovie, WindowPlan, window_batches
 
 @dataclass(frozen=True)
 class Movie:
-    """A video in memory. frames: uint8 [T, H, W, C]. source: a fingerprint of what it was drawn from."""
+    """A video in memory. frames: uint8 [T, H, W, C]. source: the fingerprint of the images from which it was generated."""
 
     id: str
     action: str
@@ -38,11 +38,14 @@ class Movie:
 
 
 class MovieDataset:
-    """Training windows from anywhere in the training movies; test windows from fixed places.
+    """Random windows of the training movies, and fixed test movies.
 
     Args:
-        train: movies of consecutive frames, each long enough for a window. test: movies of k + T frames each.
-        plan: how training windows are cut. seed: of the training windows. doubts: what looks wrong in the movies.
+        train: movies of consecutive frames, each long enough for a window.
+        test: movies of k + T frames each.
+        plan: how training windows are cut.
+        seed: the seed of the training windows.
+        doubts: one line for each thing that looks wrong in the movies.
     """
 
     notes = ""

@@ -1,4 +1,4 @@
-"""Moving MNIST: digits that move and bounce, drawn anew for every batch."""
+"""Moving MNIST: movies of two digits that move and bounce off the borders, generated for every batch."""
 
 from __future__ import annotations
 
@@ -14,20 +14,22 @@ from analogy.random_streams import DIGITS_TO_LOOK_AT, StepStream
 
 
 class MovingDigits:
-    """Moving MNIST as it is trained on: drawn anew for every batch.
-
-    train: a few movies to look at. test: fixed ones.
+    """The dataset Moving MNIST. Its training batches are new movies; `train` holds a few of them to look at, `test` fixed ones.
 
     Args:
-        digits: uint8 [N, 28, 28], of the training movies. test: uint8 [M, k + T, 64, 64, 1]. motion: see `draw_digits`.
-            length: k + T. seed: of what is drawn.
+        digits: uint8 [N, 28, 28], the digits of the training movies.
+        test: uint8 [M, k + T, 64, 64, 1], the test movies.
+        motion: see `draw_digits`.
+        length: k + T, the number of frames of a movie.
+        seed: the seed of the training movies.
+        notes: text for the protocol.
     """
 
     def __init__(self, digits: np.ndarray, test: np.ndarray, *, motion: str, length: int, seed: int, notes: str = ""):
         self.name, self.motion, self.length, self.seed, self.notes = "moving_mnist", motion, length, seed, notes
         self.digits = tf.constant(digits)
         self.test = [Movie(f"{index:05d}", "digits", frames) for index, frames in enumerate(test)]
-        self.doubts: list[str] = []  # it is made here
+        self.doubts: list[str] = []  # nothing can be wrong in generated data
         look = draw_digits(self.digits, motion, seed, DIGITS_TO_LOOK_AT, 3, length).numpy()
         source = fingerprint([digits.tobytes()])
         self.train = [
@@ -35,7 +37,7 @@ class MovingDigits:
         ]
 
     def batches(self, context: ReplicaContext) -> tf.data.Dataset:
-        """As of `MovieDataset`."""
+        """Endless training batches: step int64, position [b], values float32 [b, k + T, 64, 64, 1] in 0..1."""
 
         def element(step, position):
             movies = draw_digits(self.digits, self.motion, self.seed, step, context.batch_size, self.length)
@@ -44,42 +46,44 @@ class MovingDigits:
         return endless_batches(element, context)
 
 
-SIDE = 64  # pixels
-ENLARGED = 32  # pixels of a digit as the report has them
-FASTEST = 4  # pixels a frame, along each axis, in the report's motion
-STEP = 0.1  # of the way from border to border, in a frame of the standard motion
+SIDE = 64  # of a frame, in pixels
+ENLARGED = 32  # side of a digit in the published motion, in pixels
+FASTEST = 4  # highest speed along each axis in the published motion, in pixels per frame
+STEP = 0.1  # speed in the standard motion: share of the way from border to border per frame
 
 
 def draw_digits(digits, motion: str, seed: int, step, count: int, length: int) -> tf.Tensor:
-    """Two digits that move straight and bounce: float32 [count, length, 64, 64, 1] in 0..1.
+    """Movies of two random digits that move in straight lines and bounce: float32 [count, length, 64, 64, 1] in 0..1.
 
     Args:
         digits: uint8 [N, 28, 28].
-        motion: "published": of Coleman's code (spec seq2seq, section 1.2), with digits enlarged to 32 pixels that add up where
-            they overlap, to 1 at most; "standard": of Srivastava et al. (2015), where the brighter digit is seen.
-        seed, step: what the numbers are a function of.
+        motion: "published", as in Coleman's code (spec seq2seq, section 1.2): digits are enlarged to 32 pixels, and where they
+            overlap, their values add up, to 1 at most. "standard", as in Srivastava et al. (2015): where digits overlap, the
+            larger value counts.
+        seed, step: the movies are a function of them. step: int64 scalar.
+        count: the number of movies. length: the number of frames of each.
     """
     uniform = step_uniform(seed, step, StepStream.EXAMPLES, [count, 2, 5], tf.float64)
-    chosen = tf.gather(digits, pick(uniform[..., 0], tf.shape(digits)[0]))  # [count, 2, 28, 28]
-    side = chosen.shape[-1]
+    pairs = tf.gather(digits, pick(uniform[..., 0], tf.shape(digits)[0]))  # [count, 2, 28, 28]
+    side = pairs.shape[-1]
     if motion == "published":
-        flat = tf.reshape(chosen, [2 * count, side, side, 1])
-        chosen, side = tf.reshape(tf.image.resize(flat, [ENLARGED] * 2), [count, 2, ENLARGED, ENLARGED]), ENLARGED
-    chosen = tf.cast(chosen, tf.float32) / 255.0
+        flat = tf.reshape(pairs, [2 * count, side, side, 1])
+        pairs, side = tf.reshape(tf.image.resize(flat, [ENLARGED] * 2), [count, 2, ENLARGED, ENLARGED]), ENLARGED
+    pairs = tf.cast(pairs, tf.float32) / 255.0
     move = {"published": _published_places, "standard": _standard_places}[motion]
     frames = []
     for place in move(uniform[..., 1:], SIDE - side, length):
         columns, rows = (tf.one_hot(place[..., axis, None] + tf.range(side), SIDE) for axis in (0, 1))  # [count, 2, side, 64]
-        drawn = tf.einsum("bdyh,bdyx,bdxw->bdhw", rows, chosen, columns)
-        frames.append(tf.minimum(tf.reduce_sum(drawn, 1), 1.0) if motion == "published" else tf.reduce_max(drawn, 1))
+        layers = tf.einsum("bdyh,bdyx,bdxw->bdhw", rows, pairs, columns)  # [count, 2, 64, 64], each digit in its place
+        frames.append(tf.minimum(tf.reduce_sum(layers, 1), 1.0) if motion == "published" else tf.reduce_max(layers, 1))
     return tf.stack(frames, 1)[..., None]
 
 
 def _published_places(uniform, border: int, length: int) -> Iterator[tf.Tensor]:
-    """Corners of the digits, x and y, int32 [count, 2, 2], frame by frame.
+    """Yield the upper left corners of the digits, x then y, for each frame: int32 [count, 2, 2].
 
-    They start at 0..31, speeds are -4..4 along each axis, 0 among them. Before a frame is drawn, a digit below 0 is put to 0
-    and one at 32 or more to 31, and turned; it moves after.
+    Digits start at 0..31. Their speeds along each axis are -4..4 pixels per frame, 0 included. Before a frame is drawn, a digit
+    below 0 is put to 0 and one at 32 or more to 31, and its speed is reversed. It moves after the frame is drawn.
     """
     place = pick(uniform[..., :2], border)
     speed = pick(uniform[..., 2:4], 2 * FASTEST + 1) - FASTEST
@@ -92,8 +96,11 @@ def _published_places(uniform, border: int, length: int) -> Iterator[tf.Tensor]:
 
 
 def _standard_places(uniform, border: int, length: int) -> Iterator[tf.Tensor]:
-    """The same of the standard motion: anywhere at first, in any direction, a tenth of the way in a frame, moved before it is
-    drawn; one that has reached a border lies on it and is turned."""
+    """`_published_places` for the standard motion.
+
+    Digits start anywhere, in any direction, and move by STEP before each frame is drawn. A digit that has reached a border is
+    put on it, and its speed is reversed.
+    """
     place, angle = uniform[..., :2], 2 * np.pi * uniform[..., 2]
     speed = STEP * tf.stack([tf.cos(angle), tf.sin(angle)], -1)
     for _ in range(length):

@@ -1,4 +1,4 @@
-"""Training batches of frame pairs, as a function of (seed, step): a resumed run sees the same batches."""
+"""Training batches of frame pairs, as a function of (seed, step), so that a resumed run gets the same batches."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from analogy.random_streams import StepStream
 
 
 def draw_pairs(seed: int, step, lengths, batch_size: int, min_frame_distance: int = 0):
-    """Draw a step's pairs (spec 2.3).
+    """Draw the frame pairs of a step (spec 2.3).
 
-    Clips are drawn uniformly with replacement. Both frames are uniform over the clip's n frames, under the condition
-    |t1 - t2| >= d = min(min_frame_distance, n // 2); in either time direction.
+    Clips are drawn uniformly with replacement. Both frames are drawn uniformly from the clip's n frames, under the condition
+    |t1 - t2| >= d = min(min_frame_distance, n // 2). The second frame may lie before the first one.
 
     Args:
-        seed: int. step: int64 scalar. lengths: [N] frames of each clip.
+        seed: int. step: int64 scalar. lengths: [N], the number of frames of each clip.
 
     Returns:
-        clip [B], first [B], second [B] int32, and mirrored [B] bool (probability one half).
+        clip [B], first [B], second [B]: int32, the clip's number and the numbers of two of its frames.
+        mirrored [B]: bool, true with probability 0.5.
     """
     uniform = step_uniform(seed, step, StepStream.EXAMPLES, [batch_size, 5], tf.float64)
     u_clip, u_1, u_2, u_direction, u_mirror = tf.unstack(uniform, axis=1)
@@ -28,8 +29,9 @@ def draw_pairs(seed: int, step, lengths, batch_size: int, min_frame_distance: in
     n = tf.gather(tf.cast(lengths, tf.int32), clip)  # [B]
     d = tf.minimum(min_frame_distance, n // 2)
     first, second = pick(u_1, n), pick(u_2, n)
-    # With d > 0, number the unordered pairs by their gap, the widest first: r + 1 = n - gap pairs have that gap, so that
-    # pair k has r(r + 1) / 2 <= k. Every allowed pair is equally likely, without a rejection loop.
+    # With d > 0, the unordered pairs are numbered, those with the largest gap first. There are n - gap = r + 1 pairs with a
+    # gap, and the first of them has the number r(r + 1) / 2. So a random number k gives r, and each allowed pair is equally
+    # likely without rejection sampling.
     k = pick(u_1, (n - d) * (n - d + 1) // 2)
     r = tf.cast(tf.floor((tf.sqrt(8.0 * tf.cast(k, tf.float64) + 1.0) - 1.0) / 2.0), tf.int32)
     low = k - r * (r + 1) // 2
@@ -50,10 +52,14 @@ def pair_batches(
     flip: bool = True,
     flip_exchanges_joints: bool = True,
 ) -> tf.data.Dataset:
-    """Endless batches of this worker: see `endless_batches`.
+    """Endless batches of frame pairs for this worker: see `analogy.data.batches.endless_batches`.
 
-    Each element: step int64; position [b] int32, the examples' places in the whole batch; image and next_image uint8
-    [b, H, W, C]; joints, next_joints [b, 13, 2]; visibility, next_visibility [b, 13]; crop, next_crop [b, 2].
+    Each batch: step int64; position int32 [b]; image and next_image uint8 [b, H, W, C]; joints and next_joints [b, 13, 2];
+    visibility and next_visibility [b, 13]; crop and next_crop [b, 2]. For their units see `FrameReader.decode`.
+
+    Args:
+        min_frame_distance: see `draw_pairs`.
+        flip: whether to mirror half of the pairs. flip_exchanges_joints: in mirroring, exchange left and right joints.
     """
     boxes = tf.constant(reader.clip_boxes(clips))
     first_record = tf.constant([clip.first_record for clip in clips], tf.int64)
@@ -72,8 +78,8 @@ def pair_batches(
             fn_output_signature=reader.signature,
         )
         size = position.shape[0]
-        now = {key: value[:size] for key, value in frames.items()}
-        then = {f"next_{key}": value[size:] for key, value in frames.items()}
-        return {"step": step, "position": position, **now, **then}
+        first_frames = {key: value[:size] for key, value in frames.items()}
+        second_frames = {f"next_{key}": value[size:] for key, value in frames.items()}
+        return {"step": step, "position": position, **first_frames, **second_frames}
 
     return endless_batches(element, context)

@@ -1,4 +1,4 @@
-"""Windows of pose sequences: k observed poses and the T that follow."""
+"""Pose sequences of clips, and windows of k observed and T future poses."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from analogy.data.batches import ReplicaContext, endless_batches, pick, step_uniform
-from analogy.data.doubts import Look, doubts_about_selected, fingerprint, share_outside
+from analogy.data.doubts import Inspection, doubts_about_selected, fingerprint, share_outside
 from analogy.data.selection import select_clips
 from analogy.errors import UserError
 from analogy.random_streams import StepStream
@@ -19,8 +19,8 @@ from analogy.random_streams import StepStream
 class PoseClip:
     """The labels of one clip of N frames, in pixels of the source frame (`width` x `height`).
 
-    joints: float32 [N, 13, 2]; a hidden joint may lie anywhere. visibility: float32 [N, 13], 1 seen or 0 hidden.
-    union_box: (x_min, y_min, x_max, y_max) around the person's boxes of all frames.
+    joints: float32 [N, 13, 2]; the position of a hidden joint has no meaning. visibility: float32 [N, 13], 1 visible or
+    0 hidden. union_box: (x_min, y_min, x_max, y_max), the smallest box around the person's boxes in all frames.
     """
 
     id: str
@@ -48,18 +48,21 @@ class PoseClip:
         return fingerprint([self.joints.tobytes(), self.visibility.tobytes(), str(self.union_box).encode()])
 
     @property
-    def look(self) -> Look:
+    def inspection(self) -> Inspection:
         content = fingerprint([self.joints.tobytes(), self.visibility.tobytes()])
         outside = share_outside(self.joints, self.visibility, self.width, self.height)
-        return Look(self.id, self.action, content, joints_outside=outside)
+        return Inspection(self.id, self.action, content, joints_outside=outside)
 
     @property
     def facts(self) -> dict[str, np.ndarray]:
-        """What is known of the whole clip: box [4]; size [2] = (width, height); survives [13], 1 for joints that are visible in
-        every frame; origin [13, 2], the joints of frame 0, (0, 0) where hidden."""
+        """Arrays about the whole clip.
+
+        box [4]: `union_box`. size [2]: (width, height). survives [13]: 1 for a joint that is visible in every frame, else 0.
+        origin [13, 2]: the joints of frame 0; (0, 0) for hidden ones.
+        """
         x_min, y_min, x_max, y_max = self.union_box
         return {
-            # A degenerate box (five clips of Penn Action) would make units of nothing.
+            # Sides of at least 1 pixel: lengths are divided by them, and five clips of Penn Action have an empty box.
             "box": np.array([x_min, y_min, max(x_max, x_min + 1), max(y_max, y_min + 1)], np.float32),
             "size": np.array([self.width, self.height], np.float32),
             "survives": self.visibility.prod(0),
@@ -68,15 +71,18 @@ class PoseClip:
 
 
 class PoseDataset:
-    """Pose clips seen through `data:` settings.
+    """The pose clips of a dataset, selected as settings say.
 
-    train, test, validation: lists of clips; validation holds the training clips kept back to choose the best weights by.
+    train, test, validation: lists of clips. The validation clips are taken out of the training clips; with them a system
+    selects its best weights.
 
     Args:
-        clips: all of them. settings: a PoseDataSettings. seed: of the training windows.
+        clips: all clips of the dataset.
+        settings: a PoseDataSettings.
+        seed: the seed of the training windows.
 
     Raises:
-        UserError: no clip is left, or one is named that is not there.
+        UserError: no clip fits the settings, or they name an unknown clip.
     """
 
     notes = ""
@@ -92,10 +98,10 @@ class PoseDataset:
                 f"no clip has data.viewpoint {settings.viewpoint} (there are {views}) "
                 f"and data.min_frames {settings.min_frames} frames"
             )
-        chosen = {"train_clips": settings.train_clips, "test_clips": settings.test_clips}
-        train, self.test = select_clips(fitting, actions=settings.actions, **chosen)
+        selection = {"train_clips": settings.train_clips, "test_clips": settings.test_clips}
+        train, self.test = select_clips(fitting, actions=settings.actions, **selection)
         self.doubts = doubts_about_selected(train, self.test, settings)
-        share = settings.validation_share  # spread evenly over the clips in order of their names, hence over the actions
+        share = settings.validation_share  # taken evenly from the clips in the order of their names, hence from all actions
         self.validation = [clip for i, clip in enumerate(train) if int((i + 1) * share) > int(i * share)]
         self.train = [clip for clip in train if clip not in self.validation]
         if not self.train or (settings.validation_share and not self.validation):
@@ -105,32 +111,33 @@ class PoseDataset:
     def batches(self, context: ReplicaContext) -> tf.data.Dataset:
         """Endless training windows.
 
-        Each element: step int64; position [b]; joints [b, k + T, 13, 2]; visibility [b, k + T, 13]; valid [b, k + T], 0 past
-        the clip's end, where the last pose is repeated; action [b], its place in `actions`; and `PoseClip.facts`.
+        Each batch: step int64; position [b]; joints [b, k + T, 13, 2]; visibility [b, k + T, 13]; valid [b, k + T], 0 after
+        the clip's end, where the last pose is repeated; action [b], its index in `actions`; and the keys of `PoseClip.facts`.
         """
         settings = self.settings
         lengths = tf.constant([clip.length for clip in self.train])
         first = tf.math.cumsum(lengths, exclusive=True)
         joints = tf.constant(np.concatenate([clip.joints for clip in self.train]))
         visibility = tf.constant(np.concatenate([clip.visibility for clip in self.train]))
-        known = [clip.facts for clip in self.train]
-        facts = {name: tf.constant(np.stack([one[name] for one in known])) for name in known[0]}
+        clip_facts = [clip.facts for clip in self.train]
+        facts = {name: tf.constant(np.stack([entry[name] for entry in clip_facts])) for name in clip_facts[0]}
         actions = tf.constant([self.actions.index(clip.action) for clip in self.train])
 
         def element(step, position):
-            drawn = draw_windows(self.seed, step, lengths, context.batch_size, settings)
-            clip, times, valid = (tf.gather(x, position) for x in drawn)
-            before = tf.cast(tf.floor(times), tf.int32)
-            share = times - tf.floor(times)  # [b, k + T]: how far towards the next frame
-            after = tf.where(share > 0.0, before + 1, before)
-            rows = [tf.gather(first, clip)[:, None] + frame for frame in (before, after)]
-            at, then = (tf.gather(joints, row) for row in rows)
-            seen = tf.gather(visibility, rows[0]) * tf.gather(visibility, rows[1])
+            windows = draw_windows(self.seed, step, lengths, context.batch_size, settings)
+            clip, times, valid = (tf.gather(x, position) for x in windows)
+            # A pose between two frames is interpolated from them.
+            earlier = tf.cast(tf.floor(times), tf.int32)
+            share = times - tf.floor(times)  # [b, k + T]: the position between the earlier and the later frame
+            later = tf.where(share > 0.0, earlier + 1, earlier)
+            rows = [tf.gather(first, clip)[:, None] + frame for frame in (earlier, later)]
+            earlier_joints, later_joints = (tf.gather(joints, row) for row in rows)
+            visible = tf.gather(visibility, rows[0]) * tf.gather(visibility, rows[1])
             return {
                 "step": step,
                 "position": position,
-                "joints": at + (then - at) * share[..., None, None],
-                "visibility": seen,
+                "joints": earlier_joints + (later_joints - earlier_joints) * share[..., None, None],
+                "visibility": visible,
                 "valid": valid,
                 "action": tf.gather(actions, clip),
                 **{name: tf.gather(fact, clip) for name, fact in facts.items()},
@@ -139,7 +146,7 @@ class PoseDataset:
         return endless_batches(element, context)
 
     def windows(self, clip: PoseClip) -> dict[str, np.ndarray]:
-        """Every window of a clip, from each start 0, 1, ...: the keys of `batches` but step and position."""
+        """All windows of a clip, with the starts 0, 1, ...; the keys are those of `batches` without step and position."""
         k, horizon, shortest = self.settings.context, self.settings.horizon, self.settings.min_future
         starts = np.arange(max(1, clip.length - k - shortest + 1))
         frames = starts[:, None] + np.arange(k + horizon)
@@ -155,17 +162,20 @@ class PoseDataset:
 
 
 def draw_windows(seed: int, step, lengths, batch_size: int, settings):
-    """Draw a step's windows.
+    """Draw the windows of a step.
 
     Args:
-        lengths: [N] frames of each clip.
-        settings: context k; horizon T; min_future, the fewest future frames that a window has, where the clip is long enough;
-            order: "random" (clips uniformly, with replacement) or "passes" (clip after clip, round and round); first_share, of
-            the windows that begin with the clip, the others anywhere; time_stretch, the natural logarithm by which the pace may
-            change.
+        lengths: [N], the number of frames of each clip.
+        settings: context: k. horizon: T.
+            min_future: the smallest number of future frames in a window, if the clip is long enough.
+            order: "random" (clips are drawn uniformly with replacement) or "passes" (one clip after another, repeatedly).
+            first_share: the share of windows that begin at frame 0; the others begin anywhere.
+            time_stretch: the natural logarithm of the largest change of pace. 0: every frame in turn.
 
     Returns:
-        clip [B] int32; times [B, k + T] float32, at most the last frame's; valid [B, k + T], 0 where the clip has ended.
+        clip: int32 [B], the numbers of the clips.
+        times: float32 [B, k + T], in frames of the clip, at most its last frame.
+        valid: float32 [B, k + T], 0 after the end of the clip, else 1.
     """
     uniform = step_uniform(seed, step, StepStream.EXAMPLES, [batch_size, 4], tf.float64)
     u_clip, u_start, u_pace, u_first = tf.unstack(uniform, axis=1)

@@ -1,4 +1,4 @@
-"""Random access to the frames of a prepared dataset: the reading side of the frame store."""
+"""Reading a prepared dataset: random access to its frames and labels. `data_prep.frame_store` writes it."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ import tensorflow as tf
 from array_record.python.array_record_module import ArrayRecordReader
 from google.protobuf.message import DecodeError
 
-from analogy.data.doubts import Look, some
+from analogy.data.doubts import Inspection, some
 from analogy.errors import UserError
 
-MOST_OPEN = 32  # shards that are open at a time, one file descriptor each
-BLOCK = 32  # raw frames that are stored side by side and read together
-KEPT_BYTES = 1536 << 20  # of raw frames, that stay in memory: all of KTH at 64 pixels
+MOST_OPEN = 32  # shards that are open at the same time; each needs a file descriptor
+BLOCK = 32  # neighbouring raw frames that are read and cached together
+CACHE_BYTES = 1536 << 20  # raw frames that stay in memory; enough for all of KTH at 64 pixels
 _LABELS = {
     "joints": tf.io.FixedLenFeature([13, 2], tf.float32),
     "visibility": tf.io.FixedLenFeature([13], tf.float32),
@@ -32,13 +32,15 @@ _LABELS = {
 
 @dataclass(frozen=True)
 class Clip:
-    """One video: records first_record .. first_record + length - 1 are its frames, of `height` x `width` pixels.
+    """One video. Its frames are the records first_record .. first_record + length - 1, of `height` x `width` pixels.
 
-    split: the official one, "train" or "test"; "" where the dataset has none. person: who acts, "" where that is not known.
-    fps: frames per second, 0 where that is not known. union_box: the smallest box (xmin, ymin, xmax, ymax, in pixels) around
-    the rounded boxes of all frames, neither padded nor clipped to the frame; None without labels. notes: what is not as it
-    should be in its file. `fingerprint` and the three after it are of
-    `analogy.data.doubts.Look`; label_fingerprint: equal for clips of equal labels, "" without.
+    split: "train" or "test" of the official split; "" if there is none. person: who acts; "" if unknown.
+    fps: frames per second; 0 if unknown.
+    union_box: (xmin, ymin, xmax, ymax) in pixels, the smallest box around the rounded boxes of all frames, neither padded nor
+    clipped to the frame; None without labels.
+    notes: what is wrong with its file; "" if nothing.
+    fingerprint, joints_outside, black_frames, unlabelled_frames: see `analogy.data.doubts.Inspection`.
+    label_fingerprint: a hash, equal for clips with equal labels; "" without labels.
     """
 
     id: str
@@ -66,21 +68,22 @@ class Clip:
 
     @classmethod
     def from_json(cls, content: dict) -> Clip:
-        """The clip that `dataclasses.asdict` has made into JSON. Raises TypeError."""
+        """The clip from the JSON form of its `dataclasses.asdict`. Raises TypeError where keys do not fit."""
         box = content.get("union_box")
         return cls(**content | {"union_box": None if box is None else tuple(box)})
 
     @property
-    def look(self) -> Look:
-        return Look(**{name: getattr(self, name) for name in Look.__dataclass_fields__})
+    def inspection(self) -> Inspection:
+        return Inspection(**{name: getattr(self, name) for name in Inspection.__dataclass_fields__})
 
 
 @dataclass(frozen=True)
 class FrameFormat:
-    """How a store keeps its frames, which may differ in size but for "raw".
+    """The format of stored frames.
 
-    encoding: "jpeg", "png", or "raw", the pixels themselves: exact, and the fastest for small frames. channels: 1 or 3.
-    labelled: whether each frame has joints, visibility and a box.
+    encoding: "jpeg"; "png"; or "raw", the plain pixels, which is exact and the fastest for small frames. All frames of a raw
+    store must have the same size.
+    channels: 1 or 3. labelled: whether each frame has joints, visibility and a box.
     """
 
     encoding: str
@@ -89,9 +92,12 @@ class FrameFormat:
 
 
 class Shards:
-    """The records of several ArrayRecord files, numbered through; safe to read from many threads.
+    """The records of several ArrayRecord files, numbered from 0 across all files. Safe to use from several threads.
 
-    At most MOST_OPEN files are open at a time, besides those that are being read just then.
+    At most MOST_OPEN files stay open, besides those that are being read.
+
+    Args:
+        files: the paths. records: the number of records in each file.
     """
 
     def __init__(self, files: list[Path], records: list[int]):
@@ -101,8 +107,12 @@ class Shards:
         self._lock = threading.Lock()
 
     def read(self, numbers: Iterable[int]) -> list[bytes]:
-        """The records with these numbers, in the order asked for. Raises ValueError where there is none, RuntimeError of a
-        damaged file."""
+        """The records with these numbers, in the order of `numbers`.
+
+        Raises:
+            ValueError: there is no record of that number.
+            RuntimeError: a file is damaged.
+        """
         numbers = [int(number) for number in numbers]
         by_shard: dict[int, list[int]] = {}
         for place, number in enumerate(numbers):
@@ -112,7 +122,7 @@ class Shards:
         records: list[bytes] = [b""] * len(numbers)
         for shard, places in by_shard.items():
             first = self._ends[shard - 1] if shard else 0
-            # One call for all records of a shard: neighbours are stored, and read, together.
+            # One call reads all records of a shard, because neighbouring records are stored together.
             for place, record in zip(places, self._reader(shard).read([numbers[p] - first for p in places]), strict=True):
                 records[place] = record
         return records
@@ -121,32 +131,34 @@ class Shards:
         with self._lock:
             reader = self._open.pop(shard, None)
             if reader is None:
-                options = "readahead_buffer_size:0,max_parallelism:0"  # tf.data has threads of its own
+                options = "readahead_buffer_size:0,max_parallelism:0"  # reading ahead is left to tf.data
                 reader = ArrayRecordReader(str(self.files[shard]), options=options, file_reader_buffer_size=32768)
             self._open[shard] = reader
             if len(self._open) > MOST_OPEN:
-                self._open.popitem(last=False)  # its file is closed when the last thread that reads from it is done
+                self._open.popitem(last=False)  # its file is closed when no thread reads from it any more
             return reader
 
 
 class RawFrames:
-    """Unencoded frames, in blocks of BLOCK neighbours; the blocks that were used last are kept in memory, KEPT_BYTES of them.
+    """Reads raw frames in blocks of BLOCK neighbours, and caches the blocks that were used last, up to CACHE_BYTES.
 
-    Training asks for windows of neighbouring small frames, over and over: looking each up in its record would take most of the
-    time. Safe to use from many threads.
+    Training repeatedly reads windows of small neighbouring frames. Without the cache, finding each frame in its record would
+    take most of the time. Safe to use from several threads.
 
     Args:
-        shards: of one frame a record. count: of the records. shape: [H, W, C] of every frame.
+        shards: shards with one frame in each record.
+        count: the number of records.
+        shape: [H, W, C] of every frame.
     """
 
     def __init__(self, shards: Shards, count: int, shape: tuple[int, int, int]):
         self._shards, self._count, self._shape = shards, count, shape
-        self._kept: OrderedDict[int, np.ndarray] = OrderedDict()
-        self._most = max(1, KEPT_BYTES // (BLOCK * int(np.prod(shape))))
+        self._cache: OrderedDict[int, np.ndarray] = OrderedDict()
+        self._most = max(1, CACHE_BYTES // (BLOCK * int(np.prod(shape))))
         self._lock = threading.Lock()
 
     def read(self, numbers: np.ndarray) -> np.ndarray:
-        """The frames of the records with these numbers, int64 [n]: uint8 [n, H, W, C]. Raises as `Shards.read`."""
+        """Record numbers int64 [n] -> their frames uint8 [n, H, W, C]. Errors: see `Shards.read`."""
         frames = np.empty([len(numbers), *self._shape], np.uint8)
         blocks, values = numbers // BLOCK, numbers.tolist()
         # Neighbours of one block are copied together.
@@ -159,22 +171,22 @@ class RawFrames:
 
     def _block(self, block: int) -> np.ndarray:
         with self._lock:
-            if block in self._kept:
-                self._kept.move_to_end(block)
-                return self._kept[block]
+            if block in self._cache:
+                self._cache.move_to_end(block)
+                return self._cache[block]
         first = block * BLOCK
         records = self._shards.read(range(first, min(first + BLOCK, self._count)))
         images = [tf.train.Example.FromString(record).features.feature["image"].bytes_list.value[0] for record in records]
         frames = np.frombuffer(b"".join(images), np.uint8).reshape(-1, *self._shape)
         with self._lock:
-            self._kept[block] = frames
-            if len(self._kept) > self._most:
-                self._kept.popitem(last=False)
+            self._cache[block] = frames
+            if len(self._cache) > self._most:
+                self._cache.popitem(last=False)
         return frames
 
 
 class PreparedClips:
-    """The clips of a prepared folder. Cheap to open, and safe to read from many threads.
+    """The clips of a prepared dataset. It is quick to open, and safe to read from several threads.
 
     Example:
         data = PreparedClips.open(folder)
@@ -196,7 +208,7 @@ class PreparedClips:
 
     @classmethod
     def open(cls, folder: Path) -> PreparedClips:
-        """Opens a prepared folder from its metadata alone; the records are not scanned.
+        """Open the folder of a prepared dataset. Only its metadata are read, not the records.
 
         Raises:
             UserError: the folder is not a prepared data set, or a shard is missing or cut short.
@@ -211,16 +223,15 @@ class PreparedClips:
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise UserError(f"{folder}: not a prepared data set; prepare the data first and give its folder") from error
         for file, size in zip(files, sizes, strict=True):
-            found = file.stat().st_size if file.exists() else None
-            if found != size:
-                fault = "is missing" if found is None else f"has {found} bytes instead of {size}"
+            present_size = file.stat().st_size if file.exists() else None
+            if present_size != size:
+                fault = "is missing" if present_size is None else f"has {present_size} bytes instead of {size}"
                 raise UserError(f"{file} {fault}; delete the folder {folder} and prepare the data again")
         return cls(folder, name, tuple(sorted(clips, key=lambda clip: clip.id)), frame_format, Shards(files, records))
 
     @property
     def doubts(self) -> list[str]:
-        """A line for each reason why clips were left out when the data were prepared, and one about clips that are not as they
-        should be."""
+        """One line for each reason why clips were left out of the prepared data, and one line about clips with `notes`."""
         file = self.folder / "problems.json"
         lines = []
         try:
@@ -234,7 +245,7 @@ class PreparedClips:
         return lines + ([f"{len(noted)} of {len(self.clips)} clips are not as they should be: {some(noted)}"] if noted else [])
 
     def read(self, records: Iterable[int]) -> list[bytes]:
-        """The serialized records with these numbers (int64), in the order asked for.
+        """The serialized records with these numbers (int64), in the order of `records`.
 
         Raises:
             UserError: a shard is damaged or has disappeared.
@@ -245,6 +256,7 @@ class PreparedClips:
 
     @contextmanager
     def _naming_damage(self) -> Iterator[None]:
+        """A context that turns the exceptions for a damaged shard into a UserError that names the folder."""
         try:
             yield
         except (RuntimeError, DecodeError) as error:
@@ -259,18 +271,18 @@ class PreparedClips:
         return tf.ensure_shape(raw, records.shape)
 
     def parse(self, serialized: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Parses one record (scalar string); also inside a graph.
+        """Parse one record (string scalar); also inside a graph.
 
         Returns:
             image: scalar string, the encoded frame. With labels:
             joints: float32 [13, 2], x then y in pixels of the frame.
-            visibility: float32 [13], 1 seen or 0 hidden.
+            visibility: float32 [13], 1 visible or 0 hidden.
             box: float32 [4], xmin, ymin, xmax, ymax in pixels of the frame.
         """
         return tf.io.parse_single_example(serialized, self._features)
 
     def frames(self, clip: Clip, numbers: Iterable[int] | None = None) -> np.ndarray:
-        """The frames of a clip with the given numbers, from 0 on; None is all of them: uint8 [n, H, W, C].
+        """The frames of a clip with these numbers, counted from 0: uint8 [n, H, W, C]. None reads all frames.
 
         Raises:
             UserError: see `read`.
@@ -279,7 +291,7 @@ class PreparedClips:
         return self._frames(clip.first_record + numbers)
 
     def frames_in_graph(self, records: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
-        """The frames of records int64 [n], all of `size` (height, width), inside a graph: uint8 [n, H, W, C]."""
+        """Record numbers int64 [n] -> frames uint8 [n, H, W, C], inside a graph. All frames are of `size` (height, width)."""
         if self._raw:
             frames = tf.numpy_function(self._frames, [records], tf.uint8, stateful=False)
         else:
@@ -293,7 +305,7 @@ class PreparedClips:
         return self._decode(tf.constant(self.read(records))).numpy()
 
     def _decode_all(self, serialized: tf.Tensor) -> tf.Tensor:
-        """Records [n] of frames of one size -> uint8 [n, H, W, C]."""
+        """Serialized records, string [n], with frames of the same size -> uint8 [n, H, W, C]."""
         images = tf.io.parse_example(serialized, self._features)["image"]
         decode, channels = {"jpeg": tf.io.decode_jpeg, "png": tf.io.decode_png}[self.format.encoding], self.format.channels
         signature = tf.TensorSpec([None, None, channels], tf.uint8)

@@ -1,4 +1,4 @@
-"""Which clips train and which test."""
+"""Selecting the training clips and the test clips of a dataset."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from analogy.errors import UserError
 
 
 def read_split_file(path: Path) -> list[str]:
-    """Clip ids of a split file with a clip per line, the first word being its id or path (`frames/2289 0`)."""
+    """The clip ids in a split file, which has one clip per line. The first word of a line is the id or a path, such as
+    `frames/2289 0`. Raises UserError."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -25,59 +26,61 @@ def select_clips(
     train_clips: Sequence[str] | str | None = None,
     test_clips: Sequence[str] | str | None = None,
 ) -> tuple[list[Clip], list[Clip]]:
-    """(train, test), in order of clip id.
+    """Select the training clips and the test clips: (train, test), each sorted by clip id.
 
     Args:
-        actions: "all", or the actions to keep.
-        train_clips, test_clips: None is the dataset's own split; a list of ids; or the path of a split file, of which
-            the clips that are not in the dataset are passed over.
+        actions: the actions to use, or "all".
+        train_clips, test_clips: a list of ids; or the path of a split file, whose clips that are not in the dataset are
+            ignored; None is the dataset's own split.
 
     Raises:
-        UserError: an unknown action or clip, an empty half, or a clip in both halves.
+        UserError: an action or a clip is unknown, there are no training or no test clips, or a clip is in both.
     """
-    known = sorted({clip.action for clip in clips})
+    present_actions = sorted({clip.action for clip in clips})
     if actions != "all":
-        if unknown := sorted(set(actions) - set(known)):
-            raise UserError(f"data.actions: there is no {', '.join(unknown)} in the dataset; it has {', '.join(known)}")
+        if unknown := sorted(set(actions) - set(present_actions)):
+            there = ", ".join(present_actions)
+            raise UserError(f"data.actions: there is no {', '.join(unknown)} in the dataset; it has {there}")
         clips = [clip for clip in clips if clip.action in actions]
-    train = _half(clips, "train", train_clips)
-    test = _half(clips, "test", test_clips)
-    if both := sorted({clip.id for clip in train} & {clip.id for clip in test}):
+    train = _clips_of_split(clips, "train", train_clips)
+    test = _clips_of_split(clips, "test", test_clips)
+    if shared := sorted({clip.id for clip in train} & {clip.id for clip in test}):
         raise UserError(
-            f"{', '.join(both[:5])}{' ...' if len(both) > 5 else ''}: in the training and in the test half; "
+            f"{', '.join(shared[:5])}{' ...' if len(shared) > 5 else ''}: in the training and in the test half; "
             "set both data.train_clips and data.test_clips, without a common clip"
         )
     return train, test
 
 
-def _half(clips: Sequence[Clip], split: str, wanted: Sequence[str] | str | None) -> list[Clip]:
+def _clips_of_split(clips: Sequence[Clip], split: str, selection: Sequence[str] | str | None) -> list[Clip]:
+    """The clips for "train" or "test", sorted by id. selection: as in `select_clips`. Raises UserError."""
     usable = {clip.id: clip for clip in clips if clip.length >= 2}
-    if wanted is None:
-        chosen = [clip for clip in usable.values() if clip.split == split]
+    if selection is None:
+        selected = [clip for clip in usable.values() if clip.split == split]
         why = f"no clip of the dataset belongs to its {split} half; name some with data.{split}_clips=[...]"
-    elif isinstance(wanted, str):
-        chosen = [usable[name] for name in dict.fromkeys(read_split_file(Path(wanted))) if name in usable]
-        why = f"{wanted}: none of the clips of this split file are in the dataset (data.{split}_clips)"
+    elif isinstance(selection, str):
+        selected = [usable[name] for name in dict.fromkeys(read_split_file(Path(selection))) if name in usable]
+        why = f"{selection}: none of the clips of this split file are in the dataset (data.{split}_clips)"
     else:
         short = {clip.id for clip in clips if clip.length < 2}
-        for name in wanted:
+        for name in selection:
             if name in short:
                 raise UserError(f"data.{split}_clips: clip {name} has one frame: there is nothing to predict")
             if name not in usable:
                 raise UserError(f"data.{split}_clips: there is no usable clip {name} in the dataset")
-        chosen = [usable[name] for name in dict.fromkeys(wanted)]
+        selected = [usable[name] for name in dict.fromkeys(selection)]
         why = f"data.{split}_clips is empty: name at least one clip"
-    if not chosen:
+    if not selected:
         raise UserError(f"the {split} split is empty: {why}")
-    return sorted(chosen, key=lambda clip: clip.id)
+    return sorted(selected, key=lambda clip: clip.id)
 
 
 def first_per_action(clips: Sequence[Clip], count: int, preferred: Sequence[str] = ()) -> list[Clip]:
-    """The first `count` clips of each action: preferred ids in their order, then the others by name."""
+    """The first `count` clips of each action. Those with preferred ids come first, in that order; the others follow by id."""
     rank = {name: index for index, name in enumerate(preferred)}
     ordered = sorted(clips, key=lambda clip: (rank.get(clip.id, len(rank)), clip.id))
-    taken: dict[str, list[Clip]] = {}
+    first: dict[str, list[Clip]] = {}
     for clip in ordered:
-        if len(of_action := taken.setdefault(clip.action, [])) < count:
-            of_action.append(clip)
-    return [clip for action in sorted(taken) for clip in taken[action]]
+        if len(clips_of_action := first.setdefault(clip.action, [])) < count:
+            clips_of_action.append(clip)
+    return [clip for action in sorted(first) for clip in first[action]]

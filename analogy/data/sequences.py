@@ -1,4 +1,4 @@
-"""Sequences of vectors: k observed values and the T that follow."""
+"""Sequences of vectors, with k observed and T future time steps."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import numpy as np
 import tensorflow as tf
 
 from analogy.data.batches import ReplicaContext, endless_batches
-from analogy.data.doubts import Look, doubts_about, fingerprint
+from analogy.data.doubts import Inspection, doubts_about, fingerprint
 from analogy.random_streams import DatasetStream, generator
 
 
 @dataclass(frozen=True)
 class SequenceGroup:
-    """Some sequences, measured together. values: float32 [N, k + T, C] in 0..1."""
+    """Sequences that are measured together. values: float32 [N, k + T, C] in 0..1."""
 
     id: str
     action: str
@@ -28,7 +28,7 @@ class SequenceGroup:
 
     @property
     def size(self) -> tuple[int, ...]:
-        """(C,): the numbers in a vector."""
+        """(C,), the number of values in a vector."""
         return self.values.shape[2:]
 
     @property
@@ -39,37 +39,46 @@ class SequenceGroup:
 class SequenceDataset:
     """Sequences in 0..1.
 
-    values: the training ones, float32 [N, k + T, C]. train, test: groups of them; the first of `test` is what the published
-    figures are of.
+    values: the training sequences, float32 [N, k + T, C]. train, test: groups of sequences. The published figures are those of
+    the first group of `test`.
 
     Args:
-        train, test: arrays [N, k + T, C]. groups_of: how many are measured together. seed: of the order in training.
-        notes: what was left out, for the protocol.
+        train, test: arrays [N, k + T, C].
+        groups_of: the number of sequences in a group.
+        seed: the seed of the order in training.
+        notes: text for the protocol, such as what was left out.
     """
 
     def __init__(self, name: str, train: np.ndarray, test: np.ndarray, *, groups_of: int, seed: int, notes: str = ""):
         self.name, self.values, self.seed, self.notes = name, train.astype(np.float32), seed, notes
-        looks = [[Look(str(i), "", fingerprint([one.tobytes()])) for i, one in enumerate(half)] for half in (train, test)]
-        self.doubts = doubts_about(*looks)
-        self.train, self.test = (_groups(name, half.astype(np.float32), groups_of) for half in (train, test))
+        self.doubts = doubts_about(_inspections(train), _inspections(test))
+        self.train, self.test = (_groups(name, values.astype(np.float32), groups_of) for values in (train, test))
 
     def batches(self, context: ReplicaContext) -> tf.data.Dataset:
-        """Endless training batches in epochs, each in an order of its own: step int64, position [b], values [b, k + T, C]."""
+        """Endless training batches: step int64, position [b], values [b, k + T, C].
+
+        They are taken from epochs. Each epoch has every sequence once, in a new random order.
+        """
         values = tf.constant(self.values)
 
-        @lru_cache(maxsize=2)  # a batch may lie across the end of an epoch
+        @lru_cache(maxsize=2)  # a batch may hold the end of one epoch and the beginning of the next
         def order(epoch: int) -> np.ndarray:
             return generator(self.seed, DatasetStream.SEQUENCE_ORDER, epoch).permutation(len(self.values))
 
-        def choose(places: np.ndarray) -> np.ndarray:
+        def sequence_numbers(places: np.ndarray) -> np.ndarray:
             return np.array([order(place // len(self.values))[place % len(self.values)] for place in places.tolist()])
 
         def element(step, position):
             place = step * context.batch_size + tf.cast(position, tf.int64)
-            chosen = tf.ensure_shape(tf.numpy_function(choose, [place], tf.int64), position.shape)
-            return {"step": step, "position": position, "values": tf.gather(values, chosen)}
+            numbers = tf.ensure_shape(tf.numpy_function(sequence_numbers, [place], tf.int64), position.shape)
+            return {"step": step, "position": position, "values": tf.gather(values, numbers)}
 
         return endless_batches(element, context)
+
+
+def _inspections(values: np.ndarray) -> list[Inspection]:
+    """The inspection of each sequence. values: [N, k + T, C]."""
+    return [Inspection(str(index), "", fingerprint([sequence.tobytes()])) for index, sequence in enumerate(values)]
 
 
 def _groups(name: str, values: np.ndarray, size: int) -> list[SequenceGroup]:

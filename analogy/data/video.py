@@ -1,4 +1,4 @@
-"""Frames of any video: a video file, or a folder of pictures."""
+"""Reading the frames of a video, from a video file or a folder of pictures; writing pictures."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ import numpy as np
 from analogy.errors import UserError
 
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
-USUAL_RATE = 25.0  # where a file does not say
-UNEVEN = 1.5  # times the shortest step from frame to frame: a rounded clock's steps differ by less
+USUAL_RATE = 25.0  # frames per second, assumed where a file gives no rate
+# The longest over the shortest time between frames, above which frames are unevenly spaced. Rounded times differ by less.
+UNEVEN = 1.5
 
 
 class Video(NamedTuple):
-    """frames: uint8 RGB [H, W, 3] each, all of one size. rate: frames per second. notes: what a reader should be told."""
+    """frames: uint8 RGB [H, W, 3], all of one size. rate: frames per second. notes: what the user should know of the video."""
 
     frames: list[np.ndarray]
     rate: float
@@ -25,7 +26,7 @@ class Video(NamedTuple):
 
 
 def read_video(path: Path, *, start: int = 0, count: int | None = None) -> Video:
-    """At most `count` frames from number `start` on.
+    """Read at most `count` frames from number `start` on (0 is the first); None reads all.
 
     Raises:
         UserError: the path is missing, is no video, or has no frame at `start`.
@@ -65,8 +66,8 @@ def _read_file(path: Path, start: int, count: int | None) -> tuple[list[np.ndarr
             times.append(capture.get(cv2.CAP_PROP_POS_MSEC))
     finally:
         capture.release()
-    wanted = promised - start if count is None else min(count, promised - start)
-    if len(frames) < wanted:
+    expected = promised - start if count is None else min(count, promised - start)
+    if len(frames) < expected:
         notes.append(f"of {promised} frames, those from number {start + len(frames)} on cannot be read")
     steps = np.diff(times)
     if len(steps) > 1 and steps.max() > UNEVEN * steps.min() > 0:
@@ -74,7 +75,7 @@ def _read_file(path: Path, start: int, count: int | None) -> tuple[list[np.ndarr
             f"its frames are {steps.min():.0f} to {steps.max():.0f} ms apart, and are taken as if they were evenly spaced; "
             "convert it to a constant frame rate where that matters"
         )
-    if not 1.0 <= rate <= 1000.0:  # 0, NaN, or a clock's rate
+    if not 1.0 <= rate <= 1000.0:  # missing (0 or NaN), or the rate of a clock instead of the frames
         notes.append(f"it does not say its frames per second; {USUAL_RATE:g} are assumed")
         rate = USUAL_RATE
     return frames, rate, notes
@@ -84,9 +85,9 @@ def _read_folder(path: Path, start: int, count: int | None) -> tuple[list[np.nda
     files = sorted((file for file in path.iterdir() if file.suffix.lower() in PICTURES), key=_natural)
     if not files:
         raise UserError(f"{path}: there are no pictures in this folder ({', '.join(PICTURES)})")
-    chosen = files[start:] if count is None else files[start : start + count]
+    selected = files[start:] if count is None else files[start : start + count]
     frames = []
-    for file in chosen:
+    for file in selected:
         frame = cv2.imdecode(np.fromfile(file, np.uint8), cv2.IMREAD_COLOR) if file.stat().st_size else None
         if frame is None:
             raise UserError(f"{file}: this picture cannot be read; replace it or take it out of the folder")
@@ -95,12 +96,12 @@ def _read_folder(path: Path, start: int, count: int | None) -> tuple[list[np.nda
 
 
 def _natural(path: Path) -> list:
-    """frame2 before frame10."""
+    """A sort key that puts frame2 before frame10."""
     return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", path.name)]
 
 
 def write_pictures(folder: Path, frames: np.ndarray) -> None:
-    """Write uint8 RGB [T, H, W, 3] as 000001.png, 000002.png, ... into a folder that is not there yet."""
+    """Write frames uint8 RGB [T, H, W, 3] as 000001.png, 000002.png, ... into a new folder. Raises UserError."""
     folder.mkdir(parents=True)
     for number, frame in enumerate(frames, start=1):
         file = folder / f"{number:06d}.png"

@@ -1,4 +1,4 @@
-"""Windows of k + T frames, cut from the clips of a prepared dataset."""
+"""Windows of k observed and T future frames, cut from the clips of a prepared dataset."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from analogy.random_streams import StepStream
 class WindowPlan:
     """How windows are cut from a clip.
 
-    length: frames in a window, k + T. stride: frames of the clip from one window's start to the next. skip: frames of the clip
-    from one frame of a window to the next; 1 takes every frame. fps: frames per second of a window, in place of `skip`: the
-    clip's nearest frames are taken.
+    length: the number of frames in a window, k + T.
+    stride: the distance between the starts of neighbouring windows, in frames of the clip.
+    skip: the distance between neighbouring frames of a window, in frames of the clip; 1 uses every frame.
+    fps: instead of `skip`, the frames per second of a window; the nearest frames of the clip are used.
     """
 
     length: int
@@ -29,27 +30,29 @@ class WindowPlan:
     fps: float | None = None
 
     def offsets(self, clip_fps: float = 0.0) -> np.ndarray:
-        """[length] int64: where a window's frames lie, counted from its first. clip_fps: 0 where it is not known.
+        """The distances of a window's frames from its first frame, in frames of the clip: int64 [length].
+
+        clip_fps: the frames per second of the clip; 0 if unknown.
 
         Raises:
-            ValueError: windows by frame rate, of a clip whose rate is not known or lower.
+            ValueError: `fps` is set, and the rate of the clip is unknown or lower.
         """
         if self.fps is None:
             return np.arange(self.length) * self.skip
         if clip_fps < self.fps:
-            known = f"has {clip_fps:g}" if clip_fps else "does not say its frames per second"
-            raise ValueError(f"windows of {self.fps:g} frames per second cannot be cut: the clip {known}")
+            rate = f"has {clip_fps:g}" if clip_fps else "does not say its frames per second"
+            raise ValueError(f"windows of {self.fps:g} frames per second cannot be cut: the clip {rate}")
         return np.floor(np.arange(self.length) * (clip_fps / self.fps) + 0.5).astype(np.int64)
 
     def count(self, frames: int, clip_fps: float = 0.0) -> int:
-        """How many windows there are in so many frames; the i-th begins at frame i * stride."""
+        """The number of windows in a clip of `frames` frames. Window i begins at frame i * stride."""
         span = int(self.offsets(clip_fps)[-1]) + 1
         return max(0, (frames - span) // self.stride + 1)
 
 
 @dataclass(frozen=True, eq=False)
 class StoredMovie:
-    """Some frames of a prepared clip, read when they are asked for. numbers: of the frames, in their order."""
+    """Some frames of a prepared clip, read from disk when needed. numbers: the numbers of the frames, in their order."""
 
     id: str
     prepared: PreparedClips
@@ -80,20 +83,23 @@ class StoredMovie:
         return self.prepared.frames(self.clip, self.numbers)
 
     def window(self, plan: WindowPlan, index: int, name: str) -> StoredMovie:
-        """Window number `index` of those that `plan` cuts from these frames."""
+        """The window number `index` that `plan` cuts from these frames. name: its id."""
         start = index * plan.stride
         return StoredMovie(name, self.prepared, self.clip, [self.numbers[start + i] for i in plan.offsets(self.clip.fps)])
 
 
 def window_batches(movies: Sequence[StoredMovie], plan: WindowPlan, context: ReplicaContext, *, seed: int) -> tf.data.Dataset:
-    """Endless training windows, a movie and a window of it drawn at random: step int64, position [b], values
-    [b, k + T, H, W, C] in 0..1.
+    """Endless batches of training windows. For each, a movie and one of its windows are drawn uniformly.
+
+    Each batch: step int64; position [b]; values float32 [b, k + T, H, W, C] in 0..1.
 
     Args:
-        movies: each of consecutive frames, enough for a window, and all of one frame size.
+        movies: movies of consecutive frames, each long enough for a window, and all of the same frame size.
+        plan: how windows are cut.
+        seed: the seed of the draws.
 
     Raises:
-        ValueError: they differ in frame size.
+        ValueError: the movies differ in frame size.
     """
     prepared, clips = movies[0].prepared, [movie.clip for movie in movies]
     if len(sizes := {(clip.height, clip.width) for clip in clips}) > 1:
@@ -106,9 +112,9 @@ def window_batches(movies: Sequence[StoredMovie], plan: WindowPlan, context: Rep
 
     def element(step, position):
         uniform = step_uniform(seed, step, StepStream.EXAMPLES, [context.batch_size, 2], tf.float64)
-        drawn, at = tf.unstack(tf.gather(uniform, position), axis=1)
-        movie = pick(drawn, len(movies))
-        start = tf.cast(pick(at, tf.gather(counts, movie)), tf.int64) * plan.stride
+        u_movie, u_start = tf.unstack(tf.gather(uniform, position), axis=1)
+        movie = pick(u_movie, len(movies))
+        start = tf.cast(pick(u_start, tf.gather(counts, movie)), tf.int64) * plan.stride
         records = (tf.gather(first_record, movie) + start)[:, None] + tf.gather(offsets, movie)  # [b, k + T]
         windows = tf.reshape(prepared.frames_in_graph(tf.reshape(records, [-1]), size), [-1, *shape])
         return {"step": step, "position": position, "values": tf.cast(windows, tf.float32) / 255.0}

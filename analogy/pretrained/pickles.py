@@ -1,4 +1,4 @@
-"""Arrays out of a pickle that may come from anywhere."""
+"""Reading arrays from a pickle of unknown origin without executing anything in it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import numpy as np
 
 
 class Inert:
-    """Stands for whatever a pickle wants to call: its arguments and state are kept, and nothing is called.
+    """Replaces every function and class that a pickle wants to call: it stores the arguments and the state, and calls nothing.
 
-    Not even NumPy's own functions: with arguments of a stranger's choice they reach any memory.
+    NumPy's own functions are replaced too, because with malicious arguments they could read any memory.
     """
 
     def __init__(self, *arguments):
@@ -21,8 +21,10 @@ class Inert:
 
 
 class ArrayUnpickler(pickle.Unpickler):
-    """For pickles of arrays, of which nothing is executed: an array comes back as the `Inert` of its state, (version, shape,
-    dtype, Fortran order, data)."""
+    """Reads pickles of arrays without executing anything in them.
+
+    Each array is returned as an `Inert` with the state (version, shape, dtype, Fortran order, data); see `array_of`.
+    """
 
     def find_class(self, module, name):
         if module.partition(".")[0] == "numpy" and name in ("_reconstruct", "ndarray", "dtype"):
@@ -31,7 +33,7 @@ class ArrayUnpickler(pickle.Unpickler):
 
 
 def array_of(record: Inert) -> np.ndarray:
-    """The array of such a record. Raises ValueError unless it is of floats."""
+    """The array that an `Inert` from `ArrayUnpickler` describes. Raises ValueError if its values are not floats."""
     _, shape, dtype, fortran, data = record.state
     kind = np.dtype(dtype.arguments[0]).newbyteorder(dtype.state[1])
     if kind.kind != "f":

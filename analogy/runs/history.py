@@ -1,6 +1,7 @@
-"""The parts of a run: with which settings and which data its steps were trained.
+"""The parts of a run: the settings and the data with which its steps were trained.
 
-A run that goes on with `--resume` may go on differently. Its summary.json keeps a list `parts`, one for each change.
+A run that is resumed with `--resume` may continue with other settings. Its summary.json has a list `parts`; each change of
+settings or data begins a new part.
 """
 
 from __future__ import annotations
@@ -21,17 +22,23 @@ from analogy.files import replacing
 from analogy.settings.loading import read_mapping
 from analogy.settings.sections import Settings
 
-HEADINGS = ("experiment", "summary", "source", "published", "uses")  # they change no step; `uses` has a history of its own
-PLACES = ("data.folder", "data.cache")  # where the same data lie
-# Which clips train and test: the data say whether these are others, whatever words select them.
+HEADINGS = (
+    "experiment",
+    "summary",
+    "source",
+    "published",
+    "uses",
+)  # they do not influence training; summary.json keeps the history of `uses` separately
+PLACES = ("data.folder", "data.cache")  # paths; the data may be the same at another path
+# The selection of clips. Whether it has changed is seen in the fingerprint of the data, not in these settings.
 SELECTIONS = ("data.train_clips", "data.test_clips", "data.actions")
-FIXED = ("seed", "system", "scale", "data")  # and the networks: with others, it would be another run
-FIXED_DATA = ("name", "train", "test")  # parts of the data's fingerprint
+FIXED = ("seed", "system", "scale", "data")  # and `Settings.networks`; with other values it would be another run
+FIXED_DATA = ("name", "train", "test")  # parts of the data's fingerprint that must not change
 log = logging.getLogger("analogy")
 
 
 class Change(BaseModel):
-    """A setting, or "dataset." and a part of the data's fingerprint, that is not what it was."""
+    """A changed setting. key: its dotted key; or for changed data, "dataset." and the part of the data's fingerprint."""
 
     key: StrictStr
     before: Any
@@ -40,12 +47,15 @@ class Change(BaseModel):
     def __str__(self) -> str:
         if (part := self.key.removeprefix("dataset.")) != self.key:
             return f"{PARTS.get(part, part)} differ from before"
-        return f"{self.key} was {_said(self.before)} and is {_said(self.now)}"
+        return f"{self.key} was {_text(self.before)} and is {_text(self.now)}"
 
 
 class Part(BaseModel):
-    """The steps from `from_step` on: all settings by dotted key, the fingerprint of the data (empty where an earlier version
-    kept none), and what changed against the part before."""
+    """The steps from `from_step` on.
+
+    settings: dotted key -> value. dataset: the fingerprint of the data; empty for a run of an earlier version, which has none.
+    changes: the differences from the part before.
+    """
 
     from_step: StrictInt
     settings: dict[str, Any]
@@ -54,19 +64,19 @@ class Part(BaseModel):
 
 
 def check_settings(run: Path, settings: Settings) -> None:
-    """Refuse to go on with a run with another seed, network or kind of data than its steps were trained with.
+    """Check that a run is resumed with the seed, the networks and the kind of data of its earlier steps.
 
     Args:
-        run: the folder of a run that has begun.
-        settings: those it is to go on with.
+        run: the folder of the run to resume.
+        settings: the settings for the further steps.
 
     Raises:
-        UserError: a line for each such setting, with both values.
+        UserError: one line for each setting that must not change, with both values.
     """
     step = trained_steps(run)
     before = _settings_before(run)
     lines = [
-        f"--resume {run}: {change.key} was {_said(change.before)} and would be {_said(change.now)}: leave it as it was in the "
+        f"--resume {run}: {change.key} was {_text(change.before)} and would be {_text(change.now)}: leave it as it was in the "
         f"first {step} steps, or start a new run"
         for change in _changes(before, flat_settings(settings))
         if step and _is_fixed(change.key, settings)
@@ -76,26 +86,31 @@ def check_settings(run: Path, settings: Settings) -> None:
 
 
 def check_data(run: Path, settings: Settings, fingerprint: Mapping[str, str]) -> None:
-    """Refuse to go on with other training or test clips. fingerprint: of the opened dataset. Raises UserError."""
+    """Check that a run is resumed with the training and test clips of its earlier steps. Raises UserError.
+
+    fingerprint: the fingerprint of the opened dataset.
+    """
     before, step = _parts_before(run), trained_steps(run)
     if not before or not step:
         return
     if changed := [part for part in changed_parts(before[-1].dataset, fingerprint) if part in FIXED_DATA]:
         changes = _changes(before[-1].settings, flat_settings(settings))
         named = [str(change) for change in changes if change.key in (*SELECTIONS, *PLACES)]
-        said = " and ".join(PARTS[part] for part in changed) + (f" ({'; '.join(named)})" if named else "")
+        differences = " and ".join(PARTS[part] for part in changed) + (f" ({'; '.join(named)})" if named else "")
         raise UserError(
-            f"--resume {run}: the data are not those of the first {step} steps: {said} differ; "
+            f"--resume {run}: the data are not those of the first {step} steps: {differences} differ; "
             "go on with the same --data-dir and selection, or start a new run"
         )
 
 
 def go_on(run: Path, settings: Settings, fingerprint: Mapping[str, str], step: int) -> list[dict]:
-    """The parts of a run that begins, or goes on after `step` steps; what differs is said in the log, and the settings until
-    then are kept as settings-until-STEP.yaml. To be called before settings.yaml is written anew.
+    """The list `parts` for summary.json of a run that begins (step 0) or is resumed after `step` steps.
+
+    Each change is logged, and the settings before it are copied to settings-until-STEP.yaml. Call this before settings.yaml is
+    overwritten.
 
     Args:
-        fingerprint: of the opened dataset.
+        fingerprint: the fingerprint of the opened dataset.
     """
     now = Part(from_step=step + 1, settings=flat_settings(settings), dataset=dict(fingerprint))
     if not step:
@@ -119,15 +134,17 @@ def go_on(run: Path, settings: Settings, fingerprint: Mapping[str, str], step: i
 
 
 def describe(parts: object) -> str:
-    """For the protocol, how the parts of a run, as summary.json has them, differ: `; steps 1-12 with training.batch_size 4,
-    from 13 with 8`. Empty where they do not."""
+    """How the parts of a run differ, for its protocol: `; steps 1-12 with training.batch_size 4, from 13 with 8`.
+
+    It is empty if they do not differ. parts: the value of `parts` in summary.json.
+    """
     texts = []
     for before, part in pairwise(_read_parts(parts)):
         data = [PARTS[name] for change in part.changes if (name := change.key.removeprefix("dataset.")) in PARTS]
         changes = [change for change in part.changes if not change.key.startswith("dataset.") and change.key not in PLACES]
         if changes:
-            earlier = ", ".join(f"{change.key} {_said(change.before)}" for change in changes)
-            later = ", ".join(_said(change.now) for change in changes)
+            earlier = ", ".join(f"{change.key} {_text(change.before)}" for change in changes)
+            later = ", ".join(_text(change.now) for change in changes)
             texts.append(f"steps {before.from_step}-{part.from_step - 1} with {earlier}, from {part.from_step} with {later}")
         if data:
             texts.append(f"from step {part.from_step} on with other data: {', '.join(data)}")
@@ -135,13 +152,13 @@ def describe(parts: object) -> str:
 
 
 def trained_steps(run: Path) -> int:
-    """The step of a run's newest checkpoint, damaged or not; 0 where there is none."""
+    """The step of a run's newest checkpoint, even if that is damaged; 0 if there is none."""
     steps = [file.stem.removeprefix("step-") for file in (run / "checkpoints").glob("step-*.index")]
     return max((int(step) for step in steps if step.isdigit()), default=0)
 
 
 def flat_settings(settings: Settings) -> dict[str, object]:
-    """Dotted key -> value, as JSON has it; a list is one value."""
+    """Dotted key -> value in its JSON form. A list is a single value."""
     return _flat(settings.model_dump(mode="json"))
 
 
@@ -153,18 +170,19 @@ def _flat(values: Mapping, prefix: str = "") -> dict[str, object]:
 
 
 def _is_fixed(key: str, settings: Settings) -> bool:
+    """Whether a setting must not change when a run is resumed."""
     section = key.partition(".")[0]
     return section in (*FIXED, *settings.networks) and key not in (*PLACES, *SELECTIONS)
 
 
 def _changes(before: Mapping[str, object], now: Mapping[str, object]) -> list[Change]:
-    """Of the settings that both know: another version may have more of them, or fewer."""
+    """The changed settings. Keys that only one of them has are ignored: another version of analogy may have other settings."""
     common = [key for key in now if key in before and key.partition(".")[0] not in HEADINGS]
     return [Change(key=key, before=before[key], now=now[key]) for key in common if before[key] != now[key]]
 
 
 def _parts_before(run: Path) -> list[Part]:
-    """As summary.json has them; none where it is missing or damaged."""
+    """The parts in a run's summary.json; empty if it is missing or damaged."""
     try:
         return _read_parts(json.loads((run / "summary.json").read_text(encoding="utf-8"))["parts"])
     except (OSError, ValueError, KeyError, TypeError):
@@ -172,18 +190,18 @@ def _parts_before(run: Path) -> list[Part]:
 
 
 def _read_parts(parts: object) -> list[Part]:
-    """The parts, if that is what they are."""
+    """The value of `parts` in summary.json as objects; empty if it is not valid."""
     try:
         return TypeAdapter(list[Part]).validate_python(parts)
-    except ValueError:  # pydantic's own error is one
+    except ValueError:  # pydantic's ValidationError is one
         return []
 
 
 def _settings_before(run: Path) -> dict[str, object]:
-    """Those with which the run was trained last: of its last part; of an earlier version's run, as settings.yaml says."""
+    """The settings of a run's last part. A run of an earlier version has no parts; then those in settings.yaml."""
     parts = _parts_before(run)
     return parts[-1].settings if parts else _flat(read_mapping(run / "settings.yaml"))
 
 
-def _said(value: object) -> str:
+def _text(value: object) -> str:
     return value if isinstance(value, str) else reprlib.repr(value)

@@ -148,14 +148,14 @@ def test_few_files_are_open_whatever_the_number_of_shards(raw):
 
 def test_raw_frames_are_the_same_whatever_is_kept_in_memory(raw, monkeypatch):
     folder, frames = raw
-    monkeypatch.setattr("analogy.data.prepared.KEPT_BYTES", 2 * BLOCK * 64)  # two blocks
+    monkeypatch.setattr("analogy.data.prepared.CACHE_BYTES", 2 * BLOCK * 64)  # two blocks
     data, random = PreparedClips.open(folder), np.random.default_rng(1)
     asked = [random.integers(0, len(frames), random.integers(1, 9)) for _ in range(300)]
     asked += [np.arange(start, start + 40) for start in random.integers(0, len(frames) - 40, 100)]
     with ThreadPoolExecutor(8) as pool:
         for numbers, found in zip(asked, pool.map(data._raw.read, asked), strict=True):
             np.testing.assert_array_equal(found, frames[numbers])
-    assert len(data._raw._kept) == 2
+    assert len(data._raw._cache) == 2
     np.testing.assert_array_equal(data.frames(data.clips[7], [2, 0]), frames[[23, 21]])
 
 

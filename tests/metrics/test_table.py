@@ -95,8 +95,8 @@ def test_an_unknown_name_is_printed_without_a_verdict():
 
 def test_the_help_of_evaluate_lists_exactly_what_may_be_asked(monkeypatch):
     (option,) = [p for p in get_command(app_of(evaluate.main)).params if p.name == "metrics"]
-    asked, usual = option.help.removeprefix("Of frames: ").removesuffix(".").split("; if not given: ")
-    assert asked == ", ".join(SELECTABLE) and usual == ", ".join(USUAL)
+    selectable, usual = option.help.removeprefix("Metrics of frames: ").removesuffix(".").split(". Default: ")
+    assert selectable == ", ".join(SELECTABLE) and usual == ", ".join(USUAL)
     needs = {"weights": Path(__file__), "fvd_frames": 16, "features": __file__}
     monkeypatch.setitem(sys.modules, "lpips", sys.modules[__name__])  # as if it were installed
     for name in SELECTABLE:
