@@ -48,7 +48,8 @@ Clips = list[ClipId] | FilePath | None
 WeightsFile = Annotated[str, AfterValidator(lambda path: path if path == "imagenet" else _absolute(path))]
 
 
-KEPT_FOLDERS = ("comparisons", "predictions")  # beside those of the experiments
+# Folders in results/ that are no experiments.
+RESERVED_FOLDERS = ("comparisons", "predictions")
 
 
 def _folder_name(name: str) -> str:
@@ -57,7 +58,7 @@ def _folder_name(name: str) -> str:
         raise ValueError("it names a folder: choose letters, digits and _, without / or a dot or dash at its beginning")
     if len(name.encode()) > 100:
         raise ValueError("it names a folder: choose at most 100 characters")
-    if name in KEPT_FOLDERS:
+    if name in RESERVED_FOLDERS:
         raise ValueError(f"results/{name} is kept for {name}: choose another name")
     return name
 
@@ -230,7 +231,7 @@ class Settings(Section):
 
     # `only_with` for the published figures of older runs, whose settings do not have this key.
     older_protocol: ClassVar[dict[str, Any]] = {}
-    # The settings that make the networks: a run goes on with the same.
+    # The sections of settings that define the networks. A run cannot be resumed with other values in them.
     networks: ClassVar[tuple[str, ...]] = ("network",)
 
     experiment: FolderName
