@@ -1,4 +1,4 @@
-"""Random changes of a training pair, the same for both of its frames: where the camera stood, and what colours it saw."""
+"""Random augmentation of training pairs: changes of geometry and colour, the same for both frames of a pair."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ import tensorflow as tf
 
 from analogy.joints import MIRRORED
 
-DRAWS = 16  # random numbers an example
+DRAWS = 16  # number of random numbers for each example
 
 
 def augment_pair(batch: dict, draws, how) -> dict:
-    """Change a batch of pairs.
+    """Augment a batch of pairs.
 
     Args:
-        batch: image and next_image float [B, H, W, C] in -1..1; joints, visibility, crop and their next_ twins, as
-            `pair_batches` makes them.
+        batch: image and next_image float [B, H, W, C] in -1..1; joints, visibility, crop, next_joints, next_visibility and
+            next_crop, as in the batches of `ClipDataset`.
         draws: [B, DRAWS] uniform random numbers in 0..1.
-        how: how far each change may go, an AugmentationSettings; 0 leaves a change out.
+        how: the largest change of each kind, an AugmentationSettings.
 
     Returns:
-        The batch with images, joints, visibility and crop changed; what the frame's edge uncovers is mirrored.
+        the batch with changed images, joints, visibility and crop. Where the moved image would be empty, it is mirrored at its
+        border.
     """
     changed = dict(batch)
     for prefix in ("", "next_"):
@@ -41,12 +42,15 @@ def augment_pair(batch: dict, draws, how) -> dict:
 
 
 def _between(uniform, reach):
-    """0..1 -> -reach..reach."""
+    """Map uniform numbers in 0..1 to -reach..reach."""
     return (2.0 * uniform - 1.0) * reach
 
 
 def _move(image, joints, crop, draws, how):
-    """Rotate the person, in source pixels so that limbs keep their proportions; then scale and shift the view."""
+    """Rotate an image, then scale and shift it. Returns the image, the joints, and the crop that the image now shows.
+
+    The rotation is computed in source pixels, so that limbs keep their proportions in a stretched crop.
+    """
     height, width = image.shape[1], image.shape[2]
     size = tf.constant([width, height], tf.float32)
     angle = _between(draws[:, 1], math.radians(how.rotation))
@@ -57,7 +61,7 @@ def _move(image, joints, crop, draws, how):
     shift = _between(draws[:, 5:7], how.shift) * size  # [B, 2]
     turn = tf.stack([tf.stack([tf.cos(angle), -tf.sin(angle)], -1), tf.stack([tf.sin(angle), tf.cos(angle)], -1)], 1)
     source = crop / size  # source pixels per pixel, [B, 2]
-    linear = (scale / source)[:, :, None] * turn * source[:, None, :]  # [B, 2, 2], pixel -> pixel about the centre
+    linear = (scale / source)[:, :, None] * turn * source[:, None, :]  # [B, 2, 2], pixel -> pixel, relative to the centre
     centre = (size - 1.0) / 2.0
 
     back = tf.linalg.inv(linear)
@@ -76,11 +80,10 @@ def _move(image, joints, crop, draws, how):
 
 
 def _recolour(image, draws, strength: float):
-    """Another order of the channels in half of the pairs, then gamma, saturation, contrast and brightness."""
+    """Permute the channels in half of the pairs, then gamma, saturation, contrast and brightness. strength: 0..1."""
     unit = tf.clip_by_value((image + 1.0) / 2.0, 1e-3, 1.0)
     channels = image.shape[-1]
-    given = tf.range(channels)[None]
-    order = tf.where(draws[:, 7:8] < 0.5, tf.argsort(draws[:, 8 : 8 + channels]), given)  # [B, C]
+    order = tf.where(draws[:, 7:8] < 0.5, tf.argsort(draws[:, 8 : 8 + channels]), tf.range(channels)[None])  # [B, C]
     unit = tf.gather(unit, order, axis=-1, batch_dims=1)
     gamma, saturation, contrast, brightness = (draws[:, k, None, None, None] for k in (11, 12, 13, 14))
     unit = tf.pow(unit, tf.exp(_between(gamma, 0.7 * strength)))

@@ -1,4 +1,4 @@
-"""Poses in files of one's own: .json and .npy."""
+"""Reading and writing a user's own poses in .json and .npy files."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ from analogy.joints import JOINTS, NAMES
 
 
 def read_poses(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """joints float32 [T, 13, 2] in pixels of the frames, visibility float32 [T, 13].
+    """Read poses from a file.
 
-    A .npy file holds [T, 13, 2], or [T, 13, 3] with the visibility last; a .json file the keys `joints` and perhaps
-    `visibility`, as `write_poses` writes them. Joints that are not finite count as hidden.
+    A .npy file contains [T, 13, 2], or [T, 13, 3] with the visibility as the third number. A .json file contains the key
+    `joints`, and optionally `visibility`, as `write_poses` writes them. Joints whose coordinates are not finite are hidden.
+
+    Returns:
+        joints float32 [T, 13, 2] in pixels of the frames, x then y, and visibility float32 [T, 13], 0 or 1.
 
     Raises:
         UserError: the file is missing, damaged, or of another shape.
@@ -46,7 +49,7 @@ def read_poses(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def write_poses(path: Path, joints: np.ndarray, visibility: np.ndarray, **more) -> None:
-    """Write a .json file that `read_poses` reads; `more` is added to it."""
+    """Write a .json file that `read_poses` reads. joints: [T, 13, 2]. visibility: [T, 13]. more: further keys of the file."""
     rounded = np.round(np.asarray(joints, np.float64), 2).tolist()
     content = {**more, "names": list(NAMES), "joints": rounded, "visibility": np.asarray(visibility).astype(int).tolist()}
     with replacing(Path(path)) as partial:
