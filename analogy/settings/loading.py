@@ -36,7 +36,7 @@ class _Dumper(yaml.SafeDumper):
     yaml_implicit_resolvers: dict = {}
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
     """A YAML reader without the surprises of YAML 1.1: 0050 is text (not octal 40), 1e-4 is a number, on and off are text, a
     repeated key is an error."""
 

@@ -11,18 +11,21 @@ from typer.testing import CliRunner
 
 from analogy.settings import find_experiment, load_settings, write_settings
 from analogy.systems import SYSTEMS
-from tests.conftest import ROOT, TINY
+from tests.conftest import ROOT
 
 PLAN = {
     "scale": "demo",
     "steps": 2,
-    "overrides": [setting for setting in TINY if not setting.startswith("training.steps=")],
-    "arms": {"plain": {"exp": "analogy_pool2"}, "l2": {"exp": "analogy_pool2", "set": ["loss.adversarial=0"]}},
-    "claims": [
-        ["Q6", "l2 is blurrier", "sharpness_ratio(l2) < sharpness_ratio(plain)"],
-        ["Q3", "it wins", "psnr(copy) < psnr(l2)"],
+    "overrides": [
+        "network.units=4", "data.context=2", "data.horizon=2", "data.test_count=3", "training.precision=float32",
+        "training.sample_every=1000", "evaluation.clips_per_action=1",
     ],
-}
+    "arms": {"plain": {"exp": "convlstm_mmnist_l1"}, "ours": {"exp": "convlstm_plus_mmnist"}},
+    "claims": [
+        ["Q6", "ours is blurrier", "sharpness_ratio(ours) < sharpness_ratio(plain)"],
+        ["Q3", "it wins", "psnr(copy) < psnr(ours)"],
+    ],
+}  # fmt: skip
 
 
 def start(plan, folder, cache, actors, *options):
@@ -32,25 +35,25 @@ def start(plan, folder, cache, actors, *options):
 
 
 def test_arms_are_trained_once_claims_are_judged_and_a_failed_run_stops_no_other(tmp_path, cache, actors):
-    broken = {"exp": "analogy_pool2", "set": ["generator_optimizer.learning_rate=1e30"]}
+    broken = {"exp": "convlstm_mmnist_l1", "set": ["training.start_from=nowhere_at_all"]}
     plan = tmp_path / "plan.yaml"
     plan.write_text(yaml.safe_dump({**PLAN, "arms": {"broken": broken, **PLAN["arms"]}}))
     process = start(plan, tmp_path / "claims", cache, actors, "--seeds", "1", "--jobs", "2")
     assert process.returncode == 2 and "runs failed" in process.stderr and "broken-0.log" in process.stderr
     table = (tmp_path / "claims" / "claims.md").read_text()
-    assert "broken, seed 0:" in process.stdout and "FAILED" in process.stdout and "l2, seed 0:" in process.stdout
-    assert "| broken | 0 |" in table and "| plain | 1 |" in table and "| l2: copied frame | 1 |" in table
-    assert sum(line.startswith(("| Q6 | l2 is blurrier", "| Q3 | it wins")) for line in table.splitlines()) == 2
+    assert "broken, seed 0:" in process.stdout and "FAILED" in process.stdout and "ours, seed 0:" in process.stdout
+    assert "| broken | 0 |" in table and "| plain | 1 |" in table and "| ours: copied frame | 1 |" in table
+    assert sum(line.startswith(("| Q6 | ours is blurrier", "| Q3 | it wins")) for line in table.splitlines()) == 2
     assert "not measured" not in table
 
     plan.write_text(yaml.safe_dump(PLAN))
     again = start(plan, tmp_path / "claims", cache, actors, "--seeds", "1")
     assert again.returncode == 0 and "seed 0:" not in again.stdout  # nothing is trained twice
-    other = start(plan, tmp_path / "claims", cache, actors, "--seeds", "1", "--minutes", "0", "--set", "loss.l2=3")
+    other = start(plan, tmp_path / "claims", cache, actors, "--seeds", "1", "--minutes", "0", "--set", "network.units=5")
     assert other.returncode == 2 and "no run" in other.stderr  # the finished ones had another weight
 
 
-@pytest.mark.parametrize("claim", ["psnr(nobody) < 3", "sharpnes(l2) < 3"])
+@pytest.mark.parametrize("claim", ["psnr(nobody) < 3", "sharpnes(ours) < 3"])
 def test_a_plan_that_cannot_be_read_is_one_line(tmp_path, cache, actors, claim):
     plan = tmp_path / "plan.yaml"
     plan.write_text(yaml.safe_dump({**PLAN, "claims": [["Q6", "", claim]]}))
@@ -70,13 +73,13 @@ def claims(monkeypatch):
 
 def test_odd_runs_do_not_count_and_stop_nothing(claims, tmp_path, monkeypatch):
     monkeypatch.delenv("ANALOGY_DATA_DIR", raising=False)
-    plan, runs = claims.Plan(PLAN, tmp_path, ()), tmp_path / "plain-0" / "analogy_pool2"
+    plan, runs = claims.Plan(PLAN, tmp_path, ()), tmp_path / "plain-0" / "convlstm_mmnist_l1"
     for name, content in (("1", b"\0" * 99), ("2", b"summary: 2024-13-45"), ("3", b"a: &a {b: *a}"), ("4", b"\xff")):
         (runs / name).mkdir(parents=True)
         (runs / name / "settings.yaml").write_bytes(content)
     (runs / "5").symlink_to(runs / "5")
     values = {"training.steps": 2, "seed": 0}
-    path = find_experiment("analogy_pool2")
+    path = find_experiment("convlstm_mmnist_l1")
     settings = load_settings(path, SYSTEMS, scale="demo", values=values, overrides=PLAN["overrides"])
     for name, summary in (("6", '{"status": "finished", "steps": 2}'), ("7", '{"status": [1]}'), ("8", "[]"), ("9", "")):
         write_settings(settings, runs / name / "settings.yaml")
