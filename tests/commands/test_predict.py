@@ -22,7 +22,6 @@ from analogy.systems.hierarchical.pipeline import Pipeline, crop_box
 from analogy.systems.hierarchical.pose_files import read_poses
 from analogy.systems.hierarchical.steps import find_steps
 from analogy.visualise.video import write_mp4
-from tests.conftest import ROOT
 from tests.poses import tiny_settings
 
 RNG = np.random.default_rng(0)
@@ -104,13 +103,20 @@ def test_runs_that_cannot_do_it_are_refused(runs):
     assert poses.parent.name == "poses" and painter.parent.name == "paint" and painter.is_absolute()
 
 
-def predict(*options):
-    command = [sys.executable, ROOT / "experiments" / "predict.py", *options]
-    return subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=300)
+@pytest.fixture
+def predict(invoke):
+    """predict(VIDEO, ...) runs the command in this process -> the finished process that it stands for."""
+
+    def run(*options):
+        done = invoke("predict", *options)
+        assert done.exception is None or isinstance(done.exception, SystemExit), done.exc_info
+        return subprocess.CompletedProcess(options, done.exit_code, done.stdout, done.stderr)
+
+    return run
 
 
 @pytest.mark.parametrize("full_frame", [False, True])
-def test_a_video_gets_its_future(runs, tmp_path, full_frame):
+def test_a_video_gets_its_future(predict, runs, tmp_path, full_frame):
     frame, joints, _ = scene(6)
     write_mp4(tmp_path / "clip.mp4", np.stack([frame] * 8), 10)
     np.save(tmp_path / "poses.npy", joints)
@@ -134,7 +140,7 @@ def test_a_video_gets_its_future(runs, tmp_path, full_frame):
     assert len(read_video(tmp_path / "out" / "beside.mp4").frames) == 13
 
 
-def test_what_was_there_is_not_overwritten(runs, tmp_path):
+def test_what_was_there_is_not_overwritten(predict, runs, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("precious")
     pipeline = Pipeline(newest_run(runs, ("pose_residual",)), newest_run(runs, ("analogy_masked",)))
@@ -145,13 +151,11 @@ def test_what_was_there_is_not_overwritten(runs, tmp_path):
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "precious"
 
 
-def test_both_steps_are_measured_against_time(runs, actors, tmp_path):
-    command = [sys.executable, ROOT / "experiments" / "evaluate_pipeline.py", "--data-dir", actors, "--clips", "0023,0024"]
-    command += ["--pose-run", newest_run(runs, ("pose_residual",)), "--paint-run", newest_run(runs, ("analogy_masked",))]
-    done = subprocess.run(
-        [str(part) for part in (*command, "--results-dir", tmp_path)], capture_output=True, text=True, timeout=300
-    )
-    assert done.returncode == 0, done.stderr
+def test_both_steps_are_measured_against_time(invoke, runs, actors, tmp_path):
+    steps = ("--pose-run", newest_run(runs, ("pose_residual",)), "--paint-run", newest_run(runs, ("analogy_masked",)))
+    options = ("--data-dir", actors, "--clips", "0023,0024", *steps, "--results-dir", tmp_path)
+    done = invoke("evaluate_pipeline", *options)
+    assert done.exit_code == 0, (done.stderr, done.exception)
     (run,) = (tmp_path / "pipeline").iterdir()
     horizon = json.loads((run / "test" / "horizon.json").read_text())
     assert horizon["distance"] == [1, 2, 3, 4] and set(horizon["methods"]) == {"prediction", "copy_last_frame", "true_poses"}
@@ -161,7 +165,7 @@ def test_both_steps_are_measured_against_time(runs, actors, tmp_path):
 
 
 def test_a_trained_hourglass_is_an_estimator_too(tmp_path):
-    small = ("data.image_size=32", "network.channels=16", "network.depth=2")
+    small = ("data.image_size=32", "network.channels=16", "network.depth=1", "network.stacks=1")
     settings = load_settings(find_experiment("pose_hourglass"), SYSTEMS, scale="demo", overrides=small)
     keras.utils.set_random_seed(0)
     export_saved_model(SYSTEMS["pose_hourglass"].build(settings), tmp_path / "run" / "saved_model")
@@ -171,7 +175,7 @@ def test_a_trained_hourglass_is_an_estimator_too(tmp_path):
     assert track.joints.shape == (3, 13, 2) and track.visibility.all() and track.missing == 0
 
 
-def test_a_penn_action_clip_with_its_labels(runs, actors, tmp_path):
+def test_a_penn_action_clip_with_its_labels(predict, runs, actors, tmp_path):
     done = predict("0001", "--data-dir", actors, "--horizon", 3, "--results-dir", runs, "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     assert len(read_video(tmp_path / "out" / "frames").frames) == 3
