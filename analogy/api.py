@@ -166,6 +166,8 @@ def train(
     if experiment is None and resume is None:
         raise UserError("name an experiment, or a run to go on with as resume=FOLDER; analogy.experiments() lists all")
     shorthands = {"training.steps": steps, "seed": seed, "training.precision": precision, "training.devices": devices}
+    if set is not None and not (isinstance(set, Mapping) and all(isinstance(key, str) for key in set)):
+        raise UserError('set: give settings by dotted key, such as {"training.steps": 100}')
     changes = {key: value for key, value in shorthands.items() if value is not None} | dict(set or {})
     results = Path(results_dir)
     settings = resolve_settings(
@@ -228,6 +230,9 @@ def evaluate(
     from analogy.measure import check_evaluation
     from analogy.measure import evaluate as measure
 
+    for name, value in {"metrics": metrics, "clips": clips}.items():
+        if isinstance(value, str):
+            raise UserError(f'{name}: give a list of names: ["{value}"]')
     plan = check_evaluation(
         run=str(run.folder if isinstance(run, Run) else run),
         metrics=metrics,

@@ -72,6 +72,17 @@ def test_mistakes_are_errors_that_say_how_to_mend_them(trained, tmp_path):
         trained.predict(np.zeros([4, 1]))
     with pytest.raises(analogy.UserError, match="no input frames"):
         trained.predict(frames=np.zeros([3, 1]))
+    with pytest.raises(analogy.UserError, match=r'metrics: give a list of names: \["psnr"\]'):
+        analogy.evaluate(trained, metrics="psnr", results_dir=tmp_path)
+    for wrong in (["seed=1"], {1: 2}):
+        with pytest.raises(analogy.UserError, match="set: give settings by dotted key"):
+            analogy.train("seq2seq_noise_l1", set=wrong, results_dir=tmp_path)
+    assert not list(tmp_path.iterdir())
+    for wrong in ([[1], [2, 3]], "abc", np.zeros([3, 1], complex)):
+        with pytest.raises(analogy.UserError, match="values is no array of numbers"):
+            trained.predict(wrong)
+    with pytest.raises(analogy.UserError, match=r"values is empty: it has the shape \[0, 3, 1\]"):
+        trained.predict(np.zeros([0, 3, 1]))
     with pytest.raises(analogy.UserError, match="there is no endpoint paint; there is predict"):
         trained.predict(np.zeros([3, 1]), endpoint="paint")
 
@@ -90,6 +101,8 @@ def test_a_painter_paints_bytes(tmp_path):
     assert (hidden != frames).any()
     with pytest.raises(analogy.UserError, match="frame is float64: give uint8"):
         run.predict(frame=frame / 255, joints=joints[0], next_joints=joints[1:])
+    with pytest.raises(analogy.UserError, match=r"frame has the shape \[\]"):
+        run.predict(frame=np.uint8(3), joints=joints[0], next_joints=joints[1:])
     with pytest.raises(analogy.UserError, match="next_joints is missing"):
         run.predict(frame=frame, joints=joints[0])
 
@@ -101,6 +114,8 @@ def test_frames_given_as_bytes_come_back_as_bytes(tmp_path):
     future, exact = model.call(frames, {}), model.call(frames.astype(np.float32) / 255, {})
     assert future.shape == (3, 64, 64, 1) and future.dtype == np.uint8 and exact.dtype == np.float32
     np.testing.assert_array_equal(future, np.rint(255 * np.clip(exact, 0, 1)).astype(np.uint8))
+    with pytest.raises(analogy.UserError, match=r"values goes from 0 to 200: give 0\.\.1, or uint8"):
+        model.call(np.linspace(0, 200, 2 * 64 * 64).reshape(2, 64, 64, 1), {})
 
 
 def test_poses_go_on_for_as_long_as_asked(tmp_path):
@@ -109,3 +124,15 @@ def test_poses_go_on_for_as_long_as_asked(tmp_path):
     joints = np.random.default_rng(0).uniform(0, 60, (4, 13, 2))
     future = model.call(None, {"joints": joints, "box": [0, 0, 60, 60], "size": [64, 64]}, count=7)
     assert future["joints"].shape == (7, 13, 2) and future["visibility"].shape == (7, 13)
+    # A batch of joints as uint8: they are pixels, which are not divided by 255.
+    batch = {"joints": np.rint(joints)[None], "box": [[0, 0, 60, 60]], "size": [[64, 64]]}
+    as_bytes = model.call(None, {**batch, "joints": batch["joints"].astype(np.uint8)}, count=7)
+    np.testing.assert_array_equal(as_bytes["joints"], model.call(None, batch, count=7)["joints"])
+    with pytest.raises(analogy.UserError, match="count: give whole numbers"):
+        model.call(None, {**batch, "count": 2.5})
+
+
+def test_a_classifier_takes_joints_alone(tmp_path):
+    run = analogy.Run(write_exported_run(tmp_path / "run", "pose_actions", "network.units=8"))
+    scores = run.predict(joints=np.random.default_rng(0).uniform(0, 60, (25, 13, 2)))
+    assert scores.shape == (len(run.settings.data.actions),) and scores.sum() == pytest.approx(1.0, abs=1e-3)

@@ -13,10 +13,12 @@ from analogy.errors import UserError
 from analogy.runs.find import load_saved_model, saved_model_of
 
 UNKNOWN_ACTION = -1
+ROUNDING = 1e-3  # by which frames may leave 0..1
 # Optional inputs: how each is made from the other inputs.
 DEFAULTS: dict[str, Callable[[Mapping[str, np.ndarray]], np.ndarray]] = {
     "visibility": lambda inputs: np.ones(inputs["joints"].shape[:-1]),
     "next_visibility": lambda inputs: np.ones(inputs["next_joints"].shape[:-1]),
+    "valid": lambda inputs: np.ones(inputs["joints"].shape[:-2]),
     "crop": lambda inputs: np.broadcast_to(inputs["frame"].shape[-2:-4:-1], (*inputs["frame"].shape[:-3], 2)),
     "action": lambda inputs: np.full(inputs["joints"].shape[:-3], UNKNOWN_ACTION),
 }
@@ -112,20 +114,33 @@ def _fit_all(specs: Mapping[str, tf.TensorSpec], observed, inputs: Mapping[str, 
         arrays = {next(iter(specs)): observed, **arrays}
     if unknown := [name for name in arrays if name not in specs]:
         raise UserError(f"there is no input {unknown[0]}")
-    arrays = {name: np.asarray(value) for name, value in arrays.items()}
-    for name in specs:
-        if name in arrays:
+    arrays = {name: _array(name, value) for name, value in arrays.items()}
+    fitted = {name: _fit(value, specs[name]) for name, value in arrays.items()}  # what others are made from fits
+    for name, spec in specs.items():
+        if name in fitted:
             continue
         if defaults.get(name) is not None:
-            arrays[name] = np.asarray(defaults[name])
+            value = np.asarray(defaults[name])
         elif name in DEFAULTS:
             try:
-                arrays[name] = DEFAULTS[name](arrays)
+                value = DEFAULTS[name](arrays)
             except KeyError as error:
                 raise UserError(f"{error.args[0]} is missing") from error
         else:
             raise UserError(f"{name} is missing")
-    return {name: _fit(arrays[name], spec) for name, spec in specs.items()}
+        fitted[name] = _fit(value, spec)
+    return fitted
+
+
+def _array(name: str, value: Any) -> np.ndarray:
+    """Nested numbers as an array. Raises UserError."""
+    try:
+        array = np.asarray(value)
+    except ValueError as error:  # lists of different lengths
+        raise UserError(f"{name} is no array of numbers: its lists differ in length") from error
+    if array.dtype.kind not in "buif":
+        raise UserError(f"{name} is no array of numbers")
+    return array
 
 
 def _fit(value: np.ndarray, spec: tf.TensorSpec) -> Fitted:
@@ -137,9 +152,14 @@ def _fit(value: np.ndarray, spec: tf.TensorSpec) -> Fitted:
     dtype = spec.dtype.as_numpy_dtype
     if dtype == np.uint8 and value.dtype != np.uint8:
         raise UserError(f"{spec.name} is {value.dtype}: give uint8, 0..255")
-    if not np.issubdtype(value.dtype, np.number) and value.dtype != bool:
-        raise UserError(f"{spec.name} is no array of numbers")
-    is_bytes = value.dtype == np.uint8 and dtype == np.float32 and value.ndim > 3
+    if 0 in value.shape:
+        raise UserError(f"{spec.name} is empty: it has the shape {list(value.shape[lifted:])}")
+    if np.issubdtype(dtype, np.integer) and (value != np.rint(value)).any():
+        raise UserError(f"{spec.name}: give whole numbers")
+    is_frames = dtype == np.float32 and value.ndim > 3 and value.shape[-1] in (1, 3)  # joints have 2 coordinates
+    is_bytes = is_frames and value.dtype == np.uint8
+    if is_frames and not is_bytes and (value.min() < -ROUNDING or value.max() > 1.0 + ROUNDING):
+        raise UserError(f"{spec.name} goes from {value.min():.4g} to {value.max():.4g}: give 0..1, or uint8 0..255")
     return Fitted((value / np.float32(255.0) if is_bytes else value).astype(dtype), lifted, is_bytes)
 
 
