@@ -19,6 +19,7 @@ RESULTS = Path("results")  # relative to the current folder
 MENDS = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "make room there; a run that has begun goes on with --resume"),
     **dict.fromkeys((errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENOENT), "name another file or folder"),
+    errno.ENAMETOOLONG: "name another file or folder",
     **dict.fromkeys((errno.EACCES, errno.EROFS, errno.EPERM), "allow it, or choose another folder"),
     **dict.fromkeys((errno.EIO, errno.ESTALE), "look at that disk; a run that has begun goes on with --resume"),
     **dict.fromkeys((errno.EMFILE, errno.ENFILE), "raise the limit of open files (ulimit -n)"),

@@ -39,8 +39,12 @@ def find_run(name: str | Path, results: Path, key: str) -> Path:
     name = str(name)
     if not name.strip():
         raise UserError(f"{key}: the name of a run is missing; name an experiment or a run's folder")
+    try:
+        here = Path(name).expanduser().absolute()
+    except RuntimeError as error:  # the home of a user who does not exist
+        raise UserError(f"{key} {name}: there is no such folder: {error}") from error
     unfinished: list[Run] = []
-    for folder in (Path(name).expanduser().absolute(), (results / name).absolute()):
+    for folder in (here, (results / name).absolute()):
         if not folder.is_dir():
             continue
         folder = folder.resolve()
@@ -52,7 +56,7 @@ def find_run(name: str | Path, results: Path, key: str) -> Path:
         unfinished += [run for run in runs if _is_run(run.folder)]
     if unfinished:
         raise UserError(f"{key} {name}: no finished run in {unfinished[0].folder.parent}; {_how_to_finish(unfinished[0])}")
-    if len(Path(name).parts) > 1 and not Path(name).expanduser().exists():
+    if len(Path(name).parts) > 1 and not here.exists():
         raise UserError(f"{key} {name}: there is no such folder; was the run moved or deleted? Name another run")
     raise UserError(f"{key} {name}: neither a run folder nor an experiment in {results}{_nearest(name, results)}")
 

@@ -108,6 +108,7 @@ def test_a_feature_network_of_one_s_own(videos, squeezenet, invoke):
         ((), "give --run, or --predictions"),
         (("--run", "nowhere"), "neither a run folder"),
         (("--run", ""), "--run: the name of a run is missing"),
+        (("--run", "x" * 300), "File name too long; name another file or folder"),
         (("--predictions", "{one}"), "--truth"),
         (("--predictions", "{one}", "--truth", "{none}"), "no such folder"),
         (("--predictions", "{one}", "--truth", "{true}", "--clips", "c"), "there is no c in it"),
