@@ -13,7 +13,7 @@ from analogy.errors import UserError
 from analogy.runs.find import load_saved_model, saved_model_of
 
 UNKNOWN_ACTION = -1
-ROUNDING = 1e-3  # by which frames may leave 0..1
+ROUNDING = 1e-3  # tolerance for float frames a little outside of 0..1
 # Optional inputs: how each is made from the other inputs.
 DEFAULTS: dict[str, Callable[[Mapping[str, np.ndarray]], np.ndarray]] = {
     "visibility": lambda inputs: np.ones(inputs["joints"].shape[:-1]),
@@ -115,7 +115,9 @@ def _fit_all(specs: Mapping[str, tf.TensorSpec], observed, inputs: Mapping[str, 
     if unknown := [name for name in arrays if name not in specs]:
         raise UserError(f"there is no input {unknown[0]}")
     arrays = {name: _array(name, value) for name, value in arrays.items()}
-    fitted = {name: _fit(value, specs[name]) for name, value in arrays.items()}  # what others are made from fits
+    fitted = {
+        name: _fit(value, specs[name]) for name, value in arrays.items()
+    }  # checked first, because defaults are made from them
     for name, spec in specs.items():
         if name in fitted:
             continue
@@ -133,7 +135,7 @@ def _fit_all(specs: Mapping[str, tf.TensorSpec], observed, inputs: Mapping[str, 
 
 
 def _array(name: str, value: Any) -> np.ndarray:
-    """Nested numbers as an array. Raises UserError."""
+    """Nested lists of numbers, or an array -> an array of numbers. Raises UserError."""
     try:
         array = np.asarray(value)
     except ValueError as error:  # lists of different lengths
