@@ -43,6 +43,9 @@ class DatasetStream(IntEnum):
     NOISE = 2  # the noise sequences
     KTH_TEST_WINDOWS = 3  # which windows of KTH's test clips are predicted
     SEQUENCE_ORDER = 4  # the order of the sequences in training, with the number of the epoch
+    TEST_WINDOWS = 100  # which windows of a test movie are predicted
+    SHARE_OF_CLIPS = 101  # which training clips are used where `data.share` is below 1
+    TEST_FILES = 102  # which files of a folder of videos test
 
 
 def generator(seed: int, *stream: int) -> np.random.Generator:

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from analogy.data.doubts import doubts_about
-from analogy.data.movies import MovieDataset
+from analogy.data.movies import MovieDataset, drawn_share
 from analogy.data.prepared import Clip, FrameFormat, PreparedClips
 from analogy.data.windows import StoredMovie, WindowPlan
 from analogy.errors import UserError
@@ -90,7 +90,8 @@ def read_record(path: Path) -> np.ndarray:
 
 
 def open_bair(source: Path, cache: Path, settings) -> MovieDataset:
-    """Open BAIR: all sequences of train/ and the first `data.test_count` of test/, the first k + T frames of each.
+    """Open BAIR: all sequences of train/ and the first `data.test_count` of test/, the first k + T frames of each
+    (with `data.skip`, every skip-th).
 
     Args:
         source: the folder of the raw dataset.
@@ -100,9 +101,13 @@ def open_bair(source: Path, cache: Path, settings) -> MovieDataset:
     Raises:
         UserError: train/ or test/ has no readable file, or k + T is more than 30 frames.
     """
-    data, length = settings.data, settings.data.context + settings.data.horizon
+    data, plan = settings.data, WindowPlan.from_settings(settings.data)
+    length = int(plan.numbers(0)[-1]) + 1
     if length > FRAMES:
-        raise UserError(f"data.context + data.horizon is {length}: sequences of BAIR have {FRAMES} frames")
+        skipping = f" with data.skip {data.skip}" if data.skip > 1 else ""
+        raise UserError(
+            f"data.context + data.horizon is {plan.length}{skipping}: sequences of BAIR have {FRAMES} frames, not {length}"
+        )
     prepared = PreparedClips.open(prepare_frames(BairSource(source), cache))
     clips = sorted(prepared.clips, key=lambda clip: clip.first_record)  # training windows are drawn in this order
     train = [clip for clip in clips if clip.split == "train"]
@@ -112,5 +117,7 @@ def open_bair(source: Path, cache: Path, settings) -> MovieDataset:
             raise UserError(f"{source}: no file of {split}/ can be read; {'; '.join(prepared.doubts)}")
     log.info("bair: %d training sequences, %d test windows", len(train), len(test))
     doubts = [*prepared.doubts, *doubts_about([clip.inspection for clip in train], [clip.inspection for clip in test])]
-    movies = ([StoredMovie(clip.id, prepared, clip, range(length)) for clip in split] for split in (train, test))
-    return MovieDataset("bair", *movies, plan=WindowPlan(length), seed=settings.seed, doubts=doubts)
+    movies = [StoredMovie(clip.id, prepared, clip, range(length)) for clip in train]
+    windows = [StoredMovie(clip.id, prepared, clip, range(length)).window(plan, 0, clip.id) for clip in test]
+    movies = drawn_share(movies, data.share, settings.seed)
+    return MovieDataset("bair", movies, windows, plan=plan, seed=settings.seed, doubts=doubts)

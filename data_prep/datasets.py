@@ -5,6 +5,7 @@ Importing this module imports no TensorFlow, so that a wrong name or a wrong fol
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
@@ -13,7 +14,7 @@ from pkgutil import resolve_name
 from typing import TYPE_CHECKING, NamedTuple
 
 from analogy.errors import UserError
-from analogy.settings.sections import Settings
+from analogy.settings.sections import MovieDataSettings, Settings
 
 if TYPE_CHECKING:
     from analogy.data.contract import Dataset
@@ -43,6 +44,8 @@ class Opening(NamedTuple):
     files: what the folder must hold; empty where the dataset reads no folder.
     channels: number of channels of its values or frames, 1 or 3, where the dataset decides it and not the settings.
     image_sizes: the sides in pixels that its frames can have; empty where every size is possible.
+    splits: the values of `data.split` that it has; empty where it does not read that key.
+    follows: the keys of MovieDataSettings with which it can do something beyond their defaults.
     takes_used: whether the function has a fourth parameter, `used`: role -> the loaded SavedModel of each run in `uses`. The
         dataset labels its data with these models.
     """
@@ -51,6 +54,8 @@ class Opening(NamedTuple):
     files: tuple[Files, ...] = ()
     channels: int = 1
     image_sizes: tuple[int, ...] = ()
+    splits: tuple[str, ...] = ()
+    follows: tuple[str, ...] = ()
     takes_used: bool = False
 
     def missing(self, folder: Path) -> str | None:
@@ -87,6 +92,7 @@ _DIGITS = Files("t10k-images-idx3-ubyte or t10k-images-idx3-ubyte.gz", ("t10k-im
 _KTH = Files("ACTION/personNN_ACTION_dK_uncomp.avi", ("*/person[0-9][0-9]_*_d[0-9]_uncomp.avi",))
 _BAIR_TRAIN = Files("train/*.tfrecords", ("train/*.tfrecords", "softmotion30_44k/train/*.tfrecords"))
 _BAIR_TEST = Files("test/*.tfrecords", ("test/*.tfrecords", "softmotion30_44k/test/*.tfrecords"))
+_TWO_SPLITS = ("published", "standard")
 
 DATASETS: dict[str, Entry] = {
     "penn_action": Entry(
@@ -110,13 +116,32 @@ DATASETS: dict[str, Entry] = {
     "noise": Entry({"sequences": Opening("data_prep.sequences:open_noise")}, generated=True, complete=True),
     "stocks": Entry({"sequences": Opening("data_prep.sequences:open_stocks", (_PRICES,))}),
     "moving_mnist": Entry(
-        {"movies": Opening("data_prep.moving_mnist:open_moving_mnist", (_DIGITS,), image_sizes=(64,))}, generated=True
+        {"movies": Opening("data_prep.moving_mnist:open_moving_mnist", (_DIGITS,), image_sizes=(64,), splits=_TWO_SPLITS)},
+        generated=True,
     ),
     "kth": Entry(
-        {"movies": Opening("data_prep.kth:open_kth", (_KTH,))}, source="data_prep.kth:KthSource", stored_sizes=(64, 128)
+        {
+            "movies": Opening(
+                "data_prep.kth:open_kth",
+                (_KTH,),
+                splits=_TWO_SPLITS,
+                follows=("fit", "fps", "skip", "stride", "share", "test_persons"),
+            )
+        },
+        source="data_prep.kth:KthSource",
+        stored_sizes=(64, 128),
     ),
     "bair": Entry(
-        {"movies": Opening("data_prep.bair:open_bair", (_BAIR_TRAIN, _BAIR_TEST), channels=3, image_sizes=(64,))},
+        {
+            "movies": Opening(
+                "data_prep.bair:open_bair",
+                (_BAIR_TRAIN, _BAIR_TEST),
+                channels=3,
+                image_sizes=(64,),
+                splits=_TWO_SPLITS,  # it has its own; every run of a ConvLSTM names one of these
+                follows=("skip", "share"),
+            )
+        },
         source="data_prep.bair:BairSource",
     ),
 }
@@ -149,9 +174,8 @@ def check_dataset(settings: Settings) -> Opening:
     """
     data = settings.data
     opening = find_opening(settings)
-    if opening.image_sizes and data.image_size not in opening.image_sizes:
-        sizes = " or ".join(map(str, opening.image_sizes))
-        raise UserError(f"data.image_size is {data.image_size}: {data.dataset} has {sizes} pixels")
+    if isinstance(data, MovieDataSettings):
+        _check_movies(data, opening)
     if data.folder:
         check_folder(data.dataset, data.kind, Path(data.folder))
     elif not DATASETS[data.dataset].generated:
@@ -160,6 +184,21 @@ def check_dataset(settings: Settings) -> Opening:
             "or take --scale demo, which needs no dataset"
         )
     return opening
+
+
+def _check_movies(data: MovieDataSettings, opening: Opening) -> None:
+    """Raises UserError where the dataset cannot follow one of the settings of movies."""
+    if opening.image_sizes and not (data.size[0] == data.size[1] and data.size[0] in opening.image_sizes):
+        sizes = " or ".join(map(str, opening.image_sizes))
+        raise UserError(f"data.image_size is {data.image_size}: {data.dataset} has {sizes} pixels")
+    if opening.splits and data.split not in opening.splits:
+        raise UserError(f"data.split is {data.split}: {data.dataset} has {', '.join(opening.splits)}")
+    for key in ("fit", "fps", "skip", "stride", "share", "leave_out_repeats", "curriculum", "test_persons"):
+        value, default = getattr(data, key), MovieDataSettings.model_fields[key].default
+        if value != default and key not in opening.follows:
+            raise UserError(
+                f"data.{key} is {value}: {data.dataset} cannot follow it; leave data.{key} at {json.dumps(default)}"
+            )
 
 
 def find_opening(settings: Settings) -> Opening:

@@ -8,17 +8,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from analogy.data.doubts import Inspection, doubts_about, some
-from analogy.data.movies import MovieDataset
+from analogy.data.movies import MovieDataset, drawn_share, long_enough
 from analogy.data.prepared import Clip, FrameFormat, PreparedClips
 from analogy.data.windows import StoredMovie, WindowPlan
 from analogy.errors import UserError
 from analogy.random_streams import DatasetStream, generator
 from data_prep.frame_store import Checked, prepare_frames
-from data_prep.video_source import check_video, read_frames
+from data_prep.video_source import check_video, fit_frame, read_frames, stored_name
 
 NAME = re.compile(r"person(\d\d)_([a-z]+)_d(\d)_uncomp\.avi")
 ACTIONS = ("boxing", "handclapping", "handwaving", "jogging", "running", "walking")  # published as one archive each
@@ -53,16 +52,20 @@ def read_sequences(path: Path) -> dict[str, list[tuple[int, int]]]:
 
 @dataclass(frozen=True)
 class KthSource:
-    """KTH in its official layout, as a source of the frame store: grey frames of side x side pixels, stored without loss."""
+    """KTH in its official layout, as a source of the frame store: small grey frames, stored without loss.
+
+    size: (height, width) of the stored frames, or the side, in pixels. fit: see `MovieDataSettings`.
+    """
 
     folder: Path
-    side: int
+    size: int | tuple[int, int]
+    fit: str = "squeeze"
     layout = "ACTION/personNN_ACTION_dK_uncomp.avi"
     format = FrameFormat("raw", channels=1)
 
     @property
     def name(self) -> str:
-        return f"kth-{self.side}"
+        return stored_name("kth", self.size, self.fit)
 
     def items(self) -> dict[str, list[Path]]:
         files = sorted(path for path in self.folder.glob("*/*.avi") if NAME.fullmatch(path.name))
@@ -80,7 +83,7 @@ class KthSource:
         return read_frames(self.folder / item, self._small_and_grey)
 
     def _small_and_grey(self, frame: np.ndarray) -> np.ndarray:
-        return cv2.resize(frame[..., 0], (self.side, self.side), interpolation=cv2.INTER_AREA)[..., None]
+        return fit_frame(frame[..., :1], self.size, self.fit)
 
 
 def open_kth(source: Path, cache: Path, settings) -> MovieDataset:
@@ -98,35 +101,35 @@ def open_kth(source: Path, cache: Path, settings) -> MovieDataset:
     Raises:
         UserError: the training or the test set is empty, or the list of sequences is missing.
     """
-    data, length = settings.data, settings.data.context + settings.data.horizon
+    data, plan = settings.data, WindowPlan.from_settings(settings.data)
     listed = read_sequences(source / SEQUENCES) if data.split == "standard" else {}
-    prepared = PreparedClips.open(prepare_frames(KthSource(source, data.image_size), cache))
+    prepared = PreparedClips.open(prepare_frames(KthSource(source, data.size, data.fit), cache))
     clips = sorted(prepared.clips, key=lambda clip: clip.first_record)  # training windows are drawn in this order
     movies: dict[bool, list[StoredMovie]] = {True: [], False: []}
     inspections: dict[bool, list[Inspection]] = {True: [], False: []}
-    short = 0
     for clip in clips:
         person = int(clip.person)
         trains = person <= LAST_TRAINED[data.split] if data.test_persons is None else person not in data.test_persons
         inspections[trains].append(clip.inspection)
         in_view = listed.get(clip.id, []) if listed else [(1, clip.length)]
         parts = [(first, range(first - 1, min(last, clip.length))) for first, last in in_view]
-        movies[trains] += [
-            StoredMovie(f"{clip.id}_{first}", prepared, clip, part) for first, part in parts if len(part) >= length
-        ]
-        short += sum(len(part) < length for _, part in parts)
+        movies[trains] += [StoredMovie(f"{clip.id}_{first}", prepared, clip, part) for first, part in parts]
     unlisted = [clip.id for clip in clips if listed and clip.id not in listed]
     left_out = [f"{source / SEQUENCES} does not list {some(unlisted)}: left out"] if unlisted else []
+    present = sum(map(len, movies.values()))
+    movies = {trains: long_enough(of_split, plan)[0] for trains, of_split in movies.items()}
+    short = present - sum(map(len, movies.values()))
     for trains, movies_of_split in movies.items():
         if not movies_of_split:
             raise UserError(
-                f"{source}: no clip of {length} frames {'trains' if trains else 'tests'} with data.split {data.split}; "
+                f"{source}: no clip of {plan.length} frames {'trains' if trains else 'tests'} with data.split {data.split}; "
                 + "; ".join([*left_out, "add persons, or name those who test with data.test_persons=[...]"])
             )
     random = generator(settings.seed, DatasetStream.KTH_TEST_WINDOWS)
-    test = [_window(movies[False], random, length, index) for index in range(data.test_count)]
-    message = "kth: %d training and %d test movies, %d test windows; %d of fewer than %d frames are not used"
-    log.info(message, len(movies[True]), len(movies[False]), len(test), short, length)
+    test = [_window(movies[False], random, plan, index) for index in range(data.test_count)]
+    train = drawn_share(movies[True], data.share, settings.seed)
+    message = "kth: %d training and %d test movies, %d test windows; %d too short for %d frames are not used"
+    log.info(message, len(train), len(movies[False]), len(test), short, plan.length)
     doubts = (
         prepared.doubts
         + left_out
@@ -134,10 +137,12 @@ def open_kth(source: Path, cache: Path, settings) -> MovieDataset:
     )
     if missing := sorted(set(ACTIONS) - {clip.action for clip in clips}):
         doubts.append(f"{source} has no clip of: {', '.join(missing)}")
-    return MovieDataset("kth", movies[True], test, plan=WindowPlan(length), seed=settings.seed, doubts=doubts)
+    return MovieDataset("kth", train, test, plan=plan, seed=settings.seed, doubts=doubts, classes=ACTIONS)
 
 
-def _window(movies: list[StoredMovie], random: np.random.Generator, length: int, index: int) -> StoredMovie:
+def _window(movies: list[StoredMovie], random: np.random.Generator, plan: WindowPlan, index: int) -> StoredMovie:
     movie = movies[random.integers(len(movies))]
-    start = int(random.integers(movie.length - length + 1))
-    return movie.window(WindowPlan(length), start, f"{index:04d}_{movie.id}_{start}")
+    starts = movie.starts(plan)
+    start = starts[random.integers(len(starts))]
+    first = plan.numbers(start, movie.clip.fps)[0]
+    return movie.window(plan, start, f"{index:04d}_{movie.id}_{first}")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from analogy.data.doubts import count_black, fingerprint
@@ -17,6 +18,42 @@ from data_prep.frame_store.source import Checked, Problem
 
 BAD_VIDEO = "unreadable video"
 Transform = Callable[[np.ndarray], np.ndarray]
+
+
+def stored_name(dataset: str, size: int | tuple[int, int], fit: str) -> str:
+    """The name of a prepared dataset whose frames are stored in one size: kth-64, kth-64x96, kth-64x96-crop."""
+    height, width = _sides(size)
+    return "-".join([dataset, f"{height}" if height == width else f"{height}x{width}", *([fit] if fit != "squeeze" else [])])
+
+
+def fit_frame(frame: np.ndarray, size: int | tuple[int, int], fit: str) -> np.ndarray:
+    """Bring a frame uint8 [H, W, C] to a size without aliasing (OpenCV's INTER_AREA): uint8 [height, width, C].
+
+    size: (height, width), or the side of a square, in pixels.
+    fit: "squeeze" changes the aspect ratio; "crop" keeps the largest part around the centre with the ratio of `size`;
+        "letterbox" keeps the whole frame, between black borders.
+    """
+    (height, width), (from_height, from_width) = _sides(size), frame.shape[:2]
+    if fit == "crop":
+        part = min(from_height / height, from_width / width)
+        rows, columns = max(1, round(height * part)), max(1, round(width * part))
+        top, left = (from_height - rows) // 2, (from_width - columns) // 2
+        frame = frame[top : top + rows, left : left + columns]
+    inner = height, width
+    if fit == "letterbox":
+        scale = min(height / from_height, width / from_width)
+        inner = max(1, round(from_height * scale)), max(1, round(from_width * scale))
+    small = cv2.resize(frame, inner[::-1], interpolation=cv2.INTER_AREA).reshape(*inner, -1)
+    if inner == (height, width):
+        return small
+    boxed = np.zeros([height, width, small.shape[-1]], np.uint8)
+    top, left = (height - inner[0]) // 2, (width - inner[1]) // 2
+    boxed[top : top + inner[0], left : left + inner[1]] = small
+    return boxed
+
+
+def _sides(size: int | tuple[int, int]) -> tuple[int, int]:
+    return (size, size) if isinstance(size, int) else size
 
 
 def check_video(item: str, file: Path, folder: Path, clip: Clip, transform: Transform, stored: FrameFormat) -> Checked:

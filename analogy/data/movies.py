@@ -1,16 +1,18 @@
-"""Videos without labels, as training windows and test clips of k observed and T future frames."""
+"""Videos, as training windows and test clips of k observed and T future frames."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 import numpy as np
 import tensorflow as tf
 
 from analogy.data.batches import ReplicaContext
-from analogy.data.doubts import fingerprint
+from analogy.data.doubts import fingerprint, some
 from analogy.data.windows import StoredMovie, WindowPlan, window_batches
+from analogy.random_streams import DatasetStream, generator
 
 
 @dataclass(frozen=True)
@@ -46,9 +48,9 @@ class MovieDataset:
         plan: how training windows are cut.
         seed: the seed of the training windows.
         doubts: one line for each thing that looks wrong in the movies.
+        notes: text for the protocol.
+        classes: the names of all actions, in the order of their numbers; None takes those of the movies, sorted.
     """
-
-    notes = ""
 
     def __init__(
         self,
@@ -59,11 +61,65 @@ class MovieDataset:
         plan: WindowPlan,
         seed: int,
         doubts: Sequence[str],
+        notes: str = "",
+        classes: Sequence[str] | None = None,
     ):
-        self.name, self.plan, self.seed = name, plan, seed
+        self.name, self.plan, self.seed, self.notes = name, plan, seed, notes
         self.train, self.test = list(train), list(test)
         self.doubts = list(doubts)
+        self.classes = list(classes or sorted({movie.action for movie in (*train, *test)}))
 
     def batches(self, context: ReplicaContext) -> tf.data.Dataset:
-        """Endless training windows: see `analogy.data.windows.window_batches`."""
-        return window_batches(self.train, self.plan, context, seed=self.seed)
+        """Endless training windows: see `analogy.data.windows.window_batches`. The label is the number of the action."""
+        labels = [self.classes.index(movie.action) for movie in self.train]
+        return window_batches(self.train, labels, self.plan, context, seed=self.seed)
+
+
+def drawn_share(movies: Sequence[StoredMovie], share: float, seed: int) -> list[StoredMovie]:
+    """The movies of a share of the clips, in their order. The clips are drawn from the seed, without replacement.
+
+    share: of the clips, above 0 and up to 1; at least one clip is drawn.
+    """
+    if share == 1:
+        return list(movies)
+    clips = list(dict.fromkeys(movie.clip.id for movie in movies))
+    count = max(1, round(share * len(clips)))
+    drawn = generator(seed, DatasetStream.SHARE_OF_CLIPS).choice(len(clips), count, replace=False)
+    names = {clips[index] for index in drawn}
+    return [movie for movie in movies if movie.clip.id in names]
+
+
+def long_enough(movies: Sequence[StoredMovie], plan: WindowPlan) -> tuple[list[StoredMovie], list[str]]:
+    """The movies from which `plan` cuts at least one window, and one line for each reason why others are left out."""
+    kept: list[StoredMovie] = []
+    slow: list[str] = []
+    short: list[str] = []
+    for movie in movies:
+        try:
+            (kept if len(movie.starts(plan)) else short).append(movie)
+        except ValueError:
+            slow.append(movie)
+    without = " without repeated ones" if plan.leave_out_repeats else ""
+    reasons = (
+        (slow, f"have fewer than data.fps {plan.fps} frames per second, or do not say their rate"),
+        (short, f"have no window of {plan.length} frames{without}"),
+    )
+    lines = [
+        f"{len(movies)} videos {what}, and are left out: {some([movie.id for movie in movies])}"
+        for movies, what in reasons
+        if movies
+    ]
+    return kept, lines
+
+
+def spread_windows(movies: Sequence[StoredMovie], plan: WindowPlan, count: int, seed: int) -> list[StoredMovie]:
+    """At most `count` test windows, spread over the movies: no window twice, and no movie has two more than another that has
+    windows left. They are drawn from the seed, and sorted by movie and time."""
+    random = generator(seed, DatasetStream.TEST_WINDOWS)
+    starts = [random.permutation(movie.starts(plan)) for movie in movies]
+    turns = ((turn, index) for index in random.permutation(len(movies)) for turn in range(len(starts[index])))
+    chosen = sorted((index, starts[index][turn]) for turn, index in sorted(turns, key=itemgetter(0))[:count])
+    return [
+        movies[index].window(plan, start, f"{movies[index].id}_{plan.numbers(start, movies[index].clip.fps)[0]}")
+        for index, start in chosen
+    ]

@@ -27,7 +27,7 @@ class MovingDigits:
 
     def __init__(self, digits: np.ndarray, test: np.ndarray, *, motion: str, length: int, seed: int, notes: str = ""):
         self.name, self.motion, self.length, self.seed, self.notes = "moving_mnist", motion, length, seed, notes
-        self.digits = tf.constant(digits)
+        self.digits, self.classes = tf.constant(digits), ["digits"]
         self.test = [Movie(f"{index:05d}", "digits", frames) for index, frames in enumerate(test)]
         self.doubts: list[str] = []  # nothing can be wrong in generated data
         look = draw_digits(self.digits, motion, seed, DIGITS_TO_LOOK_AT, 3, length).numpy()
@@ -37,11 +37,12 @@ class MovingDigits:
         ]
 
     def batches(self, context: ReplicaContext) -> tf.data.Dataset:
-        """Endless training batches: step int64, position [b], values float32 [b, k + T, 64, 64, 1] in 0..1."""
+        """Endless training batches: step int64, position [b], values float32 [b, k + T, 64, 64, 1] in 0..1, label 0."""
 
         def element(step, position):
             movies = draw_digits(self.digits, self.motion, self.seed, step, context.batch_size, self.length)
-            return {"step": step, "position": position, "values": tf.gather(movies, position)}
+            label = tf.zeros_like(position)  # they are all of one class
+            return {"step": step, "position": position, "values": tf.gather(movies, position), "label": label}
 
         return endless_batches(element, context)
 

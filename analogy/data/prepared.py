@@ -41,6 +41,7 @@ class Clip:
     notes: what is wrong with its file; "" if nothing.
     fingerprint, joints_outside, black_frames, unlabelled_frames: see `analogy.data.doubts.Inspection`.
     label_fingerprint: a hash, equal for clips with equal labels; "" without labels.
+    repeats: the numbers of the frames, from 0 on, that nearly equal the one before them, where that was looked at.
     """
 
     id: str
@@ -60,6 +61,7 @@ class Clip:
     black_frames: int = 0
     unlabelled_frames: int = 0
     label_fingerprint: str = ""
+    repeats: tuple[int, ...] = ()
 
     @property
     def size(self) -> tuple[int, int]:
@@ -70,7 +72,8 @@ class Clip:
     def from_json(cls, content: dict) -> Clip:
         """The clip from the JSON form of its `dataclasses.asdict`. Raises TypeError where keys do not fit."""
         box = content.get("union_box")
-        return cls(**content | {"union_box": None if box is None else tuple(box)})
+        repeats = tuple(content.get("repeats", ()))
+        return cls(**content | {"union_box": None if box is None else tuple(box), "repeats": repeats})
 
     @property
     def inspection(self) -> Inspection:

@@ -18,19 +18,29 @@ from analogy.random_streams import StepStream
 class WindowPlan:
     """How windows are cut from a clip.
 
+    First some of the clip's frames are taken, evenly spaced in time; then windows of neighbouring ones among them.
+
     length: the number of frames in a window, k + T.
-    stride: the distance between the starts of neighbouring windows, in frames of the clip.
+    stride: the distance between the starts of neighbouring windows, in frames of a window.
     skip: the distance between neighbouring frames of a window, in frames of the clip; 1 uses every frame.
     fps: instead of `skip`, the frames per second of a window; the nearest frames of the clip are used.
+    leave_out_repeats: leave out windows in which a frame nearly equals the one before it.
     """
 
     length: int
     stride: int = 1
     skip: int = 1
     fps: float | None = None
+    leave_out_repeats: bool = False
 
-    def offsets(self, clip_fps: float = 0.0) -> np.ndarray:
-        """The distances of a window's frames from its first frame, in frames of the clip: int64 [length].
+    @classmethod
+    def from_settings(cls, data) -> WindowPlan:
+        """The plan that a MovieDataSettings describes, without its curriculum."""
+        length = data.context + data.horizon
+        return cls(length, stride=data.stride, skip=data.skip, fps=data.fps, leave_out_repeats=data.leave_out_repeats)
+
+    def pace(self, clip_fps: float = 0.0) -> float:
+        """The distance between neighbouring frames of a window, in frames of the clip.
 
         clip_fps: the frames per second of the clip; 0 if unknown.
 
@@ -38,16 +48,43 @@ class WindowPlan:
             ValueError: `fps` is set, and the rate of the clip is unknown or lower.
         """
         if self.fps is None:
-            return np.arange(self.length) * self.skip
-        if clip_fps < self.fps:
+            return float(self.skip)
+        if clip_fps < self.fps * SAME_RATE:
             rate = f"has {clip_fps:g}" if clip_fps else "does not say its frames per second"
             raise ValueError(f"windows of {self.fps:g} frames per second cannot be cut: the clip {rate}")
-        return np.floor(np.arange(self.length) * (clip_fps / self.fps) + 0.5).astype(np.int64)
+        return max(1.0, clip_fps / self.fps)
 
-    def count(self, frames: int, clip_fps: float = 0.0) -> int:
-        """The number of windows in a clip of `frames` frames. Window i begins at frame i * stride."""
-        span = int(self.offsets(clip_fps)[-1]) + 1
-        return max(0, (frames - span) // self.stride + 1)
+    def numbers(self, start: int, clip_fps: float = 0.0) -> np.ndarray:
+        """The numbers of the clip's frames in the window that begins at `start`: int64 [length]. Errors: see `pace`.
+
+        start: an element of `starts`.
+        """
+        return _nearest(start + np.arange(self.length), self.pace(clip_fps))
+
+    def starts(self, frames: int, clip_fps: float = 0.0, repeats: Sequence[int] = ()) -> np.ndarray:
+        """Where windows begin in a clip, counted in frames of a window: int64 [windows]. Errors: see `pace`.
+
+        frames: the number of the clip's frames. repeats: the numbers of those that nearly equal the one before them.
+        """
+        pace = self.pace(clip_fps)
+        taken = _nearest(np.arange(frames), pace)  # as many or more than there are
+        taken = taken[taken < frames]
+        starts = np.arange(0, len(taken) - self.length + 1, self.stride, dtype=np.int64)
+        if not (self.leave_out_repeats and len(repeats) and len(starts)):
+            return starts
+        repeated = np.zeros(frames, np.int64)
+        repeated[list(repeats)] = 1
+        # Two frames that are taken nearly equal each other where all frames after the first, up to the second, are repeats.
+        same = np.diff(np.cumsum(repeated)[taken]) == np.diff(taken)
+        until = np.concatenate([[0], np.cumsum(same)])
+        return starts[until[starts + self.length - 1] == until[starts]]
+
+
+SAME_RATE = 0.99  # a clip of 29.97 frames a second can give windows of 30
+
+
+def _nearest(places: np.ndarray, pace: float) -> np.ndarray:
+    return np.floor(places * pace + 0.5).astype(np.int64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,19 +119,28 @@ class StoredMovie:
         """uint8 [T, H, W, C]."""
         return self.prepared.frames(self.clip, self.numbers)
 
-    def window(self, plan: WindowPlan, index: int, name: str) -> StoredMovie:
-        """The window number `index` that `plan` cuts from these frames. name: its id."""
-        start = index * plan.stride
-        return StoredMovie(name, self.prepared, self.clip, [self.numbers[start + i] for i in plan.offsets(self.clip.fps)])
+    def starts(self, plan: WindowPlan) -> np.ndarray:
+        """Where the windows that `plan` cuts from these frames begin: see `WindowPlan.starts`."""
+        place = {number: index for index, number in enumerate(self.numbers)} if plan.leave_out_repeats else {}
+        repeats = [place[number] for number in self.clip.repeats if number in place]
+        return plan.starts(self.length, self.clip.fps, repeats)
+
+    def window(self, plan: WindowPlan, start: int, name: str) -> StoredMovie:
+        """The window that `plan` cuts from these frames at `start`, an element of `starts`. name: its id."""
+        numbers = [self.numbers[i] for i in plan.numbers(start, self.clip.fps)]
+        return StoredMovie(name, self.prepared, self.clip, numbers)
 
 
-def window_batches(movies: Sequence[StoredMovie], plan: WindowPlan, context: ReplicaContext, *, seed: int) -> tf.data.Dataset:
+def window_batches(
+    movies: Sequence[StoredMovie], labels: Sequence[int], plan: WindowPlan, context: ReplicaContext, *, seed: int
+) -> tf.data.Dataset:
     """Endless batches of training windows. For each, a movie and one of its windows are drawn uniformly.
 
-    Each batch: step int64; position [b]; values float32 [b, k + T, H, W, C] in 0..1.
+    Each batch: step int64; position [b]; values float32 [b, k + T, H, W, C] in 0..1; label int32 [b].
 
     Args:
         movies: movies of consecutive frames, each long enough for a window, and all of the same frame size.
+        labels: a number for each movie.
         plan: how windows are cut.
         seed: the seed of the draws.
 
@@ -106,17 +152,24 @@ def window_batches(movies: Sequence[StoredMovie], plan: WindowPlan, context: Rep
         raise ValueError(f"{prepared.folder}: windows need frames of one size, these have {sorted(sizes)} (height, width)")
     (size,) = sizes
     shape = [plan.length, *size, prepared.format.channels]
-    counts = tf.constant([plan.count(movie.length, movie.clip.fps) for movie in movies])
+    label = tf.constant(labels, tf.int32)
     first_record = tf.constant([movie.clip.first_record + movie.numbers[0] for movie in movies], tf.int64)
-    offsets = tf.constant(np.stack([plan.offsets(clip.fps) for clip in clips]), tf.int64)
+    pace = tf.constant([plan.pace(clip.fps) for clip in clips], tf.float64)
+    starts = [movie.starts(plan) for movie in movies]
+    counts = tf.constant([len(of_movie) for of_movie in starts])
+    first_start = tf.cumsum(counts, exclusive=True)
+    all_starts = tf.constant(np.concatenate(starts))
 
     def element(step, position):
         uniform = step_uniform(seed, step, StepStream.EXAMPLES, [context.batch_size, 2], tf.float64)
         u_movie, u_start = tf.unstack(tf.gather(uniform, position), axis=1)
         movie = pick(u_movie, len(movies))
-        start = tf.cast(pick(u_start, tf.gather(counts, movie)), tf.int64) * plan.stride
-        records = (tf.gather(first_record, movie) + start)[:, None] + tf.gather(offsets, movie)  # [b, k + T]
+        start = tf.gather(all_starts, tf.gather(first_start, movie) + pick(u_start, tf.gather(counts, movie)))
+        places = tf.cast(start[:, None] + tf.range(plan.length, dtype=tf.int64), tf.float64)
+        numbers = tf.cast(tf.floor(places * tf.gather(pace, movie)[:, None] + 0.5), tf.int64)  # as in WindowPlan.numbers
+        records = tf.gather(first_record, movie)[:, None] + numbers  # [b, k + T]
         windows = tf.reshape(prepared.frames_in_graph(tf.reshape(records, [-1]), size), [-1, *shape])
-        return {"step": step, "position": position, "values": tf.cast(windows, tf.float32) / 255.0}
+        values = tf.cast(windows, tf.float32) / 255.0
+        return {"step": step, "position": position, "values": values, "label": tf.gather(label, movie)}
 
     return endless_batches(element, context)

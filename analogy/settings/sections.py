@@ -123,6 +123,60 @@ class FrameDataSettings(PeopleDataSettings):
         return 1 if self.gray else 3
 
 
+class RateStage(Section):
+    """A stage of training at one frame rate. steps: its updates. fps: frames per second of its windows."""
+
+    steps: PositiveInt
+    fps: PositiveFloat
+
+
+class MovieDataSettings(DatasetSettings):
+    """Videos, from which windows of context + horizon frames are cut. A dataset refuses the keys that it cannot follow.
+
+    image_size: pixels, the side or [height, width]. fit: how frames of another shape are brought to it: "squeeze" changes their
+    aspect ratio, "crop" takes the largest part around the centre, "letterbox" adds black borders.
+    fps: frames per second of a window; null: every `skip`-th frame of the video.
+    stride: distance between the starts of neighbouring windows, in frames of a window.
+    share: share of the training videos that is used, drawn from the seed without replacement.
+    leave_out_repeats: leave out windows in which a frame nearly equals the one before it.
+    curriculum: stages of training, one after the other, with frame rates of their own; after the last, the rate is `fps`.
+    test_count: number of test windows.
+    split: of KTH, persons 1-20 train and 21-25 test ("published"), or 1-16 and 17-25 ("standard"); of Moving MNIST, the motion
+    of the digits; of UCF101, rec1, rec2 and rec3 of the recognition task, or det24, the 24 classes of the detection task.
+    test_persons: the persons that test instead.
+    """
+
+    kind = "movies"
+    context: PositiveInt
+    horizon: PositiveInt
+    image_size: PositiveInt | tuple[PositiveInt, PositiveInt]
+    fit: Literal["squeeze", "crop", "letterbox"] = "squeeze"
+    fps: PositiveFloat | None = None
+    skip: PositiveInt = 1
+    stride: PositiveInt = 1
+    share: Annotated[float, Field(gt=0, le=1)] = 1.0
+    leave_out_repeats: bool = False
+    curriculum: list[RateStage] = []
+    test_count: PositiveInt
+    split: Literal["published", "standard", "rec1", "rec2", "rec3", "det24"]
+    test_persons: list[PositiveInt] | None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the frames in pixels."""
+        return (self.image_size,) * 2 if isinstance(self.image_size, int) else self.image_size
+
+    @model_validator(mode="after")
+    def _consistent(self) -> MovieDataSettings:
+        if min(self.size) < 16:
+            raise ValueError(f"image_size is {self.image_size}: choose sides of at least 16 pixels (SSIM needs 11)")
+        if self.skip > 1 and (self.fps or self.curriculum):
+            raise ValueError(
+                f"skip is {self.skip}: it is for every frame of a video; leave it at 1 where fps or curriculum is set"
+            )
+        return self
+
+
 RunName = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]  # an experiment's name, or a path
 
 

@@ -1,5 +1,7 @@
 """Windows of a clip's frames: by stride, by skip, by frame rate; drawn for training."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -18,19 +20,27 @@ from tests.data_prep.toy_source import ToySource
         (WindowPlan(4, stride=3), 10, 3, [0, 1, 2, 3]),  # from 0, 3, 6
         (WindowPlan(4, skip=3), 10, 1, [0, 3, 6, 9]),
         (WindowPlan(4, skip=3), 9, 0, [0, 3, 6, 9]),
-        (WindowPlan(3, stride=2, skip=2), 10, 3, [0, 2, 4]),  # from 0, 2, 4
-        (WindowPlan(4, fps=10), 10, 2, [0, 3, 5, 8]),  # every 2.5th of 25 frames a second
+        (WindowPlan(3, stride=2, skip=2), 10, 2, [0, 2, 4]),  # from 0, 4
+        (WindowPlan(4, fps=10), 11, 2, [0, 3, 5, 8]),  # every 2.5th of 25 frames a second; from 0, 3
+        (WindowPlan(4, fps=25.2), 10, 7, [0, 1, 2, 3]),  # nearly the rate of the clip
         (WindowPlan(4, fps=25), 10, 7, [0, 1, 2, 3]),
     ],
 )
 def test_where_windows_lie(plan, frames, count, offsets):
-    assert plan.offsets(25.0).tolist() == offsets and plan.count(frames, 25.0) == count
+    assert plan.numbers(0, 25.0).tolist() == offsets and len(plan.starts(frames, 25.0)) == count
+
+
+def test_windows_with_repeated_frames_are_left_out():
+    plan = WindowPlan(3, leave_out_repeats=True)
+    assert plan.starts(8, repeats=[4]).tolist() == [0, 1, 4, 5]  # 4 equals 3: windows 2 and 3 hold both
+    skipping = WindowPlan(2, skip=2, leave_out_repeats=True)  # frames 0, 2, 4, 6
+    assert skipping.starts(8, repeats=[3, 4, 5]).tolist() == [0, 2]  # 2 equals 4; 4 equals 5, but not 6
 
 
 @pytest.mark.parametrize(("fps", "said"), [(0.0, "does not say"), (12.0, "has 12")])
 def test_windows_faster_than_the_clip_are_refused(fps, said):
     with pytest.raises(ValueError, match=said):
-        WindowPlan(4, fps=15).offsets(fps)
+        WindowPlan(4, fps=15).numbers(0, fps)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +56,7 @@ def movies(tmp_path_factory) -> list[StoredMovie]:
 
 
 def drawn(movies, plan, steps=1, **context):
-    batches = window_batches(movies, plan, ReplicaContext(batch_size=8, **context), seed=5)
+    batches = window_batches(movies, [7, 3], plan, ReplicaContext(batch_size=8, **context), seed=5)
     return [batch["values"].numpy() * 255 for batch in batches.take(steps)]
 
 
@@ -63,13 +73,28 @@ def test_training_windows_are_those_that_seed_and_step_draw(movies):
 
 
 def test_training_windows_keep_stride_and_skip(movies):
-    values = np.rint(np.concatenate(drawn(movies, WindowPlan(3, stride=4, skip=3), steps=8))[..., 0, 0, 0]).astype(int)
+    values = np.rint(np.concatenate(drawn(movies, WindowPlan(3, stride=2, skip=3), steps=8))[..., 0, 0, 0]).astype(int)
     starts = {(int(row[0] >= 100), int(row[0] % 100)) for row in values}
     assert (np.diff(values, axis=1) == 3).all()
-    assert starts == {(0, 2), (0, 6), (0, 10), (0, 14), (0, 18), (0, 22), (1, 0), (1, 4)}
+    assert starts == {(0, 2), (0, 8), (0, 14), (0, 20), (1, 0)}
+
+
+def test_training_windows_carry_their_movie_s_label(movies):
+    batch = next(iter(window_batches(movies, [7, 3], WindowPlan(5), ReplicaContext(batch_size=8), seed=5)))
+    assert [7 - 4 * (values[0, 0, 0, 0] >= 100 / 255) for values in batch["values"].numpy()] == batch["label"].numpy().tolist()
+
+
+@pytest.mark.parametrize("fps", [4.0, 7.5, 9.99])
+def test_training_windows_of_a_rate_are_those_of_the_plan(movies, fps):
+    """The graph and the plan round alike. The movies are said to have 10 frames per second."""
+    timed = [StoredMovie(m.id, m.prepared, replace(m.clip, fps=10.0), m.numbers) for m in movies]
+    plan = WindowPlan(3, fps=fps)
+    expected = {tuple(movie.window(plan, start, "").frames[:, 0, 0, 0]) for movie in timed for start in movie.starts(plan)}
+    got = {tuple(row) for row in np.rint(np.concatenate(drawn(timed, plan, steps=24))[..., 0, 0, 0]).astype(int)}
+    assert got <= expected and len(got) > len(expected) / 2
 
 
 def test_a_numbered_window_is_the_frames_there(movies):
-    window = movies[0].window(WindowPlan(3, stride=2, skip=4), 3, "w")
+    window = movies[0].window(WindowPlan(3, stride=3, skip=2), 3, "w")
     assert (window.id, window.action, window.length) == ("w", "moving", 3)
-    assert window.frames[:, 0, 0, 0].tolist() == [8, 12, 16]  # begins at 2 + 3 * 2
+    assert window.frames[:, 0, 0, 0].tolist() == [8, 10, 12]  # begins at 2 + 3 * 2

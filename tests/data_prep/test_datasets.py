@@ -105,6 +105,29 @@ def test_wrong_names_are_refused_with_those_that_go():
     assert "name its folder with --data-dir" in complaint(check_dataset, settings("convlstm_kth_l1"))
 
 
+@pytest.mark.parametrize(
+    ("experiment", "override", "said"),
+    [
+        ("convlstm_mmnist_l1", "data.fps=10", "data.fps is 10.0: moving_mnist cannot follow it; leave data.fps at null"),
+        ("convlstm_bair_l1", "data.fps=5", "data.fps is 5.0: bair cannot follow it; leave data.fps at null"),
+        ("convlstm_bair_l1", "data.stride=2", "data.stride is 2: bair cannot follow it; leave data.stride at 1"),
+        ("convlstm_kth_l1", "data.split=rec1", "data.split is rec1: kth has published, standard"),
+        ("convlstm_kth_l1", "data.leave_out_repeats=true", "leave data.leave_out_repeats at false"),
+        ("convlstm_mmnist_l1", "data.image_size=[64, 96]", "moving_mnist has 64 pixels"),
+    ],
+)
+def test_what_a_dataset_cannot_follow_is_said_before_it_is_prepared(experiment, override, said):
+    assert said in complaint(check_dataset, settings(experiment, override))
+
+
+def test_sizes_of_movies_are_kept_as_given_and_must_fit():
+    loaded = settings("convlstm_kth_l1", "data.image_size=[64, 96]", "network.patch=4")
+    assert loaded.data.size == (64, 96) and loaded.model_dump(mode="json")["data"]["image_size"] == [64, 96]
+    assert settings("convlstm_kth_l1").model_dump()["data"]["image_size"] == 64
+    for override, said in (("data.image_size=8", "16 pixels"), ("data.image_size=[64, 90]", "must divide both")):
+        assert said in complaint(settings, "convlstm_kth_l1", override, "network.patch=4")
+
+
 def test_every_experiment_trains_on_an_entry():
     for experiment in list_experiments().values():
         content = read_experiment(experiment.path)

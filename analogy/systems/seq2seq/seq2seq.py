@@ -129,8 +129,7 @@ class ConvLstmSystem(Seq2SeqSystem):
     kernel_size = 3
 
     def _frame_shape(self):
-        side = self.settings.data.image_size
-        return [side, side, find_opening(self.settings).channels]
+        return [*self.settings.data.size, find_opening(self.settings).channels]
 
     def _predict_movie(self, movie: Movie) -> np.ndarray:
         """The future frames of a movie: [T, H, W, C] in 0..1."""

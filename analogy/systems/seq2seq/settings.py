@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from analogy.settings.sections import DatasetSettings, OptimizerSettings, PositiveInt, Section, Settings
+from analogy.settings.sections import DatasetSettings, MovieDataSettings, OptimizerSettings, PositiveInt, Section, Settings
 
 
 class SequenceDataSettings(DatasetSettings):
@@ -29,22 +29,6 @@ class SequenceDataSettings(DatasetSettings):
         if self.context + self.horizon > 50:
             raise ValueError(f"context + horizon is {self.context + self.horizon}: sequences have 50 values")
         return self
-
-
-class MovieDataSettings(DatasetSettings):
-    """Videos.
-
-    test_count: number of test windows. split: for KTH, persons 1-20 train and 21-25 test ("published"), or 1-16 and 17-25
-    ("standard"); for Moving MNIST, the motion of the digits. test_persons: for KTH, the persons that test instead.
-    """
-
-    kind = "movies"
-    context: PositiveInt
-    horizon: PositiveInt
-    image_size: Literal[64, 128]
-    test_count: PositiveInt
-    split: Literal["published", "standard"]
-    test_persons: list[PositiveInt] | None
 
 
 class Seq2SeqNetworkSettings(Section):
@@ -98,3 +82,12 @@ class ConvLstmSettings(RecurrentSettings):
     system: Literal["convlstm"]
     data: MovieDataSettings
     network: ConvLstmNetworkSettings
+
+    @model_validator(mode="after")
+    def _has_whole_patches(self) -> ConvLstmSettings:
+        if any(side % self.network.patch for side in self.data.size):
+            height, width = self.data.size
+            raise ValueError(
+                f"data.image_size is {height} x {width}: network.patch {self.network.patch} must divide both sides"
+            )
+        return self
