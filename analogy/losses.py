@@ -24,28 +24,37 @@ def squared_error(truth, prediction, *, domain: str = "unit"):
 
 
 def dissimilarity(truth, generated):
-    """1 - SSIM of each example, [B]; images [B, H, W, C] in -1..1, H and W at least 11.
+    """`dssim` of images in -1..1."""
+    return dssim((truth + 1.0) / 2.0, (generated + 1.0) / 2.0)
 
-    SSIM with an 11 x 11 Gaussian window of sigma 1.5, at all places where the window lies inside the image, averaged over
-    places and channels. The window is applied as two matrix products: on a CPU, their gradient is many times faster than that
-    of a depthwise convolution.
+
+def dssim(truth, generated, *, zero_padding: bool = False):
+    """1 - SSIM of each example, [B]; images [B, H, W, C] in 0..1, H and W at least 11.
+
+    SSIM with an 11 x 11 Gaussian window of sigma 1.5, averaged over places and channels. The window is applied as two matrix
+    products: on a CPU, their gradient is many times faster than that of a depthwise convolution.
+
+    Args:
+        zero_padding: measure at all pixels, with 5 zeros around the image, as much PyTorch code does. Otherwise only at those
+            where the window lies inside the image.
     """
-    x, y = (truth + 1.0) / 2.0, (generated + 1.0) / 2.0
-    rows, columns = (_windows(side) for side in x.shape[1:3])
+    rows, columns = (_windows(side, zero_padding) for side in truth.shape[1:3])
 
     def mean(image):
         return tf.einsum("ij,bjkc,lk->bilc", rows, image, columns)
 
-    mean_x, mean_y = mean(x), mean(y)
+    mean_x, mean_y = mean(truth), mean(generated)
     c1, c2 = 0.01**2, 0.03**2
     luminance = (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
-    variances = mean(x * x) - mean_x**2 + mean(y * y) - mean_y**2
-    structure = (2 * (mean(x * y) - mean_x * mean_y) + c2) / (variances + c2)
+    variances = mean(truth * truth) - mean_x**2 + mean(generated * generated) - mean_y**2
+    structure = (2 * (mean(truth * generated) - mean_x * mean_y) + c2) / (variances + c2)
     return 1.0 - tf.reduce_mean(luminance * structure, axis=[1, 2, 3])
 
 
-def _windows(side: int) -> np.ndarray:
-    """[side - 10, side]: row i holds the normalised Gaussian window over the pixels i to i + 10, and 0 elsewhere."""
-    offset = np.arange(side)[None] - np.arange(side - 10)[:, None] - 5
+def _windows(side: int, zero_padding: bool = False) -> np.ndarray:
+    """Row i holds the normalised Gaussian window over 11 pixels, and 0 elsewhere: over i to i + 10, [side - 10, side]; with
+    zero padding over i - 5 to i + 5, of which those outside are left out, [side, side]."""
+    centres = np.arange(side) if zero_padding else np.arange(5, side - 5)
+    offset = np.arange(side)[None] - centres[:, None]
     window = np.where(abs(offset) <= 5, np.exp(-(offset**2) / (2 * 1.5**2)), 0.0)
-    return (window / window.sum(1, keepdims=True)).astype(np.float32)
+    return (window / np.exp(-(np.arange(-5, 6) ** 2) / (2 * 1.5**2)).sum()).astype(np.float32)

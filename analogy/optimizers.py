@@ -103,6 +103,8 @@ def make_optimizer(settings, variables, *, steps: int, loss_scaling: bool = Fals
     moments = {"beta_1": settings.beta_1, "beta_2": settings.beta_2, "epsilon": settings.epsilon}
     if settings.name == "sgd":
         optimizer = keras.optimizers.SGD(rate, momentum=settings.momentum, **common)
+    elif settings.name == "adagrad":  # its sum of squared gradients starts at 0, as in PyTorch
+        optimizer = keras.optimizers.Adagrad(rate, initial_accumulator_value=0.0, epsilon=settings.epsilon, **common)
     elif settings.name == "rmsprop":
         how = {"rho": settings.beta_2, "epsilon": settings.epsilon, "momentum": settings.momentum}
         optimizer = keras.optimizers.RMSprop(rate, **how, **common)

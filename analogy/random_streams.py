@@ -28,6 +28,7 @@ class StepStream(IntEnum):
     TOLD_ACTION = 2  # pose_residual: which examples are told their action
     MEMBERS = 3  # pose_residual: noise and dropout of its first member; the others have 4, 5, ...
     SCHEDULED_SAMPLING = 5  # seq2seq and convlstm, which have no members: which true frames the decoder sees
+    DROPOUT = 100  # lvln_classifier: which units of its hidden layer are left out
 
 
 # Moving digits that are made once, not for a training step, take a step below zero of StepStream.EXAMPLES.

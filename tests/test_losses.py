@@ -1,5 +1,6 @@
 """The shared losses against their formulas, in NumPy."""
 
+import cv2
 import numpy as np
 import tensorflow as tf
 
@@ -23,3 +24,18 @@ def test_dissimilarity_is_one_minus_the_ssim_that_is_reported():
     expected = 1 - tf.image.ssim((truth + 1) / 2, (generated + 1) / 2, 1.0)
     np.testing.assert_allclose(losses.dissimilarity(truth, generated), expected, atol=1e-5)
     np.testing.assert_allclose(losses.dissimilarity(truth, truth), 0, atol=1e-5)
+
+
+def test_with_zero_padding_every_pixel_is_measured():
+    rng = np.random.default_rng(0)
+    x, y = rng.uniform(0, 1, (2, 1, 16, 12, 1)).astype(np.float32)
+
+    def window(image):
+        return cv2.GaussianBlur(image[0, ..., 0], (11, 11), 1.5, borderType=cv2.BORDER_CONSTANT)
+
+    mean_x, mean_y = window(x), window(y)
+    variance_x, variance_y = window(x * x) - mean_x**2, window(y * y) - mean_y**2
+    covariance = window(x * y) - mean_x * mean_y
+    ssim = (2 * mean_x * mean_y + 1e-4) * (2 * covariance + 9e-4)
+    ssim /= (mean_x**2 + mean_y**2 + 1e-4) * (variance_x + variance_y + 9e-4)
+    np.testing.assert_allclose(losses.dssim(x, y, zero_padding=True), [1 - ssim.mean()], atol=1e-5)

@@ -54,6 +54,15 @@ def rmsprop(w, rates, momentum=0.0, rho=0.9, epsilon=1e-3):
     return w
 
 
+def adagrad(w, rates, epsilon=1e-3):
+    """Duchi et al., with the sum of squares from 0 and epsilon under the root."""
+    total = np.zeros(3)
+    for rate, g in zip(rates, GRADIENTS, strict=True):
+        total = total + g**2
+        w = w - rate * g / np.sqrt(total + epsilon)
+    return w
+
+
 RATES = [0.1, 0.1, 0.1]
 CASES = [
     ({}, adam(START, RATES)),
@@ -64,6 +73,7 @@ CASES = [
     ({"name": "sgd", "momentum": 0.9, "warmup_steps": 2}, sgd(START, [0.05, 0.1, 0.1], 0.9)),
     ({"name": "rmsprop"}, rmsprop(START, RATES)),
     ({"name": "rmsprop", "momentum": 0.5}, rmsprop(START, RATES, 0.5)),
+    ({"name": "adagrad"}, adagrad(START, RATES)),
 ]
 
 
@@ -155,10 +165,10 @@ def test_the_sum_of_all_replicas_is_clipped(two_replicas, norm):
         ({"schedule": "cosine", "decay": 0.5}, "leave decay at 1.0"),
         ({"staircase": False}, "needs schedule: exponential with a decay below 1"),
         ({"staircase": False, "schedule": "cosine"}, "needs schedule: exponential"),
-        ({"momentum": 0.9}, "momentum is for sgd and rmsprop; adam has beta_1"),
+        ({"momentum": 0.9}, "momentum is for sgd and rmsprop, not for adam"),
         ({"name": "adamw"}, "adamw needs a weight_decay"),
         ({"weight_decay": 0.1}, "weight_decay is for adamw, not for adam"),
-        ({"name": "adagrad"}, "'adam', 'adamw', 'sgd' or 'rmsprop'"),
+        ({"name": "adadelta"}, "'adam', 'adamw', 'sgd', 'rmsprop' or 'adagrad'"),
         ({"average": 1.0}, "less than 1"),
     ],
 )

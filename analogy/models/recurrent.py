@@ -185,6 +185,52 @@ class LstmCell(RecurrentCell):
         return h, (h, c)
 
 
+class ConvGruCell(RecurrentCell):
+    """A convolutional GRU cell (spec lvln, section 2.2).
+
+    [r z] = sigm(conv [x, h]), c = tanh(conv [x, r h]), h' = (1 - z) h + z c. Both convolutions have a bias. The output is h',
+    the next state (h',). The weights start as PyTorch's.
+
+    Args:
+        units: channels of the hidden state.
+        kernel_size: side of the convolution kernels, with SAME padding.
+    """
+
+    def __init__(self, units: int, kernel_size: int, **kwargs):
+        super().__init__(**kwargs)
+        self.units, self.kernel_size = units, kernel_size
+
+    def build(self, input_shape):
+        width, side = input_shape[-1] + self.units, self.kernel_size
+        fan_in = width * side**2
+
+        def add(name: str, *shape: int):
+            return self.add_weight(name=name, shape=shape, initializer=torch_uniform(fan_in))
+
+        self.gate_kernel = add("gate_kernel", side, side, width, 2 * self.units)
+        self.gate_bias = add("gate_bias", 2 * self.units)
+        self.kernel = add("kernel", side, side, width, self.units)
+        self.bias = add("bias", self.units)
+        self.built = True
+
+    def call(self, x, state):
+        if state is None:  # a zero state adds nothing to the convolutions
+            inputs = x.shape[-1]
+            _, z = tf.split(tf.sigmoid(_convolve(x, self.gate_kernel[:, :, :inputs], self.gate_bias)), 2, -1)
+            h = z * tf.tanh(_convolve(x, self.kernel[:, :, :inputs], self.bias))
+            return h, (h,)
+        (h,) = state
+        r, z = tf.split(tf.sigmoid(_convolve(tf.concat([x, h], -1), self.gate_kernel, self.gate_bias)), 2, -1)
+        candidate = tf.tanh(_convolve(tf.concat([x, r * h], -1), self.kernel, self.bias))
+        h += z * (candidate - h)
+        return h, (h,)
+
+
+def _convolve(x, kernel, bias):
+    """A convolution with SAME padding and bias: [B, H, W, C] -> [B, H, W, channels of the kernel]."""
+    return tf.nn.bias_add(tf.nn.conv2d(x, tf.cast(kernel, x.dtype), 1, "SAME"), tf.cast(bias, x.dtype))
+
+
 class FusedLstmCell(RecurrentCell):
     """TensorFlow 1's BasicLSTMCell. One kernel computes a whole sequence, which makes it the fastest LSTM for many units.
 

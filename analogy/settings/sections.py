@@ -226,7 +226,8 @@ class TrainingSettings(Section):
 class OptimizerSettings(Section):
     """The optimiser and its learning-rate schedule.
 
-    beta_1, beta_2, epsilon: for adam and adamw. rmsprop uses beta_2 (the decay of its mean of squared gradients) and epsilon.
+    beta_1, beta_2, epsilon: for adam and adamw. rmsprop uses beta_2 (the decay of its mean of squared gradients) and epsilon;
+        adagrad uses epsilon.
     momentum: for sgd and rmsprop.
     weight_decay: for adamw. Each update subtracts learning_rate x weight_decay x weight from every weight.
     schedule: "exponential" multiplies the rate by `decay` every `decay_steps` updates, in steps, or continuously with
@@ -236,7 +237,7 @@ class OptimizerSettings(Section):
     average: momentum of moving averages of the weights, which the system then uses to predict. 0: no averages.
     """
 
-    name: Literal["adam", "adamw", "sgd", "rmsprop"]
+    name: Literal["adam", "adamw", "sgd", "rmsprop", "adagrad"]
     learning_rate: PositiveFloat
     beta_1: Annotated[float, Field(ge=0, lt=1)]
     beta_2: Annotated[float, Field(ge=0, lt=1)]
@@ -257,8 +258,8 @@ class OptimizerSettings(Section):
             raise ValueError("schedule: cosine falls to zero by itself; leave decay at 1.0")
         if not self.staircase and (self.schedule == "cosine" or self.decay == 1):
             raise ValueError("staircase: false needs schedule: exponential with a decay below 1")
-        if self.momentum and self.name in ("adam", "adamw"):
-            raise ValueError(f"momentum is for sgd and rmsprop; {self.name} has beta_1")
+        if self.momentum and self.name not in ("sgd", "rmsprop"):
+            raise ValueError(f"momentum is for sgd and rmsprop, not for {self.name}")
         if self.name == "adamw" and not self.weight_decay:
             raise ValueError("name: adamw needs a weight_decay, for instance 0.01; without one, choose adam")
         if self.weight_decay and self.name != "adamw":

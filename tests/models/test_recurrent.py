@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from analogy.models.recurrent import FusedLstmCell, LstmCell, RecurrentCell, read, step, write
+from analogy.models.recurrent import ConvGruCell, FusedLstmCell, LstmCell, RecurrentCell, read, step, write
 
 
 def sigmoid(x):
@@ -126,3 +126,27 @@ def test_forgetting_little_is_added_to_the_drawn_bias():
         cell.build((None, 2))
         biases.append(cell.bias.numpy())
     np.testing.assert_allclose(biases[1] - biases[0], np.repeat([0, 1, 0, 0], 3), atol=1e-6)
+
+
+def test_the_convolutional_gru_by_hand():
+    cell, rng = ConvGruCell(2, 3), np.random.default_rng(0)
+    cell.build((None, 4, 5, 3))
+    x, h = (tf.constant(rng.normal(size=(1, 4, 5, channels)), tf.float32) for channels in (3, 2))
+
+    def convolved(inputs, kernel, bias):
+        return tf.nn.conv2d(inputs, kernel, 1, "SAME").numpy() + bias.numpy()
+
+    gates = sigmoid(convolved(tf.concat([x, h], -1), cell.gate_kernel, cell.gate_bias))
+    r, z = gates[..., :2], gates[..., 2:]
+    new = np.tanh(convolved(tf.concat([x, r * h], -1), cell.kernel, cell.bias))
+    output, (state,) = cell(x, (h,))
+    np.testing.assert_allclose(output, (1 - z) * h + z * new, atol=1e-6)
+    np.testing.assert_array_equal(output, state)
+    assert np.abs(cell.kernel.numpy()).max() <= 1 / np.sqrt(5 * 9)
+
+
+def test_the_convolutional_gru_starts_from_zeros():
+    cell = ConvGruCell(2, 5)
+    cell.build((None, 4, 5, 3))
+    x = tf.random.stateless_normal([2, 4, 5, 3], [0, 1])
+    np.testing.assert_allclose(cell(x, None)[0], cell(x, (tf.zeros([2, 4, 5, 2]),))[0], atol=1e-6)
