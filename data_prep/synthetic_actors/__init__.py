@@ -8,17 +8,13 @@ With them one can try, teach and test pose-driven video prediction without the 3
 Every clip has its own person and its own place, so that no person or background of the test set occurs in training.
 """
 
-import multiprocessing
 import os
 import shutil
-import sys
 import tempfile
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
-from types import ModuleType
-from unittest.mock import patch
 
 import cv2
+from joblib import Parallel, delayed
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from analogy.errors import UserError
@@ -27,6 +23,7 @@ from data_prep.synthetic_actors.motions import MOTIONS
 
 __all__ = ["MOTIONS", "VERSION", "write_synthetic_actors"]
 VERSION = 1  # of the pictures: raise it when the same seed gives other bytes, so that old renderings are not used any longer
+IDLE_SECONDS = 10  # after which a process without work ends
 MOST_CLIPS = 9999  # clip names have four digits
 
 
@@ -103,16 +100,14 @@ def write_clips(folder: Path, plans: list[ClipPlan], workers: int):
                 write_clip(folder, plan)
                 progress.advance(bar)
             return
-        # Processes are spawned, not forked: the caller may have threads (of TensorFlow or OpenCV), which a fork would break.
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(workers, context, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
-            try:
-                # A new process runs the user's script again if it knows of it; that script may have no `if __name__ ...`.
-                with patch.dict(sys.modules, {"__main__": ModuleType("__main__")}):
-                    jobs = [pool.submit(write_clip, folder, plan) for plan in plans]
-                for done in as_completed(jobs):
-                    done.result()
-                    progress.advance(bar)
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
+        # joblib's processes are not forked, so threads of the caller (of TensorFlow or OpenCV) do no harm; and they do not run
+        # the user's script again, which may have no `if __name__ == "__main__"`.
+        pool = Parallel(workers, return_as="generator_unordered", idle_worker_timeout=IDLE_SECONDS)
+        for _ in pool(delayed(write_clip_alone)(folder, plan) for plan in plans):
+            progress.advance(bar)
+
+
+def write_clip_alone(folder: Path, plan: ClipPlan):
+    """`write_clip` on one processor, for one of several processes."""
+    cv2.setNumThreads(1)
+    write_clip(folder, plan)
