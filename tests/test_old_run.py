@@ -11,8 +11,11 @@ import pytest
 
 from analogy.runs.find import find_run, load_endpoint
 from analogy.runs.reading import read_run
+from analogy.settings import load_settings, write_settings
+from analogy.systems import SYSTEMS
 from analogy.visualise.curves import curves_of
 from analogy.visualise.pages import write_results_page, write_run_page
+from analogy.visualise.tables import differing_settings
 
 GOLDEN = Path(__file__).parent / "golden" / "old_run"
 
@@ -44,6 +47,18 @@ def test_compare_says_in_one_line_what_it_lacks(old_run, invoke):
     done = invoke("compare", "--run", old_run, "--run", other, "--results-dir", old_run.parent.parent)
     assert done.exit_code == 2 and done.stderr.count("\n") == 1
     assert "the runs have no test clip in common (clips with a video: " in done.stderr  # sequences have no videos
+
+
+def test_settings_that_it_lacks_count_as_their_defaults(old_run):
+    new = old_run.with_name("new")
+    new.mkdir()
+    settings = load_settings(old_run / "settings.yaml", SYSTEMS, scale="demo", overrides=["training.steps=5"])
+    write_settings(settings, new / "settings.yaml")
+    lines = [(run / "settings.yaml").read_text().splitlines() for run in (old_run, new)]
+    assert len(lines[1]) > len(lines[0])
+    assert differing_settings([read_run(old_run), read_run(new)], SYSTEMS) == [("training.steps", ["4", "5"])]
+    (new / "settings.yaml").write_text("system: nobody's\ntraining: {steps: 5}\n")  # compared as it stands
+    assert ("training.steps", ["4", "5"]) in differing_settings([read_run(old_run), read_run(new)], SYSTEMS)
 
 
 @pytest.mark.parametrize("part", [".", "saved_model"])

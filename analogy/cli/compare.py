@@ -12,6 +12,7 @@ from analogy.errors import Mistakes
 from analogy.ownership import COMPARISON, check_output, check_results_dir
 from analogy.runs.find import find_run
 from analogy.runs.reading import COMPARISONS
+from analogy.systems import SYSTEMS
 
 
 def main(
@@ -36,7 +37,7 @@ def main(
 
         folder = out or results_dir / COMPARISONS / comparison_name(folders)
         check_output(folder, COMPARISON, folders)
-        print(write_comparison(folders, folder))
+        print(write_comparison(folders, folder, SYSTEMS))
         if out is None:
             write_results_page(results_dir)
         print(f"open {folder / 'index.html'}")

@@ -200,7 +200,11 @@ def read_text(file: Path) -> str:
 
 def flat_settings(folder: Path) -> dict[str, str]:
     """Dotted key -> value of a run's settings, each value as the text in the file. Raises ValueError if that is not YAML."""
-    text = read_text(folder / "settings.yaml")
+    return flat_yaml(read_text(folder / "settings.yaml"))
+
+
+def flat_yaml(text: str) -> dict[str, str]:
+    """Dotted key -> value of a YAML text, each value as it stands there. Raises ValueError if that is not YAML."""
     try:
         # The base loader reads every value as text, so an impossible date is no error. The C loader is fast: a list of runs
         # reads hundreds of files.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from analogy.errors import UserError
 from analogy.ownership import COMPARISON, replacing_folder
+from analogy.settings.loading import HasSettings
 from analogy.visualise.pages import write_page
 from analogy.visualise.tables import (
     Key,
@@ -36,12 +37,13 @@ def comparison_name(folders: Sequence[Path]) -> str:
     return (several + "_and_".join(experiments))[:100]
 
 
-def write_comparison(folders: Sequence[Path], out: Path) -> str:
+def write_comparison(folders: Sequence[Path], out: Path, systems: Mapping[str, HasSettings]) -> str:
     """Write OUT/index.html with its videos, and OUT/comparison.md.
 
     Args:
         folders: two or more folders of finished runs.
         out: the comparison's folder, made if it is missing. An older comparison in it is replaced if this program made it.
+        systems: system name -> the class of its settings, whose defaults the runs of earlier versions get.
 
     Returns:
         The text of comparison.md.
@@ -60,7 +62,7 @@ def write_comparison(folders: Sequence[Path], out: Path) -> str:
         "groups": groups,
         "columns": columns,
         "means": table(columns, common),
-        "settings": differing_settings([tested.run for tested in runs]),
+        "settings": differing_settings([tested.run for tested in runs], systems),
     }
     page["meanings"] = [row for row in page["means"] if row.meaning]
     with replacing_folder(out, COMPARISON) as partial:

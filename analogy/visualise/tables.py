@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from math import isclose
 from pathlib import Path
 
 from analogy.errors import UserError
 from analogy.metrics.table import METRICS, Metric
-from analogy.runs.reading import HEADINGS, Clip, Run, clips_of, flat_settings, number, read_run
+from analogy.runs.reading import HEADINGS, Clip, Run, clips_of, flat_settings, flat_yaml, number, read_run
+from analogy.settings import load_settings, settings_text
+from analogy.settings.loading import HasSettings, read_experiment
 from analogy.visualise.wording import decimal
 
 Key = tuple[str, str]  # action, clip
@@ -162,19 +165,26 @@ def _cells(metric: Metric, values: Sequence[float | None]) -> list[Cell]:
     return [Cell(decimal(v, metric.digits) or "–", v is not None and v == best) for v in rounded]
 
 
-def differing_settings(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:
-    """The settings that are not the same in all runs: (dotted key, its value in each run), "–" where a run lacks the key."""
-    all_settings = [_read_settings(run) for run in runs]
+def differing_settings(runs: Sequence[Run], systems: Mapping[str, HasSettings]) -> list[tuple[str, list[str]]]:
+    """The settings that are not the same in all runs: (dotted key, its value in each run), "–" where a run lacks the key.
+
+    systems: system name -> the class of its settings. A run of an earlier version lacks newer keys. It gets their defaults,
+    which are what that version did.
+    """
+    all_settings = [_read_settings(run, systems) for run in runs]
     keys = dict.fromkeys(key for settings in all_settings for key in settings)
     rows = [(key, [settings.get(key, "–") for settings in all_settings]) for key in keys if key not in HEADINGS]
     return [(key, values) for key, values in rows if len(set(values)) > 1]
 
 
-def _read_settings(run: Run) -> dict[str, str]:
+def _read_settings(run: Run, systems: Mapping[str, HasSettings]) -> dict[str, str]:
+    file = run.folder / "settings.yaml"
+    with suppress(UserError):  # settings that are not valid in this version are compared as they stand in the file
+        return flat_yaml(settings_text(load_settings(file, systems, scale=str(read_experiment(file).get("scale")))))
     try:
         return flat_settings(run.folder)
     except ValueError as error:
-        raise UserError(f"{run.folder / 'settings.yaml'}: this is not YAML: {error}") from error
+        raise UserError(f"{file}: this is not YAML: {error}") from error
 
 
 def latex_table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> list[str]:

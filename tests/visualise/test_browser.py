@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
+from analogy.systems import SYSTEMS
 from analogy.visualise.comparison import write_comparison
 from analogy.visualise.pages import write_results_page, write_run_page
 from analogy.visualise.panels import write_picture
@@ -196,7 +197,7 @@ def test_curves_are_zoomed_and_hidden(visit, results):
 
 def test_a_comparison_plays(visit, results, tmp_path):
     folders = sorted(results.glob("pool3*/*"))
-    write_comparison(folders, tmp_path / "out")
+    write_comparison(folders, tmp_path / "out", SYSTEMS)
     page = visit(url(tmp_path / "out"))
     page.wait_for_function("document.querySelector('.clip video').readyState >= 2")
     assert page.locator("article").first.locator("canvas").count() == 3

@@ -10,6 +10,7 @@ import pytest
 
 from analogy.errors import UserError
 from analogy.runs.find import find_run
+from analogy.systems import SYSTEMS
 from analogy.visualise.canvas import TITLE_HEIGHT
 from analogy.visualise.comparison import comparison_name, write_comparison
 from analogy.visualise.video import column_boxes, read_mp4, side_by_side, write_mp4
@@ -72,7 +73,7 @@ def test_a_column_cut_out_of_a_video_is_the_one_that_was_put_in(tmp_path):
 
 def test_the_page_has_the_common_clips_of_both_runs_and_the_truth_once(results):
     out = results / "out"
-    write_comparison(runs_of(results), out)
+    write_comparison(runs_of(results), out, SYSTEMS)
     html = (out / "index.html").read_text()
     assert html.count("<article") == 2 and "only here" not in html
     assert 'href="../pool3' not in html  # that run has no page of its own
@@ -84,7 +85,7 @@ def test_the_page_has_the_common_clips_of_both_runs_and_the_truth_once(results):
 
 
 def test_means_are_over_the_common_clips_and_the_best_of_a_row_is_marked(results):
-    markdown = write_comparison(runs_of(results), results / "out")
+    markdown = write_comparison(runs_of(results), results / "out", SYSTEMS)
     assert (results / "out" / "comparison.md").read_text() == markdown
     lines = markdown.splitlines()
     assert "| mean of 2 common clips | copy reference | pool3 | pool4 |" in lines
@@ -102,7 +103,7 @@ def test_means_are_over_the_common_clips_and_the_best_of_a_row_is_marked(results
 def test_runs_on_other_pictures_keep_their_own_truth_and_baseline(results):
     write_run(results / "large" / "2026-11-21_120000", BOTH, colour=160, size=200, baseline=25.0, frames=5)
     folders = [results / "pool3" / "2026-11-21_100000", results / "large" / "2026-11-21_120000"]
-    markdown = write_comparison(folders, results / "out")
+    markdown = write_comparison(folders, results / "out", SYSTEMS)
     assert "| PSNR (dB) | 20.00 | 20.00 | **25.00** | 20.00 |" in markdown
     assert "not all tested on the same pictures" in markdown and "copy reference for large" in markdown
     frames, _ = read_mp4(results / "out" / "clips/squat/0001.mp4")
@@ -114,7 +115,7 @@ def test_runs_on_other_pictures_keep_their_own_truth_and_baseline(results):
 def test_two_runs_of_one_experiment_are_told_apart(results):
     write_run(results / "pool3" / "2026-11-21_130000", BOTH)
     folders = [folder for folder in runs_of(results) if folder.parent.name == "pool3"]
-    markdown = write_comparison(folders, results / "out")
+    markdown = write_comparison(folders, results / "out", SYSTEMS)
     assert "| pool3 2026-11-21_100000 | pool3 2026-11-21_130000 |" in markdown
     assert comparison_name(folders) == "2_runs_of_pool3"
     assert comparison_name(runs_of(results)[1:]) == "pool3_and_pool4"
@@ -123,7 +124,7 @@ def test_two_runs_of_one_experiment_are_told_apart(results):
 def test_names_are_escaped(tmp_path):
     for run in ("a", "b"):
         write_run(tmp_path / f"<b>{run}|" / "run", {("sit & up", "#1 50%"): 20.0})
-    markdown = write_comparison(runs_of(tmp_path), tmp_path / "out")
+    markdown = write_comparison(runs_of(tmp_path), tmp_path / "out", SYSTEMS)
     html = (tmp_path / "out" / "index.html").read_text()
     assert "<b>" not in html and 'src="clips/sit%20%26%20up/%231%2050%25.mp4"' in html
     assert "| sit & up / #1 50% | PSNR (dB) |" in markdown and "| <b>a\\| |" in markdown
@@ -168,7 +169,7 @@ def test_a_mistake_is_one_clear_line(results, runs, message):
     (results / "broken" / "run" / "summary.json").write_text("{")
     with pytest.raises(UserError, match=message) as error:
         folders = [find_run(run, results, "--run") for run in runs]
-        write_comparison(folders, results / "out")
+        write_comparison(folders, results / "out", SYSTEMS)
     assert "\n" not in str(error.value)
 
 
