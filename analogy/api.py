@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analogy.errors import UserError
-from analogy.runs.find import find_run, run_of
+from analogy.files import expanded
+from analogy.runs.find import find_run
 from analogy.runs.reading import read_run
 from analogy.settings import Experiment, Settings, list_experiments, load_settings
 from analogy.settings.loading import read_experiment
@@ -160,30 +161,28 @@ def train(
         >>> run = analogy.train("seq2seq_noise_l1", scale="demo", steps=20)
         >>> run.test["mse"], run.baseline["linear_map"]["mse"]
     """
-    from analogy.resolve import resolve_settings, say_settings
+    from analogy.resolve import resolve_settings, say_settings, shorthand_values
     from analogy.training.progress import messages_shown
 
     if experiment is None and resume is None:
         raise UserError("name an experiment, or a run to go on with as resume=FOLDER; analogy.experiments() lists all")
-    shorthands = {"training.steps": steps, "seed": seed, "training.precision": precision, "training.devices": devices}
     if set is not None and not (isinstance(set, Mapping) and all(isinstance(key, str) for key in set)):
         raise UserError('set: give settings by dotted key, such as {"training.steps": 100}')
-    changes = {key: value for key, value in shorthands.items() if value is not None} | dict(set or {})
-    results = Path(results_dir)
+    results, run = expanded(results_dir), _path(resume)
     settings = resolve_settings(
         None if experiment is None else str(experiment),
         results_dir=results,
-        data_dir=None if data_dir is None else Path(data_dir),
+        data_dir=_path(data_dir),
         scale=scale,
-        values=changes,
-        resume=None if resume is None else Path(resume),
+        values=shorthand_values(steps=steps, seed=seed, precision=precision, devices=devices) | dict(set or {}),
+        resume=run,
     )
     with messages_shown(verbose):
         say_settings(settings)
         from analogy.training.run import run_experiment
         from data_prep.datasets import open_dataset
 
-        folder = run_experiment(settings, open_dataset, results, None if resume is None else Path(resume))
+        folder = run_experiment(settings, open_dataset, results, run)
     return folder and Run(folder)
 
 
@@ -196,7 +195,7 @@ def load(run: str | Path, results_dir: str | Path = "results") -> Run:
     Raises:
         UserError: there is no such run.
     """
-    return Run(run_of(find_run(run, Path(results_dir), "load")))
+    return Run(find_run(run, expanded(results_dir), "load"))
 
 
 def evaluate(
@@ -219,7 +218,7 @@ def evaluate(
         data_dir: the dataset's folder, if it has moved since training.
         fvd_frames: the number of predicted frames of each video that the metric "fvd" uses.
         features: the weights file of a VGG-16 or SqueezeNet, for the metric "feature_distance".
-        recogniser: a run of pose_actions, which recognises the action in predicted poses.
+        recogniser: a run that recognises actions (endpoint `classify`): how often is it right about predicted poses?
 
     Returns:
         The evaluation as a run of its own, results_dir/evaluation_of_EXPERIMENT/DATE_TIME: its `test`, `baseline`, `page`.
@@ -237,13 +236,17 @@ def evaluate(
         run=str(run.folder if isinstance(run, Run) else run),
         metrics=metrics,
         clips=clips,
-        data_dir=None if data_dir is None else Path(data_dir),
+        data_dir=_path(data_dir),
         fvd_frames=fvd_frames,
-        features=None if features is None else Path(features),
+        features=_path(features),
         recogniser=recogniser,
-        results_dir=Path(results_dir),
+        results_dir=expanded(results_dir),
     )
     return Run(measure(plan))
+
+
+def _path(path: str | Path | None) -> Path | None:
+    return None if path is None else expanded(path)
 
 
 def experiments() -> dict[str, Experiment]:

@@ -118,6 +118,21 @@ def locked(target: Path) -> Iterator[None]:
         yield
 
 
+def expanded(path: str | Path) -> Path:
+    """The path with `~` or `~user` at its beginning replaced by that home folder. Raises UserError where there is none."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise UserError(f"{path}: there is no such folder: {error}") from error
+
+
+def check_present(folder: Path | None, option: str) -> None:
+    """Raise a UserError if the folder that an option names does not exist. None: the option was not given."""
+    if folder is not None and not folder.is_dir():
+        problem = "this is a file, not a folder" if folder.exists() else "there is no such folder"
+        raise UserError(f"{option} {folder}: {problem}")
+
+
 def check_writable(folder: Path, mend: str) -> None:
     """Raise a UserError if a folder cannot be made or written to. Nothing is made.
 

@@ -12,17 +12,18 @@ from pathlib import Path
 from analogy.errors import Mistakes, UserError
 from analogy.evaluation.selection import check_selection
 from analogy.evaluation.videos import Video, pair_videos
+from analogy.files import check_present
 from analogy.metrics.table import USUAL
 from analogy.ownership import check_results_dir
 from analogy.pretrained.fetch_i3d import WEIGHTS
-from analogy.runs.find import find_run, is_saved_model, run_of, saved_model_of
+from analogy.runs.find import find_model, find_run, is_saved_model, run_of, saved_model_of
 from analogy.runs.history import describe
 from analogy.runs.reading import read_run
 from analogy.settings import Settings, load_settings
 from analogy.settings.loading import read_experiment
 from analogy.settings.published import summary_rows
 from analogy.systems import SYSTEMS
-from data_prep.datasets import DATASETS, cache_folder, check_dataset
+from data_prep.datasets import DATASETS, check_dataset, weights_folder
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Evaluation:
     results_dir: Path
     metrics: tuple[str, ...]
     all_metrics: bool  # the user has selected no metrics
+    weights: Path  # of I3D; they exist if `metrics` has fvd
     fvd_frames: int
     features: str | None
     recogniser: Path | None
@@ -82,7 +84,7 @@ def check_evaluation(
             if value is not None and (run is not None or predictions):
                 mistakes.add(f"{name} has no meaning with {subject_option}; leave it out")
         with mistakes.noted():
-            weights = cache_folder() / "weights" / WEIGHTS
+            weights = weights_folder() / WEIGHTS
             check_selection(metrics, weights=weights, fvd_frames=fvd_frames, features=features and str(features))
         with mistakes.noted():
             check_results_dir(results_dir)
@@ -100,6 +102,7 @@ def check_evaluation(
         results_dir=results_dir,
         metrics=tuple(metrics) or USUAL,
         all_metrics=not metrics,
+        weights=weights,
         fvd_frames=fvd_frames,
         features=features and str(features),
         recogniser=judge,
@@ -108,13 +111,18 @@ def check_evaluation(
 
 
 def _check_run(name: str, settings_file: Path | None, data_dir: Path | None, clips: tuple[str, ...], results: Path) -> dict:
-    exported = is_saved_model(Path(name))
-    folder = Path(name).absolute() if exported else find_run(name, results, "--run")
+    with Mistakes() as mistakes:
+        with mistakes.noted():
+            folder = find_model(name, results, "--run")
+        with mistakes.noted():
+            check_present(data_dir, "--data-dir")
+        if settings_file and not settings_file.is_file():
+            mistakes.add(f"--settings {settings_file}: there is no such file; name the settings.yaml of a run")
     stored = settings_file or run_of(folder) / "settings.yaml"
     settings = load_settings(stored, SYSTEMS, **_changes(stored, data_dir, clips))
     check_dataset(settings)
-    named_in_settings = hasattr(settings.data, "test_clips")
-    return {"run": folder, "exported": exported, "settings": settings, "clips": () if named_in_settings else clips}
+    clips = () if hasattr(settings.data, "test_clips") else clips  # then the settings name them
+    return {"run": folder, "exported": is_saved_model(folder), "settings": settings, "clips": clips}
 
 
 def _changes(stored: Path, data_dir: Path | None, clips: Sequence[str]) -> dict:
@@ -135,8 +143,12 @@ def _changes(stored: Path, data_dir: Path | None, clips: Sequence[str]) -> dict:
 
 
 def _check_videos(predictions: tuple[Path, ...], truth: Path | None, context: int, clips: Sequence[str]) -> dict:
-    if truth is None:
-        raise UserError("--predictions needs --truth, the folder of true videos")
+    with Mistakes() as mistakes:
+        if truth is None:
+            mistakes.add("--predictions needs --truth, the folder of true videos")
+        for option, folder in (("--truth", truth), *(("--predictions", folder) for folder in predictions)):
+            with mistakes.noted():
+                check_present(folder, option)
     videos = tuple(pair_videos(predictions, truth, clips))
     return {"videos": videos, "predictions": predictions, "truth": truth, "context": context}
 
@@ -160,8 +172,7 @@ def evaluate(plan: Evaluation) -> Path:
             f"--metrics: {plan.settings.experiment} predicts no frames; leave it out: the figures of its kind are always "
             "measured"
         )
-    weights = cache_folder() / "weights" / WEIGHTS
-    measures = Measures.choose(plan.metrics, weights=weights, fvd_frames=plan.fvd_frames, features=plan.features)
+    measures = Measures.choose(plan.metrics, weights=plan.weights, fvd_frames=plan.fvd_frames, features=plan.features)
     predictor, dataset, facts, rate = _open_run(plan, measures) if plan.run else _open_videos(plan)
     if plan.recogniser:
         measures.recogniser = _open_recogniser(plan.recogniser, dataset)

@@ -11,12 +11,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from analogy.errors import Mistakes, UserError
-from analogy.files import check_writable
+from analogy.files import check_present, check_writable
 from analogy.ownership import check_results_dir, is_run
 from analogy.runs.history import check_settings
 from analogy.runs.uses import resolve_runs
 from analogy.settings import Settings, find_experiment, load_settings
-from analogy.settings.loading import read_experiment
+from analogy.settings.loading import apply_overrides, read_experiment
 from analogy.systems import SYSTEMS
 from data_prep.datasets import DATASETS, check_dataset, folder_from_environment
 
@@ -77,9 +77,20 @@ def resolve_settings(
             for key, file in settings.files():
                 if not Path(file).is_file():
                     mistakes.add(f"{key}: {file}: there is no such file")
-        elif data_dir and not data_dir.is_dir():
-            mistakes.add(f"--data-dir {data_dir}: there is no such folder")
+        else:
+            with mistakes.noted():
+                check_present(data_dir, "--data-dir")
+            with mistakes.noted():
+                apply_overrides({}, overrides)
     return settings
+
+
+def shorthand_values(
+    *, steps: int | None, seed: int | None, precision: str | None, devices: str | None
+) -> dict[str, int | str]:
+    """Dotted key -> value of the settings that have an option of their own; None where the option is not given."""
+    values = {"training.steps": steps, "seed": seed, "training.precision": precision, "training.devices": devices}
+    return {key: value for key, value in values.items() if value is not None}
 
 
 def _stored_settings(run: Path) -> Path:

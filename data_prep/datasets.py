@@ -13,7 +13,8 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, NamedTuple
 
-from analogy.errors import UserError
+from analogy.errors import UserError, about
+from analogy.files import expanded
 from analogy.settings.sections import MovieDataSettings, Settings
 
 if TYPE_CHECKING:
@@ -170,10 +171,12 @@ def check_dataset(settings: Settings) -> Opening:
         How the dataset opens for these settings.
 
     Raises:
-        UserError: there is no such dataset, it does not go with the system, or its folder is missing or of another dataset.
+        UserError: there is no such dataset, it does not go with the system, its folder is missing or of another dataset, or
+            there is no home folder for the cache.
     """
     data = settings.data
     opening = find_opening(settings)
+    cache_folder(data.cache)
     if isinstance(data, MovieDataSettings):
         _check_movies(data, opening)
     if data.folder:
@@ -261,5 +264,11 @@ def folder_from_environment(name: object) -> Path | None:
 
 
 def cache_folder(folder: str | None = None) -> Path:
-    """The folder of prepared data: `folder` if it is set, else $ANALOGY_CACHE, else ~/.cache/analogy."""
-    return Path(folder or os.environ.get("ANALOGY_CACHE") or Path.home() / ".cache" / "analogy").expanduser()
+    """The folder of prepared data: `folder` if it is set, else $ANALOGY_CACHE, else ~/.cache/analogy. Raises UserError."""
+    with about("the cache ($ANALOGY_CACHE)"):
+        return expanded(folder or os.environ.get("ANALOGY_CACHE") or "~/.cache/analogy")
+
+
+def weights_folder() -> Path:
+    """The folder of fetched weights in the cache. Raises UserError."""
+    return cache_folder() / "weights"

@@ -130,6 +130,9 @@ def test_poses_go_on_for_as_long_as_asked(tmp_path):
     np.testing.assert_array_equal(as_bytes["joints"], model.call(None, batch, count=7)["joints"])
     with pytest.raises(analogy.UserError, match="count: give whole numbers"):
         model.call(None, {**batch, "count": 2.5})
+    for count in (0, -1):
+        with pytest.raises(analogy.UserError, match=f"count is {count}: give 1 or more"):
+            model.call(None, batch, count=count)
 
 
 def test_a_classifier_takes_joints_alone(tmp_path):

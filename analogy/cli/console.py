@@ -18,8 +18,9 @@ RESULTS = Path("results")  # relative to the current folder
 # Error number of the system -> what the user can do.
 MENDS = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "make room there; a run that has begun goes on with --resume"),
-    **dict.fromkeys((errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENOENT), "name another file or folder"),
-    errno.ENAMETOOLONG: "name another file or folder",
+    **dict.fromkeys(
+        (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENOENT, errno.ENAMETOOLONG), "name another file or folder"
+    ),
     **dict.fromkeys((errno.EACCES, errno.EROFS, errno.EPERM), "allow it, or choose another folder"),
     **dict.fromkeys((errno.EIO, errno.ESTALE), "look at that disk; a run that has begun goes on with --resume"),
     **dict.fromkeys((errno.EMFILE, errno.ENFILE), "raise the limit of open files (ulimit -n)"),
@@ -32,6 +33,11 @@ def app_of(command: Callable) -> typer.Typer:
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command(help=command.__doc__ or sys.modules[command.__module__].__doc__)(command)
     return app
+
+
+def names_in(text: str | None) -> list[str]:
+    """The names in the value of an option such as "0050, 0280"."""
+    return [name.strip() for name in (text or "").split(",") if name.strip()]
 
 
 @contextmanager

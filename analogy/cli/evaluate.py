@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from analogy.cli.console import RESULTS, clear_errors
+from analogy.cli.console import RESULTS, clear_errors, names_in
 from analogy.metrics.table import SELECTABLE, USUAL
 
 
@@ -33,7 +33,7 @@ def main(
     ] = None,
     fvd_frames: Annotated[int, typer.Option(help="For fvd: number of predicted frames of each video to use.")] = 16,
     features: Annotated[Path | None, typer.Option(help="For feature_distance: weights of VGG-16 or SqueezeNet.")] = None,
-    recogniser: Annotated[str | None, typer.Option(help="A run of pose_actions, which recognises predicted poses.")] = None,
+    recogniser: Annotated[str | None, typer.Option(help="A run that recognises the action in predicted poses.")] = None,
     results_dir: Annotated[Path, typer.Option(help="The folder of the runs; the evaluation is written to it.")] = RESULTS,
 ) -> None:
     with clear_errors(results_dir):
@@ -43,11 +43,11 @@ def main(
             run=run,
             settings=settings,
             data_dir=data_dir,
-            clips=_names(clips),
+            clips=names_in(clips),
             predictions=predictions or (),
             truth=truth,
             context=context,
-            metrics=_names(metrics),
+            metrics=names_in(metrics),
             fvd_frames=fvd_frames,
             features=features,
             recogniser=recogniser,
@@ -56,7 +56,3 @@ def main(
         folder = evaluate(plan)
         print((folder / "table.md").read_text(encoding="utf-8"), end="")
         print(f"open {folder / 'index.html'}")
-
-
-def _names(text: str | None) -> list[str]:
-    return [name.strip() for name in (text or "").split(",") if name.strip()]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from analogy.cli.console import RESULTS, clear_errors
+from analogy.cli.console import RESULTS, clear_errors, names_in
 from analogy.errors import Mistakes, UserError
 from analogy.ownership import check_results_dir
 from analogy.runs.find import saved_model_of
@@ -81,15 +81,11 @@ def _check(
         with mistakes.noted():
             if data_dir:
                 check_folder("penn_action", "frames", data_dir)
-                if missing := [name for name in _names(clips) if not (data_dir / "frames" / name).is_dir()]:
+                if missing := [name for name in names_in(clips) if not (data_dir / "frames" / name).is_dir()]:
                     raise UserError(f"--clips {', '.join(missing)}: not in {data_dir} with frames and labels")
         with mistakes.noted():
             check_results_dir(results_dir)
     return steps
-
-
-def _names(clips: str | None) -> list[str]:
-    return [name.strip() for name in (clips or "").split(",") if name.strip()]
 
 
 def _select_clips(source: Path, clips: str | None, per_action: int, context: int) -> list:
@@ -99,7 +95,7 @@ def _select_clips(source: Path, clips: str | None, per_action: int, context: int
 
     present = {clip.id: clip for clip in read_pose_clips(source) if (source / "frames" / clip.id).is_dir()}
     if clips:
-        names = _names(clips)
+        names = names_in(clips)
         if missing := [name for name in names if name not in present]:
             raise UserError(f"--clips {', '.join(missing)}: not in {source} with frames and labels")
         selected_clips = [present[name] for name in names]
@@ -107,7 +103,9 @@ def _select_clips(source: Path, clips: str | None, per_action: int, context: int
         selected_clips = first_per_action([clip for clip in present.values() if clip.split == "test"], per_action)
     long = [clip for clip in selected_clips if clip.length > context]
     if not long:
-        raise UserError(f"{source}: no chosen clip is longer than {context} frames, which the pose run observes")
+        raise UserError(
+            f"{source}: no selected clip has more than {context} frames, which the pose run observes; name others in --clips"
+        )
     return long
 
 

@@ -18,10 +18,10 @@ def main(
     what: Annotated[str, typer.Argument(metavar="NAME", help=f"One of: {', '.join(NAMES)}.")] = "i3d",
     out: Annotated[Path | None, typer.Option(help="Folder for the file. Default: the cache.")] = None,
 ) -> None:
-    from data_prep.datasets import cache_folder
+    from data_prep.datasets import weights_folder
 
     with clear_errors(out):
-        folder = out or cache_folder() / "weights"
+        folder = out or weights_folder()
         with Mistakes() as mistakes:
             if what not in NAMES:
                 mistakes.add(f"{what}: there is nothing of that name to fetch; there is {', '.join(NAMES)}")

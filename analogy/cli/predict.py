@@ -15,7 +15,7 @@ def main(
         str, typer.Argument(help="A video file, a folder of pictures, or with --data-dir a Penn Action clip (0050).")
     ],
     poses: Annotated[
-        str, typer.Option(help="labels, movenet, blazepose, a run of pose_hourglass, or a .json or .npy file.")
+        str, typer.Option(help="labels, movenet, blazepose, a run of a pose estimator, or a .json or .npy file.")
     ] = "",
     models: Annotated[Path | None, typer.Option(help="Folder of the estimators' .tflite files.")] = None,
     data_dir: Annotated[

@@ -13,7 +13,7 @@ import typer
 
 from analogy.cli.console import clear_errors
 from analogy.errors import Mistakes, UserError
-from analogy.files import check_writable
+from analogy.files import check_present, check_writable
 from analogy.training.progress import messages_shown
 from data_prep.datasets import DATASETS, cache_folder, check_folder, folder_from_environment
 
@@ -40,7 +40,8 @@ def main(
         ),
     ] = None,
 ) -> None:
-    caches = cache_folder(str(cache) if cache else None)
+    with clear_errors():
+        caches = cache_folder(str(cache) if cache else None)
     place = caches / "prepared"
     with clear_errors(place), messages_shown():
         options = [option for text in beam_options or [] for option in _split(text)]
@@ -74,6 +75,9 @@ def _check(name: str, data_dir: Path | None, image_size: int | None, place: Path
         if on_beam and find_spec("apache_beam") is None:
             mistakes.add('--beam-options needs Apache Beam: pip install "analogy-video[beam]"')
         entry = DATASETS.get(name)
+        if entry is None or entry.source is None:
+            with mistakes.noted():
+                check_present(data_dir, "--data-dir")
         if entry is None:
             near = difflib.get_close_matches(name, PREPARED, n=1)
             mean = f"did you mean {near[0]}?" if near else f"there are {', '.join(PREPARED)}"

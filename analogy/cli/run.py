@@ -11,7 +11,7 @@ import typer
 from analogy.cli.console import RESULTS, clear_errors
 from analogy.cli.list import print_experiments
 from analogy.errors import UserError
-from analogy.resolve import resolve_settings, say_settings
+from analogy.resolve import resolve_settings, say_settings, shorthand_values
 from analogy.settings import Settings, settings_text
 from analogy.systems import SYSTEMS
 from analogy.training.progress import messages_shown
@@ -38,8 +38,6 @@ def main(
     devices: Annotated[str | None, typer.Option(help="auto, cpu, cpu:2, gpu, gpu:2 ...")] = None,
     dry_run: Annotated[bool, typer.Option(help="Print the settings and the models' parameter counts, and stop.")] = False,
 ) -> None:
-    shorthands = {"training.steps": steps, "seed": seed, "training.precision": precision, "training.devices": devices}
-    values = {key: value for key, value in shorthands.items() if value is not None}
     with clear_errors(resume or results_dir), messages_shown():
         if list_:
             print_experiments()
@@ -54,7 +52,7 @@ def main(
             writes=not dry_run,
             data_dir=data_dir,
             scale=scale,
-            values=values,
+            values=shorthand_values(steps=steps, seed=seed, precision=precision, devices=devices),
             overrides=set_ or [],
             resume=resume,
         )

@@ -96,7 +96,8 @@ class PoseDataset:
             views = ", ".join(sorted({clip.viewpoint for clip in clips}))
             raise UserError(
                 f"no clip has data.viewpoint {settings.viewpoint} (there are {views}) "
-                f"and data.min_frames {settings.min_frames} frames"
+                f"and data.min_frames {settings.min_frames} frames (the longest has {max(clip.length for clip in clips)}); "
+                "choose another viewpoint or fewer frames"
             )
         selection = {"train_clips": settings.train_clips, "test_clips": settings.test_clips}
         train, self.test = select_clips(fitting, actions=settings.actions, **selection)
@@ -105,7 +106,10 @@ class PoseDataset:
         self.validation = [clip for i, clip in enumerate(train) if int((i + 1) * share) > int(i * share)]
         self.train = [clip for clip in train if clip not in self.validation]
         if not self.train or (settings.validation_share and not self.validation):
-            raise UserError(f"data.validation_share {settings.validation_share} of {len(train)} clips leaves one side empty")
+            raise UserError(
+                f"data.validation_share {settings.validation_share} of {len(train)} clips leaves one side empty; "
+                "choose another share, or more clips"
+            )
         self.actions = sorted({clip.action for clip in clips}) if settings.actions == "all" else list(settings.actions)
 
     def batches(self, context: ReplicaContext) -> tf.data.Dataset:

@@ -158,6 +158,8 @@ def _fit(value: np.ndarray, spec: tf.TensorSpec) -> Fitted:
         raise UserError(f"{spec.name} is empty: it has the shape {list(value.shape[lifted:])}")
     if np.issubdtype(dtype, np.integer) and (value != np.rint(value)).any():
         raise UserError(f"{spec.name}: give whole numbers")
+    if spec.name == "count" and (value < 1).any():  # the number of future poses
+        raise UserError(f"count is {value.min()}: give 1 or more")
     is_frames = dtype == np.float32 and value.ndim > 3 and value.shape[-1] in (1, 3)  # joints have 2 coordinates
     is_bytes = is_frames and value.dtype == np.uint8
     if is_frames and not is_bytes and (value.min() < -ROUNDING or value.max() > 1.0 + ROUNDING):

@@ -6,8 +6,8 @@ import difflib
 from collections.abc import Collection
 from pathlib import Path
 
-from analogy.errors import UserError
-from analogy.files import without_wildcards
+from analogy.errors import UserError, about
+from analogy.files import expanded, without_wildcards
 from analogy.runs.reading import Run, read_experiment_runs, read_run, read_runs
 
 MODEL = "saved_model"  # the name of the folder of a run's SavedModel
@@ -25,40 +25,50 @@ def run_of(folder: Path) -> Path:
 
 
 def find_run(name: str | Path, results: Path, key: str) -> Path:
-    """The absolute path of a run.
+    """The absolute path of a run. The folder of a run's SavedModel stands for the run. Arguments and errors: see `find_model`.
+
+    The folder of a SavedModel outside of a run is also accepted, and is itself returned.
+    """
+    return run_of(find_model(name, results, key))
+
+
+def find_model(name: str | Path, results: Path, key: str) -> Path:
+    """The absolute path of a run, or of a SavedModel if `name` is the folder of one.
 
     Args:
-        name: the name or the folder of an experiment: then its newest finished run; or the folder of a run, or of a run's
-            SavedModel. The folder of a SavedModel outside of a run is also accepted, and is itself returned.
+        name: the name or the folder of an experiment: then its newest finished run; or the folder of a run or of a SavedModel.
         results: the folder in which experiments are searched.
         key: the option or setting that names the run; error messages begin with it.
 
     Raises:
         UserError: there is no such run, or none is finished.
     """
-    name = str(name)
-    if not name.strip():
-        raise UserError(f"{key}: the name of a run is missing; name an experiment or a run's folder")
-    try:
-        here = Path(name).expanduser().absolute()
-    except RuntimeError as error:  # the home of a user who does not exist
-        raise UserError(f"{key} {name}: there is no such folder: {error}") from error
     unfinished: list[Run] = []
-    for folder in (here, (results / name).absolute()):
-        if not folder.is_dir():
-            continue
+    for folder in folders_named(name, results, key):
         folder = folder.resolve()
         if is_saved_model(folder) or _is_run(folder):
-            return run_of(folder)
+            return folder
         runs = read_experiment_runs(folder)
         if finished := [run for run in runs if run.status == "finished"]:
             return finished[0].folder
         unfinished += [run for run in runs if _is_run(run.folder)]
     if unfinished:
         raise UserError(f"{key} {name}: no finished run in {unfinished[0].folder.parent}; {_how_to_finish(unfinished[0])}")
-    if len(Path(name).parts) > 1 and not here.exists():
+    if len(Path(name).parts) > 1 and not Path(name).expanduser().exists():
         raise UserError(f"{key} {name}: there is no such folder; was the run moved or deleted? Name another run")
     raise UserError(f"{key} {name}: neither a run folder nor an experiment in {results}{_nearest(name, results)}")
+
+
+def folders_named(name: str | Path, results: Path, key: str) -> list[Path]:
+    """The existing folders that the name of a run can mean: the folder at this path, and that in `results`.
+
+    key: as for `find_model`. Raises UserError.
+    """
+    if not str(name).strip():
+        raise UserError(f"{key}: the name of a run is missing; name an experiment or a run's folder")
+    with about(key):
+        places = expanded(name).absolute(), (results / name).absolute()
+    return [place for place in places if place.is_dir()]
 
 
 def newest_run(results: Path, systems: Collection[str]) -> Path:

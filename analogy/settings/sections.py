@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
@@ -18,6 +17,8 @@ from pydantic import (
     model_validator,
 )
 
+from analogy.errors import UserError
+from analogy.files import expanded
 from analogy.settings.published import Published, check_published, read_older
 from analogy.settings.section import Section
 
@@ -36,8 +37,8 @@ ClipId = Annotated[str, BeforeValidator(_clip_name), StringConstraints(min_lengt
 def _absolute(path: str) -> str:
     """Make a path absolute, so that it means the same file whatever the current folder is. Raises ValueError."""
     try:
-        return str(Path(path).expanduser().resolve())
-    except RuntimeError as error:  # the home of an unknown user (~nobody), or a link to itself
+        return str(expanded(path).resolve())
+    except (UserError, RuntimeError) as error:  # the home of an unknown user (~nobody), or a link to itself
         raise ValueError(f"this is no path that can be followed: {error}") from error
 
 

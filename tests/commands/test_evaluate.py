@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from analogy.data.video import write_pictures
 from analogy.evaluation import judge
+from analogy.measure import check_evaluation
 from analogy.metrics.perceptual import FeatureDistance, Lpips
 from analogy.predictions.frames import mean_and_best
 from analogy.pretrained.fetch_i3d import WEIGHTS
@@ -75,10 +76,12 @@ def videos(tmp_path):
 
 
 def test_folders_of_videos_and_samples(invoke, videos):
-    one, two = ("--predictions", videos / "one"), ("--predictions", videos / "two")
-    folder, measured = evaluate(invoke, videos, *two, *one, "--truth", videos / "true", "--metrics", "psnr,mae", "--context", 2)
-    found = measured["methods"]["prediction"]
-    assert found["psnr_best"] > found["psnr"] + 3 and found["mae_best"] < found["mae"]
+    first, second = ("--predictions", videos / "one"), ("--predictions", videos / "two")
+    folder, measured = evaluate(
+        invoke, videos, *second, *first, "--truth", videos / "true", "--metrics", "psnr,mae", "--context", 2
+    )
+    figures = measured["methods"]["prediction"]
+    assert figures["psnr_best"] > figures["psnr"] + 3 and figures["mae_best"] < figures["mae"]
     assert "2 samples of each" in measured["protocol"] and [row["frames"] for row in measured["clips"]] == [3, 3]
     assert set(measured["methods"]) == {"prediction", "copy_last_frame"}
     assert (folder / "test" / "videos" / "a.mp4").is_file()
@@ -89,7 +92,7 @@ def test_the_best_sample_is_chosen_for_each_metric():
         {"psnr": np.array([1.0, 5.0]), "mse": np.array([0.1, 0.2])},
         {"psnr": np.array([2.0, 2.0]), "mse": np.array([0.3, 0.1])},
     ]
-    joined = mean_and_best([{**one, "sharpness_ratio": np.ones(2)} for one in values])
+    joined = mean_and_best([{**figures, "sharpness_ratio": np.ones(2)} for figures in values])
     assert joined["psnr_best"].tolist() == [1, 5] and joined["psnr"].tolist() == [1.5, 3.5]
     assert joined["mse_best"].tolist() == [0.1, 0.2] and "sharpness_ratio_best" not in joined
 
@@ -97,8 +100,8 @@ def test_the_best_sample_is_chosen_for_each_metric():
 def test_a_feature_network_of_one_s_own(videos, squeezenet, invoke):
     options = ("--predictions", videos / "one", "--truth", videos / "true", "--features", squeezenet)
     _, measured = evaluate(invoke, videos, *options, "--metrics", "feature_distance")
-    found = {name: of["feature_distance"] for name, of in measured["methods"].items()}
-    assert 0 < found["prediction"] < 0.5 * found["copy_last_frame"]
+    distances = {name: figures["feature_distance"] for name, figures in measured["methods"].items()}
+    assert 0 < distances["prediction"] < 0.5 * distances["copy_last_frame"]
     assert "feature distance by squeezenet" in measured["protocol"]
 
 
@@ -217,12 +220,39 @@ def sequence_runs(tmp_path_factory):
 def test_sequences_and_movies_are_measured_again(invoke, sequence_runs, tmp_path, name, clip):
     run = sequence_runs / name / "2026-11-21_120000"
     _, whole = evaluate(invoke, tmp_path / "whole", "--run", run)
-    _, one = evaluate(invoke, tmp_path / "one", "--run", run / "saved_model", "--clips", clip)
-    assert whole["context"] == 2 and whole["horizon"] == 3 and len(one["clips"]) == 1 < len(whole["clips"])
+    _, part = evaluate(invoke, tmp_path / "one", "--run", run / "saved_model", "--clips", clip)
+    assert whole["context"] == 2 and whole["horizon"] == 3 and len(part["clips"]) == 1 < len(whole["clips"])
     (row,) = (row for row in whole["clips"] if row["clip"] == clip)
-    assert one["clips"][0]["mse"] == pytest.approx(row["mse"], rel=1e-4)
+    assert part["clips"][0]["mse"] == pytest.approx(row["mse"], rel=1e-4)
     done = invoke("evaluate", "--run", run, "--clips", "nobody", "--results-dir", tmp_path)
     assert done.exit_code == 2 and "--clips nobody: there is no such test clip" in done.stderr
+
+
+def test_an_export_is_found_where_runs_are_found(sequence_runs, monkeypatch):
+    name = "seq2seq_noise_l1/2026-11-21_120000"
+    monkeypatch.setenv("HOME", str(sequence_runs))
+    elsewhere = {"results_dir": sequence_runs / "none"}
+    for run, options in ((name, {"results_dir": sequence_runs}), (f"~/{name}", elsewhere), (sequence_runs / name, elsewhere)):
+        plans = [check_evaluation(run=f"{run}{part}", **options) for part in ("", "/saved_model")]
+        assert [plan.exported for plan in plans] == [False, True]
+        assert [plan.run for plan in plans] == [sequence_runs / name, sequence_runs / name / "saved_model"]
+
+
+def test_all_mistakes_are_said(invoke, tmp_path):
+    def said(*options):
+        done = invoke("evaluate", *options, "--results-dir", tmp_path / "results")
+        assert done.exit_code == 2
+        return done.stderr.splitlines()
+
+    assert said("--predictions", tmp_path / "p", "--predictions", tmp_path / "q") == [
+        "error: --predictions needs --truth, the folder of true videos",
+        f"error: --predictions {tmp_path / 'p'}: there is no such folder",
+        f"error: --predictions {tmp_path / 'q'}: there is no such folder",
+    ]
+    lines = said("--run", "nothing", "--data-dir", tmp_path / "d", "--settings", tmp_path / "s.yaml", "--metrics", "beauty")
+    for text in ("there is no beauty", "--run nothing", f"--data-dir {tmp_path / 'd'}", f"--settings {tmp_path / 's.yaml'}"):
+        assert sum(text in line for line in lines) == 1, (text, lines)
+    assert len(lines) == 4
 
 
 def test_fvd_is_printed_with_what_judges_it(invoke, videos, monkeypatch):

@@ -134,8 +134,8 @@ def test_a_video_gets_its_future(predict, runs, tmp_path, full_frame):
         outside[top:bottom, left:right] = False
         last = read_video(tmp_path / "clip.mp4").frames[5]
         assert outside.any() and all((picture[outside] == last[outside]).all() for picture in pictures)
-    stored, seen = read_poses(tmp_path / "out" / "joints.json")
-    assert stored.shape == (13, 13, 2) and seen.all()
+    stored, visibility = read_poses(tmp_path / "out" / "joints.json")
+    assert stored.shape == (13, 13, 2) and visibility.all()
     np.testing.assert_allclose(stored[:6], joints, atol=0.006)
     assert len(read_video(tmp_path / "out" / "beside.mp4").frames) == 13
 
@@ -217,11 +217,13 @@ def test_all_mistakes_are_said_before_anything_is_loaded(runs, tmp_path, monkeyp
     (tmp_path / "mine" / "thesis.txt").touch()
     (tmp_path / "thesis.txt").touch()
     wrong = ("--poses", "guess", "--paint-run", "nobody", "--pose-run", "nobody", "--export", tmp_path / "mine")
+    wrong += ("--data-dir", "nowhere")
     done = invoke("predict", "missing.mp4", *wrong, "--results-dir", runs, "--out", tmp_path / "thesis.txt")
     lines = done.stderr.splitlines()
     assert done.exit_code == 2 and all(line.startswith("error: ") for line in lines)
     for message in (
-        "no such file",
+        "missing.mp4: there is no such file",
+        "--data-dir ($ANALOGY_DATA_DIR) nowhere: there is no such folder",
         "--poses guess",
         "--paint-run nobody",
         "--pose-run nobody",
@@ -229,7 +231,7 @@ def test_all_mistakes_are_said_before_anything_is_loaded(runs, tmp_path, monkeyp
         "txt: is a file",
     ):
         assert sum(message in line for line in lines) == 1, (message, lines)
-    assert len(lines) == 6
+    assert len(lines) == 7
 
 
 def test_the_joined_evaluation_finds_all_mistakes_first(runs, tmp_path, monkeypatch, invoke):

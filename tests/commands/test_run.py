@@ -82,6 +82,19 @@ def test_all_mistakes_are_said_at_once(invoke, nothing_starts, tmp_path):
     assert len(lines) == 5
 
 
+def test_all_mistakes_are_said_though_there_is_no_such_experiment(invoke, nothing_starts, tmp_path):
+    lines = errors(invoke("run", "analogy_pol3", "--data-dir", tmp_path / "none", "--set", "steps", "--results-dir", tmp_path))
+    assert len(lines) == 3 and "did you mean analogy_pool3" in lines[0] and "none: there is no such folder" in lines[1]
+    assert "--set steps: expected KEY=VALUE" in lines[2]
+
+
+def test_a_cache_in_the_home_of_nobody_is_one_line(invoke, nothing_starts, monkeypatch, tmp_path):
+    monkeypatch.setenv("ANALOGY_CACHE", "~nobody_at_all/x")
+    for command in (("run", "seq2seq_noise_l1", "--results-dir", tmp_path), ("fetch", "i3d"), ("prepare", "synthetic_actors")):
+        (line,) = errors(invoke(*command))
+        assert "the cache ($ANALOGY_CACHE): ~nobody_at_all/x: there is no such folder" in line
+
+
 @pytest.mark.parametrize("name", ["Penn #2", "a: [b] *?", "new\nline", "-x", "'q' \"q\""])
 def test_the_folder_of_the_data_may_have_any_name(actors, tmp_path, monkeypatch, name):
     (tmp_path / "Penn").mkdir()  # what YAML would make of the first

@@ -21,9 +21,9 @@ from tests.conftest import ROOT
 
 @pytest.fixture(scope="session")
 def weights():
-    from data_prep.datasets import cache_folder
+    from data_prep.datasets import weights_folder
 
-    path = cache_folder() / "weights" / i3d.WEIGHTS
+    path = weights_folder() / i3d.WEIGHTS
     if not path.is_file():
         pytest.skip(f"{path} is not there: `analogy fetch i3d` gets it")
     return path
@@ -82,9 +82,9 @@ def test_every_method_is_compared_with_the_same_real_videos(weights):
     for video in videos[:2]:
         fvd.add(video, {"same": video, "dark": video // 4})
     fvd.add(videos[2, :9], {"same": videos[2], "dark": videos[2]})
-    found = fvd.result()
-    assert found["fvd"]["same"] == pytest.approx(0, abs=1e-3) and found["fvd"]["dark"] > 1
-    assert (found["videos"], found["length"], found["left_out"]) == (2, 10, 1) and np.isnan(found["real_halves"])
+    result = fvd.result()
+    assert result["fvd"]["same"] == pytest.approx(0, abs=1e-3) and result["fvd"]["dark"] > 1
+    assert (result["videos"], result["length"], result["left_out"]) == (2, 10, 1) and np.isnan(result["real_halves"])
     with pytest.raises(ValueError, match="uint8"):
         fvd.features(videos[0] / 255)
     with pytest.raises(UserError, match="at least 9 frames"):

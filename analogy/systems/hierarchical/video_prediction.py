@@ -19,8 +19,9 @@ from rich.progress import track
 
 from analogy.data.video import Video, read_video, write_pictures
 from analogy.errors import Mistakes, UserError
+from analogy.files import check_present
 from analogy.ownership import PREDICTION, SAVED_MODEL, check_output, replacing_folder
-from analogy.runs.find import find_run, saved_model_of
+from analogy.runs.find import find_run, folders_named, saved_model_of
 from analogy.systems.hierarchical.estimation import ESTIMATORS, find_models
 from analogy.systems.hierarchical.pose_files import read_poses, write_poses
 from analogy.systems.hierarchical.steps import find_steps
@@ -85,6 +86,8 @@ def check_request(
     clip = estimator_run = steps = None
     with Mistakes() as mistakes:
         with mistakes.noted():
+            check_present(data_dir, "--data-dir ($ANALOGY_DATA_DIR)")
+        with mistakes.noted():
             clip = _find_clip(source, data_dir)
             if clip is None and not Path(source).exists():
                 raise UserError(f"{source}: there is no such file; name a video, or a folder of pictures")
@@ -113,10 +116,11 @@ def _find_clip(source: str, data_dir: Path | None) -> Path | None:
         return None
     if data_dir is None:
         raise UserError(f"{source}: there is no such file; for a clip of Penn Action name the dataset with --data-dir")
-    check_folder("penn_action", "frames", data_dir)
     folder = data_dir / "frames" / source
-    if not folder.is_dir():
-        raise UserError(f"{folder}: there is no clip {source} in this dataset")
+    if data_dir.is_dir():  # if it is missing, `check_request` has already said so
+        check_folder("penn_action", "frames", data_dir)
+        if not folder.is_dir():
+            raise UserError(f"{folder}: there is no clip {source} in this dataset")
     return folder
 
 
@@ -132,7 +136,7 @@ def _check_poses(poses: str, models: Path | None, results: Path, unlabelled: str
             )
     elif poses in ESTIMATORS:
         find_models(poses, models)
-    elif any(folder.is_dir() for folder in (Path(poses), results / poses)):
+    elif folders_named(poses, results, "--poses"):
         run = find_run(poses, results, "--poses")
         saved_model_of(run)
         return run
@@ -291,7 +295,10 @@ def _load_poses(
         if len(joints) == observed:  # the file has poses of the observed frames only
             return joints, visibility
     if len(joints) < start + observed:
-        raise UserError(f"{poses}: poses of {len(joints)} frames, fewer than {start} + {observed}")
+        raise UserError(
+            f"{poses}: poses of {len(joints)} frames, but frames up to number {start + observed - 1} are observed: "
+            "give poses of all of them, or a smaller --start or --context"
+        )
     return joints[start : start + observed], visibility[start : start + observed]
 
 
