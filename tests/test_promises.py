@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import keras
 import numpy as np
@@ -21,7 +21,8 @@ from analogy.runs.export import export_saved_model
 from analogy.settings import find_experiment, list_experiments, load_settings
 from analogy.systems import SYSTEMS
 from analogy.training.checkpoint import Checkpoints
-from data_prep.datasets import open_dataset
+from data_prep.datasets import DATASETS, find_opening, open_dataset
+from tests.spoilt_future import spoil_future
 
 BATCH = 4
 POSES = (
@@ -124,10 +125,10 @@ def batches(system, dataset, first: int = 0) -> Iterator[dict]:
 def weights(system) -> dict[str, np.ndarray]:
     """Every number that a checkpoint must hold."""
     models = {**system.models, **system.state}
-    found = {f"{name}/{i}": v.numpy().copy() for name, m in models.items() for i, v in enumerate(m.variables)}
+    numbers = {f"{name}/{i}": v.numpy().copy() for name, m in models.items() for i, v in enumerate(m.variables)}
     for name, optimizer in system.optimizers.items():
-        found |= {f"{name} optimiser/{i}": v.numpy().copy() for i, v in enumerate(optimizer.variables)}
-    return found
+        numbers |= {f"{name} optimiser/{i}": v.numpy().copy() for i, v in enumerate(optimizer.variables)}
+    return numbers
 
 
 def assert_close(left: dict, right: dict, **tolerance) -> None:
@@ -139,13 +140,17 @@ def assert_close(left: dict, right: dict, **tolerance) -> None:
 # ---------------------------------------------------------------- the list is complete
 
 
-def test_every_system_has_a_row_and_every_experiment_a_system_with_one():
+def test_systems_rows_experiments_and_datasets_agree():
     systems = {load_settings(find_experiment(row.experiment), SYSTEMS, scale="demo").system for row in ROWS.values()}
     assert systems == set(SYSTEMS)
+    datasets = set()
     for name, experiment in list_experiments().items():
-        settings = load_settings(experiment.path, SYSTEMS, scale="demo")
-        assert settings.system in systems, name
-        assert SYSTEMS[settings.system].paper == experiment.paper, name
+        for scale in ("paper", "demo"):
+            settings = load_settings(experiment.path, SYSTEMS, scale=scale)
+            assert settings.system in systems and SYSTEMS[settings.system].paper == experiment.paper, name
+            find_opening(settings)  # raises an error if the dataset does not go with the system
+            datasets.add(settings.data.dataset)
+    assert datasets == set(DATASETS)
 
 
 # ---------------------------------------------------------------- training
@@ -249,40 +254,6 @@ def test_predictions_do_not_depend_on_future_frames(name, build, open_row):
         np.testing.assert_array_equal(truly.prediction, otherwise.prediction)
 
 
-def spoil_future(dataset, observed: int) -> None:
-    """Change what a dataset's test items hold after the first `observed` time steps."""
-    if hasattr(dataset, "load"):  # clips of people as frames
-        load = dataset.load
-
-        def load_spoilt(clip, *numbers):
-            loaded = load(clip, *numbers)
-            frames = loaded.frames.copy()
-            frames[observed:] = 255 - frames[observed:]
-            return replace(loaded, frames=frames)
-
-        dataset.load = load_spoilt
-    elif hasattr(dataset, "windows"):  # poses
-        windows = dataset.windows
-
-        def windows_spoilt(clip):
-            found = {name: value.copy() for name, value in windows(clip).items()}
-            found["joints"][:, observed:] += 17.0
-            return found
-
-        dataset.windows = windows_spoilt
-    else:
-        key = "frames" if hasattr(dataset.test[0], "frames") else "values"
-        axis = 0 if key == "frames" else 1
-
-        def changed(item):
-            values = np.array(getattr(item, key))
-            future = (slice(None),) * axis + (slice(observed, None),)
-            values[future] = values[future][..., ::-1, :] // 2 if key == "frames" else 1 - values[future]
-            return replace(item, **{key: values})
-
-        dataset.test = [changed(item) for item in dataset.test]
-
-
 # ---------------------------------------------------------------- export
 
 # Runs in a process that has nothing of ours: every SavedModel, every endpoint, as a signature and as a method.
@@ -344,8 +315,8 @@ def exports(settings_of, tmp_path_factory):
             rng = np.random.default_rng(0)
             given = {spec.name: made_up(spec, rng) for spec in specs}
             inputs |= {f"{endpoint}/{key}": value for key, value in given.items()}
-            found = function(*(tf.constant(value) for value in given.values()))
-            answers |= {f"{endpoint}/{key}": value.numpy() for key, value in found.items()}
+            outputs = function(*(tf.constant(value) for value in given.values()))
+            answers |= {f"{endpoint}/{key}": value.numpy() for key, value in outputs.items()}
         np.savez(folder / "inputs.npz", **inputs)
         ours[name] = (folder, answers)
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
