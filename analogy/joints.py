@@ -13,7 +13,7 @@ JOINTS = len(NAMES)
 # For each joint, the joint of the other side, which it becomes in a mirrored image.
 MIRRORED = (0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11)
 
-# Pairs of joints that pictures connect by a line (spec 2.1: no line between the hips). The head is connected to the middle of
+# Pairs of joints that pictures connect by a line (no line between the hips). The head is connected to the middle of
 # the two NECK joints.
 LIMBS = ((1, 2), (1, 3), (3, 5), (2, 4), (4, 6), (1, 7), (7, 9), (9, 11), (2, 8), (8, 10), (10, 12))
 NECK = (1, 2)

@@ -1,4 +1,4 @@
-"""The sequences of the Seq2Seq LSTM (Coleman; spec seq2seq, section 1.1): sines, smoothed noise, stock prices."""
+"""The sequences of the Seq2Seq LSTM (Coleman): sines, smoothed noise, stock prices."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ import numpy as np
 
 def at_demo_scale(results: Path, *settings: str) -> list:
     """The options of a run with these settings, KEY=VALUE."""
-    return ["--results-dir", results, "--scale", "demo", *(part for one in settings for part in ("--set", one))]
+    return ["--results-dir", results, "--scale", "demo", *(part for setting in settings for part in ("--set", setting))]
 
 
 def the_run(results: Path) -> Path:
@@ -84,15 +84,15 @@ def wait_for(condition: Callable[[], object], process: subprocess.Popen, seconds
 def start_workers(run_experiment, *options, second: Sequence = (), **how) -> list[subprocess.Popen]:
     """The same experiment in two processes that train together. second: more options, of the second worker alone."""
     sockets = [socket.socket() for _ in range(2)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    workers = [f"127.0.0.1:{one.getsockname()[1]}" for one in sockets]
-    for one in sockets:
-        one.close()
+    for socket_ in sockets:
+        socket_.bind(("127.0.0.1", 0))
+    workers = [f"127.0.0.1:{socket_.getsockname()[1]}" for socket_ in sockets]
+    for socket_ in sockets:
+        socket_.close()
     configurations = [{"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}} for index in range(2)]
     return [
-        run_experiment(*options, *more, wait=False, env={"TF_CONFIG": json.dumps(one)}, **how)
-        for one, more in zip(configurations, ((), second), strict=True)
+        run_experiment(*options, *more, wait=False, env={"TF_CONFIG": json.dumps(configuration)}, **how)
+        for configuration, more in zip(configurations, ((), second), strict=True)
     ]
 
 

@@ -31,7 +31,7 @@ def within(name: str, *roots: str) -> bool:
 
 def edges(*places: str) -> list[tuple[str, str]]:
     """(file, imported name) of the given packages and modules; each place must have some."""
-    found = []
+    names = []
     for place in places:
         path = ROOT / place
         files = sorted(path.rglob("*.py")) if path.is_dir() else [path]
@@ -41,14 +41,14 @@ def edges(*places: str) -> list[tuple[str, str]]:
             for name in imports(file.read_text(encoding="utf-8"), ".".join(file.relative_to(ROOT).parent.parts))
         ]
         assert own, f"{place} imports nothing: has it moved?"
-        found += own
-    return found
+        names += own
+    return names
 
 
 def test_the_reader_of_imports_sees_every_form():
     source = "import a.b as c\nfrom analogy import losses\ndef f():\n from . import x\n from ..data.clips import Clip"
-    seen = {"a.b", "analogy.losses", "analogy.models.x", "analogy.data.clips.Clip"}
-    assert set(imports(source, "analogy.models")) == seen
+    expected = {"a.b", "analogy.losses", "analogy.models.x", "analogy.data.clips.Clip"}
+    assert set(imports(source, "analogy.models")) == expected
     assert within("analogy.models.vgg", "analogy.models") and not within("analogy.models_too", "analogy.models")
 
 

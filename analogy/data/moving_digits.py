@@ -58,7 +58,7 @@ def draw_digits(digits, motion: str, seed: int, step, count: int, length: int) -
 
     Args:
         digits: uint8 [N, 28, 28].
-        motion: "published", as in Coleman's code (spec seq2seq, section 1.2): digits are enlarged to 32 pixels, and where they
+        motion: "published", as in Coleman's code: digits are enlarged to 32 pixels, and where they
             overlap, their values add up, to 1 at most. "standard", as in Srivastava et al. (2015): where digits overlap, the
             larger value counts.
         seed, step: the movies are a function of them. step: int64 scalar.

@@ -11,7 +11,7 @@ from analogy.random_streams import StepStream
 
 
 def draw_pairs(seed: int, step, lengths, batch_size: int, min_frame_distance: int = 0):
-    """Draw the frame pairs of a step (spec 2.3).
+    """Draw the frame pairs of a step.
 
     Clips are drawn uniformly with replacement. Both frames are drawn uniformly from the clip's n frames, under the condition
     |t1 - t2| >= d = min(min_frame_distance, n // 2). The second frame may lie before the first one.

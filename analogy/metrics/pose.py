@@ -26,7 +26,7 @@ def measure_poses(
     Returns:
         metric -> [N, T]:
         pose_mse: the mean of the 26 squared coordinate errors, in units of the box's width and height; errors of joints that do
-            not survive count as 0 (spec 1.2).
+            not survive count as 0.
         joint_error: the mean distance of surviving joints, in percent of the box's longer side.
         pck_05, pck_10: the share of surviving joints within 0.05 and 0.1 of the box's longer side.
         And the same with the suffix _start0, [1, T]: the figures of the first window alone.

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 
 def joint_heatmaps(joints, visibility, sigma, image_size: tuple[int, int]):
-    """One Gaussian per joint (spec table 2.2).
+    """One Gaussian per joint.
 
     value(px, py) = exp(-((px - x)^2 / (2 sx^2) + (py - y)^2 / (2 sy^2))) for pixels at most floor(3 s) + 1 from the rounded
     joint along each axis; 0 elsewhere, and for hidden joints. The original truncates value * 255 to uint8; this code does not,

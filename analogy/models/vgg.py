@@ -1,4 +1,4 @@
-"""The VGG-16 encoder up to pool2, pool3, pool4 or pool5 (Simonyan & Zisserman 2015; spec 3.2)."""
+"""The VGG-16 encoder up to pool2, pool3, pool4 or pool5 (Simonyan & Zisserman 2015)."""
 
 from __future__ import annotations
 

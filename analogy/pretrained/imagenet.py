@@ -1,4 +1,4 @@
-"""Networks with ImageNet weights: the fixed network of the feature loss, and VGG-16 for an encoder (spec 3.5).
+"""Networks with ImageNet weights: the fixed network of the feature loss, and VGG-16 for an encoder.
 
 VGG-16: Simonyan & Zisserman (arXiv:1409.1556). SqueezeNet v1.0: Iandola et al. (arXiv:1602.07360). The published weights of
 both were trained with Caffe and expect images in BGR order, 0..255 minus a mean.
@@ -140,7 +140,7 @@ def _read_npy(path: str) -> dict[str, list[np.ndarray]]:
 def feature_network(source: str, *, random_conv1_1: bool = False) -> Callable:
     """The fixed network of the feature loss, from images to feature maps. It always computes in float32.
 
-    VGG-16 (spec 3.5, "C1"): up to conv3_3 without its ReLU, with pooling after the stages 1 and 2.
+    VGG-16: up to conv3_3 without its ReLU, with pooling after the stages 1 and 2.
     SqueezeNet: up to the concatenated expand layers of fire4, also without their ReLU, so that every position has a gradient.
     They correspond to conv3_3: both are the seventh convolution, at a quarter of the image's size, with 256 channels.
 

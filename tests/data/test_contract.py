@@ -55,9 +55,9 @@ def test_every_dataset_fulfils_the_contract(kind, request, tmp_path):
     assert isinstance(dataset, Dataset)
     assert isinstance(dataset.name, str) and isinstance(dataset.notes, str) and isinstance(dataset.doubts, list)
     assert all(isinstance(doubt, str) for doubt in dataset.doubts)
-    for half in (dataset.train, dataset.test):
-        assert half and len({item.id for item in half}) == len(half)
-        for item in half:
+    for items in (dataset.train, dataset.test):
+        assert items and len({item.id for item in items}) == len(items)
+        for item in items:
             assert isinstance(item, Item) and isinstance(item.action, str) and item.action
             assert isinstance(item.length, int) and item.length >= 2 and all(isinstance(side, int) for side in item.size)
             assert isinstance(item.fingerprint, str) and isinstance(item.label_fingerprint, str)
@@ -93,8 +93,8 @@ def test_a_fingerprint_names_the_part_that_has_changed():
 
 def test_halves_that_are_exchanged_are_noticed_though_their_groups_have_the_same_names():
     values = np.random.default_rng(0).uniform(size=(2, 3, 5, 1))
-    one, other = (SequenceDataset("made_up", *halves, groups_of=3, seed=0) for halves in (values, values[::-1]))
-    assert changed_parts(dataset_fingerprint(one), dataset_fingerprint(other)) == ["content"]
+    first, second = (SequenceDataset("made_up", *halves, groups_of=3, seed=0) for halves in (values, values[::-1]))
+    assert changed_parts(dataset_fingerprint(first), dataset_fingerprint(second)) == ["content"]
 
 
 def test_a_label_that_is_changed_and_a_frame_that_is_replaced_are_told_apart(actors, tmp_path, tiny):

@@ -89,7 +89,7 @@ def test_a_later_start_and_two_replicas_see_the_same_batches():
     for key in whole[0]:
         np.testing.assert_array_equal(whole[2][key], late[key])
         if key != "step":
-            np.testing.assert_array_equal(whole[0][key], np.concatenate([half[key] for half in halves]))
+            np.testing.assert_array_equal(whole[0][key], np.concatenate([part[key] for part in halves]))
 
 
 def test_clips_kept_back_do_not_train():
@@ -112,7 +112,7 @@ def test_a_choice_that_leaves_nothing_is_said(overrides, message):
         dataset(*overrides)
 
 
-# Spec 1.2: MSE in units of the box over all windows of the 36 test squats, and of their first windows alone.
+# MSE in units of the box over all windows of the 36 test squats, and of their first windows alone.
 REFERENCE = {"hold": (0.0027, 0.0058), "no motion": (0.0163, 0.0180)}
 
 

@@ -66,8 +66,8 @@ def test_read_from_many_threads(folder):
     data = PreparedClips.open(folder)
     numbers = np.random.default_rng(0).integers(0, 9, 2000)
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda number: data.read([number])[0], numbers))
-    assert found == [record(number) for number in numbers]
+        records = list(pool.map(lambda number: data.read([number])[0], numbers))
+    assert records == [record(number) for number in numbers]
 
 
 def test_parse_in_a_graph(folder):
@@ -142,8 +142,8 @@ def test_few_files_are_open_whatever_the_number_of_shards(raw):
     with ThreadPoolExecutor(8) as pool:
         records = list(pool.map(read, numbers))
     assert max(most) <= before + MOST_OPEN + 2 * 8  # files that threads are reading, and the folder that is counted
-    for number, found in zip(numbers, records, strict=True):
-        assert tf.train.Example.FromString(found).features.feature["image"].bytes_list.value[0] == frames[number].tobytes()
+    for number, content in zip(numbers, records, strict=True):
+        assert tf.train.Example.FromString(content).features.feature["image"].bytes_list.value[0] == frames[number].tobytes()
 
 
 def test_raw_frames_are_the_same_whatever_is_kept_in_memory(raw, monkeypatch):
@@ -153,8 +153,8 @@ def test_raw_frames_are_the_same_whatever_is_kept_in_memory(raw, monkeypatch):
     asked = [random.integers(0, len(frames), random.integers(1, 9)) for _ in range(300)]
     asked += [np.arange(start, start + 40) for start in random.integers(0, len(frames) - 40, 100)]
     with ThreadPoolExecutor(8) as pool:
-        for numbers, found in zip(asked, pool.map(data._raw.read, asked), strict=True):
-            np.testing.assert_array_equal(found, frames[numbers])
+        for numbers, records in zip(asked, pool.map(data._raw.read, asked), strict=True):
+            np.testing.assert_array_equal(records, frames[numbers])
     assert len(data._raw._cache) == 2
     np.testing.assert_array_equal(data.frames(data.clips[7], [2, 0]), frames[[23, 21]])
 

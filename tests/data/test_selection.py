@@ -64,7 +64,7 @@ def test_preferred_clips_come_first_then_names():
 
 
 def test_the_split_files_of_kim_et_al(penn_action_splits):
-    train, test = (read_split_file(penn_action_splits / f"kim2019_{half}.txt") for half in ("train", "test"))
+    train, test = (read_split_file(penn_action_splits / f"kim2019_{split}.txt") for split in ("train", "test"))
     assert (len(train), len(test)) == (1172, 90)
     assert not set(train) & set(test)
     assert all(len(clip) == 4 and clip.isdigit() for clip in train + test)

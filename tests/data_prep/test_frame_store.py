@@ -174,6 +174,7 @@ def test_a_full_disk_leaves_nothing_half_written(source, tmp_path):
             prepare_frames(source, tmp_path / "cache")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not [path for path in (tmp_path / "cache").iterdir() if path.is_dir() and path.suffix != ".partial"]
     assert_equals_source(prepare_frames(source, tmp_path / "cache"), source)
 
 

@@ -75,8 +75,8 @@ def test_kth_as_most_split_it(kth, tmp_path):
     fewer = open_kth(kth, tmp_path / "cache", settings("kth", "data.split=standard"))
     assert {movie.action for movie in fewer.train} == {"walking"}
     assert any("does not list person01_boxing_d1: left out" in doubt for doubt in fewer.doubts)
-    chosen = open_kth(kth, tmp_path / "cache", settings("kth", "data.test_persons=[1]"))
-    assert {movie.id.split("_")[0] for movie in chosen.train} == {"person17", "person22"}
+    selected = open_kth(kth, tmp_path / "cache", settings("kth", "data.test_persons=[1]"))
+    assert {movie.id.split("_")[0] for movie in selected.train} == {"person17", "person22"}
 
 
 def test_what_is_prepared_stays_and_what_is_missing_is_said(kth, tmp_path):
@@ -182,8 +182,8 @@ def test_damaged_bair_is_named(tmp_path):
 @pytest.mark.parametrize("name", ["convlstm_kth_l1", "convlstm_plus_kth", "convlstm_bair_l1", "convlstm_plus_bair"])
 def test_official_files_train_and_the_network_is_exported(name, kth, tmp_path):
     """At demo scale these experiments train on digits. Here they take two steps on the datasets that they are meant for."""
-    for half in ("train", "test"):
-        write_bair(tmp_path / "bair" / half / "traj.tfrecords", 2, len(half))
+    for split in ("train", "test"):
+        write_bair(tmp_path / "bair" / split / "traj.tfrecords", 2, len(split))
     folder = kth if "kth" in name else tmp_path / "bair"
     few = ("data.context=3", "data.horizon=2", "data.test_count=2", "network.units=4", f"data.cache={tmp_path / 'cache'}")
     config = find_experiment(name)
@@ -198,5 +198,5 @@ def test_official_files_train_and_the_network_is_exported(name, kth, tmp_path):
     assert len(list(system.sample_panels(clips))) > 0
     export_saved_model(system, tmp_path / "saved_model")
     loaded = tf.saved_model.load(str(tmp_path / "saved_model"))
-    seen = tf.constant(clips.test[0].frames[None, :3].astype("f4") / 255)
-    np.testing.assert_allclose(loaded.predict(values=seen)["future"][0], predicted[0].unrounded, atol=1e-5)
+    observed = tf.constant(clips.test[0].frames[None, :3].astype("f4") / 255)
+    np.testing.assert_allclose(loaded.predict(values=observed)["future"][0], predicted[0].unrounded, atol=1e-5)

@@ -116,19 +116,19 @@ def test_digits_move_as_published():
     digits[0, 0, 0] = 255
     movies = draw_digits(digits, "published", 0, 0, 40, 20).numpy()[..., 0]
     assert movies.shape == (40, 20, 64, 64) and movies.max() == 1
-    seen, speeds = 0, set()
+    count, speeds = 0, set()
     for movie in movies:
         rows = [np.argwhere(frame) for frame in movie]
-        if any(len(found) != 2 for found in rows) or abs(rows[0][0] - rows[0][1]).min() < 3:
+        if any(len(places) != 2 for places in rows) or abs(rows[0][0] - rows[0][1]).min() < 3:
             continue
         for axis in (0, 1):
-            tracks = [found[:, axis] for found in rows]
+            tracks = [places[:, axis] for places in rows]
             candidates = {(start, speed): bounce(start, speed, 20) for start in set(tracks[0]) for speed in range(-4, 5)}
             fitting = [key for key, track in candidates.items() if all(p in t for p, t in zip(track, tracks, strict=True))]
             assert {start for start, _ in fitting} == set(tracks[0])
             speeds |= {speed for _, speed in fitting}
-        seen += 1
-    assert seen > 20 and speeds == set(range(-4, 5))
+        count += 1
+    assert count > 20 and speeds == set(range(-4, 5))
 
 
 def test_digits_move_as_in_the_standard_set():
@@ -137,7 +137,7 @@ def test_digits_move_as_in_the_standard_set():
     digits[0, 0, 0] = 255
     movies = draw_digits(digits, "standard", 0, 0, 60, 20).numpy()[..., 0]
     tracks = [[np.argwhere(frame) for frame in movie] for movie in movies]
-    tracks = np.array([track for track in tracks if all(len(found) == 2 for found in track)])  # [M, 20, 2, y and x]
+    tracks = np.array([track for track in tracks if all(len(places) == 2 for places in track)])  # [M, 20, 2, y and x]
     assert len(tracks) > 30 and tracks.min() == 0 and tracks.max() == 36
     # np.argwhere sorts by y: the digit that is the upper one is one and the same as long as they are far apart.
     apart = [track for track in tracks if (track[:, 1, 0] - track[:, 0, 0]).min() > 4]

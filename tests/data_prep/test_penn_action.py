@@ -1,7 +1,6 @@
 """Preparation of Penn Action: made-up clips in the official layout, and the real sample data where present."""
 
 import json
-import resource
 from pathlib import Path
 
 import cv2
@@ -272,19 +271,6 @@ def test_a_cache_that_cannot_be_written(source, tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(UserError, match=r"cannot be prepared in .*file.*make the folder writable"):
         prepare_penn_action(source, tmp_path / "file" / "cache")
-
-
-def test_a_full_disk_leaves_nothing_half_written(source, tmp_path):
-    """A limit on the size of files stands in for the full disk; with room again, the work continues."""
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
-    try:
-        with pytest.raises(UserError, match=r"cannot be prepared in .*free space"):
-            prepare_penn_action(source, tmp_path / "cache")
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert not [path for path in (tmp_path / "cache").iterdir() if path.is_dir() and path.suffix != ".partial"]
-    assert_equals_source(prepare_penn_action(source, tmp_path / "cache"), source)
 
 
 def test_what_looks_wrong_is_kept_with_the_prepared_clips(source, tmp_path):

@@ -17,23 +17,23 @@ def linear(train, test):
     return np.square(ones(test) @ weights - test[:, 25:, 0]).mean(0)
 
 
-# Spec 5.5, of 40,000 sequences.
+# Mean squared errors over 40,000 sequences.
 @pytest.mark.parametrize(
-    ("make", "half", "last", "best"), [(make_noise, 6.42e-2, 1.21e-1, 6.09e-2), (make_sines, 1.25e-1, 1.99e-1, 4.4e-6)]
+    ("make", "constant", "last", "best"), [(make_noise, 6.42e-2, 1.21e-1, 6.09e-2), (make_sines, 1.25e-1, 1.99e-1, 4.4e-6)]
 )
-def test_trivial_predictors_have_the_known_errors(make, half, last, best):
+def test_trivial_predictors_have_the_known_errors(make, constant, last, best):
     values = make(40_000, 0)
     assert values.shape == (40_000, 50, 1) and values.min() >= 0 and values.max() <= 1
     future = values[:, 25:]
-    assert np.square(future - 0.5).mean() == pytest.approx(half, rel=0.02)
+    assert np.square(future - 0.5).mean() == pytest.approx(constant, rel=0.02)
     assert np.square(future - values[:, 24:25]).mean() == pytest.approx(last, rel=0.02)
-    found = linear(values[:20_000], values[20_000:])
-    assert found.mean() == pytest.approx(best, rel=0.15)
+    errors = linear(values[:20_000], values[20_000:])
+    assert errors.mean() == pytest.approx(best, rel=0.15)
     if make is make_sines:  # as stored, the best linear map is forty times worse: it magnifies the rounding
         rounded = values.astype(np.float32)
         assert linear(rounded[:20_000], rounded[20_000:]).mean() == pytest.approx(1.8e-4, rel=0.15)
     else:
-        np.testing.assert_allclose(found[[0, 1, 2, -1]], [0.0094, 0.0432, 0.0604, 0.1001], rtol=0.05)
+        np.testing.assert_allclose(errors[[0, 1, 2, -1]], [0.0094, 0.0432, 0.0604, 0.1001], rtol=0.05)
         assert np.all(values.min(1) == 0) and np.all(values.max(1) == 1)
 
 
@@ -47,10 +47,10 @@ def test_every_sequence_is_seen_once_an_epoch_and_epochs_differ():
     dataset = SequenceDataset("counted", values, values, groups_of=4, seed=0)
     assert [len(group.values) for group in dataset.test] == [4, 4, 2]
     batches = [batch["values"][:, 0, 0].numpy() for batch in dataset.batches(ReplicaContext(batch_size=4)).take(10)]
-    seen = np.concatenate(batches)
+    positions = np.concatenate(batches)
     for epoch in range(4):
-        assert sorted(seen[10 * epoch : 10 * epoch + 10]) == list(range(10))
-    assert not np.array_equal(seen[:10], seen[10:20])
+        assert sorted(positions[10 * epoch : 10 * epoch + 10]) == list(range(10))
+    assert not np.array_equal(positions[:10], positions[10:20])
     later = next(iter(dataset.batches(ReplicaContext(batch_size=4, start_step=2))))
     np.testing.assert_array_equal(later["values"][:, 0, 0], batches[2])  # across the end of an epoch
 

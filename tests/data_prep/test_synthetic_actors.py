@@ -93,12 +93,12 @@ def test_same_seed_gives_the_same_bytes_whatever_the_workers(tmp_path):
 
 def test_visible_joints_lie_in_the_frame_and_in_the_box(labels):
     for clip, label in labels.items():
-        seen = label["visibility"].astype(bool)
+        visible = label["visibility"].astype(bool)
         boxes = label["bbox"][:, None]
         joints = np.stack([label["x"], label["y"]], -1)
         assert ((boxes[..., :2] >= 0) & (boxes[..., 2:] <= SIZE - 1) & (boxes[..., 2:] > boxes[..., :2] + 5)).all(), clip
         inside = (joints >= boxes[..., :2] - 1) & (joints <= boxes[..., 2:] + 1)
-        assert inside[seen].all(), clip
+        assert inside[visible].all(), clip
 
 
 def test_some_joints_are_hidden_some_of_them_in_the_corner(labels):

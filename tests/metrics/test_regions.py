@@ -14,8 +14,8 @@ SEEN = np.ones(13)
 PLACE = np.array([100, 10])
 
 
-def region(joints, seen=SEEN, size=(240, 200), **options):
-    return pose_region(np.asarray(joints, float)[None], np.asarray(seen, float)[None], size, **options)[0]
+def region(joints, visibility=SEEN, size=(240, 200), **options):
+    return pose_region(np.asarray(joints, float)[None], np.asarray(visibility, float)[None], size, **options)[0]
 
 
 @pytest.mark.parametrize("scale", [0.3, 1.0, 2.0])
@@ -35,14 +35,14 @@ def test_the_torso_is_filled_also_when_the_body_is_seen_from_behind():
 
 
 def test_hidden_joints_are_skipped_wherever_they_are_stored():
-    seen = SEEN.copy()
-    seen[[5, 9, 10, 11, 12]] = 0
+    visibility = SEEN.copy()
+    visibility[[5, 9, 10, 11, 12]] = 0
     joints = STANDING + PLACE
     whole = region(joints, radius=0.06)  # what is hidden may change the estimate of the height a little
-    joints[seen == 0] = [[0, 0], [500, 3], [-1e9, 7], [np.nan, np.nan], [np.inf, 0]]
-    part = region(joints, seen)
+    joints[visibility == 0] = [[0, 0], [500, 3], [-1e9, 7], [np.nan, np.nan], [np.inf, 0]]
+    part = region(joints, visibility)
     assert part.any() and not (part & ~whole).any() and whole[95, 92] and not part[90:].any()
-    np.testing.assert_array_equal(region(joints, seen * 0), False)
+    np.testing.assert_array_equal(region(joints, visibility * 0), False)
     only_one = SEEN * 0
     only_one[3] = 1
     assert not region(joints, only_one).any()  # nothing tells how large the body is

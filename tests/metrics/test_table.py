@@ -38,10 +38,10 @@ def predicted_poses():
 
 
 def predicted_joints():
-    joints, seen = RNG.random((3, 13, 2)) * 30, np.ones((3, 13))
+    joints, visibility = RNG.random((3, 13, 2)) * 30, np.ones((3, 13))
     pictures = {"frames": TRUTH, "scale": np.ones((3, 2)), "mean_pose": joints[0]}
     return PredictedJoints(
-        **SELECTED, **pictures, truth=joints, truth_visibility=seen, prediction=joints, visibility=seen
+        **SELECTED, **pictures, truth=joints, truth_visibility=visibility, prediction=joints, visibility=visibility
     )  # fmt: skip
 
 

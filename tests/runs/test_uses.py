@@ -144,7 +144,7 @@ def test_a_system_that_needs_nothing_knows_no_role():
 
 
 def test_the_command_resolves_in_a_dry_run_too(results, invoke):
-    options = [part for one in TINY for part in ("--set", one)]
+    options = [part for setting in TINY for part in ("--set", setting)]
     done = invoke(
         "run",
         "--exp",

@@ -236,7 +236,7 @@ def test_only_files_with_an_experiment_are_listed():
     listed = list_experiments()
     assert set(listed) == {path.stem for path in EXPERIMENTS} and "analogy_pool3" in listed
     assert not {"base", "analogy_base"} & set(listed)
-    assert all(one.summary and one.source for one in listed.values())
+    assert all(experiment.summary and experiment.source for experiment in listed.values())
 
 
 @pytest.mark.parametrize("scale", ["paper", "demo"])

@@ -73,8 +73,8 @@ def test_descend_by_hand(settings, precision, clip_norm):
     gradient = np.array([slopes @ [2.0, 4.0], slopes.sum()])  # by the kernel and by the bias, of encoded inputs 2 and 4
     if clip_norm:
         gradient *= clip_norm / np.linalg.norm(gradient)
-    found = [system.head.kernel.numpy()[0, 0], system.head.bias.numpy()[0]]
-    np.testing.assert_allclose(found, np.array([0.5, 0.0]) - 0.1 * gradient, rtol=2e-3)
+    weights = [system.head.kernel.numpy()[0, 0], system.head.bias.numpy()[0]]
+    np.testing.assert_allclose(weights, np.array([0.5, 0.0]) - 0.1 * gradient, rtol=2e-3)
     assert system.encoder.kernel.numpy()[0, 0] == 2.0
 
 

@@ -21,7 +21,7 @@ def read_report(xml: Path) -> list[dict]:
                 "outcome": outcome,
                 "seconds": float(case.get("time")),
                 "why": "" if fault is None else (fault.get("message") or fault.tag).splitlines()[0],
-                "figures": [(one.get("name"), one.get("value")) for one in case.iter("property")],
+                "figures": [(entry.get("name"), entry.get("value")) for entry in case.iter("property")],
             }
         )
     return rows

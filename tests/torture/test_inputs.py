@@ -269,7 +269,7 @@ def test_settings(tmp_path, held):
 
     faults = [fault(read, path, readable=False) for path in write(tmp_path, files)]
     held("settings", len(faults), faults)
-    assert not any(faults), [one for one in faults if one]
+    assert not any(faults), [fault for fault in faults if fault]
 
 
 # ---------------------------------------------------------------- 50: stocks, digits, robot arms
@@ -293,7 +293,7 @@ def test_stocks(tmp_path, held):
         (path,) = write(tmp_path / f"spoilt {index}", {f"spoilt {index}.csv": spoil(good, rng)})
         faults.append(fault(lambda p: read_stocks(p.parent, "chronological"), path, readable=True))
     held("stocks", len(faults), faults)
-    assert not any(faults), [one for one in faults if one]
+    assert not any(faults), [fault for fault in faults if fault]
 
 
 def test_digits(tmp_path, held):
@@ -316,7 +316,7 @@ def test_digits(tmp_path, held):
     faults += [fault(read_standard_test, tmp_path / name, readable=False) for name in (*arrays, "cut.npy", "missing.npy")]
     faults.append(fault(read_idx_images, write(tmp_path, {"spoilt": spoil(good, rng)})[0], readable=True))
     held("digits", len(faults), faults)
-    assert not any(faults), [one for one in faults if one]
+    assert not any(faults), [fault for fault in faults if fault]
 
 
 def test_records(tmp_path, held):
@@ -340,7 +340,7 @@ def test_records(tmp_path, held):
     spoilt = write(tmp_path, {f"spoilt {index}": spoil(good, rng) for index in range(7)})
     faults += [fault(read_record, path, readable=False) for path in spoilt]  # records have checksums
     held("records", len(faults), faults)
-    assert not any(faults), [one for one in faults if one]
+    assert not any(faults), [fault for fault in faults if fault]
 
 
 # ---------------------------------------------------------------- 10: calls of a SavedModel
@@ -349,8 +349,12 @@ def test_records(tmp_path, held):
 def test_saved_model_calls(finished, held):
     model = tf.saved_model.load(str(finished[0] / "saved_model"))
     specs = model.generate.input_signature if hasattr(model.generate, "input_signature") else None
-    frame, joints, seen = np.zeros((2, 32, 32, 3), np.uint8), np.zeros((2, 13, 2), np.float32), np.ones((2, 13), np.float32)
-    good = {"frame": frame, "joints": joints, "visibility": seen, "next_joints": joints, "next_visibility": seen}
+    frame, joints, visibility = (
+        np.zeros((2, 32, 32, 3), np.uint8),
+        np.zeros((2, 13, 2), np.float32),
+        np.ones((2, 13), np.float32),
+    )
+    good = {"frame": frame, "joints": joints, "visibility": visibility, "next_joints": joints, "next_visibility": visibility}
     good |= {"crop": np.full((2, 2), 32, np.float32)}
     assert model.generate(**{k: tf.constant(v) for k, v in good.items()})["next_frame"].shape == (2, 32, 32, 3), specs
     changes = {
@@ -369,7 +373,7 @@ def test_saved_model_calls(finished, held):
             except (ValueError, TypeError, tf.errors.InvalidArgumentError):
                 faults.append("")
     held("SavedModel calls", len(faults), faults)
-    assert not any(faults), [one for one in faults if one]
+    assert not any(faults), [fault for fault in faults if fault]
 
 
 @pytest.fixture(scope="module")

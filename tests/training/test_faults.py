@@ -187,11 +187,11 @@ def test_two_workers_end_with_equal_weights_and_one_run_folder(finished, run_exp
     assert len(said) == 2 and said[0] == said[1]  # both workers print the same fingerprint of their weights
     # Each worker trained on its half of every batch; the sums agree with the run on one replica.
     # Adam blows the rounding of single weights up to a whole step of 5e-4; the mean stays well below one.
-    one, two = weights(finished[0]), weights(run)
-    compared = [name for name in one if name.startswith("model_generator")]
+    first, second = weights(finished[0]), weights(run)
+    compared = [name for name in first if name.startswith("model_generator")]
     assert len(compared) > 30
     for name in compared:
-        difference = np.abs(two[name] - one[name])
+        difference = np.abs(second[name] - first[name])
         assert difference.max() < 2e-3 and difference.mean() < 2e-4, (name, difference.max(), difference.mean())
     assert [row["step"] for row in rows(run)] == [2, 4, 6, 8]
 

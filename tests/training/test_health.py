@@ -86,8 +86,11 @@ def test_what_lasts_is_said_in_the_same_words(networks):
 
 
 def test_constant_predictions_are_named(networks):
-    flat, (one, *_) = [np.full([8, 8, 3], grey, np.uint8) for grey in (0, 90)], pictures()
-    for constant, words in ((flat, "every predicted picture is one flat colour"), ([one, one.copy()], "are the same picture")):
+    flat, (picture, *_) = [np.full([8, 8, 3], grey, np.uint8) for grey in (0, 90)], pictures()
+    for constant, words in (
+        (flat, "every predicted picture is one flat colour"),
+        ([picture, picture.copy()], "are the same picture"),
+    ):
         health, said = Health(networks), []
         for shown in (constant, constant, pictures(), constant):
             train(*networks.values())

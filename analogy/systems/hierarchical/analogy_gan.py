@@ -251,7 +251,7 @@ class AnalogyGan(Painter):
         return terms, adversarial_term, image_gradient
 
     def _alternating_step(self, batch):
-        """Update in the original's order (spec 5): first the generator, then each discriminator, on images that the updated
+        """Update in the original's order: first the generator, then each discriminator, on images that the updated
         generator makes in a second forward pass. Each call of a discriminator has its own dropout mask."""
         image, pose, truth, next_pose = self._inputs(batch)
         masks = self._masks(batch, extra=1)

@@ -1,4 +1,4 @@
-"""Losses of this paper alone (spec section 4): each returns one value per example, [B], and the caller averages them."""
+"""Losses of this paper alone: each returns one value per example, [B], and the caller averages them."""
 
 from __future__ import annotations
 

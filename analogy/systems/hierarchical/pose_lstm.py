@@ -1,4 +1,4 @@
-"""The published pose predictors: pose_lstm and its variants (spec section 1)."""
+"""The published pose predictors: pose_lstm and its variants."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An encoder and decoder of LSTM or ConvLSTM cells, for sequences and videos (Coleman; spec seq2seq, section 2)."""
+"""An encoder and decoder of LSTM or ConvLSTM cells, for sequences and videos (Coleman)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Seq2Seq LSTM on sequences, and the ConvLSTM on videos (Coleman; spec seq2seq)."""
+"""The Seq2Seq LSTM on sequences, and the ConvLSTM on videos (Coleman)."""
 
 from __future__ import annotations
 

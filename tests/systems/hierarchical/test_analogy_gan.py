@@ -72,16 +72,16 @@ def test_adversarial_gradient_survives_a_discriminator_that_is_certain(build, ba
 
 def test_alternating_step_lets_the_discriminator_see_the_updated_generator(build, batch):
     system = build("update=alternating", "generator_optimizer.learning_rate=0.05")
-    seen, apply = [], system.apply_gradients
+    updated, apply = [], system.apply_gradients
 
     def spy(name, gradients):
-        seen.append(name)
+        updated.append(name)
         apply(name, gradients)
 
     system.apply_gradients = spy
     before = weights(system)
     report = system.train_step(batch)
-    assert seen == ["generator", "discriminator"]
+    assert updated == ["generator", "discriminator"]
     # With the old generator's picture the fake term would be another number.
     other = build("update=alternating", "generator_optimizer.learning_rate=1e-30")
     for path, value in weights(other).items():

@@ -64,9 +64,9 @@ def test_pictures_are_painted_by_the_averaged_weights(batch, moving_arm):
 
 
 def painted_by(network, clip):
-    one, other = slice(0, 1), slice(1, 2)
-    given = [to_unit(clip.frames[one]), clip.joints[one], clip.visibility[one], clip.crop[one]]
-    return to_bytes(network([*given, clip.joints[other], clip.visibility[other], clip.crop[other]])).numpy()
+    first, second = slice(0, 1), slice(1, 2)
+    given = [to_unit(clip.frames[first]), clip.joints[first], clip.visibility[first], clip.crop[first]]
+    return to_bytes(network([*given, clip.joints[second], clip.visibility[second], clip.crop[second]])).numpy()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Every published image-analogy experiment: its numbers at paper scale (spec section 4), and two steps at demo scale."""
+"""Every published image-analogy experiment: its numbers at paper scale, and two steps at demo scale."""
 
 import itertools
 
@@ -131,7 +131,7 @@ def value(settings, key):
 def test_every_published_experiment_is_listed_with_its_source():
     listed = list_experiments()
     assert set(PUBLISHED) <= set(listed)
-    assert all(one.summary and one.source for one in listed.values())
+    assert all(experiment.summary and experiment.source for experiment in listed.values())
     assert all(load(name).experiment == name for name in listed)
 
 

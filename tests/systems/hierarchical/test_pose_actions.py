@@ -42,10 +42,10 @@ def test_what_is_not_valid_changes_nothing():
     joints, visibility = rng.uniform(0, 90, (2, 6, 13, 2)).astype("f4"), np.ones((2, 6, 13), "f4")
     valid = np.ones((2, 6), "f4")
     valid[:, 4:] = 0
-    found = system.classify(joints, visibility, valid)
-    np.testing.assert_allclose(found.sum(1), 1, rtol=1e-5)
+    probabilities = system.classify(joints, visibility, valid)
+    np.testing.assert_allclose(probabilities.sum(1), 1, rtol=1e-5)
     joints[:, 4:] = np.nan
-    np.testing.assert_allclose(system.classify(joints, visibility, valid), found, atol=1e-6)
+    np.testing.assert_allclose(system.classify(joints, visibility, valid), probabilities, atol=1e-6)
 
 
 def test_motion_is_recognised_exported_and_judged(tmp_path):
@@ -56,8 +56,8 @@ def test_motion_is_recognised_exported_and_judged(tmp_path):
         report = step(batch)
     assert report["accuracy"] > 0.7
     assert {panels.columns[0][0].split()[0] for panels in system.sample_panels(clips)} <= {"squat", "bowl"}
-    found = [clip.measure() for clip in system.predict_clips(clips)]
-    assert np.mean([of["prediction"]["accuracy"] for of in found]) == 1.0 and "commonest_action" in found[0]
+    figures = [clip.measure() for clip in system.predict_clips(clips)]
+    assert np.mean([methods["prediction"]["accuracy"] for methods in figures]) == 1.0 and "commonest_action" in figures[0]
 
     export_saved_model(system, tmp_path / "saved_model")
     write_settings(system.settings, tmp_path / "settings.yaml")

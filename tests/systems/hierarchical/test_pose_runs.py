@@ -39,7 +39,7 @@ def test_a_run_on_real_labels(run_here, penn_action, tmp_path):
     small = ("network.units=16", "network.members=1", "training.log_every=2", "training.sample_every=3",
              "evaluation.clips_per_action=1")  # fmt: skip
     options = ["--data-dir", labels, "--results-dir", tmp_path / "results", "--steps", 4]
-    done = run_here(*options, *(part for one in small for part in ("--set", one)), exp="pose_lstm_residual", tiny=False)
+    done = run_here(*options, *(part for setting in small for part in ("--set", setting)), exp="pose_lstm_residual", tiny=False)
     assert done.returncode == 0, done.stderr
     run = the_run(tmp_path / "results")
     summary = json.loads((run / "summary.json").read_text())

@@ -102,9 +102,9 @@ def test_rolling_goes_on_from_its_own_poses(name):
     given = windows["joints"][:, :4], windows["visibility"][:, :4], windows["box"], windows["size"], windows["action"]
     joints, visibility = system.roll(*given, tf.constant(15))
     assert joints.shape == (2, 15, 13, 2) and visibility.shape == (2, 15, 13)
-    first, known = system.forecast(system.observe(*given))
+    first, visibility = system.forecast(system.observe(*given))
     np.testing.assert_allclose(joints[:, :6], first, rtol=1e-4, atol=1e-3)
-    second, _ = system.forecast(system.observe(first[:, -4:], known[:, -4:], *given[2:]))
+    second, _ = system.forecast(system.observe(first[:, -4:], visibility[:, -4:], *given[2:]))
     np.testing.assert_allclose(joints[:, 6:12], second, rtol=1e-4, atol=1e-3)
     np.testing.assert_allclose(system.roll(*given, tf.constant(3))[0], first[:, :3], rtol=1e-4, atol=1e-3)
 
@@ -143,8 +143,8 @@ def test_masked_coordinates_still_count_in_the_mean():
     values = masked.to_units(batch["joints"], batch["visibility"], facts)
     flat = tf.reshape(values, [4, -1, 26])
     error = tf.square(masked.network(flat[:, :k], horizon=6) - flat[:, k:]).numpy()
-    seen = np.repeat(batch["visibility"][:, k:].numpy(), 2, -1)
-    assert float(masked.train_step(batch)["network/loss"]) == pytest.approx((error * seen).mean(), rel=1e-5)
+    visible = np.repeat(batch["visibility"][:, k:].numpy(), 2, -1)
+    assert float(masked.train_step(batch)["network/loss"]) == pytest.approx((error * visible).mean(), rel=1e-5)
     assert float(whole.train_step(batch)["network/loss"]) == pytest.approx(error.mean(), rel=1e-5)
 
 
@@ -170,7 +170,7 @@ def test_half_precision_leaves_poses_in_float32(name, precision):
     assert np.isfinite(system.train_step(batch_of(system))["network/loss"])
 
 
-# Spec 1.1 and 1.2; the weights are counted layer by layer.
+# The weights are counted layer by layer.
 ORIGINAL = {
     "data.actions": ["squat"], "data.viewpoint": "left", "data.min_frames": 70, "data.context": 15, "data.horizon": 45,
     "data.min_future": 45, "data.order": "passes", "data.time_stretch": 0, "data.first_share": 0, "data.validation_share": 0,
@@ -211,10 +211,10 @@ def test_published_hyper_parameters(name):
         weights = sum(SYSTEMS[settings.system].build(settings).parameters().values())
     assert weights == expected.pop("weights", weights)
     for key, value in expected.items():
-        found = settings
+        setting = settings
         for part in key.split("."):
-            found = getattr(found, part)
-        assert found == value, key
+            setting = getattr(setting, part)
+        assert setting == value, key
 
 
 def test_the_seeds_that_keras_keeps_in_a_gru_are_no_weights():
@@ -229,7 +229,7 @@ def test_the_deep_one_has_the_split_of_the_fork():
     assert not set(settings.data.train_clips) & set(settings.data.test_clips)
 
 
-# Means of the stored training losses (spec 1.2).
+# Means of the stored training losses.
 CURVE = {10: 0.1587, 20: 0.0152}
 
 

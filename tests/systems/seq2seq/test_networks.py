@@ -9,7 +9,7 @@ from analogy.models.building import build
 from analogy.models.recurrent import step
 from analogy.systems.seq2seq.networks import Seq2Seq
 
-# Spec 2.2, by depth: LSTM, ConvLSTM of one channel, of three.
+# Numbers of weights by depth: LSTM, ConvLSTM of one channel, of three.
 
 
 def frames_of(channels, kernel_size):
@@ -38,7 +38,7 @@ def test_every_weight_starts_with_numbers_of_its_own(kernel_size):
 
 
 def published(network, frames, horizon):
-    """Spec 2.3, written down as it stands."""
+    """The published cell, written down step by step."""
     states = [(tf.zeros([*frames.shape[:1], *frames.shape[2:-1], network.units]),) * 2] * len(network.encoder)
     zeros, outputs = states, []
     for x in tf.unstack(frames, axis=1):

@@ -89,13 +89,13 @@ def test_sines_can_be_learned_measured_and_exported(tmp_path):
     assert list(measured) == ["prediction", "linear_map", "last_value", "half"] and measured["half"]["mse"].shape == (5, 5)
     assert measured["prediction"]["mse"].mean() < 0.5 * measured["last_value"]["mse"].mean()
     panels = list(system.sample_panels(clips))
-    assert [one.split for one in panels] == ["train"] * 3 + ["test"] * 3 and groups[0].picture().shape[-1] == 3
+    assert [panel.split for panel in panels] == ["train"] * 3 + ["test"] * 3 and groups[0].picture().shape[-1] == 3
     assert panels[0].columns[0][1].dtype == np.uint8 and panels[0].columns[0][1].shape[-1] == 3
 
     export_saved_model(system, tmp_path / "saved_model")
     loaded = tf.saved_model.load(str(tmp_path / "saved_model"))
-    seen = clips.test[0].values[:, :10]
-    np.testing.assert_allclose(loaded.predict(values=tf.constant(seen))["future"], system.predict(seen), atol=1e-6)
+    observed = clips.test[0].values[:, :10]
+    np.testing.assert_allclose(loaded.predict(values=tf.constant(observed))["future"], system.predict(observed), atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", ["sins", "noise", "stocks", "true_depth"])
@@ -105,8 +105,8 @@ def test_published_settings(kind, layers):
     data, optimizer = settings.data, settings.optimizer
     assert (data.context, data.horizon, data.train_count, data.test_count) == (25, 25, 22_000, 7_000)
     assert (settings.training.batch_size, settings.training.steps) == (64, 3440)
-    chosen = (optimizer.name, optimizer.learning_rate, optimizer.beta_1, optimizer.beta_2, optimizer.epsilon, optimizer.decay)
-    assert chosen == ("adam", 1e-3, 0.9, 0.98, 1e-8, 1)
+    values = (optimizer.name, optimizer.learning_rate, optimizer.beta_1, optimizer.beta_2, optimizer.epsilon, optimizer.decay)
+    assert values == ("adam", 1e-3, 0.9, 0.98, 1e-8, 1)
     assert (settings.network.wiring, settings.network.predicts, settings.network.shared) == ("published", "frame", False)
     assert settings.network.depth == (layers if kind == "true_depth" else 1)
     with without_values():
@@ -149,8 +149,8 @@ def test_videos_are_measured_unrounded_shown_and_exported(movies, tmp_path, wiri
 
     export_saved_model(system, tmp_path / "saved_model")
     loaded = tf.saved_model.load(str(tmp_path / "saved_model"))
-    seen = tf.constant(movies.test[0].frames[None, :2].astype("f4") / 255)
-    np.testing.assert_allclose(loaded.predict(values=seen)["future"][0], predicted[0].unrounded, atol=1e-5)
+    observed = tf.constant(movies.test[0].frames[None, :2].astype("f4") / 255)
+    np.testing.assert_allclose(loaded.predict(values=observed)["future"][0], predicted[0].unrounded, atol=1e-5)
 
 
 @pytest.mark.parametrize("data", ["mmnist", "kth", "bair"])
@@ -163,8 +163,8 @@ def test_published_settings_of_videos(data, layers):
     assert (settings.training.batch_size, settings.training.steps) == (4, steps)
     assert settings.data.test_count == (256 if data == "bair" else 200)  # all of BAIR, of which the published saw 52
     optimizer = settings.optimizer
-    chosen = (optimizer.name, optimizer.learning_rate, optimizer.beta_1, optimizer.beta_2, optimizer.epsilon, optimizer.decay)
-    assert chosen == ("adam", 1e-3, 0.9, 0.98, 1e-8, 1)
+    values = (optimizer.name, optimizer.learning_rate, optimizer.beta_1, optimizer.beta_2, optimizer.epsilon, optimizer.decay)
+    assert values == ("adam", 1e-3, 0.9, 0.98, 1e-8, 1)
     with without_values():
         weights = SYSTEMS["convlstm"].build(settings).parameters()["network"]
     assert weights == 1_036_097 + (layers - 1) * 590_336 + (5_762 if data == "bair" else 0)

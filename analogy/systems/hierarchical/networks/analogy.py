@@ -1,4 +1,4 @@
-"""The visual-analogy generator and its discriminator (paper 3.4; spec 3.2).
+"""The visual-analogy generator and its discriminator (paper 3.4).
 
 From a frame x_t, its pose p_t and another pose p_{t+n}, the generator predicts the frame
 x_{t+n} = f_dec(f_img(x_t) + f_pose(p_{t+n}) - f_pose(p_t)).
@@ -25,7 +25,7 @@ def byte_range(image):
     return (image + 1.0) * 127.5
 
 
-# The setting generator.image_range -> the function from images in -1..1 to the input range of f_img (spec 3.4).
+# The setting generator.image_range -> the function from images in -1..1 to the input range of f_img.
 IMAGE_RANGES = {"unit": unit_range, "byte": byte_range, "caffe": caffe_range}
 
 

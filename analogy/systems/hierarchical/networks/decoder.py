@@ -1,4 +1,4 @@
-"""The decoder that mirrors the VGG-16 encoder (paper 3.4; spec 3.2 to 3.4)."""
+"""The decoder that mirrors the VGG-16 encoder (paper 3.4)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from analogy.models.vgg import SKIP_STAGE, stages
 
 
 def decoder_plan(depth: int, image_channels: int, width: float = 1.0, maxout: int = 1) -> list[tuple[int, int]]:
-    """(output channels, stride) of each deconvolution of the decoder (spec table 3.3).
+    """(output channels, stride) of each deconvolution of the decoder.
 
     The plan is the encoder in reverse order: each convolution becomes a deconvolution whose output channels are the
     convolution's input channels. An extra first deconvolution of stride 2 undoes the last pooling. The last deconvolution of a
@@ -94,7 +94,7 @@ class ResizeConvolution(Composite):
 
     Args:
         channels, activation: output channels and activation of the deconvolution.
-        valid: enlarge to (2H - 2) x (2W - 2) only; the deconvolution then has no padding, and adds 2 pixels (spec 3.4).
+        valid: enlarge to (2H - 2) x (2W - 2) only; the deconvolution then has no padding, and adds 2 pixels.
     """
 
     def __init__(self, channels: int, activation: str, *, valid: bool, **kwargs):

@@ -1,4 +1,4 @@
-"""The published pose predictors (spec 1): an LSTM encoder reads k poses, and an LSTM decoder predicts the next T.
+"""The published pose predictors: an LSTM encoder reads k poses, and an LSTM decoder predicts the next T.
 
 The decoder's input at each step is zeros, or the last observed pose.
 """

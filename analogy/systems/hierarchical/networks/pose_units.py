@@ -1,4 +1,4 @@
-"""The coordinates in which the published pose predictors work (spec 1.2): conversion from pixels and back.
+"""The coordinates in which the published pose predictors work: conversion from pixels and back.
 
 Each kind has two functions. `to_...` converts joints [B, T, 13, 2] in pixels, with visibility [B, T, 13], to values of the
 same shape; `from_...` converts values to joints in pixels. `facts` of a clip are box [B, 4], size [B, 2], survives [B, 13] and
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-SQUARE_PADDING = 5.0  # pixels of the source frame about the box (spec 2.2, Villegas)
+SQUARE_PADDING = 5.0  # pixels of the source frame about the box (Villegas)
 
 
 def box_extent(box):

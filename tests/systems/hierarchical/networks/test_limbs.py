@@ -27,11 +27,11 @@ def hiding(*joints):
 
 
 def test_ends_and_height_of_a_body_that_stands():
-    ends, sources, seen, usable, height = parts()
+    ends, sources, visible, usable, height = parts()
     np.testing.assert_allclose(ends[0, FOREARM], [[65, 50], [70, 70]])
     np.testing.assert_allclose(ends[0, 0], [[50, 30], [50, 70]])  # the torso: means of shoulders and of hips
     np.testing.assert_array_equal(sources, ends[0])
-    assert seen.all() and usable.all()
+    assert visible.all() and usable.all()
     lengths = sorted(np.linalg.norm(ends[..., 1, :] - ends[..., 0, :], axis=-1).ravel() / np.tile(limbs.LENGTHS, 2))
     assert height == pytest.approx(np.mean(lengths[-3:]), rel=1e-5)
 
@@ -44,9 +44,9 @@ def test_few_limbs_tell_the_height_as_well_as_many():
 
 
 def test_a_limb_the_reference_hides_is_lent_by_its_twin_and_one_the_target_hides_is_not_painted():
-    ends, sources, seen, usable, _ = parts(shown=hiding(6))
+    ends, sources, visible, usable, _ = parts(shown=hiding(6))
     np.testing.assert_allclose(sources[FOREARM], ends[0, TWIN])
-    assert usable[FOREARM] == 1 and seen[0, FOREARM] == 0
+    assert usable[FOREARM] == 1 and visible[0, FOREARM] == 0
     _, _, _, usable, _ = parts(next_shown=hiding(6))
     assert usable[FOREARM] == 0 and usable[TWIN] == 1
 

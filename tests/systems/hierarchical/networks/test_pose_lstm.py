@@ -72,14 +72,14 @@ def facts():
 @pytest.mark.parametrize("kind", UNITS)
 def test_units_lead_back_to_pixels(kind):
     there, back = UNITS[kind]
-    joints, visibility, known = tf.constant(RNG.uniform(20, 130, (1, 4, 13, 2)), tf.float32), tf.ones([1, 4, 13]), facts()
-    values = there(joints, visibility, known)
-    np.testing.assert_allclose(back(values, known)[:, :, :12], joints[:, :, :12], atol=1e-3)
-    hidden = there(joints, tf.zeros_like(visibility), known)
+    joints, visibility, clip_facts = tf.constant(RNG.uniform(20, 130, (1, 4, 13, 2)), tf.float32), tf.ones([1, 4, 13]), facts()
+    values = there(joints, visibility, clip_facts)
+    np.testing.assert_allclose(back(values, clip_facts)[:, :, :12], joints[:, :, :12], atol=1e-3)
+    hidden = there(joints, tf.zeros_like(visibility), clip_facts)
     if kind == "displacement":
         assert not values[:, :, 12].numpy().any()
         np.testing.assert_allclose(
-            values[:, :, :12], ((joints - known["origin"][:, None]) / [50.0, 100.0])[:, :, :12], atol=1e-6
+            values[:, :, :12], ((joints - clip_facts["origin"][:, None]) / [50.0, 100.0])[:, :, :12], atol=1e-6
         )
     else:
         assert not hidden.numpy().any()
@@ -113,8 +113,8 @@ def test_the_future_starts_at_the_last_pose():
     joints, visibility = observed()
     last, ever = last_visible(joints, visibility)
     np.testing.assert_allclose(last[0, 5], joints[0, 2, 5])  # hidden in the last frame
-    seen = np.delete(joints[1, 3].numpy(), 2, 0)
-    np.testing.assert_allclose(last[1, 2], seen.mean(0), rtol=1e-5)  # never seen
+    others = np.delete(joints[1, 3].numpy(), 2, 0)
+    np.testing.assert_allclose(last[1, 2], others.mean(0), rtol=1e-5)  # never seen
     assert ever[1, 2] == 0 and ever.numpy().sum() == 3 * 13 - 1
     untrained = residual()(joints, visibility, none())
     assert np.abs(untrained[0] - last[:, None]).max() < 2  # of 100 pixels
@@ -152,5 +152,5 @@ def test_what_is_stored_for_a_hidden_joint_makes_no_difference():
 def test_the_condition_matters():
     joints, visibility = observed()
     network = awake(conditions=2)
-    one, other = (network(joints, visibility, tf.one_hot([a] * 3, 2)) for a in (0, 1))
-    assert np.abs(one - other).max() > 0.1
+    first, second = (network(joints, visibility, tf.one_hot([a] * 3, 2)) for a in (0, 1))
+    assert np.abs(first - second).max() > 0.1
