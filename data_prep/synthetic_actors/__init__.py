@@ -15,6 +15,7 @@ from pathlib import Path
 
 import cv2
 from joblib import Parallel, delayed
+from joblib.externals.loky import get_reusable_executor
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from analogy.errors import UserError
@@ -23,7 +24,6 @@ from data_prep.synthetic_actors.motions import MOTIONS
 
 __all__ = ["MOTIONS", "VERSION", "write_synthetic_actors"]
 VERSION = 1  # of the pictures: raise it when the same seed gives other bytes, so that old renderings are not used any longer
-IDLE_SECONDS = 10  # after which a process without work ends
 MOST_CLIPS = 9999  # clip names have four digits
 
 
@@ -102,9 +102,12 @@ def write_clips(folder: Path, plans: list[ClipPlan], workers: int):
             return
         # joblib's processes are not forked, so threads of the caller (of TensorFlow or OpenCV) do no harm; and they do not run
         # the user's script again, which may have no `if __name__ == "__main__"`.
-        pool = Parallel(workers, return_as="generator_unordered", idle_worker_timeout=IDLE_SECONDS)
-        for _ in pool(delayed(write_clip_alone)(folder, plan) for plan in plans):
-            progress.advance(bar)
+        try:
+            pool = Parallel(workers, return_as="generator_unordered")
+            for _ in pool(delayed(write_clip_alone)(folder, plan) for plan in plans):
+                progress.advance(bar)
+        finally:
+            get_reusable_executor().shutdown(kill_workers=True)  # joblib would keep its processes for the next call
 
 
 def write_clip_alone(folder: Path, plan: ClipPlan):

@@ -69,7 +69,7 @@ def test_a_saved_model_outside_of_its_run_stands_for_itself(results, tmp_path):
         ("{results}/gone/run", "uses.detector {results}/gone/run: there is no such folder; was the run moved or deleted?"),
         ("stopped", "no finished run in {results}/stopped; run 2026-01-01_000000 is interrupted: finish it with --resume "),
         ("{results}", "neither a run folder nor an experiment"),
-        ("~nobody_of_that_name/run", "uses.detector ~nobody_of_that_name/run: there is no such folder"),
+        ("~nobody_of_that_name/run", "uses.detector: ~nobody_of_that_name/run: there is no such folder"),
     ],
 )
 def test_a_name_that_means_no_run_is_one_line(results, name, message):
