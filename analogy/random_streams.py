@@ -31,9 +31,9 @@ class StepStream(IntEnum):
     DROPOUT = 100  # lvln_classifier: which units of its hidden layer are left out
 
 
-# Moving digits that are made once, not for a training step, take a step below zero of StepStream.EXAMPLES.
-DIGITS_TO_LOOK_AT = -1  # a few training movies, for the pictures
-TEST_DIGITS = -2  # the test movies
+# Drawn movies that are made once, not for a training step, take a step below zero of StepStream.EXAMPLES.
+MOVIES_TO_LOOK_AT = -1  # a few training movies, for the pictures
+TEST_MOVIES = -2  # the test movies
 
 
 @unique
@@ -47,6 +47,7 @@ class DatasetStream(IntEnum):
     TEST_WINDOWS = 100  # which windows of a test movie are predicted
     SHARE_OF_CLIPS = 101  # which training clips are used where `data.share` is below 1
     TEST_FILES = 102  # which files of a folder of videos test
+    UNSEEN_BALLS = 110  # where the unseen balls of moving_ball start, and where they move to
 
 
 def generator(seed: int, *stream: int) -> np.random.Generator:

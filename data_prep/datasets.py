@@ -93,13 +93,16 @@ _DIGITS = Files("t10k-images-idx3-ubyte or t10k-images-idx3-ubyte.gz", ("t10k-im
 _KTH = Files("ACTION/personNN_ACTION_dK_uncomp.avi", ("*/person[0-9][0-9]_*_d[0-9]_uncomp.avi",))
 _BAIR_TRAIN = Files("train/*.tfrecords", ("train/*.tfrecords", "softmotion30_44k/train/*.tfrecords"))
 _BAIR_TEST = Files("test/*.tfrecords", ("test/*.tfrecords", "softmotion30_44k/test/*.tfrecords"))
+_STRIPS = Files("actions/CLASS/NNNNNNNN.jpg", (f"actions/[0134]/{'[0-9]' * 8}.jpg",))
 _TWO_SPLITS = ("published", "standard")
+_WINDOWS = ("fit", "skip", "stride", "share")  # what every dataset of stored videos can follow, also without a frame rate
 
 DATASETS: dict[str, Entry] = {
     "penn_action": Entry(
         {
             "frames": Opening("data_prep.penn_action.opening:open_frames", (_FRAMES, _LABELS)),
             "poses": Opening("data_prep.penn_action.opening:open_poses", (_LABELS,)),
+            "movies": Opening("data_prep.penn_action.opening:open_movies", (_FRAMES, _LABELS), channels=3, follows=_WINDOWS),
         },
         variable="ANALOGY_DATA_DIR",
         source="data_prep.penn_action.source:PennActionSource",
@@ -108,6 +111,9 @@ DATASETS: dict[str, Entry] = {
         {
             "frames": Opening("data_prep.synthetic_actors.opening:open_frames", (_FRAMES, _LABELS)),
             "poses": Opening("data_prep.synthetic_actors.opening:open_poses", (_LABELS,)),
+            "movies": Opening(
+                "data_prep.synthetic_actors.opening:open_movies", (_FRAMES, _LABELS), channels=3, follows=_WINDOWS
+            ),
         },
         generated=True,
         stands_in_for="penn_action",
@@ -120,17 +126,23 @@ DATASETS: dict[str, Entry] = {
         {"movies": Opening("data_prep.moving_mnist:open_moving_mnist", (_DIGITS,), image_sizes=(64,), splits=_TWO_SPLITS)},
         generated=True,
     ),
+    "moving_ball": Entry({"movies": Opening("data_prep.moving_ball:open_moving_ball", channels=3)}, generated=True),
+    "moving_shapes": Entry({"movies": Opening("data_prep.moving_shapes:open_moving_shapes", channels=3)}, generated=True),
     "kth": Entry(
         {
             "movies": Opening(
                 "data_prep.kth:open_kth",
                 (_KTH,),
                 splits=_TWO_SPLITS,
-                follows=("fit", "fps", "skip", "stride", "share", "test_persons"),
+                follows=(*_WINDOWS, "fps", "test_persons"),
             )
         },
         source="data_prep.kth:KthSource",
         stored_sizes=(64, 128),
+    ),
+    "weizmann": Entry(
+        {"movies": Opening("data_prep.weizmann:open_weizmann", (_STRIPS,), channels=3, follows=(*_WINDOWS, "test_persons"))},
+        source="data_prep.weizmann:WeizmannSource",
     ),
     "bair": Entry(
         {

@@ -9,11 +9,15 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import tensorflow as tf
 
-from analogy.data.moving_digits import MovingDigits, draw_digits
+from analogy.data.doubts import fingerprint
+from analogy.data.drawn_movies import DrawnMovies
+from analogy.data.movies import Movie
+from analogy.data.moving_digits import draw_digits
 from analogy.errors import UserError
 from analogy.files import locked
-from analogy.random_streams import TEST_DIGITS
+from analogy.random_streams import MOVIES_TO_LOOK_AT, TEST_MOVIES
 from data_prep.datasets import cache_folder
 
 TRAIN_IMAGES, TEST_IMAGES = "train-images-idx3-ubyte", "t10k-images-idx3-ubyte"
@@ -105,7 +109,7 @@ def read_standard_test(path: Path) -> np.ndarray:
     return movies.transpose(1, 0, 2, 3)[..., None]
 
 
-def open_moving_mnist(folder: Path | None, cache: Path, settings) -> MovingDigits:
+def open_moving_mnist(folder: Path | None, cache: Path, settings) -> DrawnMovies:
     """Open Moving MNIST: training movies are generated anew for every batch, test movies are fixed.
 
     Args:
@@ -131,7 +135,29 @@ def open_moving_mnist(folder: Path | None, cache: Path, settings) -> MovingDigit
             )
         test = movies[: data.test_count, :length]
     else:
-        movies = draw_digits(digits, data.split, settings.seed, TEST_DIGITS, data.test_count, length)
+        movies = draw_digits(digits, data.split, settings.seed, TEST_MOVIES, data.test_count, length)
         test = np.rint(255.0 * movies.numpy()).astype(np.uint8)
     log.info("moving_mnist: %s; %d training digits, %d test movies", notes, len(train), len(test))
-    return MovingDigits(train, test, motion=data.split, length=length, seed=settings.seed, notes=notes)
+    return moving_digits(train, test, motion=data.split, length=length, seed=settings.seed, notes=notes)
+
+
+def moving_digits(digits: np.ndarray, test: np.ndarray, *, motion: str, length: int, seed: int, notes: str) -> DrawnMovies:
+    """The dataset of these digits.
+
+    Args:
+        digits: uint8 [N, 28, 28], the digits of the training movies.
+        test: uint8 [M, k + T, 64, 64, 1], the test movies.
+        motion, length, seed: see `draw_digits`.
+        notes: text for the protocol.
+    """
+    digits = tf.constant(digits)
+
+    def draw(step, count):
+        return draw_digits(digits, motion, seed, step, count, length)
+
+    def movies(all_frames: np.ndarray, source: str = "") -> list[Movie]:
+        return [Movie(f"{index:05d}", "digits", frames, source) for index, frames in enumerate(all_frames)]
+
+    look = np.rint(255.0 * draw(MOVIES_TO_LOOK_AT, 3).numpy()).astype(np.uint8)
+    train = movies(look, fingerprint([digits.numpy().tobytes()]))
+    return DrawnMovies("moving_mnist", draw, train=train, test=movies(test), notes=notes)

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from analogy.data.batches import step_uniform
-from analogy.random_streams import DIGITS_TO_LOOK_AT, TEST_DIGITS, DatasetStream, StepStream, generator
+from analogy.random_streams import MOVIES_TO_LOOK_AT, TEST_MOVIES, DatasetStream, StepStream, generator
 from analogy.settings import find_experiment, load_settings
 from analogy.systems import SYSTEMS
 
@@ -22,10 +22,10 @@ def test_numbers_never_change():
     """Old runs can only be repeated with the numbers that they had. New streams add a line here."""
     steps = {"EXAMPLES": 0, "AUGMENTATION": 1, "TOLD_ACTION": 2, "MEMBERS": 3, "SCHEDULED_SAMPLING": 5, "DROPOUT": 100}
     datasets = {"SINES": 1, "NOISE": 2, "KTH_TEST_WINDOWS": 3, "SEQUENCE_ORDER": 4}
-    datasets |= {"TEST_WINDOWS": 100, "SHARE_OF_CLIPS": 101, "TEST_FILES": 102}
+    datasets |= {"TEST_WINDOWS": 100, "SHARE_OF_CLIPS": 101, "TEST_FILES": 102, "UNSEEN_BALLS": 110}
     assert {stream.name: int(stream) for stream in StepStream} == steps
     assert {stream.name: int(stream) for stream in DatasetStream} == datasets
-    assert (DIGITS_TO_LOOK_AT, TEST_DIGITS) == (-1, -2)
+    assert (MOVIES_TO_LOOK_AT, TEST_MOVIES) == (-1, -2)
 
 
 def test_what_a_number_stands_for_never_changes():
@@ -44,7 +44,7 @@ def test_no_two_streams_of_a_run_are_alike():
     settings = load_settings(find_experiment("pose_lstm_residual"), SYSTEMS, scale="paper")
     members = [StepStream.MEMBERS + index for index in range(settings.network.members)]
     streams = [StepStream.EXAMPLES, StepStream.AUGMENTATION, StepStream.TOLD_ACTION, *members]
-    steps = [DIGITS_TO_LOOK_AT, TEST_DIGITS, 0, 1]
+    steps = [MOVIES_TO_LOOK_AT, TEST_MOVIES, 0, 1]
     draws = [step_uniform(0, step, stream, [4]).numpy() for step in steps for stream in streams]
     draws += [generator(0, stream).random(4) for stream in DatasetStream]
     assert len(members) > 1 and len({draw.tobytes() for draw in draws}) == len(draws)

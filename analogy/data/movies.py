@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import itemgetter
 
 import numpy as np
@@ -11,18 +11,24 @@ import tensorflow as tf
 
 from analogy.data.batches import ReplicaContext
 from analogy.data.doubts import fingerprint, some
-from analogy.data.windows import StoredMovie, WindowPlan, window_batches
+from analogy.data.windows import NO_CENTRES, StoredMovie, WindowPlan, window_batches
 from analogy.random_streams import DatasetStream, generator
 
 
 @dataclass(frozen=True)
 class Movie:
-    """A video in memory. frames: uint8 [T, H, W, C]. source: the fingerprint of the images from which it was generated."""
+    """A video in memory.
+
+    frames: uint8 [T, H, W, C].
+    source: the fingerprint of the images from which it was generated.
+    centres: [T, 2], x then y in pixels: the centre of the only object in each frame; [0, 2] where it is unknown.
+    """
 
     id: str
     action: str
     frames: np.ndarray
     source: str = ""
+    centres: np.ndarray = field(default_factory=lambda: NO_CENTRES)
     label_fingerprint = ""  # it has no labels
 
     @property

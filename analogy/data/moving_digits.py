@@ -1,4 +1,4 @@
-"""Moving MNIST: movies of two digits that move and bounce off the borders, generated for every batch."""
+"""Moving MNIST: movies of two digits that move and bounce off the borders."""
 
 from __future__ import annotations
 
@@ -7,45 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow as tf
 
-from analogy.data.batches import ReplicaContext, endless_batches, pick, step_uniform
-from analogy.data.doubts import fingerprint
-from analogy.data.movies import Movie
-from analogy.random_streams import DIGITS_TO_LOOK_AT, StepStream
-
-
-class MovingDigits:
-    """The dataset Moving MNIST. Its training batches are new movies; `train` holds a few of them to look at, `test` fixed ones.
-
-    Args:
-        digits: uint8 [N, 28, 28], the digits of the training movies.
-        test: uint8 [M, k + T, 64, 64, 1], the test movies.
-        motion: see `draw_digits`.
-        length: k + T, the number of frames of a movie.
-        seed: the seed of the training movies.
-        notes: text for the protocol.
-    """
-
-    def __init__(self, digits: np.ndarray, test: np.ndarray, *, motion: str, length: int, seed: int, notes: str = ""):
-        self.name, self.motion, self.length, self.seed, self.notes = "moving_mnist", motion, length, seed, notes
-        self.digits, self.classes = tf.constant(digits), ["digits"]
-        self.test = [Movie(f"{index:05d}", "digits", frames) for index, frames in enumerate(test)]
-        self.doubts: list[str] = []  # nothing can be wrong in generated data
-        look = draw_digits(self.digits, motion, seed, DIGITS_TO_LOOK_AT, 3, length).numpy()
-        source = fingerprint([digits.tobytes()])
-        self.train = [
-            Movie(f"{index:05d}", "digits", np.rint(255 * frames).astype(np.uint8), source) for index, frames in enumerate(look)
-        ]
-
-    def batches(self, context: ReplicaContext) -> tf.data.Dataset:
-        """Endless training batches: step int64, position [b], values float32 [b, k + T, 64, 64, 1] in 0..1, label 0."""
-
-        def element(step, position):
-            movies = draw_digits(self.digits, self.motion, self.seed, step, context.batch_size, self.length)
-            label = tf.zeros_like(position)  # they are all of one class
-            return {"step": step, "position": position, "values": tf.gather(movies, position), "label": label}
-
-        return endless_batches(element, context)
-
+from analogy.data.batches import pick, step_uniform
+from analogy.random_streams import StepStream
 
 SIDE = 64  # of a frame, in pixels
 ENLARGED = 32  # side of a digit in the published motion, in pixels

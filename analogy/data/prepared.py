@@ -291,17 +291,18 @@ class PreparedClips:
             UserError: see `read`.
         """
         numbers = np.arange(clip.length) if numbers is None else np.asarray(numbers, np.int64)
-        return self._frames(clip.first_record + numbers)
+        return self.frames_of_records(clip.first_record + numbers)
 
     def frames_in_graph(self, records: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
         """Record numbers int64 [n] -> frames uint8 [n, H, W, C], inside a graph. All frames are of `size` (height, width)."""
         if self._raw:
-            frames = tf.numpy_function(self._frames, [records], tf.uint8, stateful=False)
+            frames = tf.numpy_function(self.frames_of_records, [records], tf.uint8, stateful=False)
         else:
             frames = self._decode_all(self.read_in_graph(records))
         return tf.ensure_shape(frames, [*records.shape, *size, self.format.channels])
 
-    def _frames(self, records: np.ndarray) -> np.ndarray:
+    def frames_of_records(self, records: np.ndarray) -> np.ndarray:
+        """Record numbers int64 [n] -> frames of one size, uint8 [n, H, W, C]. Raises UserError: see `read`."""
         if self._raw:
             with self._naming_damage():
                 return self._raw.read(records)

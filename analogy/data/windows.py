@@ -87,6 +87,9 @@ def _nearest(places: np.ndarray, pace: float) -> np.ndarray:
     return np.floor(places * pace + 0.5).astype(np.int64)
 
 
+NO_CENTRES = np.zeros([0, 2])  # of movies in which it is unknown where the object is
+
+
 @dataclass(frozen=True, eq=False)
 class StoredMovie:
     """Some frames of a prepared clip, read from disk when needed. numbers: the numbers of the frames, in their order."""
@@ -96,6 +99,7 @@ class StoredMovie:
     clip: Clip
     numbers: Sequence[int]
     label_fingerprint = ""  # it has no labels
+    centres = NO_CENTRES
 
     @property
     def action(self) -> str:

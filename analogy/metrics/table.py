@@ -14,6 +14,7 @@ Kind = Literal[
     "frames",  # of predicted frames; measured by default
     "errors",  # of predicted frames: squared and absolute errors; on request
     "regions",  # of predicted frames, at and around the body; measured where its joints are known
+    "centres",  # of predicted frames with one object; measured where its true centre is known
     "networks",  # of predicted frames, computed by a pretrained network; on request
     "sets",  # of all videos together; on request
     "poses",  # of predicted poses
@@ -83,6 +84,10 @@ _TABLE = (
         "RMS error in grey levels where the body neither was nor is; lower is better",
     ),
     Metric(
+        "centre_error", "Centre error", 2, "px", "lower", "centres",
+        "distance of the predicted object's centre from the true one, in pixels of the frame; lower is better", headline=True,
+    ),
+    Metric(
         "pose_mse", "Pose error (MSE)", 5, "", "lower", "poses",
         "mean squared error of joint coordinates in units of the clip's box, joints ever hidden counting as 0", headline=True,
     ),
@@ -125,7 +130,7 @@ _VARIANTS = (
     *(
         _variant(metric, "_best", "best sample")
         for metric in _TABLE
-        if metric.kind in ("frames", "errors", "regions", "networks") and metric.better != "neither"
+        if metric.kind in ("frames", "errors", "regions", "centres", "networks") and metric.better != "neither"
     ),
 )
 

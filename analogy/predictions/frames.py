@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from analogy.metrics.centre import centre_error
 from analogy.metrics.frames import FRAME_METRICS, measure_frames
 from analogy.metrics.table import metric_of
 from analogy.predictions.base import Figures, Metrics, Predicted
@@ -26,6 +27,7 @@ class PredictedFrames(Predicted):
     extra_columns: title -> uint8 [T, H, W, 1|3] or heatmaps [T, H, W, 13], further columns of the video.
     regions: "old" -> the body's area in the reference frame, "new" -> the body's area in the true frame, bool [T, H, W] each.
         Empty where the pose is unknown.
+    centres: [T, 2], x then y in pixels: the true centre of the only object in each future frame; [0, 2] where it is unknown.
     """
 
     observed_frames: np.ndarray
@@ -37,6 +39,7 @@ class PredictedFrames(Predicted):
     other_methods: dict[str, np.ndarray] = field(default_factory=dict)
     extra_columns: dict[str, np.ndarray] = field(default_factory=dict)
     regions: dict[str, np.ndarray] = field(default_factory=dict)
+    centres: np.ndarray = field(default_factory=lambda: np.zeros([0, 2]))
 
     def measure(self, metrics=FRAME_METRICS):
         measured = {name: self._measure_frames(frames, metrics) for name, frames in self.videos()[1].items()}
@@ -45,7 +48,8 @@ class PredictedFrames(Predicted):
         return measured
 
     def _measure_frames(self, frames: np.ndarray, metrics: Metrics) -> Figures:
-        return measure_frames(self.truth, frames, self.regions, metrics)
+        figures = measure_frames(self.truth, frames, self.regions, metrics)
+        return figures | ({"centre_error": centre_error(self.centres, frames)} if len(self.centres) else {})
 
     def videos(self):
         return self.truth, {"prediction": self.prediction, self.baseline_name: self.baseline, **self.other_methods}

@@ -144,7 +144,7 @@ class MovieDataSettings(DatasetSettings):
     test_count: number of test windows.
     split: of KTH, persons 1-20 train and 21-25 test ("published"), or 1-16 and 17-25 ("standard"); of Moving MNIST, the motion
     of the digits; of UCF101, rec1, rec2 and rec3 of the recognition task, or det24, the 24 classes of the detection task.
-    test_persons: the persons that test instead.
+    test_persons: the persons that test, of KTH and Weizmann; null: of KTH those of `split`, of Weizmann the last two.
     """
 
     kind = "movies"
@@ -160,7 +160,7 @@ class MovieDataSettings(DatasetSettings):
     curriculum: list[RateStage] = []
     test_count: PositiveInt
     split: Literal["published", "standard", "rec1", "rec2", "rec3", "det24"]
-    test_persons: list[PositiveInt] | None = None
+    test_persons: list[Annotated[int, Field(ge=0)]] | None = None
 
     @property
     def size(self) -> tuple[int, int]:

@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 
 from analogy.data.clips import ClipDataset
+from analogy.data.movies import MovieDataset
 from analogy.data.poses import PoseDataset
 from analogy.files import making
 from data_prep.datasets import cache_folder
@@ -24,6 +25,11 @@ def open_frames(folder: Path | None, cache: Path, settings) -> ClipDataset:
 def open_poses(folder: Path | None, cache: Path, settings) -> PoseDataset:
     """Open labels without frames; see `penn_action.opening.open_poses`. folder: None, or a folder in Penn Action's layout."""
     return penn_action.open_poses(folder or rendered_actors(cache_folder(settings.data.cache)), cache, settings)
+
+
+def open_movies(folder: Path | None, cache: Path, settings) -> MovieDataset:
+    """Open the videos; see `penn_action.opening.open_movies`. folder: None, or a folder in Penn Action's layout."""
+    return penn_action.open_movies(folder or rendered_actors(cache_folder(settings.data.cache)), cache, settings)
 
 
 def actors_source(cache: Path) -> PennActionSource:

@@ -11,13 +11,13 @@ import tensorflow as tf
 from analogy.data.batches import ReplicaContext
 from analogy.data.contract import Dataset, Item
 from analogy.data.fingerprint import PARTS, changed_parts, dataset_fingerprint
-from analogy.data.moving_digits import MovingDigits
 from analogy.data.poses import PoseDataset
 from analogy.data.sequences import SequenceDataset
 from analogy.settings import find_experiment, load_settings
 from analogy.systems import SYSTEMS
 from analogy.visualise.video import write_mp4
 from data_prep.datasets import open_dataset
+from data_prep.moving_mnist import moving_digits
 from tests.poses import made_up_clips, tiny_settings
 
 
@@ -34,7 +34,7 @@ def sequences(seed=0):
 
 def digits(seed=0):
     drawn = np.random.default_rng(seed).integers(0, 256, (4, 28, 28), np.uint8)
-    return MovingDigits(drawn, np.zeros([2, 4, 64, 64, 1], np.uint8), motion="published", length=4, seed=0, notes="drawn")
+    return moving_digits(drawn, np.zeros([2, 4, 64, 64, 1], np.uint8), motion="published", length=4, seed=0, notes="drawn")
 
 
 def movies(folder):

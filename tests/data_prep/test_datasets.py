@@ -23,6 +23,7 @@ OFFICIAL = {
     "stocks": ("TSLA.csv",),
     "moving_mnist": ("t10k-images-idx3-ubyte.gz",),
     "kth": ("walking/person01_walking_d1_uncomp.avi",),
+    "weizmann": ("actions/0/00000002.jpg",),
     "bair": ("softmotion30_44k/train/traj_0.tfrecords", "softmotion30_44k/test/traj_0.tfrecords"),
 }
 OPENINGS = [(name, kind) for name, entry in DATASETS.items() for kind, opening in entry.openings.items() if opening.files]
@@ -95,7 +96,12 @@ def test_the_real_folders(experiment, folder, inner):
 def test_wrong_names_are_refused_with_those_that_go():
     for experiment, name, message in (
         ("seq2seq_sins_l1", "kth", "kth does not go with system seq2seq; it takes sines, noise, stocks"),
-        ("convlstm_kth_l1", "sines", "sines does not go with system convlstm; it takes moving_mnist, kth, bair"),
+        (
+            "convlstm_kth_l1",
+            "sines",
+            "sines does not go with system convlstm; it takes penn_action, synthetic_actors, moving_mnist, "
+            "moving_ball, moving_shapes, kth, weizmann, bair",
+        ),
         ("pose_lstm", "bair", "bair does not go with system pose_lstm; it takes penn_action, synthetic_actors"),
         ("analogy_pool3", "pen_action", "there is no dataset pen_action; choose penn_action, synthetic_actors"),
     ):

@@ -56,6 +56,7 @@ def predicted_sequences():
     ("predicted", "kinds"),
     [
         (PredictedFrames(**FRAMES), {"frames", "errors", "regions"}),
+        (PredictedFrames(**FRAMES, centres=np.full([3, 2], 9.0)), {"frames", "errors", "regions", "centres"}),
         (UnroundedFrames(**FRAMES, unrounded=GUESS / 255.0), {"frames", "errors", "regions"}),
         (predicted_poses(), {"poses"}),
         (predicted_joints(), {"poses", "joints"}),
@@ -70,7 +71,7 @@ def test_every_figure_of_a_prediction_is_in_the_table(predicted, kinds):
 
 def test_functions_and_headlines_are_those_of_the_table():
     assert (*FRAME_METRICS, *ERROR_METRICS) == names_of("frames", "errors") and tuple(REGION_METRICS) == names_of("regions")
-    assert HEADLINES == ("psnr", "ssim", "mse", "pose_mse", "pck_10", "accuracy")
+    assert HEADLINES == ("psnr", "ssim", "mse", "centre_error", "pose_mse", "pck_10", "accuracy")
     assert (*FRAME_METRICS, *ERROR_METRICS, "lpips", "feature_distance", "fvd") == SELECTABLE and set(USUAL) < set(SELECTABLE)
     assert list(Measures.choose(USUAL, weights=None, fvd_frames=16, features=None).frames) == list(USUAL)
 

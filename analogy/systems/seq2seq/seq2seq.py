@@ -152,6 +152,7 @@ class ConvLstmSystem(Seq2SeqSystem):
                 baseline=np.repeat(frames[k - 1 : k], self.horizon, 0),
                 baseline_name="copy_last_frame",
                 unrounded=future,
+                centres=movie.centres[k:length],
                 with_pictures=movie.id in pictured_ids,
             )
 

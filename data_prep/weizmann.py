@@ -1,0 +1,113 @@
+"""Weizmann actions (Gorelick et al. 2007) as MoCoGAN and Monkey-Net publish them: strips of small frames."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from analogy.data.doubts import doubts_about
+from analogy.data.movies import MovieDataset, drawn_share, long_enough, spread_windows
+from analogy.data.prepared import Clip, FrameFormat, PreparedClips
+from analogy.data.windows import StoredMovie, WindowPlan
+from analogy.errors import UserError
+from data_prep.fitted import FittedClips
+from data_prep.frame_store import Checked, Problem, prepare_frames
+from data_prep.video_source import check_frames
+
+ACTIONS = {"0": "waving_one_hand", "1": "waving_two_hands", "3": "jumping_jack", "4": "bending"}  # name of the folder -> action
+STRIP = re.compile(r"\d{8}\.jpg")
+SIDE = 64  # of a frame, in pixels
+STRIPS = 8  # numbers of a person: four actions, each with its mirror image, which has the odd number
+TESTED = 2  # persons that test where the settings name none
+BAD_STRIP = "unreadable strip"
+log = logging.getLogger("analogy")
+
+
+@dataclass(frozen=True)
+class WeizmannSource:
+    """Weizmann in its published layout, as a source of the frame store: RGB frames, stored without loss."""
+
+    folder: Path
+    name = "weizmann"
+    layout = "actions/CLASS/NNNNNNNN.jpg"
+    format = FrameFormat("raw", channels=3)
+
+    def items(self) -> dict[str, list[Path]]:
+        files = [path for name in ACTIONS for path in sorted((self.folder / "actions" / name).glob("*.jpg"))]
+        files = [path for path in files if STRIP.fullmatch(path.name)]
+        if not files:
+            raise UserError(f"{self.folder}: there is no {self.layout} in this folder (data.folder)")
+        return {str(path.relative_to(self.folder)): [path] for path in files}
+
+    def check(self, item: str) -> Checked:
+        file = self.folder / item
+        try:
+            frames = read_strip(file)
+        except UserError as error:
+            detail = str(error).removeprefix(f"{file}: ")
+            return Checked(item, problems=(Problem(file.stem, BAD_STRIP, item, detail),))
+        person = str(int(file.stem) // STRIPS)
+        clip = Clip(file.stem, ACTIONS[file.parent.name], person=person, length=0, height=0, width=0)
+        return check_frames(item, [(clip, frames)], self.format)
+
+    def read(self, item: str) -> Iterator[dict]:
+        for frame in read_strip(self.folder / item):
+            yield {"image": frame}
+
+
+def read_strip(path: Path) -> np.ndarray:
+    """Read a strip of frames that lie side by side, from left to right: uint8 RGB [T, 64, 64, 3].
+
+    The files are PNG in spite of their name, and have an alpha channel, which says nothing: every pixel is opaque.
+
+    Raises:
+        UserError: the file is no picture, or is not 64 pixels high and a multiple of 64 wide.
+        OSError: the file cannot be read now.
+    """
+    strip = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR) if path.stat().st_size else None
+    if strip is None:
+        raise UserError(f"{path}: this is no picture; fetch it again")
+    height, width = strip.shape[:2]
+    if height != SIDE or width % SIDE:
+        raise UserError(f"{path}: {width} x {height} pixels, but frames of {SIDE} x {SIDE} lie side by side; fetch it again")
+    return strip[..., ::-1].reshape(SIDE, -1, SIDE, 3).swapaxes(0, 1)
+
+
+def open_weizmann(source: Path, cache: Path, settings) -> MovieDataset:
+    """Open Weizmann, split by person: a clip and its mirror image never lie on different sides.
+
+    The setting `data.test_persons` names the persons that test; all others train. Without it the last two that are there test.
+
+    Args:
+        source: the folder of the raw dataset.
+        cache: the folder of prepared data.
+        settings: with `data` (a MovieDataSettings) and seed.
+
+    Raises:
+        UserError: nobody trains or nobody tests, or no clip is long enough.
+    """
+    data, plan = settings.data, WindowPlan.from_settings(settings.data)
+    prepared = FittedClips(PreparedClips.open(prepare_frames(WeizmannSource(source), cache)), data.size, data.fit)
+    persons = sorted({int(clip.person) for clip in prepared.clips})
+    tested = persons[-TESTED:] if data.test_persons is None else data.test_persons
+    movies, lines = long_enough([StoredMovie(clip.id, prepared, clip, range(clip.length)) for clip in prepared.clips], plan)
+    train, test = ([m for m in movies if (int(m.clip.person) in tested) is tests] for tests in (False, True))
+    for what, movies_of_split in (("trains", train), ("tests", test)):
+        if not movies_of_split:
+            raise UserError(
+                f"{source}: no clip of {plan.length} frames {what} with data.test_persons {tested}: persons {persons} are "
+                "there; name some of them, not all"
+            )
+    train = drawn_share(train, data.share, settings.seed)
+    windows = spread_windows(test, plan, data.test_count, settings.seed)
+    log.info("weizmann: %d training and %d test movies, %d test windows", len(train), len(test), len(windows))
+    inspections = ([movie.clip.inspection for movie in side] for side in (train, test))
+    doubts = [*prepared.doubts, *lines, *doubts_about(*inspections, user_selection=data.test_persons is not None)]
+    notes = f"persons {', '.join(map(str, tested))} test, the others of {', '.join(map(str, persons))} train"
+    return MovieDataset("weizmann", train, windows, plan=plan, seed=settings.seed, doubts=doubts, notes=notes)
