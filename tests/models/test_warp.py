@@ -1,0 +1,51 @@
+"""The backward warp against known answers."""
+
+import numpy as np
+import tensorflow as tf
+
+from analogy.models.warp import backward_warp
+
+
+def images(height=5, width=7, channels=2):
+    return tf.constant(np.random.default_rng(0).random((2, height, width, channels), np.float32))
+
+
+def constant_flow(right, down, height=5, width=7):
+    return tf.tile(tf.constant([right, down], tf.float32)[None, None, None], [2, height, width, 1])
+
+
+def test_zero_flow_copies():
+    np.testing.assert_array_equal(backward_warp(images(), constant_flow(0, 0)), images())
+
+
+def test_whole_pixels_shift_and_the_border_is_repeated():
+    source = images().numpy()
+    moved = backward_warp(source, constant_flow(2, -1)).numpy()  # reads from two to the right and one above
+    np.testing.assert_allclose(moved[:, 1:, :-2], source[:, :-1, 2:])
+    np.testing.assert_allclose(moved[:, 1:, -2:], np.repeat(source[:, :-1, -1:], 2, 2))
+    np.testing.assert_allclose(moved[:, 0, :-2], source[:, 0, 2:])
+
+
+def test_parts_of_a_pixel_are_bilinear():
+    ramp = np.tile(np.arange(7, dtype=np.float32) + 10 * np.arange(5, dtype=np.float32)[:, None], (2, 1, 1))[..., None]
+    moved = backward_warp(ramp, constant_flow(0.25, 0.5)).numpy()
+    np.testing.assert_allclose(moved[:, :-1, :-1], ramp[:, :-1, :-1] + 0.25 + 5.0)
+
+
+def test_gradients_are_those_of_the_bilinear_surface():
+    ramp = tf.tile((tf.range(7.0) + 10 * tf.range(5.0)[:, None])[None, ..., None], [2, 1, 1, 1])
+    flow = constant_flow(0.25, 0.5)
+    with tf.GradientTape() as tape:
+        tape.watch([ramp, flow])
+        total = tf.reduce_sum(backward_warp(ramp, flow))
+    by_image, by_flow = tape.gradient(total, [ramp, flow])
+    np.testing.assert_allclose(by_flow[:, :-1, :-1], np.tile([1.0, 10.0], (2, 4, 6, 1)), atol=1e-5)
+    np.testing.assert_allclose(by_flow[:, :, -1, 0], 0.0)  # beyond the border nothing changes
+    np.testing.assert_allclose(tf.reduce_sum(by_image), 2 * 5 * 7, rtol=1e-6)
+
+
+def test_bfloat16_images_keep_their_type_and_columns_beyond_256():
+    wide = tf.cast(tf.range(300) % 7, tf.bfloat16)[None, None, :, None]
+    moved = backward_warp(wide, tf.constant([1.0, 0.0])[None, None, None] + tf.zeros([1, 1, 300, 2]))
+    assert moved.dtype == tf.bfloat16
+    np.testing.assert_array_equal(tf.cast(moved[0, 0, :-1, 0], tf.int32), np.arange(1, 300) % 7)
