@@ -134,7 +134,7 @@ DATASETS: dict[str, Entry] = {
                 "data_prep.kth:open_kth",
                 (_KTH,),
                 splits=_TWO_SPLITS,
-                follows=(*_WINDOWS, "fps", "test_persons"),
+                follows=(*_WINDOWS, "fps", "curriculum", "test_persons"),
             )
         },
         source="data_prep.kth:KthSource",

@@ -11,7 +11,8 @@ import tensorflow as tf
 
 from analogy.data.batches import ReplicaContext
 from analogy.data.doubts import fingerprint, some
-from analogy.data.windows import NO_CENTRES, StoredMovie, WindowPlan, window_batches
+from analogy.data.windows import NO_CENTRES, SAME_RATE, StoredMovie, WindowPlan, window_batches
+from analogy.errors import UserError
 from analogy.random_streams import DatasetStream, generator
 
 
@@ -49,13 +50,17 @@ class MovieDataset:
     """Random windows of the training movies, and fixed test movies.
 
     Args:
-        train: movies of consecutive frames, each long enough for a window.
+        train: movies of consecutive frames, each long enough for a window. Those that are too short for a window in a stage of
+            the curriculum are left out.
         test: movies of k + T frames each.
         plan: how training windows are cut.
         seed: the seed of the training windows.
         doubts: one line for each thing that looks wrong in the movies.
         notes: text for the protocol.
         classes: the names of all actions, in the order of their numbers; None takes those of the movies, sorted.
+
+    Raises:
+        UserError: see `following_curriculum`.
     """
 
     def __init__(
@@ -70,8 +75,9 @@ class MovieDataset:
         notes: str = "",
         classes: Sequence[str] | None = None,
     ):
-        self.name, self.plan, self.seed, self.notes = name, plan, seed, notes
-        self.train, self.test = list(train), list(test)
+        self.name, self.plan, self.seed = name, plan, seed
+        self.train, said = following_curriculum(train, plan)
+        self.test, self.notes = list(test), "; ".join(filter(None, [notes, *said]))
         self.doubts = list(doubts)
         self.classes = list(classes or sorted({movie.action for movie in (*train, *test)}))
 
@@ -116,6 +122,31 @@ def long_enough(movies: Sequence[StoredMovie], plan: WindowPlan) -> tuple[list[S
         if movies
     ]
     return kept, lines
+
+
+def following_curriculum(movies: Sequence[StoredMovie], plan: WindowPlan) -> tuple[list[StoredMovie], list[str]]:
+    """The movies that have a window in every stage of the curriculum, and what is to be noted of it for the protocol.
+
+    Raises:
+        UserError: a movie does not say its frames per second, or no movie has windows in every stage.
+    """
+    if not plan.curriculum:
+        return list(movies), []
+    if silent := [movie.id for movie in movies if not movie.clip.fps]:
+        raise UserError(
+            f"data.curriculum: {len(silent)} of {len(movies)} training videos do not say their frames per second "
+            f"({some(silent)}); leave data.curriculum out"
+        )
+    said = ["training began with " + ", ".join(f"{steps} steps at {fps:g} frames per second" for steps, fps in plan.curriculum)]
+    for _, fps in plan.curriculum:
+        if slow := sum(movie.clip.fps < fps * SAME_RATE for movie in movies):
+            said.append(f"at {fps:g}, {slow} of {len(movies)} training videos have fewer and use every frame")
+    kept = [movie for movie in movies if all(len(movie.starts(stage)) for stage in plan.stages(movie.clip.fps))]
+    if not kept:
+        raise UserError(f"data.curriculum: no training video has a window of {plan.length} frames in every stage")
+    if len(kept) < len(movies):
+        said.append(f"{len(movies) - len(kept)} training videos too short for a stage are left out")
+    return kept, said
 
 
 def spread_windows(movies: Sequence[StoredMovie], plan: WindowPlan, count: int, seed: int) -> list[StoredMovie]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import tensorflow as tf
@@ -25,6 +25,7 @@ class WindowPlan:
     skip: the distance between neighbouring frames of a window, in frames of the clip; 1 uses every frame.
     fps: instead of `skip`, the frames per second of a window; the nearest frames of the clip are used.
     leave_out_repeats: leave out windows in which a frame nearly equals the one before it.
+    curriculum: (training steps, fps) of the stages with which training begins; after the last, `fps` or `skip` holds.
     """
 
     length: int
@@ -32,12 +33,22 @@ class WindowPlan:
     skip: int = 1
     fps: float | None = None
     leave_out_repeats: bool = False
+    curriculum: tuple[tuple[int, float], ...] = ()
 
     @classmethod
     def from_settings(cls, data) -> WindowPlan:
-        """The plan that a MovieDataSettings describes, without its curriculum."""
-        length = data.context + data.horizon
-        return cls(length, stride=data.stride, skip=data.skip, fps=data.fps, leave_out_repeats=data.leave_out_repeats)
+        """The plan that a MovieDataSettings describes."""
+        length, curriculum = data.context + data.horizon, tuple((stage.steps, stage.fps) for stage in data.curriculum)
+        rate = {"stride": data.stride, "skip": data.skip, "fps": data.fps}
+        return cls(length, **rate, leave_out_repeats=data.leave_out_repeats, curriculum=curriculum)
+
+    def stages(self, clip_fps: float) -> list[WindowPlan]:
+        """The plans of one clip in the stages of the curriculum, then the plan of all later steps.
+
+        In a stage with more frames per second than the clip has, every frame of the clip is used.
+        """
+        plain = replace(self, curriculum=())
+        return [*(replace(plain, fps=min(fps, clip_fps)) for _, fps in self.curriculum), plain]
 
     def pace(self, clip_fps: float = 0.0) -> float:
         """The distance between neighbouring frames of a window, in frames of the clip.
@@ -140,10 +151,12 @@ def window_batches(
 ) -> tf.data.Dataset:
     """Endless batches of training windows. For each, a movie and one of its windows are drawn uniformly.
 
+    The stage of the curriculum is a function of the step alone, so that a resumed run draws the same windows.
+
     Each batch: step int64; position [b]; values float32 [b, k + T, H, W, C] in 0..1; label int32 [b].
 
     Args:
-        movies: movies of consecutive frames, each long enough for a window, and all of the same frame size.
+        movies: movies of consecutive frames, each long enough for a window in every stage, and all of the same frame size.
         labels: a number for each movie.
         plan: how windows are cut.
         seed: the seed of the draws.
@@ -158,19 +171,21 @@ def window_batches(
     shape = [plan.length, *size, prepared.format.channels]
     label = tf.constant(labels, tf.int32)
     first_record = tf.constant([movie.clip.first_record + movie.numbers[0] for movie in movies], tf.int64)
-    pace = tf.constant([plan.pace(clip.fps) for clip in clips], tf.float64)
-    starts = [movie.starts(plan) for movie in movies]
-    counts = tf.constant([len(of_movie) for of_movie in starts])
-    first_start = tf.cumsum(counts, exclusive=True)
+    plans = list(zip(*(plan.stages(clip.fps) for clip in clips), strict=True))  # of each stage, of each movie in it
+    pace = tf.constant([[p.pace(clip.fps) for p, clip in zip(stage, clips, strict=True)] for stage in plans], tf.float64)
+    starts = [movie.starts(p) for stage in plans for p, movie in zip(stage, movies, strict=True)]
+    sizes = [len(of_movie) for of_movie in starts]
+    counts, first_start = (tf.reshape(tf.constant(n), pace.shape) for n in (sizes, np.cumsum([0, *sizes[:-1]], dtype=np.int32)))
     all_starts = tf.constant(np.concatenate(starts))
+    ends = tf.constant(np.cumsum([steps for steps, _ in plan.curriculum]), tf.int64)  # the first step after each stage
 
     def element(step, position):
         uniform = step_uniform(seed, step, StepStream.EXAMPLES, [context.batch_size, 2], tf.float64)
         u_movie, u_start = tf.unstack(tf.gather(uniform, position), axis=1)
-        movie = pick(u_movie, len(movies))
-        start = tf.gather(all_starts, tf.gather(first_start, movie) + pick(u_start, tf.gather(counts, movie)))
+        movie, stage = pick(u_movie, len(movies)), tf.reduce_sum(tf.cast(step >= ends, tf.int32))
+        start = tf.gather(all_starts, tf.gather(first_start[stage], movie) + pick(u_start, tf.gather(counts[stage], movie)))
         places = tf.cast(start[:, None] + tf.range(plan.length, dtype=tf.int64), tf.float64)
-        numbers = tf.cast(tf.floor(places * tf.gather(pace, movie)[:, None] + 0.5), tf.int64)  # as in WindowPlan.numbers
+        numbers = tf.cast(tf.floor(places * tf.gather(pace[stage], movie)[:, None] + 0.5), tf.int64)  # as in WindowPlan.numbers
         records = tf.gather(first_record, movie)[:, None] + numbers  # [b, k + T]
         windows = tf.reshape(prepared.frames_in_graph(tf.reshape(records, [-1]), size), [-1, *shape])
         values = tf.cast(windows, tf.float32) / 255.0

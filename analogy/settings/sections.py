@@ -140,7 +140,8 @@ class MovieDataSettings(DatasetSettings):
     stride: distance between the starts of neighbouring windows, in frames of a window.
     share: share of the training videos that is used, drawn from the seed without replacement.
     leave_out_repeats: leave out windows in which a frame nearly equals the one before it.
-    curriculum: stages of training, one after the other, with frame rates of their own; after the last, the rate is `fps`.
+    curriculum: stages of training, one after the other, with rates of their own, where a video of a lower rate gives every
+    frame; after the last, the rate is `fps`.
     test_count: number of test windows.
     split: of KTH, persons 1-20 train and 21-25 test ("published"), or 1-16 and 17-25 ("standard"); of Moving MNIST, the motion
     of the digits; of UCF101, rec1, rec2 and rec3 of the recognition task, or det24, the 24 classes of the detection task.

@@ -5,9 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from analogy.data.movies import drawn_share, long_enough, spread_windows
+from analogy.data.movies import drawn_share, following_curriculum, long_enough, spread_windows
 from analogy.data.prepared import Clip
 from analogy.data.windows import StoredMovie, WindowPlan
+from analogy.errors import UserError
+from analogy.settings import find_experiment, load_settings
+from analogy.systems import SYSTEMS
+from data_prep.datasets import check_dataset
 
 
 def movie(name, length, fps=10.0):
@@ -47,3 +51,40 @@ def test_test_windows_are_spread_and_none_comes_twice():
         assert len({w.id for w in few}) == 5 and count.tolist() == [2, 1, 2] and few == few
     names = {tuple(w.id for w in spread_windows(movies, plan, 5, seed)) for seed in range(5)}
     assert len(names) > 1
+
+
+def test_what_a_curriculum_makes_of_the_videos_is_noted():
+    movies = [movie("long", 30, fps=25.0), movie("slow", 30, fps=12.0), movie("short", 8, fps=25.0)]
+    plan = WindowPlan(5, curriculum=((100, 25.0), (50, 10.0)))
+    kept, said = following_curriculum(movies, plan)
+    assert [m.id for m in kept] == ["long", "slow"]  # at 10 of 25 frames per second, 5 frames span 11
+    assert said == [
+        "training began with 100 steps at 25 frames per second, 50 steps at 10 frames per second",
+        "at 25, 1 of 3 training videos have fewer and use every frame",
+        "1 training videos too short for a stage are left out",
+    ]
+    assert following_curriculum(movies, WindowPlan(5)) == (movies, [])
+
+
+def test_a_curriculum_needs_frame_rates_and_videos_of_some_length():
+    silent = [movie("known", 30), movie("silent", 30, fps=0.0)]
+    with pytest.raises(UserError, match=r"curriculum: 1 of 2 training videos do not say .* \(silent\); leave") as caught:
+        following_curriculum(silent, WindowPlan(5, curriculum=((9, 5.0),)))
+    assert "\n" not in str(caught.value)
+    with pytest.raises(UserError, match="no training video has a window of 5 frames"):
+        following_curriculum([movie("short", 6)], WindowPlan(5, curriculum=((9, 5.0),)))
+
+
+def test_settings_say_the_curriculum_and_datasets_without_rates_refuse_it():
+    options = [
+        "data.curriculum=[{steps: 4, fps: 25}, {steps: 2, fps: 15.5}]",
+        "data.fps=10",
+        "data.context=3",
+        "data.horizon=3",
+    ]
+    settings = load_settings(find_experiment("convlstm_kth_l1"), SYSTEMS, scale="paper", overrides=options)
+    plan = WindowPlan.from_settings(settings.data)
+    assert (plan.curriculum, plan.fps, plan.length) == (((4, 25.0), (2, 15.5)), 10.0, 6)
+    shapes = load_settings(find_experiment("convlstm_mmnist_l1"), SYSTEMS, scale="demo", overrides=options[:1])
+    with pytest.raises(UserError, match=r"data\.curriculum"):
+        check_dataset(shapes)

@@ -98,3 +98,20 @@ def test_a_numbered_window_is_the_frames_there(movies):
     window = movies[0].window(WindowPlan(3, stride=3, skip=2), 3, "w")
     assert (window.id, window.action, window.length) == ("w", "moving", 3)
     assert window.frames[:, 0, 0, 0].tolist() == [8, 10, 12]  # begins at 2 + 3 * 2
+
+
+def test_a_curriculum_changes_the_rate_with_the_step_and_nothing_else(movies):
+    """Two steps at 10 frames per second, one at 8, then 5. One clip has 20 frames per second, the other only 6."""
+    timed = [StoredMovie(m.id, m.prepared, replace(m.clip, fps=fps), m.numbers) for m, fps in zip(movies, (20, 6), strict=True)]
+    plan = WindowPlan(3, fps=5, curriculum=((2, 10.0), (1, 8.0)))
+    values = np.rint(np.stack(drawn(timed, plan, steps=8))[..., 0, 0, 0]).astype(int)  # [step, example, 3]
+    assert values.shape == (8, 8, 3)
+    for step, windows in enumerate(values):
+        fast, slow = windows[windows[:, 0] < 100], windows[windows[:, 0] >= 100]
+        gaps = {0: {2}, 1: {2}, 2: {2, 3}}.get(step, {4})  # 20 / 8 frames are 2.5
+        assert len(fast) and set(np.diff(fast).flat) == gaps
+        assert set(np.diff(slow).flat) <= ({1} if step < 3 else {1, 2})  # every frame in the stages, 6 / 5 after them
+    for start in range(1, 5):  # resumed on both sides of each change
+        np.testing.assert_array_equal(np.rint(drawn(timed, plan, start_step=start)[0][..., 0, 0, 0]), values[start])
+    plain = np.rint(np.stack(drawn(timed, WindowPlan(3, fps=5), steps=8))[..., 0, 0, 0])
+    np.testing.assert_array_equal(plain[3:], values[3:])  # after the stages, as without them
