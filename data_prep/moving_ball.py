@@ -116,4 +116,7 @@ def open_moving_ball(folder: Path | None, cache: Path, settings) -> DrawnMovies:
         drawn = pick(step_uniform(settings.seed, step, StepStream.EXAMPLES, [count], tf.float64), len(train))
         return tf.cast(tf.gather(values, drawn), tf.float32) / 255.0
 
-    return DrawnMovies("moving_ball", draw, train=train, test=[*train, *unseen][: data.test_count])
+    test = [*train, *unseen][: data.test_count]
+    tests = {action: sum(movie.action == action for movie in test) for action in ("training_sequence", "unseen")}
+    notes = f"of the test windows, {tests['training_sequence']} are the training sequences and {tests['unseen']} unseen"
+    return DrawnMovies("moving_ball", draw, train=train, test=test, notes=notes)

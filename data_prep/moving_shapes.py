@@ -30,4 +30,5 @@ def open_moving_shapes(folder: Path | None, cache: Path, settings) -> DrawnMovie
         return [Movie(f"{index:05d}", "shapes", frames) for index, frames in enumerate(drawn)]
 
     train, test = movies(MOVIES_TO_LOOK_AT, 3), movies(TEST_MOVIES, data.test_count)
-    return DrawnMovies("moving_shapes", draw, train=train, test=test)
+    notes = "discs and squares that bounce, drawn anew for every training batch"
+    return DrawnMovies("moving_shapes", draw, train=train, test=test, notes=notes)

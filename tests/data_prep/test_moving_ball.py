@@ -40,7 +40,9 @@ def test_five_sequences_train_and_are_tested_beside_unseen_ones():
         drawn = np.rint(255 * batch["values"].numpy()).astype(np.uint8)
         names = [next(movie.id for movie in dataset.train if np.array_equal(movie.frames, values)) for values in drawn]
         assert len(set(names)) > 2 and batch["label"].numpy().tolist() == [0] * 8
-    assert dataset.classes == ["training_sequence", "unseen"]
+    assert dataset.classes == ["training_sequence", "unseen"] and dataset.notes.endswith(
+        "5 are the training sequences and 20 unseen"
+    )
 
 
 def test_mirrored_and_shifted_balls_stay_in_the_frame():
