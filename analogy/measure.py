@@ -17,7 +17,7 @@ from analogy.metrics.table import USUAL
 from analogy.ownership import check_results_dir
 from analogy.pretrained.fetch_i3d import WEIGHTS
 from analogy.runs.find import find_model, find_run, is_saved_model, run_of, saved_model_of
-from analogy.runs.history import describe
+from analogy.runs.history import describe, trained_steps
 from analogy.runs.reading import read_run
 from analogy.settings import Settings, load_settings
 from analogy.settings.loading import read_experiment
@@ -118,11 +118,14 @@ def _check_run(name: str, settings_file: Path | None, data_dir: Path | None, cli
             check_present(data_dir, "--data-dir")
         if settings_file and not settings_file.is_file():
             mistakes.add(f"--settings {settings_file}: there is no such file; name the settings.yaml of a run")
+    exported = is_saved_model(folder)
+    if not exported and not trained_steps(folder):
+        raise UserError(f"--run {folder}: there is no checkpoint in it; name a finished run, or the folder of a SavedModel")
     stored = settings_file or run_of(folder) / "settings.yaml"
     settings = load_settings(stored, SYSTEMS, **_changes(stored, data_dir, clips))
     check_dataset(settings)
     clips = () if hasattr(settings.data, "test_clips") else clips  # then the settings name them
-    return {"run": folder, "exported": is_saved_model(folder), "settings": settings, "clips": clips}
+    return {"run": folder, "exported": exported, "settings": settings, "clips": clips}
 
 
 def _changes(stored: Path, data_dir: Path | None, clips: Sequence[str]) -> dict:

@@ -55,7 +55,10 @@ def resolve_settings(
             mistakes.add(f"--scale {scale}: choose {', '.join(SCALES[:-1])} or {SCALES[-1]}")
         if writes:
             with mistakes.noted():
-                check_writable(resume, "allow it") if resume else check_results_dir(results_dir)
+                if resume is None:
+                    check_results_dir(results_dir)
+                elif resume.is_dir():  # what is no folder is refused below
+                    check_writable(resume, "allow it")
         settings = None
         with mistakes.noted():
             path = _stored_settings(resume) if resume else find_experiment(exp)
@@ -96,7 +99,7 @@ def shorthand_values(
 def _stored_settings(run: Path) -> Path:
     """The settings.yaml of a run to continue. Raises UserError."""
     if not (run / "settings.yaml").is_file():
-        raise UserError(f"--resume {run}: this is not a run folder: it has no settings.yaml")
+        raise UserError(f"--resume {run}: this is not a run folder: it has no settings.yaml; name one of results/EXPERIMENT")
     if not is_run(run):
         raise UserError(
             f"--resume {run}: this is not a run folder, though it has a settings.yaml; name one of results/EXPERIMENT"

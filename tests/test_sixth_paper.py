@@ -15,7 +15,7 @@ from analogy.systems import SYSTEMS
 from analogy.systems import Entry as SystemEntry
 from data_prep.datasets import DATASETS, Opening
 from data_prep.datasets import Entry as DatasetEntry
-from tests.run_folders import rows, the_run, weights
+from tests.run_folders import finished_run, rows, the_run, weights
 from tests.sixth_paper.settings import OneConvolutionSettings
 
 YAML = """
@@ -106,6 +106,18 @@ def test_a_sixth_paper_lives_in_the_house(sixth_paper, write, invoke, tmp_path):
     assert all(f"{run.parent.name}/{run.name}" in listed for run in (first, stopped, second))
     succeed("compare", "--run", first, "--run", second)
     assert (results / "comparisons").is_dir()
+
+
+def test_a_used_run_that_does_not_fit_is_one_line(sixth_paper, write, invoke, tmp_path):
+    run = finished_run(tmp_path / "results" / "other" / "2026-01-01_000000", endpoint="predict")
+    done = invoke(
+        "run", "--exp", write("sixth_wrong", "refined_convolution", "{draft: other}"), "--results-dir", run.parents[1]
+    )
+    assert done.exit_code == 2 and not (run.parents[1] / "sixth_wrong").exists()
+    assert done.stderr.splitlines()[-1] == (
+        f"error: uses.draft: {run}: its endpoint predict takes values [any, 2], but gets values [any, 2, 16, 16, 1] here: "
+        "name a run that fits"
+    )
 
 
 @pytest.mark.parametrize(

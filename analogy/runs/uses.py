@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from analogy.errors import UserError, about
@@ -71,6 +71,24 @@ def open_used(settings: Settings, needs: Mapping[str, str]) -> dict[str, object]
         with about(f"uses.{role}"):
             used[role] = load_endpoint(Path(settings.uses[role]), endpoint)
     return used
+
+
+def check_inputs(loaded, endpoint: str, inputs: Mapping[str, Sequence[int | None]]) -> None:
+    """Check that an endpoint of a loaded SavedModel takes these inputs and no others.
+
+    inputs: name -> shape, with None for a size that varies. Raises UserError, which says what the endpoint takes.
+    """
+    specs = loaded.signatures[endpoint].structured_input_signature[1]
+    shapes = {name: spec.shape for name, spec in specs.items()}
+    if shapes.keys() != inputs.keys() or not all(shape.is_compatible_with(inputs[name]) for name, shape in shapes.items()):
+        takes, gets = (
+            ", ".join(f"{name} {_sizes(shape)}" for name, shape in sorted(shapes_of.items())) for shapes_of in (shapes, inputs)
+        )
+        raise UserError(f"its endpoint {endpoint} takes {takes}, but gets {gets} here: name a run that fits")
+
+
+def _sizes(shape: Iterable[int | None]) -> str:
+    return "[" + ", ".join("any" if size is None else str(size) for size in shape) + "]"
 
 
 def used_models(settings: Settings, summary: dict[str, object]) -> dict[str, list[dict[str, str]]]:

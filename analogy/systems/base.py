@@ -17,8 +17,10 @@ import numpy as np
 import tensorflow as tf
 
 from analogy.data.selection import first_per_action
+from analogy.errors import about
 from analogy.optimizers import average_weights, clip_global_norm, held_variables, keeps_averages, make_optimizer
 from analogy.predictions.base import Predicted
+from analogy.runs.uses import check_inputs
 from analogy.settings.published import Published, fitting_entries
 from analogy.settings.sections import OptimizerSettings, Settings
 
@@ -88,6 +90,21 @@ class System:
         self._loaded = None  # after `use_export`: the SavedModel that predicts instead of this system's networks
         # Without loss scaling, small gradients become zero in float16.
         self.scales_loss = keras.config.dtype_policy().compute_dtype == "float16"
+
+    def used_endpoint(self, role: str, **inputs: Sequence[int | None]) -> Callable:
+        """The endpoint of the used run in this role, after a check that it takes these inputs. Call it in the constructor.
+
+        Args:
+            role: a key of `needs`.
+            inputs: name -> shape that this system will give, with None for a size that varies.
+
+        Raises:
+            UserError: the run's endpoint takes other inputs.
+        """
+        loaded, endpoint = self.used[role], self.needs[role]
+        with about(f"uses.{role}: {self.settings.uses.get(role)}"):
+            check_inputs(loaded, endpoint, inputs)
+        return getattr(loaded, endpoint)
 
     # ---------------------------------------------------------------- what is trained
 

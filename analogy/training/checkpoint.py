@@ -35,9 +35,8 @@ class Checkpoints:
     def __init__(self, folder: Path, system, step: tf.Variable, keep: int):
         self.step, self._folder = step, folder
         self._pending = tf.Variable("{}", dtype=tf.string, trainable=False)
-        objects = _named({**system.models, **system.state}) | {
-            f"optimizer_{name}": optimizer for name, optimizer in system.optimizers.items()
-        }
+        self._models = {**system.models, **system.state}
+        objects = _named(self._models) | {f"optimizer_{name}": optimizer for name, optimizer in system.optimizers.items()}
         self._checkpoint = tf.train.Checkpoint(step=step, pending=self._pending, **objects)
         self._checkpoint.save_counter  # noqa: B018 - reading it creates this variable, which the checkpoints of earlier versions contain
         self._keep = keep
@@ -95,7 +94,12 @@ class Checkpoints:
             "{}: this checkpoint belongs to another architecture ({}); "
             "resume with the settings of its own run, or start a new one"
         )
-        if not _newest_whole(paths, lambda path: self._checkpoint.restore(path).assert_consumed(), misfit):
+
+        def restore(path):
+            _check_weights(path, self._models)
+            self._checkpoint.restore(path).assert_consumed()
+
+        if not _newest_whole(paths, restore, misfit):
             raise UserError(f"{self._folder}: none of the {len(paths)} checkpoints can be read; start a new run")
         return json.loads(self._pending.numpy())
 
@@ -173,6 +177,7 @@ def load_networks(system, run: Path, names: Sequence[str] | None = None) -> str:
         saved = _saved_networks(path) if names else models
         if missing := [name for name in models if name not in saved]:
             raise UserError(f"{key}.networks: {run} has no network {missing[0]}; it has {', '.join(saved)}")
+        _check_weights(path, models)
         networks.restore(path).expect_partial().assert_existing_objects_matched()
 
     if whole := _newest_whole(paths, restore, f"{key}: {{}}: its networks do not fit ({{}})"):
@@ -210,6 +215,22 @@ def _newest_whole(paths: list[str], restore: Callable[[str], object], misfit: st
         except (AssertionError, ValueError) as error:
             raise UserError(misfit.format(path, _first_line(error))) from error
     return None
+
+
+def _check_weights(path: str, models: dict) -> None:
+    """Raise a ValueError where networks have other weights than in a checkpoint.
+
+    TensorFlow would notice only some of these cases, in the middle of restoring, and then warn of all that it had not restored.
+    """
+    shapes = tf.train.load_checkpoint(path).get_variable_to_shape_map()
+    for name, model in models.items():
+        saved = sum(key.startswith(f"model_{name}/weights/") for key in shapes)
+        if saved != len(model.variables):
+            raise ValueError(f"{name} has {saved} weights there and {len(model.variables)} here")
+        for index, variable in enumerate(model.variables):
+            there, here = shapes[f"model_{name}/weights/{index}/.ATTRIBUTES/VARIABLE_VALUE"], list(variable.shape)
+            if there != here:
+                raise ValueError(f"{variable.path} of {name} has the shape {there} there and {here} here")
 
 
 def _saved_networks(path: str) -> list[str]:

@@ -93,7 +93,11 @@ class RefinedConvolution(OneConvolution):
 
     needs = {"draft": "predict"}
 
+    def __init__(self, settings, used):
+        super().__init__(settings, used)
+        self.draft = self.used_endpoint("draft", values=[None, self.context, SIDE, SIDE, 1])
+
     def future(self, observed):
-        draft = self.used["draft"].predict(values=observed)["future"]
+        draft = self.draft(values=observed)["future"]
         refined = self.network(tf.reshape(draft, [-1, SIDE, SIDE, 1]))
         return draft + tf.reshape(refined, tf.shape(draft))
