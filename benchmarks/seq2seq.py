@@ -53,7 +53,7 @@ def make_ours(kind: type[Seq2Seq], precision: str, values, kernel_size: int):
     keras.utils.set_random_seed(0)
     use_precision(precision)
     network = kind(channels=1, depth=1, kernel_size=kernel_size)
-    build(network, (None, 1, *values.shape[2:]), horizon=1)
+    build(network, (len(values), 1, *values.shape[2:]), horizon=1)
     use_precision("float32")
     optimizer = keras.optimizers.Adam(ADAM[0], *ADAM[1], ADAM[2])
     optimizer.build(network.trainable_variables)
