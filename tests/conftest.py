@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import gc
 import os
 import shutil
 import subprocess
@@ -18,6 +20,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared"
 
+# An LSTM on sines starts and ends in seconds: for what concerns the loop, and no network.
+QUICK = ("network.units=8", "data.train_count=40", "data.test_count=6", "data.groups_of=3",
+    "training.batch_size=4", "training.log_every=2", "training.checkpoint_every=4", "training.sample_every=1000",
+    "training.steps_per_call=2", "training.precision=float32", "training.steps=8",
+)  # fmt: skip
 # Small enough for a step in milliseconds; every layer is still there.
 TINY = (
     "data.actions=[baseball_pitch, bowl, clean_and_jerk]",
@@ -40,6 +47,11 @@ def _reason(report) -> str:
     """Why a test was skipped, in one line."""
     text = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
     return text.removeprefix("Skipped: ").splitlines()[0]
+
+
+def pytest_configure():
+    """Graphs are many small objects that live long: looking for garbage less often saves a tenth of the time."""
+    gc.set_threshold(200_000, 20, 50)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -127,17 +139,18 @@ def _shared(name: str) -> Path:
     return folder
 
 
+def run_options(exp: str | None, tiny: bool) -> list[str]:
+    settings = (QUICK if exp == "seq2seq_sins_l1" else TINY) if tiny else ()
+    return [*(["--exp", exp] if exp else []), *(part for setting in settings for part in ("--set", setting))]
+
+
 @pytest.fixture(scope="session")
 def run_experiment(cache):
     """run_experiment("--steps", 4, ...) starts experiments/run.py and returns the finished process, or with
-    wait=False the running one."""
+    wait=False the running one. tiny: whether the experiment is made small."""
 
     def run(*options, wait: bool = True, exp: str | None = "analogy_pool3", tiny: bool = True, env: dict | None = None):
-        command = [sys.executable, str(ROOT / "experiments" / "run.py")]
-        command += ["--exp", exp] if exp else []
-        if tiny:
-            command += [part for setting in TINY for part in ("--set", setting)]
-        command += [str(option) for option in options]
+        command = [sys.executable, str(ROOT / "experiments" / "run.py"), *run_options(exp, tiny), *map(str, options)]
         environment = {**os.environ, "ANALOGY_CACHE": str(cache), "PYTHONUNBUFFERED": "1", **(env or {})}
         streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         process = subprocess.Popen(command, env=environment, **streams)
@@ -156,10 +169,9 @@ def run_here(invoke, cache, monkeypatch):
 
     def run(*options, exp: str | None = "analogy_pool3", tiny: bool = True):
         monkeypatch.setenv("ANALOGY_CACHE", str(cache))
-        settings = [part for setting in TINY for part in ("--set", setting)] if tiny else []
         policy = keras.config.dtype_policy()
         try:
-            done = invoke("run", *(["--exp", exp] if exp else []), *settings, *options)
+            done = invoke("run", *run_options(exp, tiny), *options)
         finally:
             keras.config.set_dtype_policy(policy)
         assert done.exception is None or isinstance(done.exception, SystemExit), done.exc_info
@@ -169,12 +181,18 @@ def run_here(invoke, cache, monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def finished(run_experiment, actors, tmp_path_factory):
-    """An undisturbed run of 8 steps."""
-    results = tmp_path_factory.mktemp("undisturbed")
-    process = run_experiment("--results-dir", results, "--data-dir", actors, "--scale", "demo")
-    assert process.returncode == 0, process.stderr
-    return the_run(results), process
+def finished(run_experiment, actors, tmp_path_factory, worker_id):
+    """An undisturbed run of 8 steps, and what its process said. All processes that test share one."""
+    folder = tmp_path_factory.getbasetemp()
+    folder = (folder if worker_id == "master" else folder.parent) / "undisturbed"
+    folder.mkdir(exist_ok=True)
+    with open(folder / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "said").exists():
+            process = run_experiment("--results-dir", folder / "results", "--data-dir", actors, "--scale", "demo")
+            assert process.returncode == 0, process.stderr
+            (folder / "said").write_text(process.stdout)
+    return the_run(folder / "results"), (folder / "said").read_text()
 
 
 @pytest.fixture

@@ -122,11 +122,11 @@ def test_the_script_takes_the_same_options(run_experiment, tmp_path):
     assert process.stderr.startswith("error: ") and "training.stepz" in process.stderr
 
 
-def test_a_short_run_on_the_real_clips(run_experiment, penn_action, tmp_path):
+def test_a_short_run_on_the_real_clips(run_here, penn_action, tmp_path):
     clips = ("--set", "data.train_clips=[0050,0280,0544,0992,1198,1370]", "--set", "data.test_clips=[0445,1755]")
     clips += ("--set", "data.actions=all")
     options = ("--data-dir", penn_action, "--scale", "demo", "--results-dir", tmp_path, "--steps", 2)
-    process = run_experiment(*options, *clips)
+    process = run_here(*options, *clips)
     assert process.returncode == 0, process.stderr
     (run,) = (tmp_path / "analogy_pool3").iterdir()
     summary = json.loads((run / "summary.json").read_text())
