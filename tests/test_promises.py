@@ -62,7 +62,8 @@ ROWS = {
     "convlstm": Row("convlstm_mmnist_l1", (*SEQUENCES, "data.test_count=2")),
     "convlstm, ours": Row("convlstm_plus_mmnist", (*SEQUENCES, "data.test_count=2", "scheduled_sampling=100")),
 }
-FORECASTERS = [name for name, row in ROWS.items() if row.predicts_future]
+EXPORTED = list({row.experiment: name for name, row in reversed(ROWS.items())}.values())  # one row of each experiment
+FORECASTERS = [name for name in EXPORTED if ROWS[name].predicts_future]
 
 
 @pytest.fixture(params=ROWS)
@@ -210,18 +211,18 @@ def test_a_resumed_training_is_exact(row, build, open_row, tmp_path):
             system.train_step(next(drawn))
 
     undisturbed, resumed = build(row), build(row)
-    train(undisturbed, 0, 2)
+    train(undisturbed, 0, 1)
     undisturbed.validate(dataset)
-    Checkpoints(tmp_path, undisturbed, tf.Variable(2, dtype=tf.int64), 1).save({})
+    Checkpoints(tmp_path, undisturbed, tf.Variable(1, dtype=tf.int64), 1).save({})
     for model in resumed.models.values():
         for variable in model.variables:
             variable.assign(variable + 1.0)
     step = tf.Variable(0, dtype=tf.int64)
     Checkpoints(tmp_path, resumed, step, 1).restore()
-    assert int(step.numpy()) == 2
+    assert int(step.numpy()) == 1
     assert_close(weights(undisturbed), weights(resumed), rtol=0, atol=0)
-    train(undisturbed, 2, 2)
-    train(resumed, 2, 2)
+    train(undisturbed, 1, 2)
+    train(resumed, 1, 2)
     trained = {name: model.variables for name, model in undisturbed.models.items()}
     for name, variables in trained.items():
         for ours, theirs in zip(variables, resumed.models[name].variables, strict=True):
@@ -290,7 +291,8 @@ def made_up(spec: tf.TensorSpec, rng: np.random.Generator) -> np.ndarray:
 def exports(settings_of, tmp_path_factory):
     """row's name -> (what the system itself answers, what its SavedModel answers elsewhere), by endpoint and output."""
     root, ours = tmp_path_factory.mktemp("exports"), {}
-    for number, (name, row) in enumerate(ROWS.items()):
+    for number, name in enumerate(EXPORTED):
+        row = ROWS[name]
         folder = root / str(number)
         keras.utils.set_random_seed(1)
         settings = settings_of(row)
@@ -319,7 +321,7 @@ def exports(settings_of, tmp_path_factory):
     return {name: (answers, dict(np.load(folder / "answers.npz"))) for name, (folder, answers) in ours.items()}
 
 
-@pytest.mark.parametrize("name", ROWS)
+@pytest.mark.parametrize("name", EXPORTED)
 def test_an_export_answers_alike_in_a_process_of_its_own(name, exports):
     ours, theirs = exports[name]
     assert ours and len(theirs) == 2 * len(ours)
