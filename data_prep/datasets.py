@@ -73,8 +73,8 @@ class Entry(NamedTuple):
     stands_in_for: the published dataset that it replaces where that is missing. A folder, if it is named, holds that one.
     variable: name of an environment variable that names its folder.
     source: "module:name" of what the frame store prepares it from, called with the folder (of a generated dataset, with the
-        cache folder in which it is made), and a size where there are `stored_sizes`; None where there is nothing to prepare.
-    stored_sizes: sides in pixels in which its frames can be stored, where the dataset's own is not kept; the usual one first.
+        cache folder in which it is made), and a size where there is a `stored_size`; None where there is nothing to prepare.
+    stored_size: (height, width) in pixels in which its frames are usually stored, where the dataset's own is not kept.
     """
 
     openings: dict[str, Opening]
@@ -83,7 +83,7 @@ class Entry(NamedTuple):
     stands_in_for: str | None = None
     variable: str | None = None
     source: str | None = None
-    stored_sizes: tuple[int, ...] = ()
+    stored_size: tuple[int, int] | None = None
 
 
 _FRAMES = Files("frames/NNNN/NNNNNN.jpg", ("frames/*/*.jpg",))
@@ -94,8 +94,18 @@ _KTH = Files("ACTION/personNN_ACTION_dK_uncomp.avi", ("*/person[0-9][0-9]_*_d[0-
 _BAIR_TRAIN = Files("train/*.tfrecords", ("train/*.tfrecords", "softmotion30_44k/train/*.tfrecords"))
 _BAIR_TEST = Files("test/*.tfrecords", ("test/*.tfrecords", "softmotion30_44k/test/*.tfrecords"))
 _STRIPS = Files("actions/CLASS/NNNNNNNN.jpg", (f"actions/[0134]/{'[0-9]' * 8}.jpg",))
-_TWO_SPLITS = ("published", "standard")
 _WINDOWS = ("fit", "skip", "stride", "share")  # what every dataset of stored videos can follow, also without a frame rate
+_UCF101 = Files("ACTION/v_ACTION_gXX_cYY.avi", ("*/v_*_g[0-9][0-9]_c[0-9][0-9].avi",))
+_UCF101_LISTS = Files("ucfTrainTestlist/classInd.txt", ("ucfTrainTestlist/classInd.txt", "../ucfTrainTestlist/classInd.txt"))
+VIDEO_SUFFIXES = ("mp4", "mov", "m4v", "avi", "mkv", "webm", "gif")
+_PICTURE_SUFFIXES = ("jpg", "jpeg", "png", "bmp", "webp", "tif", "tiff")
+_VIDEOS = Files(
+    "video (.mp4, .mov, .avi, .mkv, .webm, .gif) or folder of pictures",
+    # Suffixes in capitals too.
+    tuple(f"**/*.{''.join(f'[{sign}{sign.upper()}]' for sign in suffix)}" for suffix in VIDEO_SUFFIXES + _PICTURE_SUFFIXES),
+)
+_TWO_SPLITS = ("published", "standard")
+_WHOLE_VIDEOS = (*_WINDOWS, "fps", "leave_out_repeats", "curriculum")
 
 DATASETS: dict[str, Entry] = {
     "penn_action": Entry(
@@ -138,7 +148,7 @@ DATASETS: dict[str, Entry] = {
             )
         },
         source="data_prep.kth:KthSource",
-        stored_sizes=(64, 128),
+        stored_size=(64, 64),
     ),
     "weizmann": Entry(
         {"movies": Opening("data_prep.weizmann:open_weizmann", (_STRIPS,), channels=3, follows=(*_WINDOWS, "test_persons"))},
@@ -156,6 +166,24 @@ DATASETS: dict[str, Entry] = {
             )
         },
         source="data_prep.bair:BairSource",
+    ),
+    "ucf101": Entry(
+        {
+            "movies": Opening(
+                "data_prep.ucf101:open_ucf101",
+                (_UCF101, _UCF101_LISTS),
+                channels=3,
+                splits=("rec1", "rec2", "rec3", "det24"),
+                follows=_WHOLE_VIDEOS,
+            )
+        },
+        source="data_prep.ucf101:Ucf101Source",
+        stored_size=(128, 160),
+    ),
+    "videos": Entry(
+        {"movies": Opening("data_prep.videos:open_videos", (_VIDEOS,), channels=3, follows=_WHOLE_VIDEOS)},
+        source="data_prep.videos:VideosSource",
+        stored_size=(128, 160),
     ),
 }
 

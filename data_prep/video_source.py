@@ -4,19 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from analogy.data.doubts import count_black, fingerprint
-from analogy.data.prepared import Clip, FrameFormat
+from analogy.data.doubts import count_black, doubts_about, fingerprint
+from analogy.data.movies import MovieDataset, drawn_share, long_enough, spread_windows
+from analogy.data.prepared import Clip, FrameFormat, PreparedClips
 from analogy.data.video import Video, read_video
+from analogy.data.windows import StoredMovie, WindowPlan
 from analogy.errors import UserError
 from data_prep.frame_store.builder import encode_frame
 from data_prep.frame_store.source import Checked, Problem
 
 BAD_VIDEO = "unreadable video"
+# A frame repeats the one before where its values, 0..255, differ from it by less than this in the mean. Videos that were
+# brought from a lower frame rate to a higher one have such frames, which differ by the loss of the codec alone.
+REPEAT = 0.5
+MEASURED = 16  # of so many frames, one is encoded to know how many bytes they take
 Transform = Callable[[np.ndarray], np.ndarray]
 
 
@@ -71,18 +78,18 @@ def check_video(item: str, file: Path, folder: Path, clip: Clip, transform: Tran
         The clip's description, or the reason why it cannot be used.
     """
     try:
-        video = read_video(file)
+        video = read_video(file, even=True)
     except UserError as error:
         detail = str(error).removeprefix(f"{file}: ")
         return Checked(item, problems=(Problem(clip.id, BAD_VIDEO, str(file.relative_to(folder)), detail),))
-    return check_frames(
-        item, [(replace(clip, fps=video.rate, notes="; ".join(video.notes)), transformed(video, transform))], stored
-    )
+    rate = 0.0 if file.is_dir() else video.rate  # pictures do not say it
+    described = replace(clip, fps=rate, notes="; ".join(video.notes))
+    return check_frames(item, [(described, transformed(video, transform))], stored)
 
 
 def read_frames(file: Path, transform: Transform) -> Iterator[dict]:
     """The frames of a video file that passed its check, as `Source.read` yields them."""
-    for frame in transformed(read_video(file), transform):
+    for frame in transformed(read_video(file, even=True), transform):
         yield {"image": frame}
 
 
@@ -102,10 +109,69 @@ def check_frames(item: str, clips: Sequence[tuple[Clip, Sequence[np.ndarray]]], 
         look = fingerprint(np.ascontiguousarray(frame).tobytes() for frame in frames)
         black = sum(count_black(frame[None]) for frame in frames)
         size = {"length": len(frames), "height": height, "width": width}
-        described.append(replace(clip, **size, fingerprint=look, black_frames=black))
-    image_bytes = sum(_stored_bytes(frame, stored) for _, frames in clips for frame in frames)
+        described.append(replace(clip, **size, fingerprint=look, black_frames=black, repeats=near_repeats(frames)))
+    image_bytes = sum(_stored_bytes(frames, stored) for _, frames in clips)
     return Checked(item, tuple(described), image_bytes)
 
 
-def _stored_bytes(frame: np.ndarray, stored: FrameFormat) -> int:
-    return frame.nbytes if stored.encoding == "raw" else len(encode_frame(frame, stored))
+def near_repeats(frames: Sequence[np.ndarray]) -> tuple[int, ...]:
+    """The numbers of the frames, from 0 on, that nearly equal the one before: see REPEAT. frames: uint8 [H, W, C] each."""
+    neighbours = enumerate(pairwise(frames), start=1)
+    return tuple(number for number, (before, frame) in neighbours if cv2.absdiff(frame, before).mean() < REPEAT)
+
+
+def _stored_bytes(frames: Sequence[np.ndarray], stored: FrameFormat) -> int:
+    """About how many bytes these frames take. Some are encoded, and stand for the others."""
+    if stored.encoding == "raw":
+        return sum(frame.nbytes for frame in frames)
+    return MEASURED * sum(len(encode_frame(frame, stored)) for frame in frames[::MEASURED])
+
+
+def whole_clips_dataset(
+    prepared: PreparedClips,
+    train: Sequence[Clip],
+    test: Sequence[Clip],
+    settings,
+    *,
+    source: Path,
+    doubts: Sequence[str],
+    notes: Sequence[str],
+    classes: Sequence[str],
+) -> MovieDataset:
+    """A dataset of whole videos, cut into windows as the settings say.
+
+    Training windows come from a share of the training clips; test windows are spread over all test clips.
+
+    Args:
+        train, test: the clips of each half.
+        settings: with `data` (a MovieDataSettings) and seed.
+        source: the folder of the raw dataset, for messages.
+        doubts, notes, classes: see `MovieDataset`.
+
+    Raises:
+        UserError: no clip of a half is long enough.
+    """
+    data, plan = settings.data, WindowPlan.from_settings(settings.data)
+    halves, doubts, notes = {}, [*doubts], [*notes]
+    for half, clips in (("trains", train), ("tests", test)):
+        movies = [StoredMovie(clip.id, prepared, clip, range(clip.length)) for clip in clips]
+        halves[half], left_out = long_enough(movies, plan)
+        doubts += left_out
+        if not halves[half]:
+            why = "; ".join(left_out) or f"none of its {len(prepared.clips)} usable videos does"
+            raise UserError(f"{source}: no video {half}: {why}")
+    used = drawn_share(halves["trains"], data.share, settings.seed)
+    windows = spread_windows(halves["tests"], plan, data.test_count, settings.seed)
+    doubts += doubts_about([clip.inspection for clip in train], [clip.inspection for clip in test], user_selection=True)
+    how = {"squeeze": "squeezed", "crop": "cropped", "letterbox": "letterboxed"}[data.fit]
+    notes.append(f"frames {how} to {data.size[0]} x {data.size[1]} (height x width) without aliasing")
+    if data.fps:
+        notes.append(f"{data.fps:g} frames per second")
+    if data.share < 1:
+        notes.append(f"{len(used)} of {len(halves['trains'])} training videos used")
+    repeated, successive = sum(len(clip.repeats) for clip in (*train, *test)), sum(clip.length - 1 for clip in (*train, *test))
+    left_out = ", windows with them left out" if data.leave_out_repeats else ""
+    notes.append(f"{repeated} of {successive} successive stored frames nearly equal the one before{left_out}")
+    return MovieDataset(
+        data.dataset, used, windows, plan=plan, seed=settings.seed, doubts=doubts, notes="; ".join(notes), classes=classes
+    )

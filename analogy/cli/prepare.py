@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import shlex
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,6 +18,7 @@ from analogy.files import check_present, check_writable
 from analogy.training.progress import messages_shown
 from data_prep.datasets import DATASETS, cache_folder, check_folder, folder_from_environment
 
+SMALLEST = 16  # pixels; the settings take no smaller frames
 PREPARED = [name for name, entry in DATASETS.items() if entry.source]
 
 
@@ -26,7 +28,12 @@ def main(
         Path | None, typer.Option(help="Its folder in the official layout. Default for Penn Action: $ANALOGY_DATA_DIR.")
     ] = None,
     image_size: Annotated[
-        int | None, typer.Option(help="Side of the stored frames in pixels, for datasets that are stored smaller: KTH 64, 128.")
+        str | None,
+        typer.Option(
+            metavar="SIDE|HEIGHTxWIDTH",
+            help="Size of the stored frames in pixels, for datasets that are stored smaller: kth (usually 64), ucf101 and "
+            "videos (usually 128x160).",
+        ),
     ] = None,
     cache: Annotated[
         Path | None, typer.Option(help="The folder of prepared data. Default: $ANALOGY_CACHE, else ~/.cache/analogy.")
@@ -46,14 +53,13 @@ def main(
     with clear_errors(place), messages_shown():
         options = [option for text in beam_options or [] for option in _split(text)]
         data_dir = data_dir or folder_from_environment(dataset)
-        _check(dataset, data_dir, image_size, place, on_beam=beam_options is not None)
+        size = _check(dataset, data_dir, image_size, place, on_beam=beam_options is not None)
 
         from analogy.data.prepared import PreparedClips
         from data_prep.frame_store import prepare_frames, prepare_on_beam
 
         entry = DATASETS[dataset]
-        size = [image_size or entry.stored_sizes[0]] if entry.stored_sizes else []
-        source = resolve_name(entry.source)(caches if entry.generated else data_dir, *size)
+        source = resolve_name(entry.source)(caches if entry.generated else data_dir, *([size] if size else []))
         folder = prepare_frames(source, place) if beam_options is None else prepare_on_beam(source, place, options)
         clips = PreparedClips.open(folder).clips
         print(f"{dataset}: {len(clips)} clips with {sum(clip.length for clip in clips)} frames in {folder}")
@@ -67,8 +73,12 @@ def _split(beam_options: str) -> list[str]:
         raise UserError(f"--beam-options {beam_options}: {error}") from error
 
 
-def _check(name: str, data_dir: Path | None, image_size: int | None, place: Path, *, on_beam: bool) -> None:
-    """Check the options without importing TensorFlow. Raises UserError."""
+def _check(name: str, data_dir: Path | None, image_size: str | None, place: Path, *, on_beam: bool) -> tuple | None:
+    """Check the options without importing TensorFlow. Raises UserError.
+
+    Returns:
+        (height, width) of the stored frames; None where the dataset's own size is kept.
+    """
     with Mistakes() as mistakes:
         with mistakes.noted():
             check_writable(place, "choose another --cache")
@@ -86,14 +96,20 @@ def _check(name: str, data_dir: Path | None, image_size: int | None, place: Path
             raise UserError(
                 f"{name}: it is read or made in seconds, there is nothing to prepare; {', '.join(PREPARED)} need it"
             )
-        if image_size is not None and image_size not in entry.stored_sizes:
-            sizes = " or ".join(map(str, entry.stored_sizes))
-            mistakes.add(
-                f"--image-size {image_size}: " + (f"choose {sizes}" if sizes else f"{name} is stored as it is: leave it out")
-            )
+        size = entry.stored_size
+        if image_size is not None and size is None:
+            mistakes.add(f"--image-size {image_size}: {name} is stored as it is: leave it out")
+        elif image_size is not None:
+            match = re.fullmatch(r"(\d{2,4})(?:x(\d{2,4}))?", image_size)
+            size = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
+            if min(size) < SMALLEST:
+                mistakes.add(
+                    f"--image-size {image_size}: choose a side, or HEIGHTxWIDTH, of at least {SMALLEST} pixels: 128x160"
+                )
         if entry.generated and data_dir:
             mistakes.add(f"--data-dir: {name} is generated; leave it out")
         elif not entry.generated and data_dir is None:
             mistakes.add(f"{name}: name its folder with --data-dir")
         elif data_dir:
             check_folder(name, next(iter(entry.openings)), data_dir)
+    return size

@@ -9,24 +9,37 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from analogy.data.decoding import Decoded, decode_file
+from analogy.data.doubts import DARKEST
+from analogy.data.pictures import PICTURES, read_picture
 from analogy.errors import UserError
 
-PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 USUAL_RATE = 25.0  # frames per second, assumed where a file gives no rate
 # The longest over the shortest time between frames, above which frames are unevenly spaced. Rounded times differ by less.
 UNEVEN = 1.5
+MOST_REPEATED = 4  # how many times as many frames even times may make, in a video with long pauses
 
 
 class Video(NamedTuple):
-    """frames: uint8 RGB [H, W, 3], all of one size. rate: frames per second. notes: what the user should know of the video."""
+    """A video as people see it.
+
+    frames: uint8 RGB [H, W, 3], all of one size, upright, with square pixels; interlaced ones are de-interlaced.
+    rate: frames per second. notes: what the user should know of the video.
+    times: of each frame, in seconds, as the file gives them; where it does not, evenly spaced by `rate`.
+    codec: how the frames are stored, such as "h264"; of a folder, the suffixes of its pictures, such as "png".
+    """
 
     frames: list[np.ndarray]
     rate: float
     notes: list[str]
+    times: list[float]
+    codec: str
 
 
-def read_video(path: Path, *, start: int = 0, count: int | None = None) -> Video:
+def read_video(path: Path, *, start: int = 0, count: int | None = None, even: bool = False) -> Video:
     """Read at most `count` frames from number `start` on (0 is the first); None reads all.
+
+    even: where the frames are unevenly spaced in time, take those nearest to even times: some come twice, others never.
 
     Raises:
         UserError: the path is missing, is no video, or has no frame at `start`.
@@ -36,63 +49,64 @@ def read_video(path: Path, *, start: int = 0, count: int | None = None) -> Video
         raise UserError(f"{path}: there is no such file or folder")
     if start < 0 or (count is not None and count < 1):
         raise UserError(f"{path}: frames {start} to {start} + {count}: choose a start of 0 or more and at least one frame")
-    frames, rate, notes = (_read_folder if path.is_dir() else _read_file)(path, start, count)
+    is_picture = path.suffix.lower() in PICTURES and path.is_file()
+    read = _read_one_picture if is_picture else _read_folder if path.is_dir() else _read_file
+    frames, times, rate, codec, notes = read(path, start, count)
     if not frames:
         raise UserError(f"{path}: it has no frame number {start} that can be read")
+    steps = np.diff(times)
+    if len(steps) > 1 and steps.max() > UNEVEN * steps.min():
+        apart = f"its frames are {1000 * steps.min():.0f} to {1000 * steps.max():.0f} ms apart"
+        if even:
+            frames, times, rate = _evenly(frames, times)
+            notes.append(f"{apart}; the nearest to every {1000 / rate:.0f} ms are taken, which makes {len(frames)} frames")
+        else:
+            mend = "convert it to a constant frame rate where that matters"
+            notes.append(f"{apart}, and are taken as if they were evenly spaced; {mend}")
     height, width = frames[0].shape[:2]
     if any(frame.shape != frames[0].shape for frame in frames):
         notes.append(f"its frames differ in size; all are brought to that of the first, {width} x {height}")
         frames = [cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA) for frame in frames]
-    return Video(frames, rate, notes)
+    if all(int(frame.max()) < DARKEST for frame in frames):
+        notes.append("all its frames are black")
+    elif len(frames) > 1 and all(np.array_equal(frame, frames[0]) for frame in frames[1:]):
+        notes.append(f"all its {len(frames)} frames are equal")
+    return Video(frames, rate, notes, times, codec)
 
 
-def _read_file(path: Path, start: int, count: int | None) -> tuple[list[np.ndarray], float, list[str]]:
-    capture = cv2.VideoCapture(str(path))
-    try:
-        if not capture.isOpened():
-            raise UserError(
-                f"{path}: this is not a video that OpenCV can read; convert it to MP4, or give a folder of its frames"
-            )
-        rate, promised = capture.get(cv2.CAP_PROP_FPS), int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
-        frames, times, notes = [], [], []
-        for _ in range(start):  # seeking is not exact in every container
-            if not capture.grab():
-                break
-        while count is None or len(frames) < count:
-            fine, frame = capture.read()
-            if not fine:
-                break
-            frames.append(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB))
-            times.append(capture.get(cv2.CAP_PROP_POS_MSEC))
-    finally:
-        capture.release()
-    expected = promised - start if count is None else min(count, promised - start)
-    if len(frames) < expected:
-        notes.append(f"of {promised} frames, those from number {start + len(frames)} on cannot be read")
-    steps = np.diff(times)
-    if len(steps) > 1 and steps.max() > UNEVEN * steps.min() > 0:
-        notes.append(
-            f"its frames are {steps.min():.0f} to {steps.max():.0f} ms apart, and are taken as if they were evenly spaced; "
-            "convert it to a constant frame rate where that matters"
-        )
-    if not 1.0 <= rate <= 1000.0:  # missing (0 or NaN), or the rate of a clock instead of the frames
+def _read_file(path: Path, start: int, count: int | None) -> Decoded:
+    decoded = decode_file(path, start, count)
+    rate, times, notes = decoded.rate, decoded.times, decoded.notes
+    if not 1.0 <= rate <= 1000.0:  # missing, or the rate of a clock instead of the frames
         notes.append(f"it does not say its frames per second; {USUAL_RATE:g} are assumed")
         rate = USUAL_RATE
-    return frames, rate, notes
+    if any(time is None for time in times) or any(np.diff(times) <= 0):
+        times = [(start + number) / rate for number in range(len(times))]
+    return decoded._replace(rate=rate, times=times)
 
 
-def _read_folder(path: Path, start: int, count: int | None) -> tuple[list[np.ndarray], float, list[str]]:
+def _evenly(frames: list[np.ndarray], times: list[float]) -> tuple[list[np.ndarray], list[float], float]:
+    """The frames that are nearest to even times, as far apart as most neighbours are; those times; and their rate."""
+    step = max(float(np.median(np.diff(times))), (times[-1] - times[0]) / (MOST_REPEATED * len(frames)))
+    even = np.arange(times[0], times[-1] + step / 2, step)
+    after = np.clip(np.searchsorted(times, even), 1, len(times) - 1)
+    before_is_nearer = even - np.take(times, after - 1) <= np.take(times, after) - even
+    return [frames[number] for number in after - before_is_nearer], even.tolist(), 1 / step
+
+
+def _read_folder(path: Path, start: int, count: int | None) -> Decoded:
     files = sorted((file for file in path.iterdir() if file.suffix.lower() in PICTURES), key=_natural)
     if not files:
         raise UserError(f"{path}: there are no pictures in this folder ({', '.join(PICTURES)})")
     selected = files[start:] if count is None else files[start : start + count]
-    frames = []
-    for file in selected:
-        frame = cv2.imdecode(np.fromfile(file, np.uint8), cv2.IMREAD_COLOR) if file.stat().st_size else None
-        if frame is None:
-            raise UserError(f"{file}: this picture cannot be read; replace it or take it out of the folder")
-        frames.append(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB))
-    return frames, USUAL_RATE, []
+    times = [(start + number) / USUAL_RATE for number in range(len(selected))]
+    kinds = sorted({file.suffix.lower().removeprefix(".") for file in selected})
+    return Decoded([read_picture(file) for file in selected], times, USUAL_RATE, ", ".join(kinds), [])
+
+
+def _read_one_picture(path: Path, start: int, count: int | None) -> Decoded:
+    del count
+    return Decoded([read_picture(path)] * (start == 0), [0.0] * (start == 0), USUAL_RATE, path.suffix.lower()[1:], [])
 
 
 def _natural(path: Path) -> list:

@@ -13,6 +13,8 @@ from analogy.errors import UserError
 from analogy.predictions.frames import PredictedFrames
 
 SMALLEST = 11  # pixels a side: SSIM's window
+# Codecs, and suffixes of pictures, that keep every pixel. Others cost a prediction some decibels.
+LOSSLESS = ("png", "bmp", "tif", "tiff", "ffv1", "huffyuv", "ffvhuff", "utvideo", "qtrle", "rawvideo")
 SUFFIXES = (".mp4", ".avi", ".webm", ".mov", ".mkv")
 
 
@@ -37,6 +39,7 @@ class Videos:
     def __init__(self, context: int):
         self.context = context
         self.notes: list[str] = []  # about faults in the videos, for the protocol
+        self.codecs: set[str] = set()  # how the predicted videos are stored
 
     def protocol(self, dataset: Sequence[Video]) -> str:
         samples = len(dataset[0].samples)
@@ -47,6 +50,7 @@ class Videos:
             "figures per frame (SSIM with an 11 x 11 Gaussian, sigma 1.5, range 255), averaged over frames, then over videos",
             "baseline: the last given frame copied",
         ]
+        parts += [f"predictions stored as {', '.join(sorted(self.codecs))}"] if self.codecs else []
         return "; ".join(parts + self.notes)
 
     def predict_clips(self, dataset: Sequence[Video]) -> Iterator[PredictedFrames]:
@@ -54,8 +58,9 @@ class Videos:
             yield self._predicted(video)
 
     def _predicted(self, video: Video) -> PredictedFrames:
-        k, truth = self.context, self._frames(video.truth)
-        samples = [self._frames(path) for path in video.samples]
+        k, (truth, _) = self.context, self._read(video.truth)
+        samples, codecs = zip(*(self._read(path) for path in video.samples), strict=True)
+        self.codecs |= {codec if codec in LOSSLESS else f"{codec} (lossy)" for codec in codecs}
         for path, sample in zip(video.samples, samples, strict=True):
             if sample.shape != truth.shape:
                 raise UserError(f"{path}: {sample.shape} frames, height, width, channels, but {video.truth} has {truth.shape}")
@@ -79,13 +84,13 @@ class Videos:
             samples=np.stack([sample[k:] for sample in samples]) if len(samples) > 1 else None,
         )
 
-    def _frames(self, path: Path) -> np.ndarray:
-        """Read a video: uint8 [T, H, W, C]. Faults that reading could mend are printed and noted for the protocol."""
+    def _read(self, path: Path) -> tuple[np.ndarray, str]:
+        """Read a video: uint8 [T, H, W, C], and its codec. Faults that reading could mend are printed and noted."""
         video = read_video(path)
         self.notes += [f"{path.name}: {note}" for note in video.notes]
         for note in video.notes:
             print(f"{path}: {note}")
-        return np.stack(video.frames)
+        return np.stack(video.frames), video.codec
 
 
 def find_videos(folder: Path) -> dict[str, Path]:

@@ -26,7 +26,8 @@ from data_prep.frame_store.source import FORMAT, Checked, Problem, Source, count
 
 SPLITS = ("train", "validation", "test", "")  # records are numbered in this order; "" is for clips without a split
 NO_SPLIT = "clips"  # the name of the split "" in TensorFlow Datasets
-JPEG_QUALITY = 95
+# Colours in full resolution: frames are small, and their edges would fray.
+JPEG_OPTIONS = [cv2.IMWRITE_JPEG_QUALITY, 95, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
 # How many records are stored and read together. Small frames are read in windows, where reading a neighbour too costs less than
 # finding it again.
 TOGETHER = {"jpeg": 1, "png": 1, "raw": BLOCK}
@@ -185,7 +186,7 @@ def encode_frame(frame: bytes | np.ndarray, stored: FrameFormat) -> bytes | np.n
     """Encode a frame uint8 [H, W, C] as the store needs it. Bytes are already encoded and are returned unchanged."""
     if isinstance(frame, bytes) or stored.encoding == "raw":
         return frame
-    options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY] if stored.encoding == "jpeg" else []
+    options = JPEG_OPTIONS if stored.encoding == "jpeg" else []
     frame = cv2.cvtColor(frame, cv2.COLOR_RGB2BGR) if stored.channels == 3 else frame
     return cv2.imencode(f".{stored.encoding}", frame, options)[1].tobytes()
 

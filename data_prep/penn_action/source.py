@@ -11,6 +11,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from analogy.data.doubts import count_black, fingerprint, share_outside
+from analogy.data.pictures import upright_jpeg
 from analogy.data.prepared import Clip, FrameFormat
 from analogy.errors import UserError
 from data_prep.frame_store import Checked, Problem, prepare_frames
@@ -46,7 +47,7 @@ def prepare_penn_action(source: Path, cache: Path, *, name: str = "penn_action",
 
 @dataclass(frozen=True)
 class PennActionSource:
-    """A folder in the official layout; its JPEG files are stored unchanged."""
+    """A folder in the official layout. Its JPEG files are stored unchanged, unless their EXIF orientation says to turn them."""
 
     folder: Path
     name: str = "penn_action"
@@ -74,7 +75,7 @@ class PennActionSource:
         labels = read_labels(label_path(self.folder, item))
         for frame in range(labels.length):
             yield {
-                "image": frame_path(self.folder, item, frame).read_bytes(),
+                "image": upright_jpeg(frame_path(self.folder, item, frame).read_bytes()),
                 "joints": labels.joints[frame],
                 "visibility": labels.visibility[frame],
                 "box": labels.boxes[frame],
@@ -119,6 +120,7 @@ def check_clip(source: Path, clip: str) -> Checked:
     problems = [frame for frame in frames if isinstance(frame, tuple)]
     if problems:
         return rejected(*problems)
+    turned = sum(frame.turned for frame in frames)
     usable_clip = Clip(
         id=clip,
         action=labels.action,
@@ -128,6 +130,9 @@ def check_clip(source: Path, clip: str) -> Checked:
         height=labels.height,
         width=labels.width,
         union_box=labels.union_box,
+        notes=f"{turned} frames are turned as their EXIF orientation says; its labels must be of turned frames"
+        if turned
+        else "",
         fingerprint=fingerprint(frame.digest for frame in frames),
         joints_outside=share_outside(labels.joints, labels.visibility, labels.width, labels.height),
         black_frames=sum(frame.black for frame in frames),
@@ -139,10 +144,11 @@ def check_clip(source: Path, clip: str) -> Checked:
 
 @dataclass(frozen=True)
 class _Frame:
-    """A sound frame. digest: SHA-256 of its file. black: whether the whole frame is black."""
+    """A sound frame. digest: SHA-256 of its file. black: whether it is all black. turned: whether its EXIF data turn it."""
 
     digest: bytes
     black: bool
+    turned: bool
 
 
 def _check_frame(path: Path, labels: Labels) -> tuple[str, Path, str] | _Frame:
@@ -157,10 +163,11 @@ def _check_frame(path: Path, labels: Labels) -> tuple[str, Path, str] | _Frame:
         return BAD_FRAME, path, "not a complete JPEG file"
     try:
         # This is the decoder of training. OpenCV's decoder accepts damaged files that this one refuses.
-        image = tf.io.decode_jpeg(data, channels=3)
-    except tf.errors.InvalidArgumentError:
+        upright = upright_jpeg(data)
+        image = tf.io.decode_jpeg(upright, channels=3)
+    except (tf.errors.InvalidArgumentError, OSError, ValueError):
         return BAD_FRAME, path, "does not decode"
     if image.shape[:2] != (labels.height, labels.width):
         size = f"{image.shape[0]}x{image.shape[1]}"
         return WRONG_SIZE, path, f"frame {size}, labels {labels.height}x{labels.width} (height x width)"
-    return _Frame(hashlib.sha256(data).digest(), bool(count_black(image.numpy()[None])))
+    return _Frame(hashlib.sha256(data).digest(), bool(count_black(image.numpy()[None])), turned=upright is not data)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from analogy.data.video import write_pictures
+from analogy.data.video import read_video, write_pictures
 from analogy.evaluation import judge
 from analogy.measure import check_evaluation
 from analogy.metrics.perceptual import FeatureDistance, Lpips
@@ -23,6 +23,7 @@ from analogy.runs.reading import read_runs
 from analogy.settings import find_experiment, load_settings, write_settings
 from analogy.systems import SYSTEMS
 from analogy.training.checkpoint import Checkpoints
+from analogy.visualise.video import write_mp4
 from data_prep.datasets import open_dataset
 
 RNG = np.random.default_rng(0)
@@ -85,6 +86,14 @@ def test_folders_of_videos_and_samples(invoke, videos):
     assert "2 samples of each" in measured["protocol"] and [row["frames"] for row in measured["clips"]] == [3, 3]
     assert set(measured["methods"]) == {"prediction", "copy_last_frame"}
     assert (folder / "test" / "videos" / "a.mp4").is_file()
+
+
+def test_how_predictions_are_stored_stands_in_the_protocol(invoke, videos):
+    write_mp4(videos / "coded" / "a.mp4", np.stack(read_video(videos / "one" / "a").frames), 5)
+    for folder, stored in (("one", "stored as png;"), ("coded", "stored as h264 (lossy);")):
+        options = ("--predictions", videos / folder, "--truth", videos / "true", "--clips", "a", "--metrics", "psnr")
+        _, measured = evaluate(invoke, videos / folder, *options)
+        assert f"predictions {stored}" in measured["protocol"] + ";"
 
 
 def test_the_best_sample_is_chosen_for_each_metric():

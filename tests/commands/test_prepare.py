@@ -41,7 +41,10 @@ def test_generated_data_are_made_in_the_cache_where_runs_look_for_them(invoke, a
         (("sines",), ["nothing to prepare"]),
         (("bair",), ["name its folder with --data-dir"]),
         (("synthetic_actors", "--data-dir", "{here}"), ["is generated"]),
-        (("kth", "--image-size", "50", "--cache", "{here}/file"), ["choose 64 or 128", "choose another --cache", "--data-dir"]),
+        (
+            ("kth", "--image-size", "8", "--cache", "{here}/file"),
+            ["at least 16 pixels", "choose another --cache", "--data-dir"],
+        ),
         (("bair", "--image-size", "64", "--data-dir", "{here}"), ["leave it out", "no folder of bair"]),
     ],
 )

@@ -1,12 +1,15 @@
 """Any video: files, folders of pictures; and poses from a file."""
 
+import re
 import subprocess
 
 import cv2
 import imageio_ffmpeg
 import numpy as np
 import pytest
+from PIL import Image
 
+from analogy.data.pictures import read_picture, upright_jpeg
 from analogy.data.video import read_video, write_pictures
 from analogy.errors import UserError
 from analogy.systems.hierarchical.pose_files import read_poses, write_poses
@@ -97,3 +100,151 @@ def test_frames_that_are_unevenly_spaced_are_said(tmp_path):
     subprocess.run([*command, tmp_path / "uneven.mp4"], check=True)
     video = read_video(tmp_path / "uneven.mp4")
     assert len(video.frames) == 12 and "33 to 133 ms apart" in video.notes[0]
+
+
+# ---------------------------------------------------------------- what FFmpeg reads, and OpenCV does not
+
+FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
+
+
+def ffmpeg(*options):
+    subprocess.run([FFMPEG, "-y", "-v", "error", *map(str, options)], check=True)
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory):
+    """Twelve frames of 64 x 48 without loss: a white square moves right over three colours."""
+    frames = np.zeros((12, 48, 64, 3), np.uint8)
+    frames[:, :24, :32], frames[:, :24, 32:], frames[:, 24:] = (200, 40, 40), (40, 40, 200), (40, 160, 40)
+    for t in range(12):
+        frames[t, 8:20, 4 + 4 * t : 16 + 4 * t] = 235
+    folder = tmp_path_factory.mktemp("scene")
+    write_pictures(folder / "truth", frames)
+    ffmpeg("-framerate", 25, "-i", folder / "truth" / "%06d.png", "-c:v", "ffv1", folder / "scene.mkv")
+    return folder / "scene.mkv", frames
+
+
+CODECS = {
+    "av1.mp4": ("av1", ["-c:v", "libaom-av1", "-crf", 10, "-cpu-used", 8, "-pix_fmt", "yuv420p"]),
+    "ten_bits.mp4": ("hevc", ["-c:v", "libx265", "-crf", 10, "-pix_fmt", "yuv420p10le", "-x265-params", "log-level=none"]),
+    "alpha.mov": ("prores", ["-c:v", "prores_ks", "-profile:v", 4444, "-pix_fmt", "yuva444p10le"]),
+    "vp9.webm": ("vp9", ["-c:v", "libvpx-vp9", "-crf", 10, "-b:v", 0]),
+    "a name: with a colon %d.mp4": ("h264", ["-c:v", "libx264", "-qp", 1, "-pix_fmt", "yuv444p"]),
+}
+
+
+@pytest.mark.parametrize("name", CODECS)
+def test_frames_and_times_of_every_codec(scene, tmp_path, name):
+    codec, options = CODECS[name]
+    ffmpeg("-i", scene[0], *options, tmp_path / name)
+    video = read_video(tmp_path / name)
+    assert (video.codec, len(video.frames), video.notes) == (codec, 12, [])
+    np.testing.assert_allclose(video.times, np.arange(12) / 25, atol=0.002)
+    assert np.abs(np.stack(video.frames).astype(int) - scene[1]).mean() < 5  # halved colour at the edges of a tiny picture
+
+
+def test_frames_are_upright_and_have_square_pixels(scene, tmp_path):
+    ffmpeg("-i", scene[0], "-c:v", "libx264", "-qp", 1, "-pix_fmt", "yuv444p", tmp_path / "plain.mp4")
+    for degrees in (90, 180, 270):
+        ffmpeg("-display_rotation", degrees, "-i", tmp_path / "plain.mp4", "-c", "copy", tmp_path / "turned.mp4")
+        (frame,) = read_video(tmp_path / "turned.mp4", count=1).frames
+        assert np.abs(frame.astype(int) - np.rot90(scene[1][0], degrees // 90)).mean() < 2
+    ffmpeg("-display_hflip", "-i", tmp_path / "plain.mp4", "-c", "copy", tmp_path / "mirrored.mp4")
+    (frame,) = read_video(tmp_path / "mirrored.mp4", count=1).frames
+    assert np.abs(frame.astype(int) - scene[1][0][:, ::-1]).mean() < 2
+    for aspect, shape in (("2/1", (48, 128, 3)), ("1/2", (96, 64, 3)), ("12/1", (48, 64, 3))):
+        ffmpeg("-i", scene[0], "-vf", f"setsar={aspect}", "-c:v", "libx264", tmp_path / "aspect.mp4")
+        video = read_video(tmp_path / "aspect.mp4", count=1)
+        assert video.frames[0].shape == shape and ("not believed" in "".join(video.notes)) == (aspect == "12/1")
+
+
+def test_interlaced_frames_are_real_and_said(tmp_path):
+    for name in ("testsrc2", "mandelbrot"):
+        source = ["-f", "lavfi", "-i", f"{name}=size=720x576:rate=25", "-frames:v", 4]
+        ffmpeg(*source, "-vf", "setfield=bff", "-c:v", "dvvideo", "-pix_fmt", "yuv420p", tmp_path / f"{name}.avi")
+        ffmpeg(*source, "-c:v", "ffv1", tmp_path / f"{name}.mkv")
+    first, second = (read_video(tmp_path / f"{name}.avi") for name in ("testsrc2", "mandelbrot"))
+    assert len(first.frames) == 4 and first.notes == ["it is interlaced; its frames were de-interlaced"]
+    for video, name in ((first, "testsrc2"), (second, "mandelbrot")):
+        truth = read_video(tmp_path / f"{name}.mkv").frames
+        assert np.abs(np.stack(video.frames).astype(int) - np.stack(truth)).mean() < 12
+    assert np.abs(first.frames[0].astype(int) - second.frames[0]).mean() > 50
+
+
+def test_only_frames_that_are_shown_count(scene, tmp_path):
+    coded = ["-c:v", "libx264", "-bf", 2, "-g", 6, "-pix_fmt", "yuv420p"]
+    ffmpeg("-f", "lavfi", "-i", "sine=duration=2", "-i", scene[0], *coded, tmp_path / "whole.mp4")
+    ffmpeg("-ss", 0.1, "-i", tmp_path / "whole.mp4", "-an", "-c", "copy", tmp_path / "trimmed.mp4")
+    trimmed = read_video(tmp_path / "trimmed.mp4")
+    assert len(trimmed.frames) == 9 and not trimmed.notes and not read_video(tmp_path / "whole.mp4").notes
+    assert np.abs(trimmed.frames[0].astype(int) - scene[1][3]).mean() < 6
+
+
+def test_what_is_cut_off_is_said(tmp_path):
+    write_mp4(tmp_path / "whole.mp4", noise(30), 10)
+    for name, options in (("a.avi", ["-c:v", "mjpeg"]), ("a.mp4", ["-c", "copy", "-movflags", "+faststart"])):
+        ffmpeg("-i", tmp_path / "whole.mp4", *options, tmp_path / name)
+        content = (tmp_path / name).read_bytes()
+        (tmp_path / name).write_bytes(content[: len(content) // 2])
+        video = read_video(tmp_path / name)
+        assert 5 < len(video.frames) < 25
+        assert f"of 30 frames, those from number {len(video.frames)} on cannot be read" in video.notes
+    ffmpeg("-i", tmp_path / "whole.mp4", "-c", "copy", tmp_path / "a.mkv")
+    content = (tmp_path / "a.mkv").read_bytes()
+    (tmp_path / "a.mkv").write_bytes(content[: len(content) // 2])
+    (note,) = read_video(tmp_path / "a.mkv").notes
+    assert re.fullmatch(r"of 3\.00 seconds, those from 1\.[2-7]0 on \(frame number 1[2-7]\) cannot be read", note)
+    content = (tmp_path / "whole.mp4").read_bytes()
+    (tmp_path / "no_index.mp4").write_bytes(content.replace(b"moov", b"lost"))
+    with pytest.raises(UserError, match="convert it to MP4"):
+        read_video(tmp_path / "no_index.mp4")
+
+
+def test_a_file_without_moving_pictures_is_said(tmp_path):
+    picture = ["-f", "lavfi", "-i", "color=red:size=32x32:rate=1:duration=1"]
+    cover = ["-map", 0, "-map", 1, "-c:v", "png", "-disposition:v", "attached_pic"]
+    ffmpeg("-f", "lavfi", "-i", "sine=duration=0.2", *picture, *cover, tmp_path / "music.mp3")
+    with pytest.raises(UserError, match=r"music\.mp3: there is no video in this file, only audio"):
+        read_video(tmp_path / "music.mp3")
+    ffmpeg(*picture, "-c:v", "mpeg4", tmp_path / "known.avi")
+    (tmp_path / "unknown.avi").write_bytes((tmp_path / "known.avi").read_bytes().replace(b"FMP4", b"ZZZZ"))
+    with pytest.raises(UserError, match=r"ZZZZ.*convert it to MP4"):
+        read_video(tmp_path / "unknown.avi")
+    (tmp_path / "list.mp4").write_text(f"ffconcat version 1.0\nfile '{tmp_path / 'unknown.avi'}'\n")
+    with pytest.raises(UserError, match="not a video"):
+        read_video(tmp_path / "list.mp4")
+
+
+@pytest.mark.parametrize(("value", "said"), [(0, "all its frames are black"), (90, "all its 3 frames are equal")])
+def test_frames_without_a_picture_or_motion_are_said(tmp_path, value, said):
+    write_pictures(tmp_path / "still", np.full((3, 16, 16, 3), value, np.uint8))
+    assert read_video(tmp_path / "still").notes == [said]
+
+
+# ---------------------------------------------------------------- pictures
+
+
+def test_pictures_are_upright_and_laid_over_white(tmp_path):
+    pixels = RNG.integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by 90 degrees clockwise to be shown
+    Image.fromarray(pixels).save(tmp_path / "turned.png", exif=exif)
+    np.testing.assert_array_equal(read_picture(tmp_path / "turned.png"), np.rot90(pixels, -1))
+    alpha = np.array([[0, 128, 255, 255]] * 2, np.uint8)
+    Image.fromarray(np.dstack([np.full((2, 4, 3), 100, np.uint8), alpha])).save(tmp_path / "alpha.jpg", format="png")
+    assert read_picture(tmp_path / "alpha.jpg")[0, :, 0].tolist() == [255, 177, 100, 100]  # read by content, not by its name
+    cv2.imwrite(str(tmp_path / "deep.png"), np.array([[0, 256, 65535]], np.uint16))
+    assert read_picture(tmp_path / "deep.png")[0, :, 1].tolist() == [0, 1, 255]
+
+
+def test_a_jpeg_is_turned_only_where_it_must_be(tmp_path):
+    pixels = cv2.resize(RNG.integers(0, 256, (3, 4, 3), dtype=np.uint8), (64, 48), interpolation=cv2.INTER_CUBIC)
+    for orientation, expected in ((1, pixels), (3, pixels[::-1, ::-1])):
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        Image.fromarray(pixels).save(tmp_path / "a.jpg", exif=exif, quality=95)
+        data = (tmp_path / "a.jpg").read_bytes()
+        assert (upright_jpeg(data) is data) == (orientation == 1)
+        (tmp_path / "b.jpg").write_bytes(upright_jpeg(data))
+        for name in ("a.jpg", "b.jpg"):
+            assert np.abs(read_picture(tmp_path / name).astype(int) - expected).mean() < 4

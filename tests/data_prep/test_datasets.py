@@ -24,9 +24,16 @@ OFFICIAL = {
     "moving_mnist": ("t10k-images-idx3-ubyte.gz",),
     "kth": ("walking/person01_walking_d1_uncomp.avi",),
     "weizmann": ("actions/0/00000002.jpg",),
+    "ucf101": ("YoYo/v_YoYo_g01_c01.avi", "ucfTrainTestlist/classInd.txt"),
     "bair": ("softmotion30_44k/train/traj_0.tfrecords", "softmotion30_44k/test/traj_0.tfrecords"),
 }
-OPENINGS = [(name, kind) for name, entry in DATASETS.items() for kind, opening in entry.openings.items() if opening.files]
+# A folder of anybody's videos may hold them at any depth, and has no official files.
+OPENINGS = [
+    (name, kind)
+    for name, entry in DATASETS.items()
+    for kind, opening in entry.openings.items()
+    if opening.files and name != "videos"
+]
 
 
 def settings(experiment, *overrides, scale="paper"):
@@ -100,7 +107,7 @@ def test_wrong_names_are_refused_with_those_that_go():
             "convlstm_kth_l1",
             "sines",
             "sines does not go with system convlstm; it takes penn_action, synthetic_actors, moving_mnist, "
-            "moving_ball, moving_shapes, kth, weizmann, bair",
+            "moving_ball, moving_shapes, kth, weizmann, bair, ucf101, videos",
         ),
         ("pose_lstm", "bair", "bair does not go with system pose_lstm; it takes penn_action, synthetic_actors"),
         ("analogy_pool3", "pen_action", "there is no dataset pen_action; choose penn_action, synthetic_actors"),

@@ -1,0 +1,254 @@
+"""Decoding a video file with FFmpeg (by way of PyAV): its frames as people see them, and their time stamps."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import av
+import cv2
+import imageio_ffmpeg
+import numpy as np
+from av.error import FFmpegError
+from av.stream import Disposition
+from av.video.reformatter import VideoReformatter
+
+from analogy.data.pictures import over_white
+from analogy.errors import UserError
+
+MEND = "convert it to MP4 (ffmpeg -i IN -c:v libx264 OUT.mp4), or give a folder of its frames"
+# Width of a pixel by its height: a file that says more than the largest is not believed, and up to the least it is a rounded 1.
+LARGEST_ASPECT, LEAST_ASPECT = 8.0, 1.02
+
+
+class Decoded(NamedTuple):
+    """Frames uint8 RGB [H, W, 3], their times in seconds, and what the file says of itself.
+
+    rate: frames per second; 0 where the file does not say it. codec: its name, such as "h264".
+    """
+
+    frames: list[np.ndarray]
+    times: list[float | None]
+    rate: float
+    codec: str
+    notes: list[str]
+
+
+class _Damage(Exception):
+    """A part of the file cannot be decoded."""
+
+
+def decode_file(path: Path, start: int, count: int | None) -> Decoded:
+    """Decode at most `count` frames from number `start` on; None decodes all.
+
+    Frames are upright and have square pixels. Interlaced ones are de-interlaced. What is transparent is laid over white. After
+    a damaged place nothing more is read.
+
+    Raises:
+        UserError: the file is no video, or one that cannot be decoded.
+    """
+    try:
+        return _decode(path, start, count, threads=True)
+    except _Damage:  # threads report it late: read again, to have all frames before it and none after
+        return _decode(path, start, count, threads=False)
+
+
+def _decode(path: Path, start: int, count: int | None, *, threads: bool) -> Decoded:
+    notes: list[str] = []
+    with _open(path) as container:
+        stream = _video_stream(path, container)
+        stream.thread_type = "AUTO" if threads else "NONE"
+        packets = _Packets(container, stream, stop_at_damage=not threads)
+        show, frames, times = None, [], []
+        for number, frame in enumerate(_deinterlaced(packets.frames(), notes)):
+            if number < start:  # seeking is not exact in every container
+                continue
+            show = show or _Look(frame, stream, notes)
+            frames.append(show(frame))
+            times.append(frame.time)
+            if len(frames) == count:
+                break
+        else:
+            notes += packets.lost(start + len(frames), times[-1] if times else None)
+        rate = float(stream.average_rate or 0)
+        if not frames and packets.reason:
+            raise UserError(f"{path}: its frames ({stream.codec_context.name}) cannot be decoded: {packets.reason}; {MEND}")
+        return Decoded(frames, times, rate, stream.codec_context.codec.canonical_name, notes)
+
+
+def _open(path: Path):
+    """Open a file. It may name no other files or addresses, as playlists do."""
+    try:
+        return av.open(f"file:{path.absolute()}", options={"protocol_whitelist": "file"}, metadata_errors="replace")
+    except (FFmpegError, ValueError) as error:
+        raise UserError(f"{path}: this is not a video that FFmpeg can read ({_reason(error)}); {MEND}") from error
+
+
+def _video_stream(path: Path, container):
+    """The video of a file; a picture on the cover of a piece of music is none. Raises UserError."""
+    streams = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
+    if not streams:
+        others = sorted({stream.type for stream in container.streams if stream.type != "video"})
+        only = f", only {' and '.join(others)}" if others else ""
+        raise UserError(f"{path}: there is no video in this file{only}; give a video, or a folder of frames")
+    stream = streams[0]
+    if stream.codec_context is None:
+        raise UserError(f"{path}: its codec, {_unknown_codec(path)}, is unknown to FFmpeg {av.ffmpeg_version_info}; {MEND}")
+    return stream
+
+
+def _unknown_codec(path: Path) -> str:
+    """The letters by which a file names a codec that PyAV does not know: FFmpeg's program says them."""
+    program = [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-protocol_whitelist", "file", "-i", f"file:{path.absolute()}"]
+    said = subprocess.run(program, stdin=subprocess.DEVNULL, capture_output=True, check=False).stderr.decode(errors="replace")
+    named = re.search(r"Video: \w+ \((\S+)", said)
+    return named[1] if named else "which has no name"
+
+
+class _Packets:
+    """The packets of a stream as decoded frames, and what of the file could not be read.
+
+    stop_at_damage: end at the first damaged place instead of raising _Damage.
+    """
+
+    def __init__(self, container, stream, *, stop_at_damage: bool):
+        self._container, self._stream, self._stop = container, stream, stop_at_damage
+        self.reason = ""  # why decoding ended early
+        self._read = 0
+
+    def frames(self) -> Iterator[av.VideoFrame]:
+        decoded = False
+        try:
+            for packet in self._container.demux(self._stream):
+                self._read += packet.dts is not None or packet.size > 0
+                try:
+                    for frame in packet.decode():
+                        decoded = True
+                        yield frame
+                except FFmpegError as error:
+                    self.reason = _reason(error)
+                    if not self._stop:
+                        raise _Damage from error
+                    if decoded:  # a recording may begin in the middle: what cannot be decoded before the first frame is passed
+                        return
+        except FFmpegError as error:  # the file ends within a packet, or the disk fails
+            self.reason = _reason(error)
+
+    def lost(self, read: int, last: float | None) -> list[str]:
+        """A note about frames that the file promises and that cannot be read; none if there are none.
+
+        read: the number of frames until the end. last: the time of the last one in seconds.
+        """
+        promised = self._stream.frames
+        if promised > self._read or (promised > read and self.reason):
+            return [f"of {promised} frames, those from number {read} on cannot be read"]
+        seconds, rate = self._promised_seconds(), float(self._stream.average_rate or 0)
+        if seconds and rate and last is not None and last + 3 / rate < seconds:
+            return [f"of {seconds:.2f} seconds, those from {last + 1 / rate:.2f} on (frame number {read}) cannot be read"]
+        return [f"the frames from number {read} on cannot be read"] if self.reason else []
+
+    def _promised_seconds(self) -> float | None:
+        """Until when the file says that its video lasts, where it says no number of frames (Matroska and WebM)."""
+        if match := re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", self._stream.metadata.get("DURATION", "")):
+            hours, minutes, seconds = map(float, match.groups())
+            return 3600 * hours + 60 * minutes + seconds
+        alone = len(self._container.streams) == 1 and not self._stream.frames and "matroska" in self._container.format.name
+        return self._container.duration / av.time_base if alone and self._container.duration else None
+
+
+def _deinterlaced(frames: Iterator[av.VideoFrame], notes: list[str]) -> Iterator[av.VideoFrame]:
+    """The same frames; from the first interlaced one on, interlaced frames are de-interlaced (FFmpeg's bwdif)."""
+    graph, form = None, None
+    for frame in frames:
+        if graph is None and not frame.interlaced_frame:
+            yield frame
+            continue
+        if graph is None:
+            notes.append("it is interlaced; its frames were de-interlaced")
+        if form != (form := (frame.width, frame.height, frame.format.name)):
+            if graph is not None:
+                yield from _pulled(graph, last=True)
+            graph = _deinterlacer(frame)
+        graph.push(frame)
+        yield from _pulled(graph)
+    if graph is not None:
+        yield from _pulled(graph, last=True)
+
+
+def _deinterlacer(frame: av.VideoFrame) -> av.filter.Graph:
+    graph = av.filter.Graph()
+    source = graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base)
+    bwdif, sink = graph.add("bwdif", "mode=send_frame:deint=interlaced"), graph.add("buffersink")
+    source.link_to(bwdif)
+    bwdif.link_to(sink)
+    graph.configure()
+    return graph
+
+
+def _pulled(graph: av.filter.Graph, last: bool = False) -> Iterator[av.VideoFrame]:
+    if last:
+        graph.push(None)
+    with suppress(BlockingIOError, EOFError):
+        while True:
+            yield graph.pull()
+
+
+class _Look:
+    """Makes RGB frames of decoded ones: upright, with square pixels, without transparency.
+
+    frame: the first one; how it is turned holds for all.
+    """
+
+    def __init__(self, frame: av.VideoFrame, stream, notes: list[str]):
+        self._turned = _turning(frame)
+        self._convert = VideoReformatter().reformat
+        self._form: str | None = None
+        self._alpha = False
+        aspect = float(stream.sample_aspect_ratio or 0) or 1.0
+        if not 1 / LARGEST_ASPECT <= aspect <= LARGEST_ASPECT:
+            notes.append(f"it says that its pixels are {aspect:g} times as wide as high, which is not believed")
+            aspect = 1.0
+        self._aspect = aspect if max(aspect, 1 / aspect) > LEAST_ASPECT else 1.0
+        if stream.metadata.get("alpha_mode") == "1":
+            notes.append("what is transparent in it is shown as it is stored")
+
+    def __call__(self, frame: av.VideoFrame) -> np.ndarray:
+        if self._form != frame.format.name:
+            self._form = frame.format.name
+            self._alpha = any(part.is_alpha for part in frame.format.components)
+        # A converter is kept, because making one takes longer than the conversion of a small frame.
+        pixels = self._convert(frame, format="rgba" if self._alpha else "rgb24", threads=1).to_ndarray()
+        rgb = over_white(pixels) if self._alpha else pixels
+        if self._aspect != 1.0:
+            height, width = rgb.shape[:2]
+            wide = self._aspect > 1
+            size = (round(width * self._aspect), height) if wide else (width, round(height / self._aspect))
+            rgb = cv2.resize(rgb, size, interpolation=cv2.INTER_LINEAR)
+        return self._turned(rgb)
+
+
+def _turning(frame: av.VideoFrame):
+    """A function that turns and mirrors a picture as the display matrix of this frame says."""
+    data = frame.side_data.get("DISPLAYMATRIX")
+    if data is None:
+        return lambda rgb: rgb
+    a, b, _, c, d, *_ = np.frombuffer(bytes(data), "<i4")[:9].tolist()
+    # The point (x, y) is shown at (a x + c y, b x + d y).
+    exchanged = abs(b) > abs(a)
+    mirrored, upside_down = (c < 0, b < 0) if exchanged else (a < 0, d < 0)
+
+    def turned(rgb: np.ndarray) -> np.ndarray:
+        rgb = rgb.swapaxes(0, 1) if exchanged else rgb
+        return np.ascontiguousarray(rgb[:: -1 if upside_down else 1, :: -1 if mirrored else 1])
+
+    return turned
+
+
+def _reason(error: Exception) -> str:
+    """FFmpeg's words for an error, without the name of the file."""
+    text = getattr(error, "strerror", None) or str(error)
+    return text.splitlines()[0].strip()

@@ -1,0 +1,157 @@
+"""Folders of anybody's videos: halves, classes, sizes, and files that cannot be used."""
+
+import subprocess
+
+import imageio_ffmpeg
+import numpy as np
+import pytest
+
+from analogy.data.batches import ReplicaContext
+from analogy.data.video import read_video, write_pictures
+from analogy.errors import UserError
+from analogy.settings import find_experiment, load_settings
+from analogy.systems import SYSTEMS
+from analogy.visualise.video import write_gif, write_mp4
+from data_prep.datasets import check_dataset, open_dataset
+from data_prep.video_source import fit_frame, near_repeats
+from data_prep.videos import VideosSource, open_videos, place_of
+
+SMALL = ("data.dataset=videos", "data.context=3", "data.horizon=2", "data.test_count=4", "data.image_size=32")
+
+
+def settings(*overrides):
+    return load_settings(find_experiment("convlstm_kth_l1"), SYSTEMS, scale="paper", overrides=(*SMALL, *overrides))
+
+
+def frames(seed, count=8, size=(40, 60)):
+    coarse = np.random.default_rng(seed).integers(0, 256, (5, 6, 3), dtype=np.uint8)
+    picture = fit_frame(coarse, size, "squeeze")
+    return np.stack([np.roll(picture, 3 * t, 1) for t in range(count)])
+
+
+def ffmpeg(*options):
+    subprocess.run([imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-v", "error", *map(str, options)], check=True)
+
+
+@pytest.mark.parametrize(
+    ("item", "place"),
+    [
+        ("a.mp4", ("", "videos")), ("run/a.mp4", ("", "run")), ("train/a.mp4", ("train", "videos")), (".", ("", "videos")),
+        ("Test/run/a.mp4", ("test", "run")), ("train/run/day1/a.mp4", ("train", "run")), ("train", ("train", "videos")),
+    ],
+)  # fmt: skip
+def test_the_half_and_the_class_are_those_of_the_folders(item, place):
+    assert place_of(item) == place
+
+
+def test_files_of_every_kind_in_halves_and_classes(tmp_path):
+    folder = tmp_path / "mine"
+    write_mp4(folder / "train" / "run" / "a.MP4", frames(0), 10)
+    write_gif(folder / "train" / "jump" / "b.gif", frames(1), 10)
+    write_pictures(folder / "train" / "jump" / "c", frames(2))
+    ffmpeg("-i", folder / "train" / "run" / "a.MP4", "-c", "copy", folder / "train" / "run" / "d.mkv")
+    (folder / "train" / "run" / "cover.jpg").write_bytes(b"beside videos, pictures are none")
+    (folder / "train" / "run" / "._a.mp4").write_bytes(b"hidden")
+    write_mp4(folder / "test" / "run" / "e.mov", frames(3), 10)
+    loaded = settings(f"data.folder={folder}", f"data.cache={tmp_path / 'cache'}")
+    dataset = open_dataset(loaded)
+    assert [(movie.id, movie.action) for movie in dataset.train] == [
+        ("train_jump_b.gif", "jump"), ("train_jump_c", "jump"), ("train_run_a.MP4", "run"), ("train_run_d.mkv", "run"),
+    ]  # fmt: skip
+    assert {movie.clip.id for movie in dataset.test} == {"test_run_e.mov"} and len(dataset.test) == 4
+    assert dataset.classes == ["jump", "run"] and "halves by the folders train and test" in dataset.notes
+    batch = next(iter(dataset.batches(ReplicaContext(batch_size=4))))
+    assert batch["values"].shape == (4, 5, 32, 32, 3) and batch["label"].dtype == "int32"
+    stored = dataset.train[1].frames  # the pictures lost nothing before they became JPEG
+    expected = np.stack([fit_frame(frame, 32, "squeeze") for frame in frames(2)])
+    assert np.abs(stored.astype(int) - expected).mean() < 3
+    system = SYSTEMS["convlstm"].build(settings(f"data.folder={folder}", "network.units=4"))
+    assert system.predict(dataset.test[0].frames[None, :3] / np.float32(255)).shape == (1, 2, 32, 32, 3)
+
+
+def test_a_folder_without_halves_is_split_by_file_from_the_seed(tmp_path):
+    folder = tmp_path / "mine"
+    for index in range(5):
+        write_mp4(folder / f"{index}.mp4", frames(index), 10)
+    tests = set()
+    for seed in range(8):
+        dataset = open_videos(folder, tmp_path / "cache", settings(f"seed={seed}"))
+        train, test = ({movie.clip.id for movie in movies} for movies in (dataset.train, dataset.test))
+        assert len(train) == 4 and len(test) == 1 and not train & test
+        assert f"split by file from seed {seed}" in dataset.notes
+        tests |= test
+    assert len(tests) > 1 and dataset.classes == ["videos"]
+
+
+def test_what_cannot_be_used_is_counted_and_said(tmp_path):
+    folder = tmp_path / "mine"
+    for index in range(4):
+        write_mp4(folder / f"{index}.mp4", frames(index), 10)
+    write_mp4(folder / "one.mp4", frames(5, count=1), 10)
+    write_mp4(folder / "short.mp4", frames(6, count=4), 10)
+    (folder / "broken.mp4").write_bytes(b"no video")
+    write_pictures(folder / "sizes", frames(7))
+    write_pictures(folder / "other", frames(7, size=(20, 20))[:3])
+    (folder / "other" / "000001.png").rename(folder / "sizes" / "999.png")
+    uneven = ["-vf", "settb=1/1000,setpts='if(lt(N,4),N*100,N*100+200)'", "-fps_mode", "vfr", "-enc_time_base", "1/1000"]
+    ffmpeg("-i", folder / "0.mp4", *uneven, folder / "uneven.mp4")
+    dataset = open_videos(folder, tmp_path / "cache", settings("seed=3"))
+    used = {movie.clip.id for movie in (*dataset.train, *dataset.test)}
+    assert used == {"0.mp4", "1.mp4", "2.mp4", "3.mp4", "sizes", "uneven.mp4"}
+    said = "\n".join(dataset.doubts)
+    assert "1 clips were left out, unreadable video (broken.mp4)" in said
+    assert "sizes: its frames differ in size" in said
+    assert (
+        "uneven.mp4: its frames are 100 to 300 ms apart; the nearest to every 100 ms are taken, which makes 10 frames" in said
+    )
+    left_out = [doubt for doubt in dataset.doubts if "have no window of 5 frames" in doubt]
+    assert all(name in "".join(left_out) for name in ("one.mp4", "short.mp4", "other"))
+    without_rate = open_videos(folder, tmp_path / "cache", settings("seed=3", "data.fps=10")).doubts
+    assert any("do not say their rate" in doubt and "sizes" in doubt for doubt in without_rate)
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["a.mp4"], "one video cannot both train and test"),
+        (["train/a.mp4", "train/b.mp4"], "there is no video in test/"),
+        (["notes.txt"], "there is no video"),
+    ],
+)
+def test_a_folder_that_cannot_be_split_is_one_line_before_it_is_read(tmp_path, names, said):
+    for name in names:
+        (tmp_path / "mine" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "mine" / name).touch()
+    with pytest.raises(UserError, match=said) as caught:
+        loaded = settings(f"data.folder={tmp_path / 'mine'}")
+        check_dataset(loaded)
+        open_videos(tmp_path / "mine", tmp_path / "cache", loaded)
+    assert "\n" not in str(caught.value) and not (tmp_path / "cache").exists()
+
+
+def test_frames_fit_their_size():
+    wide = np.zeros((10, 40, 3), np.uint8)
+    wide[:, :10], wide[:, 10:30], wide[:, 30:] = 50, 100, 150
+    squeezed, cropped, boxed = (fit_frame(wide, (20, 20), fit) for fit in ("squeeze", "crop", "letterbox"))
+    assert squeezed[3, ::5, 0].tolist() == [50, 100, 100, 150]
+    assert (cropped[:, 5:15] == 100).all() and cropped.shape == (20, 20, 3)
+    assert (boxed[:7] == 0).all() and (boxed[14:] == 0).all() and boxed[10, ::5, 0].tolist() == [50, 100, 100, 150]
+    checkers = np.indices((64, 64)).sum(0)[..., None].astype(np.uint8) % 2 * 255
+    assert np.ptp(fit_frame(checkers, 16, "squeeze")) <= 1  # without aliasing
+
+
+def test_the_name_of_what_is_stored_says_how():
+    names = [VideosSource(None, *how).name for how in ((64,), ((64, 64),), ((64, 96), "crop"))]
+    assert names == ["videos-64", "videos-64", "videos-64x96-crop"]
+
+
+def test_repeats_are_frames_that_hardly_change():
+    still = frames(0, count=1)[0]
+    noisy = still.copy()
+    noisy[0, 0] ^= 1
+    assert near_repeats([still, noisy, np.roll(still, 3, 1), np.roll(still, 3, 1)]) == (1, 3)
+
+
+def test_even_times_in_a_video_of_any_rate(tmp_path):
+    write_mp4(tmp_path / "a.mp4", frames(0, count=6), 10)
+    assert len(read_video(tmp_path / "a.mp4", even=True).frames) == 6
