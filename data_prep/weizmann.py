@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from analogy.data.doubts import doubts_about
 from analogy.data.movies import MovieDataset, drawn_share, long_enough, spread_windows
+from analogy.data.pictures import read_picture
 from analogy.data.prepared import Clip, FrameFormat, PreparedClips
 from analogy.data.windows import StoredMovie, WindowPlan
 from analogy.errors import UserError
@@ -70,13 +70,11 @@ def read_strip(path: Path) -> np.ndarray:
         UserError: the file is no picture, or is not 64 pixels high and a multiple of 64 wide.
         OSError: the file cannot be read now.
     """
-    strip = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR) if path.stat().st_size else None
-    if strip is None:
-        raise UserError(f"{path}: this is no picture; fetch it again")
+    strip = read_picture(path)
     height, width = strip.shape[:2]
     if height != SIDE or width % SIDE:
         raise UserError(f"{path}: {width} x {height} pixels, but frames of {SIDE} x {SIDE} lie side by side; fetch it again")
-    return strip[..., ::-1].reshape(SIDE, -1, SIDE, 3).swapaxes(0, 1)
+    return strip.reshape(SIDE, -1, SIDE, 3).swapaxes(0, 1)
 
 
 def open_weizmann(source: Path, cache: Path, settings) -> MovieDataset:

@@ -20,12 +20,15 @@ def read_picture(path: Path) -> np.ndarray:
     animation the first frame is read. The content decides the format, not the name.
 
     Raises:
-        UserError: there is no picture that can be read.
+        UserError: the file is no picture, or a damaged one.
+        OSError: the file cannot be read now.
     """
     try:
         with Image.open(path) as picture:
             return as_rgb(ImageOps.exif_transpose(picture))
     except (OSError, ValueError, SyntaxError, EOFError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
         reason = "no known format" if isinstance(error, UnidentifiedImageError) else str(error).splitlines()[0]
         raise UserError(f"{path}: this picture cannot be read ({reason}); replace it or take it out of the folder") from error
 
