@@ -84,7 +84,7 @@ def test_a_broken_strip_is_left_out_and_said(weizmann, tmp_path):
     finally:
         broken.unlink()
     (tmp_path / "empty.jpg").touch()
-    with pytest.raises(UserError, match="this is no picture"):
+    with pytest.raises(UserError, match="this picture cannot be read"):
         read_strip(tmp_path / "empty.jpg")
 
 
