@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from analogy.errors import Mistakes, UserError
+from analogy.errors import Mistakes, UserError, about
 from analogy.evaluation.selection import check_selection
 from analogy.evaluation.videos import Video, pair_videos
 from analogy.files import check_present
@@ -77,7 +77,7 @@ def check_evaluation(
     subject: dict = {}
     with Mistakes() as mistakes:
         if (run is None) == (not predictions):
-            mistakes.add("give --run, or --predictions with --truth")
+            mistakes.add("give either --run, or --predictions with --truth")
         of_videos, of_run = {"--truth": truth, "--context": context}, {"--settings": settings, "--data-dir": data_dir}
         subject_option, misplaced = ("--predictions", of_run) if run is None else ("--run", of_videos)
         for name, value in misplaced.items():
@@ -92,6 +92,8 @@ def check_evaluation(
             judge = find_run(recogniser, results_dir, "--recogniser") if recogniser is not None else None
             if judge:
                 saved_model_of(judge)
+                if not (judge / "settings.yaml").is_file():
+                    raise UserError(f"--recogniser {judge}: it has no settings.yaml with its actions; name a run folder")
         if run is None or not predictions:
             with mistakes.noted():
                 if run is not None:
@@ -187,7 +189,8 @@ def _open_recogniser(run: Path, dataset):
     """Load the recogniser. Raises a UserError before anything is predicted if it knows no action of these clips."""
     from analogy.evaluation.recogniser import Recogniser
 
-    recogniser = Recogniser(run)
+    with about("--recogniser"):
+        recogniser = Recogniser(run)
     if not {clip.action for clip in getattr(dataset, "test", [])} & set(recogniser.actions):
         actions = ", ".join(recogniser.actions)
         raise UserError(f"--recogniser {run}: it knows none of these clips' actions; it knows {actions}")

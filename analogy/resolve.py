@@ -13,6 +13,7 @@ from pathlib import Path
 from analogy.errors import Mistakes, UserError
 from analogy.files import check_present, check_writable
 from analogy.ownership import check_results_dir, is_run
+from analogy.runs.folder import is_running
 from analogy.runs.history import check_settings
 from analogy.runs.uses import resolve_runs
 from analogy.settings import Settings, find_experiment, load_settings
@@ -66,6 +67,8 @@ def resolve_settings(
                 path, data_dir, scale if scale in SCALES else "auto", values or {}, overrides, resumes=resume is not None
             )
         if settings:
+            if resume and is_running(resume):
+                mistakes.add(f"--resume {resume}: another run is using this folder; wait for it to end, or start a new run")
             with mistakes.noted():
                 check_dataset(settings)
             with mistakes.noted():

@@ -26,6 +26,8 @@ def main(
     with clear_errors(results_dir):
         folders: list[Path] = []
         with Mistakes() as mistakes:
+            if len(run or []) < 2:
+                mistakes.add("a comparison needs at least two different runs: give --run twice or more")
             for name in run or []:
                 with mistakes.noted():
                     folders.append(find_run(name, results_dir, "--run"))

@@ -1,4 +1,4 @@
-"""Measure the whole method: frames painted from true, predicted and estimated poses, at each future time step."""
+"""Measure pose prediction and painting joined: frames from true, predicted and estimated poses, at each future time step."""
 
 from __future__ import annotations
 

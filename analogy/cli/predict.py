@@ -12,7 +12,10 @@ from analogy.cli.console import RESULTS, clear_errors
 
 def main(
     source: Annotated[
-        str, typer.Argument(help="A video file, a folder of pictures, or with --data-dir a Penn Action clip (0050).")
+        str,
+        typer.Argument(
+            metavar="VIDEO", help="A video file, a folder of pictures, or with --data-dir a Penn Action clip (0050)."
+        ),
     ],
     poses: Annotated[
         str, typer.Option(help="labels, movenet, blazepose, a run of a pose estimator, or a .json or .npy file.")
@@ -32,7 +35,9 @@ def main(
     ] = None,
     results_dir: Annotated[Path, typer.Option(help="The folder of the runs.")] = RESULTS,
     out: Annotated[Path | None, typer.Option(help="Folder for the output. Default: results/predictions/NAME.")] = None,
-    full_frame: Annotated[bool, typer.Option(help="Paste the prediction into the whole last observed frame.")] = False,
+    full_frame: Annotated[
+        bool, typer.Option("--full-frame", help="Paste the prediction into the whole last observed frame.")
+    ] = False,
     export: Annotated[Path | None, typer.Option(help="Also write both steps as one SavedModel into this folder.")] = None,
 ) -> None:
     with clear_errors(out or results_dir):

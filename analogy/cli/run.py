@@ -30,13 +30,17 @@ def main(
     ] = None,
     results_dir: Annotated[Path, typer.Option(help="The folder in which run folders are made.")] = RESULTS,
     scale: Annotated[str, typer.Option(help="paper, demo, or auto: paper where the dataset is present.")] = "auto",
-    set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting: data.image_size=64.")
+    ] = None,
     steps: Annotated[int | None, typer.Option(help="Shorthand for --set training.steps=N.")] = None,
     seed: Annotated[int | None, typer.Option(help="Shorthand for --set seed=N.")] = None,
     resume: Annotated[Path | None, typer.Option(help="The folder of an interrupted run to continue.")] = None,
     precision: Annotated[str | None, typer.Option(help="auto, float32, bfloat16 or float16.")] = None,
     devices: Annotated[str | None, typer.Option(help="auto, cpu, cpu:2, gpu, gpu:2 ...")] = None,
-    dry_run: Annotated[bool, typer.Option(help="Print the settings and the models' parameter counts, and stop.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the settings and the models' parameter counts, and stop.")
+    ] = False,
 ) -> None:
     with clear_errors(resume or results_dir), messages_shown():
         if list_:

@@ -58,7 +58,7 @@ class Predicted:
         Raises:
             UserError: no poses are predicted.
         """
-        raise UserError(f"{self.clip}: this run predicts no poses, which a recogniser reads")
+        raise UserError("--recogniser: this run predicts no poses; leave it out")
 
     def columns(self) -> list[tuple[str, np.ndarray]]:
         """The columns of the clip's video: (title, uint8 [frames, H, W, 1|3]); empty where there is no video."""

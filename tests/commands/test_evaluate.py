@@ -117,7 +117,7 @@ def test_a_feature_network_of_one_s_own(videos, squeezenet, invoke):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ((), "give --run, or --predictions"),
+        ((), "give either --run, or --predictions"),
         (("--run", "nowhere"), "neither a run folder"),
         (("--run", ""), "--run: the name of a run is missing"),
         (("--run", "x" * 300), "File name too long; name another file or folder"),
@@ -314,8 +314,14 @@ def test_predicted_poses_are_recognised(invoke, pose_runs, tmp_path):
     folder, measured = evaluate(invoke, tmp_path, "--run", run, "--recogniser", recogniser)
     assert 0 <= measured["methods"]["prediction"]["accuracy"] <= 1 and "accuracy" in measured["methods"]["hold_last_pose"]
     assert "of true poses it recognises" in measured["protocol"] and "Accuracy" in (folder / "table.md").read_text()
-    done = invoke("evaluate", "--run", run, "--metrics", "psnr", "--results-dir", tmp_path)
-    assert done.exit_code == 2 and "predicts no frames" in done.stderr
+    alone = shutil.copytree(next(recogniser.iterdir()) / "saved_model", tmp_path / "alone")
+    for options, message in (
+        (("--metrics", "psnr"), "predicts no frames"),
+        (("--recogniser", run), "error: --recogniser: "),  # it has no endpoint `classify`
+        (("--recogniser", alone), f"error: --recogniser {alone}: it has no settings.yaml with its actions"),
+    ):
+        done = invoke("evaluate", "--run", run, *options, "--results-dir", tmp_path)
+        assert done.exit_code == 2 and message in done.stderr and done.stderr.count("error: ") == 1
 
 
 @pytest.mark.parametrize("name", ["pose_lstm", "pose_actions"])

@@ -194,6 +194,7 @@ def test_a_penn_action_clip_with_its_labels(predict, runs, actors, tmp_path):
         (["clip.mp4", "--poses", "a.npy", "--start", "6"], "must be observed"),
         (["clip.mp4", "--poses", "b.npy"], "poses of 2 frames"),
         (["clip.mp4", "--poses", "a.npy", "--paint-run", "."], "--paint-run .: neither a run folder"),
+        ([" ", "--poses", "a.npy"], "the name of the video is empty"),
     ],
 )
 def test_a_mistake_is_one_clear_line(runs, tmp_path, monkeypatch, invoke, options, message):
@@ -206,6 +207,19 @@ def test_a_mistake_is_one_clear_line(runs, tmp_path, monkeypatch, invoke, option
     errors = [line for line in done.stderr.splitlines() if line.startswith("error:")]
     assert done.exit_code == 2 and len(errors) == 1 and message in errors[0] and "Traceback" not in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("command", [("predict", "clip.mp4", "--poses", "a.npy"), ("evaluate_pipeline",)])
+def test_exchanged_runs_are_said_before_anything_is_loaded(runs, tmp_path, monkeypatch, invoke, command):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "clip.mp4").touch()
+    (tmp_path / "a.npy").touch()
+    poses, painter = newest_run(runs, ("pose_residual",)), newest_run(runs, ("analogy_masked",))
+    done = invoke(*command, "--pose-run", painter, "--paint-run", poses, "--results-dir", runs)
+    assert done.exit_code == 2 and done.stderr.splitlines() == [
+        f"error: --pose-run {painter}: {painter} is a run of analogy_masked; name one of pose_residual or pose_lstm",
+        f"error: --paint-run {poses}: {poses} is a run of pose_residual; name one of analogy_masked or analogy_gan",
+    ]
 
 
 def test_all_mistakes_are_said_before_anything_is_loaded(runs, tmp_path, monkeypatch, invoke):

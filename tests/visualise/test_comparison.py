@@ -173,6 +173,13 @@ def test_a_mistake_is_one_clear_line(results, runs, message):
     assert "\n" not in str(error.value)
 
 
+def test_a_comparison_of_nothing_is_refused(results, invoke):
+    for runs in ((), ("--run", "pool3")):
+        done = invoke("compare", *runs, "--results-dir", results)
+        assert done.exit_code == 2
+        assert done.stderr == "error: a comparison needs at least two different runs: give --run twice or more\n"
+
+
 def test_the_command_prints_a_mistake_as_one_line(results):
     process = compare(results, "pool3", "pool5")
     assert process.returncode == 2 and process.stderr.startswith("error: --run pool5") and process.stderr.count("\n") == 1

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
-from analogy.errors import Mistakes
+from analogy.errors import Mistakes, UserError
 from analogy.runs.find import find_run, newest_run
+from analogy.runs.reading import read_run
 
 POSE_SYSTEMS, PAINT_SYSTEMS = ("pose_residual", "pose_lstm"), ("analogy_masked", "analogy_gan")
 
@@ -22,7 +24,18 @@ def find_steps(pose_run: str | None, paint_run: str | None, results: Path) -> tu
     """
     with Mistakes() as mistakes:
         with mistakes.noted():
-            poses = newest_run(results, POSE_SYSTEMS) if pose_run is None else find_run(pose_run, results, "--pose-run")
+            poses = _find_step(pose_run, results, POSE_SYSTEMS, "--pose-run")
         with mistakes.noted():
-            painter = newest_run(results, PAINT_SYSTEMS) if paint_run is None else find_run(paint_run, results, "--paint-run")
+            painter = _find_step(paint_run, results, PAINT_SYSTEMS, "--paint-run")
     return poses, painter
+
+
+def _find_step(name: str | None, results: Path, systems: Collection[str], option: str) -> Path:
+    """The folder of the run `name`, or of the newest finished run of one of these systems. Raises UserError."""
+    if name is None:
+        return newest_run(results, systems)
+    run = find_run(name, results, option)
+    system = read_run(run).summary.system  # missing if this is a SavedModel outside of its run
+    if system and system not in systems:
+        raise UserError(f"{option} {name}: {run} is a run of {system}; name one of {' or '.join(systems)}")
+    return run

@@ -112,6 +112,8 @@ def check_request(
 
 def _find_clip(source: str, data_dir: Path | None) -> Path | None:
     """The folder of frames if the source is the number of a Penn Action clip; None if it is a path. Raises UserError."""
+    if not source.strip():
+        raise UserError("the name of the video is empty; name a video, or a folder of pictures")
     if Path(source).exists() or not source.isdecimal():
         return None
     if data_dir is None:
