@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from analogy.data.doubts import doubts_about
-from analogy.data.movies import MovieDataset, drawn_share
+from analogy.data.movies import MovieDataset, chosen_movies
 from analogy.data.prepared import Clip, FrameFormat, PreparedClips
 from analogy.data.windows import StoredMovie, WindowPlan
 from analogy.errors import UserError
@@ -119,5 +119,5 @@ def open_bair(source: Path, cache: Path, settings) -> MovieDataset:
     doubts = [*prepared.doubts, *doubts_about([clip.inspection for clip in train], [clip.inspection for clip in test])]
     movies = [StoredMovie(clip.id, prepared, clip, range(length)) for clip in train]
     windows = [StoredMovie(clip.id, prepared, clip, range(length)).window(plan, 0, clip.id) for clip in test]
-    movies = drawn_share(movies, data.share, settings.seed)
+    movies = chosen_movies(movies, data, settings.seed)
     return MovieDataset("bair", movies, windows, plan=plan, seed=settings.seed, doubts=doubts)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from analogy.data.doubts import Inspection, doubts_about, some
-from analogy.data.movies import MovieDataset, drawn_share, long_enough
+from analogy.data.movies import MovieDataset, chosen_movies, long_enough
 from analogy.data.prepared import Clip, FrameFormat, PreparedClips
 from analogy.data.windows import StoredMovie, WindowPlan
 from analogy.errors import UserError
@@ -127,7 +127,7 @@ def open_kth(source: Path, cache: Path, settings) -> MovieDataset:
             )
     random = generator(settings.seed, DatasetStream.KTH_TEST_WINDOWS)
     test = [_window(movies[False], random, plan, index) for index in range(data.test_count)]
-    train = drawn_share(movies[True], data.share, settings.seed)
+    train = chosen_movies(movies[True], data, settings.seed)
     message = "kth: %d training and %d test movies, %d test windows; %d too short for %d frames are not used"
     log.info(message, len(train), len(movies[False]), len(test), short, plan.length)
     doubts = (

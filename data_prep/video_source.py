@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from analogy.data.doubts import count_black, doubts_about, fingerprint
-from analogy.data.movies import MovieDataset, drawn_share, long_enough, spread_windows
+from analogy.data.movies import MovieDataset, chosen_movies, long_enough, spread_windows
 from analogy.data.prepared import Clip, FrameFormat, PreparedClips
 from analogy.data.video import Video, read_video
 from analogy.data.windows import StoredMovie, WindowPlan
@@ -160,14 +160,14 @@ def whole_clips_dataset(
         if not halves[half]:
             why = "; ".join(left_out) or f"none of its {len(prepared.clips)} usable videos does"
             raise UserError(f"{source}: no video {half}: {why}")
-    used = drawn_share(halves["trains"], data.share, settings.seed)
+    used = chosen_movies(halves["trains"], data, settings.seed)
     windows = spread_windows(halves["tests"], plan, data.test_count, settings.seed)
     doubts += doubts_about([clip.inspection for clip in train], [clip.inspection for clip in test], user_selection=True)
     how = {"squeeze": "squeezed", "crop": "cropped", "letterbox": "letterboxed"}[data.fit]
     notes.append(f"frames {how} to {data.size[0]} x {data.size[1]} (height x width) without aliasing")
     if data.fps:
         notes.append(f"{data.fps:g} frames per second")
-    if data.share < 1:
+    if len(used) < len(halves["trains"]):
         notes.append(f"{len(used)} of {len(halves['trains'])} training videos used")
     repeated, successive = sum(len(clip.repeats) for clip in (*train, *test)), sum(clip.length - 1 for clip in (*train, *test))
     left_out = ", windows with them left out" if data.leave_out_repeats else ""

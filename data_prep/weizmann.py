@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from analogy.data.doubts import doubts_about
-from analogy.data.movies import MovieDataset, drawn_share, long_enough, spread_windows
+from analogy.data.movies import MovieDataset, chosen_movies, long_enough, spread_windows
 from analogy.data.pictures import read_picture
 from analogy.data.prepared import Clip, FrameFormat, PreparedClips
 from analogy.data.windows import StoredMovie, WindowPlan
@@ -102,7 +102,7 @@ def open_weizmann(source: Path, cache: Path, settings) -> MovieDataset:
                 f"{source}: no clip of {plan.length} frames {what} with data.test_persons {tested}: persons {persons} are "
                 "there; name some of them, not all"
             )
-    train = drawn_share(train, data.share, settings.seed)
+    train = chosen_movies(train, data, settings.seed)
     windows = spread_windows(test, plan, data.test_count, settings.seed)
     log.info("weizmann: %d training and %d test movies, %d test windows", len(train), len(test), len(windows))
     inspections = ([movie.clip.inspection for movie in side] for side in (train, test))

@@ -14,6 +14,7 @@ from analogy.data.doubts import fingerprint, some
 from analogy.data.windows import NO_CENTRES, SAME_RATE, StoredMovie, WindowPlan, window_batches
 from analogy.errors import UserError
 from analogy.random_streams import DatasetStream, generator
+from analogy.settings.sections import MovieDataSettings
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,12 @@ def drawn_share(movies: Sequence[StoredMovie], share: float, seed: int) -> list[
     drawn = generator(seed, DatasetStream.SHARE_OF_CLIPS).choice(len(clips), count, replace=False)
     names = {clips[index] for index in drawn}
     return [movie for movie in movies if movie.clip.id in names]
+
+
+def chosen_movies(movies: Sequence[StoredMovie], data: MovieDataSettings, seed: int) -> list[StoredMovie]:
+    """The training movies that `data` asks for: its share of them, or the first `train_count` of them by name."""
+    movies = drawn_share(movies, data.share, seed)
+    return movies if data.train_count is None else sorted(movies, key=lambda movie: movie.id)[: data.train_count]
 
 
 def long_enough(movies: Sequence[StoredMovie], plan: WindowPlan) -> tuple[list[StoredMovie], list[str]]:

@@ -5,17 +5,13 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
+from analogy.models.batch_norm import BatchNorm
 from analogy.models.building import Composite
 
 
 def padded(x, pad: int):
     """[B, H, W, C] with `pad` zeros on every side, as PyTorch pads. Keras' "same" pads unevenly where the stride is 2."""
     return tf.pad(x, [[0, 0], [pad, pad], [pad, pad], [0, 0]])
-
-
-def batch_norm(name: str) -> keras.layers.BatchNormalization:
-    """Batch normalisation with PyTorch's constants; its statistics are those of the batch of all replicas."""
-    return keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, synchronized=True, name=name)
 
 
 def _convolution(channels: int, size: int, stride: int, name: str) -> keras.layers.Conv2D:
@@ -34,9 +30,9 @@ class BasicBlock(Composite):
 
     def __init__(self, channels: int, stride: int, *, downsample: bool, **kwargs):
         super().__init__(**kwargs)
-        self.conv1, self.bn1 = _convolution(channels, 3, stride, "conv1"), batch_norm("bn1")
-        self.conv2, self.bn2 = _convolution(channels, 3, 1, "conv2"), batch_norm("bn2")
-        self.downsample = [_convolution(channels, 1, stride, "downsample"), batch_norm("bn")] if downsample else []
+        self.conv1, self.bn1 = _convolution(channels, 3, stride, "conv1"), BatchNorm(name="bn1")
+        self.conv2, self.bn2 = _convolution(channels, 3, 1, "conv2"), BatchNorm(name="bn2")
+        self.downsample = [_convolution(channels, 1, stride, "downsample"), BatchNorm(name="bn")] if downsample else []
 
     def call(self, x, training: bool = False):
         y = tf.nn.relu(self.bn1(self.conv1(padded(x, 1)), training=training))
@@ -51,8 +47,7 @@ class ResNet18(Composite, keras.Model):
     """Images [B, H, W, 3] -> five taps: r0 [B, H/2, W/2, 64], the first convolution before its batch normalisation; r1 to r4,
     the four stages, [B, H/4, W/4, 64] to [B, H/32, W/32, 512]. H and W are multiples of 32.
 
-    In training mode, every call updates the running statistics of batch normalisation. They are weights of the network that no
-    optimiser trains. (PyTorch's running variance is n / (n - 1) times as large, n being the number of values.)
+    In training mode, every call moves the running statistics of batch normalisation, which no optimiser trains.
 
     Args:
         width: multiplier of all channels; 1.0 is ResNet-18.
@@ -61,7 +56,7 @@ class ResNet18(Composite, keras.Model):
     def __init__(self, *, width: float = 1.0, name: str = "resnet18"):
         super().__init__(name=name)
         channels = [max(1, round(width * count)) for count in (64, 128, 256, 512)]
-        self.conv1, self.bn1 = _convolution(channels[0], 7, 2, "conv1"), batch_norm("bn1")
+        self.conv1, self.bn1 = _convolution(channels[0], 7, 2, "conv1"), BatchNorm(name="bn1")
         self.stages = []
         for index, count in enumerate(channels):
             first = BasicBlock(count, 2 if index else 1, downsample=index > 0, name=f"layer{index + 1}_0")

@@ -139,6 +139,7 @@ class MovieDataSettings(DatasetSettings):
     fps: frames per second of a window; null: every `skip`-th frame of the video.
     stride: distance between the starts of neighbouring windows, in frames of a window.
     share: share of the training videos that is used, drawn from the seed without replacement.
+    train_count: number of training videos, the first ones by name; null: all.
     leave_out_repeats: leave out windows in which a frame nearly equals the one before it.
     curriculum: stages of training, one after the other, with rates of their own, where a video of a lower rate gives every
     frame; after the last, the rate is `fps`.
@@ -157,6 +158,7 @@ class MovieDataSettings(DatasetSettings):
     skip: PositiveInt = 1
     stride: PositiveInt = 1
     share: Annotated[float, Field(gt=0, le=1)] = 1.0
+    train_count: PositiveInt | None = None
     leave_out_repeats: bool = False
     curriculum: list[RateStage] = []
     test_count: PositiveInt
@@ -172,6 +174,8 @@ class MovieDataSettings(DatasetSettings):
     def _consistent(self) -> MovieDataSettings:
         if min(self.size) < 16:
             raise ValueError(f"image_size is {self.image_size}: choose sides of at least 16 pixels (SSIM needs 11)")
+        if self.train_count and self.share < 1:
+            raise ValueError(f"share is {self.share} and train_count {self.train_count}: set one of the two")
         if self.skip > 1 and (self.fps or self.curriculum):
             raise ValueError(
                 f"skip is {self.skip}: it is for every frame of a video; leave it at 1 where fps or curriculum is set"

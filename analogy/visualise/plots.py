@@ -134,6 +134,35 @@ def sequence_grid(observed: np.ndarray, truth: np.ndarray, predicted: np.ndarray
         return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
+def confusion_matrix(counts: np.ndarray, classes: Sequence[str]) -> np.ndarray:
+    """Draw how often each action was taken for each other one.
+
+    Args:
+        counts: [A, A], the number of clips of the action in the row for which the action in the column was predicted.
+        classes: the names of the A actions.
+
+    Returns:
+        uint8 [H, W, 3].
+    """
+    side = max(3.2, 1.6 + 0.24 * len(classes))
+    shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(side + 0.4, side), dpi=100, layout="constrained")
+        canvas = FigureCanvasAgg(figure)
+        ax = figure.subplots()
+        ax.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0)
+        ax.grid(visible=False)
+        names = [name.replace("_", " ") for name in classes]
+        ax.set_xticks(range(len(names)), names, rotation=90, fontsize=7)
+        ax.set_yticks(range(len(names)), names, fontsize=7)
+        ax.set(xlabel="predicted", ylabel="truth")
+        for row, column in zip(*np.nonzero(counts), strict=True):
+            colour = "white" if shares[row, column] > 0.5 else "#3b4350"
+            ax.text(column, row, str(counts[row, column]), ha="center", va="center", fontsize=7, color=colour)
+        canvas.draw()
+        return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
 def spans_decades(values: Iterable[float]) -> bool:
     """Whether the values are all positive and so far apart that a logarithmic axis is needed."""
     finite = [value for value in values if isfinite(value)]

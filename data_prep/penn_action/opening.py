@@ -7,7 +7,7 @@ from pathlib import Path
 
 from analogy.data.clips import ClipDataset
 from analogy.data.doubts import doubts_about
-from analogy.data.movies import MovieDataset, drawn_share, long_enough, spread_windows
+from analogy.data.movies import MovieDataset, chosen_movies, long_enough, spread_windows
 from analogy.data.poses import PoseDataset
 from analogy.data.prepared import PreparedClips
 from analogy.data.windows import StoredMovie, WindowPlan
@@ -69,7 +69,7 @@ def open_movies(folder: Path, cache: Path, settings) -> MovieDataset:
         if not movies_of_split:
             raise UserError(f"{folder}: no clip of {plan.length} frames belongs to the {split} half")
     doubts = [*prepared.doubts, *lines, *doubts_about(*([m.clip.inspection for m in side] for side in (train, test)))]
-    train = drawn_share(train, data.share, settings.seed)
+    train = chosen_movies(train, data, settings.seed)
     windows = spread_windows(test, plan, data.test_count, settings.seed)
     return _log_counts(MovieDataset(data.dataset, train, windows, plan=plan, seed=settings.seed, doubts=doubts))
 

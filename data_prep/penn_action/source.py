@@ -168,6 +168,6 @@ def _check_frame(path: Path, labels: Labels) -> tuple[str, Path, str] | _Frame:
     except (tf.errors.InvalidArgumentError, OSError, ValueError):
         return BAD_FRAME, path, "does not decode"
     if image.shape[:2] != (labels.height, labels.width):
-        size = f"{image.shape[0]}x{image.shape[1]}" + (", turned as its EXIF orientation says" if upright is not data else "")
+        size = f"{image.shape[0]}x{image.shape[1]}"
         return WRONG_SIZE, path, f"frame {size}, labels {labels.height}x{labels.width} (height x width)"
     return _Frame(hashlib.sha256(data).digest(), bool(count_black(image.numpy()[None])), turned=upright is not data)

@@ -5,11 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from analogy.data.movies import drawn_share, following_curriculum, long_enough, spread_windows
+from analogy.data.movies import chosen_movies, drawn_share, following_curriculum, long_enough, spread_windows
 from analogy.data.prepared import Clip
 from analogy.data.windows import StoredMovie, WindowPlan
 from analogy.errors import UserError
 from analogy.settings import find_experiment, load_settings
+from analogy.settings.sections import MovieDataSettings
 from analogy.systems import SYSTEMS
 from data_prep.datasets import check_dataset
 
@@ -25,6 +26,17 @@ def test_a_share_is_drawn_without_replacement(share, count):
     assert len(drawn) == count == len({m.id for m in drawn}) and drawn == [m for m in movies if m in drawn]
     assert drawn == drawn_share(movies, share, 3)
     assert share != 0.5 or any(drawn != drawn_share(movies, share, seed) for seed in range(4))
+
+
+def test_a_number_of_movies_takes_the_first_ones_by_name():
+    movies = [movie(f"{i}", 9) for i in (3, 1, 2)]
+
+    def chosen(**keys):
+        values = {"dataset": "kth", "folder": None, "cache": None, "context": 1, "horizon": 1, "image_size": 16}
+        data = MovieDataSettings(**values, test_count=1, split="published", **keys)
+        return [m.id for m in chosen_movies(movies, data, 0)]
+
+    assert chosen() == ["3", "1", "2"] and chosen(train_count=2) == ["1", "2"] and len(chosen(train_count=9)) == 3
 
 
 def test_parts_of_one_clip_stay_together():

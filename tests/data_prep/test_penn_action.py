@@ -8,9 +8,7 @@ import numpy as np
 import pytest
 import scipy.io
 import tensorflow_datasets as tfds
-from PIL import Image
 
-from analogy.data.pictures import read_picture
 from analogy.data.prepared import PreparedClips
 from analogy.errors import UserError
 from data_prep.penn_action import prepare_penn_action
@@ -171,28 +169,6 @@ def test_the_folder_opens_with_tensorflow_datasets(source, tmp_path):
     frame = opened.as_data_source("test")[3]
     assert (frame["clip"], frame["frame"], frame["action"]) == (b"0003", 0, b"squat")
     np.testing.assert_array_equal(frame["image"], cv2.imread(str(source / "frames/0003/000001.jpg"))[..., ::-1])
-
-
-@pytest.mark.parametrize("orientation", [3, 6])
-def test_frames_are_turned_as_their_exif_orientation_says(source, tmp_path, orientation):
-    """As everywhere: `predict` and `evaluate` read the same pictures upright. What then differs from its labels is said."""
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    for path in (source / "frames" / "0003").iterdir():
-        plain = path.read_bytes()
-        block = b"Exif\0\0" + exif.tobytes().removeprefix(b"Exif\0\0")
-        path.write_bytes(plain[:2] + b"\xff\xe1" + (len(block) + 2).to_bytes(2, "big") + block + plain[2:])
-    prepared = PreparedClips.open(prepare_penn_action(source, tmp_path / "cache"))
-    said = "\n".join(prepared.doubts)
-    if orientation == 3:
-        clip = next(clip for clip in prepared.clips if clip.id == "0003")
-        upright = np.stack([read_picture(path) for path in sorted((source / "frames" / "0003").iterdir())])
-        assert np.abs(prepared.frames(clip).astype(int) - upright).mean() < 12  # noise, encoded once more
-        assert "0003: 4 frames are turned as their EXIF orientation says" in said
-    else:
-        (problem, *_) = json.loads((prepared.folder / "problems.json").read_text())["problems"]
-        assert problem["reason"] == penn.WRONG_SIZE and "turned as its EXIF" in problem["detail"]
-        assert "frame size differs from labels (0003)" in said
 
 
 def test_an_empty_split_is_left_out(tmp_path):

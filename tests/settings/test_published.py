@@ -102,7 +102,10 @@ def test_every_listed_result_fits_its_own_experiment():
     counts = {}
     for name in list_experiments():
         settings = load_settings(find_experiment(name), SYSTEMS, scale="paper", overrides=["data.folder=x"])
+        # The curves of the ladder network belong to its published code's alignment, which is not our default.
+        if aligned := [f"align={entry.only_with['align']}" for entry in settings.published if "align" in entry.only_with]:
+            settings = load_settings(find_experiment(name), SYSTEMS, scale="paper", overrides=["data.folder=x", *aligned])
         assert fitting_entries(settings.published, settings) == settings.published, name
         for entry in settings.published:
             counts[entry.form] = counts.get(entry.form, 0) + 1
-    assert counts == {"horizon": 18, "figure": 6, "curve": 15}
+    assert counts == {"horizon": 18, "figure": 8, "curve": 19}

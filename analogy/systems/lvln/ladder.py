@@ -1,0 +1,224 @@
+"""The location-dependent video ladder network, which says the next frames of a video (spec lvln)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+import numpy as np
+import tensorflow as tf
+
+from analogy.data.batches import ReplicaContext
+from analogy.data.movies import Movie
+from analogy.losses import dssim, mean_per_example
+from analogy.models.building import build
+from analogy.predictions.frames import UnroundedFrames
+from analogy.predictions.motion import motion_continued
+from analogy.pretrained.torchvision_resnet import load_into_resnet
+from analogy.systems.base import Column, Panels, System
+from analogy.systems.lvln.networks.ladder import Ladder
+from analogy.systems.lvln.networks.rollout import feed_back, read, roll_out, unroll
+from analogy.systems.lvln.networks.toy import ToyLadder
+from analogy.systems.lvln.settings import LadderSettings
+from analogy.visualise.canvas import absolute_difference
+from data_prep.datasets import find_opening
+
+# Of ImageNet's images, RGB in 0..1.
+IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+class LadderSystem(System):
+    """A ladder network, trained on the frames that it says one after the other.
+
+    In training, batch normalisation uses the statistics of the batch. Predictions use the running statistics, so that no frame
+    depends on the other videos of its batch.
+
+    Args:
+        settings: the experiment's.
+    """
+
+    paints = True
+
+    def __init__(self, settings: LadderSettings):
+        super().__init__(settings)
+        data = settings.data
+        self.context, self.horizon = data.context, data.horizon
+        self.trained_horizon = settings.training_horizon or data.horizon
+        self.silent = 1 if settings.align == "code" else 0  # answers that are fed back before the first prediction
+        self.frame = [*data.size, find_opening(settings).channels]
+        self.network = self._make_network()
+        build(self.network, (None, *self.frame))
+        self.models, self.exported = {"network": self.network}, [self.network]
+
+    def _make_network(self) -> Ladder | ToyLadder:
+        network, encoder = self.settings.network, self.settings.encoder
+        common = {"channels": self.frame[-1], "width": network.width}
+        if network.kind == "toy":
+            return ToyLadder(**common)
+        return Ladder(
+            full_resolution=network.kind == "full_resolution",
+            head=network.head,
+            columns=network.column_map,
+            encoder_in_training=encoder.trained or encoder.frozen_batch_norm == "training",
+            **common,
+        )
+
+    def plan_optimizers(self):
+        frozen = set()
+        if self.network.encoder is not None and not self.settings.encoder.trained:
+            frozen = {id(variable) for variable in self.network.encoder.variables}
+        return {"network": (self.settings.optimizer, [v for v in self.network.trainable_variables if id(v) not in frozen])}
+
+    def prepare_training(self):
+        if weights := self.settings.encoder.weights:
+            load_into_resnet(self.network.encoder, weights)
+        super().prepare_training()
+
+    # ---------------------------------------------------------------- training
+
+    def train_batches(self, dataset, context: ReplicaContext) -> tf.data.Dataset:
+        return dataset.batches(context)
+
+    def train_step(self, batch):
+        k, count = self.context, self.trained_horizon
+        frames = self._from_unit(batch["values"][:, : k + count])
+        with tf.GradientTape() as tape:
+            said = unroll(partial(self.network, training=True), frames[:, :k], count, silent=self.silent)
+            terms = self._terms(frames[:, k:], tf.stack(said, 1))
+        return self.descend("network", tape, terms)
+
+    def _terms(self, truth, said) -> dict[str, tf.Tensor]:
+        """The weighted terms of each example, summed over its frames [B, T, H, W, C]: name -> [B]."""
+        shape = tf.shape(truth)
+        truth, said = (tf.reshape(frames, [-1, *self.frame]) for frames in (truth, said))
+        terms = {
+            "dssim": partial(dssim, truth, said, zero_padding=True),
+            "mse": lambda: mean_per_example(tf.square(truth - said)),
+            "l1": lambda: mean_per_example(tf.abs(truth - said)),
+        }
+        weighted = {}
+        for name, term in terms.items():
+            weight = getattr(self.settings.loss, name)
+            if weight:
+                weighted[name] = weight * tf.reduce_sum(tf.reshape(term(), shape[:2]), 1)
+        return weighted
+
+    # ---------------------------------------------------------------- the range of the network's frames
+
+    def _colours(self) -> tuple[np.ndarray, np.ndarray]:
+        """ImageNet's mean and deviation for the channels of a frame."""
+        colours = np.array([IMAGENET_MEAN, IMAGENET_DEVIATION], np.float32)
+        return tuple(colours if self.frame[-1] == 3 else colours.mean(1, keepdims=True))
+
+    def _from_unit(self, frames):
+        """Frames in 0..1 -> the range that the network reads and says."""
+        if not self.settings.normalise:
+            return frames
+        mean, deviation = self._colours()
+        return (frames - mean) / deviation
+
+    def _to_bytes(self, frames):
+        """The reverse of `_from_unit`, clipped to 0..1 and as uint8."""
+        if self.settings.normalise:
+            mean, deviation = self._colours()
+            frames = frames * deviation + mean
+        return tf.cast(tf.round(255.0 * tf.clip_by_value(frames, 0.0, 1.0)), tf.uint8)
+
+    # ---------------------------------------------------------------- prediction
+
+    def predict(self, observed_frames: np.ndarray, count: int) -> np.ndarray:
+        """Observed frames uint8 [N, k, H, W, C] -> the next `count` frames uint8 [N, count, H, W, C]."""
+        return self.endpoint("predict")(frames=tf.constant(observed_frames), count=tf.constant(count))["future"].numpy()
+
+    def _predict_movie(self, movie: Movie) -> np.ndarray:
+        return self.predict(np.asarray(movie.frames[None, : self.context]), self.horizon)[0]
+
+    def predict_clips(self, dataset) -> Iterator[UnroundedFrames]:
+        pictured_ids = {movie.id for movie in self.selected_clips(dataset.test)}
+        k, length = self.context, self.context + self.horizon
+        for movie in dataset.test:
+            frames, future = np.asarray(movie.frames[:length]), self._predict_movie(movie)
+            yield UnroundedFrames(
+                clip=movie.id,
+                action=movie.action,
+                distance=np.arange(1, self.horizon + 1),
+                observed_frames=frames[:k],
+                truth=frames[k:],
+                prediction=future,
+                baseline=np.repeat(frames[k - 1 : k], self.horizon, 0),
+                baseline_name="copy_last_frame",
+                other_methods={"motion_continued": motion_continued(frames[:k], self.horizon)},
+                centres=movie.centres[k:length],
+                unrounded=future / np.float32(255.0),  # the endpoint rounds
+                with_pictures=movie.id in pictured_ids,
+            )
+
+    def sample_panels(self, dataset):
+        """The panels of the base class; and for each test clip, what one filter of the finest ConvGRU remembers over time."""
+        yield from super().sample_panels(dataset)
+        for movie in self.selected_clips(dataset.test):
+            yield Panels("test", movie.action, f"{movie.id}_memory", self._memory_columns(movie))
+
+    def panel_columns(self, dataset, movie: Movie):
+        """The last observed frame, then truth, prediction and absolute difference at up to three times."""
+        future = self._predict_movie(movie)
+        columns = [Column("last observed", np.asarray(movie.frames[self.context - 1]))]
+        for t in sorted({1, (self.horizon + 1) // 2, self.horizon}):
+            truth, ours = np.asarray(movie.frames[self.context + t - 1]), future[t - 1]
+            columns += [
+                Column(f"truth +{t}", truth),
+                Column("prediction", ours, predicted=True),
+                Column("|difference|", absolute_difference(truth, ours)),
+            ]
+        return columns
+
+    def _memory_columns(self, movie: Movie) -> list[Column]:
+        """The observed frames, each with the state of one filter of C1 after it: the filter that varies most at the end."""
+        observed_frames, columns = np.asarray(movie.frames[: self.context]), []
+        c1 = [self._states(observed_frames[:count])["c1"] for count in range(1, self.context + 1)]  # [H', W', channels] each
+        number = int(c1[-1].std((0, 1)).argmax())
+        for time, (frame, state) in enumerate(zip(observed_frames, c1, strict=True), 1):
+            picture = np.rint(127.5 * (1.0 + state[..., number, None])).astype(np.uint8)  # states lie in -1..1
+            columns += [Column(f"frame {time}", frame), Column(f"C1 state {number}", picture)]
+        return columns
+
+    def _states(self, frames: np.ndarray) -> dict[str, np.ndarray]:
+        states = self.endpoint("states")(frames=tf.constant(frames[None]), count=tf.constant(0))
+        return {name: value.numpy()[0] for name, value in states.items()}
+
+    def protocol(self, dataset) -> str:
+        notes = f" ({dataset.notes})" if dataset.notes else ""
+        height, width, _ = self.frame
+        return (
+            f"{dataset.name}{notes}: {len(dataset.test)} test windows of {self.context} observed and {self.horizon} predicted "
+            f"frames, {height} x {width}; PSNR, SSIM (11 x 11 Gaussian) and mean squared error of uint8 frames; averaged over "
+            "frames, then over windows; running statistics of batch normalisation; baselines: the last observed frame copied, "
+            "and half of the motion between the last two observed frames continued (OpenCV's DIS flow); "
+            f"seed {self.settings.seed}"
+        )
+
+    # ---------------------------------------------------------------- export
+
+    def endpoints(self):
+        frames_spec = tf.TensorSpec([None, None, *self.frame], tf.uint8, "frames")
+        specs = [frames_spec, tf.TensorSpec([], tf.int32, "count")]
+        cell = partial(self.network, training=False)
+
+        def network_range(frames):
+            return self._from_unit(tf.cast(frames, tf.float32) / 255.0)
+
+        @tf.function(input_signature=specs)
+        def predict(frames, count):
+            """Any number of observed frames, at least 2 to show motion -> the next `count` frames."""
+            with tf.control_dependencies([tf.debugging.assert_positive(count, "count: predict at least 1 frame")]):
+                return {"future": self._to_bytes(roll_out(cell, network_range(frames), count, silent=self.silent))}
+
+        @tf.function(input_signature=specs)
+        def states(frames, count):
+            """What the network remembers after the observed frames and `count` of its own answers, 0 or more: c1 (the finest
+            level) to the deepest, the states of the three ConvGRUs one after the other [B, H', W', 3 units], float32."""
+            _, levels = feed_back(cell, *read(cell, network_range(frames)), count)
+            merged = [tf.concat([hidden for (hidden,) in level], -1) for level in levels]
+            return {f"c{index}": tf.cast(value, tf.float32) for index, value in enumerate(merged, 1)}
+
+        return {"predict": predict, "states": states}

@@ -1,0 +1,121 @@
+"""Settings of the ladder network and its classifier. configs/lvln_base.yaml and lvln_classifier_base.yaml explain every key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
+
+from analogy.settings.sections import (
+    MovieDataSettings,
+    OptimizerSettings,
+    PositiveInt,
+    Section,
+    Settings,
+    WeightsFile,
+)
+
+SIDES_OF = {"ladder": 32, "full_resolution": 32, "toy": 4}  # kind of network -> what divides the sides of its frames
+
+
+class LadderNetworkSettings(Section):
+    kind: Literal["ladder", "full_resolution", "toy"]
+    head: Literal["shuffle", "bilinear", "nearest"]
+    width: PositiveFloat
+    column_map: Literal["published", "correct"]
+
+
+class EncoderSettings(Section):
+    """weights: a `.pth` file of torchvision's ResNet-18, or `imagenet`; null: random weights. trained: whether training changes
+    them. frozen_batch_norm: whether batch normalisation of an encoder that is not trained uses the statistics of the batch
+    ("training", as the published code does), or its running statistics ("inference")."""
+
+    weights: WeightsFile | None
+    trained: bool
+    frozen_batch_norm: Literal["training", "inference"]
+
+    def files(self) -> Iterator[tuple[str, str]]:
+        if self.weights not in (None, "imagenet"):
+            yield "weights", self.weights
+
+
+class LadderLossSettings(Section):
+    """The weights of the terms for each predicted frame: 1 - SSIM, the mean squared and the mean absolute error."""
+
+    dssim: NonNegativeFloat
+    mse: NonNegativeFloat
+    l1: NonNegativeFloat
+
+    @model_validator(mode="after")
+    def _not_all_zero(self) -> LadderLossSettings:
+        if not self.dssim + self.mse + self.l1:
+            raise ValueError("dssim, mse and l1 are all 0: give one of them a weight")
+        return self
+
+
+class LadderSettings(Settings):
+    """align: whether the answer to the last observed frame is the first prediction ("paper"), or is fed back once before
+    ("code"; spec section 2.5). normalise: whether the network sees and says frames with ImageNet's mean colour and deviation
+    taken out. training_horizon: how many of the future frames training predicts; null: all."""
+
+    networks = ("network", "encoder", "align", "normalise")
+
+    system: Literal["lvln"]
+    data: MovieDataSettings
+    network: LadderNetworkSettings
+    encoder: EncoderSettings
+    align: Literal["paper", "code"]
+    normalise: bool
+    training_horizon: PositiveInt | None
+    loss: LadderLossSettings
+    optimizer: OptimizerSettings
+
+    @model_validator(mode="after")
+    def _fits(self) -> LadderSettings:
+        check_sides(self.data, SIDES_OF[self.network.kind])
+        if self.data.context < 2:
+            raise ValueError(f"data.context is {self.data.context}: the network needs at least 2 frames to see motion")
+        if (self.training_horizon or 0) > self.data.horizon:
+            raise ValueError(f"training_horizon is {self.training_horizon}: choose at most data.horizon, {self.data.horizon}")
+        if self.network.kind == "toy" and self.encoder.weights:
+            raise ValueError("network.kind toy has no ResNet: set encoder.weights to null")
+        if self.encoder.weights and self.network.width != 1:
+            raise ValueError(f"network.width is {self.network.width}: encoder.weights need width 1.0")
+        return self
+
+
+def check_sides(data: MovieDataSettings, divisor: int) -> None:
+    """Raise ValueError unless both sides of the frames are multiples of `divisor`."""
+    if any(side % divisor for side in data.size):
+        fitting = [max(1, round(side / divisor)) * divisor for side in data.size]
+        raise ValueError(
+            f"data.image_size is {list(data.size)}: the network halves frames until a pixel stands for {divisor}; "
+            f"choose multiples of that, such as {fitting}"
+        )
+
+
+class ClassifierNetworkSettings(Section):
+    """features: what the classifier reads: "c4", all states of the deepest lateral block; "c13", every 128th value of the
+    states of the three others; "c4_c13", both; "pixels", the last frame alone, for comparison. units: of its hidden layer.
+    classes: number of outputs, at least as many as the dataset has actions. normalised: whether batch normalisation follows the
+    hidden layer."""
+
+    features: Literal["c4", "c13", "c4_c13", "pixels"]
+    units: PositiveInt
+    classes: Annotated[int, Field(ge=2, lt=2**31)]
+    normalised: bool
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+
+
+class LadderClassifierSettings(Settings):
+    """full_video: whether the predictor reads all frames of a window, and nothing of its own; otherwise it reads
+    data.context frames, then its own predictions of the data.horizon others (spec section 6)."""
+
+    networks = ("network", "full_video")
+
+    system: Literal["lvln_classifier"]
+    data: MovieDataSettings
+    network: ClassifierNetworkSettings
+    full_video: bool
+    optimizer: OptimizerSettings
