@@ -31,8 +31,7 @@ from data_prep.datasets import check_dataset, folder_from_environment
 
 HERE = Path(__file__).parent
 CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-COLUMNS = ("psnr", "ssim", "sharpness_ratio", "checkerboard_ratio", "ghosting", "pose_following", "background")
-TITLE = "# Claims of the image-analogy GAN, measured"
+TITLE = "# Published claims of "  # what a table begins with
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -53,9 +52,12 @@ class Plan:
     def read(cls, path: Path, results: Path, overrides: list[str]) -> Plan:
         """Read and check a plan, so that no mistake in it shows only after hours of training. Raises UserError."""
         content = parse_yaml(path.read_text(encoding="utf-8"), str(path))
-        for key in ("scale", "steps", "arms", "claims"):
+        for key in ("claims_of", "columns", "scale", "steps", "arms", "claims"):
             if not isinstance(content, dict) or key not in content:
                 raise UserError(f"{path}: the key {key} is missing")
+        for column in content["columns"]:
+            if column not in METRICS:
+                raise UserError(f"{path}: columns: there is no metric {column}; there are {', '.join(METRICS)}")
         plan = cls(content, results, tuple(overrides))
         for arm in plan.arms:
             plan.settings(arm, 0)
@@ -210,9 +212,9 @@ def _report(plan: Plan, seeds: int, failed: list[Path]) -> str:
     done = sum(map(len, summaries.values()))
     heading = f"{done} of {seeds * len(plan.arms)} runs; scale {first['scale']}, {first['steps']} steps. {first['protocol']}."
     parts = [
-        f"{TITLE}\n",
+        f"{TITLE}{plan.content['claims_of']}, measured\n",
         heading + " Other arms differ where the plan says so.\n",
-        _arm_table(summaries),
+        _arm_table(summaries, plan.content["columns"]),
         "Mean over seeds, ± half their range.\n",
         _claim_table(plan.content["claims"], rows),
         "± is the 95 % interval of the mean difference: Student's t over test clips (each averaged over the seeds) or over\n"
@@ -225,16 +227,16 @@ def _report(plan: Plan, seeds: int, failed: list[Path]) -> str:
     return text
 
 
-def _arm_table(summaries: dict[str, dict[int, dict]]) -> str:
-    """A table of each arm's figures, and below them those of its baseline, the copied reference frame; means over seeds."""
+def _arm_table(summaries: dict[str, dict[int, dict]], columns: list[str]) -> str:
+    """A table of each arm's figures, and below them those of its baseline, the copied frame; means over seeds."""
     lines = []
     for arm, runs in summaries.items():
         tests = [summary["test"] for summary in runs.values()]
         copies = [next(iter(summary["baseline"].values())) for summary in runs.values()]
         for title, figures in ((arm, tests), (f"{arm}: copied frame", copies)):
-            cells = [_spread([row.get(name) for row in figures]) for name in COLUMNS]
+            cells = [_spread([row.get(name) for row in figures]) for name in columns]
             lines.append([title, str(len(runs)), *cells])
-    return "\n".join(markdown_table(["arm", "seeds", *COLUMNS], lines)) + "\n"
+    return "\n".join(markdown_table(["arm", "seeds", *columns], lines)) + "\n"
 
 
 def _spread(values: list[float | None]) -> str:

@@ -14,6 +14,8 @@ from analogy.systems import SYSTEMS
 from tests.conftest import ROOT
 
 PLAN = {
+    "claims_of": "two small networks",
+    "columns": ["mse", "sharpness_ratio"],
     "scale": "demo",
     "steps": 2,
     "overrides": [
@@ -41,6 +43,8 @@ def test_arms_are_trained_once_claims_are_judged_and_a_failed_run_stops_no_other
     process = start(plan, tmp_path / "claims", cache, actors, "--seeds", "1", "--jobs", "2")
     assert process.returncode == 2 and "runs failed" in process.stderr and "broken-0.log" in process.stderr
     table = (tmp_path / "claims" / "claims.md").read_text()
+    assert table.startswith("# Published claims of two small networks, measured\n")
+    assert "| arm | seeds | mse | sharpness_ratio |" in table
     assert "broken, seed 0:" in process.stdout and "FAILED" in process.stdout and "ours, seed 0:" in process.stdout
     assert "| broken | 0 |" in table and "| plain | 1 |" in table and "| ours: copied frame | 1 |" in table
     assert sum(line.startswith(("| Q6 | ours is blurrier", "| Q3 | it wins")) for line in table.splitlines()) == 2
