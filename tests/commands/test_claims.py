@@ -92,6 +92,13 @@ def test_odd_runs_do_not_count_and_stop_nothing(claims, tmp_path, monkeypatch):
     assert plan.finished("plain", 0) == {"status": "finished", "steps": 2} and plan.finished("plain", 1) is None
 
 
+@pytest.mark.parametrize("name", ["claims.yaml", "claims_lvln.yaml"])
+def test_the_plans_of_the_repository_can_be_read(claims, tmp_path, monkeypatch, name):
+    monkeypatch.delenv("ANALOGY_DATA_DIR", raising=False)
+    plan = claims.Plan.read(ROOT / "experiments" / name, tmp_path, [])
+    assert len(plan.arms) == 9 and len(plan.content["claims"]) >= 10
+
+
 def test_a_table_of_a_user_is_kept(claims, tmp_path):
     (tmp_path / "claims.md").write_text("precious")
     done = CliRunner().invoke(claims.app, ["--results-dir", str(tmp_path)])
