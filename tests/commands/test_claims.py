@@ -1,8 +1,6 @@
 """`experiments/claims.py` with two tiny arms."""
 
 import importlib.util
-import os
-import subprocess
 import sys
 
 import pytest
@@ -30,18 +28,35 @@ PLAN = {
 }  # fmt: skip
 
 
-def start(plan, folder, cache, actors, *options):
-    environment = {**os.environ, "ANALOGY_CACHE": str(cache), "ANALOGY_DATA_DIR": str(actors)}
-    command = [sys.executable, str(ROOT / "experiments" / "claims.py"), "--plan", str(plan), "--results-dir", str(folder)]
-    return subprocess.run([*command, *options], env=environment, capture_output=True, text=True, timeout=600)
+@pytest.fixture
+def claims(monkeypatch):
+    spec = importlib.util.spec_from_file_location("claims", ROOT / "experiments" / "claims.py")
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "claims", module)  # where its dataclass looks
+    spec.loader.exec_module(module)
+    return module
 
 
-def test_arms_are_trained_once_claims_are_judged_and_a_failed_run_stops_no_other(tmp_path, cache, actors):
+@pytest.fixture
+def start(claims, cache, actors, monkeypatch):
+    """start(plan, folder, ...) runs the script in this process; the runs that it starts have processes of their own."""
+    monkeypatch.setenv("ANALOGY_CACHE", str(cache))
+    monkeypatch.setenv("ANALOGY_DATA_DIR", str(actors))
+
+    def run(plan, folder, *options):
+        done = CliRunner().invoke(claims.app, ["--plan", str(plan), "--results-dir", str(folder), *options])
+        assert done.exception is None or isinstance(done.exception, SystemExit), done.exc_info
+        return done
+
+    return run
+
+
+def test_arms_are_trained_once_claims_are_judged_and_a_failed_run_stops_no_other(start, tmp_path):
     broken = {"exp": "convlstm_mmnist_l1", "set": ["training.start_from=nowhere_at_all"]}
     plan = tmp_path / "plan.yaml"
     plan.write_text(yaml.safe_dump({**PLAN, "arms": {"broken": broken, **PLAN["arms"]}}))
-    process = start(plan, tmp_path / "claims", cache, actors, "--seeds", "1", "--jobs", "2")
-    assert process.returncode == 2 and "runs failed" in process.stderr and "broken-0.log" in process.stderr
+    process = start(plan, tmp_path / "claims", "--seeds", "1", "--jobs", "2")
+    assert process.exit_code == 2 and "runs failed" in process.stderr and "broken-0.log" in process.stderr
     table = (tmp_path / "claims" / "claims.md").read_text()
     assert table.startswith("# Published claims of two small networks, measured\n")
     assert "| arm | seeds | mse | sharpness_ratio |" in table
@@ -51,28 +66,19 @@ def test_arms_are_trained_once_claims_are_judged_and_a_failed_run_stops_no_other
     assert "not measured" not in table
 
     plan.write_text(yaml.safe_dump(PLAN))
-    again = start(plan, tmp_path / "claims", cache, actors, "--seeds", "1")
-    assert again.returncode == 0 and "seed 0:" not in again.stdout  # nothing is trained twice
-    other = start(plan, tmp_path / "claims", cache, actors, "--seeds", "1", "--minutes", "0", "--set", "network.units=5")
-    assert other.returncode == 2 and "no run" in other.stderr  # the finished ones had another weight
+    again = start(plan, tmp_path / "claims", "--seeds", "1")
+    assert again.exit_code == 0 and "seed 0:" not in again.stdout  # nothing is trained twice
+    other = start(plan, tmp_path / "claims", "--seeds", "1", "--minutes", "0", "--set", "network.units=5")
+    assert other.exit_code == 2 and "no run" in other.stderr  # the finished ones had another weight
 
 
 @pytest.mark.parametrize("claim", ["psnr(nobody) < 3", "sharpnes(ours) < 3"])
-def test_a_plan_that_cannot_be_read_is_one_line(tmp_path, cache, actors, claim):
+def test_a_plan_that_cannot_be_read_is_one_line(start, tmp_path, claim):
     plan = tmp_path / "plan.yaml"
     plan.write_text(yaml.safe_dump({**PLAN, "claims": [["Q6", "", claim]]}))
-    process = start(plan, tmp_path / "claims", cache, actors)
-    assert process.returncode == 2 and process.stderr.startswith("error: claim") and "Traceback" not in process.stderr
+    process = start(plan, tmp_path / "claims")
+    assert process.exit_code == 2 and process.stderr.startswith("error: claim") and "Traceback" not in process.stderr
     assert not (tmp_path / "claims").exists()
-
-
-@pytest.fixture
-def claims(monkeypatch):
-    spec = importlib.util.spec_from_file_location("claims", ROOT / "experiments" / "claims.py")
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "claims", module)  # where its dataclass looks
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_odd_runs_do_not_count_and_stop_nothing(claims, tmp_path, monkeypatch):

@@ -35,9 +35,9 @@ def arguments(clip, references, targets):
 
 
 SYSTEMS_TO_EXPORT = {
-    "plain": ("analogy_pool3", ()),
+    "plain": ("analogy_pool2", ()),
     "skip": ("analogy_pool5_skip", ("generator.depth=4",)),
-    "poses beside the image": ("analogy_pool3_input", ()),
+    "poses beside the image": ("analogy_pool3_input", ("generator.depth=2",)),
     "masked": ("analogy_masked", ("data.image_size=32", "generator.widths=[4, 8]", "generator.work_size=32")),
 }
 
@@ -61,7 +61,8 @@ def system(request):
 
 
 def test_a_savedmodel_paints_the_same_frames(system, clip, tmp_path):
-    folder = tmp_path / "run" / "saved_model"
+    folder, endpoints = tmp_path / "run" / "saved_model", system.endpoints()
+    system.endpoints = lambda: endpoints  # traced once
     export_saved_model(system, folder)
     assert [path.name for path in folder.parent.iterdir()] == ["saved_model"]
     loaded = tf.saved_model.load(str(folder))
@@ -78,10 +79,7 @@ def test_a_savedmodel_paints_the_same_frames(system, clip, tmp_path):
         assert np.abs(painted.numpy().astype(int) - frames.astype(int)).max() <= 1, endpoint
     first, second = cases["generate_clip"][1][0][:2].astype(int)
     assert np.abs(first - second).max() > 5, "the pose must matter, or the order is not tested"
-
-
-def test_signatures_name_their_inputs(system):
-    for name, function in system.endpoints().items():
+    for name, function in endpoints.items():
         specs = function.get_concrete_function().structured_input_signature[0]
         assert tuple(spec.name for spec in specs) == NAMES, name
         assert [spec.dtype.name for spec in specs] == ["uint8"] + ["float32"] * 5
