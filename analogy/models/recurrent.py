@@ -214,14 +214,19 @@ class ConvGruCell(RecurrentCell):
         self.built = True
 
     def call(self, x, state):
-        if state is None:  # a zero state adds nothing to the convolutions
-            inputs = x.shape[-1]
-            _, z = tf.split(tf.sigmoid(_convolve(x, self.gate_kernel[:, :, :inputs], self.gate_bias)), 2, -1)
-            h = z * tf.tanh(_convolve(x, self.kernel[:, :, :inputs], self.bias))
+        if state is None:  # a zero state adds nothing to the convolutions, and r has nothing to weigh
+            inputs, units = x.shape[-1], self.units
+            kernel = tf.concat([self.gate_kernel[:, :, :inputs, units:], self.kernel[:, :, :inputs]], -1)
+            both = _convolve(x, kernel, tf.concat([self.gate_bias[units:], self.bias], 0))
+            z, candidate = tf.split(both, 2, -1)
+            h = tf.sigmoid(z) * tf.tanh(candidate)
             return h, (h,)
         (h,) = state
-        r, z = tf.split(tf.sigmoid(_convolve(tf.concat([x, h], -1), self.gate_kernel, self.gate_bias)), 2, -1)
-        candidate = tf.tanh(_convolve(tf.concat([x, r * h], -1), self.kernel, self.bias))
+        gate_kernel, gate_bias, kernel, bias = (
+            tf.cast(weight, x.dtype) for weight in (self.gate_kernel, self.gate_bias, self.kernel, self.bias)
+        )
+        r, z = tf.split(tf.sigmoid(convolve_both(x, h, gate_kernel, gate_bias)), 2, -1)
+        candidate = tf.tanh(convolve_both(x, r * h, kernel, bias))
         h += z * (candidate - h)
         return h, (h,)
 
@@ -229,6 +234,26 @@ class ConvGruCell(RecurrentCell):
 def _convolve(x, kernel, bias):
     """A convolution with SAME padding and bias: [B, H, W, C] -> [B, H, W, channels of the kernel]."""
     return tf.nn.bias_add(tf.nn.conv2d(x, tf.cast(kernel, x.dtype), 1, "SAME"), tf.cast(bias, x.dtype))
+
+
+@tf.custom_gradient
+def convolve_both(x, h, kernel, bias):
+    """A convolution of x and h together, [B, H, W, C] and [B, H, W, units], with SAME padding and bias.
+
+    Its gradients by x and by h are computed apart. So TensorFlow leaves that by x out where nothing needs it, as behind an
+    encoder that is not trained. Behind tf.concat it would compute both.
+    """
+    both = tf.concat([x, h], -1)
+
+    def gradient(upstream):
+        parts = zip((x, h), tf.split(kernel, [x.shape[-1], h.shape[-1]], 2), strict=True)
+        from_x, from_h = (tf.nn.conv2d_transpose(upstream, part, tf.shape(value), 1, "SAME") for value, part in parts)
+        for_kernel = tf.raw_ops.Conv2DBackpropFilter(
+            input=both, filter_sizes=kernel.shape, out_backprop=upstream, strides=[1, 1, 1, 1], padding="SAME"
+        )
+        return from_x, from_h, for_kernel, tf.raw_ops.BiasAddGrad(out_backprop=upstream)
+
+    return _convolve(both, kernel, bias), gradient
 
 
 class FusedLstmCell(RecurrentCell):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from analogy.models.recurrent import ConvGruCell, FusedLstmCell, LstmCell, RecurrentCell, read, step, write
+from analogy.models.recurrent import ConvGruCell, FusedLstmCell, LstmCell, RecurrentCell, convolve_both, read, step, write
 
 
 def sigmoid(x):
@@ -126,6 +126,25 @@ def test_forgetting_little_is_added_to_the_drawn_bias():
         cell.build((None, 2))
         biases.append(cell.bias.numpy())
     np.testing.assert_allclose(biases[1] - biases[0], np.repeat([0, 1, 0, 0], 3), atol=1e-6)
+
+
+def test_the_convolution_of_two_inputs_is_that_of_both_together():
+    """Output and all four gradients."""
+    keras.utils.set_random_seed(0)
+    x, h, kernel, bias = (tf.random.normal(shape) for shape in ([2, 4, 6, 3], [2, 4, 6, 2], [5, 5, 5, 8], [8]))
+
+    def together(x, h, kernel, bias):
+        return tf.nn.bias_add(tf.nn.conv2d(tf.concat([x, h], -1), kernel, 1, "SAME"), bias)
+
+    results = []
+    for function in (convolve_both, together):
+        with tf.GradientTape() as tape:
+            tape.watch([x, h, kernel, bias])
+            output = function(x, h, kernel, bias)
+            loss = tf.reduce_sum(tf.square(output))
+        results.append([output, *tape.gradient(loss, [x, h, kernel, bias])])
+    for ours, plain in zip(*results, strict=True):
+        np.testing.assert_allclose(ours, plain, rtol=1e-4, atol=1e-3)
 
 
 def test_the_convolutional_gru_by_hand():
