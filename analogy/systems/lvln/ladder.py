@@ -17,7 +17,7 @@ from analogy.predictions.motion import motion_continued
 from analogy.pretrained.torchvision_resnet import load_into_resnet
 from analogy.systems.base import Column, Panels, System
 from analogy.systems.lvln.networks.ladder import Ladder
-from analogy.systems.lvln.networks.rollout import feed_back, read, roll_out, unroll
+from analogy.systems.lvln.networks.rollout import roll, unroll
 from analogy.systems.lvln.networks.toy import ToyLadder
 from analogy.systems.lvln.settings import LadderSettings
 from analogy.visualise.canvas import absolute_difference
@@ -202,22 +202,25 @@ class LadderSystem(System):
     def endpoints(self):
         frames_spec = tf.TensorSpec([None, None, *self.frame], tf.uint8, "frames")
         specs = [frames_spec, tf.TensorSpec([], tf.int32, "count")]
-        cell = partial(self.network, training=False)
 
-        def network_range(frames):
-            return self._from_unit(tf.cast(frames, tf.float32) / 255.0)
+        def answers_and_states(frames, own):
+            """What the network says to uint8 frames and to `own` of its answers, and what it remembers after them."""
+            zeros = [lateral.zero_states(tf.shape(frames)[0]) for lateral in self.network.laterals]
+            values = self._from_unit(tf.cast(frames, tf.float32) / 255.0)
+            return roll(partial(self.network, training=False), values, own, zeros)
 
         @tf.function(input_signature=specs)
         def predict(frames, count):
             """Any number of observed frames, at least 2 to show motion -> the next `count` frames."""
             with tf.control_dependencies([tf.debugging.assert_positive(count, "count: predict at least 1 frame")]):
-                return {"future": self._to_bytes(roll_out(cell, network_range(frames), count, silent=self.silent))}
+                answers, _ = answers_and_states(frames, self.silent + count - 1)
+                return {"future": self._to_bytes(answers[:, -count:])}
 
         @tf.function(input_signature=specs)
         def states(frames, count):
             """What the network remembers after the observed frames and `count` of its own answers, 0 or more: c1 (the finest
             level) to the deepest, the states of the three ConvGRUs one after the other [B, H', W', 3 units], float32."""
-            _, levels = feed_back(cell, *read(cell, network_range(frames)), count)
+            _, levels = answers_and_states(frames, count)
             merged = [tf.concat([hidden for (hidden,) in level], -1) for level in levels]
             return {f"c{index}": tf.cast(value, tf.float32) for index, value in enumerate(merged, 1)}
 

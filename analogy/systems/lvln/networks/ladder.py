@@ -88,7 +88,7 @@ class Head(Composite):
     def call(self, x):
         frame = self.convolution(pixel_shuffle(x, 2) if self.kind == "shuffle" else x)
         if self.kind in ("bilinear", "nearest"):
-            frame = tf.image.resize(frame, 2 * tf.shape(frame)[1:3], self.kind)
+            frame = tf.image.resize(frame, [2 * side for side in frame.shape[1:3]], self.kind)
         return tf.cast(frame, tf.float32)
 
 

@@ -87,7 +87,12 @@ class Lateral(Composite):
             self.pointwise = LocationConv(self.units, columns=self.columns, name="pointwise")
         else:
             self.pointwise = torch_conv(self.units, 1, input_shape[-1], "pointwise")
+        self.size = input_shape[1:3]
         super().build(input_shape)
+
+    def zero_states(self, batch) -> list[State]:
+        """The states at the beginning, for a batch of this size."""
+        return [(tf.zeros([batch, *self.size, self.units], self.compute_dtype),) for _ in self.cells]
 
     def call(self, x, states: list[State] | None = None):
         """states: of the three cells before this frame; None: zeros. Returns the output and the states after it."""

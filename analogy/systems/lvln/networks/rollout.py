@@ -1,7 +1,7 @@
 """Running a cell over time: `cell(frame, states) -> (next frame, next states)`, where states None means the beginning.
 
 Two ways give the same numbers. In training the steps are written out one after the other, which is quick to run and slow to
-trace; every number of frames is static. Elsewhere TensorFlow loops, for any number of frames.
+trace; every number of frames is static. In an endpoint TensorFlow loops over one step, for any number of frames.
 """
 
 from __future__ import annotations
@@ -37,35 +37,26 @@ def unroll(cell: Cell, frames, count: int, *, silent: int = 0) -> list[tf.Tensor
     return said
 
 
-def read(cell: Cell, frames) -> tuple[tf.Tensor, list]:
-    """Read frames [B, k, H, W, C], k at least 1. Returns the answer to the last one, and the states after it."""
-    answer, states = cell(frames[:, 0], None)
+def roll(cell: Cell, frames, own, states) -> tuple[tf.Tensor, list]:
+    """Read frames, then `own` answers of the cell itself, each after it was given.
 
-    def step(index, answer, states):
-        return index + 1, *cell(frames[:, index], states)
+    Args:
+        frames: [B, k, H, W, C], k at least 1.
+        own: the number of own answers to read, 0 or more.
+        states: at the beginning: the cell's states of zeros.
 
-    _, answer, states = tf.while_loop(lambda index, *_: index < tf.shape(frames)[1], step, (1, answer, states))
-    return answer, states
+    Returns:
+        the answers to all of these frames [B, k + own, H, W, C], and the states after the last one.
+    """
+    observed = tf.shape(frames)[1]
+    steps = observed + own
+    answers = tf.TensorArray(frames.dtype, steps, element_shape=frames[:, 0].shape)
 
+    def step(index, answer, states, answers):
+        frame = tf.where(index < observed, frames[:, tf.minimum(index, observed - 1)], answer)
+        answer, states = cell(frame, states)
+        return index + 1, answer, states, answers.write(index, answer)
 
-def feed_back(cell: Cell, answer, states, count) -> tuple[tf.Tensor, list]:
-    """Let the cell read its own answer `count` times. Returns its last answer, and the states."""
-
-    def step(index, answer, states):
-        return index + 1, *cell(answer, states)
-
-    _, answer, states = tf.while_loop(lambda index, *_: index < count, step, (0, answer, states))
-    return answer, states
-
-
-def roll_out(cell: Cell, frames, count, *, silent: int = 0) -> tf.Tensor:
-    """As `unroll`, for any number of frames and any `count` of at least 1: [B, count, H, W, C]."""
-    answer, states = feed_back(cell, *read(cell, frames), silent)
-    said = tf.TensorArray(answer.dtype, count, element_shape=answer.shape).write(0, answer)
-
-    def step(index, answer, states, said):
-        answer, states = cell(answer, states)
-        return index + 1, answer, states, said.write(index, answer)
-
-    *_, said = tf.while_loop(lambda index, *_: index < count, step, (1, answer, states, said))
-    return time_first(said.stack())
+    start = (0, tf.zeros_like(frames[:, 0]), states, answers)
+    _, _, states, answers = tf.while_loop(lambda index, *_: index < steps, step, start)
+    return time_first(answers.stack()), states
