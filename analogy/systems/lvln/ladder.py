@@ -1,4 +1,4 @@
-"""The location-dependent video ladder network, which says the next frames of a video (spec lvln)."""
+"""The location-dependent video ladder network, which predicts the next frames of a video (spec lvln)."""
 
 from __future__ import annotations
 
@@ -83,18 +83,18 @@ class LadderSystem(System):
         k, count = self.context, self.trained_horizon
         frames = self._from_unit(batch["values"][:, : k + count])
         with tf.GradientTape() as tape:
-            said = unroll(partial(self.network, training=True), frames[:, :k], count, silent=self.silent)
-            terms = self._terms(frames[:, k:], tf.stack(said, 1))
+            predicted = unroll(partial(self.network, training=True), frames[:, :k], count, silent=self.silent)
+            terms = self._terms(frames[:, k:], tf.stack(predicted, 1))
         return self.descend("network", tape, terms)
 
-    def _terms(self, truth, said) -> dict[str, tf.Tensor]:
+    def _terms(self, truth, predicted) -> dict[str, tf.Tensor]:
         """The weighted terms of each example, summed over its frames [B, T, H, W, C]: name -> [B]."""
         shape = tf.shape(truth)
-        truth, said = (tf.reshape(frames, [-1, *self.frame]) for frames in (truth, said))
+        truth, predicted = (tf.reshape(frames, [-1, *self.frame]) for frames in (truth, predicted))
         terms = {
-            "dssim": partial(dssim, truth, said, zero_padding=True),
-            "mse": lambda: mean_per_example(tf.square(truth - said)),
-            "l1": lambda: mean_per_example(tf.abs(truth - said)),
+            "dssim": partial(dssim, truth, predicted, zero_padding=True),
+            "mse": lambda: mean_per_example(tf.square(truth - predicted)),
+            "l1": lambda: mean_per_example(tf.abs(truth - predicted)),
         }
         weighted = {}
         for name, term in terms.items():
@@ -111,7 +111,7 @@ class LadderSystem(System):
         return tuple(colours if self.frame[-1] == 3 else colours.mean(1, keepdims=True))
 
     def _from_unit(self, frames):
-        """Frames in 0..1 -> the range that the network reads and says."""
+        """Frames in 0..1 -> the range that the network reads and predicts."""
         if not self.settings.normalise:
             return frames
         mean, deviation = self._colours()

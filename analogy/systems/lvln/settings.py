@@ -56,8 +56,8 @@ class LadderLossSettings(Section):
 
 class LadderSettings(Settings):
     """align: whether the answer to the last observed frame is the first prediction ("paper"), or is fed back once before
-    ("code"; spec section 2.5). normalise: whether the network sees and says frames with ImageNet's mean colour and deviation
-    taken out. training_horizon: how many of the future frames training predicts; null: all."""
+    ("code"; spec section 2.5). normalise: whether ImageNet's mean colour and deviation are taken out of the frames that the
+    network reads and predicts. training_horizon: how many of the future frames training predicts; null: all."""
 
     networks = ("network", "encoder", "align", "normalise")
 

@@ -1,4 +1,4 @@
-"""The classifier: which states it reads, in which order, and what it says of clips."""
+"""The classifier: which states it reads, in which order, and what it predicts for clips."""
 
 from types import SimpleNamespace
 

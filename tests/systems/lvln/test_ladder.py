@@ -57,17 +57,22 @@ def test_published_curves_stand_beside_runs_of_their_own_alignment_alone(experim
         assert [curve.curve[-1] for curve in curves] == [last] * count
 
 
+def test_published_curves_do_not_stand_beside_another_loss():
+    settings = settings_of("lvln_three_frame", "align=code", "loss.l1=0.5", scale="paper")
+    assert fitting_entries(settings.published, settings) == []
+
+
 def test_the_loss_is_the_sum_over_frames_of_what_follows_the_last_observed_one(toy):
     drawn = batch()
-    said = tf.stack(unroll(lambda frame, states: toy.network(frame, states, training=True), drawn["values"][:, :2], 2), 1)
+    predicted = tf.stack(unroll(lambda frame, states: toy.network(frame, states, training=True), drawn["values"][:, :2], 2), 1)
     truth = drawn["values"][:, 2:]
-    terms = build_system("lvln_toy_net", *TINY, "loss.dssim=1", "loss.mse=0.3", "loss.l1=0.1")._terms(truth, said)
-    error = (truth - said).numpy()
+    terms = build_system("lvln_toy_net", *TINY, "loss.dssim=1", "loss.mse=0.3", "loss.l1=0.1")._terms(truth, predicted)
+    error = (truth - predicted).numpy()
     np.testing.assert_allclose(terms["mse"], 0.3 * np.square(error).mean((2, 3, 4)).sum(1), rtol=1e-4)
     np.testing.assert_allclose(terms["l1"], 0.1 * np.abs(error).mean((2, 3, 4)).sum(1), rtol=1e-4)
-    by_frame = [dssim(truth[:, t], said[:, t], zero_padding=True) for t in range(2)]
+    by_frame = [dssim(truth[:, t], predicted[:, t], zero_padding=True) for t in range(2)]
     np.testing.assert_allclose(terms["dssim"], tf.add_n(by_frame), rtol=1e-4)
-    assert set(toy._terms(truth, said)) == {"mse"}  # a weight of 0 costs nothing
+    assert set(toy._terms(truth, predicted)) == {"mse"}  # a weight of 0 costs nothing
 
 
 def test_a_frozen_encoder_is_in_no_optimiser_and_its_statistics_move():
@@ -110,7 +115,7 @@ def test_prediction_takes_any_number_of_frames_and_ends_with_what_a_shorter_one_
         toy.predict(frames, 0)
 
 
-def test_code_alignment_says_one_frame_later(toy):
+def test_code_alignment_predicts_one_frame_later(toy):
     later = build_system("lvln_toy_net", *TINY, "align=code")
     frames = np.random.default_rng(0).integers(0, 256, (1, 2, 32, 32, 3), dtype=np.uint8)
     np.testing.assert_array_equal(later.predict(frames, 2), toy.predict(frames, 3)[:, 1:])
@@ -138,7 +143,7 @@ def test_the_ball_is_measured_beside_two_baselines_and_memory_is_pictured(toy):
 
 
 @pytest.mark.parametrize(
-    ("overrides", "said"),
+    ("overrides", "message"),
     [
         (("data.image_size=[100, 160]",), r"data.image_size is \[100, 160\].*such as \[96, 160\]"),
         (("data.context=1",), "at least 2 frames"),
@@ -150,6 +155,6 @@ def test_the_ball_is_measured_beside_two_baselines_and_memory_is_pictured(toy):
         (("data.share=0.5", "data.train_count=3"), "set one of the two"),
     ],
 )
-def test_what_cannot_be_is_refused(overrides, said):
-    with pytest.raises(UserError, match=said):
+def test_what_cannot_be_is_refused(overrides, message):
+    with pytest.raises(UserError, match=message):
         settings_of("lvln_three_frame", *overrides)

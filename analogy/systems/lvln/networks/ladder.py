@@ -1,6 +1,6 @@
 """The ladder network: an encoder, memory beside each of its levels, and a decoder (spec sections 2.2 to 2.4).
 
-Every network here is a cell: it reads one frame and says the next, `network(frame, states) -> (next frame, next states)`.
+Every network here is a cell: it reads one frame and predicts the next, `network(frame, states) -> (next frame, next states)`.
 `analogy.systems.lvln.networks.rollout` runs it over time.
 """
 
@@ -18,8 +18,6 @@ from analogy.models.shuffle import pixel_shuffle
 from analogy.systems.lvln.networks.lateral import Lateral, scaled, torch_conv
 
 States = list  # for each lateral block a list of the states of its cells
-HEADS = ("shuffle", "bilinear", "nearest")
-SIDES = 32  # the sides of the frames are multiples of it
 
 
 class Levels(NamedTuple):

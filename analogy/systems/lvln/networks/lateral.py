@@ -18,7 +18,10 @@ def scaled(channels: int, width: float) -> int:
 
 
 def torch_conv(channels: int, size: int, inputs: int, name: str, stride: int = 1) -> keras.layers.Conv2D:
-    """A convolution with SAME padding and PyTorch's initial weights. inputs: its number of input channels."""
+    """A convolution with PyTorch's initial weights; SAME padding where the stride is 1, otherwise none.
+
+    inputs: its number of input channels.
+    """
     kernel, bias = (torch_uniform(inputs * size**2) for _ in range(2))
     padding = "same" if stride == 1 else "valid"
     return keras.layers.Conv2D(
@@ -27,7 +30,7 @@ def torch_conv(channels: int, size: int, inputs: int, name: str, stride: int = 1
 
 
 def location_maps(height: int, width: int, columns: str = "correct") -> np.ndarray:
-    """Two maps that say where a pixel is, [2, H, W] float32: its row / (H - 1) and its column / (W - 1), 0 to 1.
+    """Two maps of where a pixel is, [2, H, W] float32: its row / (H - 1) and its column / (W - 1), 0 to 1.
 
     columns: "published" is the map of the published code, whose loop ends too early: column / (H - 1) in the first H columns,
     and 1 in the others.

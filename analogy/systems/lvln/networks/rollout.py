@@ -16,25 +16,25 @@ Cell = Callable[[tf.Tensor, list | None], tuple[tf.Tensor, list]]
 
 
 def unroll(cell: Cell, frames, count: int, *, silent: int = 0) -> list[tf.Tensor]:
-    """Read frames, then say the next ones, each from the one before.
+    """Read frames, then predict the next ones, each from the one before.
 
     Args:
         frames: [B, k, H, W, C]; k is static.
-        count: the number of frames to say. The first one is the cell's answer to the last observed frame.
+        count: the number of frames to predict. The first one is the cell's answer to the last observed frame.
         silent: the number of answers that are fed back first without being among those (spec section 2.5).
 
     Returns:
         `count` frames [B, H, W, C].
     """
-    states, said = None, []
+    states, predicted = None, []
     for frame in tf.unstack(frames, axis=1):
         answer, states = cell(frame, states)
     for step in range(silent + count):
         if step:
             answer, states = cell(answer, states)
         if step >= silent:
-            said.append(answer)
-    return said
+            predicted.append(answer)
+    return predicted
 
 
 def roll(cell: Cell, frames, own, states) -> tuple[tf.Tensor, list]:

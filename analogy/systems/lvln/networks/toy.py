@@ -18,7 +18,7 @@ class ToyLadder(Composite, keras.Model):
     The published code calls its GRUs without their states, so it remembers nothing. Here the states are passed on.
 
     Args:
-        channels: C. The published network says one channel.
+        channels: C. The published network reads and predicts one channel.
         width: multiplier of all channels.
     """
 

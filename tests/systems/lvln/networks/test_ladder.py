@@ -95,16 +95,16 @@ def test_a_frame_gives_a_frame_and_remembers(network):
 
 
 @pytest.mark.parametrize("silent", [0, 1])
-def test_a_loop_says_what_the_unrolled_steps_say(network, silent):
+def test_a_loop_predicts_what_the_unrolled_steps_predict(network, silent):
     frames = tf.random.stateless_uniform([2, 3, 32, 64, network.head.channels], [0, 2])
     cell = partial(network, training=False)
-    said = tf.stack(unroll(cell, frames, 2, silent=silent), 1)
+    predicted = tf.stack(unroll(cell, frames, 2, silent=silent), 1)
     answers, _ = roll(cell, frames, tf.constant(1 + silent), [lateral.zero_states(2) for lateral in network.laterals])
-    np.testing.assert_allclose(answers[:, -2:], said, atol=1e-4)
+    np.testing.assert_allclose(answers[:, -2:], predicted, atol=1e-4)
 
 
 class Counter:
-    """A cell that says the number after what it reads, and remembers all that it has read."""
+    """A cell that predicts the number after the one that it reads, and remembers all that it has read."""
 
     def __call__(self, frame, states):
         return frame + 1.0, [tf.concat([*(states or []), frame], -1)]
@@ -114,10 +114,10 @@ def test_what_is_read_at_each_step():
     """The call order of the published three-frame network, and of the paper's (spec section 2.5): inputs, then answers."""
     frames = tf.reshape([0.0, 10.0, 20.0], [1, 3, 1, 1, 1])
 
-    def said(silent):
+    def predicted(silent):
         return [float(tf.squeeze(frame)) for frame in unroll(Counter(), frames, 3, silent=silent)]
 
-    assert said(0) == [21, 22, 23] and said(1) == [22, 23, 24]
+    assert predicted(0) == [21, 22, 23] and predicted(1) == [22, 23, 24]
 
 
 def test_states_after_own_answers():
