@@ -204,7 +204,7 @@ class LadderSystem(System):
         specs = [frames_spec, tf.TensorSpec([], tf.int32, "count")]
 
         def answers_and_states(frames, own):
-            """What the network says to uint8 frames and to `own` of its answers, and what it remembers after them."""
+            """What the network answers to uint8 frames and to `own` of its answers, and what it remembers after them."""
             zeros = [lateral.zero_states(tf.shape(frames)[0]) for lateral in self.network.laterals]
             values = self._from_unit(tf.cast(frames, tf.float32) / 255.0)
             return roll(partial(self.network, training=False), values, own, zeros)
