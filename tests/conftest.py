@@ -25,10 +25,10 @@ QUICK = ("network.units=8", "data.train_count=40", "data.test_count=6", "data.gr
     "training.batch_size=4", "training.log_every=2", "training.checkpoint_every=4", "training.sample_every=1000",
     "training.steps_per_call=2", "training.precision=float32", "training.steps=8",
 )  # fmt: skip
-# Small enough for a step in milliseconds; every layer is still there.
+# Small enough for a step in milliseconds; every kind of layer is still there.
 TINY = (
     "data.actions=[baseball_pitch, bowl, clean_and_jerk]",
-    "data.image_size=32", "generator.width=0.125", "discriminator.width=0.125", "discriminator.units=16",
+    "data.image_size=32", "generator.depth=2", "generator.width=0.125", "discriminator.width=0.125", "discriminator.units=16",
     "training.batch_size=4", "training.log_every=2", "training.checkpoint_every=4", "training.sample_every=1000",
     "training.steps_per_call=2", "training.precision=float32", "training.steps=8",
 )  # fmt: skip
