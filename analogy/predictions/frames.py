@@ -94,8 +94,8 @@ class UnroundedFrames(PredictedFrames):
         return measured
 
     def picture(self):
-        """The last observed frame, then rows of true frames, predicted frames and their differences."""
-        return movie_rows(self.observed_frames[-1], self.truth, self.prediction)
+        """The last observed frames, then rows of true frames, predicted frames and their differences."""
+        return movie_rows(self.observed_frames, self.truth, self.prediction)
 
 
 def mean_and_best(samples: list[Figures]) -> Figures:

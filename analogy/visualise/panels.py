@@ -57,33 +57,34 @@ def coloured(image: np.ndarray) -> np.ndarray:
     return image if image.dtype == np.uint8 else heatmap_picture(image)
 
 
-def movie_rows(last_observed: np.ndarray, truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
+def movie_rows(observed_frames: np.ndarray, truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
     """A predicted video as one picture.
 
     It has three rows: truth, prediction and absolute difference. Its columns are up to ten of the future frames; the last
-    observed frame stands before the true ones.
+    observed ones, three at most, stand before the true ones.
 
     Args:
-        last_observed: uint8 [H, W, 1 or 3]; small frames are enlarged, so that a title fits beside them.
+        observed_frames: uint8 [k, H, W, 1 or 3]; small frames are enlarged, so that a title fits beside them.
         truth, prediction: uint8 [T, H, W, 1 or 3].
 
     Returns:
         uint8 [H', W', 3].
     """
-    height = max(SMALLEST_ROW, last_observed.shape[0])
-    width = scaled_width(*last_observed.shape[:2], height)
+    given = observed_frames[-3:]
+    height = max(SMALLEST_ROW, given.shape[1])
+    width = scaled_width(*given.shape[1:3], height)
     times = np.unique(np.linspace(0, len(truth) - 1, 10).round().astype(int))
-    blank = np.full_like(last_observed, 255)
-    titles = ["", "last observed", *(f"+{time + 1}" for time in times)]
-    rows = [title_row(titles, [ROW_LABEL] + [width] * (1 + len(times)))]
+    blank = np.full_like(given, 255)
+    titles = ["", *(f"{before}" for before in range(1 - len(given), 0)), "last observed", *(f"+{time + 1}" for time in times)]
+    rows = [title_row(titles, [ROW_LABEL] + [width] * (len(given) + len(times)))]
     for name, before, frames in (
-        ("truth", last_observed, truth),
+        ("truth", given, truth),
         ("prediction", blank, prediction),
         ("|difference|", blank, absolute_difference(truth, prediction)),
     ):
         label = np.full([height, ROW_LABEL, 3], 255, np.uint8)
         label[(height - TITLE_HEIGHT) // 2 :][:TITLE_HEIGHT] = title_row([name], [ROW_LABEL])
-        rows.append(picture_row([label, *map(to_rgb, [before, *frames[times]])], height))
+        rows.append(picture_row([label, *map(to_rgb, [*before, *frames[times]])], height))
     gap = np.full([GAP, rows[0].shape[1], 3], 255, np.uint8)
     return np.concatenate([part for row in rows for part in (row, gap)][:-1])
 

@@ -152,17 +152,19 @@ def test_horizon_is_plotted(tmp_path):
 @pytest.mark.parametrize("channels", [1, 3])
 def test_rows_of_a_movie(channels):
     truth, prediction = noise(12, 64, 80, channels), noise(12, 64, 80, channels)[::-1]
-    last = noise(64, 80, channels)
-    rows = movie_rows(last, truth, prediction)
-    assert rows.shape == (TITLE_HEIGHT + 3 * (GAP + 64), ROW_LABEL + 11 * (GAP + 80), 3)
+    observed = noise(5, 64, 80, channels)
+    rows = movie_rows(observed, truth, prediction)
+    assert rows.shape == (TITLE_HEIGHT + 3 * (GAP + 64), ROW_LABEL + 13 * (GAP + 80), 3)
+    assert movie_rows(observed[:1], truth, prediction).shape[1] == ROW_LABEL + 11 * (GAP + 80)
 
     def cell(row, column):
         top, left = TITLE_HEIGHT + GAP + row * (64 + GAP), ROW_LABEL + GAP + column * (80 + GAP)
         return rows[top : top + 64, left : left + 80, :channels]
 
-    np.testing.assert_array_equal(cell(0, 0), last)
-    assert cell(1, 0).min() == 255
-    for column, time in ((1, 0), (10, 11)):  # ten of the twelve: the first and the last among them
+    for column in range(3):  # the last three observed ones
+        np.testing.assert_array_equal(cell(0, column), observed[2 + column])
+        assert cell(1, column).min() == 255
+    for column, time in ((3, 0), (12, 11)):  # ten of the twelve: the first and the last among them
         np.testing.assert_array_equal(cell(0, column), truth[time])
         np.testing.assert_array_equal(cell(1, column), prediction[time])
         np.testing.assert_array_equal(cell(2, column), np.abs(truth[time].astype(int) - prediction[time]))
