@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from analogy.data.prepared import Clip, PreparedClips
+from analogy.data.python_calls import call_python
 from data_prep.video_source import fit_frame
 
 
@@ -35,7 +36,7 @@ class FittedClips:
 
     def frames_in_graph(self, records: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
         """As `PreparedClips.frames_in_graph`: record numbers int64 [n] -> frames uint8 [n, H, W, C]."""
-        frames = tf.numpy_function(self._read, [records], tf.uint8, stateful=False)
+        frames = call_python(self._read, records, tf.uint8)
         return tf.ensure_shape(frames, [*records.shape, *size, self.format.channels])
 
     def _read(self, records: np.ndarray) -> np.ndarray:

@@ -18,6 +18,7 @@ from array_record.python.array_record_module import ArrayRecordReader
 from google.protobuf.message import DecodeError
 
 from analogy.data.doubts import Inspection, some
+from analogy.data.python_calls import call_python
 from analogy.errors import UserError
 
 MOST_OPEN = 32  # shards that are open at the same time; each needs a file descriptor
@@ -270,7 +271,7 @@ class PreparedClips:
 
     def read_in_graph(self, records: tf.Tensor) -> tf.Tensor:
         """`read` inside a graph: int64 [n] -> string [n]."""
-        raw = tf.numpy_function(lambda r: np.array(self.read(r), object), [records], tf.string, stateful=False)
+        raw = call_python(lambda r: np.array(self.read(r), object), records, tf.string)
         return tf.ensure_shape(raw, records.shape)
 
     def parse(self, serialized: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -296,7 +297,7 @@ class PreparedClips:
     def frames_in_graph(self, records: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
         """Record numbers int64 [n] -> frames uint8 [n, H, W, C], inside a graph. All frames are of `size` (height, width)."""
         if self._raw:
-            frames = tf.numpy_function(self.frames_of_records, [records], tf.uint8, stateful=False)
+            frames = call_python(self.frames_of_records, records, tf.uint8)
         else:
             frames = self._decode_all(self.read_in_graph(records))
         return tf.ensure_shape(frames, [*records.shape, *size, self.format.channels])

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from analogy.data.batches import ReplicaContext, endless_batches
 from analogy.data.doubts import Inspection, doubts_about, fingerprint
+from analogy.data.python_calls import call_python
 from analogy.random_streams import DatasetStream, generator
 
 
@@ -70,7 +71,7 @@ class SequenceDataset:
 
         def element(step, position):
             place = step * context.batch_size + tf.cast(position, tf.int64)
-            numbers = tf.ensure_shape(tf.numpy_function(sequence_numbers, [place], tf.int64), position.shape)
+            numbers = tf.ensure_shape(call_python(sequence_numbers, place, tf.int64), position.shape)
             return {"step": step, "position": position, "values": tf.gather(values, numbers)}
 
         return endless_batches(element, context)
