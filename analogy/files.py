@@ -11,8 +11,9 @@ import shutil
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager, suppress
+from itertools import chain, count
 from pathlib import Path
 from typing import IO
 
@@ -20,6 +21,13 @@ from analogy.errors import UserError
 
 log = logging.getLogger("analogy")
 MARK = ".analogy"  # a file in every folder that analogy has made; see analogy.ownership
+LONGEST_NAME = 150  # bytes; a file system allows 255 for a whole name
+# The suffixes by which videos and pictures of users are known.
+VIDEOS = (
+    ".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".gif", ".mpg", ".mpeg", ".wmv", ".flv", ".ts", ".mts", ".m2ts", ".3gp",
+    ".ogv", ".mxf", ".dv", ".y4m",
+)  # fmt: skip
+PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 
 
 # Names of temporary files and folders. Earlier versions wrote them without `analogy-`.
@@ -116,6 +124,41 @@ def locked(target: Path) -> Iterator[None]:
             log.warning("another process prepares %s; waiting for it", target)
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """The files below a folder, without hidden ones and without what is no file, such as a broken link.
+
+    Links to folders are followed, but each folder is entered once. A folder that cannot be read is named in a warning.
+    """
+    entered: set[str] = set()
+
+    def warn(error: OSError) -> None:
+        log.warning("%s: this folder cannot be read (%s), and is left out", error.filename, error.strerror)
+
+    for place, folders, names in os.walk(folder, onerror=warn, followlinks=True):
+        if (real := os.path.realpath(place)) in entered:
+            folders.clear()
+            continue
+        entered.add(real)
+        folders[:] = sorted(
+            (name for name in folders if not name.startswith(".")),
+            key=lambda name: (os.path.islink(os.path.join(place, name)), name),  # folders are known by their own names first
+        )
+        for name in sorted(names):
+            if not name.startswith(".") and os.path.isfile(path := os.path.join(place, name)):
+                yield Path(path)
+
+
+def distinct_name(name: str, others: Container[str]) -> str:
+    """The name of a clip for messages and for the files of a run that are called by it.
+
+    It is printable, at most LONGEST_NAME bytes long, and none of `others`: a number at its end makes it so.
+    """
+    printable = "".join(sign if sign.isprintable() else "_" for sign in name)
+    short = printable.encode()[:LONGEST_NAME].decode(errors="ignore")
+    names = chain([short], (f"{short}~{number}" for number in count(2)))
+    return next(candidate for candidate in names if candidate not in others)
 
 
 def expanded(path: str | Path) -> Path:

@@ -14,7 +14,7 @@ from pkgutil import resolve_name
 from typing import TYPE_CHECKING, NamedTuple
 
 from analogy.errors import UserError, about
-from analogy.files import expanded
+from analogy.files import PICTURES, VIDEOS, expanded, files_below
 from analogy.settings.sections import MovieDataSettings, Settings
 
 if TYPE_CHECKING:
@@ -25,13 +25,17 @@ class Files(NamedTuple):
     """Files that a dataset's folder must hold.
 
     words: the files' names for messages. patterns: glob patterns below the folder; one of them must match.
+    suffixes: instead of patterns, suffixes of which a file anywhere below the folder must have one.
     """
 
     words: str
-    patterns: tuple[str, ...]
+    patterns: tuple[str, ...] = ()
+    suffixes: tuple[str, ...] = ()
 
     def are_in(self, folder: Path) -> bool:
-        """Whether the folder holds at least one file that matches a pattern."""
+        """Whether the folder holds at least one file that matches a pattern or has a suffix."""
+        if self.suffixes:
+            return any(path.suffix.lower() in self.suffixes for path in files_below(folder))
         with suppress(OSError):  # a subfolder that may not be read counts as empty
             return any(next(folder.glob(pattern), None) is not None for pattern in self.patterns)
         return False
@@ -96,17 +100,13 @@ _BAIR_TEST = Files("test/*.tfrecords", ("test/*.tfrecords", "softmotion30_44k/te
 _STRIPS = Files("actions/CLASS/NNNNNNNN.jpg", (f"actions/[0134]/{'[0-9]' * 8}.jpg",))
 # What every dataset of stored videos can follow, also without a frame rate.
 _WINDOWS = ("fit", "skip", "stride", "share", "train_count")
-_UCF101 = Files("ACTION/v_ACTION_gXX_cYY.avi", ("*/v_*_g[0-9][0-9]_c[0-9][0-9].avi",))
+_UCF101 = Files("ACTION/v_ACTION_gXX_cYY.avi", ("*/v_*_g[0-9][0-9]_c[0-9][0-9].[aA][vV][iI]",))
 _UCF101_LISTS = Files("ucfTrainTestlist/classInd.txt", ("ucfTrainTestlist/classInd.txt", "../ucfTrainTestlist/classInd.txt"))
-VIDEO_SUFFIXES = ("mp4", "mov", "m4v", "avi", "mkv", "webm", "gif")
-_PICTURE_SUFFIXES = ("jpg", "jpeg", "png", "bmp", "webp", "tif", "tiff")
-_VIDEOS = Files(
-    "video (.mp4, .mov, .avi, .mkv, .webm, .gif) or folder of pictures",
-    # Suffixes in capitals too.
-    tuple(f"**/*.{''.join(f'[{sign}{sign.upper()}]' for sign in suffix)}" for suffix in VIDEO_SUFFIXES + _PICTURE_SUFFIXES),
-)
+_VIDEOS = Files("video (.mp4, .mov, .avi, .mkv, .webm, .gif ...) or folder of pictures", suffixes=VIDEOS + PICTURES)
 _TWO_SPLITS = ("published", "standard")
 _WHOLE_VIDEOS = (*_WINDOWS, "fps", "leave_out_repeats", "curriculum")
+
+MOST_DRAWN = 1 << 30  # bytes; the standard test set of Moving MNIST takes three quarters of it
 
 DATASETS: dict[str, Entry] = {
     "penn_action": Entry(
@@ -220,6 +220,8 @@ def check_dataset(settings: Settings) -> Opening:
     cache_folder(data.cache)
     if isinstance(data, MovieDataSettings):
         _check_movies(data, opening)
+        if DATASETS[data.dataset].generated and not DATASETS[data.dataset].source:
+            _check_memory(data, opening)
     if data.folder:
         check_folder(data.dataset, data.kind, Path(data.folder))
     elif not DATASETS[data.dataset].generated:
@@ -240,9 +242,20 @@ def _check_movies(data: MovieDataSettings, opening: Opening) -> None:
     for key in ("fit", "fps", "skip", "stride", "share", "train_count", "leave_out_repeats", "curriculum", "test_persons"):
         value, default = getattr(data, key), MovieDataSettings.model_fields[key].default
         if value != default and key not in opening.follows:
+            shown = json.dumps(data.model_dump(mode="json")[key])
             raise UserError(
-                f"data.{key} is {value}: {data.dataset} cannot follow it; leave data.{key} at {json.dumps(default)}"
+                f"data.{key} is {shown}: {data.dataset} cannot follow it; leave data.{key} at {json.dumps(default)}"
             )
+
+
+def _check_memory(data: MovieDataSettings, opening: Opening) -> None:
+    """Raises UserError where test movies that are drawn, which stay in memory, would take more than MOST_DRAWN bytes."""
+    length, (height, width) = data.context + data.horizon, data.size
+    if (drawn := data.test_count * length * height * width * opening.channels) > MOST_DRAWN:
+        raise UserError(
+            f"data.test_count is {data.test_count}: so many movies of {length} frames of {height} x {width} take "
+            f"{drawn / 1e9:.1f} GB, and are drawn in memory: lower it, or data.horizon or data.image_size"
+        )
 
 
 def find_opening(settings: Settings) -> Opening:
@@ -284,7 +297,9 @@ def check_folder(name: str, kind: str, folder: Path) -> None:
         raise UserError(f"{folder}: this folder may not be read; allow it, or choose another with --data-dir (data.folder)")
     if (missing := opening.missing(folder)) is None:
         return
-    right_folder = next((other for other in _neighbours(folder) if opening.missing(other) is None), None)
+    # Files anywhere below are not looked for in the folders around it: one of them may be a whole disk.
+    others = () if any(files.suffixes for files in opening.files) else _neighbours(folder)
+    right_folder = next((other for other in others if opening.missing(other) is None), None)
     mend = f"; name {right_folder}" if right_folder else ""
     raise UserError(f"{folder}: this is no folder of {name}: there is no {missing} in it{mend}")
 

@@ -18,7 +18,7 @@ from analogy.errors import UserError
 from data_prep.frame_store import Checked, prepare_frames
 from data_prep.video_source import check_video, fit_frame, read_frames, stored_name, whole_clips_dataset
 
-NAME = re.compile(r"v_(\w+)_g(\d\d)_c\d\d\.avi")
+NAME = re.compile(r"v_(\w+)_g(\d\d)_c\d\d\.(?i:avi)")
 LISTS = "ucfTrainTestlist"
 LISTED = re.compile(r"(\w+)/(v_\w+_g\d\d_c\d\d)\.avi(\s+\d+)?")
 # The classes of the detection task, which is split as the first recognition split.
@@ -48,19 +48,23 @@ def read_lists(source: Path, split: str) -> Lists:
     """Read the lists of a split from ucfTrainTestlist/, inside the folder of the videos or beside it.
 
     Raises:
-        UserError: a list is missing, or is not of UCF101.
+        UserError: a list is missing or damaged, or is not of UCF101.
     """
     folder = next((place for place in (source / LISTS, source.absolute().parent / LISTS) if place.is_dir()), source / LISTS)
     classes = [line.split()[-1] for line in _lines(folder / "classInd.txt")]
     known = {name.lower() for name in classes}
+    if len(known) < len(classes):
+        raise UserError(f"{folder / 'classInd.txt'}: it names a class twice; fetch it again")
     used = [name for name in classes if split != "det24" or name in DETECTION]
     wanted, halves = {name.lower() for name in used}, []
     for half in ("train", "test"):
         file, names = folder / f"{half}list{NUMBERS[split]:02d}.txt", set()
         for line in _lines(file):
-            match = LISTED.fullmatch(line)
+            match = LISTED.fullmatch(line.replace("\\", "/"))
             if not match or match[1].lower() not in known:
-                raise UserError(f"{file}: `{line[:60]}` is no video of UCF101; take the lists of its recognition task")
+                raise UserError(
+                    f"{file}: `{line[:60]}` is no video of UCF101 (of classInd.txt); take the lists of its recognition task"
+                )
             if match[1].lower() in wanted:
                 names.add(match[2].lower())
         halves.append(names)
@@ -69,7 +73,7 @@ def read_lists(source: Path, split: str) -> Lists:
 
 def _lines(file: Path) -> list[str]:
     try:
-        lines = [line.strip() for line in file.read_text(encoding="latin-1").splitlines()]
+        lines = [line.strip() for line in file.read_text(encoding="utf-8-sig", errors="replace").splitlines()]
     except OSError as error:
         raise UserError(
             f"{file}: cannot be read ({error.strerror}); it is one of the lists of UCF101's recognition task"
@@ -102,7 +106,7 @@ class Ucf101Source:
         wanted = {name.lower() for name in DETECTION}
         files = [
             path
-            for path in sorted(self.folder.glob("*/*.avi"))
+            for path in sorted(self.folder.glob("*/*.[aA][vV][iI]"))
             if NAME.fullmatch(path.name) and (not self.detection or path.parent.name.lower() in wanted)
         ]
         if not files:

@@ -13,13 +13,13 @@ import numpy as np
 from analogy.data.doubts import count_black, doubts_about, fingerprint
 from analogy.data.movies import MovieDataset, chosen_movies, long_enough, spread_windows
 from analogy.data.prepared import Clip, FrameFormat, PreparedClips
-from analogy.data.video import Video, read_video
+from analogy.data.video import read_video
 from analogy.data.windows import StoredMovie, WindowPlan
 from analogy.errors import UserError
 from data_prep.frame_store.builder import encode_frame
 from data_prep.frame_store.source import Checked, Problem
 
-BAD_VIDEO = "unreadable video"
+BAD_VIDEO, BAD_NAME = "unreadable video", "unreadable name"
 # A frame repeats the one before where its values, 0..255, differ from it by less than this in the mean. Videos that were
 # brought from a lower frame rate to a higher one have such frames, which differ by the loss of the codec alone.
 REPEAT = 0.5
@@ -77,25 +77,22 @@ def check_video(item: str, file: Path, folder: Path, clip: Clip, transform: Tran
     Returns:
         The clip's description, or the reason why it cannot be used.
     """
+    if (shown := item.encode(errors="surrogateescape").decode(errors="replace")) != item:
+        return Checked(item, problems=(Problem(shown, BAD_NAME, shown, "its name is no UTF-8; rename it"),))
     try:
-        video = read_video(file, even=True)
+        video = read_video(file, even=True, transform=transform)
     except UserError as error:
         detail = str(error).removeprefix(f"{file}: ")
         return Checked(item, problems=(Problem(clip.id, BAD_VIDEO, str(file.relative_to(folder)), detail),))
     rate = 0.0 if file.is_dir() else video.rate  # pictures do not say it
     described = replace(clip, fps=rate, notes="; ".join(video.notes))
-    return check_frames(item, [(described, transformed(video, transform))], stored)
+    return check_frames(item, [(described, video.frames)], stored)
 
 
 def read_frames(file: Path, transform: Transform) -> Iterator[dict]:
     """The frames of a video file that passed its check, as `Source.read` yields them."""
-    for frame in transformed(read_video(file, even=True), transform):
+    for frame in read_video(file, even=True, transform=transform).frames:
         yield {"image": frame}
-
-
-def transformed(video: Video, transform: Transform) -> list[np.ndarray]:
-    """The frames to store, uint8 [H, W, C] each."""
-    return [transform(frame) for frame in video.frames]
 
 
 def check_frames(item: str, clips: Sequence[tuple[Clip, Sequence[np.ndarray]]], stored: FrameFormat) -> Checked:
@@ -158,7 +155,7 @@ def whole_clips_dataset(
         halves[half], left_out = long_enough(movies, plan)
         doubts += left_out
         if not halves[half]:
-            why = "; ".join(left_out) or f"none of its {len(prepared.clips)} usable videos does"
+            why = "; ".join([*left_out, *prepared.doubts]) or f"none of its {len(prepared.clips)} usable videos does"
             raise UserError(f"{source}: no video {half}: {why}")
     used = chosen_movies(halves["trains"], data, settings.seed)
     windows = spread_windows(halves["tests"], plan, data.test_count, settings.seed)

@@ -11,11 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from analogy.data.movies import MovieDataset
-from analogy.data.pictures import PICTURES
 from analogy.data.prepared import Clip, FrameFormat, PreparedClips
+from analogy.data.video import videos_below
 from analogy.errors import UserError
 from analogy.random_streams import DatasetStream, generator
-from data_prep.datasets import VIDEO_SUFFIXES
 from data_prep.frame_store import Checked, prepare_frames
 from data_prep.video_source import check_video, fit_frame, read_frames, stored_name, whole_clips_dataset
 
@@ -45,20 +44,9 @@ class VideosSource:
         return stored_name("videos", self.size, self.fit)
 
     def items(self) -> dict[str, list[Path]]:
-        files: dict[str, list[Path]] = {}
-        for path in sorted(self.folder.rglob("*")):
-            relative = path.relative_to(self.folder)
-            if any(part.startswith(".") for part in relative.parts) or not path.is_file():
-                continue
-            if path.suffix.lower().removeprefix(".") in VIDEO_SUFFIXES:
-                files[str(relative)] = [path]
-            elif path.suffix.lower() in PICTURES:
-                files.setdefault(str(relative.parent), []).append(path)
-        above = {str(folder) for item in files for folder in Path(item).parents if item != "."}
-        files = {item: paths for item, paths in files.items() if item not in above}  # pictures beside videos are none
-        if not files:
+        if not (files := videos_below(self.folder)):
             raise UserError(f"{self.folder}: there is no video and no folder of pictures in it; expected {self.layout}")
-        return dict(sorted(files.items()))
+        return files
 
     def check(self, item: str) -> Checked:
         half, action = place_of(item)
@@ -101,17 +89,20 @@ def open_videos(source: Path, cache: Path, settings) -> MovieDataset:
     if divided and not (halves["train"] and halves["test"]):
         empty = "test" if halves["train"] else "train"
         raise UserError(f"{source}: there is no video in {empty}/; give it some, or put all videos into one folder")
+    one_video = "one video cannot both train and test: give at least two, or a train/ and a test/ folder"
     if not divided and halves[""] < 2:
-        raise UserError(f"{source}: one video cannot both train and test: give at least two, or a train/ and a test/ folder")
+        raise UserError(f"{source}: {one_video}")
     prepared = PreparedClips.open(prepare_frames(videos, cache))
     clips = sorted(prepared.clips, key=lambda clip: clip.id)
+    if not divided and len(clips) < 2:
+        raise UserError(f"{source}: only {clips[0].id} can be used, and {one_video}; {'; '.join(prepared.doubts)}")
     if divided:
         train, test = ([clip for clip in clips if clip.split == half] for half in HALVES)
         how = "halves by the folders train and test"
         if unused := len(clips) - len(train) - len(test):
             how += f" ({unused} videos beside them not used)"
     else:
-        count = min(max(1, round(TEST_SHARE * len(clips))), len(clips) - 1)
+        count = max(1, round(TEST_SHARE * len(clips)))
         drawn = set(generator(settings.seed, DatasetStream.TEST_FILES).permutation(len(clips))[:count].tolist())
         train = [clip for index, clip in enumerate(clips) if index not in drawn]
         test = [clip for index, clip in enumerate(clips) if index in drawn]

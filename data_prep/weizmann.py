@@ -107,6 +107,8 @@ def open_weizmann(source: Path, cache: Path, settings) -> MovieDataset:
     log.info("weizmann: %d training and %d test movies, %d test windows", len(train), len(test), len(windows))
     inspections = ([movie.clip.inspection for movie in side] for side in (train, test))
     doubts = [*prepared.doubts, *lines, *doubts_about(*inspections, user_selection=data.test_persons is not None)]
+    if missing := sorted(set(ACTIONS.values()) - {movie.action for movie in movies}):
+        doubts.append(f"{source} has no clip of: {', '.join(missing)}")
     names = (", ".join(str(p) for p in persons if (p in tested) is tests) for tests in (True, False))
     notes = "persons {} test, {} train".format(*names)
     return MovieDataset("weizmann", train, windows, plan=plan, seed=settings.seed, doubts=doubts, notes=notes)

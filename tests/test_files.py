@@ -1,12 +1,13 @@
 """What is prepared once: one process works, the others wait for it."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from analogy.files import making
+from analogy.files import distinct_name, files_below, making
 
 ROOT = Path(__file__).parent.parent
 PROGRAM = """
@@ -67,3 +68,31 @@ def test_what_fails_is_made_by_the_next(tmp_path):
         (tmp_path / "cache").touch()
     with making(tmp_path / "cache") as missing:
         assert not missing
+
+
+def test_files_below_a_folder_follow_links_once(tmp_path, caplog):
+    for name in ("mine/real/a.mp4", "mine/.hidden.mp4", "mine/.git/b.mp4", "elsewhere/c.mp4"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    links = {
+        "also": "real",
+        "other": "../elsewhere",
+        "loop": ".",
+        "gone.mp4": "nowhere",
+        "self.mp4": "self.mp4",
+        "d.mp4": "real/a.mp4",
+    }
+    for name, target in links.items():
+        (tmp_path / "mine" / name).symlink_to(target)
+    os.mkfifo(tmp_path / "mine" / "fifo.mp4")
+    found = {str(path.relative_to(tmp_path / "mine")) for path in files_below(tmp_path / "mine")}
+    assert found == {"real/a.mp4", "other/c.mp4", "d.mp4"} and not caplog.records
+    assert not list(files_below(tmp_path / "gone")) and "cannot be read (No such file" in caplog.text
+
+
+def test_names_of_clips_are_distinct_short_and_printable():
+    assert distinct_name("a b.mp4", {"c"}) == "a b.mp4"
+    assert distinct_name("a", {"a", "a~2"}) == "a~3"
+    assert distinct_name("new\nline🎬", ()) == "new_line🎬"
+    long = distinct_name("é" * 200, ())
+    assert long == "é" * 75 and distinct_name("é" * 201, {long}) == f"{long}~2"

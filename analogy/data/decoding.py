@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -43,8 +43,8 @@ class _Damage(Exception):
     """A part of the file cannot be decoded."""
 
 
-def decode_file(path: Path, start: int, count: int | None) -> Decoded:
-    """Decode at most `count` frames from number `start` on; None decodes all.
+def decode_file(path: Path, start: int, count: int | None, keep: Callable[[np.ndarray], np.ndarray]) -> Decoded:
+    """Decode at most `count` frames from number `start` on; None decodes all. What `keep` makes of each frame is kept.
 
     Frames are upright and have square pixels. Interlaced ones are de-interlaced. What is transparent is laid over white. After
     a damaged place nothing more is read.
@@ -53,12 +53,12 @@ def decode_file(path: Path, start: int, count: int | None) -> Decoded:
         UserError: the file is no video, or one that cannot be decoded.
     """
     try:
-        return _decode(path, start, count, threads=True)
+        return _decode(path, start, count, keep, threads=True)
     except _Damage:  # threads report it late: read again, to have all frames before it and none after
-        return _decode(path, start, count, threads=False)
+        return _decode(path, start, count, keep, threads=False)
 
 
-def _decode(path: Path, start: int, count: int | None, *, threads: bool) -> Decoded:
+def _decode(path: Path, start: int, count: int | None, keep: Callable[[np.ndarray], np.ndarray], *, threads: bool) -> Decoded:
     notes: list[str] = []
     with _open(path) as container:
         stream = _video_stream(path, container)
@@ -70,7 +70,7 @@ def _decode(path: Path, start: int, count: int | None, *, threads: bool) -> Deco
             if number < start:  # seeking is not exact in every container
                 continue
             show = show or _Look(frame, stream, notes)
-            frames.append(show(frame))
+            frames.append(keep(show(frame)))
             times.append(frame.time)
             if len(frames) == count:
                 break

@@ -144,8 +144,10 @@ def following_curriculum(movies: Sequence[StoredMovie], plan: WindowPlan) -> tup
             f"data.curriculum: {len(silent)} of {len(movies)} training videos do not say their frames per second "
             f"({some(silent)}); leave data.curriculum out"
         )
-    said = ["training began with " + ", ".join(f"{steps} steps at {fps:g} frames per second" for steps, fps in plan.curriculum)]
-    for _, fps in plan.curriculum:
+    said = [
+        "training begins with " + ", ".join(f"{steps} steps at {fps:g} frames per second" for steps, fps in plan.curriculum)
+    ]
+    for fps in dict.fromkeys(fps for _, fps in plan.curriculum):
         if slow := sum(movie.clip.fps < fps * SAME_RATE for movie in movies):
             said.append(f"at {fps:g}, {slow} of {len(movies)} training videos have fewer and use every frame")
     kept = [movie for movie in movies if all(len(movie.starts(stage)) for stage in plan.stages(movie.clip.fps))]

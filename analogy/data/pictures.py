@@ -10,8 +10,6 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from analogy.errors import UserError
 
-PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
-
 
 def read_picture(path: Path) -> np.ndarray:
     """Read a picture as people see it: uint8 RGB [H, W, 3].

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,8 +12,9 @@ import numpy as np
 
 from analogy.data.decoding import Decoded, decode_file
 from analogy.data.doubts import DARKEST
-from analogy.data.pictures import PICTURES, read_picture
+from analogy.data.pictures import read_picture
 from analogy.errors import UserError
+from analogy.files import PICTURES, VIDEOS, files_below
 
 USUAL_RATE = 25.0  # frames per second, assumed where a file gives no rate
 # The longest over the shortest time between frames, above which frames are unevenly spaced. Rounded times differ by less.
@@ -23,7 +25,8 @@ MOST_REPEATED = 4  # how many times as many frames even times may make, in a vid
 class Video(NamedTuple):
     """A video as people see it.
 
-    frames: uint8 RGB [H, W, 3], all of one size, upright, with square pixels; interlaced ones are de-interlaced.
+    frames: uint8 RGB [H, W, 3], all of one size, upright, with square pixels; interlaced ones are de-interlaced. Or what a
+        transform made of them.
     rate: frames per second. notes: what the user should know of the video.
     times: of each frame, in seconds, as the file gives them; where it does not, evenly spaced by `rate`.
     codec: how the frames are stored, such as "h264"; of a folder, the suffixes of its pictures, such as "png".
@@ -36,10 +39,19 @@ class Video(NamedTuple):
     codec: str
 
 
-def read_video(path: Path, *, start: int = 0, count: int | None = None, even: bool = False) -> Video:
+def read_video(
+    path: Path,
+    *,
+    start: int = 0,
+    count: int | None = None,
+    even: bool = False,
+    transform: Callable[[np.ndarray], np.ndarray] | None = None,
+) -> Video:
     """Read at most `count` frames from number `start` on (0 is the first); None reads all.
 
     even: where the frames are unevenly spaced in time, take those nearest to even times: some come twice, others never.
+    transform: what to keep of a frame uint8 RGB [H, W, 3], such as a smaller one. It is called as soon as a frame is decoded,
+        so that a long video of large frames needs no more memory than what is kept of it.
 
     Raises:
         UserError: the path is missing, is no video, or has no frame at `start`.
@@ -51,7 +63,8 @@ def read_video(path: Path, *, start: int = 0, count: int | None = None, even: bo
         raise UserError(f"{path}: frames {start} to {start} + {count}: choose a start of 0 or more and at least one frame")
     is_picture = path.suffix.lower() in PICTURES and path.is_file()
     read = _read_one_picture if is_picture else _read_folder if path.is_dir() else _read_file
-    frames, times, rate, codec, notes = read(path, start, count)
+    keep = _Keeper(transform)
+    frames, times, rate, codec, notes = read(path, start, count, keep)
     if not frames:
         raise UserError(f"{path}: it has no frame number {start} that can be read")
     steps = np.diff(times)
@@ -63,19 +76,42 @@ def read_video(path: Path, *, start: int = 0, count: int | None = None, even: bo
         else:
             mend = "convert it to a constant frame rate where that matters"
             notes.append(f"{apart}, and are taken as if they were evenly spaced; {mend}")
-    height, width = frames[0].shape[:2]
-    if any(frame.shape != frames[0].shape for frame in frames):
-        notes.append(f"its frames differ in size; all are brought to that of the first, {width} x {height}")
-        frames = [cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA) for frame in frames]
-    if all(int(frame.max()) < DARKEST for frame in frames):
-        notes.append("all its frames are black")
-    elif len(frames) > 1 and all(np.array_equal(frame, frames[0]) for frame in frames[1:]):
-        notes.append(f"all its {len(frames)} frames are equal")
-    return Video(frames, rate, notes, times, codec)
+    return Video(frames, rate, notes + keep.notes(frames), times, codec)
 
 
-def _read_file(path: Path, start: int, count: int | None) -> Decoded:
-    decoded = decode_file(path, start, count)
+class _Keeper:
+    """Looks at the frames of a video as they come, brings them to the size of the first, and keeps what `transform` makes."""
+
+    def __init__(self, transform: Callable[[np.ndarray], np.ndarray] | None):
+        self._transform = transform
+        self._first: np.ndarray | None = None
+        self._resized, self._black, self._equal = False, True, True
+
+    def __call__(self, frame: np.ndarray) -> np.ndarray:
+        first = self._first = frame if self._first is None else self._first
+        if frame.shape != first.shape:
+            self._resized = True
+            frame = cv2.resize(frame, first.shape[1::-1], interpolation=cv2.INTER_AREA)
+        self._black = self._black and int(frame.max()) < DARKEST
+        self._equal = self._equal and (frame is first or np.array_equal(frame, first))
+        return self._transform(frame) if self._transform else frame
+
+    def notes(self, kept: list[np.ndarray]) -> list[str]:
+        """What the user should know of the frames. kept: what was kept of them."""
+        notes, (height, width), (rows, columns) = [], self._first.shape[:2], kept[0].shape[:2]
+        if self._resized:
+            notes.append(f"its frames differ in size; all are brought to that of the first, {width} x {height}")
+        if height < rows and width < columns:
+            notes.append(f"its frames of {width} x {height} pixels are enlarged to {columns} x {rows}")
+        if self._black:
+            notes.append("all its frames are black")
+        elif len(kept) > 1 and self._equal:
+            notes.append(f"all its {len(kept)} frames are equal")
+        return notes
+
+
+def _read_file(path: Path, start: int, count: int | None, keep: _Keeper) -> Decoded:
+    decoded = decode_file(path, start, count, keep)
     rate, times, notes = decoded.rate, decoded.times, decoded.notes
     if not 1.0 <= rate <= 1000.0:  # missing, or the rate of a clock instead of the frames
         notes.append(f"it does not say its frames per second; {USUAL_RATE:g} are assumed")
@@ -94,19 +130,34 @@ def _evenly(frames: list[np.ndarray], times: list[float]) -> tuple[list[np.ndarr
     return [frames[number] for number in after - before_is_nearer], even.tolist(), 1 / step
 
 
-def _read_folder(path: Path, start: int, count: int | None) -> Decoded:
+def _read_folder(path: Path, start: int, count: int | None, keep: _Keeper) -> Decoded:
     files = sorted((file for file in path.iterdir() if file.suffix.lower() in PICTURES), key=_natural)
     if not files:
         raise UserError(f"{path}: there are no pictures in this folder ({', '.join(PICTURES)})")
     selected = files[start:] if count is None else files[start : start + count]
     times = [(start + number) / USUAL_RATE for number in range(len(selected))]
     kinds = sorted({file.suffix.lower().removeprefix(".") for file in selected})
-    return Decoded([read_picture(file) for file in selected], times, USUAL_RATE, ", ".join(kinds), [])
+    return Decoded([keep(read_picture(file)) for file in selected], times, USUAL_RATE, ", ".join(kinds), [])
 
 
-def _read_one_picture(path: Path, start: int, count: int | None) -> Decoded:
+def _read_one_picture(path: Path, start: int, count: int | None, keep: _Keeper) -> Decoded:
     del count
-    return Decoded([read_picture(path)] * (start == 0), [0.0] * (start == 0), USUAL_RATE, path.suffix.lower()[1:], [])
+    return Decoded([keep(read_picture(path))] * (start == 0), [0.0] * (start == 0), USUAL_RATE, path.suffix.lower()[1:], [])
+
+
+def videos_below(folder: Path) -> dict[str, list[Path]]:
+    """The videos below a folder: path relative to it -> the video file, or the pictures of a folder of pictures.
+
+    Pictures in a folder that has videos below it are none.
+    """
+    found: dict[str, list[Path]] = {}
+    for path in files_below(folder):
+        if path.suffix.lower() in VIDEOS:
+            found[str(path.relative_to(folder))] = [path]
+        elif path.suffix.lower() in PICTURES:
+            found.setdefault(str(path.parent.relative_to(folder)), []).append(path)
+    above = {str(parent) for item in found for parent in Path(item).parents if item != "."}
+    return {item: files for item, files in sorted(found.items()) if item not in above}
 
 
 def _natural(path: Path) -> list:

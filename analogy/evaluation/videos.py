@@ -8,14 +8,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from analogy.data.video import PICTURES, read_video
+from analogy.data.video import read_video, videos_below
 from analogy.errors import UserError
+from analogy.files import VIDEOS, distinct_name
 from analogy.predictions.frames import PredictedFrames
 
 SMALLEST = 11  # pixels a side: SSIM's window
 # Codecs, and suffixes of pictures, that keep every pixel. Others cost a prediction some decibels.
 LOSSLESS = ("png", "bmp", "tif", "tiff", "ffv1", "huffyuv", "ffvhuff", "utvideo", "qtrle", "rawvideo")
-SUFFIXES = (".mp4", ".avi", ".webm", ".mov", ".mkv")
 
 
 class Video(NamedTuple):
@@ -73,7 +73,7 @@ class Videos:
                 f"{video.truth}: {len(truth)} frames, of which --context {k} were given: nothing is left to measure"
             )
         return PredictedFrames(
-            clip=video.name.replace("/", "_"),
+            clip=video.name,
             action="videos",
             distance=np.arange(1, len(truth) - k + 1),
             observed_frames=truth[:k],
@@ -100,18 +100,21 @@ def find_videos(folder: Path) -> dict[str, Path]:
         Path relative to the folder, without suffix -> the video file or the folder of pictures.
 
     Raises:
-        UserError: there is no such folder, or no video in it.
+        UserError: there is no such folder, no video in it, or two of one name.
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: there is no such folder")
-    videos = {}
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in SUFFIXES:
-            videos[str(path.relative_to(folder).with_suffix(""))] = path
-        elif path.suffix.lower() in PICTURES and path.parent != folder:
-            videos[str(path.parent.relative_to(folder))] = path.parent
+    videos: dict[str, Path] = {}
+    for item in videos_below(folder):
+        path = folder / item
+        if path == folder:
+            raise UserError(f"{folder}: its pictures are one video; put them into a folder of their own in it")
+        name = item if path.is_dir() else str(Path(item).with_suffix(""))
+        if name in videos:
+            raise UserError(f"{videos[name]} and {path} have the same name: keep the one that is to be measured")
+        videos[name] = path
     if not videos:
-        raise UserError(f"{folder}: there is neither a video ({', '.join(SUFFIXES)}) nor a folder of pictures in it")
+        raise UserError(f"{folder}: there is neither a video ({', '.join(VIDEOS)}) nor a folder of pictures in it")
     return videos
 
 
@@ -131,4 +134,8 @@ def pair_videos(predictions: Sequence[Path], truth: Path, names: Sequence[str] =
     for folder, videos in zip((truth, *predictions), (true_videos, *samples), strict=True):
         if missing := [name for name in names if name not in videos]:
             raise UserError(f"{folder}: there is no {missing[0]} in it ({len(missing)} of {len(names)} videos are missing)")
-    return [Video(name, true_videos[name], [videos[name] for videos in samples]) for name in names]
+    pairs: dict[str, Video] = {}
+    for name in names:
+        shown = distinct_name(name.replace("/", "_"), pairs)
+        pairs[shown] = Video(shown, true_videos[name], [videos[name] for videos in samples])
+    return list(pairs.values())

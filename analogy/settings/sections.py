@@ -131,6 +131,9 @@ class RateStage(Section):
     fps: PositiveFloat
 
 
+LARGEST_SIDE = 4096  # pixels of a frame; a mistyped number would fill the memory
+
+
 class MovieDataSettings(DatasetSettings):
     """Videos, from which windows of context + horizon frames are cut. A dataset refuses the keys that it cannot follow.
 
@@ -165,6 +168,17 @@ class MovieDataSettings(DatasetSettings):
     split: Literal["published", "standard", "rec1", "rec2", "rec3", "det24"]
     test_persons: list[Annotated[int, Field(ge=0)]] | None = None
 
+    @field_validator("image_size", mode="before")
+    @classmethod
+    def _side_or_sides(cls, value: object) -> object:
+        """One message instead of one for each type that pydantic tries."""
+        sides = value if isinstance(value, (list, tuple)) and len(value) == 2 else [value]
+        if not all(isinstance(side, int) and 16 <= side <= LARGEST_SIDE for side in sides):
+            raise ValueError(
+                f"choose the side, or [height, width]: each at least 16 pixels (SSIM needs 11), and at most {LARGEST_SIDE}"
+            )
+        return value
+
     @property
     def size(self) -> tuple[int, int]:
         """(height, width) of the frames in pixels."""
@@ -172,8 +186,6 @@ class MovieDataSettings(DatasetSettings):
 
     @model_validator(mode="after")
     def _consistent(self) -> MovieDataSettings:
-        if min(self.size) < 16:
-            raise ValueError(f"image_size is {self.image_size}: choose sides of at least 16 pixels (SSIM needs 11)")
         if self.train_count and self.share < 1:
             raise ValueError(f"share is {self.share} and train_count {self.train_count}: set one of the two")
         if self.skip > 1 and (self.fps or self.curriculum):

@@ -20,6 +20,7 @@ from tensorflow_datasets.core.writer import ExampleWriter
 
 from analogy.data.prepared import BLOCK, FrameFormat
 from analogy.errors import UserError
+from analogy.files import distinct_name
 from analogy.joints import JOINTS
 from data_prep.frame_store.checking import map_ahead
 from data_prep.frame_store.source import FORMAT, Checked, Problem, Source, count_clips
@@ -98,9 +99,11 @@ class FrameStore(tfds.core.ShardBasedBuilder):
         super()._download_and_prepare(dl_manager, download_config)
         for note in self.data_path.glob("*.shard_infos.json"):  # messages of Beam's workers to this process
             note.unlink()
-        clips, first_record = [], 0
+        clips, first_record, names = [], 0, set()
         for clip in chain.from_iterable(item.clips for split in SPLITS for item in self._items[split]):
-            clips.append(asdict(replace(clip, first_record=first_record)))
+            name = distinct_name(clip.id, names)
+            names.add(name)
+            clips.append(asdict(replace(clip, id=name, first_record=first_record)))
             first_record += clip.length
         shards = [
             {"file": path.name, "records": records, "bytes": path.stat().length}

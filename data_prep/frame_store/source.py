@@ -117,7 +117,8 @@ def list_items(source: Source, settings: str = "") -> Listing:
         for item, files in items.items():
             for file in files:
                 status = file.stat()
-                digest.update(f"{item}/{file.name} {status.st_size} {status.st_mtime_ns}\n".encode())
+                line = f"{item}/{file.name} {status.st_size} {status.st_mtime_ns}\n"
+                digest.update(line.encode(errors="surrogateescape"))  # a name may be no UTF-8
     except OSError as error:
         raise UserError(
             f"{source.folder}: not readable ({error.strerror}: {error.filename}); expected {source.layout}"

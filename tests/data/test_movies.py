@@ -71,7 +71,7 @@ def test_what_a_curriculum_makes_of_the_videos_is_noted():
     kept, said = following_curriculum(movies, plan)
     assert [m.id for m in kept] == ["long", "slow"]  # at 10 of 25 frames per second, 5 frames span 11
     assert said == [
-        "training began with 100 steps at 25 frames per second, 50 steps at 10 frames per second",
+        "training begins with 100 steps at 25 frames per second, 50 steps at 10 frames per second",
         "at 25, 1 of 3 training videos have fewer and use every frame",
         "1 training videos too short for a stage are left out",
     ]

@@ -26,6 +26,21 @@ def test_a_video_file_is_read_from_any_frame(tmp_path):
     assert video.rate == pytest.approx(12) and not video.notes and video.frames[0].shape == (32, 48, 3)
 
 
+def test_a_transform_is_applied_as_frames_come(tmp_path):
+    frames = np.stack([np.full((32, 48, 3), 20 * t, np.uint8) for t in range(6)])
+    write_mp4(tmp_path / "clip.mp4", frames, 12)
+    sizes = []
+
+    def corner(frame):
+        sizes.append(frame.shape)
+        return frame[:2, :3].copy()
+
+    video = read_video(tmp_path / "clip.mp4", count=4, transform=corner)
+    assert [frame.shape for frame in video.frames] == [(2, 3, 3)] * 4 and sizes == [(32, 48, 3)] * 4 and not video.notes
+    (note,) = read_video(tmp_path / "clip.mp4", transform=lambda frame: np.repeat(frame, 2, 0).repeat(2, 1)).notes
+    assert note == "its frames of 48 x 32 pixels are enlarged to 96 x 64"
+
+
 def test_a_folder_is_read_in_the_order_of_its_numbers(tmp_path):
     for number in (10, 9, 2):
         cv2.imwrite(str(tmp_path / f"frame{number}.png"), np.full((20, 30, 3), (number, 0, 100), np.uint8))

@@ -1,10 +1,12 @@
 """moving_shapes: how discs and squares look and move, and that no test movie is trained on."""
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from analogy.data.batches import ReplicaContext
 from analogy.data.moving_shapes import coverage, draw_shapes, reflected
+from analogy.errors import UserError
 from analogy.settings import find_experiment, load_settings
 from analogy.systems import SYSTEMS
 from data_prep.datasets import open_dataset
@@ -14,6 +16,12 @@ def opened(*overrides):
     options = ["data.dataset=moving_shapes", "data.context=3", "data.horizon=3", "data.image_size=[32,48]", "data.test_count=4"]
     path = find_experiment("convlstm_mmnist_l1")
     return open_dataset(load_settings(path, SYSTEMS, scale="demo", overrides=[*options, *overrides]))
+
+
+@pytest.mark.parametrize("override", ["data.test_count=100000", "data.horizon=100000"])
+def test_more_movies_than_memory_are_refused(override):
+    with pytest.raises(UserError, match=r"data\.test_count is \d+: .* GB, and are drawn in memory"):
+        opened("data.image_size=[64, 64]", override)
 
 
 def test_a_shape_turns_where_it_touches_a_wall():

@@ -138,6 +138,22 @@ def test_what_is_wrong_with_lists_is_one_line(official, tmp_path):
         check_dataset(settings(f"data.folder={tmp_path / 'UCF-101'}"))
 
 
+def test_lists_as_other_systems_write_them_and_a_suffix_in_capitals(official, tmp_path):
+    shutil.copytree(official.parent, tmp_path, dirs_exist_ok=True)
+    for file in (tmp_path / "ucfTrainTestlist").iterdir():
+        file.write_text("\ufeff" + file.read_text().replace("/", "\\").lower(), encoding="utf-8")
+    file = tmp_path / "UCF-101" / "Basketball" / "v_Basketball_g01_c01.avi"
+    file.rename(file.with_suffix(".AVI"))
+    loaded = settings(f"data.folder={tmp_path / 'UCF-101'}", f"data.cache={tmp_path / 'cache'}")
+    check_dataset(loaded)
+    dataset = open_ucf101(tmp_path / "UCF-101", tmp_path / "cache", loaded)
+    assert dataset.classes == ["basketball", "handstandpushups", "surfing", "yoyo"]
+    assert {movie.clip.id for movie in dataset.test} == {"v_Basketball_g01_c01", "v_HandStandPushups_g01_c01"}
+    (tmp_path / "ucfTrainTestlist" / "classInd.txt").write_text("1 Basketball\n2 basketball\n")
+    with pytest.raises(UserError, match=r"classInd\.txt: it names a class twice"):
+        read_lists(tmp_path / "UCF-101", "rec1")
+
+
 def test_real_clips(tmp_path):
     folder = _shared("data/ucf101")
     overrides = ("data.fps=10", "data.image_size=64", "data.test_count=100", "data.stride=3")

@@ -1,5 +1,7 @@
 """Folders of anybody's videos: halves, classes, sizes, and files that cannot be used."""
 
+import os
+import shutil
 import subprocess
 
 import imageio_ffmpeg
@@ -127,6 +129,50 @@ def test_a_folder_that_cannot_be_split_is_one_line_before_it_is_read(tmp_path, n
         check_dataset(loaded)
         open_videos(tmp_path / "mine", tmp_path / "cache", loaded)
     assert "\n" not in str(caught.value) and not (tmp_path / "cache").exists()
+
+
+def test_videos_of_one_name_long_names_and_names_that_are_no_text(tmp_path):
+    folder, deep = tmp_path / "mine", "/".join(["d" * 60] * 5)
+    for index, name in enumerate(("a_b/c.mp4", "a/b_c.mp4", "new\nline [1] #2.mp4", f"{deep}/e.mp4")):
+        write_mp4(folder / "video.mp4", frames(index), 10)
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "video.mp4").rename(folder / name)
+    shutil.copy(folder / "a_b" / "c.mp4", os.fsencode(folder) + b"/\xff.mp4")
+    dataset = open_videos(folder, tmp_path / "cache", settings())
+    used = [movie.clip.id for movie in (*dataset.train, *dataset.test[:1])]
+    assert len(used) == len(set(used)) == 4 and all(len(name) <= 150 and name.isprintable() for name in used)
+    assert {"a_b_c.mp4", "a_b_c.mp4~2", "new_line [1] #2.mp4"} < set(used)
+    assert any("1 clips were left out, unreadable name (\ufffd.mp4)" in doubt for doubt in dataset.doubts)
+
+
+def test_halves_may_be_links(tmp_path):
+    for index, half in enumerate(("train", "test")):
+        write_mp4(tmp_path / "disk" / str(index) / "a.mp4", frames(index), 10)
+        (tmp_path / "mine").mkdir(exist_ok=True)
+        (tmp_path / "mine" / half).symlink_to(tmp_path / "disk" / str(index))
+    dataset = open_dataset(settings(f"data.folder={tmp_path / 'mine'}", f"data.cache={tmp_path / 'cache'}"))
+    assert [movie.id for movie in dataset.train] == ["train_a.mp4"] and dataset.test[0].clip.id == "test_a.mp4"
+
+
+def test_where_one_video_is_left_the_reasons_are_said(tmp_path):
+    write_mp4(tmp_path / "mine" / "a.mp4", frames(0), 10)
+    (tmp_path / "mine" / "b.mp4").write_bytes(b"no video")
+    with pytest.raises(UserError, match=r"only a\.mp4 can be used.*give at least two.*unreadable video \(b\.mp4\)"):
+        open_videos(tmp_path / "mine", tmp_path / "cache", settings())
+
+
+def test_a_folder_of_others_is_not_searched_for_around_it(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "a.mp4").touch()
+    with pytest.raises(UserError, match=r"there is no video \(.*or folder of pictures in it$"):
+        check_dataset(settings(f"data.folder={tmp_path / 'mine'}"))
+
+
+@pytest.mark.parametrize("size", ["15", "100000", "[32]", "[32, 48, 3]", "[32, 5000]", "true", "big"])
+def test_a_size_without_sense_is_one_line(size):
+    with pytest.raises(UserError, match=r"data\.image_size: ") as caught:
+        settings(f"data.image_size={size}")
+    assert "\n" not in str(caught.value)
 
 
 def test_frames_fit_their_size():

@@ -1,5 +1,7 @@
 """Weizmann: strips of frames in the published layout, split by person, never a mirror image on the other side."""
 
+import shutil
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -86,6 +88,12 @@ def test_a_broken_strip_is_left_out_and_said(weizmann, tmp_path):
     (tmp_path / "empty.jpg").touch()
     with pytest.raises(UserError, match="this picture cannot be read"):
         read_strip(tmp_path / "empty.jpg")
+
+
+def test_a_class_under_another_name_is_missed(weizmann, tmp_path):
+    shutil.copytree(weizmann, tmp_path / "mine")
+    (tmp_path / "mine" / "actions" / "0").rename(tmp_path / "mine" / "actions" / "waving")
+    assert f"{tmp_path / 'mine'} has no clip of: waving_one_hand" in opened(tmp_path / "mine", tmp_path / "cache").doubts
 
 
 def test_the_real_strips(tmp_path):
