@@ -15,9 +15,9 @@ from analogy.predictions.frames import UnroundedFrames
 from analogy.predictions.sequences import PredictedSequences
 from analogy.random_streams import StepStream
 from analogy.systems.base import Column, System
+from analogy.systems.movies import movie_columns, predicted_movie
 from analogy.systems.seq2seq.networks import Seq2Seq
 from analogy.systems.seq2seq.settings import ConvLstmSettings, LstmSettings
-from analogy.visualise.canvas import absolute_difference
 from analogy.visualise.plots import sequence_grid
 from data_prep.datasets import find_opening
 
@@ -138,36 +138,13 @@ class ConvLstmSystem(Seq2SeqSystem):
 
     def predict_clips(self, dataset) -> Iterator[UnroundedFrames]:
         pictured_ids = {movie.id for movie in self.selected_clips(dataset.test)}
-        k, length = self.context, self.context + self.horizon
         for movie in dataset.test:
-            frames = np.asarray(movie.frames[:length])
             future = self._predict_movie(movie)
-            yield UnroundedFrames(
-                clip=movie.id,
-                action=movie.action,
-                distance=np.arange(1, self.horizon + 1),
-                observed_frames=frames[:k],
-                truth=frames[k:],
-                prediction=np.rint(255.0 * future).astype(np.uint8),
-                baseline=np.repeat(frames[k - 1 : k], self.horizon, 0),
-                baseline_name="copy_last_frame",
-                unrounded=future,
-                centres=movie.centres[k:length],
-                with_pictures=movie.id in pictured_ids,
-            )
+            yield predicted_movie(movie, self.context, future, with_pictures=movie.id in pictured_ids)
 
     def panel_columns(self, dataset, movie: Movie):
         """The columns of the report: truth, prediction and absolute difference, at three times."""
-        future = np.rint(255.0 * self._predict_movie(movie)).astype(np.uint8)
-        columns = [Column("last observed", np.asarray(movie.frames[self.context - 1]))]
-        for t in sorted({1, (self.horizon + 1) // 2, self.horizon}):
-            truth, ours = np.asarray(movie.frames[self.context + t - 1]), future[t - 1]
-            columns += [
-                Column(f"truth +{t}", truth),
-                Column("prediction", ours, predicted=True),
-                Column("|difference|", absolute_difference(truth, ours)),
-            ]
-        return columns
+        return movie_columns(movie, self.context, self._predict_movie(movie))
 
     def protocol(self, dataset) -> str:
         notes = f" ({dataset.notes})" if dataset.notes else ""

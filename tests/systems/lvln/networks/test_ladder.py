@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from analogy.models.building import build, without_values
-from analogy.systems.lvln.networks.ladder import Ladder
+from analogy.systems.lvln.networks.ladder import Head, Ladder
 from analogy.systems.lvln.networks.lateral import LocationConv, location_maps
 from analogy.systems.lvln.networks.rollout import roll, unroll
 from analogy.systems.lvln.networks.toy import ToyLadder
@@ -39,12 +39,10 @@ def test_the_published_numbers_of_weights(size, arguments, whole, without_resnet
 
 
 def test_a_head_at_half_resolution_has_a_weight_for_each_of_its_320_channels():
-    with without_values():
-        networks = [Ladder(head=head) for head in ("shuffle", "bilinear")]
-        for network in networks:
-            build(network, (None, 64, 96, 3))
-    shuffled, bilinear = (count(network.head.trainable_variables) for network in networks)
-    assert (shuffled, bilinear) == (80 * 3 + 3, 320 * 3 + 3)
+    heads = [Head(3, kind) for kind in ("shuffle", "bilinear")]
+    for head in heads:
+        assert head(tf.zeros([1, 4, 6, 320])).shape == (1, 8, 12, 3)
+    assert [count(head.trainable_variables) for head in heads] == [80 * 3 + 3, 320 * 3 + 3]
 
 
 def test_location_maps_and_their_published_fault():
@@ -79,7 +77,7 @@ KINDS = {
 @pytest.fixture(scope="module", params=KINDS)
 def network(request):
     network = KINDS[request.param]()
-    build(network, (None, 32, 64, network.head.channels))
+    network(tf.zeros([1, 32, 64, network.head.channels]))
     return network
 
 
