@@ -28,6 +28,24 @@ def sharpness_ratio(truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
     return _ratio(sharpness(prediction), sharpness(truth))
 
 
+def gradient_energy(frames: np.ndarray) -> np.ndarray:
+    """Mean squared difference of neighbouring pixels, across and down, of each frame, in grey levels squared.
+
+    Args: uint8 [T, H, W, C]. Returns: [T] float64.
+    """
+    energies = [sum(np.square(np.diff(frame.astype(np.float64), axis=axis)).mean() for axis in (0, 1)) for frame in frames]
+    return np.array(energies)
+
+
+def gradient_energy_ratio(truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
+    """Gradient energy of the prediction divided by that of the truth. Edges count more than in `sharpness_ratio`.
+
+    Args: uint8 [T, H, W, C]. Returns: [T] float64; NaN where the truth is of one colour.
+    """
+    check_frames(truth, prediction)
+    return _ratio(gradient_energy(prediction), gradient_energy(truth))
+
+
 def checkerboard(frames: np.ndarray) -> np.ndarray:
     """Share of each frame's spectral energy at patterns that repeat every 2 pixels or nearly so.
 

@@ -64,6 +64,10 @@ _TABLE = (
         "mean absolute Laplacian over the truth's: below 1 is blur, above is noise or invented detail",
     ),
     Metric(
+        "gradient_energy_ratio", "Gradient energy ratio", 3, "", "neither", "frames",
+        "mean squared difference of neighbouring pixels over the truth's: edges count more than in the sharpness ratio",
+    ),
+    Metric(
         "checkerboard_ratio", "Checkerboard ratio", 2, "", "neither", "frames",
         "share of the energy at and near period 2 over the truth's: far above 1 is a checkerboard, below is blur",
     ),

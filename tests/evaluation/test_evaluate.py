@@ -13,7 +13,7 @@ from analogy.runs.reading import read_table
 from analogy.settings.published import Published
 from analogy.visualise.video import read_mp4
 
-ALWAYS = {"psnr", "ssim", "sharpness_ratio", "checkerboard_ratio"}
+ALWAYS = {"psnr", "ssim", "sharpness_ratio", "gradient_energy_ratio", "checkerboard_ratio"}
 WITH_POSES = {"ghosting", "pose_following", "background"}
 
 

@@ -4,7 +4,14 @@ import cv2
 import numpy as np
 import pytest
 
-from analogy.metrics.detail import checkerboard, checkerboard_ratio, sharpness, sharpness_ratio
+from analogy.metrics.detail import (
+    checkerboard,
+    checkerboard_ratio,
+    gradient_energy,
+    gradient_energy_ratio,
+    sharpness,
+    sharpness_ratio,
+)
 
 
 def as_bytes(frames):
@@ -36,6 +43,14 @@ def test_the_sharpness_ratio_is_one_for_the_truth_and_falls_with_blur(natural):
     assert (sharpness_ratio(natural, blur(natural, 2)) < 0.6).all()
     flat = np.zeros_like(natural)
     assert np.isnan(sharpness_ratio(flat, natural)).all() and not sharpness_ratio(natural, flat).any()
+
+
+def test_gradient_energy_of_a_known_pattern_and_its_ratio(natural):
+    y, x = np.mgrid[:16, :16]
+    frames = np.stack([4 * x + 3 * y, np.full_like(x, 7)]).astype(np.uint8)[..., None]
+    np.testing.assert_allclose(gradient_energy(frames), [16 + 9, 0])
+    np.testing.assert_allclose(gradient_energy_ratio(natural, natural // 2 * 2), 1.0, atol=0.02)
+    assert (gradient_energy_ratio(natural, blur(natural, 2)) < 0.5).all()
 
 
 @pytest.mark.parametrize("pattern", [(1, 0), (0, 1), (1, 1)])

@@ -45,7 +45,15 @@ def test_undefined_frames_are_left_out_and_a_clip_without_regions_lacks_their_me
     assert "ghosting" not in with_regions and "pose_following" not in without  # the body never left its old place
     error = np.sqrt(np.square(truth[0, 3:6, 3:6].astype(float) - wrong[0, 3:6, 3:6]).mean())
     assert metrics.mean("ours")["pose_following"] == pytest.approx(error) == with_regions["pose_following"]
-    expected = {"psnr", "ssim", "sharpness_ratio", "checkerboard_ratio", "pose_following", "background"}
+    expected = {
+        "psnr",
+        "ssim",
+        "sharpness_ratio",
+        "gradient_energy_ratio",
+        "checkerboard_ratio",
+        "pose_following",
+        "background",
+    }
     assert set(metrics.mean("ours")) == expected
     curves = metrics.curves()["methods"]["ours"]
     assert curves["pose_following"] == [pytest.approx(error), None] and "ghosting" not in curves
