@@ -20,7 +20,7 @@ from analogy.systems.lvln.networks.ladder import Ladder
 from analogy.systems.lvln.networks.rollout import roll, unroll
 from analogy.systems.lvln.networks.toy import ToyLadder
 from analogy.systems.lvln.settings import LadderSettings
-from analogy.visualise.canvas import absolute_difference
+from analogy.systems.movies import movie_columns, predicted_movie
 from data_prep.datasets import find_opening
 
 # Of ImageNet's images, RGB in 0..1.
@@ -131,25 +131,18 @@ class LadderSystem(System):
         return self.endpoint("predict")(frames=tf.constant(observed_frames), count=tf.constant(count))["future"].numpy()
 
     def _predict_movie(self, movie: Movie) -> np.ndarray:
-        return self.predict(np.asarray(movie.frames[None, : self.context]), self.horizon)[0]
+        """The future frames of a movie, [T, H, W, C] in 0..1. The endpoint has rounded them to bytes."""
+        return self.predict(np.asarray(movie.frames[None, : self.context]), self.horizon)[0] / np.float32(255.0)
 
     def predict_clips(self, dataset) -> Iterator[UnroundedFrames]:
         pictured_ids = {movie.id for movie in self.selected_clips(dataset.test)}
-        k, length = self.context, self.context + self.horizon
         for movie in dataset.test:
-            frames, future = np.asarray(movie.frames[:length]), self._predict_movie(movie)
-            yield UnroundedFrames(
-                clip=movie.id,
-                action=movie.action,
-                distance=np.arange(1, self.horizon + 1),
-                observed_frames=frames[:k],
-                truth=frames[k:],
-                prediction=future,
-                baseline=np.repeat(frames[k - 1 : k], self.horizon, 0),
-                baseline_name="copy_last_frame",
-                other_methods={"motion_continued": motion_continued(frames[:k], self.horizon)},
-                centres=movie.centres[k:length],
-                unrounded=future / np.float32(255.0),  # the endpoint rounds
+            observed_frames = np.asarray(movie.frames[: self.context])
+            yield predicted_movie(
+                movie,
+                self.context,
+                self._predict_movie(movie),
+                other_methods={"motion_continued": motion_continued(observed_frames, self.horizon)},
                 with_pictures=movie.id in pictured_ids,
             )
 
@@ -160,17 +153,7 @@ class LadderSystem(System):
             yield Panels("test", movie.action, f"{movie.id}_memory", self._memory_columns(movie))
 
     def panel_columns(self, dataset, movie: Movie):
-        """The last observed frame, then truth, prediction and absolute difference at up to three times."""
-        future = self._predict_movie(movie)
-        columns = [Column("last observed", np.asarray(movie.frames[self.context - 1]))]
-        for t in sorted({1, (self.horizon + 1) // 2, self.horizon}):
-            truth, ours = np.asarray(movie.frames[self.context + t - 1]), future[t - 1]
-            columns += [
-                Column(f"truth +{t}", truth),
-                Column("prediction", ours, predicted=True),
-                Column("|difference|", absolute_difference(truth, ours)),
-            ]
-        return columns
+        return movie_columns(movie, self.context, self._predict_movie(movie))
 
     def _memory_columns(self, movie: Movie) -> list[Column]:
         """The observed frames, each with the state of one filter of C1 after it: the filter that varies most at the end."""
