@@ -81,8 +81,9 @@ def check_video(item: str, file: Path, folder: Path, clip: Clip, transform: Tran
         return Checked(item, problems=(Problem(shown, BAD_NAME, shown, "its name is no UTF-8; rename it"),))
     try:
         video = read_video(file, even=True, transform=transform)
-    except UserError as error:
-        detail = str(error).removeprefix(f"{file}: ")
+    except (UserError, PermissionError) as error:
+        denied = isinstance(error, PermissionError)
+        detail = f"{error.filename}: may not be read; allow it" if denied else str(error).removeprefix(f"{file}: ")
         return Checked(item, problems=(Problem(clip.id, BAD_VIDEO, str(file.relative_to(folder)), detail),))
     rate = 0.0 if file.is_dir() else video.rate  # pictures do not say it
     described = replace(clip, fps=rate, notes="; ".join(video.notes))

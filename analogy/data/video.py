@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -59,6 +60,8 @@ def read_video(
     path = Path(path)
     if not path.exists():
         raise UserError(f"{path}: there is no such file or folder")
+    if not os.access(path, os.R_OK):
+        raise UserError(f"{path}: this may not be read; allow it")
     if start < 0 or (count is not None and count < 1):
         raise UserError(f"{path}: frames {start} to {start} + {count}: choose a start of 0 or more and at least one frame")
     is_picture = path.suffix.lower() in PICTURES and path.is_file()
@@ -122,8 +125,10 @@ def _read_file(path: Path, start: int, count: int | None, keep: _Keeper) -> Deco
 
 
 def _evenly(frames: list[np.ndarray], times: list[float]) -> tuple[list[np.ndarray], list[float], float]:
-    """The frames that are nearest to even times, as far apart as most neighbours are; those times; and their rate."""
-    step = max(float(np.median(np.diff(times))), (times[-1] - times[0]) / (MOST_REPEATED * len(frames)))
+    """The frames that are nearest to even times, as far apart as neighbours usually are; those times; and their rate."""
+    # Of neighbours but one: a clock that is read too early and too late in turn puts no two neighbours the right time apart.
+    usual = float(np.median(np.subtract(times[2:], times[:-2]))) / 2
+    step = max(usual, (times[-1] - times[0]) / (MOST_REPEATED * len(frames)))
     even = np.arange(times[0], times[-1] + step / 2, step)
     after = np.clip(np.searchsorted(times, even), 1, len(times) - 1)
     before_is_nearer = even - np.take(times, after - 1) <= np.take(times, after) - even

@@ -63,7 +63,7 @@ class Videos:
         self.codecs |= {codec if codec in LOSSLESS else f"{codec} (lossy)" for codec in codecs}
         for path, sample in zip(video.samples, samples, strict=True):
             if sample.shape != truth.shape:
-                raise UserError(f"{path}: {sample.shape} frames, height, width, channels, but {video.truth} has {truth.shape}")
+                raise UserError(_difference(path, sample.shape, video.truth, truth.shape, k))
         if min(truth.shape[1:3]) < SMALLEST:
             raise UserError(
                 f"{video.truth}: {truth.shape[2]} x {truth.shape[1]} pixels: choose videos of at least {SMALLEST} a side"
@@ -91,6 +91,19 @@ class Videos:
         for note in video.notes:
             print(f"{path}: {note}")
         return np.stack(video.frames), video.codec
+
+
+def _difference(path: Path, shape: tuple[int, ...], truth: Path, true_shape: tuple[int, ...], context: int) -> str:
+    """A message about a predicted video of another shape [T, H, W, C] than its true one."""
+    (frames, *size, _), (true_frames, *true_size, _) = shape, true_shape
+    said = (
+        f"{path} has {frames} frames of {size[1]} x {size[0]}, but {truth} has {true_frames} of {true_size[1]} x {true_size[0]}"
+    )
+    if size != true_size:
+        return f"{said}: bring both to one size, which must be named with the figures"
+    if frames == true_frames - context:
+        return f"{said}: it seems to lack the {context} given frames (--context); put those of the true video before it"
+    return f"{said}: cut both to the same frames, which begin with the {context} given ones (--context)"
 
 
 def find_videos(folder: Path) -> dict[str, Path]:

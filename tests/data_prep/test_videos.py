@@ -8,6 +8,7 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 
+from analogy.data import video
 from analogy.data.batches import ReplicaContext
 from analogy.data.video import read_video, write_pictures
 from analogy.errors import UserError
@@ -154,6 +155,22 @@ def test_halves_may_be_links(tmp_path):
     assert [movie.id for movie in dataset.train] == ["train_a.mp4"] and dataset.test[0].clip.id == "test_a.mp4"
 
 
+def test_what_may_not_be_read_is_left_out(tmp_path, monkeypatch):
+    for index in range(3):
+        write_mp4(tmp_path / "mine" / f"{index}.mp4", frames(index), 10)
+    write_pictures(tmp_path / "mine" / "pictures", frames(3))
+
+    def deny_picture(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(video.os, "access", lambda path, mode: "1.mp4" not in str(path))
+    monkeypatch.setattr(video, "read_picture", deny_picture)
+    said = "\n".join(open_videos(tmp_path / "mine", tmp_path / "cache", settings()).doubts)
+    assert "2 clips were left out, unreadable video (1.mp4, pictures)" in said
+    report = next((tmp_path / "cache").glob("videos-*/problems.json")).read_text()
+    assert "this may not be read; allow it" in report and "000001.png: may not be read; allow it" in report
+
+
 def test_where_one_video_is_left_the_reasons_are_said(tmp_path):
     write_mp4(tmp_path / "mine" / "a.mp4", frames(0), 10)
     (tmp_path / "mine" / "b.mp4").write_bytes(b"no video")
@@ -196,6 +213,15 @@ def test_repeats_are_frames_that_hardly_change():
     noisy = still.copy()
     noisy[0, 0] ^= 1
     assert near_repeats([still, noisy, np.roll(still, 3, 1), np.roll(still, 3, 1)]) == (1, 3)
+
+
+def test_a_clock_that_is_early_and_late_in_turn_loses_no_frames(tmp_path):
+    write_mp4(tmp_path / "even.mp4", frames(0, count=8), 25)
+    jitter = ["-vf", "settb=1/1000,setpts='(N+0.45*mod(N,2))*40'", "-fps_mode", "vfr", "-enc_time_base", "1/1000"]
+    ffmpeg("-i", tmp_path / "even.mp4", *jitter, tmp_path / "jitter.mp4")
+    read = read_video(tmp_path / "jitter.mp4", even=True)
+    assert read.rate == pytest.approx(25, rel=0.01) and len(read.frames) in (8, 9)
+    assert "22 to 58 ms apart" in read.notes[0]
 
 
 def test_even_times_in_a_video_of_any_rate(tmp_path):
