@@ -14,7 +14,7 @@ from analogy.systems.hierarchical.settings.analogy_gan import AnalogyGanSettings
 from analogy.systems.hierarchical.settings.analogy_masked import AnalogyMaskedSettings
 from analogy.systems.hierarchical.settings.pose import PoseActionsSettings, PoseLstmSettings, PoseResidualSettings
 from analogy.systems.hierarchical.settings.pose_hourglass import PoseHourglassSettings
-from analogy.systems.lvln.settings import LadderClassifierSettings, LadderSettings
+from analogy.systems.lvln.settings import LadderClassifierSettings, LadderSettings, PlusSettings
 from analogy.systems.seq2seq.settings import ConvLstmSettings, LstmSettings
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ SYSTEMS: dict[str, Entry] = {
     "pose_lstm": _entry("hierarchical", PoseLstmSettings, "pose_lstm", "PoseLstmSystem"),
     "pose_residual": _entry("hierarchical", PoseResidualSettings, "pose_residual", "PoseResidualSystem"),
     "lvln": _entry("lvln", LadderSettings, "ladder", "LadderSystem"),
+    "lvln_plus": _entry("lvln", PlusSettings, "plus", "PlusSystem"),
     "lvln_classifier": _entry("lvln", LadderClassifierSettings, "classifier", "LadderClassifier"),
     "convlstm": _entry("seq2seq", ConvLstmSettings, "seq2seq", "ConvLstmSystem"),
     "seq2seq": _entry("seq2seq", LstmSettings, "seq2seq", "Seq2SeqSystem"),

@@ -1,4 +1,5 @@
-"""Settings of the ladder network and its classifier. configs/lvln_base.yaml and lvln_classifier_base.yaml explain every key."""
+"""Settings of the ladder networks and the classifier. configs/lvln_base.yaml, lvln_plus.yaml and lvln_classifier_base.yaml
+explain every key."""
 
 from __future__ import annotations
 
@@ -16,7 +17,12 @@ from analogy.settings.sections import (
     WeightsFile,
 )
 
-SIDES_OF = {"ladder": 32, "full_resolution": 32, "toy": 4}  # kind of network -> what divides the sides of its frames
+SIDES_OF = {
+    "ladder": 32,
+    "full_resolution": 32,
+    "toy": 4,
+    "plus": 16,
+}  # kind of network -> what divides the sides of its frames
 
 
 class LadderNetworkSettings(Section):
@@ -74,10 +80,7 @@ class LadderSettings(Settings):
     @model_validator(mode="after")
     def _fits(self) -> LadderSettings:
         check_sides(self.data, SIDES_OF[self.network.kind])
-        if self.data.context < 2:
-            raise ValueError(f"data.context is {self.data.context}: the network needs at least 2 frames to see motion")
-        if (self.training_horizon or 0) > self.data.horizon:
-            raise ValueError(f"training_horizon is {self.training_horizon}: choose at most data.horizon, {self.data.horizon}")
+        check_lengths(self)
         if self.network.kind == "toy" and self.encoder.weights:
             raise ValueError("network.kind toy has no ResNet: set encoder.weights to null")
         if self.encoder.weights and self.network.width != 1:
@@ -93,6 +96,60 @@ def check_sides(data: MovieDataSettings, divisor: int) -> None:
             f"data.image_size is {list(data.size)}: the network halves frames until a pixel stands for {divisor}; "
             f"choose multiples of that, such as {fitting}"
         )
+
+
+def check_lengths(settings: LadderSettings | PlusSettings) -> None:
+    """Raise ValueError unless the network sees motion, and training has the frames that it is to predict."""
+    data = settings.data
+    if data.context < 2:
+        raise ValueError(f"data.context is {data.context}: the network needs at least 2 frames to see motion")
+    if (settings.training_horizon or 0) > data.horizon:
+        raise ValueError(f"training_horizon is {settings.training_horizon}: choose at most data.horizon, {data.horizon}")
+
+
+class PlusNetworkSettings(Section):
+    """The arguments of `analogy.systems.lvln.networks.plus.MovingLadder`."""
+
+    width: PositiveFloat
+    start: Literal["flow", "difference", "none"]
+    candidates: Annotated[int, Field(ge=1, le=5)]
+    colour: bool
+
+
+class PlusLossSettings(Section):
+    """The weights of the terms for each predicted frame: log10 of the mean squared error, 1 - SSIM, and blur, which is how much
+    the slopes of the frame fall short of the truth's, as a share."""
+
+    log_mse: NonNegativeFloat
+    dssim: NonNegativeFloat
+    blur: NonNegativeFloat
+
+    @model_validator(mode="after")
+    def _measures_errors(self) -> PlusLossSettings:
+        if not self.log_mse + self.dssim:
+            raise ValueError("log_mse and dssim are both 0: give one of them a weight")
+        return self
+
+
+class PlusSettings(Settings):
+    """augment: whether training windows are mirrored and played backwards at random. training_horizon: how many of the future
+    frames training predicts; null: all."""
+
+    networks = ("network",)
+
+    system: Literal["lvln_plus"]
+    data: MovieDataSettings
+    network: PlusNetworkSettings
+    augment: bool
+    training_horizon: PositiveInt | None
+    loss: PlusLossSettings
+    optimizer: OptimizerSettings
+
+    @model_validator(mode="after")
+    def _fits(self) -> PlusSettings:
+        check_sides(self.data, SIDES_OF["plus"])
+        check_lengths(self)
+        return self
 
 
 class ClassifierNetworkSettings(Section):

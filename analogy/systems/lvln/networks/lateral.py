@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -80,10 +82,10 @@ class Lateral(Composite):
         columns: see `location_maps`.
     """
 
-    def __init__(self, units: int, *, located: bool, columns: str, **kwargs):
+    def __init__(self, units: int, *, located: bool, columns: str, kernels: Sequence[int] = KERNELS, **kwargs):
         super().__init__(**kwargs)
         self.units, self.located, self.columns = units, located, columns
-        self.cells = [ConvGruCell(units, size, name=f"gru{size}") for size in KERNELS]
+        self.cells = [ConvGruCell(units, size, name=f"gru{size}") for size in kernels]
 
     def build(self, input_shape):
         if self.located:

@@ -1,0 +1,235 @@
+"""Ours: a ladder network that moves the last observed frame instead of painting the next one."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from analogy.models.building import Composite
+from analogy.models.optical_flow import gaussian, optical_flows
+from analogy.models.recurrent import State, time_first
+from analogy.models.warp import backward_warp
+from analogy.systems.lvln.networks.lateral import Lateral, scaled
+
+MOST_MOTION = 1.3  # a candidate goes on with 0 to 1.3 times the observed motion
+SOFT = 2.0  # the standard deviation of the Gaussian that blurs the soft frame, in pixels
+
+
+class Candidate(NamedTuple):
+    """One guess of the next frame.
+
+    image: which image is moved: the `last` frame, or the last frame made `soft` by a Gaussian.
+    motion: which motion goes on: the `fine` one of the optical flow's finest level, or the `coarse` one of its second.
+    share: how much of it goes on before training. weight: the guess's part of the blend before training.
+    """
+
+    image: str
+    motion: str
+    share: float
+    weight: float
+
+
+# The best guess of an uncertain pixel is a mean over what may happen: it moves on, slows down, stays, or is something else.
+CANDIDATES = (
+    Candidate("last", "coarse", 0.5, 0.35),
+    Candidate("last", "fine", 0.5, 0.20),
+    Candidate("last", "fine", 1.0, 0.20),
+    Candidate("last", "coarse", 0.02, 0.10),
+    Candidate("soft", "coarse", 0.3, 0.15),
+)
+
+
+class Scene(NamedTuple):
+    """What the network knows after a frame, observed or predicted.
+
+    images: name -> [B, H, W, C], the images that candidates move. They stay those of the last observed frame, so that no
+        prediction is a warp of a warp, which would blur.
+    motions: name -> [B, H, W, 2], where the last observed frame's pixels were in the frame before.
+    flows: for each candidate [B, H, W, 2], how far from its pixels it reads the images.
+    taps: of the ladder's levels, the finest first.
+    states: of the lateral blocks, the finest first.
+    step: float32 scalar, the number of predicted frames.
+    """
+
+    images: dict[str, tf.Tensor]
+    motions: dict[str, tf.Tensor]
+    flows: list[tf.Tensor]
+    taps: list[tf.Tensor]
+    states: list[list[State]]
+    step: tf.Tensor
+
+
+class MovingLadder(Composite, keras.Model):
+    """Observed frames [B, k, H, W, C] in 0..1, k at least 2 -> the next frames and their flows.
+
+    A ladder of four levels (1/2, 1/4, 1/8, 1/16 of the frame): an encoder, lateral blocks of ConvGRUs with location-dependent
+    convolutions, a decoder with bilinear upsampling. The head works at half size. For each of several candidates it says a
+    backward flow of the last observed frame and a weight, and for all together a residual colour. The prediction is the blend
+    of the warped candidates, plus the colour. It is read by the encoder as the next frame.
+
+    Args:
+        channels: C.
+        width: multiplier of all channels.
+        start: what is known of the motion: `flow`: the optical flow between observed frames, which is an input, the start of
+            every candidate's flow, and aligns frames before they are compared; `difference`: only the difference of
+            neighbouring frames is an input; `none`: neither. Without `flow` the untrained network copies the last frame.
+        candidates: how many of `CANDIDATES`, 1 to 5. 1: the head says one flow, and no weights.
+        colour: whether the head says a residual colour.
+    """
+
+    def __init__(self, *, channels: int, width: float, start: str, candidates: int, colour: bool, name: str = "moving_ladder"):
+        super().__init__(name=name, autocast=False)  # flows and images stay float32
+        self.channels, self.start, self.colour = channels, start, colour
+        self.candidates = CANDIDATES[:candidates]
+        fine, middle, coarse, coarsest = (scaled(c, width) for c in (32, 48, 64, 64))
+        units = scaled(16, width)
+        self.encoder = [
+            [_conv(fine, "encoder2")],
+            [_conv(middle, "encoder4", stride=2), _conv(middle, "encoder4_residual")],
+            [_conv(coarse, "encoder8", stride=2), _conv(coarse, "encoder8_residual")],
+            [_conv(coarsest, "encoder16", stride=2)],
+        ]
+        self.skip = _conv(units, "skip2", size=1)
+        self.laterals = [
+            Lateral(units, kernels=(3,), located=False, columns="correct", name="lateral4"),
+            Lateral(2 * units, kernels=(3,), located=True, columns="correct", name="lateral8"),
+            Lateral(2 * units, kernels=(3,), located=True, columns="correct", name="lateral16"),
+        ]
+        self.decoder = [_conv(c, f"decoder{s}") for c, s in ((coarsest, 16), (coarse, 8), (middle, 4), (fine, 2))]
+        self.last = _conv(fine, "last")
+        outputs = 4 * candidates + (channels if colour else 0)
+        self.head = _conv(outputs, "head", kernel_initializer="zeros", dtype="float32")
+
+    def call(self, frames, *, count: int):
+        """k and `count` are static. Returns frames [B, count, H, W, C], not clipped, and the flows of the first candidate."""
+        frames = tf.unstack(frames, axis=1)
+        scene = None
+        for before, frame in pairwise(frames):
+            scene = self.observe(before, frame, scene)
+        frame, flow, scene = self.predict(scene)
+        said = [(frame, flow)]
+        for _ in range(count - 1):
+            frame, flow, scene = self.predict(self.imagine(frame, flow, scene))
+            said.append((frame, flow))
+        return tuple(tf.stack(parts, 1) for parts in zip(*said, strict=True))
+
+    def roll_out(self, frames, count):
+        """As `call`, for any k of at least 2 and any `count` of at least 1."""
+        frame, flow, scene = self.predict(self.observe_all(frames))
+        said = [tf.TensorArray(tf.float32, count, element_shape=part.shape).write(0, part) for part in (frame, flow)]
+
+        def step(index, frame, flow, scene, said):
+            frame, flow, scene = self.predict(self.imagine(frame, flow, scene))
+            return index + 1, frame, flow, scene, [a.write(index, part) for a, part in zip(said, (frame, flow), strict=True)]
+
+        *_, said = tf.while_loop(lambda index, *_: index < count, step, (1, frame, flow, scene, said))
+        return tuple(time_first(array.stack()) for array in said)
+
+    def read(self, frames, count) -> Scene:
+        """The scene after observed frames, and `count` of its own predictions, 0 or more."""
+
+        def step(index, scene):
+            return index + 1, self.imagine(*self.predict(scene))
+
+        return tf.while_loop(lambda index, _: index < count, step, (0, self.observe_all(frames)))[1]
+
+    def observe_all(self, frames) -> Scene:
+        """The scene after observed frames [B, k, H, W, C], for any k of at least 2."""
+        first = self.observe(frames[:, 0], frames[:, 1], None)
+
+        def step(index, scene):
+            return index + 1, self.observe(frames[:, index - 1], frames[:, index], scene)
+
+        return tf.while_loop(lambda index, _: index < tf.shape(frames)[1], step, (2, first))[1]
+
+    # ---------------------------------------------------------------- one frame
+
+    def observe(self, before, frame, scene: Scene | None) -> Scene:
+        """The scene after an observed frame [B, H, W, C]. before: the frame before it. scene: the scene then, if any."""
+        still = tf.zeros_like(frame[..., :1]) * tf.zeros([2])
+        fine, coarse, *_ = optical_flows(frame, before) if self.start == "flow" else (still, still)
+        difference = tf.zeros_like(frame) if self.start == "none" else frame - backward_warp(before, fine)
+        taps, states = self._encode(frame, difference, fine, scene.states if scene else None)
+        images, motions = {"last": frame, "soft": gaussian(frame, SOFT)}, {"fine": fine, "coarse": coarse}
+        return Scene(images, motions, [still] * len(self.candidates), taps, states, tf.zeros([]))
+
+    def imagine(self, frame, flow, scene: Scene) -> Scene:
+        """The scene after reading a predicted frame and its flow as if it were the next frame. Its images stay."""
+        moved = backward_warp(scene.images["last"], flow)
+        frame = tf.clip_by_value(frame, 0.0, 1.0)
+        difference = tf.zeros_like(frame) if self.start == "none" else frame - moved
+        taps, states = self._encode(frame, difference, flow / tf.maximum(scene.step, 1.0), scene.states)
+        return scene._replace(taps=taps, states=states)
+
+    def predict(self, scene: Scene) -> tuple[tf.Tensor, tf.Tensor, Scene]:
+        """The next frame [B, H, W, C], its flow [B, H, W, 2] (of the first candidate), and the scene with all flows."""
+        n = len(self.candidates)
+        shares, turns, weights, colour = tf.split(self._decode(scene), [n, 2 * n, n, -1], -1)
+        start = np.array([candidate.share for candidate in self.candidates], np.float32)
+        shares = MOST_MOTION * tf.sigmoid(shares + np.log(start / (MOST_MOTION - start)))
+        flows = [
+            flow + share * scene.motions[candidate.motion] + turn
+            for candidate, flow, share, turn in zip(
+                self.candidates, scene.flows, tf.split(shares, n, -1), tf.split(turns, n, -1), strict=True
+            )
+        ]
+        images = tf.concat([scene.images[candidate.image] for candidate in self.candidates], 0)
+        moved = tf.split(backward_warp(images, tf.concat(flows, 0)), n, 0)
+        weights = tf.nn.softmax(weights + np.log([candidate.weight for candidate in self.candidates]).astype(np.float32))
+        frame = tf.add_n([weight * image for weight, image in zip(tf.split(weights, n, -1), moved, strict=True)])
+        if self.colour:
+            frame += colour / 4  # smaller steps of learning than those of flows in pixels
+        return frame, flows[0], scene._replace(flows=flows, step=scene.step + 1)
+
+    # ---------------------------------------------------------------- the ladder
+
+    def _encode(self, frame, difference, flow, states):
+        """Taps and next states from a frame, its difference to what was expected, and its flow."""
+        given = tf.concat([frame - 0.5, 4 * difference, flow / 4], -1)  # all of about one size
+        x = tf.nn.space_to_depth(tf.cast(given, self.compute_dtype), 2)
+        levels = []
+        for first, *residual in self.encoder:
+            x = _leaky(first(x))
+            for layer in residual:
+                x = _leaky(x + layer(x))
+            levels.append(x)
+        taps, next_states = [self.skip(levels[0])], []
+        for lateral, level, state in zip(self.laterals, levels[1:], states or [None] * len(self.laterals), strict=True):
+            tap, state = lateral(level, state)
+            taps.append(tap)
+            next_states.append(state)
+        return taps, next_states
+
+    def _decode(self, scene: Scene):
+        """The head's output [B, H, W, outputs], float32. It is computed at half size: flows and weights are smooth."""
+        x = scene.taps[-1]
+        for index, layer in enumerate(self.decoder[:-1]):
+            x = _leaky(layer(tf.concat([_doubled(x), scene.taps[-1 - index]], -1) if index else x))
+        flow, last, fine, coarse = scene.flows[0], scene.images["last"], scene.motions["fine"], scene.motions["coarse"]
+        expected = backward_warp(last, flow + coarse / 2)
+        step = tf.zeros_like(flow[..., :1]) + scene.step / 3
+        given = tf.concat([last - 0.5, 4 * (expected - last), flow / 4, fine / 4, coarse / 4, step], -1)
+        given = tf.cast(tf.nn.avg_pool2d(given, 2, 2, "VALID"), x.dtype)
+        x = _leaky(self.decoder[-1](tf.concat([_doubled(x), scene.taps[0], given], -1)))
+        return _doubled(self.head(tf.cast(_leaky(self.last(x)), tf.float32)))
+
+
+def _conv(channels: int, name: str, *, size: int = 3, stride: int = 1, kernel_initializer="he_normal", **kwargs):
+    return keras.layers.Conv2D(
+        channels, size, stride, padding="same", kernel_initializer=kernel_initializer, name=name, **kwargs
+    )
+
+
+def _leaky(x):
+    # 0.2 and no other slope: where TensorFlow 2.21 joins convolution, bias, sum and leaky ReLU to one kernel, which it does in
+    # graphs without gradients, it takes 0.2 whatever was asked for. Predictions would not be those that were trained.
+    return tf.nn.leaky_relu(x, 0.2)
+
+
+def _doubled(x):
+    """Twice as high and wide, bilinearly: a pixel shuffle would leave its grid in the flow."""
+    return tf.cast(tf.image.resize(x, [2 * side for side in x.shape[1:3]]), x.dtype)

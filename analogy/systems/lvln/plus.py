@@ -1,0 +1,109 @@
+"""Ours: a ladder network that moves the last observed frame. What it can and cannot do is in docs/lvln.md."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+from analogy.data.batches import draw_uniform
+from analogy.losses import dssim, mean_per_example
+from analogy.models.building import build
+from analogy.random_streams import StepStream
+from analogy.systems.lvln.movies import MovieSystem
+from analogy.systems.lvln.networks.plus import MovingLadder
+from analogy.visualise.flow import flow_colours
+
+SMALLEST_ERROR = 2e-5  # added to a frame's mean squared error: gains beyond 47 dB count little
+SMALLEST_SLOPE = 1e-4  # added to the slopes of the true frame, which may be flat
+
+
+class PlusSystem(MovieSystem):
+    """The moving ladder, trained on the frames that it says one after the other.
+
+    Args:
+        settings: the experiment's, a PlusSettings.
+    """
+
+    def _make_network(self) -> MovingLadder:
+        network = MovingLadder(channels=self.frame[-1], **self.settings.network.model_dump())
+        build(network, (None, 2, *self.frame), count=2)  # the second prediction reads the first
+        return network
+
+    # ---------------------------------------------------------------- training
+
+    def train_step(self, batch):
+        k, count = self.context, self.trained_horizon
+        frames = self._augmented(batch)[:, : k + count]
+        with tf.GradientTape() as tape:
+            said, _ = self.network(frames[:, :k], count=count)
+            terms = self._terms(frames[:, k:], said)
+        return self.descend("network", tape, terms)
+
+    def _augmented(self, batch):
+        """The windows of the batch, of which half are mirrored, and half are played backwards."""
+        frames = batch["values"]
+        if not self.settings.augment:
+            return frames
+        drawn = draw_uniform(self.settings, batch, StepStream.AUGMENTATION, [2]) < 0.5
+        mirrored, backwards = (drawn[:, index, None, None, None, None] for index in (0, 1))
+        frames = tf.where(mirrored, frames[:, :, :, ::-1], frames)
+        return tf.where(backwards, frames[:, ::-1], frames)
+
+    def _terms(self, truth, said) -> dict[str, tf.Tensor]:
+        """The weighted terms of each example, means over its frames [B, T, H, W, C]: name -> [B]."""
+        shape = tf.shape(truth)
+        truth, said = (tf.reshape(frames, [-1, *self.frame]) for frames in (truth, said))
+        terms = {
+            # A tenth of the PSNR, negative: a decibel counts the same in quiet videos and in fast ones.
+            "log_mse": lambda: tf.math.log(mean_per_example(tf.square(truth - said)) + SMALLEST_ERROR) / np.log(10.0),
+            "dssim": lambda: dssim(truth, said),
+            "blur": lambda: tf.nn.relu(1.0 - slopes(said) / (slopes(truth) + SMALLEST_SLOPE)),
+        }
+        weighted = {}
+        for name, term in terms.items():
+            weight = getattr(self.settings.loss, name)
+            if weight:
+                weighted[name] = weight * tf.reduce_mean(tf.reshape(term(), shape[:2]), 1)
+        return weighted
+
+    # ---------------------------------------------------------------- prediction
+
+    def _predict_movie(self, movie):
+        """As in the base class; the flow is a further column."""
+        observed = tf.constant(np.asarray(movie.frames[None, : self.context]))
+        said = self.endpoint("predict")(frames=observed, count=tf.constant(self.horizon))
+        return said["future"].numpy()[0], {"flow": flow_colours(said["flow"].numpy()[0])}
+
+    # ---------------------------------------------------------------- export
+
+    def endpoints(self):
+        specs = [tf.TensorSpec([None, None, *self.frame], tf.uint8, "frames"), tf.TensorSpec([], tf.int32, "count")]
+
+        def from_bytes(frames):
+            enough = tf.debugging.assert_greater(tf.shape(frames)[1], 1, "frames: give at least 2, which show motion")
+            with tf.control_dependencies([enough]):
+                return tf.cast(frames, tf.float32) / 255.0
+
+        @tf.function(input_signature=specs)
+        def predict(frames, count):
+            """Any number of observed frames, at least 2 -> the next `count` frames, and the flow of each in pixels: how far to
+            the right and down its pixels were in the last observed frame, float32 [B, count, H, W, 2]."""
+            with tf.control_dependencies([tf.debugging.assert_positive(count, "count: predict at least 1 frame")]):
+                future, flow = self.network.roll_out(from_bytes(frames), count)
+            return {"future": tf.cast(tf.round(255.0 * tf.clip_by_value(future, 0.0, 1.0)), tf.uint8), "flow": flow}
+
+        @tf.function(input_signature=specs)
+        def states(frames, count):
+            """What the network remembers after the observed frames and `count` of its own answers, 0 or more: the states of the
+            ConvGRUs c1 (the finest) to c3, float32 [B, H', W', units]."""
+            levels = self.network.read(from_bytes(frames), count).states
+            merged = [tf.concat([hidden for (hidden,) in level], -1) for level in levels]
+            return {f"c{index}": tf.cast(value, tf.float32) for index, value in enumerate(merged, 1)}
+
+        return {"predict": predict, "states": states}
+
+
+def slopes(images):
+    """The mean absolute difference of neighbours to the right plus that of neighbours below, of each image: [B]."""
+    to_right, down = images[:, :, 1:] - images[:, :, :-1], images[:, 1:] - images[:, :-1]
+    return mean_per_example(tf.abs(to_right)) + mean_per_example(tf.abs(down))

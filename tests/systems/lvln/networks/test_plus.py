@@ -1,0 +1,69 @@
+"""The moving ladder: where it starts, and that its two ways of running agree."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from analogy.models.building import build
+from analogy.models.optical_flow import optical_flows
+from analogy.models.warp import backward_warp
+from analogy.systems.lvln.networks.plus import MovingLadder
+
+SHAPE = (32, 48, 3)
+
+
+def network(**changes):
+    arguments = {"channels": 3, "width": 0.25, "start": "flow", "candidates": 5, "colour": True, **changes}
+    made = MovingLadder(**arguments)
+    build(made, (None, 2, *SHAPE), count=2)
+    return made
+
+
+def moving_bar(count):
+    """A bar that moves two pixels to the right in each frame: float32 [1, count, 32, 48, 3]."""
+    columns = np.arange(48)[None] - 2 * np.arange(count)[:, None]
+    bar = np.exp(-np.square((columns - 16) / 4)).astype(np.float32)
+    return np.tile(bar[None, :, None, :, None], (1, 1, 32, 1, 3))
+
+
+@pytest.mark.parametrize("start", ["none", "difference"])
+def test_without_flow_it_starts_by_copying_the_last_frame(start):
+    frames = moving_bar(3)
+    said, flow = network(start=start, candidates=4)(frames, count=3)
+    np.testing.assert_allclose(said, np.repeat(frames[:, -1:], 3, 1), atol=1e-6)
+    np.testing.assert_array_equal(flow, np.zeros((1, 3, 32, 48, 2)))
+
+
+def test_with_flow_it_starts_by_half_of_the_motion():
+    frames = moving_bar(3)
+    said, flow = network(candidates=1)(frames, count=3)
+    motion = optical_flows(frames[:, 2], frames[:, 1])[1]
+    for t in (1, 2, 3):
+        np.testing.assert_allclose(flow[:, t - 1], motion * t / 2, atol=1e-4)
+        np.testing.assert_allclose(said[:, t - 1], backward_warp(frames[:, 2], motion * t / 2), atol=1e-5)
+    assert np.argmax(said[0, 1, 16, :, 0]) == 22  # from column 20 two pixels in two frames
+
+
+def randomised(made):
+    for variable in made.trainable_variables:
+        variable.assign(tf.random.stateless_normal(variable.shape, [1, 2]) * 0.1)
+    return made
+
+
+def test_any_number_of_frames_gives_the_same_as_a_fixed_number():
+    made, frames = randomised(network()), tf.constant(moving_bar(4))
+    fixed = made(frames, count=3)
+    free = tf.function(made.roll_out)(frames, tf.constant(3))
+    for a, b in zip(fixed, free, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-4)
+    shorter = made.roll_out(frames, tf.constant(1))[0]
+    np.testing.assert_allclose(shorter, fixed[0][:, :1], atol=1e-4)
+
+
+def test_every_weight_is_trained():
+    made = randomised(network())
+    with tf.GradientTape() as tape:
+        said, _ = made(moving_bar(3), count=2)
+        error = tf.reduce_mean(tf.square(said - moving_bar(5)[:, 3:]))
+    for variable, gradient in zip(made.trainable_variables, tape.gradient(error, made.trainable_variables), strict=True):
+        assert gradient is not None and np.any(gradient), variable.path
