@@ -89,14 +89,14 @@ class PlusSystem(MovieSystem):
             """Any number of observed frames, at least 2 -> the next `count` frames, and the flow of each in pixels: how far to
             the right and down its pixels were in the last observed frame, float32 [B, count, H, W, 2]."""
             with tf.control_dependencies([tf.debugging.assert_positive(count, "count: predict at least 1 frame")]):
-                future, flow = self.network.roll_out(from_bytes(frames), count)
+                future, flow, _ = self.network.roll(from_bytes(frames), count)
             return {"future": tf.cast(tf.round(255.0 * tf.clip_by_value(future, 0.0, 1.0)), tf.uint8), "flow": flow}
 
         @tf.function(input_signature=specs)
         def states(frames, count):
             """What the network remembers after the observed frames and `count` of its own answers, 0 or more: the states of the
             ConvGRUs c1 (the finest) to c3, float32 [B, H', W', units]."""
-            levels = self.network.read(from_bytes(frames), count).states
+            levels = self.network.roll(from_bytes(frames), count)[2].states
             merged = [tf.concat([hidden for (hidden,) in level], -1) for level in levels]
             return {f"c{index}": tf.cast(value, tf.float32) for index, value in enumerate(merged, 1)}
 

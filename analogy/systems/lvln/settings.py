@@ -17,12 +17,8 @@ from analogy.settings.sections import (
     WeightsFile,
 )
 
-SIDES_OF = {
-    "ladder": 32,
-    "full_resolution": 32,
-    "toy": 4,
-    "plus": 16,
-}  # kind of network -> what divides the sides of its frames
+# Kind of network -> what divides the sides of its frames.
+SIDES_OF = {"ladder": 32, "full_resolution": 32, "toy": 4, "plus": 16}
 
 
 class LadderNetworkSettings(Section):

@@ -117,34 +117,29 @@ class MovingLadder(Composite, keras.Model):
             said.append((frame, flow))
         return tuple(tf.stack(parts, 1) for parts in zip(*said, strict=True))
 
-    def roll_out(self, frames, count):
-        """As `call`, for any k of at least 2 and any `count` of at least 1."""
-        frame, flow, scene = self.predict(self.observe_all(frames))
-        said = [tf.TensorArray(tf.float32, count, element_shape=part.shape).write(0, part) for part in (frame, flow)]
+    def roll(self, frames, count) -> tuple[tf.Tensor, tf.Tensor, Scene]:
+        """As `call`, for any k of at least 2 and any `count` of at least 0; also the scene after all these frames."""
 
-        def step(index, frame, flow, scene, said):
-            frame, flow, scene = self.predict(self.imagine(frame, flow, scene))
-            return index + 1, frame, flow, scene, [a.write(index, part) for a, part in zip(said, (frame, flow), strict=True)]
-
-        *_, said = tf.while_loop(lambda index, *_: index < count, step, (1, frame, flow, scene, said))
-        return tuple(time_first(array.stack()) for array in said)
-
-    def read(self, frames, count) -> Scene:
-        """The scene after observed frames, and `count` of its own predictions, 0 or more."""
-
-        def step(index, scene):
-            return index + 1, self.imagine(*self.predict(scene))
-
-        return tf.while_loop(lambda index, _: index < count, step, (0, self.observe_all(frames)))[1]
-
-    def observe_all(self, frames) -> Scene:
-        """The scene after observed frames [B, k, H, W, C], for any k of at least 2."""
-        first = self.observe(frames[:, 0], frames[:, 1], None)
-
-        def step(index, scene):
+        def observe(index, scene):
             return index + 1, self.observe(frames[:, index - 1], frames[:, index], scene)
 
-        return tf.while_loop(lambda index, _: index < tf.shape(frames)[1], step, (2, first))[1]
+        def predict(index, scene, said, flows):
+            frame, flow, scene = self.predict(scene)
+            return index + 1, self.imagine(frame, flow, scene), said.write(index, frame), flows.write(index, flow)
+
+        _, scene = tf.while_loop(lambda index, _: index < tf.shape(frames)[1], observe, (1, self._nothing(frames[:, 0])))
+        frame, still = scene.images["last"], scene.flows[0]
+        said, flows = (tf.TensorArray(tf.float32, count, element_shape=part.shape) for part in (frame, still))
+        _, scene, said, flows = tf.while_loop(lambda index, *_: index < count, predict, (0, scene, said, flows))
+        return time_first(said.stack()), time_first(flows.stack()), scene
+
+    def _nothing(self, frame) -> Scene:
+        """The scene before the first pair of frames: of everything only the shape, and zeros."""
+        still = tf.zeros_like(frame[..., :1]) * tf.zeros([2])
+        taps, states = self._encode(frame, frame, still, None)
+        images, motions = {"last": frame, "soft": frame}, {"fine": still, "coarse": still}
+        shapes = Scene(images, motions, [still] * len(self.candidates), taps, states, tf.zeros([]))
+        return tf.nest.map_structure(tf.zeros_like, shapes)
 
     # ---------------------------------------------------------------- one frame
 

@@ -1,0 +1,117 @@
+"""Train an experiment in folds over a folder of videos: each video is tested by a run that never saw its class.
+
+python experiments/folds.py --exp lvln_plus --data-dir UCF-101 --also KTH
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+import analogy
+from analogy.cli.console import app_of, clear_errors
+from analogy.errors import UserError
+from analogy.files import replacing
+from analogy.settings.loading import parse_yaml
+from analogy.visualise.tables import markdown_table
+from data_prep.datasets import VIDEO_SUFFIXES
+
+METRICS = ("psnr", "ssim", "sharpness_ratio")
+
+
+def main(
+    exp: Annotated[str, typer.Option(help="The experiment.")],
+    data_dir: Annotated[Path, typer.Option(help="A folder of videos, CLASS/VIDEO: the folds are made of its classes.")],
+    also: Annotated[list[Path] | None, typer.Option(help="A further folder of videos, which trains in every fold.")] = None,
+    folds: Annotated[int, typer.Option(min=2, help="The number of folds.")] = 4,
+    scale: Annotated[str, typer.Option(help="paper or demo.")] = "paper",
+    set_: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE: other settings of all runs.")] = None,
+    results_dir: Annotated[Path, typer.Option(help="Where the folds and runs are written.")] = Path("results/folds"),
+) -> None:
+    """The c-th class in alphabetical order tests in fold c modulo `folds`. Finished folds are not trained again."""
+    with clear_errors(results_dir):
+        videos = videos_below(data_dir)
+        further = [path for folder in also or [] for path in videos_below(folder)]
+        if len({path.parent.name for path in videos}) < folds:
+            raise UserError(f"{data_dir}: {folds} folds need as many classes; choose fewer --folds")
+        values = {"data.dataset": "videos", **dict(map(key_and_value, set_ or []))}
+        figures: dict[str, dict] = {}
+        for fold in range(folds):
+            results = results_dir / exp / f"fold_{fold}"
+            try:
+                run = analogy.load(exp, results)
+            except UserError:  # there is no finished run
+                link_fold(results / "videos", videos, further, fold, folds)
+                run = analogy.train(exp, scale=scale, data_dir=results / "videos", set=values, results_dir=results)
+            figures |= json.loads((run.folder / "test" / "horizon_by_action.json").read_text(encoding="utf-8"))
+        text = table(figures)
+        with replacing(results_dir / exp / "folds.md") as partial:
+            partial.write_text(text, encoding="utf-8")
+        typer.echo(text)
+
+
+def key_and_value(option: str) -> tuple[str, object]:
+    """KEY=VALUE -> the key, and the value as YAML has it."""
+    key, sign, value = option.partition("=")
+    if not sign:
+        raise UserError(f"--set {option}: give KEY=VALUE")
+    return key, parse_yaml(value, f"--set {option}")
+
+
+def videos_below(folder: Path) -> list[Path]:
+    """All videos in the folder and its sub-folders, sorted. Raises UserError where there is none."""
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower().removeprefix(".") in VIDEO_SUFFIXES)
+    if not paths:
+        raise UserError(f"{folder}: there is no video in this folder")
+    return paths
+
+
+def link_fold(folder: Path, videos: list[Path], further: list[Path], fold: int, folds: int) -> None:
+    """Make train/ and test/ of links to the videos. In test/, each video is a class of its own, so that it has its own
+    figures."""
+    classes = sorted({path.parent.name for path in videos})
+    for path in (*videos, *further):
+        tests = path in videos and classes.index(path.parent.name) % folds == fold
+        link = folder / ("test" if tests else "train") / (path.stem if tests else path.parent.name) / path.name
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.unlink(missing_ok=True)
+        link.symlink_to(path.resolve())
+
+
+def table(figures: dict[str, dict]) -> str:
+    """A Markdown table: for each video and each method, the figures of every future frame, and their mean.
+
+    Args:
+        figures: video -> what `HorizonMetrics.curves` returns for it.
+    """
+    lines = []
+    totals: dict[str, list] = {}
+    for video, curves in sorted(figures.items()):
+        windows = curves["frames"][0]
+        for method, measured in curves["methods"].items():
+            values = np.array([measured[metric] for metric in METRICS])  # [metrics, T]
+            totals.setdefault(method, []).append((windows, values))
+            lines.append([video, str(windows), method.replace("_", " "), *cells(values)])
+    for method, entries in totals.items():
+        weights, values = (np.array(part) for part in zip(*entries, strict=True))
+        mean = np.average(values, 0, weights)
+        lines.append(["**all windows**", str(weights.sum()), method.replace("_", " "), *cells(mean)])
+    head = ["video", "windows", "method", "PSNR of each frame", "mean", "SSIM of each frame", "mean", "sharpness ratio"]
+    return "\n".join(markdown_table(head, lines)) + "\n"
+
+
+def cells(values: np.ndarray) -> list[str]:
+    """PSNR, SSIM and sharpness ratio [3, T] -> the cells of a row."""
+    psnr, ssim, sharpness = values
+    frames = [" / ".join(f"{value:.{digits}f}" for value in row) for row, digits in ((psnr, 2), (ssim, 3))]
+    return [frames[0], f"{psnr.mean():.2f}", frames[1], f"{ssim.mean():.4f}", f"{sharpness.mean():.3f}"]
+
+
+app = app_of(main)
+
+if __name__ == "__main__":
+    app()

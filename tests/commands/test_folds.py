@@ -1,0 +1,48 @@
+"""Folds over a folder of videos: which video tests where, and the table of their figures."""
+
+import pytest
+
+from analogy.errors import UserError
+from experiments.folds import key_and_value, link_fold, table, videos_below
+
+
+def touch(folder, *names):
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+
+def test_every_video_tests_once_and_its_class_never_trains_beside_it(tmp_path):
+    touch(tmp_path / "videos", "A/a.avi", "B/b.avi", "C/c1.avi", "C/c2.avi", "A/notes.txt")
+    touch(tmp_path / "more", "x.mp4")
+    videos, more = videos_below(tmp_path / "videos"), videos_below(tmp_path / "more")
+    tested = []
+    for fold in range(2):
+        folder = tmp_path / f"fold_{fold}"
+        link_fold(folder, videos, more, fold, 2)
+        link_fold(folder, videos, more, fold, 2)  # again, as after a run that was stopped
+        train, test = (
+            {str(path.relative_to(folder / half)) for path in videos_below(folder / half)} for half in ("train", "test")
+        )
+        assert "more/x.mp4" in train and not {path.split("/")[0] for path in train} & {path[0].upper() for path in test}
+        tested += sorted(test)
+    assert tested == ["a/a.avi", "c1/c1.avi", "c2/c2.avi", "b/b.avi"]
+
+
+def test_the_mean_is_over_windows_not_over_videos():
+    def curves(windows, psnr):
+        figures = {"psnr": [psnr, psnr - 2], "ssim": [0.8, 0.6], "sharpness_ratio": [0.9, 0.7]}
+        return {"frames": [windows, windows], "methods": {"prediction": figures}}
+
+    lines = table({"a": curves(1, 20.0), "b": curves(3, 24.0)}).splitlines()
+    assert lines[2].startswith("| a | 1 | prediction | 20.00 / 18.00 | 19.00 | 0.800 / 0.600 | 0.7000 | 0.800 |")
+    assert lines[-1].startswith("| **all windows** | 4 | prediction | 23.00 / 21.00 | 22.00 |")
+
+
+def test_mistakes_are_one_line(tmp_path):
+    with pytest.raises(UserError, match="no video"):
+        videos_below(tmp_path)
+    with pytest.raises(UserError, match="KEY=VALUE"):
+        key_and_value("training.steps")
+    assert key_and_value("training.steps=3") == ("training.steps", 3)
