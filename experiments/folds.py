@@ -15,12 +15,11 @@ import typer
 import analogy
 from analogy.cli.console import app_of, clear_errors
 from analogy.errors import UserError
-from analogy.files import replacing
+from analogy.files import VIDEOS, replacing
 from analogy.settings.loading import parse_yaml
 from analogy.visualise.tables import markdown_table
-from data_prep.datasets import VIDEO_SUFFIXES
 
-METRICS = ("psnr", "ssim", "sharpness_ratio")
+METRICS = ("psnr", "ssim", "sharpness_ratio", "gradient_energy_ratio")
 
 
 def main(
@@ -64,7 +63,7 @@ def key_and_value(option: str) -> tuple[str, object]:
 
 def videos_below(folder: Path) -> list[Path]:
     """All videos in the folder and its sub-folders, sorted. Raises UserError where there is none."""
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower().removeprefix(".") in VIDEO_SUFFIXES)
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in VIDEOS)
     if not paths:
         raise UserError(f"{folder}: there is no video in this folder")
     return paths
@@ -100,15 +99,16 @@ def table(figures: dict[str, dict]) -> str:
         weights, values = (np.array(part) for part in zip(*entries, strict=True))
         mean = np.average(values, 0, weights)
         lines.append(["**all windows**", str(weights.sum()), method.replace("_", " "), *cells(mean)])
-    head = ["video", "windows", "method", "PSNR of each frame", "mean", "SSIM of each frame", "mean", "sharpness ratio"]
+    head = ["video", "windows", "method", "PSNR of each frame", "mean", "SSIM of each frame", "mean"]
+    head += ["sharpness ratio", "gradient energy ratio"]
     return "\n".join(markdown_table(head, lines)) + "\n"
 
 
 def cells(values: np.ndarray) -> list[str]:
-    """PSNR, SSIM and sharpness ratio [3, T] -> the cells of a row."""
-    psnr, ssim, sharpness = values
+    """The figures of METRICS [4, T] -> the cells of a row."""
+    psnr, ssim, *sharpness = values
     frames = [" / ".join(f"{value:.{digits}f}" for value in row) for row, digits in ((psnr, 2), (ssim, 3))]
-    return [frames[0], f"{psnr.mean():.2f}", frames[1], f"{ssim.mean():.4f}", f"{sharpness.mean():.3f}"]
+    return [frames[0], f"{psnr.mean():.2f}", frames[1], f"{ssim.mean():.4f}", *(f"{row.mean():.3f}" for row in sharpness)]
 
 
 app = app_of(main)

@@ -32,11 +32,16 @@ def test_every_video_tests_once_and_its_class_never_trains_beside_it(tmp_path):
 
 def test_the_mean_is_over_windows_not_over_videos():
     def curves(windows, psnr):
-        figures = {"psnr": [psnr, psnr - 2], "ssim": [0.8, 0.6], "sharpness_ratio": [0.9, 0.7]}
+        figures = {
+            "psnr": [psnr, psnr - 2],
+            "ssim": [0.8, 0.6],
+            "sharpness_ratio": [0.9, 0.7],
+            "gradient_energy_ratio": [0.5, 0.5],
+        }
         return {"frames": [windows, windows], "methods": {"prediction": figures}}
 
     lines = table({"a": curves(1, 20.0), "b": curves(3, 24.0)}).splitlines()
-    assert lines[2].startswith("| a | 1 | prediction | 20.00 / 18.00 | 19.00 | 0.800 / 0.600 | 0.7000 | 0.800 |")
+    assert lines[2].startswith("| a | 1 | prediction | 20.00 / 18.00 | 19.00 | 0.800 / 0.600 | 0.7000 | 0.800 | 0.500 |")
     assert lines[-1].startswith("| **all windows** | 4 | prediction | 23.00 / 21.00 | 22.00 |")
 
 

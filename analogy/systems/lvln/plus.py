@@ -2,41 +2,58 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import tensorflow as tf
 
-from analogy.data.batches import draw_uniform
+from analogy.data.batches import ReplicaContext, draw_uniform
 from analogy.losses import dssim, mean_per_example
 from analogy.models.building import build
+from analogy.predictions.frames import UnroundedFrames
+from analogy.predictions.motion import motion_continued
 from analogy.random_streams import StepStream
-from analogy.systems.lvln.movies import MovieSystem
+from analogy.systems.base import System
 from analogy.systems.lvln.networks.plus import MovingLadder
+from analogy.systems.lvln.settings import PlusSettings
+from analogy.systems.movies import movie_columns, predicted_movie
 from analogy.visualise.flow import flow_colours
+from data_prep.datasets import find_opening
 
 SMALLEST_ERROR = 2e-5  # added to a frame's mean squared error: gains beyond 47 dB count little
 SMALLEST_SLOPE = 1e-4  # added to the slopes of the true frame, which may be flat
 
 
-class PlusSystem(MovieSystem):
-    """The moving ladder, trained on the frames that it says one after the other.
+class PlusSystem(System):
+    """The moving ladder, trained on the frames that it predicts one after the other.
 
     Args:
-        settings: the experiment's, a PlusSettings.
+        settings: the experiment's.
     """
 
-    def _make_network(self) -> MovingLadder:
-        network = MovingLadder(channels=self.frame[-1], **self.settings.network.model_dump())
-        build(network, (None, 2, *self.frame), count=2)  # the second prediction reads the first
-        return network
+    paints = True
+
+    def __init__(self, settings: PlusSettings):
+        super().__init__(settings)
+        data = settings.data
+        self.context, self.horizon = data.context, data.horizon
+        self.trained_horizon = settings.training_horizon or data.horizon
+        self.frame = [*data.size, find_opening(settings).channels]
+        self.network = MovingLadder(channels=self.frame[-1], **settings.network.model_dump())
+        build(self.network, (None, 2, *self.frame), count=1)
+        self.models, self.exported = {"network": self.network}, [self.network]
 
     # ---------------------------------------------------------------- training
+
+    def train_batches(self, dataset, context: ReplicaContext) -> tf.data.Dataset:
+        return dataset.batches(context)
 
     def train_step(self, batch):
         k, count = self.context, self.trained_horizon
         frames = self._augmented(batch)[:, : k + count]
         with tf.GradientTape() as tape:
-            said, _ = self.network(frames[:, :k], count=count)
-            terms = self._terms(frames[:, k:], said)
+            predicted, _ = self.network(frames[:, :k], count=count)
+            terms = self._terms(frames[:, k:], predicted)
         return self.descend("network", tape, terms)
 
     def _augmented(self, batch):
@@ -49,15 +66,15 @@ class PlusSystem(MovieSystem):
         frames = tf.where(mirrored, frames[:, :, :, ::-1], frames)
         return tf.where(backwards, frames[:, ::-1], frames)
 
-    def _terms(self, truth, said) -> dict[str, tf.Tensor]:
+    def _terms(self, truth, predicted) -> dict[str, tf.Tensor]:
         """The weighted terms of each example, means over its frames [B, T, H, W, C]: name -> [B]."""
         shape = tf.shape(truth)
-        truth, said = (tf.reshape(frames, [-1, *self.frame]) for frames in (truth, said))
+        truth, predicted = (tf.reshape(frames, [-1, *self.frame]) for frames in (truth, predicted))
         terms = {
             # A tenth of the PSNR, negative: a decibel counts the same in quiet videos and in fast ones.
-            "log_mse": lambda: tf.math.log(mean_per_example(tf.square(truth - said)) + SMALLEST_ERROR) / np.log(10.0),
-            "dssim": lambda: dssim(truth, said),
-            "blur": lambda: tf.nn.relu(1.0 - slopes(said) / (slopes(truth) + SMALLEST_SLOPE)),
+            "log_mse": lambda: tf.math.log(mean_per_example(tf.square(truth - predicted)) + SMALLEST_ERROR) / np.log(10.0),
+            "dssim": lambda: dssim(truth, predicted),
+            "blur": lambda: tf.nn.relu(1.0 - slopes(predicted) / (slopes(truth) + SMALLEST_SLOPE)),
         }
         weighted = {}
         for name, term in terms.items():
@@ -68,11 +85,37 @@ class PlusSystem(MovieSystem):
 
     # ---------------------------------------------------------------- prediction
 
-    def _predict_movie(self, movie):
-        """As in the base class; the flow is a further column."""
-        observed = tf.constant(np.asarray(movie.frames[None, : self.context]))
-        said = self.endpoint("predict")(frames=observed, count=tf.constant(self.horizon))
-        return said["future"].numpy()[0], {"flow": flow_colours(said["flow"].numpy()[0])}
+    def _predict_movie(self, movie) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """The future frames of a movie, [T, H, W, C] in 0..1 and rounded to bytes; and the column of its flow in colours."""
+        observed_frames = tf.constant(np.asarray(movie.frames[None, : self.context]))
+        answer = self.endpoint("predict")(frames=observed_frames, count=tf.constant(self.horizon))
+        return answer["future"].numpy()[0] / np.float32(255.0), {"flow": flow_colours(answer["flow"].numpy()[0])}
+
+    def predict_clips(self, dataset) -> Iterator[UnroundedFrames]:
+        pictured_ids = {movie.id for movie in self.selected_clips(dataset.test)}
+        for movie in dataset.test:
+            future, columns = self._predict_movie(movie)
+            yield predicted_movie(
+                movie,
+                self.context,
+                future,
+                other_methods={"motion_continued": motion_continued(np.asarray(movie.frames[: self.context]), self.horizon)},
+                extra_columns=columns,
+                with_pictures=movie.id in pictured_ids,
+            )
+
+    def panel_columns(self, dataset, movie):
+        return movie_columns(movie, self.context, *self._predict_movie(movie))
+
+    def protocol(self, dataset) -> str:
+        notes = f" ({dataset.notes})" if dataset.notes else ""
+        height, width, _ = self.frame
+        return (
+            f"{dataset.name}{notes}: {len(dataset.test)} test windows of {self.context} observed and {self.horizon} predicted "
+            f"frames, {height} x {width}; PSNR, SSIM (11 x 11 Gaussian) and mean squared error of uint8 frames; averaged over "
+            "frames, then over windows; baselines: the last observed frame copied, and half of the motion between the last two "
+            f"observed frames continued (OpenCV's DIS flow); seed {self.settings.seed}"
+        )
 
     # ---------------------------------------------------------------- export
 

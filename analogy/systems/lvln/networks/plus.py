@@ -67,7 +67,7 @@ class MovingLadder(Composite, keras.Model):
     """Observed frames [B, k, H, W, C] in 0..1, k at least 2 -> the next frames and their flows.
 
     A ladder of four levels (1/2, 1/4, 1/8, 1/16 of the frame): an encoder, lateral blocks of ConvGRUs with location-dependent
-    convolutions, a decoder with bilinear upsampling. The head works at half size. For each of several candidates it says a
+    convolutions, a decoder with bilinear upsampling. The head works at half size. For each of several candidates it predicts a
     backward flow of the last observed frame and a weight, and for all together a residual colour. The prediction is the blend
     of the warped candidates, plus the colour. It is read by the encoder as the next frame.
 
@@ -77,8 +77,8 @@ class MovingLadder(Composite, keras.Model):
         start: what is known of the motion: `flow`: the optical flow between observed frames, which is an input, the start of
             every candidate's flow, and aligns frames before they are compared; `difference`: only the difference of
             neighbouring frames is an input; `none`: neither. Without `flow` the untrained network copies the last frame.
-        candidates: how many of `CANDIDATES`, 1 to 5. 1: the head says one flow, and no weights.
-        colour: whether the head says a residual colour.
+        candidates: how many of `CANDIDATES`, 1 to 5. 1: the head predicts one flow, and no weights.
+        colour: whether the head predicts a residual colour.
     """
 
     def __init__(self, *, channels: int, width: float, start: str, candidates: int, colour: bool, name: str = "moving_ladder"):
@@ -110,12 +110,12 @@ class MovingLadder(Composite, keras.Model):
         scene = None
         for before, frame in pairwise(frames):
             scene = self.observe(before, frame, scene)
-        frame, flow, scene = self.predict(scene)
-        said = [(frame, flow)]
+        frame, flow, scene = self.next_frame(scene)
+        predicted = [(frame, flow)]
         for _ in range(count - 1):
-            frame, flow, scene = self.predict(self.imagine(frame, flow, scene))
-            said.append((frame, flow))
-        return tuple(tf.stack(parts, 1) for parts in zip(*said, strict=True))
+            frame, flow, scene = self.next_frame(self.imagine(frame, flow, scene))
+            predicted.append((frame, flow))
+        return tuple(tf.stack(parts, 1) for parts in zip(*predicted, strict=True))
 
     def roll(self, frames, count) -> tuple[tf.Tensor, tf.Tensor, Scene]:
         """As `call`, for any k of at least 2 and any `count` of at least 0; also the scene after all these frames."""
@@ -123,15 +123,15 @@ class MovingLadder(Composite, keras.Model):
         def observe(index, scene):
             return index + 1, self.observe(frames[:, index - 1], frames[:, index], scene)
 
-        def predict(index, scene, said, flows):
-            frame, flow, scene = self.predict(scene)
-            return index + 1, self.imagine(frame, flow, scene), said.write(index, frame), flows.write(index, flow)
+        def predict(index, scene, predicted, flows):
+            frame, flow, scene = self.next_frame(scene)
+            return index + 1, self.imagine(frame, flow, scene), predicted.write(index, frame), flows.write(index, flow)
 
         _, scene = tf.while_loop(lambda index, _: index < tf.shape(frames)[1], observe, (1, self._nothing(frames[:, 0])))
         frame, still = scene.images["last"], scene.flows[0]
-        said, flows = (tf.TensorArray(tf.float32, count, element_shape=part.shape) for part in (frame, still))
-        _, scene, said, flows = tf.while_loop(lambda index, *_: index < count, predict, (0, scene, said, flows))
-        return time_first(said.stack()), time_first(flows.stack()), scene
+        predicted, flows = (tf.TensorArray(tf.float32, count, element_shape=part.shape) for part in (frame, still))
+        _, scene, predicted, flows = tf.while_loop(lambda index, *_: index < count, predict, (0, scene, predicted, flows))
+        return time_first(predicted.stack()), time_first(flows.stack()), scene
 
     def _nothing(self, frame) -> Scene:
         """The scene before the first pair of frames: of everything only the shape, and zeros."""
@@ -160,7 +160,7 @@ class MovingLadder(Composite, keras.Model):
         taps, states = self._encode(frame, difference, flow / tf.maximum(scene.step, 1.0), scene.states)
         return scene._replace(taps=taps, states=states)
 
-    def predict(self, scene: Scene) -> tuple[tf.Tensor, tf.Tensor, Scene]:
+    def next_frame(self, scene: Scene) -> tuple[tf.Tensor, tf.Tensor, Scene]:
         """The next frame [B, H, W, C], its flow [B, H, W, 2] (of the first candidate), and the scene with all flows."""
         n = len(self.candidates)
         shares, turns, weights, colour = tf.split(self._decode(scene), [n, 2 * n, n, -1], -1)

@@ -31,19 +31,19 @@ def moving_bar(count):
 @pytest.mark.parametrize("start", ["none", "difference"])
 def test_without_flow_it_starts_by_copying_the_last_frame(start):
     frames = moving_bar(3)
-    said, flow = network(start=start, candidates=4)(frames, count=3)
-    np.testing.assert_allclose(said, np.repeat(frames[:, -1:], 3, 1), atol=1e-6)
+    predicted, flow = network(start=start, candidates=4)(frames, count=3)
+    np.testing.assert_allclose(predicted, np.repeat(frames[:, -1:], 3, 1), atol=1e-6)
     np.testing.assert_array_equal(flow, np.zeros((1, 3, 32, 48, 2)))
 
 
 def test_with_flow_it_starts_by_half_of_the_motion():
     frames = moving_bar(3)
-    said, flow = network(candidates=1)(frames, count=3)
+    predicted, flow = network(candidates=1)(frames, count=3)
     motion = optical_flows(frames[:, 2], frames[:, 1])[1]
     for t in (1, 2, 3):
         np.testing.assert_allclose(flow[:, t - 1], motion * t / 2, atol=1e-4)
-        np.testing.assert_allclose(said[:, t - 1], backward_warp(frames[:, 2], motion * t / 2), atol=1e-5)
-    assert np.argmax(said[0, 1, 16, :, 0]) == 22  # from column 20 two pixels in two frames
+        np.testing.assert_allclose(predicted[:, t - 1], backward_warp(frames[:, 2], motion * t / 2), atol=1e-5)
+    assert np.argmax(predicted[0, 1, 16, :, 0]) == 22  # from column 20 two pixels in two frames
 
 
 def randomised(made):
@@ -58,8 +58,8 @@ def test_any_number_of_frames_gives_the_same_as_a_fixed_number():
     roll = tf.function(made.roll)
     for a, b in zip(fixed, roll(frames, tf.constant(3))[:2], strict=True):
         np.testing.assert_allclose(a, b, atol=1e-4)
-    said, _, scene = roll(frames, tf.constant(0))
-    assert said.shape == (1, 0, *SHAPE)
+    predicted, _, scene = roll(frames, tf.constant(0))
+    assert predicted.shape == (1, 0, *SHAPE)
     read = None
     for before, frame in pairwise(tf.unstack(frames, axis=1)):
         read = made.observe(before, frame, read)
@@ -70,7 +70,7 @@ def test_any_number_of_frames_gives_the_same_as_a_fixed_number():
 def test_every_weight_is_trained():
     made = randomised(network())
     with tf.GradientTape() as tape:
-        said, _ = made(moving_bar(3), count=2)
-        error = tf.reduce_mean(tf.square(said - moving_bar(5)[:, 3:]))
+        predicted, _ = made(moving_bar(3), count=2)
+        error = tf.reduce_mean(tf.square(predicted - moving_bar(5)[:, 3:]))
     for variable, gradient in zip(made.trainable_variables, tape.gradient(error, made.trainable_variables), strict=True):
         assert gradient is not None and np.any(gradient), variable.path
