@@ -38,7 +38,7 @@ def weights(system):
 @pytest.mark.parametrize("guard", ["logits", "original", "combined2"])
 @pytest.mark.parametrize("extra", [(), ("loss.latent=2", "loss.latent_relative=true"), ("loss.l2_domain=byte",)])
 def test_one_backward_pass_gives_the_gradients_of_both_losses(build, batch, guard, extra):
-    system = build(f"loss.guard={guard}", "loss.l2=1", *extra)
+    system = build(f"loss.guard={guard}", "loss.l2=1", "generator.depth=3", *extra)
     recorded = record_gradients(system)
     report = system.train_step(batch)
 
