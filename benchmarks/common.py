@@ -82,15 +82,21 @@ def open_clips(settings: AnalogyGanSettings, folder: str | None) -> ClipDataset:
     return ClipDataset(prepared, settings.data, seed=settings.seed)
 
 
-def time_alternately(actions: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    """Median seconds of each action. The actions run in turn, so that other load on the machine slows all of them alike."""
+def time_alternately(
+    actions: dict[str, Callable[[], object]], repeats: int, clocks: dict[str, Callable[[], float]] | None = None
+) -> dict[str, float]:
+    """Median seconds of each action. The actions run in turn, so that other load on the machine slows all of them alike.
+
+    clocks: the clock of each action, in seconds; by default a watch.
+    """
     seconds = {name: [] for name in actions}
     for _ in range(repeats):
         for name, action in actions.items():
+            clock = clocks[name] if clocks else time.perf_counter
             action()  # not timed: the first call traces, and later calls start with the caches of another action
-            began = time.perf_counter()
+            began = clock()
             action()
-            seconds[name].append(time.perf_counter() - began)
+            seconds[name].append(clock() - began)
     return {name: statistics.median(values) for name, values in seconds.items()}
 
 
