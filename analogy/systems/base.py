@@ -230,8 +230,11 @@ class System:
         return fitting_entries(self.settings.published, self.settings)
 
     def train_batches(self, dataset, context) -> tf.data.Dataset:
-        """Endless batches for one replica, a function of (seed, start step, replica) alone. context: a ReplicaContext."""
-        raise NotImplementedError
+        """Endless batches for one replica, a function of (seed, start step, replica) alone; by default the dataset's own.
+
+        context: a ReplicaContext.
+        """
+        return dataset.batches(context)
 
     def train_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """One optimisation step in replica context. Returns scalars for the log, as `report` makes them."""

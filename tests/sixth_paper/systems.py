@@ -28,9 +28,6 @@ class OneConvolution(System):
         self.network = keras.Sequential([keras.layers.Input((SIDE, SIDE, 1)), keras.layers.Conv2D(1, 5, padding="same")])
         self.models, self.exported = {"network": self.network}, [self.network]
 
-    def train_batches(self, dataset, context):
-        return dataset.batches(context)
-
     def train_step(self, batch):
         observed, truth = batch["values"][:, : self.context], batch["values"][:, self.context :]
         with tf.GradientTape() as tape:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow as tf
 
-from analogy.data.batches import ReplicaContext, draw_uniform
+from analogy.data.batches import draw_uniform
 from analogy.data.clips import ClipDataset, LoadedClip
 from analogy.data.prepared import Clip
 from analogy.joints import JOINTS
@@ -58,9 +58,6 @@ class Painter(System):
         self.channels = settings.data.channels
         if settings.data.crop == "per_frame":
             self.export_notes = "the export paints every frame at the scale of the first one's crop"
-
-    def train_batches(self, dataset: ClipDataset, context: ReplicaContext) -> tf.data.Dataset:
-        return dataset.batches(context)
 
     def pose(self, joints, visibility, crop):
         """Pose maps [B, H, W, 13] in -1..1, with Gaussians of `heatmap_sigma` source pixels.

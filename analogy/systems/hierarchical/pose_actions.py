@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from analogy.data.batches import ReplicaContext, draw_uniform
+from analogy.data.batches import draw_uniform
 from analogy.data.poses import PoseClip, PoseDataset
 from analogy.joints import JOINTS
 from analogy.models.building import build
@@ -41,9 +41,6 @@ class PoseActionsSystem(System):
         self.network = PoseActions(frames=self.frames, units=settings.network.units, actions=len(self.actions))
         build(self.network, (None, self.frames, JOINTS, 2), (None, self.frames, JOINTS), (None, self.frames))
         self.models, self.exported = {"network": self.network}, [self.network]
-
-    def train_batches(self, dataset: PoseDataset, context: ReplicaContext) -> tf.data.Dataset:
-        return dataset.batches(context)
 
     def train_step(self, batch):
         k, dropout, units = self.context, self.settings.network.dropout, self.settings.network.units

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow as tf
 
-from analogy.data.batches import ReplicaContext
 from analogy.data.poses import PoseClip, PoseDataset
 from analogy.joints import JOINTS
 from analogy.predictions.poses import PredictedPoses
@@ -49,9 +48,6 @@ class PoseForecaster(System):
             that were never visible.
         """
         raise NotImplementedError
-
-    def train_batches(self, dataset: PoseDataset, context: ReplicaContext) -> tf.data.Dataset:
-        return dataset.batches(context)
 
     # ---------------------------------------------------------------- longer forecasts
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow as tf
 
-from analogy.data.batches import ReplicaContext
 from analogy.data.clips import ClipDataset, LoadedClip
 from analogy.data.prepared import Clip
 from analogy.models.building import build
@@ -36,9 +35,6 @@ class PoseHourglass(System):
         self.network = StackedHourglass(**sizes)
         build(self.network, (None, *self.image_size, settings.data.channels))
         self.models, self.exported = {"network": self.network}, [self.network]
-
-    def train_batches(self, dataset: ClipDataset, context: ReplicaContext) -> tf.data.Dataset:
-        return dataset.batches(context)
 
     def train_step(self, batch):
         images, joints, visibility = self._examples(batch)

@@ -73,7 +73,7 @@ class LadderClassifier(System):
         if len(dataset.classes) > self.classes:
             count = len(dataset.classes)
             raise UserError(f"network.classes is {self.classes}: {dataset.name} has {count} actions; set it to {count}")
-        return dataset.batches(context)
+        return super().train_batches(dataset, context)
 
     def train_step(self, batch):
         dropout, units = self.settings.network.dropout, self.settings.network.units

@@ -8,7 +8,6 @@ from functools import partial
 import numpy as np
 import tensorflow as tf
 
-from analogy.data.batches import ReplicaContext
 from analogy.data.movies import Movie
 from analogy.losses import dssim, mean_per_example
 from analogy.models.building import build
@@ -75,9 +74,6 @@ class LadderSystem(System):
         super().prepare_training()
 
     # ---------------------------------------------------------------- training
-
-    def train_batches(self, dataset, context: ReplicaContext) -> tf.data.Dataset:
-        return dataset.batches(context)
 
     def train_step(self, batch):
         k, count = self.context, self.trained_horizon

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow as tf
 
-from analogy.data.batches import ReplicaContext, draw_uniform
+from analogy.data.batches import draw_uniform
 from analogy.losses import dssim, mean_per_example
 from analogy.models.building import build
 from analogy.predictions.frames import UnroundedFrames
@@ -44,9 +44,6 @@ class PlusSystem(System):
         self.models, self.exported = {"network": self.network}, [self.network]
 
     # ---------------------------------------------------------------- training
-
-    def train_batches(self, dataset, context: ReplicaContext) -> tf.data.Dataset:
-        return dataset.batches(context)
 
     def train_step(self, batch):
         k, count = self.context, self.trained_horizon

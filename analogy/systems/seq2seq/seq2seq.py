@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow as tf
 
-from analogy.data.batches import ReplicaContext, draw_uniform
+from analogy.data.batches import draw_uniform
 from analogy.data.movies import Movie
 from analogy.data.sequences import SequenceDataset, SequenceGroup
 from analogy.models.building import build
@@ -43,9 +43,6 @@ class Seq2SeqSystem(System):
     def _frame_shape(self) -> list[int]:
         """The shape of one time step."""
         return [1]
-
-    def train_batches(self, dataset: SequenceDataset, context: ReplicaContext) -> tf.data.Dataset:
-        return dataset.batches(context)
 
     def train_step(self, batch):
         observed, future = batch["values"][:, : self.context], batch["values"][:, self.context :]
