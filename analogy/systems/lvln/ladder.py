@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
 
 import numpy as np
@@ -11,23 +10,20 @@ import tensorflow as tf
 from analogy.data.movies import Movie
 from analogy.losses import dssim, mean_per_example
 from analogy.models.building import build
-from analogy.predictions.frames import UnroundedFrames
-from analogy.predictions.motion import motion_continued
 from analogy.pretrained.torchvision_resnet import load_into_resnet
-from analogy.systems.base import Column, Panels, System
+from analogy.systems.base import Column, Panels
+from analogy.systems.lvln.frame_predictor import FramePredictor, named_states
 from analogy.systems.lvln.networks.ladder import Ladder
 from analogy.systems.lvln.networks.rollout import roll, unroll
 from analogy.systems.lvln.networks.toy import ToyLadder
 from analogy.systems.lvln.settings import LadderSettings
-from analogy.systems.movies import movie_columns, predicted_movie
-from data_prep.datasets import find_opening
 
 # Of ImageNet's images, RGB in 0..1.
 IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
-class LadderSystem(System):
-    """A ladder network, trained on the frames that it says one after the other.
+class LadderSystem(FramePredictor):
+    """A ladder network, trained on the frames that it predicts one after the other.
 
     In training, batch normalisation uses the statistics of the batch. Predictions use the running statistics, so that no frame
     depends on the other videos of its batch.
@@ -36,15 +32,11 @@ class LadderSystem(System):
         settings: the experiment's.
     """
 
-    paints = True
+    protocol_notes = "running statistics of batch normalisation; "
 
     def __init__(self, settings: LadderSettings):
         super().__init__(settings)
-        data = settings.data
-        self.context, self.horizon = data.context, data.horizon
-        self.trained_horizon = settings.training_horizon or data.horizon
         self.silent = 1 if settings.align == "code" else 0  # answers that are fed back before the first prediction
-        self.frame = [*data.size, find_opening(settings).channels]
         self.network = self._make_network()
         build(self.network, (None, *self.frame))
         self.models, self.exported = {"network": self.network}, [self.network]
@@ -92,12 +84,7 @@ class LadderSystem(System):
             "mse": lambda: mean_per_example(tf.square(truth - predicted)),
             "l1": lambda: mean_per_example(tf.abs(truth - predicted)),
         }
-        weighted = {}
-        for name, term in terms.items():
-            weight = getattr(self.settings.loss, name)
-            if weight:
-                weighted[name] = weight * tf.reduce_sum(tf.reshape(term(), shape[:2]), 1)
-        return weighted
+        return self._weighted(terms, shape, tf.reduce_sum)
 
     # ---------------------------------------------------------------- the range of the network's frames
 
@@ -120,36 +107,13 @@ class LadderSystem(System):
             frames = frames * deviation + mean
         return tf.cast(tf.round(255.0 * tf.clip_by_value(frames, 0.0, 1.0)), tf.uint8)
 
-    # ---------------------------------------------------------------- prediction
-
-    def predict(self, observed_frames: np.ndarray, count: int) -> np.ndarray:
-        """Observed frames uint8 [N, k, H, W, C] -> the next `count` frames uint8 [N, count, H, W, C]."""
-        return self.endpoint("predict")(frames=tf.constant(observed_frames), count=tf.constant(count))["future"].numpy()
-
-    def _predict_movie(self, movie: Movie) -> np.ndarray:
-        """The future frames of a movie, [T, H, W, C] in 0..1. The endpoint has rounded them to bytes."""
-        return self.predict(np.asarray(movie.frames[None, : self.context]), self.horizon)[0] / np.float32(255.0)
-
-    def predict_clips(self, dataset) -> Iterator[UnroundedFrames]:
-        pictured_ids = {movie.id for movie in self.selected_clips(dataset.test)}
-        for movie in dataset.test:
-            observed_frames = np.asarray(movie.frames[: self.context])
-            yield predicted_movie(
-                movie,
-                self.context,
-                self._predict_movie(movie),
-                other_methods={"motion_continued": motion_continued(observed_frames, self.horizon)},
-                with_pictures=movie.id in pictured_ids,
-            )
+    # ---------------------------------------------------------------- pictures
 
     def sample_panels(self, dataset):
         """The panels of the base class; and for each test clip, what one filter of the finest ConvGRU remembers over time."""
         yield from super().sample_panels(dataset)
         for movie in self.selected_clips(dataset.test):
             yield Panels("test", movie.action, f"{movie.id}_memory", self._memory_columns(movie))
-
-    def panel_columns(self, dataset, movie: Movie):
-        return movie_columns(movie, self.context, self._predict_movie(movie))
 
     def _memory_columns(self, movie: Movie) -> list[Column]:
         """The observed frames, each with the state of one filter of C1 after it: the filter that varies most at the end."""
@@ -165,22 +129,10 @@ class LadderSystem(System):
         states = self.endpoint("states")(frames=tf.constant(frames[None]), count=tf.constant(0))
         return {name: value.numpy()[0] for name, value in states.items()}
 
-    def protocol(self, dataset) -> str:
-        notes = f" ({dataset.notes})" if dataset.notes else ""
-        height, width, _ = self.frame
-        return (
-            f"{dataset.name}{notes}: {len(dataset.test)} test windows of {self.context} observed and {self.horizon} predicted "
-            f"frames, {height} x {width}; PSNR, SSIM (11 x 11 Gaussian) and mean squared error of uint8 frames; averaged over "
-            "frames, then over windows; running statistics of batch normalisation; baselines: the last observed frame copied, "
-            "and half of the motion between the last two observed frames continued (OpenCV's DIS flow); "
-            f"seed {self.settings.seed}"
-        )
-
     # ---------------------------------------------------------------- export
 
     def endpoints(self):
-        frames_spec = tf.TensorSpec([None, None, *self.frame], tf.uint8, "frames")
-        specs = [frames_spec, tf.TensorSpec([], tf.int32, "count")]
+        specs = self.input_specs()
 
         def answers_and_states(frames, own):
             """What the network answers to uint8 frames and to `own` of its answers, and what it remembers after them."""
@@ -199,8 +151,6 @@ class LadderSystem(System):
         def states(frames, count):
             """What the network remembers after the observed frames and `count` of its own answers, 0 or more: c1 (the finest
             level) to the deepest, the states of the three ConvGRUs one after the other [B, H', W', 3 units], float32."""
-            _, levels = answers_and_states(frames, count)
-            merged = [tf.concat([hidden for (hidden,) in level], -1) for level in levels]
-            return {f"c{index}": tf.cast(value, tf.float32) for index, value in enumerate(merged, 1)}
+            return named_states(answers_and_states(frames, count)[1])
 
         return {"predict": predict, "states": states}

@@ -2,43 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import tensorflow as tf
 
 from analogy.data.batches import draw_uniform
 from analogy.losses import dssim, mean_per_example
 from analogy.models.building import build
-from analogy.predictions.frames import UnroundedFrames
-from analogy.predictions.motion import motion_continued
 from analogy.random_streams import StepStream
-from analogy.systems.base import System
+from analogy.systems.lvln.frame_predictor import FramePredictor, named_states
 from analogy.systems.lvln.networks.plus import MovingLadder
 from analogy.systems.lvln.settings import PlusSettings
-from analogy.systems.movies import movie_columns, predicted_movie
 from analogy.visualise.flow import flow_colours
-from data_prep.datasets import find_opening
 
 SMALLEST_ERROR = 2e-5  # added to a frame's mean squared error: gains beyond 47 dB count little
 SMALLEST_SLOPE = 1e-4  # added to the slopes of the true frame, which may be flat
 
 
-class PlusSystem(System):
+class PlusSystem(FramePredictor):
     """The moving ladder, trained on the frames that it predicts one after the other.
 
     Args:
         settings: the experiment's.
     """
 
-    paints = True
-
     def __init__(self, settings: PlusSettings):
         super().__init__(settings)
-        data = settings.data
-        self.context, self.horizon = data.context, data.horizon
-        self.trained_horizon = settings.training_horizon or data.horizon
-        self.frame = [*data.size, find_opening(settings).channels]
         self.network = MovingLadder(channels=self.frame[-1], **settings.network.model_dump())
         build(self.network, (None, 2, *self.frame), count=1)
         self.models, self.exported = {"network": self.network}, [self.network]
@@ -73,51 +61,16 @@ class PlusSystem(System):
             "dssim": lambda: dssim(truth, predicted),
             "blur": lambda: tf.nn.relu(1.0 - slopes(predicted) / (slopes(truth) + SMALLEST_SLOPE)),
         }
-        weighted = {}
-        for name, term in terms.items():
-            weight = getattr(self.settings.loss, name)
-            if weight:
-                weighted[name] = weight * tf.reduce_mean(tf.reshape(term(), shape[:2]), 1)
-        return weighted
+        return self._weighted(terms, shape, tf.reduce_mean)
 
-    # ---------------------------------------------------------------- prediction
-
-    def _predict_movie(self, movie) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """The future frames of a movie, [T, H, W, C] in 0..1 and rounded to bytes; and the column of its flow in colours."""
-        observed_frames = tf.constant(np.asarray(movie.frames[None, : self.context]))
-        answer = self.endpoint("predict")(frames=observed_frames, count=tf.constant(self.horizon))
-        return answer["future"].numpy()[0] / np.float32(255.0), {"flow": flow_colours(answer["flow"].numpy()[0])}
-
-    def predict_clips(self, dataset) -> Iterator[UnroundedFrames]:
-        pictured_ids = {movie.id for movie in self.selected_clips(dataset.test)}
-        for movie in dataset.test:
-            future, columns = self._predict_movie(movie)
-            yield predicted_movie(
-                movie,
-                self.context,
-                future,
-                other_methods={"motion_continued": motion_continued(np.asarray(movie.frames[: self.context]), self.horizon)},
-                extra_columns=columns,
-                with_pictures=movie.id in pictured_ids,
-            )
-
-    def panel_columns(self, dataset, movie):
-        return movie_columns(movie, self.context, *self._predict_movie(movie))
-
-    def protocol(self, dataset) -> str:
-        notes = f" ({dataset.notes})" if dataset.notes else ""
-        height, width, _ = self.frame
-        return (
-            f"{dataset.name}{notes}: {len(dataset.test)} test windows of {self.context} observed and {self.horizon} predicted "
-            f"frames, {height} x {width}; PSNR, SSIM (11 x 11 Gaussian) and mean squared error of uint8 frames; averaged over "
-            "frames, then over windows; baselines: the last observed frame copied, and half of the motion between the last two "
-            f"observed frames continued (OpenCV's DIS flow); seed {self.settings.seed}"
-        )
+    def _further_pictures(self, answer):
+        """The flow in colours."""
+        return {"flow": flow_colours(answer["flow"][0])}
 
     # ---------------------------------------------------------------- export
 
     def endpoints(self):
-        specs = [tf.TensorSpec([None, None, *self.frame], tf.uint8, "frames"), tf.TensorSpec([], tf.int32, "count")]
+        specs = self.input_specs()
 
         def from_bytes(frames):
             enough = tf.debugging.assert_greater(tf.shape(frames)[1], 1, "frames: give at least 2, which show motion")
@@ -136,9 +89,7 @@ class PlusSystem(System):
         def states(frames, count):
             """What the network remembers after the observed frames and `count` of its own answers, 0 or more: the states of the
             ConvGRUs c1 (the finest) to c3, float32 [B, H', W', units]."""
-            levels = self.network.roll(from_bytes(frames), count)[2].states
-            merged = [tf.concat([hidden for (hidden,) in level], -1) for level in levels]
-            return {f"c{index}": tf.cast(value, tf.float32) for index, value in enumerate(merged, 1)}
+            return named_states(self.network.roll(from_bytes(frames), count)[2].states)
 
         return {"predict": predict, "states": states}
 

@@ -65,11 +65,11 @@ class LocationConv(Composite):
         self.convolution.build(input_shape)
         self.maps = self.add_weight(name="maps", shape=(3, height, width), initializer="zeros")
         rows, columns = location_maps(height, width, self.columns)
-        self.known = np.stack([columns, rows, np.ones_like(rows)])
+        self.factors = np.stack([columns, rows, np.ones_like(rows)])
         self.built = True
 
     def call(self, x):
-        added = tf.reduce_sum(tf.cast(self.maps, x.dtype) * tf.constant(self.known, x.dtype), 0)
+        added = tf.reduce_sum(tf.cast(self.maps, x.dtype) * tf.constant(self.factors, x.dtype), 0)
         return self.convolution(x) + added[..., None]
 
 
