@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +14,8 @@ from analogy.data.prepared import Clip, FrameFormat, PreparedClips
 from analogy.data.windows import StoredMovie, WindowPlan
 from analogy.errors import UserError
 from analogy.random_streams import DatasetStream, generator
-from data_prep.frame_store import Checked, prepare_frames
-from data_prep.video_source import check_video, fit_frame, read_frames, stored_name
+from data_prep.frame_store import prepare_frames
+from data_prep.video_source import VideoFiles
 
 NAME = re.compile(r"person(\d\d)_([a-z]+)_d(\d)_uncomp\.avi")
 ACTIONS = ("boxing", "handclapping", "handwaving", "jogging", "running", "walking")  # published as one archive each
@@ -50,22 +48,12 @@ def read_sequences(path: Path) -> dict[str, list[tuple[int, int]]]:
     return sequences
 
 
-@dataclass(frozen=True)
-class KthSource:
-    """KTH in its official layout, as a source of the frame store: small grey frames, stored without loss.
+class KthSource(VideoFiles):
+    """KTH in its official layout, as a source of the frame store: small grey frames, stored without loss."""
 
-    size: (height, width) of the stored frames, or the side, in pixels. fit: see `MovieDataSettings`.
-    """
-
-    folder: Path
-    size: int | tuple[int, int]
-    fit: str = "squeeze"
+    dataset = "kth"
     layout = "ACTION/personNN_ACTION_dK_uncomp.avi"
     format = FrameFormat("raw", channels=1)
-
-    @property
-    def name(self) -> str:
-        return stored_name("kth", self.size, self.fit)
 
     def items(self) -> dict[str, list[Path]]:
         files = sorted(path for path in self.folder.glob("*/*.avi") if NAME.fullmatch(path.name))
@@ -73,17 +61,10 @@ class KthSource:
             raise UserError(f"{self.folder}: there is no {self.layout} in this folder (data.folder)")
         return {f"{path.parent.name}/{path.name}": [path] for path in files}
 
-    def check(self, item: str) -> Checked:
-        file = self.folder / item
+    def describe(self, item: str) -> Clip:
+        file = Path(item)
         person, action, _ = NAME.fullmatch(file.name).groups()
-        clip = Clip(file.stem.removesuffix("_uncomp"), action, person=person, length=0, height=0, width=0)
-        return check_video(item, file, self.folder, clip, self._small_and_grey, self.format)
-
-    def read(self, item: str) -> Iterator[dict]:
-        return read_frames(self.folder / item, self._small_and_grey)
-
-    def _small_and_grey(self, frame: np.ndarray) -> np.ndarray:
-        return fit_frame(frame[..., :1], self.size, self.fit)
+        return Clip(file.stem.removesuffix("_uncomp"), action, person=person, length=0, height=0, width=0)
 
 
 def open_kth(source: Path, cache: Path, settings) -> MovieDataset:

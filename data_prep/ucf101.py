@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
-
-import numpy as np
 
 from analogy.data.doubts import some
 from analogy.data.movies import MovieDataset
 from analogy.data.prepared import Clip, FrameFormat, PreparedClips
 from analogy.errors import UserError
-from data_prep.frame_store import Checked, prepare_frames
-from data_prep.video_source import check_video, fit_frame, read_frames, stored_name, whole_clips_dataset
+from data_prep.frame_store import prepare_frames
+from data_prep.video_source import VideoFiles, whole_clips_dataset
 
 NAME = re.compile(r"v_(\w+)_g(\d\d)_c\d\d\.(?i:avi)")
 LISTS = "ucfTrainTestlist"
@@ -84,23 +81,19 @@ def _lines(file: Path) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Ucf101Source:
+class Ucf101Source(VideoFiles):
     """UCF101 in its official layout, as a source of the frame store.
 
-    size: (height, width) of the stored frames, or the side, in pixels. fit: see `MovieDataSettings`.
     detection: whether only the 24 classes of the detection task are stored.
     """
 
-    folder: Path
-    size: int | tuple[int, int]
-    fit: str = "squeeze"
     detection: bool = False
     layout = "ACTION/v_ACTION_gXX_cYY.avi"
     format = FrameFormat("jpeg", channels=3)
 
     @property
-    def name(self) -> str:
-        return stored_name("ucf101-det24" if self.detection else "ucf101", self.size, self.fit)
+    def dataset(self) -> str:
+        return "ucf101-det24" if self.detection else "ucf101"
 
     def items(self) -> dict[str, list[Path]]:
         wanted = {name.lower() for name in DETECTION}
@@ -114,16 +107,9 @@ class Ucf101Source:
             raise UserError(f"{self.folder}: there is no {self.layout}{which} in this folder (data.folder)")
         return {f"{path.parent.name}/{path.name}": [path] for path in files}
 
-    def check(self, item: str) -> Checked:
-        file = self.folder / item
-        clip = Clip(file.stem, file.parent.name, person=NAME.fullmatch(file.name)[2], length=0, height=0, width=0)
-        return check_video(item, file, self.folder, clip, self._small, self.format)
-
-    def read(self, item: str) -> Iterator[dict]:
-        return read_frames(self.folder / item, self._small)
-
-    def _small(self, frame: np.ndarray) -> np.ndarray:
-        return fit_frame(frame, self.size, self.fit)
+    def describe(self, item: str) -> Clip:
+        file = Path(item)
+        return Clip(file.stem, file.parent.name, person=NAME.fullmatch(file.name)[2], length=0, height=0, width=0)
 
 
 def open_ucf101(source: Path, cache: Path, settings) -> MovieDataset:

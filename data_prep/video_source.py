@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -24,13 +24,6 @@ BAD_VIDEO, BAD_NAME = "unreadable video", "unreadable name"
 # brought from a lower frame rate to a higher one have such frames, which differ by the loss of the codec alone.
 REPEAT = 0.5
 MEASURED = 16  # of so many frames, one is encoded to know how many bytes they take
-Transform = Callable[[np.ndarray], np.ndarray]
-
-
-def stored_name(dataset: str, size: int | tuple[int, int], fit: str) -> str:
-    """The name of a prepared dataset whose frames are stored in one size: kth-64, kth-64x96, kth-64x96-crop."""
-    height, width = _sides(size)
-    return "-".join([dataset, f"{height}" if height == width else f"{height}x{width}", *([fit] if fit != "squeeze" else [])])
 
 
 def fit_frame(frame: np.ndarray, size: int | tuple[int, int], fit: str) -> np.ndarray:
@@ -63,37 +56,53 @@ def _sides(size: int | tuple[int, int]) -> tuple[int, int]:
     return (size, size) if isinstance(size, int) else size
 
 
-def check_video(item: str, file: Path, folder: Path, clip: Clip, transform: Transform, stored: FrameFormat) -> Checked:
-    """Check a video file by decoding it whole.
+@dataclass(frozen=True)
+class VideoFiles:
+    """The base of sources of the frame store whose items are video files, and which store small frames.
 
-    Args:
-        item: the name of the source's item.
-        file: the video.
-        folder: of the dataset.
-        clip: what the file's name says about the clip. Length, height, width and frame rate are filled in here.
-        transform: uint8 RGB [H, W, 3] -> the frame to store, uint8 [H, W, C].
-        stored: how frames are encoded.
+    A subclass has `dataset`, with which the prepared folder's name begins, `layout`, `format`, `items` and `describe`.
 
-    Returns:
-        The clip's description, or the reason why it cannot be used.
+    folder: of the dataset. size: (height, width) of the stored frames, or the side, in pixels. fit: see `MovieDataSettings`.
     """
-    if (shown := item.encode(errors="surrogateescape").decode(errors="replace")) != item:
-        return Checked(item, problems=(Problem(shown, BAD_NAME, shown, "its name is no UTF-8; rename it"),))
-    try:
-        video = read_video(file, even=True, transform=transform)
-    except (UserError, PermissionError) as error:
-        denied = isinstance(error, PermissionError)
-        detail = f"{error.filename}: may not be read; allow it" if denied else str(error).removeprefix(f"{file}: ")
-        return Checked(item, problems=(Problem(clip.id, BAD_VIDEO, str(file.relative_to(folder)), detail),))
-    rate = 0.0 if file.is_dir() else video.rate  # pictures do not say it
-    described = replace(clip, fps=rate, notes="; ".join(video.notes))
-    return check_frames(item, [(described, video.frames)], stored)
 
+    folder: Path
+    size: int | tuple[int, int]
+    fit: str = "squeeze"
 
-def read_frames(file: Path, transform: Transform) -> Iterator[dict]:
-    """The frames of a video file that passed its check, as `Source.read` yields them."""
-    for frame in read_video(file, even=True, transform=transform).frames:
-        yield {"image": frame}
+    @property
+    def name(self) -> str:
+        """For example kth-64, kth-64x96, kth-64x96-crop."""
+        height, width = _sides(self.size)
+        sides = f"{height}" if height == width else f"{height}x{width}"
+        return "-".join([self.dataset, sides, *([self.fit] if self.fit != "squeeze" else [])])
+
+    def describe(self, item: str) -> Clip:
+        """What the item's name says about its clip; length, height, width and frame rate are not known yet."""
+        raise NotImplementedError
+
+    def check(self, item: str) -> Checked:
+        """See `Source.check`: the video is decoded whole."""
+        if (shown := item.encode(errors="surrogateescape").decode(errors="replace")) != item:
+            return Checked(item, problems=(Problem(shown, BAD_NAME, shown, "its name is no UTF-8; rename it"),))
+        file, clip = self.folder / item, self.describe(item)
+        try:
+            video = read_video(file, even=True, transform=self._small)
+        except (UserError, PermissionError) as error:
+            denied = isinstance(error, PermissionError)
+            detail = f"{error.filename}: may not be read; allow it" if denied else str(error).removeprefix(f"{file}: ")
+            return Checked(item, problems=(Problem(clip.id, BAD_VIDEO, item, detail),))
+        rate = 0.0 if file.is_dir() else video.rate  # pictures do not say it
+        described = replace(clip, fps=rate, notes="; ".join(video.notes))
+        return check_frames(item, [(described, video.frames)], self.format)
+
+    def read(self, item: str) -> Iterator[dict]:
+        """See `Source.read`."""
+        for frame in read_video(self.folder / item, even=True, transform=self._small).frames:
+            yield {"image": frame}
+
+    def _small(self, frame: np.ndarray) -> np.ndarray:
+        """uint8 RGB [H, W, 3] -> the frame to store. One channel is stored where the frames are grey, with equal channels."""
+        return fit_frame(frame[..., : self.format.channels], self.size, self.fit)
 
 
 def check_frames(item: str, clips: Sequence[tuple[Clip, Sequence[np.ndarray]]], stored: FrameFormat) -> Checked:

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
 
 from analogy.data.movies import MovieDataset
 from analogy.data.prepared import Clip, FrameFormat, PreparedClips
 from analogy.data.video import videos_below
 from analogy.errors import UserError
 from analogy.random_streams import DatasetStream, generator
-from data_prep.frame_store import Checked, prepare_frames
-from data_prep.video_source import check_video, fit_frame, read_frames, stored_name, whole_clips_dataset
+from data_prep.frame_store import prepare_frames
+from data_prep.video_source import VideoFiles, whole_clips_dataset
 
 HALVES = ("train", "test")
 TEST_SHARE = 0.2  # of the videos, where the folder is not divided into train/ and test/
@@ -24,40 +20,23 @@ NO_CLASS = "videos"  # the class of videos that lie in no sub-folder
 log = logging.getLogger("analogy")
 
 
-@dataclass(frozen=True)
-class VideosSource:
-    """A folder of videos, as a source of the frame store. A folder with pictures in it is a video too.
+class VideosSource(VideoFiles):
+    """A folder of videos, as a source of the frame store. A folder with pictures in it is a video too."""
 
-    size: (height, width) of the stored frames, or the side, in pixels. fit: see `MovieDataSettings`.
-    """
-
-    folder: Path
-    size: int | tuple[int, int]
-    fit: str = "squeeze"
+    dataset = "videos"
     layout = (
         "train/ and test/, or one folder, with videos or folders of pictures, in a sub-folder for each class if there are any"
     )
     format = FrameFormat("jpeg", channels=3)
-
-    @property
-    def name(self) -> str:
-        return stored_name("videos", self.size, self.fit)
 
     def items(self) -> dict[str, list[Path]]:
         if not (files := videos_below(self.folder)):
             raise UserError(f"{self.folder}: there is no video and no folder of pictures in it; expected {self.layout}")
         return files
 
-    def check(self, item: str) -> Checked:
+    def describe(self, item: str) -> Clip:
         half, action = place_of(item)
-        clip = Clip(item.replace("/", "_"), action, split=half, length=0, height=0, width=0)
-        return check_video(item, self.folder / item, self.folder, clip, self._small, self.format)
-
-    def read(self, item: str) -> Iterator[dict]:
-        return read_frames(self.folder / item, self._small)
-
-    def _small(self, frame: np.ndarray) -> np.ndarray:
-        return fit_frame(frame, self.size, self.fit)
+        return Clip(item.replace("/", "_"), action, split=half, length=0, height=0, width=0)
 
 
 def place_of(item: str) -> tuple[str, str]:
