@@ -6,7 +6,6 @@ settings or data begins a new part.
 
 from __future__ import annotations
 
-import json
 import logging
 import reprlib
 from collections.abc import Mapping
@@ -19,6 +18,7 @@ from pydantic import BaseModel, StrictInt, StrictStr, TypeAdapter
 from analogy.data.fingerprint import PARTS, changed_parts
 from analogy.errors import UserError
 from analogy.files import replacing
+from analogy.runs.reading import read_table
 from analogy.settings.loading import read_mapping
 from analogy.settings.sections import Settings
 
@@ -183,10 +183,7 @@ def _changes(before: Mapping[str, object], now: Mapping[str, object]) -> list[Ch
 
 def _parts_before(run: Path) -> list[Part]:
     """The parts in a run's summary.json; empty if it is missing or damaged."""
-    try:
-        return _read_parts(json.loads((run / "summary.json").read_text(encoding="utf-8"))["parts"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return []
+    return _read_parts(read_table(run / "summary.json").get("parts"))
 
 
 def _read_parts(parts: object) -> list[Part]:
