@@ -15,8 +15,8 @@ import typer
 import analogy
 from analogy.cli.console import app_of, clear_errors
 from analogy.errors import UserError
-from analogy.files import VIDEOS, replacing
-from analogy.settings.loading import parse_yaml
+from analogy.files import VIDEOS, files_below, replacing
+from analogy.settings.loading import parse_override
 from analogy.visualise.tables import markdown_table
 
 METRICS = ("psnr", "ssim", "sharpness_ratio", "gradient_energy_ratio")
@@ -37,7 +37,7 @@ def main(
         further = [path for folder in also or [] for path in videos_below(folder)]
         if len({path.parent.name for path in videos}) < folds:
             raise UserError(f"{data_dir}: {folds} folds need as many classes; choose fewer --folds")
-        values = {"data.dataset": "videos", **dict(map(key_and_value, set_ or []))}
+        values = {"data.dataset": "videos", **dict(map(parse_override, set_ or []))}
         figures: dict[str, dict] = {}
         for fold in range(folds):
             results = results_dir / exp / f"fold_{fold}"
@@ -53,17 +53,9 @@ def main(
         typer.echo(text)
 
 
-def key_and_value(option: str) -> tuple[str, object]:
-    """KEY=VALUE -> the key, and the value as YAML has it."""
-    key, sign, value = option.partition("=")
-    if not sign:
-        raise UserError(f"--set {option}: give KEY=VALUE")
-    return key, parse_yaml(value, f"--set {option}")
-
-
 def videos_below(folder: Path) -> list[Path]:
     """All videos in the folder and its sub-folders, sorted. Raises UserError where there is none."""
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in VIDEOS)
+    paths = sorted(path for path in files_below(folder) if path.suffix.lower() in VIDEOS)
     if not paths:
         raise UserError(f"{folder}: there is no video in this folder")
     return paths

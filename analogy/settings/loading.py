@@ -140,13 +140,18 @@ def read_experiment(path: Path, refining_files: tuple[Path, ...] = ()) -> dict:
 def apply_overrides(content: dict, overrides: Sequence[str]) -> dict:
     """Apply `a.b=value` texts; the value is YAML. Unknown keys are applied too: validation reports them. Raises UserError."""
     for override in overrides:
-        key, separator, text = override.partition("=")
-        if not separator or not key.strip():
-            raise UserError(f"--set {override}: expected KEY=VALUE, such as --set training.steps=100")
-        value = parse_yaml(text, f"--set {override}")
-        _refuse_comment(text, f"--set {override}")
-        content = _set(content, key.strip(), value, f"--set {override}")
+        content = _set(content, *parse_override(override), f"--set {override}")
     return content
+
+
+def parse_override(override: str) -> tuple[str, object]:
+    """`a.b=value` -> the dotted key, and the value as YAML has it. Raises UserError."""
+    key, separator, text = override.partition("=")
+    if not separator or not key.strip():
+        raise UserError(f"--set {override}: expected KEY=VALUE, such as --set training.steps=100")
+    value = parse_yaml(text, f"--set {override}")
+    _refuse_comment(text, f"--set {override}")
+    return key.strip(), value
 
 
 def _refuse_comment(text: str, where: str) -> None:

@@ -3,7 +3,8 @@
 import pytest
 
 from analogy.errors import UserError
-from experiments.folds import key_and_value, link_fold, table, videos_below
+from analogy.settings.loading import parse_override
+from experiments.folds import link_fold, table, videos_below
 
 
 def touch(folder, *names):
@@ -49,5 +50,5 @@ def test_mistakes_are_one_line(tmp_path):
     with pytest.raises(UserError, match="no video"):
         videos_below(tmp_path)
     with pytest.raises(UserError, match="KEY=VALUE"):
-        key_and_value("training.steps")
-    assert key_and_value("training.steps=3") == ("training.steps", 3)
+        parse_override("training.steps")
+    assert parse_override("training.steps=3") == ("training.steps", 3)
