@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import keras
 import numpy as np
@@ -92,17 +92,21 @@ class LadderClassifier(System):
         """Frames uint8 [N, k + T, H, W, C] -> probabilities of the classes [N, A]."""
         return self.endpoint("classify")(frames=tf.constant(frames))["probabilities"].numpy()
 
-    def _predict_movie(self, movie: Movie) -> np.ndarray:
-        return self.predict(np.asarray(movie.frames[None, : self.window]))[0]
+    def _predict_movies(self, movies: Sequence[Movie]) -> Iterator[tuple[Movie, np.ndarray]]:
+        """Each movie with the probabilities of the classes [A]. They are predicted in batches, as there may be a thousand."""
+        size = self.settings.training.batch_size
+        for first in range(0, len(movies), size):
+            part = movies[first : first + size]
+            yield from zip(part, self.predict(np.stack([movie.frames[: self.window] for movie in part])), strict=True)
 
     def predict_clips(self, dataset) -> Iterator[PredictedActions]:
         commonest, _ = Counter(movie.action for movie in dataset.train).most_common(1)[0]
-        for movie in dataset.test:
+        for movie, probabilities in self._predict_movies(dataset.test):
             yield PredictedActions(
                 clip=movie.id,
                 action=movie.action,
                 distance=np.zeros(1, int),
-                probabilities=self._predict_movie(movie),
+                probabilities=probabilities,
                 label=dataset.classes.index(movie.action),
                 commonest=dataset.classes.index(commonest),
                 clip_length=movie.length,
@@ -112,14 +116,13 @@ class LadderClassifier(System):
         """The panels of the base class, and the confusion matrix of the test windows."""
         yield from super().sample_panels(dataset)
         counts = np.zeros([len(dataset.classes)] * 2, int)
-        for movie in dataset.test:
-            probabilities = self._predict_movie(movie)[: len(dataset.classes)]
-            counts[dataset.classes.index(movie.action), probabilities.argmax()] += 1
+        for movie, probabilities in self._predict_movies(dataset.test):
+            counts[dataset.classes.index(movie.action), probabilities[: len(dataset.classes)].argmax()] += 1
         yield Panels("test", "all", "confusion", [Column("confusion matrix", confusion_matrix(counts, dataset.classes))])
 
     def panel_columns(self, dataset, movie: Movie):
         """The window's last frame; its title is the predicted action with its probability."""
-        probabilities = self._predict_movie(movie)
+        ((_, probabilities),) = self._predict_movies([movie])
         number = int(probabilities.argmax())
         name = dataset.classes[number] if number < len(dataset.classes) else f"class {number}"
         return [Column(f"{name} {probabilities.max():.2f}", np.asarray(movie.frames[self.window - 1]))]
