@@ -15,10 +15,10 @@ import typer
 from analogy.cli.console import clear_errors
 from analogy.errors import Mistakes, UserError
 from analogy.files import check_present, check_writable
+from analogy.settings.sections import SMALLEST_SIDE
 from analogy.training.progress import messages_shown
 from data_prep.datasets import DATASETS, cache_folder, check_folder, folder_from_environment
 
-SMALLEST = 16  # pixels; the settings take no smaller frames
 PREPARED = [name for name, entry in DATASETS.items() if entry.source]
 
 
@@ -102,9 +102,9 @@ def _check(name: str, data_dir: Path | None, image_size: str | None, place: Path
         elif image_size is not None:
             match = re.fullmatch(r"(\d{2,4})(?:x(\d{2,4}))?", image_size)
             size = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
-            if min(size) < SMALLEST:
+            if min(size) < SMALLEST_SIDE:
                 mistakes.add(
-                    f"--image-size {image_size}: choose a side, or HEIGHTxWIDTH, of at least {SMALLEST} pixels: 128x160"
+                    f"--image-size {image_size}: choose a side, or HEIGHTxWIDTH, of at least {SMALLEST_SIDE} pixels: 128x160"
                 )
         if entry.generated and data_dir:
             mistakes.add(f"--data-dir: {name} is generated; leave it out")

@@ -49,6 +49,9 @@ Clips = list[ClipId] | FilePath | None
 WeightsFile = Annotated[str, AfterValidator(lambda path: path if path == "imagenet" else _absolute(path))]
 
 
+# Pixels of a frame's side: SSIM needs 11, and a mistyped number would fill the memory.
+SMALLEST_SIDE, LARGEST_SIDE = 16, 4096
+
 # Folders in results/ that are no experiments.
 RESERVED_FOLDERS = ("comparisons", "predictions")
 
@@ -115,8 +118,10 @@ class FrameDataSettings(PeopleDataSettings):
 
     @model_validator(mode="after")
     def _large_enough(self) -> FrameDataSettings:
-        if min(self.image_size) < 16:
-            raise ValueError(f"image_size is {self.image_size}: choose sides of at least 16 pixels (SSIM needs 11)")
+        if min(self.image_size) < SMALLEST_SIDE:
+            raise ValueError(
+                f"image_size is {self.image_size}: choose sides of at least {SMALLEST_SIDE} pixels (SSIM needs 11)"
+            )
         return self
 
     @property
@@ -129,9 +134,6 @@ class RateStage(Section):
 
     steps: PositiveInt
     fps: PositiveFloat
-
-
-LARGEST_SIDE = 4096  # pixels of a frame; a mistyped number would fill the memory
 
 
 class MovieDataSettings(DatasetSettings):
@@ -173,9 +175,10 @@ class MovieDataSettings(DatasetSettings):
     def _side_or_sides(cls, value: object) -> object:
         """One message instead of one for each type that pydantic tries."""
         sides = value if isinstance(value, (list, tuple)) and len(value) == 2 else [value]
-        if not all(isinstance(side, int) and 16 <= side <= LARGEST_SIDE for side in sides):
+        if not all(isinstance(side, int) and SMALLEST_SIDE <= side <= LARGEST_SIDE for side in sides):
             raise ValueError(
-                f"choose the side, or [height, width]: each at least 16 pixels (SSIM needs 11), and at most {LARGEST_SIDE}"
+                f"choose the side, or [height, width]: each at least {SMALLEST_SIDE} pixels (SSIM needs 11), and at most "
+                f"{LARGEST_SIDE}"
             )
         return value
 
