@@ -31,7 +31,7 @@ def main(
     set_: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE: other settings of all runs.")] = None,
     results_dir: Annotated[Path, typer.Option(help="Where the folds and runs are written.")] = Path("results/folds"),
 ) -> None:
-    """The c-th class in alphabetical order tests in fold c modulo `folds`. Finished folds are not trained again."""
+    """Class number c in alphabetical order tests in fold c modulo `folds`. Start it again to go on with what was stopped."""
     with clear_errors(results_dir):
         videos = videos_below(data_dir)
         further = [path for folder in also or [] for path in videos_below(folder)]
@@ -41,11 +41,12 @@ def main(
         figures: dict[str, dict] = {}
         for fold in range(folds):
             results = results_dir / exp / f"fold_{fold}"
-            try:
-                run = analogy.load(exp, results)
-            except UserError:  # there is no finished run
+            runs = sorted(path.parent for path in (results / exp).glob("*/settings.yaml"))
+            if not runs:
                 link_fold(results / "videos", videos, further, fold, folds)
                 run = analogy.train(exp, scale=scale, data_dir=results / "videos", set=values, results_dir=results)
+            elif (run := analogy.Run(runs[-1])).status != "finished":
+                run = analogy.train(resume=run.folder, results_dir=results)
             figures |= json.loads((run.folder / "test" / "horizon_by_action.json").read_text(encoding="utf-8"))
         text = table(figures)
         with replacing(results_dir / exp / "folds.md") as partial:

@@ -165,15 +165,10 @@ def run_experiment(cache):
 @pytest.fixture
 def run_here(invoke, cache, monkeypatch):
     """`run_experiment` within this process, for what needs no process of its own: it saves the start of TensorFlow."""
-    import keras
 
     def run(*options, exp: str | None = "analogy_pool3", tiny: bool = True):
         monkeypatch.setenv("ANALOGY_CACHE", str(cache))
-        policy = keras.config.dtype_policy()
-        try:
-            done = invoke("run", *run_options(exp, tiny), *options)
-        finally:
-            keras.config.set_dtype_policy(policy)
+        done = invoke("run", *run_options(exp, tiny), *options)
         assert done.exception is None or isinstance(done.exception, SystemExit), done.exc_info
         return subprocess.CompletedProcess(options, done.exit_code, done.stdout, done.stderr)
 

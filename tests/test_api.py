@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
 
@@ -46,6 +47,13 @@ def test_five_lines(trained):
     future = again.predict(values)
     assert future.shape == (5, 2, 1) and future.dtype == np.float32
     np.testing.assert_allclose(again.predict(values=values[1]), future[1], atol=1e-6)
+
+
+def test_training_leaves_the_keras_policy_as_it_was(tmp_path):
+    before = keras.config.dtype_policy().name
+    small = {**SMALL, "training.precision": "bfloat16"}
+    analogy.train("seq2seq_noise_l1", scale="demo", steps=1, set=small, results_dir=tmp_path, verbose=False)
+    assert keras.config.dtype_policy().name == before
 
 
 def test_a_run_is_gone_on_with_and_measured_again(trained):

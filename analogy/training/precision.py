@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import keras
@@ -34,6 +36,12 @@ def _cpu_computes_bfloat16() -> bool:
     return "amx_bf16" in flags or "avx512_bf16" in flags
 
 
-def use_precision(precision: str) -> None:
-    """Set the Keras dtype policy of all layers that are built from now on. precision: a key of POLICIES."""
+@contextmanager
+def use_precision(precision: str) -> Iterator[None]:
+    """Inside, layers are built with the Keras dtype policy of `precision`, a key of POLICIES; afterwards as before."""
+    before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(POLICIES[precision])
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)

@@ -64,15 +64,14 @@ def run_experiment(
     keep_freed_memory()
     strategy = make_strategy(settings.training.devices)  # before anything else touches a device
     # Our signal handlers are set after those of TensorFlow, which handles SIGTERM where there are several workers.
-    with stop or nullcontext(StopRequest()) as stop:
-        return _run_on(strategy, settings, open_dataset, results_dir, run, stop, began)
-
-
-def _run_on(strategy, settings, open_dataset, results_dir: Path, run: Path | None, stop: StopRequest, began: float):
-    """`run_experiment` with the devices of `strategy`. Arguments: see there."""
-    check_batch(settings.training.batch_size, strategy)
     precision = resolve_precision(settings.training.precision)
-    use_precision(precision)
+    with stop or nullcontext(StopRequest()) as stop, use_precision(precision):
+        return _run_on(strategy, precision, settings, open_dataset, results_dir, run, stop, began)
+
+
+def _run_on(strategy, precision: str, settings, open_dataset, results_dir: Path, run: Path | None, stop, began: float):
+    """`run_experiment` with the devices of `strategy` and the Keras policy of `precision`. Other arguments: see there."""
+    check_batch(settings.training.batch_size, strategy)
     log.info("%d replica(s), %s", strategy.num_replicas_in_sync, precision)
     # The data and the networks are opened before the run folder is made, so that an error in them leaves no folder behind.
     entry = SYSTEMS[settings.system]

@@ -17,6 +17,7 @@ from analogy.models.building import build
 from analogy.models.vgg import VGG_16, Encoder
 from analogy.pretrained import imagenet as pretrained
 from analogy.pretrained.imagenet import feature_network, load_into_encoder, load_vgg16
+from analogy.training.precision import use_precision
 
 NAMES = [f"conv{stage}_{index + 1}" for stage, (_, repeats) in enumerate(VGG_16, 1) for index in range(repeats)]
 
@@ -312,12 +313,8 @@ def test_gradient_reaches_every_pixel(source):
 def test_float32_whatever_the_policy(source, image):
     features = feature_network(source)
     expected = features(image)
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("mixed_bfloat16")
-    try:
+    with use_precision("bfloat16"):
         under_policy = feature_network(source)(image)
-    finally:
-        keras.config.set_dtype_policy(before)
     assert under_policy.dtype == features(tf.cast(image, tf.bfloat16)).dtype == tf.float32
     np.testing.assert_array_equal(under_policy, expected)
 

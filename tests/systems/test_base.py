@@ -48,12 +48,9 @@ def settings():
 
 
 def build(settings, precision="float32", **how) -> Line:
-    use_precision(precision)
-    try:
+    with use_precision(precision):
         system = Line(settings, **how)
         system.prepare_training()
-    finally:
-        use_precision("float32")
     return system
 
 

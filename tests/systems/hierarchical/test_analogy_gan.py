@@ -13,12 +13,9 @@ from analogy.training.precision import use_precision
 def build(tiny):
     def make(*overrides, precision="float32"):
         keras.utils.set_random_seed(0)
-        use_precision(precision)
-        try:
+        with use_precision(precision):
             system = AnalogyGan(tiny(*overrides))
             system.prepare_training()
-        finally:
-            use_precision("float32")
         return system
 
     return make

@@ -162,11 +162,8 @@ def test_another_run_s_best_weights_are_not_taken_over(tmp_path):
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 @pytest.mark.parametrize("name", NAMES)
 def test_half_precision_leaves_poses_in_float32(name, precision):
-    use_precision(precision)
-    try:
+    with use_precision(precision):
         system = build(name)
-    finally:
-        use_precision("float32")
     assert np.isfinite(system.train_step(batch_of(system))["network/loss"])
 
 

@@ -40,11 +40,8 @@ def draw_last_layer(system):
 
 def test_float16_teaches_the_first_cell_too(batch):
     """Unscaled, its gradients are below the smallest number of float16."""
-    use_precision("float16")
-    try:
+    with use_precision("float16"):
         system = build("network.units=64")
-    finally:
-        use_precision("float32")
     before = [v.numpy().copy() for v in system.network.trainable_variables]
     system.train_step(batch)
     moved = [np.mean(v.numpy() != was) for v, was in zip(system.network.trainable_variables, before, strict=True)]

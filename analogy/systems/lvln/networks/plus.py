@@ -190,7 +190,9 @@ class MovingLadder(Composite, keras.Model):
         for first, *residual in self.encoder:
             x = _leaky(first(x))
             for layer in residual:
-                x = _leaky(x + layer(x))
+                # Not _leaky(x + layer(x)): where TensorFlow 2.21 makes one kernel of these steps, in graphs without gradients,
+                # it takes the slope 0.2 whatever was asked for.
+                x += _leaky(layer(x))
             levels.append(x)
         taps, next_states = [self.skip(levels[0])], []
         for lateral, level, state in zip(self.laterals, levels[1:], states or [None] * len(self.laterals), strict=True):
@@ -220,9 +222,7 @@ def _conv(channels: int, name: str, *, size: int = 3, stride: int = 1, kernel_in
 
 
 def _leaky(x):
-    # 0.2 and no other slope: where TensorFlow 2.21 joins convolution, bias, sum and leaky ReLU to one kernel, which it does in
-    # graphs without gradients, it takes 0.2 whatever was asked for. Predictions would not be those that were trained.
-    return tf.nn.leaky_relu(x, 0.2)
+    return tf.nn.leaky_relu(x, 0.1)
 
 
 def _doubled(x):
