@@ -132,9 +132,9 @@ def build(settings_of, used_by):
     none is zero or like another."""
 
     def make(row: Row, *more: str):
-        settings = settings_of(row, *more)
+        settings, used = settings_of(row, *more), used_by(row)  # what is used may be made now, from a seed of its own
         keras.utils.set_random_seed(0)
-        system = SYSTEMS[settings.system].build(settings, used_by(row))
+        system = SYSTEMS[settings.system].build(settings, used)
         system.prepare_training()
         number = 0
         for model in {**system.models, **system.state}.values():

@@ -1,6 +1,7 @@
 """A run that is killed, stopped, spoilt or doubled: in processes of their own, as a user would meet it."""
 
 import json
+import re
 import shutil
 import signal
 
@@ -125,9 +126,10 @@ def test_a_resumed_run_counts_the_seconds_of_all_its_parts(finished, run_here, t
     assert after["train"] >= before["train"] and after["total"] > before["total"]
 
 
-def test_a_run_stays_with_its_dataset_and_can_be_looked_at(finished, invoke, actors, tmp_path, monkeypatch):
-    """`finished` was given the folder of actors; one without a folder was generated from the seed."""
+def test_a_run_stays_with_its_dataset_and_can_be_looked_at(finished, invoke, tmp_path, monkeypatch):
+    """`finished` was given a folder of actors; one without a folder was generated from the seed."""
     run, elsewhere = finished[0], tmp_path / "elsewhere"
+    actors = re.search("folder: (/.*)", (run / "settings.yaml").read_text())[1]  # those of the process that trained it
     monkeypatch.setenv("ANALOGY_DATA_DIR", str(elsewhere))
     shown = invoke("run", "--resume", run, "--dry-run")
     assert shown.exit_code == 0 and f"folder: {actors}" in shown.output and "parameters:" in shown.output
