@@ -51,9 +51,8 @@ def make_settings(scale: str = "paper", **overrides) -> AnalogyGanSettings:
 def make_system(settings: AnalogyGanSettings, *, optimizers: bool = True) -> AnalogyGan:
     """The system as a run builds it on one device. Layers that are built later are float32."""
     keras.utils.set_random_seed(settings.seed)
-    use_precision(settings.training.precision)
-    system = AnalogyGan(settings)
-    use_precision("float32")
+    with use_precision(settings.training.precision):
+        system = AnalogyGan(settings)
     if optimizers:
         system.prepare_training()
     return system

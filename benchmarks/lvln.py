@@ -39,9 +39,8 @@ def make_system(o) -> LadderSystem:
     values |= {"data.dataset": "moving_shapes", "data.fps": None, "data.curriculum": []}  # needs no files; it is not opened
     settings = load_settings(find_experiment(f"lvln_{o.network}"), SYSTEMS, scale="paper", values=values)
     keras.utils.set_random_seed(0)
-    use_precision(o.precision)
-    system = LadderSystem(settings)
-    use_precision("float32")
+    with use_precision(o.precision):
+        system = LadderSystem(settings)
     system.prepare_training()
     return system
 

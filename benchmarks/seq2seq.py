@@ -51,10 +51,9 @@ class LoopedSeq2Seq(Seq2Seq):
 def make_ours(kind: type[Seq2Seq], precision: str, values, kernel_size: int):
     """A function that makes one training step (forward, backward, Adam) and returns the loss."""
     keras.utils.set_random_seed(0)
-    use_precision(precision)
-    network = kind(channels=1, depth=1, kernel_size=kernel_size)
-    build(network, (len(values), 1, *values.shape[2:]), horizon=1)
-    use_precision("float32")
+    with use_precision(precision):
+        network = kind(channels=1, depth=1, kernel_size=kernel_size)
+        build(network, (len(values), 1, *values.shape[2:]), horizon=1)
     optimizer = keras.optimizers.Adam(ADAM[0], *ADAM[1], ADAM[2])
     optimizer.build(network.trainable_variables)
     k = values.shape[1] // 2
