@@ -50,13 +50,13 @@ def watch(command: list) -> tuple[float, float]:
 
 
 def train(actors: Path, cache: Path, results: Path, steps: int) -> dict[str, float]:
-    """Train a run. Returns steps per second after the first 100 steps, peak megabytes, and the seconds of the whole command."""
+    """Train a run. Returns steps per second after the first 50 steps, peak megabytes, and the seconds of the whole command."""
     settings = [part for setting in (*SMALL, f"data.cache={json.dumps(str(cache))}") for part in ("--set", setting)]
     where = ["--data-dir", actors, "--results-dir", results, "--scale", "demo", "--steps", steps]
     duration, most = watch(["experiments/run.py", "--exp", "analogy_pool3", *where, *settings])
     newest = max(results.glob("analogy_pool3/*/metrics.jsonl"), key=lambda path: path.stat().st_mtime)
     at = {row["step"]: row["seconds"] for row in map(json.loads, newest.read_text().splitlines())}
-    return {"steps_per_second": (steps - 100) / (at[steps] - at[100]), "megabytes": most, "seconds": duration}
+    return {"steps_per_second": (steps - 50) / (at[steps] - at[50]), "megabytes": most, "seconds": duration}
 
 
 def measure_clips(counts: list[int], steps: int, folder: Path) -> list[dict]:
@@ -64,7 +64,7 @@ def measure_clips(counts: list[int], steps: int, folder: Path) -> list[dict]:
     rows = []
     for count in counts:
         actors, cache = repeat_clips(few, folder / f"actors{count}", count), folder / f"cache{count}"
-        prepare = ["-m", "data_prep.penn_action", "--source", actors, "--cache", cache / "prepared"]
+        prepare = ["-m", "analogy.cli", "prepare", "penn_action", "--data-dir", actors, "--cache", cache]
         duration, most = watch(prepare)
         row = {"clips": count, "prepare_seconds": duration, "prepare_megabytes": most}
         trained = train(actors, cache, folder / f"results{count}", steps)
