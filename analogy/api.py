@@ -217,7 +217,7 @@ def evaluate(
         clips: names of test clips. Empty: the test clips of the run.
         data_dir: the dataset's folder, if it has moved since training.
         fvd_frames: the number of predicted frames of each video that the metric "fvd" uses.
-        features: the weights file of a VGG-16 or SqueezeNet, for the metric "feature_distance".
+        features: "hed", "imagenet", or the weights file of a VGG-16 or SqueezeNet, for the metric "feature_distance".
         recogniser: a run that recognises actions (endpoint `classify`): how often is it right about predicted poses?
 
     Returns:
@@ -238,7 +238,7 @@ def evaluate(
         clips=clips,
         data_dir=_path(data_dir),
         fvd_frames=fvd_frames,
-        features=_path(features),
+        features=features and str(_path(features)),
         recogniser=recogniser,
         results_dir=expanded(results_dir),
     )

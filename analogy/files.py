@@ -17,7 +17,7 @@ from itertools import chain, count
 from pathlib import Path
 from typing import IO
 
-from analogy.errors import UserError
+from analogy.errors import UserError, about
 
 log = logging.getLogger("analogy")
 MARK = ".analogy"  # a file in every folder that analogy has made; see analogy.ownership
@@ -167,6 +167,12 @@ def expanded(path: str | Path) -> Path:
         return Path(path).expanduser()
     except RuntimeError as error:
         raise UserError(f"{path}: there is no such folder: {error}") from error
+
+
+def cache_folder(folder: str | None = None) -> Path:
+    """The folder of prepared data: `folder` if it is set, else $ANALOGY_CACHE, else ~/.cache/analogy. Raises UserError."""
+    with about("the cache ($ANALOGY_CACHE)"):
+        return expanded(folder or os.environ.get("ANALOGY_CACHE") or "~/.cache/analogy")
 
 
 def check_present(folder: Path | None, option: str) -> None:

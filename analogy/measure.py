@@ -15,7 +15,7 @@ from analogy.evaluation.videos import Video, pair_videos
 from analogy.files import check_present
 from analogy.metrics.table import USUAL
 from analogy.ownership import check_results_dir
-from analogy.pretrained.fetch_i3d import WEIGHTS
+from analogy.pretrained.fetching import fetched_file
 from analogy.runs.find import find_model, find_run, is_saved_model, run_of, saved_model_of
 from analogy.runs.history import describe, trained_steps
 from analogy.runs.reading import read_run
@@ -23,7 +23,7 @@ from analogy.settings import Settings, load_settings
 from analogy.settings.loading import read_experiment
 from analogy.settings.published import summary_rows
 from analogy.systems import SYSTEMS
-from data_prep.datasets import DATASETS, check_dataset, weights_folder
+from data_prep.datasets import DATASETS, check_dataset
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def check_evaluation(
     context: int | None = None,
     metrics: Sequence[str] = (),
     fvd_frames: int = 16,
-    features: Path | None = None,
+    features: str | None = None,
     recogniser: str | None = None,
     results_dir: Path,
 ) -> Evaluation:
@@ -84,8 +84,8 @@ def check_evaluation(
             if value is not None and (run is not None or predictions):
                 mistakes.add(f"{name} has no meaning with {subject_option}; leave it out")
         with mistakes.noted():
-            weights = weights_folder() / WEIGHTS
-            check_selection(metrics, weights=weights, fvd_frames=fvd_frames, features=features and str(features))
+            weights = fetched_file("i3d")
+            check_selection(metrics, weights=weights, fvd_frames=fvd_frames, features=features)
         with mistakes.noted():
             check_results_dir(results_dir)
         with mistakes.noted():
@@ -106,7 +106,7 @@ def check_evaluation(
         all_metrics=not metrics,
         weights=weights,
         fvd_frames=fvd_frames,
-        features=features and str(features),
+        features=features,
         recogniser=judge,
         **subject,
     )

@@ -13,6 +13,7 @@ from pathlib import Path
 from analogy.errors import Mistakes, UserError
 from analogy.files import check_present, check_writable
 from analogy.ownership import check_results_dir, is_run
+from analogy.pretrained.fetching import fetch_command
 from analogy.runs.folder import is_running
 from analogy.runs.history import check_settings
 from analogy.runs.uses import resolve_runs
@@ -82,7 +83,7 @@ def resolve_settings(
                 mistakes.add(f"--resume {resume}: this run is of {settings.experiment}, not of {exp}")
             for key, file in settings.files():
                 if not Path(file).is_file():
-                    mistakes.add(f"{key}: {file}: there is no such file")
+                    mistakes.add(f"{key}: {file}: there is no such file{fetch_command(file)}")
         else:
             with mistakes.noted():
                 check_present(data_dir, "--data-dir")

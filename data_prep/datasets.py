@@ -13,8 +13,8 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, NamedTuple
 
-from analogy.errors import UserError, about
-from analogy.files import PICTURES, VIDEOS, expanded, files_below
+from analogy.errors import UserError
+from analogy.files import PICTURES, VIDEOS, cache_folder, files_below
 from analogy.settings.sections import MovieDataSettings, Settings
 
 if TYPE_CHECKING:
@@ -317,14 +317,3 @@ def folder_from_environment(name: object) -> Path | None:
     entry = DATASETS.get(name) if isinstance(name, str) else None
     folder = os.environ.get(entry.variable) if entry and entry.variable else None
     return Path(folder) if folder else None
-
-
-def cache_folder(folder: str | None = None) -> Path:
-    """The folder of prepared data: `folder` if it is set, else $ANALOGY_CACHE, else ~/.cache/analogy. Raises UserError."""
-    with about("the cache ($ANALOGY_CACHE)"):
-        return expanded(folder or os.environ.get("ANALOGY_CACHE") or "~/.cache/analogy")
-
-
-def weights_folder() -> Path:
-    """The folder of fetched weights in the cache. Raises UserError."""
-    return cache_folder() / "weights"

@@ -16,9 +16,8 @@ from analogy.data.drawn_movies import DrawnMovies
 from analogy.data.movies import Movie
 from analogy.data.moving_digits import draw_digits
 from analogy.errors import UserError
-from analogy.files import locked
+from analogy.files import cache_folder, locked
 from analogy.random_streams import MOVIES_TO_LOOK_AT, TEST_MOVIES
-from data_prep.datasets import cache_folder
 
 TRAIN_IMAGES, TEST_IMAGES = "train-images-idx3-ubyte", "t10k-images-idx3-ubyte"
 STANDARD_TEST = "mnist_test_seq.npy"  # uint8 [20, 10000, 64, 64], of Srivastava et al. 2015

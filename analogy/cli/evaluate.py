@@ -32,7 +32,7 @@ def main(
         typer.Option(help=f"Metrics of frames: {', '.join(SELECTABLE)}. Default: {', '.join(USUAL)}."),
     ] = None,
     fvd_frames: Annotated[int, typer.Option(help="For fvd: number of predicted frames of each video to use.")] = 16,
-    features: Annotated[Path | None, typer.Option(help="For feature_distance: weights of VGG-16 or SqueezeNet.")] = None,
+    features: Annotated[str | None, typer.Option(help="For feature_distance: hed, or a file of VGG-16 or SqueezeNet.")] = None,
     recogniser: Annotated[str | None, typer.Option(help="A run that recognises the action in predicted poses.")] = None,
     results_dir: Annotated[Path, typer.Option(help="The folder of the runs; the evaluation is written to it.")] = RESULTS,
 ) -> None:

@@ -9,12 +9,13 @@ import typer
 
 from analogy.cli.console import RESULTS, clear_errors, names_in
 from analogy.errors import Mistakes, UserError
+from analogy.files import cache_folder
 from analogy.ownership import check_results_dir
 from analogy.runs.find import saved_model_of
 from analogy.systems.hierarchical.estimation import ESTIMATORS, find_models
 from analogy.systems.hierarchical.steps import find_steps
 from analogy.training.progress import messages_shown
-from data_prep.datasets import DATASETS, cache_folder, check_folder
+from data_prep.datasets import DATASETS, check_folder
 
 
 def main(

@@ -1,4 +1,4 @@
-"""Download trained weights once and verify their checksum: `i3d`, which FVD needs."""
+"""Download trained weights once and verify their checksum: `i3d`, which FVD needs; `vgg16-hed`, VGG-16 fine-tuned on edges."""
 
 from __future__ import annotations
 
@@ -10,23 +10,21 @@ import typer
 from analogy.cli.console import clear_errors
 from analogy.errors import Mistakes
 from analogy.files import check_writable
-
-NAMES = ("i3d",)
+from analogy.pretrained.fetching import FILES, weights_folder
 
 
 def main(
-    what: Annotated[str, typer.Argument(metavar="NAME", help=f"One of: {', '.join(NAMES)}.")] = "i3d",
+    what: Annotated[str, typer.Argument(metavar="NAME", help=f"One of: {', '.join(FILES)}.")] = "i3d",
     out: Annotated[Path | None, typer.Option(help="Folder for the file. Default: the cache.")] = None,
 ) -> None:
-    from data_prep.datasets import weights_folder
-
     with clear_errors(out):
         folder = out or weights_folder()
         with Mistakes() as mistakes:
-            if what not in NAMES:
-                mistakes.add(f"{what}: there is nothing of that name to fetch; there is {', '.join(NAMES)}")
+            if what not in FILES:
+                mistakes.add(f"{what}: there is nothing of that name to fetch; there is {', '.join(FILES)}")
             with mistakes.noted():
                 check_writable(folder, "choose another --out")
         from analogy.pretrained.fetch_i3d import fetch_i3d
+        from analogy.pretrained.fetch_vgg16 import fetch_vgg16_hed
 
-        print(fetch_i3d(folder))
+        print({"i3d": fetch_i3d, "vgg16-hed": fetch_vgg16_hed}[what](folder))

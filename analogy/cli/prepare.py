@@ -14,10 +14,10 @@ import typer
 
 from analogy.cli.console import clear_errors
 from analogy.errors import Mistakes, UserError
-from analogy.files import check_present, check_writable
+from analogy.files import cache_folder, check_present, check_writable
 from analogy.settings.sections import SMALLEST_SIDE
 from analogy.training.progress import messages_shown
-from data_prep.datasets import DATASETS, cache_folder, check_folder, folder_from_environment
+from data_prep.datasets import DATASETS, check_folder, folder_from_environment
 
 PREPARED = [name for name, entry in DATASETS.items() if entry.source]
 

@@ -22,8 +22,8 @@ from analogy.metrics.fvd import Fvd
 from analogy.metrics.perceptual import FeatureDistance, Lpips
 from analogy.metrics.table import metric_of
 from analogy.ownership import EVALUATION
+from analogy.pretrained.feature_networks import feature_network, feature_network_name
 from analogy.pretrained.i3d import I3d
-from analogy.pretrained.imagenet import feature_network
 from analogy.runs.environment import describe_environment
 from analogy.runs.folder import RunFolder, write_json, write_text
 from analogy.visualise.pages import write_pages
@@ -54,7 +54,7 @@ class Measures:
             names: of metrics, as `evaluate --metrics` takes them.
             weights: file of I3D's weights, for fvd.
             fvd_frames: how many frames of every video count for fvd.
-            features: file of the network for feature_distance, or None.
+            features: the network for feature_distance, as in `feature_network`, or None.
 
         Raises:
             UserError: an unknown name, or a file or package that a metric needs is missing.
@@ -83,7 +83,7 @@ class Measures:
             self.notes.append("LPIPS v0.1, AlexNet")
         else:
             self.frames[name] = FeatureDistance(feature_network(features))
-            self.notes.append(f"feature distance by {Path(features).name}")
+            self.notes.append(f"feature distance by {feature_network_name(features)}")
 
 
 def write_evaluation(

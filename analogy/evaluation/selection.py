@@ -9,6 +9,10 @@ from pathlib import Path
 from analogy.errors import Mistakes, about
 from analogy.metrics.fvd import check_length
 from analogy.metrics.table import SELECTABLE
+from analogy.pretrained.fetching import fetch_command
+from analogy.settings.sections import vgg16_files
+
+NETWORKS = "hed, imagenet, or the file of a VGG-16 or SqueezeNet (see README)"
 
 
 def check_selection(names: Sequence[str], *, weights: Path, fvd_frames: int, features: str | None) -> None:
@@ -18,7 +22,7 @@ def check_selection(names: Sequence[str], *, weights: Path, fvd_frames: int, fea
         names: of metrics.
         weights: file of I3D's weights, for fvd.
         fvd_frames: how many frames of every video count for fvd.
-        features: file of the network for feature_distance, or None.
+        features: the network for feature_distance, as in `analogy.pretrained.feature_networks.feature_network`, or None.
 
     Raises:
         UserError: with one line for each mistake.
@@ -37,9 +41,11 @@ def check_selection(names: Sequence[str], *, weights: Path, fvd_frames: int, fea
         if "lpips" in names and not _installed("lpips"):
             mistakes.add('--metrics lpips: LPIPS needs PyTorch and the package lpips: pip install "analogy-video[lpips]"')
         if "feature_distance" in names and features is None:
-            mistakes.add("--metrics feature_distance needs --features, the file of a VGG-16 or SqueezeNet (see README)")
-        if features and not Path(features).is_file():
-            mistakes.add(f"--features {features}: there is no such file; name the file of a VGG-16 or SqueezeNet")
+            mistakes.add(f"--metrics feature_distance needs --features: {NETWORKS}")
+        for _, file in vgg16_files("", features):
+            if not Path(file).is_file():
+                mend = fetch_command(file) or f"; give {NETWORKS}"
+                mistakes.add(f"--features {features}: {file}: there is no such file{mend}")
 
 
 def _installed(package: str) -> bool:

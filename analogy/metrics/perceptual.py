@@ -23,7 +23,7 @@ class FeatureDistance:
 
     Args:
         features: images [B, H, W, C] in -1..1 -> feature maps [B, H', W', F], such as
-            `analogy.pretrained.imagenet.feature_network`.
+            `analogy.pretrained.feature_networks.feature_network`.
     """
 
     def __init__(self, features: Callable):

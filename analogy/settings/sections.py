@@ -19,6 +19,7 @@ from pydantic import (
 
 from analogy.errors import UserError
 from analogy.files import expanded
+from analogy.pretrained.fetching import fetched_file
 from analogy.settings.published import Published, check_published, read_older
 from analogy.settings.section import Section
 
@@ -45,8 +46,16 @@ def _absolute(path: str) -> str:
 FilePath = Annotated[str, AfterValidator(_absolute)]
 # A list of clip ids, or the path of a split file with one clip per line. null: the dataset's own split.
 Clips = list[ClipId] | FilePath | None
-# The path of a file, or `imagenet`: the file that Keras downloads.
+# The path of a file, or `imagenet`: a download.
 WeightsFile = Annotated[str, AfterValidator(lambda path: path if path == "imagenet" else _absolute(path))]
+# Weights of VGG-16 (`analogy.pretrained.vgg16.load_vgg16`): `imagenet`, a download; `hed`, of `analogy fetch`; or a path.
+Vgg16Weights = Annotated[str, AfterValidator(lambda path: path if path in ("imagenet", "hed") else _absolute(path))]
+
+
+def vgg16_files(key: str, weights: str | None) -> Iterator[tuple[str, str]]:
+    """For `Section.files`: the file that must be there for these weights of VGG-16. None: random ones, which need no file."""
+    if weights not in (None, "imagenet"):
+        yield key, str(fetched_file("vgg16-hed")) if weights == "hed" else weights
 
 
 # Pixels of a frame's side: SSIM needs 11, and a mistyped number would fill the memory.

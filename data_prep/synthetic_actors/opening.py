@@ -8,8 +8,7 @@ from pathlib import Path
 from analogy.data.clips import ClipDataset
 from analogy.data.movies import MovieDataset
 from analogy.data.poses import PoseDataset
-from analogy.files import making
-from data_prep.datasets import cache_folder
+from analogy.files import cache_folder, making
 from data_prep.penn_action import opening as penn_action
 from data_prep.penn_action.source import PennActionSource
 from data_prep.synthetic_actors import VERSION, write_synthetic_actors

@@ -17,7 +17,7 @@ from analogy.evaluation import judge
 from analogy.measure import check_evaluation
 from analogy.metrics.perceptual import FeatureDistance, Lpips
 from analogy.predictions.frames import mean_and_best
-from analogy.pretrained.fetch_i3d import WEIGHTS
+from analogy.pretrained.fetching import FILES
 from analogy.runs.export import export_saved_model
 from analogy.runs.reading import read_runs
 from analogy.settings import find_experiment, load_settings, write_settings
@@ -111,7 +111,7 @@ def test_a_feature_network_of_one_s_own(videos, squeezenet, invoke):
     _, measured = evaluate(invoke, videos, *options, "--metrics", "feature_distance")
     distances = {name: figures["feature_distance"] for name, figures in measured["methods"].items()}
     assert 0 < distances["prediction"] < 0.5 * distances["copy_last_frame"]
-    assert "feature distance by squeezenet" in measured["protocol"]
+    assert "feature distance by SqueezeNet (squeezenet" in measured["protocol"]
 
 
 @pytest.mark.parametrize(
@@ -126,6 +126,7 @@ def test_a_feature_network_of_one_s_own(videos, squeezenet, invoke):
         (("--predictions", "{one}", "--truth", "{true}", "--clips", "c"), "there is no c in it"),
         (("--predictions", "{one}", "--truth", "{true}", "--metrics", "beauty"), "there is no beauty"),
         (("--predictions", "{one}", "--truth", "{true}", "--metrics", "feature_distance"), "--features"),
+        (("--predictions", "{one}", "--truth", "{true}", "--features", "hed"), "get it with `analogy fetch vgg16-hed`"),
         (("--predictions", "{one}", "--truth", "{true}", "--metrics", "fvd", "--fvd-frames", "3"), "--fvd-frames: FVD needs"),
         (("--predictions", "{one}", "--truth", "{true}", "--data-dir", "{one}"), "--data-dir has no meaning"),
         (("--predictions", "{small}", "--truth", "{small}"), "at least 11"),
@@ -275,7 +276,7 @@ def test_fvd_is_printed_with_what_judges_it(invoke, videos, monkeypatch):
     monkeypatch.setattr(judge, "I3d", Means)
     monkeypatch.setenv("ANALOGY_CACHE", str(videos))
     (videos / "weights").mkdir()
-    (videos / "weights" / WEIGHTS).touch()
+    (videos / "weights" / FILES["i3d"]).touch()
     for folder in ("true", "one"):
         shutil.rmtree(videos / folder / "a")
     write_pictures(videos / "true" / "a", RNG.integers(0, 256, (11, 32, 32, 3), dtype=np.uint8))

@@ -59,12 +59,20 @@ def test_dry_run_prints_settings_and_published_parameter_counts(invoke, actors):
         (("--data-dir", "/nowhere"), "analogy_pool3", "/nowhere: there is no such folder"),
         (("--data-dir", "{here}"), "seq2seq_sins_l1", "generated from the seed"),
         (("--set", "loss.feature=1", "--set", "loss.feature_weights=no.npy"), "analogy_pool3", "no.npy: there is no such file"),
+        (
+            ("--set", "loss.feature=1", "--set", "loss.feature_weights=hed"),
+            "analogy_pool3",
+            "with `analogy fetch vgg16-hed`",
+        ),
         (("--set", "data.test_clips=no.txt"), "analogy_pool3", "no.txt: there is no such file"),
         (("--devices", "cpu:3"), "analogy_pool3", "multiple of 3"),
         (("--results-dir", "{here}/file/results"), "analogy_pool3", "choose another --results-dir"),
     ],
 )
-def test_a_mistake_is_one_clear_line_before_anything_starts(invoke, nothing_starts, tmp_path, options, exp, message):
+def test_a_mistake_is_one_clear_line_before_anything_starts(
+    invoke, nothing_starts, tmp_path, monkeypatch, options, exp, message
+):
+    monkeypatch.setenv("ANALOGY_CACHE", str(tmp_path / "empty"))  # as on a machine where nothing was fetched
     (tmp_path / "file").write_text("a file where a folder should be")
     named = [option.format(here=tmp_path) for option in options]
     done = invoke("run", *[exp][: exp is not None], "--results-dir", tmp_path / "results", *named)

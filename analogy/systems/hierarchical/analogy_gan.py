@@ -10,7 +10,8 @@ from analogy.joints import JOINTS
 from analogy.losses import squared_error
 from analogy.models.building import build
 from analogy.optimizers import held_variables
-from analogy.pretrained.imagenet import feature_network, load_into_encoder, load_vgg16
+from analogy.pretrained.feature_networks import feature_network, feature_network_name
+from analogy.pretrained.vgg16 import load_into_encoder, load_vgg16, vgg16_name
 from analogy.random_streams import StepStream
 from analogy.systems.hierarchical import losses
 from analogy.systems.hierarchical.networks.analogy import AnalogyGenerator, Discriminator
@@ -100,6 +101,18 @@ class AnalogyGan(Painter):
             random = settings.loss.feature_random_conv1_1
             with about("loss.feature_weights"):
                 self.features = feature_network(settings.loss.feature_weights, random_conv1_1=random)
+
+    def protocol(self, dataset):
+        """Also names the weights that others trained."""
+        shape, loss = self.settings.generator, self.settings.loss
+        notes = [super().protocol(dataset)]
+        if shape.pretrained_stages:
+            notes.append(
+                f"{shape.pretrained_stages} stages of the image encoder start from {vgg16_name(shape.pretrained_weights)}"
+            )
+        if loss.feature:
+            notes.append(f"feature loss by {feature_network_name(loss.feature_weights)}")
+        return "; ".join(notes)
 
     def counted_networks(self):
         """The parts of the generator, and the discriminators."""

@@ -260,6 +260,9 @@ def test_a_step_at_demo_scale(name, prepared, vgg_file):
     for batch in system.train_batches(clips, ReplicaContext(batch_size=settings.training.batch_size)).take(steps):
         report = system.train_step(batch)
     assert all(np.isfinite(scalar) for scalar in report.values()), report
+    if published.system == "analogy_gan":
+        named = bool(published.generator.pretrained_stages or published.loss.feature)
+        assert ("VGG-16 (vgg16.npy)" in system.protocol(clips)) == named
     for model in system.models.values():
         assert all(np.any(v.numpy() != before[v.path]) for v in model.trainable_variables)
     assert all(np.array_equal(v.numpy(), frozen[v.path]) for v in system.models["generator"].non_trainable_variables)

