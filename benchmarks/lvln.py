@@ -26,7 +26,7 @@ from common import parser, peak_gigabytes, time_alternately
 from analogy.settings import find_experiment, load_settings
 from analogy.systems import SYSTEMS
 from analogy.systems.lvln.ladder import LadderSystem
-from analogy.systems.lvln.networks.rollout import unroll
+from analogy.models.rollout import unroll
 from analogy.training.precision import POLICIES, use_precision
 
 # The published counts of all weights. In them, ResNet has its layer of 1000 classes and another one of 10, which nothing uses.

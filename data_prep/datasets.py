@@ -99,7 +99,7 @@ _BAIR_TRAIN = Files("train/*.tfrecords", ("train/*.tfrecords", "softmotion30_44k
 _BAIR_TEST = Files("test/*.tfrecords", ("test/*.tfrecords", "softmotion30_44k/test/*.tfrecords"))
 _STRIPS = Files("actions/CLASS/NNNNNNNN.jpg", (f"actions/[0134]/{'[0-9]' * 8}.jpg",))
 # What every dataset of stored videos can follow, also without a frame rate.
-_WINDOWS = ("fit", "skip", "stride", "share", "train_count")
+_WINDOWS = ("fit", "skip", "stride", "share", "train_count", "train_clips")
 _UCF101 = Files("ACTION/v_ACTION_gXX_cYY.avi", ("*/v_*_g[0-9][0-9]_c[0-9][0-9].[aA][vV][iI]",))
 _UCF101_LISTS = Files("ucfTrainTestlist/classInd.txt", ("ucfTrainTestlist/classInd.txt", "../ucfTrainTestlist/classInd.txt"))
 _VIDEOS = Files("video (.mp4, .mov, .avi, .mkv, .webm, .gif ...) or folder of pictures", suffixes=VIDEOS + PICTURES)
@@ -163,7 +163,7 @@ DATASETS: dict[str, Entry] = {
                 channels=3,
                 image_sizes=(64,),
                 splits=_TWO_SPLITS,  # it has its own; every run of a ConvLSTM names one of these
-                follows=("skip", "share", "train_count"),
+                follows=("skip", "share", "train_count", "train_clips"),
             )
         },
         source="data_prep.bair:BairSource",
@@ -239,7 +239,8 @@ def _check_movies(data: MovieDataSettings, opening: Opening) -> None:
         raise UserError(f"data.image_size is {data.image_size}: {data.dataset} has {sizes} pixels")
     if opening.splits and data.split not in opening.splits:
         raise UserError(f"data.split is {data.split}: {data.dataset} has {', '.join(opening.splits)}")
-    for key in ("fit", "fps", "skip", "stride", "share", "train_count", "leave_out_repeats", "curriculum", "test_persons"):
+    keys = (*_WINDOWS, "fps", "leave_out_repeats", "curriculum", "test_persons")
+    for key in keys:
         value, default = getattr(data, key), MovieDataSettings.model_fields[key].default
         if value != default and key not in opening.follows:
             shown = json.dumps(data.model_dump(mode="json")[key])

@@ -35,6 +35,11 @@ SEQUENCES = ("network.units=8", "data.context=4", "data.horizon=3")
 LADDER = (
     "data.image_size=32", "data.context=2", "data.horizon=1", "data.test_count=2", "network.width=0.0625",
 )  # fmt: skip
+VGG = (
+    "data.dataset=moving_shapes", "data.image_size=32", "data.skip=1", "data.stride=1", "data.train_count=null",
+    "data.test_count=2", "encoder.width=0.0625",
+)  # fmt: skip
+VAE = (*VGG, "data.context=2", "network.encoder_units=8", "network.latent_size=4", "network.decoder_units=[8]")
 EVERY_TERM = ("loss.latent=1", "loss.latent_relative=true", "loss.image_adversarial=1")
 
 
@@ -74,6 +79,12 @@ ROWS = {
         predicts_future=False,
         uses=(("predictor", "lvln, toy"),),
     ),
+    "vgg_lstm_next_frame": Row("vgg_lstm_next_frame", (*VGG, "data.horizon=1")),
+    "vgg_lstm_next_frame, kept features": Row(
+        "vgg_lstm_next_frame",
+        (*VGG, "data.horizon=1", "data.dataset=synthetic_actors", "encoder.trained=false", "loss.perceptual=1"),
+    ),
+    "vgg_lstm_vae": Row("vgg_lstm_vae", (*VAE, "loss.beta=0.001", "network.scales=3"), predicts_future=False),
     "seq2seq": Row("seq2seq_noise_l1", (*SEQUENCES, "data.train_count=40", "data.test_count=6", "data.groups_of=3")),
     "convlstm": Row("convlstm_mmnist_l1", (*SEQUENCES, "data.test_count=2")),
     "convlstm, ours": Row("convlstm_plus_mmnist", (*SEQUENCES, "data.test_count=2", "scheduled_sampling=100")),

@@ -77,6 +77,11 @@ def step_uniform(seed: int, step, stream: int, shape: list[int], dtype=tf.float3
     return tf.random.stateless_uniform(shape, key, dtype=dtype)
 
 
+def normal(uniform):
+    """Uniform random numbers in [0, 1) -> standard normal ones. Those beyond 4.7 standard deviations are moved there."""
+    return tf.math.ndtri(tf.clip_by_value(uniform, 1e-6, 1.0 - 1e-6))
+
+
 def draw_uniform(settings, batch: dict, stream: int, shape: list[int]):
     """Uniform random numbers in [0, 1) for the examples of a batch: float32 [b, *shape].
 

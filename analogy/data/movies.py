@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from analogy.data.batches import ReplicaContext
+from analogy.data.contract import Dataset
 from analogy.data.doubts import fingerprint, some
 from analogy.data.windows import NO_CENTRES, SAME_RATE, StoredMovie, WindowPlan, window_batches
 from analogy.errors import UserError
@@ -103,7 +104,19 @@ def drawn_share(movies: Sequence[StoredMovie], share: float, seed: int) -> list[
 
 
 def chosen_movies(movies: Sequence[StoredMovie], data: MovieDataSettings, seed: int) -> list[StoredMovie]:
-    """The training movies that `data` asks for: its share of them, or the first `train_count` of them by name."""
+    """The training movies that `data` asks for: those of `train_clips`, its share of them, or the first `train_count` by name.
+
+    Raises:
+        UserError: a clip of `train_clips` is not among them.
+    """
+    if data.train_clips is not None:
+        present = {movie.clip.id for movie in movies}
+        if missing := [name for name in data.train_clips if name not in present]:
+            raise UserError(
+                f"data.train_clips: {', '.join(missing)}: no such training video is long enough for a window; there are "
+                f"{len(present)}: {some(sorted(present))}"
+            )
+        return [movie for movie in movies if movie.clip.id in data.train_clips]
     movies = drawn_share(movies, data.share, seed)
     return movies if data.train_count is None else sorted(movies, key=lambda movie: movie.id)[: data.train_count]
 
@@ -156,6 +169,16 @@ def following_curriculum(movies: Sequence[StoredMovie], plan: WindowPlan) -> tup
     if len(kept) < len(movies):
         said.append(f"{len(movies) - len(kept)} training videos too short for a stage are left out")
     return kept, said
+
+
+def windows_that_train(dataset: Dataset, count: int) -> list[StoredMovie | Movie]:
+    """At most `count` windows of the clips that train, spread over them: to measure how well they are remembered.
+
+    Of movies that are drawn anew at every step: some that were made to look at.
+    """
+    if isinstance(dataset, MovieDataset):
+        return spread_windows(dataset.train, dataset.plan, count, dataset.seed)
+    return list(dataset.train[:count])
 
 
 def spread_windows(movies: Sequence[StoredMovie], plan: WindowPlan, count: int, seed: int) -> list[StoredMovie]:

@@ -153,7 +153,8 @@ def window_batches(
 
     The stage of the curriculum is a function of the step alone, so that a resumed run draws the same windows.
 
-    Each batch: step int64; position [b]; values float32 [b, k + T, H, W, C] in 0..1; label int32 [b].
+    Each batch: step int64; position [b]; values float32 [b, k + T, H, W, C] in 0..1; label int32 [b]; records int64 [b, k + T],
+    the frames' numbers in the prepared dataset.
 
     Args:
         movies: movies of consecutive frames, each long enough for a window in every stage, and all of the same frame size.
@@ -189,6 +190,7 @@ def window_batches(
         records = tf.gather(first_record, movie)[:, None] + numbers  # [b, k + T]
         windows = tf.reshape(prepared.frames_in_graph(tf.reshape(records, [-1]), size), [-1, *shape])
         values = tf.cast(windows, tf.float32) / 255.0
-        return {"step": step, "position": position, "values": values, "label": tf.gather(label, movie)}
+        number = tf.gather(label, movie)
+        return {"step": step, "position": position, "values": values, "label": number, "records": records}
 
     return endless_batches(element, context)

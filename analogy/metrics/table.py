@@ -15,6 +15,7 @@ Kind = Literal[
     "errors",  # of predicted frames: squared and absolute errors; on request
     "regions",  # of predicted frames, at and around the body; measured where its joints are known
     "centres",  # of predicted frames with one object; measured where its true centre is known
+    "changes",  # of predicted videos: how much successive frames differ; measured where a system asks for it
     "networks",  # of predicted frames, computed by a pretrained network; on request
     "sets",  # of all videos together; on request
     "poses",  # of predicted poses
@@ -90,6 +91,11 @@ _TABLE = (
     Metric(
         "centre_error", "Centre error", 2, "px", "lower", "centres",
         "distance of the predicted object's centre from the true one, in pixels of the frame; lower is better", headline=True,
+    ),
+    Metric(
+        "collapse_index", "Collapse index", 3, "", "neither", "changes",
+        "mean squared change between successive frames over the truth's: 0 is one repeated picture, 1 moves as much as the truth",
+        headline=True,
     ),
     Metric(
         "pose_mse", "Pose error (MSE)", 5, "", "lower", "poses",

@@ -163,13 +163,17 @@ class LstmCell(RecurrentCell):
                 output, state = self._activate(gates, None)
             else:
                 h, c = state
-                output, state = self._activate(gates + self._transform(h, self.kernel[..., -self.units :, :]), c)
+                output, state = self._activate(gates + self._from_hidden(h), c)
             outputs.append(output)
         return tf.stack(outputs), state
 
     def _from_inputs(self, x):
         """The part of the gates, before their activation, that comes from x [..., C] and the bias: [..., 4 units]."""
         return self._transform(x, self.kernel[..., : -self.units, :]) + tf.cast(self.bias, x.dtype)
+
+    def _from_hidden(self, h):
+        """The part of the gates, before their activation, that comes from the hidden state [..., units]: [..., 4 units]."""
+        return self._transform(h, self.kernel[..., -self.units :, :])
 
     def _transform(self, x, kernel):
         kernel = tf.cast(kernel, x.dtype)

@@ -28,6 +28,7 @@ class PredictedFrames(Predicted):
     regions: "old" -> the body's area in the reference frame, "new" -> the body's area in the true frame, bool [T, H, W] each.
         Empty where the pose is unknown.
     centres: [T, 2], x then y in pixels: the true centre of the only object in each future frame; [0, 2] where it is unknown.
+    further_metrics: name -> function of the true and the predicted frames that gives [T]; measured beside the usual ones.
     """
 
     observed_frames: np.ndarray
@@ -40,6 +41,7 @@ class PredictedFrames(Predicted):
     extra_columns: dict[str, np.ndarray] = field(default_factory=dict)
     regions: dict[str, np.ndarray] = field(default_factory=dict)
     centres: np.ndarray = field(default_factory=lambda: np.zeros([0, 2]))
+    further_metrics: Metrics = field(default_factory=dict)
 
     def measure(self, metrics=FRAME_METRICS):
         measured = {name: self._measure_frames(frames, metrics) for name, frames in self.videos()[1].items()}
@@ -48,7 +50,7 @@ class PredictedFrames(Predicted):
         return measured
 
     def _measure_frames(self, frames: np.ndarray, metrics: Metrics) -> Figures:
-        figures = measure_frames(self.truth, frames, self.regions, metrics)
+        figures = measure_frames(self.truth, frames, self.regions, {**metrics, **self.further_metrics})
         return figures | ({"centre_error": centre_error(self.centres, frames)} if len(self.centres) else {})
 
     def videos(self):

@@ -78,7 +78,7 @@ class Summary(BaseModel):
     """The content of summary.json.
 
     seconds: part of the run -> its duration. parameters: network -> number of trainable weights. test: metric -> figure.
-    baseline: baseline -> metric -> figure. actions: action -> method -> metric -> figure. clips: one row of unchecked values
+    baseline: baseline -> metric -> figure. training_clips: method -> metric -> figure on clips that trained. actions: action -> method -> metric -> figure. clips: one row of unchecked values
     for each test clip. uses: role -> the models that the run has used, the newest last.
     """
 
@@ -101,6 +101,7 @@ class Summary(BaseModel):
     parameters: Figures = {}
     test: Figures = {}
     baseline: FiguresByName = {}
+    training_clips: FiguresByName = {}
     actions: FiguresByAction = {}
     clips: Tables = []
     uses: UsedModels = {}

@@ -154,6 +154,7 @@ class MovieDataSettings(DatasetSettings):
     stride: distance between the starts of neighbouring windows, in frames of a window.
     share: share of the training videos that is used, drawn from the seed without replacement.
     train_count: number of training videos, the first ones by name; null: all.
+    train_clips: the names of the training videos, to train on these alone; null: see train_count and share.
     leave_out_repeats: leave out windows in which a frame nearly equals the one before it.
     curriculum: stages of training, one after the other, with rates of their own, where a video of a lower rate gives every
     frame; after the last, the rate is `fps`.
@@ -173,6 +174,7 @@ class MovieDataSettings(DatasetSettings):
     stride: PositiveInt = 1
     share: Annotated[float, Field(gt=0, le=1)] = 1.0
     train_count: PositiveInt | None = None
+    train_clips: Annotated[list[ClipId], Field(min_length=1)] | None = None
     leave_out_repeats: bool = False
     curriculum: list[RateStage] = []
     test_count: PositiveInt
@@ -200,6 +202,8 @@ class MovieDataSettings(DatasetSettings):
     def _consistent(self) -> MovieDataSettings:
         if self.train_count and self.share < 1:
             raise ValueError(f"share is {self.share} and train_count {self.train_count}: set one of the two")
+        if self.train_clips and (self.train_count or self.share < 1):
+            raise ValueError("train_clips names the training videos: leave train_count null and share at 1.0")
         if self.skip > 1 and (self.fps or self.curriculum):
             raise ValueError(
                 f"skip is {self.skip}: it is for every frame of a video; leave it at 1 where fps or curriculum is set"

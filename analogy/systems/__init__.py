@@ -16,6 +16,7 @@ from analogy.systems.hierarchical.settings.pose import PoseActionsSettings, Pose
 from analogy.systems.hierarchical.settings.pose_hourglass import PoseHourglassSettings
 from analogy.systems.lvln.settings import LadderClassifierSettings, LadderSettings, PlusSettings
 from analogy.systems.seq2seq.settings import ConvLstmSettings, LstmSettings
+from analogy.systems.vgg_lstm.settings import NextFrameSettings, VaeSettings
 
 if TYPE_CHECKING:
     from analogy.systems.base import System
@@ -55,6 +56,8 @@ SYSTEMS: dict[str, Entry] = {
     "lvln_classifier": _entry("lvln", LadderClassifierSettings, "classifier", "LadderClassifier"),
     "convlstm": _entry("seq2seq", ConvLstmSettings, "seq2seq", "ConvLstmSystem"),
     "seq2seq": _entry("seq2seq", LstmSettings, "seq2seq", "Seq2SeqSystem"),
+    "vgg_lstm_next_frame": _entry("vgg_lstm", NextFrameSettings, "next_frame", "NextFrameSystem"),
+    "vgg_lstm_vae": _entry("vgg_lstm", VaeSettings, "vae", "VaeSystem"),
 }
 
 __all__ = ["SYSTEMS", "Entry"]

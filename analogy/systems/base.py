@@ -261,6 +261,11 @@ class System:
         """The pictures of one clip for `sample_panels`."""
         raise NotImplementedError
 
+    def training_figures(self, dataset) -> dict[str, dict[str, float]]:
+        """Figures of windows of the clips that trained, which summary.json holds apart from those of the test clips: method ->
+        metric -> mean. For systems that are to remember their training clips; by default nothing."""
+        return {}
+
     def predict_clips(self, dataset) -> Iterator[Predicted]:
         """The predictions of all test clips, one clip after the other, each over its whole length."""
         raise NotImplementedError

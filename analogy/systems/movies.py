@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import MappingProxyType
 
 import numpy as np
+import tensorflow as tf
 
 from analogy.data.movies import Movie
 from analogy.data.windows import StoredMovie
+from analogy.metrics.horizon import HorizonMetrics
+from analogy.predictions.base import Predicted
 from analogy.predictions.frames import UnroundedFrames
-from analogy.systems.base import Column
+from analogy.predictions.motion import motion_continued
+from analogy.systems.base import Column, System
 from analogy.visualise.canvas import absolute_difference
+from data_prep.datasets import find_opening
 
 
 def predicted_movie(movie: Movie | StoredMovie, context: int, future: np.ndarray, **more) -> UnroundedFrames:
@@ -59,3 +65,93 @@ def movie_columns(
         ]
         columns += [Column(title, pictures[t - 1], predicted=True) for title, pictures in (further or {}).items()]
     return columns
+
+
+class MoviePredictor(System):
+    """A system whose endpoint `predict` takes any number of observed frames and answers with the next ones.
+
+    Its predictions are measured beside the last observed frame copied and beside its motion continued.
+
+    Args:
+        settings: the experiment's, with `data` (a MovieDataSettings).
+    """
+
+    paints = True
+    protocol_notes = ""  # a clause for the protocol, with a semicolon and a space at its end
+    further_metrics: Mapping[str, Callable] = MappingProxyType({})  # see `PredictedFrames.further_metrics`
+
+    def __init__(self, settings):
+        super().__init__(settings)
+        data = settings.data
+        self.context, self.horizon = data.context, data.horizon
+        self.frame = [*data.size, find_opening(settings).channels]
+
+    # ---------------------------------------------------------------- prediction
+
+    def _answer(self, observed_frames: np.ndarray, count: int) -> dict[str, np.ndarray]:
+        """What the endpoint `predict` answers to observed frames uint8 [N, k, H, W, C]."""
+        answer = self.endpoint("predict")(frames=tf.constant(observed_frames), count=tf.constant(count))
+        return {name: value.numpy() for name, value in answer.items()}
+
+    def predict(self, observed_frames: np.ndarray, count: int) -> np.ndarray:
+        """Observed frames uint8 [N, k, H, W, C] -> the next `count` frames uint8 [N, count, H, W, C]."""
+        return self._answer(observed_frames, count)["future"]
+
+    def _further_pictures(self, answer: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Title -> pictures uint8 [T, H, W, 3] that are shown beside the predicted frames. answer: of one movie."""
+        return {}
+
+    def _predict_movie(self, movie: Movie | StoredMovie) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """The future frames of a movie, [T, H, W, C] in 0..1, which the endpoint has rounded to bytes; and further pictures."""
+        answer = self._answer(np.asarray(movie.frames[None, : self.context]), self.horizon)
+        return answer["future"][0] / np.float32(255.0), self._further_pictures(answer)
+
+    def _other_methods(self, movie: Movie | StoredMovie) -> dict[str, np.ndarray]:
+        """Name -> the future frames of a movie by other methods, uint8 [T, H, W, C], which are measured and shown too."""
+        return {"motion_continued": motion_continued(np.asarray(movie.frames[: self.context]), self.horizon)}
+
+    def _predicted(self, movie: Movie | StoredMovie, with_pictures: bool) -> UnroundedFrames:
+        """The prediction of a movie beside the other methods."""
+        future, pictures = self._predict_movie(movie)
+        methods = self._other_methods(movie)
+        return predicted_movie(
+            movie,
+            self.context,
+            future,
+            other_methods=methods,
+            extra_columns=pictures,
+            with_pictures=with_pictures,
+            further_metrics=self.further_metrics,
+        )
+
+    def predict_clips(self, dataset) -> Iterator[UnroundedFrames]:
+        pictured_ids = {movie.id for movie in self.selected_clips(dataset.test)}
+        for movie in dataset.test:
+            yield self._predicted(movie, movie.id in pictured_ids)
+
+    def panel_columns(self, dataset, movie: Movie):
+        return movie_columns(movie, self.context, *self._predict_movie(movie))
+
+    def protocol(self, dataset) -> str:
+        notes = f" ({dataset.notes})" if dataset.notes else ""
+        height, width, _ = self.frame
+        return (
+            f"{dataset.name}{notes}: {len(dataset.test)} test windows of {self.context} observed and {self.horizon} predicted "
+            f"frames, {height} x {width}; PSNR, SSIM (11 x 11 Gaussian) and mean squared error of uint8 frames; averaged over "
+            f"frames, then over windows; {self.protocol_notes}baselines: the last observed frame copied, and half of the "
+            f"motion between the last two observed frames continued (OpenCV's DIS flow); seed {self.settings.seed}"
+        )
+
+    # ---------------------------------------------------------------- export
+
+    def input_specs(self) -> list[tf.TensorSpec]:
+        """The inputs of its endpoints: frames, and how many."""
+        return [tf.TensorSpec([None, None, *self.frame], tf.uint8, "frames"), tf.TensorSpec([], tf.int32, "count")]
+
+
+def mean_figures(predictions: Iterable[Predicted]) -> dict[str, dict[str, float]]:
+    """method -> metric -> mean over these predictions."""
+    means, methods = HorizonMetrics(), ()
+    for predicted in predictions:
+        methods = means.add(predicted.distance, predicted.measure())
+    return {method: means.mean(method) for method in methods}

@@ -291,6 +291,7 @@ class Trainer:
         began = time.monotonic()
         log.info("evaluating on the test clips")
         figures = evaluate(self.system, self.dataset, folder, self.settings.evaluation.frames_per_second)
+        figures["training_clips"] = self.system.training_figures(self.dataset)
         evaluated = time.monotonic()
         log.info("exporting the SavedModel")
         export_saved_model(self.system, folder.path / "saved_model")

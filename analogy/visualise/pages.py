@@ -56,6 +56,7 @@ def write_run_page(run_folder: str | Path) -> None:
         "scores": _scores(run),
         "meanings": [METRICS[name] for name in METRICS if METRICS[name].meaning and name in run.summary.test],
         "actions": _action_table(run),
+        "training_clips": _training_table(run),
         "clips": clips,
         "tallies": _tallies(clips),
         "clip_metrics": [name for name in METRICS if any(card["scores"][name].value is not None for card in clips)],
@@ -192,6 +193,16 @@ def _action_table(run: Run) -> dict[str, Any] | None:
     ]
     won = [sum((row[index].gain or 0) > 0 for _, row in rows) for index in range(len(metrics))]
     return {"metrics": [METRICS[name].label for name in metrics], "rows": rows, "won": won}
+
+
+def _training_table(run: Run) -> dict[str, Any] | None:
+    """The figures of the clips that trained: {"metrics": [label], "rows": [(method, [score])]}; None where none were measured."""
+    methods = run.summary.training_clips
+    metrics = [name for name in HEADLINES if any(name in figures for figures in methods.values())]
+    if not metrics:
+        return None
+    rows = [(name, [compare(metric, figures.get(metric), None).score for metric in metrics]) for name, figures in methods.items()]
+    return {"metrics": [METRICS[name].label for name in metrics], "rows": rows}
 
 
 def _tallies(cards: Iterable[Mapping]) -> list[tuple[str, int, int]]:

@@ -14,7 +14,7 @@ from analogy.pretrained.torchvision_resnet import load_into_resnet
 from analogy.systems.base import Column, Panels
 from analogy.systems.lvln.frame_predictor import FramePredictor, named_states
 from analogy.systems.lvln.networks.ladder import Ladder
-from analogy.systems.lvln.networks.rollout import roll, unroll
+from analogy.models.rollout import roll, unroll
 from analogy.systems.lvln.networks.toy import ToyLadder
 from analogy.systems.lvln.settings import LadderSettings
 

@@ -14,7 +14,7 @@ from analogy.losses import dssim
 from analogy.settings import find_experiment, list_experiments, load_settings
 from analogy.settings.published import fitting_entries
 from analogy.systems import SYSTEMS
-from analogy.systems.lvln.networks.rollout import unroll
+from analogy.models.rollout import unroll
 from tests.systems.conftest import build_system
 
 TINY = (

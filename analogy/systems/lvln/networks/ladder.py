@@ -1,7 +1,7 @@
 """The ladder network: an encoder, memory beside each of its levels, and a decoder (spec sections 2.2 to 2.4).
 
 Every network here is a cell: it reads one frame and predicts the next, `network(frame, states) -> (next frame, next states)`.
-`analogy.systems.lvln.networks.rollout` runs it over time.
+`analogy.models.rollout` runs it over time.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ def unroll(cell: Cell, frames, count: int, *, silent: int = 0) -> list[tf.Tensor
     Args:
         frames: [B, k, H, W, C]; k is static.
         count: the number of frames to predict. The first one is the cell's answer to the last observed frame.
-        silent: the number of answers that are fed back first without being among those (spec section 2.5).
+        silent: the number of answers that are fed back first without being among those (spec lvln, section 2.5).
 
     Returns:
         `count` frames [B, H, W, C].

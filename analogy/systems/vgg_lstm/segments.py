@@ -1,0 +1,98 @@
+"""What both systems of the paper share: features of VGG-16, the errors that are trained, and figures of the training clips."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+
+import keras
+import tensorflow as tf
+
+from analogy.data.movies import MovieDataset, windows_that_train
+from analogy.losses import mean_per_example
+from analogy.models.building import build
+from analogy.predictions.frames import UnroundedFrames
+from analogy.systems.base import Panels
+from analogy.systems.movies import mean_figures
+from analogy.systems.vgg_lstm.kept_features import KeptFeatures
+from analogy.systems.vgg_lstm.networks.features import Features, perceptual_error
+
+
+class ReadsSegments:
+    """The part of a system that reads segments of frames through VGG-16. The system has `settings` and `frame`, and calls
+    `make_features` in its constructor.
+
+    Where VGG-16 is not trained, the features of the training clips are computed once and kept on disk (`encoder.keep_features`),
+    so that a training step holds no VGG-16.
+    """
+
+    reads_features = True  # whether its networks read features at all
+
+    def make_features(self) -> Features:
+        encoder = self.settings.encoder
+        features = Features(width=encoder.width, pretrained=encoder.weights is not None, trained=encoder.trained)
+        build(features, (None, 1, *self.frame))
+        return features
+
+    def trained_networks(self) -> list[keras.layers.Layer]:
+        """The networks, or parts of them, whose weights are trained, beside VGG-16."""
+        raise NotImplementedError
+
+    def plan_optimizers(self):
+        networks = [*self.trained_networks(), *([self.features] if self.settings.encoder.trained else [])]
+        return {"network": (self.settings.optimizer, [v for network in networks for v in network.trainable_variables])}
+
+    def prepare_training(self):
+        if weights := self.settings.encoder.weights:
+            self.features.load(weights)
+        super().prepare_training()
+
+    # ---------------------------------------------------------------- training
+
+    def train_batches(self, dataset, context):
+        batches, encoder = dataset.batches(context), self.settings.encoder
+        if not self.reads_features or encoder.trained or not encoder.keep_features or not isinstance(dataset, MovieDataset):
+            return batches
+        return KeptFeatures(dataset.train, self.features, self.settings.data.fit).added_to(batches)
+
+    def read_features(self, batch):
+        """The features of a batch of segments, [B, S, N]. Call it under the tape."""
+        return batch["features"] if "features" in batch else self.features(batch["values"])
+
+    def error_terms(self, truth, prediction) -> dict[str, tf.Tensor]:
+        """The weighted errors of each example; frames [B, S, H, W, C] in 0..1: name -> [B]."""
+        loss, terms = self.settings.loss, {}
+        if loss.mse:
+            terms["mse"] = loss.mse * mean_per_example(tf.square(truth - prediction))
+        if loss.perceptual:
+            terms["perceptual"] = loss.perceptual * perceptual_error(self.features, truth, prediction)
+        return terms
+
+    # ---------------------------------------------------------------- the clips that trained
+
+    def predict_windows(self, windows: Sequence, pictured_ids: Collection[str]) -> Iterator[UnroundedFrames]:
+        """The predictions of windows beside other methods. pictured_ids: the windows whose pictures are written."""
+        raise NotImplementedError
+
+    def predict_clips(self, dataset):
+        yield from self.predict_windows(dataset.test, {movie.id for movie in self.selected_clips(dataset.test)})
+
+    def training_figures(self, dataset):
+        return mean_figures(self.predict_windows(windows_that_train(dataset, self.settings.train_windows), ()))
+
+    def sample_panels(self, dataset) -> Iterator[Panels]:
+        windows = windows_that_train(dataset, self.settings.train_windows)
+        for split, clips in (("train", windows), ("test", dataset.test)):
+            for clip in self.selected_clips(clips):
+                yield Panels(split, clip.action, clip.id, self.panel_columns(dataset, clip))
+
+    def features_in_words(self) -> str:
+        """A clause for the protocol: what VGG-16 is here."""
+        encoder = self.settings.encoder
+        if encoder.weights:
+            return f"VGG-16 with weights {encoder.weights}, {'trained further' if encoder.trained else 'frozen'}"
+        how = "trained along" if encoder.trained else "random and frozen"
+        return f"no published weights: an encoder of VGG-16's form with {encoder.width:g} of its channels, {how}"
+
+    def training_in_words(self, dataset) -> str:
+        """A clause for the protocol: what trained."""
+        return f"{len(dataset.train)} clips trained, whose own windows are measured apart (training_clips)"

@@ -1,0 +1,134 @@
+"""Settings of the next-frame predictor and the auto-encoder. configs/vgg_lstm_base.yaml and vgg_lstm_vae.yaml explain every
+key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
+
+from analogy.settings.sections import (
+    MovieDataSettings,
+    OptimizerSettings,
+    PositiveInt,
+    Section,
+    Settings,
+    WeightsFile,
+)
+
+DIVISOR = 32  # VGG-16 halves its frames five times
+
+
+class SegmentDataSettings(MovieDataSettings):
+    """Segments of `context` frames for the auto-encoder, which reads and paints them all. horizon: 0, nothing follows."""
+
+    horizon: Literal[0] = 0
+
+
+class VggSettings(Section):
+    """weights: of VGG-16: `imagenet`, or a file; null: random weights. trained: whether training changes them. width:
+    multiplier of all channels; published weights need 1.0. keep_features: whether the features of the training clips are
+    computed once and kept on disk, where VGG-16 is not trained."""
+
+    weights: WeightsFile | None
+    trained: bool
+    width: PositiveFloat
+    keep_features: bool
+
+    def files(self) -> Iterator[tuple[str, str]]:
+        if self.weights not in (None, "imagenet"):
+            yield "weights", self.weights
+
+
+class NextFrameLossSettings(Section):
+    """The weights of the mean squared error, and of the error of VGG-16's relu2_2 and relu3_3, relative to the truth's."""
+
+    mse: NonNegativeFloat
+    perceptual: NonNegativeFloat
+
+    @model_validator(mode="after")
+    def _measures_errors(self) -> NextFrameLossSettings:
+        if not self.mse + self.perceptual:
+            raise ValueError("mse and perceptual are both 0: give one of them a weight")
+        return self
+
+
+class VaeLossSettings(NextFrameLossSettings):
+    """beta: the weight of the Kullback-Leibler divergence from N(0, 1), summed over a latent's numbers."""
+
+    beta: NonNegativeFloat
+
+
+class NextFrameNetworkSettings(Section):
+    """scales: how many transposed convolutions paint a frame: 1 (the large kernel), or 3 (large, medium and small)."""
+
+    scales: Literal[1, 3]
+
+
+class VaeNetworkSettings(NextFrameNetworkSettings):
+    """latent: one latent a frame ("frame"), or one for the whole segment ("sequence"). encoder_units: of the LSTM that reads
+    features. latent_size: the number of values in a latent. decoder_units: of the decoder's LSTMs before the last one, whose
+    size follows from the frame's. decoder_input: what the decoder reads: the latent; "ones", so that its LSTMs know nothing of
+    the frames; or "ones_maps": the transposed convolution alone reads ones, and paints one picture for every frame."""
+
+    latent: Literal["frame", "sequence"]
+    encoder_units: PositiveInt
+    latent_size: PositiveInt
+    decoder_units: list[PositiveInt]
+    decoder_input: Literal["latent", "ones", "ones_maps"]
+
+
+class VggLstmSettings(Settings):
+    """What both systems share. train_windows: the number of windows of the training clips that are measured after training,
+    apart from the test clips."""
+
+    networks = ("network", "encoder")
+
+    data: MovieDataSettings
+    encoder: VggSettings
+    train_windows: Annotated[int, Field(ge=0)]
+    optimizer: OptimizerSettings
+
+    @model_validator(mode="after")
+    def _fits(self) -> VggLstmSettings:
+        data, encoder = self.data, self.encoder
+        height, width = data.size
+        if height != width or height % DIVISOR:
+            side = max(1, round(max(height, width) / DIVISOR)) * DIVISOR
+            raise ValueError(
+                f"data.image_size is {data.image_size}: frames are square, with a side that is a multiple of {DIVISOR}, such "
+                f"as {side}"
+            )
+        if data.context + data.horizon < 2:
+            raise ValueError("a segment has 1 frame: give data.context and data.horizon so that it has at least 2")
+        if encoder.weights and encoder.width != 1:
+            raise ValueError(f"encoder.width is {encoder.width}: encoder.weights need width 1.0")
+        if encoder.trained and self.loss.perceptual:
+            raise ValueError(
+                "loss.perceptual compares features of encoder, which training would make alike: set encoder.trained to false, "
+                "or loss.perceptual to 0"
+            )
+        return self
+
+
+class NextFrameSettings(VggLstmSettings):
+    system: Literal["vgg_lstm_next_frame"]
+    network: NextFrameNetworkSettings
+    loss: NextFrameLossSettings
+
+
+class VaeSettings(VggLstmSettings):
+    system: Literal["vgg_lstm_vae"]
+    data: SegmentDataSettings
+    network: VaeNetworkSettings
+    loss: VaeLossSettings
+
+    @model_validator(mode="after")
+    def _uses_what_it_trains(self) -> VaeSettings:
+        if self.network.decoder_input != "latent" and (self.loss.beta or self.encoder.trained):
+            raise ValueError(
+                f"network.decoder_input is {self.network.decoder_input}: nothing of the frames reaches the decoder; set "
+                "loss.beta to 0 and encoder.trained to false"
+            )
+        return self
