@@ -23,10 +23,10 @@ import numpy as np
 import tensorflow as tf
 from common import parser, peak_gigabytes, time_alternately
 
+from analogy.models.rollout import unroll
 from analogy.settings import find_experiment, load_settings
 from analogy.systems import SYSTEMS
 from analogy.systems.lvln.ladder import LadderSystem
-from analogy.models.rollout import unroll
 from analogy.training.precision import POLICIES, use_precision
 
 # The published counts of all weights. In them, ResNet has its layer of 1000 classes and another one of 10, which nothing uses.

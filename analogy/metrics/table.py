@@ -94,7 +94,7 @@ _TABLE = (
     ),
     Metric(
         "collapse_index", "Collapse index", 3, "", "neither", "changes",
-        "mean squared change between successive frames over the truth's: 0 is one repeated picture, 1 moves as much as the truth",
+        "mean squared change between successive frames over the truth's: 0 repeats one picture, 1 changes as the truth does",
         headline=True,
     ),
     Metric(

@@ -78,8 +78,9 @@ class Summary(BaseModel):
     """The content of summary.json.
 
     seconds: part of the run -> its duration. parameters: network -> number of trainable weights. test: metric -> figure.
-    baseline: baseline -> metric -> figure. training_clips: method -> metric -> figure on clips that trained. actions: action -> method -> metric -> figure. clips: one row of unchecked values
-    for each test clip. uses: role -> the models that the run has used, the newest last.
+    baseline: baseline -> metric -> figure. actions: action -> method -> metric -> figure. clips: one row of unchecked values
+    for each test clip. training_clips: method -> metric -> figure on clips that trained. uses: role -> the models that the run
+    has used, the newest last.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True)

@@ -196,12 +196,14 @@ def _action_table(run: Run) -> dict[str, Any] | None:
 
 
 def _training_table(run: Run) -> dict[str, Any] | None:
-    """The figures of the clips that trained: {"metrics": [label], "rows": [(method, [score])]}; None where none were measured."""
+    """The figures of the clips that trained: {"metrics": [label], "rows": [(method, [score])]}; None where there are none."""
     methods = run.summary.training_clips
     metrics = [name for name in HEADLINES if any(name in figures for figures in methods.values())]
     if not metrics:
         return None
-    rows = [(name, [compare(metric, figures.get(metric), None).score for metric in metrics]) for name, figures in methods.items()]
+    rows = [
+        (name, [compare(metric, figures.get(metric), None).score for metric in metrics]) for name, figures in methods.items()
+    ]
     return {"metrics": [METRICS[name].label for name in metrics], "rows": rows}
 
 

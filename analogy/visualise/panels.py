@@ -75,7 +75,12 @@ def movie_rows(observed_frames: np.ndarray, truth: np.ndarray, prediction: np.nd
     width = scaled_width(*given.shape[1:3], height)
     times = np.unique(np.linspace(0, len(truth) - 1, 10).round().astype(int))
     blank = np.full_like(given, 255)
-    titles = ["", *(f"{before}" for before in range(1 - len(given), 0)), *(["last observed"] if len(given) else []), *(f"+{time + 1}" for time in times)]
+    titles = [
+        "",
+        *(f"{before}" for before in range(1 - len(given), 0)),
+        *(["last observed"] if len(given) else []),
+        *(f"+{time + 1}" for time in times),
+    ]
     rows = [title_row(titles, [ROW_LABEL] + [width] * (len(given) + len(times)))]
     for name, before, frames in (
         ("truth", given, truth),

@@ -1,11 +1,20 @@
 """Which movies train, which windows test: shares without replacement, windows spread over movies."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from analogy.data.movies import chosen_movies, drawn_share, following_curriculum, long_enough, spread_windows
+from analogy.data.movies import (
+    MovieDataset,
+    chosen_movies,
+    drawn_share,
+    following_curriculum,
+    long_enough,
+    spread_windows,
+    windows_that_train,
+)
 from analogy.data.prepared import Clip
 from analogy.data.windows import StoredMovie, WindowPlan
 from analogy.errors import UserError
@@ -37,6 +46,29 @@ def test_a_number_of_movies_takes_the_first_ones_by_name():
         return [m.id for m in chosen_movies(movies, data, 0)]
 
     assert chosen() == ["3", "1", "2"] and chosen(train_count=2) == ["1", "2"] and len(chosen(train_count=9)) == 3
+
+
+def test_movies_are_chosen_by_their_names():
+    movies = [movie(f"{i}", 9) for i in (3, 1, 2)]
+    options = ["data.train_clips=[v_2, '3']"]
+    data = load_settings(find_experiment("convlstm_kth_l1"), SYSTEMS, scale="paper", overrides=options).data
+
+    def chosen(movies):
+        return [m.id for m in chosen_movies(movies, data, 0)]
+
+    assert chosen([*movies, movie("v_2", 9)]) == ["3", "v_2"]
+    with pytest.raises(UserError, match=r"data.train_clips: v_2: no such training video.*there are 3: 1, 2, 3"):
+        chosen(movies)
+
+
+def test_windows_of_the_clips_that_train_are_cut_as_in_training():
+    movies, plan = [movie("a", 8), movie("b", 5)], WindowPlan(4, stride=1000, skip=1)
+    dataset = MovieDataset("moving", movies, [], plan=plan, seed=0, doubts=[])
+    windows = windows_that_train(dataset, 5)
+    assert [list(window.numbers) for window in windows] == [[0, 1, 2, 3]] * 2
+    assert len(windows_that_train(dataset, 1)) == 1 and windows_that_train(dataset, 0) == []
+    drawn = SimpleNamespace(train=movies)  # movies that are drawn at every step
+    assert windows_that_train(drawn, 1) == movies[:1]
 
 
 def test_parts_of_one_clip_stay_together():

@@ -71,7 +71,7 @@ def test_every_figure_of_a_prediction_is_in_the_table(predicted, kinds):
 
 def test_functions_and_headlines_are_those_of_the_table():
     assert (*FRAME_METRICS, *ERROR_METRICS) == names_of("frames", "errors") and tuple(REGION_METRICS) == names_of("regions")
-    assert HEADLINES == ("psnr", "ssim", "mse", "centre_error", "pose_mse", "pck_10", "accuracy")
+    assert HEADLINES == ("psnr", "ssim", "mse", "centre_error", "collapse_index", "pose_mse", "pck_10", "accuracy")
     assert (*FRAME_METRICS, *ERROR_METRICS, "lpips", "feature_distance", "fvd") == SELECTABLE and set(USUAL) < set(SELECTABLE)
     assert list(Measures.choose(USUAL, weights=None, fvd_frames=16, features=None).frames) == list(USUAL)
 

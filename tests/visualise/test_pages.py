@@ -107,6 +107,16 @@ def test_what_looks_wrong_is_said_as_text(tmp_path):
     assert "look at the data: &lt;script&gt;alert(1)&lt;/script&gt; has black frames" in html and "<script>alert" not in html
 
 
+def test_figures_of_clips_that_trained_stand_apart(tmp_path):
+    write_run(tmp_path / "without")
+    assert "clips that trained" not in page(tmp_path / "without")
+    figures = {"prediction": {"psnr": 31.26, "collapse_index": 0.125}, "copy_last_frame": {"psnr": 22.0}}
+    write_run(tmp_path / "run", SUMMARY | {"training_clips": figures})
+    html = page(tmp_path / "run")
+    for text in ["On the clips that trained", "31.26 dB", "0.125", "copy last frame", "Collapse index"]:
+        assert text in html
+
+
 def test_figures_of_other_metrics_are_shown_and_explained(tmp_path):
     clip = {"clip": "0001", "action": "squat", "psnr": 25.0, "baseline_psnr": 22.0, "ghosting": 12.34, "baseline_ghosting": 9.0}
     test = {"psnr": 25.0, "sharpness_ratio": 0.9, "ghosting": 12.34}

@@ -156,6 +156,7 @@ def test_rows_of_a_movie(channels):
     rows = movie_rows(observed, truth, prediction)
     assert rows.shape == (TITLE_HEIGHT + 3 * (GAP + 64), ROW_LABEL + 13 * (GAP + 80), 3)
     assert movie_rows(observed[:1], truth, prediction).shape[1] == ROW_LABEL + 11 * (GAP + 80)
+    assert movie_rows(observed[:0], truth, prediction).shape[1] == ROW_LABEL + 10 * (GAP + 80)  # of an auto-encoder
 
     def cell(row, column):
         top, left = TITLE_HEIGHT + GAP + row * (64 + GAP), ROW_LABEL + GAP + column * (80 + GAP)

@@ -10,11 +10,11 @@ import tensorflow as tf
 from analogy.data.movies import Movie
 from analogy.losses import dssim, mean_per_example
 from analogy.models.building import build
+from analogy.models.rollout import roll, unroll
 from analogy.pretrained.torchvision_resnet import load_into_resnet
 from analogy.systems.base import Column, Panels
 from analogy.systems.lvln.frame_predictor import FramePredictor, named_states
 from analogy.systems.lvln.networks.ladder import Ladder
-from analogy.models.rollout import roll, unroll
 from analogy.systems.lvln.networks.toy import ToyLadder
 from analogy.systems.lvln.settings import LadderSettings
 

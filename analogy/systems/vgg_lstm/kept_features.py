@@ -26,7 +26,7 @@ log = logging.getLogger("analogy")
 class KeptFeatures:
     """The features of all frames of some clips, float32, in one file a clip.
 
-    The files lie in a folder whose name is a checksum of the network's weights, and of how frames are brought to their size: for
+    The files lie in a folder whose name is a checksum of the network's weights and of how frames are brought to their size: for
     other weights or another size they are made anew. A file is called by the fingerprint of its clip.
 
     Args:

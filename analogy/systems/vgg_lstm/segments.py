@@ -18,11 +18,11 @@ from analogy.systems.vgg_lstm.networks.features import Features, perceptual_erro
 
 
 class ReadsSegments:
-    """The part of a system that reads segments of frames through VGG-16. The system has `settings` and `frame`, and calls
-    `make_features` in its constructor.
+    """The part of a system that reads segments through VGG-16. The system has `settings` and `frame`, and calls `make_features`
+    in its constructor.
 
-    Where VGG-16 is not trained, the features of the training clips are computed once and kept on disk (`encoder.keep_features`),
-    so that a training step holds no VGG-16.
+    Where VGG-16 is not trained, the features of the training clips are computed once and kept (`encoder.keep_features`), so
+    that a training step holds no VGG-16.
     """
 
     reads_features = True  # whether its networks read features at all

@@ -11,10 +11,10 @@ import tensorflow as tf
 from analogy.data.movies import Movie
 from analogy.errors import UserError
 from analogy.losses import dssim
+from analogy.models.rollout import unroll
 from analogy.settings import find_experiment, list_experiments, load_settings
 from analogy.settings.published import fitting_entries
 from analogy.systems import SYSTEMS
-from analogy.models.rollout import unroll
 from tests.systems.conftest import build_system
 
 TINY = (

@@ -15,8 +15,8 @@ ENLARGED = 5  # times, the coarsest map before the large kernel
 
 
 class Scale(NamedTuple):
-    """One way from a vector to a frame. The vector holds `channels` maps of cells x cells, which are enlarged bilinearly so that
-    the transposed convolution with a kernel of this side ends at the frame's size."""
+    """One way from a vector to a frame. The vector holds `channels` maps of cells x cells, which are enlarged bilinearly; the
+    transposed convolution with a kernel of this side then ends at the frame's size."""
 
     kernel: int
     cells: int

@@ -7,9 +7,9 @@ import pytest
 import tensorflow as tf
 
 from analogy.models.building import build, without_values
+from analogy.models.rollout import roll, unroll
 from analogy.systems.lvln.networks.ladder import Head, Ladder
 from analogy.systems.lvln.networks.lateral import LocationConv, location_maps
-from analogy.models.rollout import roll, unroll
 from analogy.systems.lvln.networks.toy import ToyLadder
 
 # What the published networks hold beside ours: ResNet's last layer, and a linear layer that nothing uses.

@@ -1,0 +1,25 @@
+"""The collapse index, by hand."""
+
+import numpy as np
+
+from analogy.metrics.collapse import collapse_index
+from analogy.metrics.table import METRICS
+
+
+def video(*values):
+    return np.stack([np.full((2, 3, 1), value, np.uint8) for value in values])
+
+
+def test_the_mean_is_the_change_of_the_prediction_over_that_of_the_truth():
+    truth = video(0, 10, 20)
+    assert np.isnan(collapse_index(truth, truth)[0])
+    np.testing.assert_allclose(collapse_index(truth, truth)[1:], [1, 1])
+    np.testing.assert_allclose(collapse_index(truth, video(7, 7, 7))[1:], [0, 0])
+    np.testing.assert_allclose(collapse_index(truth, video(0, 5, 25))[1:], [0.25, 4])
+    uneven = video(0, 10, 40)  # the truth's changes are 100 and 900, 500 in the mean
+    np.testing.assert_allclose(collapse_index(uneven, truth)[1:], [0.2, 0.2])
+
+
+def test_it_is_undefined_where_nothing_changes():
+    assert np.isnan(collapse_index(video(3, 3), video(3, 9))).all()
+    assert np.isnan(collapse_index(video(3), video(3))).all() and METRICS["collapse_index"].better == "neither"

@@ -1,0 +1,250 @@
+"""The systems of the fourth paper: what is compared with what, kept features, endpoints, figures and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from analogy.data.batches import ReplicaContext
+from analogy.data.movies import Movie
+from analogy.errors import UserError
+from analogy.optimizers import make_schedule
+from analogy.settings import find_experiment, list_experiments, load_settings
+from analogy.systems import SYSTEMS
+from data_prep.datasets import open_dataset
+from tests.systems.conftest import build_system
+
+TINY = (
+    "data.dataset=moving_shapes", "data.image_size=32", "data.skip=1", "data.stride=1", "data.train_count=null",
+    "data.test_count=2", "encoder.width=0.0625", "training.batch_size=2",
+)  # fmt: skip
+NEXT = (*TINY, "data.context=2", "data.horizon=2")
+VAE = (*TINY, "data.context=3", "network.encoder_units=8", "network.latent_size=4", "network.decoder_units=[8]")
+
+
+def settings_of(experiment, *overrides, scale="demo"):
+    return load_settings(find_experiment(experiment), SYSTEMS, scale=scale, overrides=overrides)
+
+
+def frames_of(count, length, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (count, length, 32, 32, 3), dtype=np.uint8)
+
+
+def batch(length):
+    values = tf.constant(frames_of(2, length), tf.float32) / 255.0
+    return {"step": tf.constant(0, tf.int64), "position": tf.range(2), "values": values}
+
+
+def shaken(system):
+    """The system with weights large enough that its answers depend on what it reads."""
+    for model in system.models.values():
+        for variable in model.variables:
+            variable.assign(variable + 0.2 * tf.random.stateless_normal(variable.shape, [0, len(variable.path)]))
+    return system
+
+
+@pytest.fixture(scope="module")
+def predictor():
+    return shaken(build_system("vgg_lstm_next_frame", *NEXT))
+
+
+@pytest.fixture(scope="module")
+def vae():
+    return shaken(build_system("vgg_lstm_vae", *VAE))
+
+
+@pytest.fixture(scope="module")
+def movies():
+    train, *test = (Movie(f"{index}", "roll", frames) for index, frames in enumerate(frames_of(3, 4)))
+    return SimpleNamespace(name="made up", notes="", train=[train], test=test)
+
+
+def test_every_experiment_of_the_paper_is_there():
+    names = {name.removeprefix("vgg_lstm_") for name, exp in list_experiments().items() if exp.paper == "vgg_lstm"}
+    assert names >= {
+        "vae", "vae_longer", "vae_longer_12", "vae_longer_16", "vae_multi_video", "vae_ones", "vae_multiscale", "next_frame",
+        "next_frame_4", "next_frame_long", "next_frame_long_7", "next_frame_long_8", "next_frame_skip", "next_frame_skip_1",
+        "next_frame_skip_2", "next_frame_skip_10", "perceptual",
+    }  # fmt: skip
+
+
+def test_experiments_have_the_papers_numbers():
+    def length(name):
+        data = settings_of(name, scale="paper").data
+        return data.context + data.horizon
+
+    names = ("next_frame", "next_frame_4", "next_frame_long", "next_frame_long_7", "next_frame_long_8", "vae", "vae_longer")
+    assert [length(f"vgg_lstm_{name}") for name in names] == [6, 4, 15, 7, 8, 6, 8]
+    skips = [settings_of(f"vgg_lstm_next_frame_skip{name}", scale="paper").data.skip for name in ("_1", "_2", "", "_10")]
+    assert skips == [1, 2, 5, 10]
+    settings = settings_of("vgg_lstm_next_frame", scale="paper")
+    rate = make_schedule(settings.optimizer, settings.training.steps)
+    rates = [float(rate(step)) for step in (0, 999, 1000, 2000, 3000, 4999)]
+    np.testing.assert_allclose(rates, [1e-2, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6], rtol=1e-4)
+    assert settings.training.steps == 5000 and settings.data.image_size == 224
+    assert settings_of("vgg_lstm_vae", scale="paper").loss.beta == 0
+
+
+# ---------------------------------------------------------------- training
+
+
+def test_the_answer_to_each_frame_is_compared_with_the_next_one(predictor):
+    drawn = batch(4)
+    values = drawn["values"]
+    answers = predictor.network(predictor.features(values))
+    expected = np.square(answers[:, :-1] - values[:, 1:]).mean()
+    assert float(predictor.train_step(drawn)["network/loss"]) == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_auto_encoder_trains_on_samples_of_its_latents(vae):
+    drawn = batch(3)
+    losses = [float(vae.train_step({**drawn, "step": tf.constant(step, tf.int64)})["network/loss"]) for step in (1, 1, 2)]
+    assert losses[0] > losses[1] != losses[2]  # it learns; other steps draw other noise
+    assert set(vae.train_step(drawn)) == {"network/mse", "network/loss"}  # beta 0: no divergence
+
+
+def test_features_are_kept_and_made_anew_when_they_must(actors, cache, caplog):
+    overrides = (*NEXT, "data.dataset=penn_action", f"data.folder={actors}", f"data.cache={cache}", "encoder.trained=false",
+        "data.train_count=1")  # fmt: skip
+    system = build_system("vgg_lstm_next_frame", *overrides)
+    dataset = open_dataset(system.settings)
+
+    def read():
+        """The first batch, and how many clips were computed for it."""
+        caplog.clear()
+        with caplog.at_level("INFO", "analogy"):
+            drawn = next(iter(system.train_batches(dataset, ReplicaContext(batch_size=2))))
+        (line,) = [record.message for record in caplog.records if "features of" in record.message]
+        return drawn, int(line.split(", ")[-1].split()[0]), line.split(" in ")[1].split(",")[0]
+
+    drawn, made, folder = read()
+    np.testing.assert_allclose(drawn["features"], system.features(drawn["values"]), rtol=1e-3, atol=1e-4)
+    assert made == 1 and read()[1] == 0  # the second time they are there
+    (file,) = Path(folder).glob("*.npy")
+    file.write_bytes(file.read_bytes()[:100])  # damaged
+    assert read()[1] == 1
+    kernel = system.features.encoder.stages[0].convolutions[0].kernel
+    kernel.assign(2.0 * kernel)  # other weights
+    other, made, other_folder = read()
+    assert made == 1 and other_folder != folder and np.any(other["features"] != drawn["features"])
+    assert set(system.train_step(other)) == {"network/mse", "network/loss"}
+
+
+# ---------------------------------------------------------------- prediction
+
+
+def test_running_free_begins_with_the_answer_to_the_last_true_frame(predictor):
+    frames = tf.constant(frames_of(1, 3))
+    forced = predictor.endpoint("answers")(frames=frames)["next_frames"]
+    free = predictor.predict(frames.numpy(), 3)
+    assert forced.shape == frames.shape and free.shape == (1, 3, 32, 32, 3)
+    np.testing.assert_array_equal(free[:, 0], forced[:, -1])
+    with pytest.raises(tf.errors.InvalidArgumentError, match="at least 1 frame"):
+        predictor.predict(frames.numpy(), 0)
+
+
+def test_predictions_are_measured_beside_three_methods_and_training_clips_apart(predictor, movies):
+    first, second = predictor.predict_clips(movies)
+    measured = first.measure()
+    assert list(measured) == ["prediction", "copy_last_frame", "motion_continued", "teacher_forced"]
+    assert np.isnan(measured["prediction"]["collapse_index"][0]) and measured["copy_last_frame"]["collapse_index"][1] == 0
+    forced = predictor.endpoint("answers")(frames=tf.constant(first.observed_frames[None]))["next_frames"]
+    np.testing.assert_array_equal(first.other_methods["teacher_forced"][0], forced[0, -1])
+    trained = predictor.training_figures(movies)
+    assert list(trained) == list(measured)
+    expected = next(iter(predictor.predict_windows(movies.train, ()))).measure()["prediction"]["psnr"].mean()
+    assert trained["prediction"]["psnr"] == pytest.approx(expected) != second.measure()["prediction"]["psnr"].mean()
+    assert [panels.split for panels in predictor.sample_panels(movies)] == ["train", "test"]
+    protocol = predictor.protocol(movies)
+    assert "2 observed and 2 predicted" in protocol and "0.0625 of its channels, trained along" in protocol
+
+
+def test_the_auto_encoder_is_measured_beside_other_latents(vae, movies):
+    predicted = next(iter(vae.predict_clips(movies)))
+    names = ["prediction", "mean_frame", "shuffled_latent", "prior_latent", "constant_latent"]
+    assert list(predicted.measure()) == names and list(predicted.distance) == [1, 2, 3]
+    np.testing.assert_array_equal(predicted.baseline[1], np.rint(predicted.truth.mean(0)))
+    other = vae._reconstruct(movies.test[1].frames[:3])
+    np.testing.assert_array_equal(predicted.other_methods["shuffled_latent"], other)
+    assert predicted.picture().ndim == 3 and len(predicted.columns()) == 6
+    assert list(vae.training_figures(movies)) == names
+    assert "means of their latents" in vae.protocol(movies)
+
+
+def test_encoding_and_decoding_is_reconstructing_and_samples_follow_their_seed(vae):
+    frames = tf.constant(frames_of(2, 3))
+    latent = vae.endpoint("encode")(frames=frames)["latent"]
+    assert latent.shape == (2, 3, 4)
+    painted = vae.endpoint("reconstruct")(frames=frames)["frames"]
+    np.testing.assert_array_equal(vae.endpoint("decode")(latent=latent)["frames"], painted)
+    first, again, other = (vae.endpoint("sample")(count=tf.constant(2), seed=tf.constant(seed))["frames"] for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert first.shape == (2, 3, 32, 32, 3) and np.any(first != other) and np.any(first[0] != first[1])
+
+
+def test_a_latent_of_the_whole_segment_is_given_at_every_step():
+    system = shaken(build_system("vgg_lstm_vae", *VAE, "network.latent=sequence"))
+    latent = system.endpoints()["encode"].python_function(tf.constant(frames_of(1, 3)))["latent"]
+    assert latent.shape == (1, 1, 4)
+    np.testing.assert_array_equal(system._paint(latent), system.decoder(tf.repeat(latent, 3, 1)))
+    assert np.isfinite(system.train_step(batch(3))["network/loss"])
+
+
+@pytest.mark.parametrize("kind", ["ones", "ones_maps"])
+def test_a_decoder_of_ones_knows_nothing_of_the_frames(kind):
+    system = shaken(build_system("vgg_lstm_vae_ones", *VAE, f"network.decoder_input={kind}"))
+    assert set(system.models) == {"features", "decoder"} and list(system.endpoints()) == ["reconstruct"]
+    paint = system.endpoints()["reconstruct"].python_function
+    first, second = (paint(tf.constant(frames_of(1, 3, seed)))["frames"] for seed in (0, 1))
+    np.testing.assert_array_equal(first, second)
+    assert bool(np.any(first[:, 0] != first[:, 1])) is (kind == "ones")  # maps of ones are one picture
+    assert np.isfinite(system.train_step(batch(3))["network/loss"])
+
+
+# ---------------------------------------------------------------- bad input
+
+
+@pytest.mark.parametrize(
+    ("experiment", "overrides", "message"),
+    [
+        ("vgg_lstm_next_frame", ("data.image_size=[64, 96]",), r"frames are square.*multiple of 32, such as 96"),
+        ("vgg_lstm_next_frame", ("data.image_size=100",), "multiple of 32, such as 96"),
+        ("vgg_lstm_next_frame", ("data.horizon=0",), "data.horizon"),
+        ("vgg_lstm_vae", ("data.context=1",), "a segment has 1 frame"),
+        ("vgg_lstm_vae", ("data.horizon=2",), "data.horizon"),
+        ("vgg_lstm_vae", ("loss.beta=-1",), "loss.beta"),
+        ("vgg_lstm_vae", ("loss.mse=0",), "give one of them a weight"),
+        ("vgg_lstm_vae_ones", ("loss.beta=1",), "nothing of the frames reaches the decoder"),
+        ("vgg_lstm_next_frame", ("encoder.weights=imagenet",), "encoder.weights need width 1.0"),
+        ("vgg_lstm_next_frame", ("loss.perceptual=1",), "set encoder.trained to false"),
+        ("vgg_lstm_next_frame", ("data.train_clips=[a]",), "leave train_count null"),
+        ("vgg_lstm_next_frame", ("network.scales=2",), "network.scales"),
+    ],
+)
+def test_what_cannot_be_is_refused(experiment, overrides, message):
+    with pytest.raises(UserError, match=message):
+        settings_of(experiment, *overrides)
+
+
+def test_a_segment_longer_than_the_clips_is_refused(actors, cache):
+    settings = settings_of(
+        "vgg_lstm_next_frame",
+        *NEXT,
+        "data.dataset=penn_action",
+        f"data.folder={actors}",
+        f"data.cache={cache}",
+        "data.horizon=7",
+    )
+    with pytest.raises(UserError, match="no clip of 9 frames"):
+        open_dataset(settings)
+
+
+def test_weights_of_another_network_are_refused(tmp_path):
+    file = tmp_path / "vgg19.h5"
+    file.write_bytes(b"no weights")
+    with pytest.raises(UserError, match="the weights cannot be read"):
+        build_system("vgg_lstm_next_frame", *NEXT[:6], "encoder.width=1", f"encoder.weights={file}", "encoder.trained=false")
