@@ -11,6 +11,7 @@ from analogy.data.movies import MovieDataset, windows_that_train
 from analogy.losses import mean_per_example
 from analogy.models.building import build
 from analogy.predictions.frames import UnroundedFrames
+from analogy.pretrained.vgg16 import vgg16_name
 from analogy.systems.base import Panels
 from analogy.systems.movies import mean_figures
 from analogy.systems.vgg_lstm.kept_features import KeptFeatures
@@ -89,7 +90,7 @@ class ReadsSegments:
         """A clause for the protocol: what VGG-16 is here."""
         encoder = self.settings.encoder
         if encoder.weights:
-            return f"VGG-16 with weights {encoder.weights}, {'trained further' if encoder.trained else 'frozen'}"
+            return f"{vgg16_name(encoder.weights)}, {'trained further' if encoder.trained else 'frozen'}"
         how = "trained along" if encoder.trained else "random and frozen"
         return f"no published weights: an encoder of VGG-16's form with {encoder.width:g} of its channels, {how}"
 

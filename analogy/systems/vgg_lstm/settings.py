@@ -14,7 +14,8 @@ from analogy.settings.sections import (
     PositiveInt,
     Section,
     Settings,
-    WeightsFile,
+    Vgg16Weights,
+    vgg16_files,
 )
 
 DIVISOR = 32  # VGG-16 halves its frames five times
@@ -27,18 +28,17 @@ class SegmentDataSettings(MovieDataSettings):
 
 
 class VggSettings(Section):
-    """weights: of VGG-16: `imagenet`, or a file; null: random weights. trained: whether training changes them. width:
+    """weights: of VGG-16: `imagenet`, `hed`, or a file; null: random weights. trained: whether training changes them. width:
     multiplier of all channels; published weights need 1.0. keep_features: whether the features of the training clips are
     computed once and kept on disk, where VGG-16 is not trained."""
 
-    weights: WeightsFile | None
+    weights: Vgg16Weights | None
     trained: bool
     width: PositiveFloat
     keep_features: bool
 
     def files(self) -> Iterator[tuple[str, str]]:
-        if self.weights not in (None, "imagenet"):
-            yield "weights", self.weights
+        yield from vgg16_files("weights", self.weights)
 
 
 class NextFrameLossSettings(Section):

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from analogy.models.building import Composite
 from analogy.models.vgg import Encoder, caffe_range, stages
-from analogy.pretrained.imagenet import load_into_encoder, load_vgg16
+from analogy.pretrained.vgg16 import load_into_encoder, load_vgg16
 
 STAGES = 5
 COMPARED_STAGES = 3  # the last convolutions of stages 2 and 3 are compared: relu2_2 and relu3_3

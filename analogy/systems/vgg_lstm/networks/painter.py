@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import keras
 import tensorflow as tf
 
 from analogy.models.building import Composite
+from analogy.models.large_kernel import LargeConvTranspose
 
 CELL = 32  # pixels of a frame's side for each cell of the coarsest map: VGG-16 halves frames five times
 ENLARGED = 5  # times, the coarsest map before the large kernel
@@ -45,7 +45,7 @@ class Deconvolution(Composite):
     def __init__(self, side: int, channels: int, scale: Scale, **kwargs):
         super().__init__(**kwargs)
         self.scale, self.enlarged = scale, side - scale.kernel + 1
-        self.transposed = keras.layers.Conv2DTranspose(channels, scale.kernel, padding="valid", name="transposed")
+        self.transposed = LargeConvTranspose(channels, scale.kernel, name="transposed")
 
     def call(self, vectors):
         cells = self.scale.cells
