@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -67,10 +68,10 @@ ROWS = {
     "pose_lstm": Row("pose_lstm", (*POSES, "network.head=[5]")),
     "pose_lstm, clipped": Row("pose_lstm_villegas", (*POSES, "optimizer.clip_norm=0.01")),
     "pose_residual": Row("pose_lstm_residual_actions", (*POSES, "network.members=2", "data.validation_share=0.25")),
-    "lvln": Row("lvln_three_frame", LADDER),
+    "lvln": Row("lvln_three_frame", (*LADDER, "align=paper")),
     "lvln, toy": Row(
         "lvln_toy_net",
-        (*LADDER, "data.dataset=moving_shapes", "data.horizon=3", "align=code", "normalise=true", "training_horizon=2"),
+        (*LADDER, "data.dataset=moving_shapes", "data.horizon=2", "align=code", "normalise=true", "training_horizon=1"),
     ),
     "lvln_plus": Row("lvln_plus", (*LADDER, "data.dataset=moving_ball")),
     "lvln_classifier": Row(
@@ -98,63 +99,86 @@ def row(request) -> Row:
     return ROWS[request.param]
 
 
-@pytest.fixture(scope="session")
-def settings_of(actors, cache):
-    """settings_of(row, "a.b=c", ...) -> the row's settings, on the small rendered dataset where people are needed."""
+class Rows:
+    """The dataset, the system and the export of each row, made once for all tests."""
 
-    def load(row: Row, *more: str):
+    def __init__(self, actors: Path, cache: Path, folder: Path):
+        self.actors, self.cache, self.folder = actors, cache, folder
+        self._datasets, self._systems, self._exports = {}, {}, {}
+        self._lent = set()  # rows whose system may have changed
+
+    def settings(self, row: Row, *more: str):
+        """The row's settings, and `more` overrides; on the small rendered dataset where people are needed."""
         path = find_experiment(row.experiment)
-        overrides = [*row.settings, f"training.batch_size={BATCH}", "training.precision=float32", f"data.cache={cache}", *more]
+        small = [f"training.batch_size={BATCH}", "training.precision=float32", f"data.cache={self.cache}"]
+        overrides = [*row.settings, *small, *more]
         settings = load_settings(path, SYSTEMS, scale="demo", overrides=overrides)
         if settings.data.dataset == "synthetic_actors":
-            overrides += [f"data.folder={actors}", "data.dataset=penn_action"]
+            overrides += [f"data.folder={self.actors}", "data.dataset=penn_action"]
             settings = load_settings(path, SYSTEMS, scale="demo", overrides=overrides)
         return settings
 
-    return load
+    def dataset(self, row: Row):
+        if row not in self._datasets:
+            self._datasets[row] = open_dataset(self.settings(row))
+        return self._datasets[row]
 
-
-@pytest.fixture(scope="session")
-def open_row(settings_of):
-    """open_row(row) -> its dataset."""
-    return lambda row: open_dataset(settings_of(row))
-
-
-@pytest.fixture(scope="session")
-def used_by(settings_of, tmp_path_factory):
-    """used_by(row) -> role -> the loaded SavedModel of the row that it names, exported once from random weights."""
-    folders = {}
-
-    def load(row: Row) -> dict[str, object]:
-        for _, name in row.uses:
-            if name not in folders:
-                settings = settings_of(ROWS[name])
-                keras.utils.set_random_seed(2)
-                folders[name] = tmp_path_factory.mktemp("used") / "saved_model"
-                export_saved_model(SYSTEMS[settings.system].build(settings), folders[name])
-        return {role: tf.saved_model.load(str(folders[name])) for role, name in row.uses}
-
-    return load
-
-
-@pytest.fixture
-def build(settings_of, used_by):
-    """build(row, "a.b=c", ...) -> the system, ready to train, from seed 0; no weight is where its initializer left it, so that
-    none is zero or like another."""
-
-    def make(row: Row, *more: str):
-        settings, used = settings_of(row, *more), used_by(row)  # what is used may be made now, from a seed of its own
+    def build(self, row: Row, *more: str):
+        """A new system, ready to train, from seed 0; no weight is where its initializer left it, so that none is zero or like
+        another."""
+        settings = self.settings(row, *more)
+        used = {role: tf.saved_model.load(str(self.export(ROWS[name]))) for role, name in row.uses}
         keras.utils.set_random_seed(0)
         system = SYSTEMS[settings.system].build(settings, used)
         system.prepare_training()
-        number = 0
-        for model in {**system.models, **system.state}.values():
-            for variable in model.variables:
-                number += 1
-                variable.assign(variable + 0.05 * tf.random.stateless_normal(variable.shape, [number, 0]))
+        for number, variable in enumerate(network_variables(system), 1):
+            variable.assign(variable + 0.05 * tf.random.stateless_normal(variable.shape, [number, 0]))
         return system
 
-    return make
+    def system(self, row: Row):
+        """The row's system as `build` made it. All tests share it, and each must leave it as it was: `restore`."""
+        if row not in self._systems:
+            system = self.build(row)
+            self._systems[row] = system, [(variable, variable.numpy()) for variable in all_variables(system)]
+        self._lent.add(row)
+        return self._systems[row][0]
+
+    def restore(self) -> None:
+        """Set every variable of the systems that were lent back: weights, statistics, slots of optimisers."""
+        for row in self._lent:
+            system, values = self._systems[row]
+            system.use_export(None)
+            for variable, value in values:
+                variable.assign(value)
+        self._lent.clear()
+
+    def export(self, row: Row) -> Path:
+        """The folder of the SavedModel of the row's system."""
+        if row not in self._exports:
+            system = self.system(row)  # it may export the row that it uses
+            folder = self.folder / f"{len(self._exports)}" / "saved_model"
+            export_saved_model(system, folder)
+            self._exports[row] = folder
+        return self._exports[row]
+
+
+@pytest.fixture(scope="session")
+def all_rows(actors, cache, tmp_path_factory) -> Rows:
+    return Rows(actors, cache, tmp_path_factory.mktemp("exports"))
+
+
+@pytest.fixture
+def rows(all_rows) -> Iterator[Rows]:
+    yield all_rows
+    all_rows.restore()
+
+
+def network_variables(system) -> list:
+    return [variable for model in {**system.models, **system.state}.values() for variable in model.variables]
+
+
+def all_variables(system) -> list:
+    return network_variables(system) + [v for optimizer in system.optimizers.values() for v in optimizer.variables]
 
 
 def plain_descent(settings) -> list[str]:
@@ -201,8 +225,8 @@ def test_systems_rows_experiments_and_datasets_agree():
 # ---------------------------------------------------------------- training
 
 
-def test_every_trained_weight_gets_a_gradient_of_its_shape(row, build, open_row):
-    system = build(row)
+def test_every_trained_weight_gets_a_gradient_of_its_shape(row, rows, monkeypatch):
+    system = rows.system(row)
     assert system.optimizers
     asked = {}
     for name, optimizer in system.optimizers.items():
@@ -210,8 +234,8 @@ def test_every_trained_weight_gets_a_gradient_of_its_shape(row, build, open_row)
         def record(gradients, variables=None, name=name):
             asked.setdefault(name, []).append((list(gradients), list(variables)))
 
-        optimizer.apply = record
-    report = system.train_step(next(batches(system, open_row(row))))
+        monkeypatch.setattr(optimizer, "apply", record)
+    report = system.train_step(next(batches(system, rows.dataset(row))))
     assert report and all(np.isfinite(value) for value in report.values())
     assert asked.keys() == system.optimizers.keys()
     for (gradients, variables), *others in asked.values():
@@ -221,12 +245,14 @@ def test_every_trained_weight_gets_a_gradient_of_its_shape(row, build, open_row)
             assert np.isfinite(gradient).all() and np.any(gradient), variable.path
 
 
-def test_one_replica_in_eager_mode_equals_two_in_a_graph(row, build, open_row, settings_of, two_replicas):
-    plain = plain_descent(settings_of(row))
-    eager = build(row, *plain)
+def test_one_replica_in_eager_mode_equals_two_in_a_graph(row, rows, two_replicas, monkeypatch):
+    eager, plain = rows.system(row), plain_descent(rows.settings(row))
     with two_replicas.scope():
-        double = build(row, *plain)
-    drawn, share = batches(eager, open_row(row)), BATCH // 2
+        double = rows.build(row, *plain)
+    monkeypatch.setattr(eager, "settings", double.settings)
+    monkeypatch.setattr(eager, "optimizers", {})
+    eager.prepare_training()
+    drawn, share = batches(eager, rows.dataset(row)), BATCH // 2
     step = tf.function(lambda parts: two_replicas.run(double.train_step, (parts,)))
     for _ in range(2):
         batch = next(drawn)
@@ -245,16 +271,16 @@ def test_one_replica_in_eager_mode_equals_two_in_a_graph(row, build, open_row, s
             np.testing.assert_array_equal(copies[0], copies[-1], err_msg=variable.path)
 
 
-def test_a_resumed_training_is_exact(row, build, open_row, tmp_path):
+def test_a_resumed_training_is_exact(row, rows, tmp_path):
     """One system trains on after its checkpoint, another one begins with the checkpoint: both end with the same weights."""
-    dataset = open_row(row)
+    dataset = rows.dataset(row)
 
     def train(system, first: int, count: int) -> None:
         drawn = batches(system, dataset, first)
         for _ in range(count):
             system.train_step(next(drawn))
 
-    undisturbed, resumed = build(row), build(row)
+    undisturbed, resumed = rows.system(row), rows.build(row)
     train(undisturbed, 0, 1)
     undisturbed.validate(dataset)
     Checkpoints(tmp_path, undisturbed, tf.Variable(1, dtype=tf.int64), 1).save({})
@@ -277,11 +303,11 @@ def test_a_resumed_training_is_exact(row, build, open_row, tmp_path):
 
 
 @pytest.mark.parametrize("name", FORECASTERS)
-def test_predictions_do_not_depend_on_future_frames(name, build, open_row):
+def test_predictions_do_not_depend_on_future_frames(name, rows):
     """Of every kind of dataset the future is spoilt in another way; what a system is told of it by its paper (the poses to
     come, the clip's box) stays."""
     row = ROWS[name]
-    system, dataset, spoilt = build(row), open_row(row), open_row(row)
+    system, dataset, spoilt = rows.system(row), rows.dataset(row), open_dataset(rows.settings(row))
     spoil_future(spoilt, getattr(system, "context", 1))
     pairs = list(zip(system.predict_clips(dataset), system.predict_clips(spoilt), strict=True))
     assert pairs
@@ -332,35 +358,23 @@ def made_up(spec: tf.TensorSpec, rng: np.random.Generator) -> np.ndarray:
 
 
 @pytest.fixture(scope="session")
-def exports(settings_of, used_by, tmp_path_factory):
+def exports(all_rows):
     """row's name -> (what the system itself answers, what its SavedModel answers elsewhere), by endpoint and output."""
-    root, ours = tmp_path_factory.mktemp("exports"), {}
-    for number, name in enumerate(EXPORTED):
-        row = ROWS[name]
-        folder = root / str(number)
-        keras.utils.set_random_seed(1)
-        settings = settings_of(row)
-        system = SYSTEMS[settings.system].build(settings, used_by(row))
-        for model in system.exported:
-            for index, variable in enumerate(model.variables):
-                variable.assign(variable + 0.1 * tf.random.stateless_normal(variable.shape, [index, 1]))
-        system.prepare_training()
-        endpoints = system.endpoints()
-        system.endpoints = lambda endpoints=endpoints: endpoints  # they are traced once, for the export and the answers
-        export_saved_model(system, folder / "saved_model")
+    ours = {}
+    for name in EXPORTED:
+        folder = all_rows.export(ROWS[name]).parent
         inputs, answers = {}, {}
-        for endpoint, function in endpoints.items():
-            specs = function.get_concrete_function().structured_input_signature[0]
+        for endpoint, function in all_rows.system(ROWS[name]).endpoints().items():
             rng = np.random.default_rng(0)
-            given = {spec.name: made_up(spec, rng) for spec in specs}
+            given = {spec.name: made_up(spec, rng) for spec in function.input_signature}
             inputs |= {f"{endpoint}/{key}": value for key, value in given.items()}
-            outputs = function(*(tf.constant(value) for value in given.values()))
+            outputs = function.python_function(*(tf.constant(value) for value in given.values()))  # eagerly
             answers |= {f"{endpoint}/{key}": value.numpy() for key, value in outputs.items()}
         np.savez(folder / "inputs.npz", **inputs)
         ours[name] = (folder, answers)
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     command = [sys.executable, "-c", STRANGER, *(str(folder) for folder, _ in ours.values())]
-    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=600)
+    done = subprocess.run(command, cwd=all_rows.folder, env=environment, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr[-2000:]
     return {name: (answers, dict(np.load(folder / "answers.npz"))) for name, (folder, answers) in ours.items()}
 
@@ -380,12 +394,11 @@ def test_an_export_answers_alike_in_a_process_of_its_own(name, exports):
 
 
 @pytest.mark.parametrize("name", ["analogy_masked", "pose_residual", "convlstm"])
-def test_what_is_measured_of_an_export_is_what_was_exported(name, build, open_row, tmp_path):
+def test_what_is_measured_of_an_export_is_what_was_exported(name, rows):
     row = ROWS[name]
-    system, dataset = build(row), open_row(row)
+    system, dataset = rows.system(row), rows.dataset(row)
     expected = next(iter(system.predict_clips(dataset))).measure()["prediction"]
-    export_saved_model(system, tmp_path / "saved_model")
-    system.use_export(tf.saved_model.load(str(tmp_path / "saved_model")))
+    system.use_export(tf.saved_model.load(str(rows.export(row))))
     for model in system.exported:
         for variable in model.variables:
             variable.assign(tf.zeros_like(variable))

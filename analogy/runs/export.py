@@ -45,7 +45,8 @@ def write_saved_model(module: tf.Module, endpoints: dict, folder: Path, *, withi
         check_output(folder, SAVED_MODEL)
     with replacing_folder(folder, SAVED_MODEL, within_run=within_run) as partial:
         try:
-            tf.saved_model.save(module, str(partial), signatures={n: f.get_concrete_function() for n, f in endpoints.items()})
+            # The functions themselves: a concrete function, traced before, would be traced a second time while it is saved.
+            tf.saved_model.save(module, str(partial), signatures=endpoints)
         except tf.errors.OpError as error:
             why = str(error).splitlines()[0]
             raise UserError(f"{folder}: the SavedModel cannot be written ({why}); make room there") from error
