@@ -199,7 +199,7 @@ class Training:
                 frame = self.frames[:, t] if t < context else answers[-1]
                 answer, states = self.network(frame, states)
                 answers.append(answer)
-        return torch.stack(answers[-horizon:], 1).float()
+        return torch.stack(answers[-horizon:], 1).to(self.frames.dtype)
 
     def gradients(self):
         """Predictions, and the loss, whose gradients are in the parameters afterwards."""

@@ -104,7 +104,7 @@ _UCF101 = Files("ACTION/v_ACTION_gXX_cYY.avi", ("*/v_*_g[0-9][0-9]_c[0-9][0-9].[
 _UCF101_LISTS = Files("ucfTrainTestlist/classInd.txt", ("ucfTrainTestlist/classInd.txt", "../ucfTrainTestlist/classInd.txt"))
 _VIDEOS = Files("video (.mp4, .mov, .avi, .mkv, .webm, .gif ...) or folder of pictures", suffixes=VIDEOS + PICTURES)
 _TWO_SPLITS = ("published", "standard")
-_WHOLE_VIDEOS = (*_WINDOWS, "fps", "leave_out_repeats", "curriculum")
+_WHOLE_VIDEOS = (*_WINDOWS, "test_stride", "fps", "leave_out_repeats", "curriculum")
 
 MOST_DRAWN = 1 << 30  # bytes; the standard test set of Moving MNIST takes three quarters of it
 
@@ -239,7 +239,7 @@ def _check_movies(data: MovieDataSettings, opening: Opening) -> None:
         raise UserError(f"data.image_size is {data.image_size}: {data.dataset} has {sizes} pixels")
     if opening.splits and data.split not in opening.splits:
         raise UserError(f"data.split is {data.split}: {data.dataset} has {', '.join(opening.splits)}")
-    keys = (*_WINDOWS, "fps", "leave_out_repeats", "curriculum", "test_persons")
+    keys = (*_WHOLE_VIDEOS, "test_persons")
     for key in keys:
         value, default = getattr(data, key), MovieDataSettings.model_fields[key].default
         if value != default and key not in opening.follows:

@@ -168,7 +168,8 @@ def whole_clips_dataset(
             why = "; ".join([*left_out, *prepared.doubts]) or f"none of its {len(prepared.clips)} usable videos does"
             raise UserError(f"{source}: no video {half}: {why}")
     used = chosen_movies(halves["trains"], data, settings.seed)
-    windows = spread_windows(halves["tests"], plan, data.test_count, settings.seed)
+    test_plan = replace(plan, stride=data.test_stride or data.stride)
+    windows = spread_windows(halves["tests"], test_plan, data.test_count, settings.seed)
     doubts += doubts_about([clip.inspection for clip in train], [clip.inspection for clip in test], user_selection=True)
     how = {"squeeze": "squeezed", "crop": "cropped", "letterbox": "letterboxed"}[data.fit]
     notes.append(f"frames {how} to {data.size[0]} x {data.size[1]} (height x width) without aliasing")

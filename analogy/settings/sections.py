@@ -151,7 +151,8 @@ class MovieDataSettings(DatasetSettings):
     image_size: pixels, the side or [height, width]. fit: how frames of another shape are brought to it: "squeeze" changes their
     aspect ratio, "crop" takes the largest part around the centre, "letterbox" adds black borders.
     fps: frames per second of a window; null: every `skip`-th frame of the video.
-    stride: distance between the starts of neighbouring windows, in frames of a window.
+    stride: distance between the starts of neighbouring windows, in frames of a window. test_stride: that of test windows; null:
+    the same.
     share: share of the training videos that is used, drawn from the seed without replacement.
     train_count: number of training videos, the first ones by name; null: all.
     train_clips: the names of the training videos, to train on these alone; null: see train_count and share.
@@ -172,6 +173,7 @@ class MovieDataSettings(DatasetSettings):
     fps: PositiveFloat | None = None
     skip: PositiveInt = 1
     stride: PositiveInt = 1
+    test_stride: PositiveInt | None = None
     share: Annotated[float, Field(gt=0, le=1)] = 1.0
     train_count: PositiveInt | None = None
     train_clips: Annotated[list[ClipId], Field(min_length=1)] | None = None

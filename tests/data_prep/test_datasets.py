@@ -124,6 +124,7 @@ def test_wrong_names_are_refused_with_those_that_go():
         ("convlstm_mmnist_l1", "data.fps=10", "data.fps is 10.0: moving_mnist cannot follow it; leave data.fps at null"),
         ("convlstm_bair_l1", "data.fps=5", "data.fps is 5.0: bair cannot follow it; leave data.fps at null"),
         ("convlstm_bair_l1", "data.stride=2", "data.stride is 2: bair cannot follow it; leave data.stride at 1"),
+        ("convlstm_kth_l1", "data.test_stride=2", "kth cannot follow it; leave data.test_stride at null"),
         ("convlstm_kth_l1", "data.split=rec1", "data.split is rec1: kth has published, standard"),
         ("convlstm_kth_l1", "data.leave_out_repeats=true", "leave data.leave_out_repeats at false"),
         ("convlstm_mmnist_l1", "data.image_size=[64, 96]", "moving_mnist has 64 pixels"),

@@ -100,6 +100,8 @@ def test_frame_rate_share_and_stride(official, cache):
     assert len(dataset.train) == 1 and "12.5 frames per second; 1 of 2 training videos used" in dataset.notes
     starts = {(movie.id.rpartition("_")[0], *movie.numbers) for movie in dataset.test}
     assert starts == {(f"v_{name}_g01_c01", 0, 2, 4, 6, 8) for name in ("Basketball", "HandStandPushups")}
+    dataset = open_ucf101(official, cache, settings("data.test_stride=3", "data.test_count=50"))
+    assert {movie.numbers[0] for movie in dataset.test} == {0, 3, 6} and dataset.plan.stride == 1
     with pytest.raises(UserError, match=r"no video trains: 3 videos have fewer than data.fps 50"):
         open_ucf101(official, cache, settings("data.fps=50"))
 

@@ -15,6 +15,7 @@ from analogy.systems.lvln.settings import PlusSettings
 from analogy.visualise.flow import flow_colours
 
 SMALLEST_ERROR = 2e-5  # added to a frame's mean squared error: gains beyond 47 dB count little
+SMALLEST_PART = 0.75  # of the sides of training windows, where a part is enlarged
 SMALLEST_SLOPE = 1e-4  # added to the slopes of the true frame, which may be flat
 
 
@@ -42,14 +43,16 @@ class PlusSystem(FramePredictor):
         return self.descend("network", tape, terms)
 
     def _augmented(self, batch):
-        """The windows of the batch, of which half are mirrored, and half are played backwards."""
+        """The windows of the batch, of which half are mirrored, half are played backwards, and half are enlarged parts."""
         frames = batch["values"]
         if not self.settings.augment:
             return frames
-        drawn = draw_uniform(self.settings, batch, StepStream.AUGMENTATION, [2]) < 0.5
-        mirrored, backwards = (drawn[:, index, None, None, None, None] for index in (0, 1))
-        frames = tf.where(mirrored, frames[:, :, :, ::-1], frames)
-        return tf.where(backwards, frames[:, ::-1], frames)
+        drawn = draw_uniform(self.settings, batch, StepStream.AUGMENTATION, [6])
+        mirrored, backwards, enlarged = (drawn[:, index] < 0.5 for index in range(3))
+        sides = tf.where(enlarged, SMALLEST_PART + (1 - SMALLEST_PART) * drawn[:, 3], 1.0)
+        frames = cut_out(frames, sides, drawn[:, 4:])
+        frames = tf.where(mirrored[:, None, None, None, None], frames[:, :, :, ::-1], frames)
+        return tf.where(backwards[:, None, None, None, None], frames[:, ::-1], frames)
 
     def _terms(self, truth, predicted) -> dict[str, tf.Tensor]:
         """The weighted terms of each example, means over its frames [B, T, H, W, C]: name -> [B]."""
@@ -98,3 +101,16 @@ def slopes(images):
     """The mean absolute difference of neighbours to the right plus that of neighbours below, of each image: [B]."""
     to_right, down = images[:, :, 1:] - images[:, :, :-1], images[:, 1:] - images[:, :-1]
     return mean_per_example(tf.abs(to_right)) + mean_per_example(tf.abs(down))
+
+
+def cut_out(frames, sides, places):
+    """The part of each window [B, T, H, W, C] with these sides [B], as shares of H and W, enlarged to H x W bilinearly.
+
+    places: [B, 2], down and to the right, in 0..1: of all places where the part can lie, 0 is the first and 1 the last.
+    """
+    count, height, width, channels = frames.shape[1:]
+    start = (1 - sides)[:, None] * places
+    boxes = tf.repeat(tf.concat([start, start + sides[:, None]], 1), count, 0)
+    images = tf.reshape(frames, [-1, height, width, channels])
+    parts = tf.image.crop_and_resize(images, boxes, tf.range(tf.shape(boxes)[0]), [height, width])
+    return tf.reshape(parts, [-1, count, height, width, channels])

@@ -17,6 +17,9 @@ from analogy.systems.lvln.networks.lateral import Lateral, scaled
 
 MOST_MOTION = 1.3  # a candidate goes on with 0 to 1.3 times the observed motion
 SOFT = 2.0  # the standard deviation of the Gaussian that blurs the soft frame, in pixels
+ERROR_WINDOW = 2.0  # the standard deviation of the Gaussian that averages a candidate's squared errors, in pixels
+SMALLEST_ERROR = 1e-4  # added to these squared errors, sums over the channels
+TRUST = 0.9  # before training, a candidate's weight is divided by its error to this power
 
 
 class Candidate(NamedTuple):
@@ -49,6 +52,9 @@ class Scene(NamedTuple):
     images: name -> [B, H, W, C], the images that candidates move. They stay those of the last observed frame, so that no
         prediction is a warp of a warp, which would blur.
     motions: name -> [B, H, W, 2], where the last observed frame's pixels were in the frame before.
+    errors: [B, H, W, candidates], the logarithm of each candidate's squared error around a pixel of the last observed frame,
+        when it is predicted from the frame before and the motion until there; less the mean of all candidates. 0 where there
+        is no such motion yet.
     flows: for each candidate [B, H, W, 2], how far from its pixels it reads the images.
     taps: of the ladder's levels, the finest first.
     states: of the lateral blocks, the finest first.
@@ -57,6 +63,7 @@ class Scene(NamedTuple):
 
     images: dict[str, tf.Tensor]
     motions: dict[str, tf.Tensor]
+    errors: tf.Tensor
     flows: list[tf.Tensor]
     taps: list[tf.Tensor]
     states: list[list[State]]
@@ -69,7 +76,8 @@ class MovingLadder(Composite, keras.Model):
     A ladder of four levels (1/2, 1/4, 1/8, 1/16 of the frame): an encoder, lateral blocks of ConvGRUs with location-dependent
     convolutions, a decoder with bilinear upsampling. The head works at half size. For each of several candidates it predicts a
     backward flow of the last observed frame and a weight, and for all together a residual colour. The prediction is the blend
-    of the warped candidates, plus the colour. It is read by the encoder as the next frame.
+    of the warped candidates, plus the colour. It is read by the encoder as the next frame. The better a candidate would have
+    predicted the last observed frame at a place, the more it weighs there.
 
     Args:
         channels: C.
@@ -102,6 +110,8 @@ class MovingLadder(Composite, keras.Model):
         self.decoder = [_conv(c, f"decoder{s}") for c, s in ((coarsest, 16), (coarse, 8), (middle, 4), (fine, 2))]
         self.last = _conv(fine, "last")
         outputs = 4 * candidates + (channels if colour else 0)
+        if candidates > 1:
+            self.trust = self.add_weight(name="trust", shape=(), initializer=keras.initializers.Constant(TRUST), autocast=False)
         self.head = _conv(outputs, "head", kernel_initializer="zeros", dtype="float32")
 
     def call(self, frames, *, count: int):
@@ -138,7 +148,8 @@ class MovingLadder(Composite, keras.Model):
         still = tf.zeros_like(frame[..., :1]) * tf.zeros([2])
         taps, states = self._encode(frame, frame, still, None)
         images, motions = {"last": frame, "soft": frame}, {"fine": still, "coarse": still}
-        shapes = Scene(images, motions, [still] * len(self.candidates), taps, states, tf.zeros([]))
+        errors = tf.concat([still[..., :1]] * len(self.candidates), -1)
+        shapes = Scene(images, motions, errors, [still] * len(self.candidates), taps, states, tf.zeros([]))
         return tf.nest.map_structure(tf.zeros_like, shapes)
 
     # ---------------------------------------------------------------- one frame
@@ -150,7 +161,19 @@ class MovingLadder(Composite, keras.Model):
         difference = tf.zeros_like(frame) if self.start == "none" else frame - backward_warp(before, fine)
         taps, states = self._encode(frame, difference, fine, scene.states if scene else None)
         images, motions = {"last": frame, "soft": gaussian(frame, SOFT)}, {"fine": fine, "coarse": coarse}
-        return Scene(images, motions, [still] * len(self.candidates), taps, states, tf.zeros([]))
+        errors = self._errors(frame, scene)
+        return Scene(images, motions, errors, [still] * len(self.candidates), taps, states, tf.zeros([]))
+
+    def _errors(self, frame, before: Scene | None):
+        """`Scene.errors` of an observed frame. before: the scene that predicts it."""
+        if before is None:
+            return tf.concat([tf.zeros_like(frame[..., :1])] * len(self.candidates), -1)
+        images = tf.concat([before.images[candidate.image] for candidate in self.candidates], 0)
+        flows = tf.concat([candidate.share * before.motions[candidate.motion] for candidate in self.candidates], 0)
+        errors = tf.square(backward_warp(images, flows) - tf.tile(frame, [len(self.candidates), 1, 1, 1]))
+        errors = tf.concat(tf.split(tf.reduce_sum(errors, -1, keepdims=True), len(self.candidates), 0), -1)
+        errors = tf.math.log(gaussian(errors, ERROR_WINDOW) + SMALLEST_ERROR)
+        return tf.stop_gradient(errors - tf.reduce_mean(errors, -1, keepdims=True))
 
     def imagine(self, frame, flow, scene: Scene) -> Scene:
         """The scene after reading a predicted frame and its flow as if it were the next frame. Its images stay."""
@@ -174,7 +197,10 @@ class MovingLadder(Composite, keras.Model):
         ]
         images = tf.concat([scene.images[candidate.image] for candidate in self.candidates], 0)
         moved = tf.split(backward_warp(images, tf.concat(flows, 0)), n, 0)
-        weights = tf.nn.softmax(weights + np.log([candidate.weight for candidate in self.candidates]).astype(np.float32))
+        weights += np.log([candidate.weight for candidate in self.candidates]).astype(np.float32)
+        if n > 1:
+            weights -= self.trust * backward_warp(scene.errors, tf.stop_gradient(flows[0]))
+        weights = tf.nn.softmax(weights)
         frame = tf.add_n([weight * image for weight, image in zip(tf.split(weights, n, -1), moved, strict=True)])
         if self.colour:
             frame += colour / 4  # smaller steps of learning than those of flows in pixels
@@ -209,7 +235,8 @@ class MovingLadder(Composite, keras.Model):
         flow, last, fine, coarse = scene.flows[0], scene.images["last"], scene.motions["fine"], scene.motions["coarse"]
         expected = backward_warp(last, flow + coarse / 2)
         step = tf.zeros_like(flow[..., :1]) + scene.step / 3
-        given = tf.concat([last - 0.5, 4 * (expected - last), flow / 4, fine / 4, coarse / 4, step], -1)
+        given = [last - 0.5, 4 * (expected - last), flow / 4, fine / 4, coarse / 4, step, scene.errors / 2]
+        given = tf.concat(given, -1)
         given = tf.cast(tf.nn.avg_pool2d(given, 2, 2, "VALID"), x.dtype)
         x = _leaky(self.decoder[-1](tf.concat([_doubled(x), scene.taps[0], given], -1)))
         return _doubled(self.head(tf.cast(_leaky(self.last(x)), tf.float32)))

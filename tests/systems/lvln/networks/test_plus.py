@@ -46,6 +46,27 @@ def test_with_flow_it_starts_by_half_of_the_motion():
     assert np.argmax(predicted[0, 1, 16, :, 0]) == 22  # from column 20 two pixels in two frames
 
 
+def test_what_would_have_predicted_the_last_frame_weighs_more():
+    frames = moving_bar(3)
+    made, standing = network(), np.repeat(frames[:, :1], 3, 1)
+    assert made.observe(frames[:, 0], frames[:, 1], None).errors.numpy().any() == 0  # no motion yet that could go on
+    half, _, all_of_it, still, soft = errors_at_the_edge(made, frames)
+    assert all_of_it < half < still and all_of_it < soft
+    half, _, all_of_it, still, soft = errors_at_the_edge(made, standing)
+    np.testing.assert_allclose([half, all_of_it], still, atol=1e-3)
+    assert still < soft
+    error = abs(made(frames, count=1)[0] - moving_bar(4)[:, 3:]).numpy().mean()
+    made.trust.assign(0.0)
+    assert error < 0.8 * abs(made(frames, count=1)[0] - moving_bar(4)[:, 3:]).numpy().mean()
+
+
+def errors_at_the_edge(made, frames):
+    scene = None
+    for before, frame in pairwise(tf.unstack(tf.constant(frames), axis=1)):
+        scene = made.observe(before, frame, scene)
+    return scene.errors.numpy()[0, 16, 16]
+
+
 def randomised(made):
     for variable in made.trainable_variables:
         variable.assign(tf.random.stateless_normal(variable.shape, [1, 2]) * 0.1)
