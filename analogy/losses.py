@@ -38,7 +38,7 @@ def dssim(truth, generated, *, zero_padding: bool = False):
         zero_padding: measure at all pixels, with 5 zeros around the image, as much PyTorch code does. Otherwise only at those
             where the window lies inside the image.
     """
-    rows, columns = (_windows(side, zero_padding) for side in truth.shape[1:3])
+    rows, columns = (tf.constant(_windows(side, zero_padding), truth.dtype) for side in truth.shape[1:3])
 
     def mean(image):
         return tf.einsum("ij,bjkc,lk->bilc", rows, image, columns)
@@ -57,4 +57,4 @@ def _windows(side: int, zero_padding: bool = False) -> np.ndarray:
     centres = np.arange(side) if zero_padding else np.arange(5, side - 5)
     offset = np.arange(side)[None] - centres[:, None]
     window = np.where(abs(offset) <= 5, np.exp(-(offset**2) / (2 * 1.5**2)), 0.0)
-    return (window / np.exp(-(np.arange(-5, 6) ** 2) / (2 * 1.5**2)).sum()).astype(np.float32)
+    return window / np.exp(-(np.arange(-5, 6) ** 2) / (2 * 1.5**2)).sum()

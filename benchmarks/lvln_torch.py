@@ -6,7 +6,8 @@ says, and prints a number:
     step            one training step; the loss
     predict         the predictions of a batch; their mean
     cpu_seconds     the processor time of this process so far
-    compare FOLDER  reads weights and frames from FOLDER/ours.npz, writes predictions and gradients into torch.npz; the loss
+    compare FOLDER  reads weights and frames (float64) from FOLDER/ours.npz, computes in float64, writes predictions and
+                    gradients into torch.npz; the loss
 """
 
 from __future__ import annotations
@@ -162,7 +163,7 @@ class Ladder(nn.Module):
 
 def dssim(x, y):
     """1 - SSIM: a Gaussian window of 11 x 11, and zeros around the image."""
-    line = torch.exp(-((torch.arange(11) - 5.0) ** 2) / (2 * 1.5**2))
+    line = torch.exp(-((torch.arange(11, dtype=x.dtype) - 5.0) ** 2) / (2 * 1.5**2))
     window = torch.outer(line, line).expand(3, 1, 11, 11) / line.sum() ** 2
 
     def mean(image):
@@ -230,6 +231,7 @@ class Training:
     def compare(self, folder: str) -> float:
         given = {name: torch.from_numpy(value) for name, value in np.load(f"{folder}/ours.npz").items()}
         self.frames = given.pop("frames").moveaxis(-1, 2).contiguous()
+        self.network.double()
         missing, unknown = self.network.load_state_dict(given, strict=False)
         if unknown or any(not name.endswith(("num_batches_tracked", "known")) for name in missing):
             sys.exit(f"other weights than PyTorch's: missing {missing}, unknown {unknown}")

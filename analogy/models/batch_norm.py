@@ -20,7 +20,7 @@ class BatchNorm(keras.layers.Layer):
     def build(self, input_shape):
         def add(name: str, value: str, *, trainable: bool):
             return self.add_weight(
-                name=name, shape=(input_shape[-1],), initializer=value, trainable=trainable, dtype="float32", autocast=False
+                name=name, shape=(input_shape[-1],), initializer=value, trainable=trainable, autocast=False
             )
 
         self.gamma, self.beta = add("gamma", "ones", trainable=True), add("beta", "zeros", trainable=True)
@@ -32,14 +32,15 @@ class BatchNorm(keras.layers.Layer):
         if not training:
             return self._normalised(x, self.moving_mean, self.moving_variance)
         replicas = tf.distribute.get_replica_context().num_replicas_in_sync
-        y, mean, variance = self._over_replicas(x, replicas) if replicas > 1 else self._fused(x)
+        fused = replicas == 1 and x.dtype != tf.float64  # for which TensorFlow has no fused kernel
+        y, mean, variance = self._fused(x) if fused else self._over_replicas(x, replicas)
         for running, new in ((self.moving_mean, mean), (self.moving_variance, variance)):
             running.assign(self.momentum * running + (1.0 - self.momentum) * tf.stop_gradient(new))
         return y
 
     def _normalised(self, x, mean, variance):
         scale = self.gamma * tf.math.rsqrt(variance + self.epsilon)
-        return tf.cast(tf.cast(x, tf.float32) * scale + (self.beta - mean * scale), x.dtype)
+        return tf.cast(tf.cast(x, self.variable_dtype) * scale + (self.beta - mean * scale), x.dtype)
 
     def _fused(self, x) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """On one replica: the output, the batch's mean, and its variance divided by n - 1."""
@@ -51,8 +52,8 @@ class BatchNorm(keras.layers.Layer):
 
     def _over_replicas(self, x, replicas: int) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """As `_fused`, with the statistics of all replicas, which have equally many examples."""
-        wide, axes = tf.cast(x, tf.float32), list(range(x.shape.rank - 1))
-        count = tf.cast(replicas * tf.size(x) // x.shape[-1], tf.float32)
+        wide, axes = tf.cast(x, self.variable_dtype), list(range(x.shape.rank - 1))
+        count = tf.cast(replicas * tf.size(x) // x.shape[-1], self.variable_dtype)
         sums = tf.stack([tf.reduce_sum(wide, axes), tf.reduce_sum(tf.square(wide), axes)])
         mean, square = tf.unstack(tf.distribute.get_replica_context().all_reduce("SUM", sums) / count)
         variance = tf.maximum(square - tf.square(mean), 0.0)

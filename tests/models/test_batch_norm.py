@@ -10,8 +10,8 @@ X = np.random.default_rng(0).normal(2.0, 3.0, (4, 3, 5, 2)).astype(np.float32)
 UPSTREAM = np.random.default_rng(1).normal(size=X.shape).astype(np.float32)
 
 
-def made(x):
-    layer = BatchNorm()
+def made(x, **kwargs):
+    layer = BatchNorm(**kwargs)
     layer.build(x.shape)
     layer.gamma.assign([2.0, 0.5])
     layer.beta.assign([1.0, -1.0])
@@ -30,6 +30,12 @@ def test_training_uses_the_batch_and_moves_the_running_statistics_as_pytorch_doe
     np.testing.assert_allclose(y, by_hand(x, x.mean(axes), x.var(axes)), atol=1e-4)
     np.testing.assert_allclose(layer.moving_mean, 0.1 * x.mean(axes), rtol=1e-4)
     np.testing.assert_allclose(layer.moving_variance, 0.9 + 0.1 * x.var(axes, ddof=1), rtol=1e-4)
+
+
+def test_float64_is_computed_in_float64():
+    layer, x, axes = made(X, dtype="float64"), X.astype(np.float64), (0, 1, 2)
+    np.testing.assert_allclose(layer(x, training=True), by_hand(x, x.mean(axes), x.var(axes)), atol=1e-12)
+    np.testing.assert_allclose(layer.moving_variance, 0.9 + 0.1 * x.var(axes, ddof=1), rtol=1e-12)
 
 
 def test_prediction_uses_the_running_statistics():

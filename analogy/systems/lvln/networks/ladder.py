@@ -87,7 +87,7 @@ class Head(Composite):
         frame = self.convolution(pixel_shuffle(x, 2) if self.kind == "shuffle" else x)
         if self.kind in ("bilinear", "nearest"):
             frame = tf.image.resize(frame, [2 * side for side in frame.shape[1:3]], self.kind)
-        return tf.cast(frame, tf.float32)
+        return tf.cast(frame, self.variable_dtype)  # float32, also where the layers compute in bfloat16
 
 
 class Ladder(Composite, keras.Model):
