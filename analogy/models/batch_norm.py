@@ -19,9 +19,7 @@ class BatchNorm(keras.layers.Layer):
 
     def build(self, input_shape):
         def add(name: str, value: str, *, trainable: bool):
-            return self.add_weight(
-                name=name, shape=(input_shape[-1],), initializer=value, trainable=trainable, autocast=False
-            )
+            return self.add_weight(name=name, shape=(input_shape[-1],), initializer=value, trainable=trainable, autocast=False)
 
         self.gamma, self.beta = add("gamma", "ones", trainable=True), add("beta", "zeros", trainable=True)
         self.moving_mean = add("moving_mean", "zeros", trainable=False)
