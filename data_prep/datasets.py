@@ -239,8 +239,7 @@ def _check_movies(data: MovieDataSettings, opening: Opening) -> None:
         raise UserError(f"data.image_size is {data.image_size}: {data.dataset} has {sizes} pixels")
     if opening.splits and data.split not in opening.splits:
         raise UserError(f"data.split is {data.split}: {data.dataset} has {', '.join(opening.splits)}")
-    keys = (*_WHOLE_VIDEOS, "test_persons")
-    for key in keys:
+    for key in (*_WHOLE_VIDEOS, "test_persons"):
         value, default = getattr(data, key), MovieDataSettings.model_fields[key].default
         if value != default and key not in opening.follows:
             shown = json.dumps(data.model_dump(mode="json")[key])
