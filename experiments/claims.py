@@ -6,9 +6,11 @@ python experiments/claims.py
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +34,12 @@ from data_prep.datasets import check_dataset, folder_from_environment
 HERE = Path(__file__).parent
 CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 TITLE = "# Published claims of "  # what a table begins with
+# What a plan's `measured_on` may say (clips: the test clips), and over what its figures vary.
+INTERVALS = {
+    "clips": "test clips (each averaged over the seeds) or over seeds (each averaged over the clips), whichever is wider",
+    "training_clips": "seeds. Figures are means over the clips that trained, as the paper's are",
+}
+METHOD_OF_AN_ARM = r"[a-z0-9_]+\.[a-z0-9_]+"  # such as long.teacher_forced
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -61,8 +69,11 @@ class Plan:
         plan = cls(content, results, tuple(overrides))
         for arm in plan.arms:
             plan.settings(arm, 0)
+        if content.get("measured_on", "clips") not in INTERVALS:
+            raise UserError(f"{path}: measured_on is {content['measured_on']}: choose one of {', '.join(INTERVALS)}")
         for _, _, claim in content["claims"]:
-            for side in parse(claim, plan.arms):
+            methods = [name for name in re.findall(METHOD_OF_AN_ARM, claim) if name.split(".")[0] in plan.arms]
+            for side in parse(claim, [*plan.arms, *methods]):
                 if side.measured and side.measured not in METRICS:
                     raise UserError(f"claim {claim!r}: there is no metric {side.metric}; there are {', '.join(METRICS)}")
         return plan
@@ -208,18 +219,21 @@ def _report(plan: Plan, seeds: int, failed: list[Path]) -> str:
     if first is None:
         _complain(failed)
         raise UserError(f"{plan.results}: no run has finished; give it more --minutes")
-    rows = {arm: {seed: summary["clips"] for seed, summary in runs.items()} for arm, runs in summaries.items()}
+    measured_on = plan.content.get("measured_on", "clips")
+    if measured_on == "training_clips":
+        rows = _training_rows(summaries)
+    else:
+        rows = {arm: {seed: summary["clips"] for seed, summary in runs.items()} for arm, runs in summaries.items()}
     done = sum(map(len, summaries.values()))
     heading = f"{done} of {seeds * len(plan.arms)} runs; scale {first['scale']}, {first['steps']} steps. {first['protocol']}."
     parts = [
         f"{TITLE}{plan.content['claims_of']}, measured\n",
         heading + " Other arms differ where the plan says so.\n",
-        _arm_table(summaries, plan.content["columns"]),
+        _arm_table(summaries, plan.content["columns"], measured_on),
         "Mean over seeds, ± half their range.\n",
-        _claim_table(plan.content["claims"], rows),
-        "± is the 95 % interval of the mean difference: Student's t over test clips (each averaged over the seeds) or over\n"
-        "seeds (each averaged over the clips), whichever is wider. Confirmed or refuted: it excludes zero. The claims are not\n"
-        "corrected for their number.\n",
+        _claim_table(plan.content["claims"], rows, measured_on == "clips"),
+        f"± is the 95 % interval of the mean difference: Student's t over {INTERVALS[measured_on]}. Confirmed or refuted: it\n"
+        "excludes zero. The claims are not corrected for their number.\n",
     ]
     text = "\n".join(parts)
     with replacing(plan.results / "claims.md") as partial:
@@ -227,16 +241,44 @@ def _report(plan: Plan, seeds: int, failed: list[Path]) -> str:
     return text
 
 
-def _arm_table(summaries: dict[str, dict[int, dict]], columns: list[str]) -> str:
-    """A table of each arm's figures, and below them those of its baseline, the copied frame; means over seeds."""
+def _training_rows(summaries: dict[str, dict[int, dict]]) -> dict[str, dict[int, list[dict]]]:
+    """Arm, or ARM.METHOD -> seed -> a list of one row: the means over the clips that trained."""
+    rows: dict[str, dict[int, list[dict]]] = {}
+    for arm, runs in summaries.items():
+        rows[arm] = {}
+        for seed, summary in runs.items():
+            methods = summary["training_clips"]
+            baseline = {f"baseline_{name}": value for name, value in methods[_baseline(summary)].items()}
+            for method, figures in methods.items():
+                name = arm if method == "prediction" else f"{arm}.{method}"
+                rows.setdefault(name, {})[seed] = [{"clip": "all", **figures, **baseline}]
+    return rows
+
+
+def _baseline(summary: dict) -> str:
+    """The name of a run's first baseline, such as copy_last_frame."""
+    return next(iter(summary["baseline"]))
+
+
+def _arm_table(summaries: dict[str, dict[int, dict]], columns: list[str], measured_on: str) -> str:
+    """A table of each arm's figures, and below them those of its baseline, such as the copied frame; means over seeds. On the
+    clips that trained, all methods have a line."""
     lines = []
     for arm, runs in summaries.items():
-        tests = [summary["test"] for summary in runs.values()]
-        copies = [next(iter(summary["baseline"].values())) for summary in runs.values()]
-        for title, figures in ((arm, tests), (f"{arm}: copied frame", copies)):
-            cells = [_spread([row.get(name) for row in figures]) for name in columns]
-            lines.append([title, str(len(runs)), *cells])
+        for title, figures in _methods(arm, list(runs.values()), measured_on):
+            lines.append([title, str(len(runs)), *(_spread([row.get(name) for row in figures]) for name in columns)])
     return "\n".join(markdown_table(["arm", "seeds", *columns], lines)) + "\n"
+
+
+def _methods(arm: str, summaries: list[dict], measured_on: str) -> Iterator[tuple[str, list[dict]]]:
+    """The lines of an arm: title, and the figures of each seed."""
+    if measured_on == "training_clips":
+        for method in summaries[0]["training_clips"] if summaries else ["prediction"]:
+            title = arm if method == "prediction" else f"{arm}: {method.replace('_', ' ')}"
+            yield title, [summary["training_clips"][method] for summary in summaries]
+        return
+    yield arm, [summary["test"] for summary in summaries]
+    yield f"{arm}: copied frame", [summary["baseline"][_baseline(summary)] for summary in summaries]
 
 
 def _spread(values: list[float | None]) -> str:
@@ -248,9 +290,12 @@ def _spread(values: list[float | None]) -> str:
     return f"{mean:.3f}" + (f" ± {spread / 2:.3f}" if spread else "")
 
 
-def _claim_table(claims: list, rows: dict) -> str:
+def _claim_table(claims: list, rows: dict, clips_are_a_sample: bool) -> str:
     head = ["", "claim", "measured", "left", "right", "right − left", "seeds", "verdict"]
-    lines = [[source, says, f"`{claim}`", *_verdict_cells(judge(claim, rows))] for source, says, claim in claims]
+    lines = [
+        [source, says, f"`{claim}`", *_verdict_cells(judge(claim, rows, clips_are_a_sample=clips_are_a_sample))]
+        for source, says, claim in claims
+    ]
     return "\n".join(markdown_table(head, lines)) + "\n"
 
 

@@ -13,7 +13,7 @@ from analogy.errors import UserError
 from analogy.metrics.table import metric_of
 
 Rows = Mapping[str, Mapping[int, Sequence[Mapping]]]  # arm -> seed -> the summary's rows of test clips
-SIDE = re.compile(r"(?P<metric>[a-z_]+)\((?P<arms>[a-z0-9_, ]+)\)(\s*\+\s*(?P<plus>\d+(\.\d+)?))?")
+SIDE = re.compile(r"(?P<metric>[a-z_]+)\((?P<arms>[a-z0-9_., ]+)\)(\s*\+\s*(?P<plus>\d+(\.\d+)?))?")
 NUMBER = re.compile(r"\d+(\.\d+)?")
 OVER_COPY, COPY, BASELINE = "_over_copy", "copy", "baseline_"
 
@@ -124,15 +124,17 @@ class Verdict:
         return "confirmed" if self.difference > 0 else "refuted"
 
 
-def judge(claim: str, rows: Rows) -> Verdict | None:
+def judge(claim: str, rows: Rows, *, clips_are_a_sample: bool = True) -> Verdict | None:
     """Decide a claim such as "pose_following(adam) < pose_following(copy)".
 
     Args:
         claim: see `parse`.
         rows: arm -> seed -> rows of test clips, as summary.json has them.
+        clips_are_a_sample: whether other clips might have been measured. Of all clips that trained there are no others: then
+            only the seeds vary.
 
     Returns:
-        The verdict; None while an arm of the claim has no run, or fewer than two clips are measured.
+        The verdict; None while an arm of the claim has no run, or fewer than two clips of a sample are measured.
 
     Raises:
         UserError: the claim cannot be read or names an unknown arm.
@@ -145,10 +147,12 @@ def judge(claim: str, rows: Rows) -> Verdict | None:
     clips = sorted({row["clip"] for row in rows[arms[0]][seeds[0]]})
     pairs = np.array([[[side.value(rows, seed, clip) for side in (left, right)] for clip in clips] for seed in seeds])
     pairs = pairs[:, np.isfinite(pairs).all(axis=(0, 2))]  # [seeds, clips, 2]
-    if pairs.shape[1] < 2:
+    if pairs.shape[1] < (2 if clips_are_a_sample else 1):
         return None
     differences = pairs[..., 1] - pairs[..., 0]
-    interval = max(_half_width(differences.mean(axis=0)), _half_width(differences.mean(axis=1)))
+    interval = _half_width(differences.mean(axis=1))
+    if clips_are_a_sample:
+        interval = max(interval, _half_width(differences.mean(axis=0)))
     return Verdict(float(pairs[..., 0].mean()), float(pairs[..., 1].mean()), float(differences.mean()), interval, len(seeds))
 
 

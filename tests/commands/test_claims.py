@@ -98,7 +98,7 @@ def test_odd_runs_do_not_count_and_stop_nothing(claims, tmp_path, monkeypatch):
     assert plan.finished("plain", 0) == {"status": "finished", "steps": 2} and plan.finished("plain", 1) is None
 
 
-@pytest.mark.parametrize("name", ["claims.yaml", "claims_lvln.yaml"])
+@pytest.mark.parametrize("name", ["claims.yaml", "claims_lvln.yaml", "claims_vgg_lstm.yaml"])
 def test_the_plans_of_the_repository_can_be_read(claims, tmp_path, monkeypatch, name):
     monkeypatch.delenv("ANALOGY_DATA_DIR", raising=False)
     plan = claims.Plan.read(ROOT / "experiments" / name, tmp_path, [])

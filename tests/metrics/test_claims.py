@@ -51,6 +51,15 @@ def test_the_interval_is_that_of_the_seeds_where_they_differ_more_than_the_clips
     assert verdict.interval == pytest.approx(stats.t.ppf(0.975, 2) / np.sqrt(3))
 
 
+def test_of_all_clips_there_are_only_the_seeds_vary():
+    measured = rows(**{"a": [[1], [1.2], [1.1]], "a.teacher_forced": [[2], [2.4], [2.2]]})
+    claim = "psnr(a) < psnr(a.teacher_forced)"
+    assert judge(claim, measured) is None
+    verdict = judge(claim, measured, clips_are_a_sample=False)
+    assert (verdict.word, verdict.difference) == ("confirmed", pytest.approx(1.1))
+    assert verdict.interval == pytest.approx(stats.t.ppf(0.975, 2) * 0.1 / np.sqrt(3))
+
+
 def test_a_true_difference_of_zero_is_seldom_decided():
     rng, decided = np.random.default_rng(0), 0
     for _ in range(300):
