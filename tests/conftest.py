@@ -72,6 +72,16 @@ def two_replicas():
 
 
 @pytest.fixture
+def eagerly():
+    """Functions are not traced: for what is asked of numbers, where a graph would only cost time."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture
 def tiny():
     """tiny("a.b=c", ...) -> settings of a tiny analogy_pool3."""
     from analogy.settings import load_settings
@@ -212,7 +222,7 @@ def small_disk(tmp_path):
     unmount()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def invoke():
     """invoke("predict", "--run", ...) runs the command of that name in this process -> typer's Result."""
     from importlib import import_module

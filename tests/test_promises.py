@@ -303,7 +303,7 @@ def test_a_resumed_training_is_exact(row, rows, tmp_path):
 
 
 @pytest.mark.parametrize("name", FORECASTERS)
-def test_predictions_do_not_depend_on_future_frames(name, rows):
+def test_predictions_do_not_depend_on_future_frames(name, rows, eagerly):
     """Of every kind of dataset the future is spoilt in another way; what a system is told of it by its paper (the poses to
     come, the clip's box) stays."""
     row = ROWS[name]

@@ -51,6 +51,7 @@ def start(claims, cache, actors, monkeypatch):
     return run
 
 
+@pytest.mark.slow
 def test_arms_are_trained_once_claims_are_judged_and_a_failed_run_stops_no_other(start, tmp_path):
     broken = {"exp": "convlstm_mmnist_l1", "set": ["training.start_from=nowhere_at_all"]}
     plan = tmp_path / "plan.yaml"

@@ -130,6 +130,7 @@ def test_the_script_takes_the_same_options(run_experiment, tmp_path):
     assert process.stderr.startswith("error: ") and "training.stepz" in process.stderr
 
 
+@pytest.mark.slow
 def test_a_short_run_on_the_real_clips(run_here, penn_action, tmp_path):
     clips = ("--set", "data.train_clips=[0050,0445,0992,1198,1370,1755]", "--set", "data.test_clips=[0280,0544]")
     clips += ("--set", "data.actions=all")

@@ -213,6 +213,7 @@ def test_one_process_works_the_others_wait_and_a_killed_one_is_in_nobodys_way(so
     assert not leftovers(tmp_path / "cache")
 
 
+@pytest.mark.slow
 def test_apache_beam_gives_the_same_records(tmp_path):
     """Two worker processes of Beam write the same records as the preparation without Beam."""
     pytest.importorskip("apache_beam", reason='Apache Beam is not installed: pip install -e ".[beam]"')

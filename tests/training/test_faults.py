@@ -1,9 +1,12 @@
 """A run that is killed, stopped, spoilt or doubled: in processes of their own, as a user would meet it."""
 
 import json
+import os
 import re
 import shutil
 import signal
+import threading
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -11,9 +14,11 @@ import pytest
 
 from analogy.ownership import MARK, RUN, mark_folder
 from analogy.training.checkpoint import saved_checkpoints
+from tests.conftest import run_options
 from tests.run_folders import assert_equal_runs, rows, start_workers, the_run, wait_for, weights
 
 QUICK = "seq2seq_sins_l1"
+ENDLESS = ("--set", "training.steps=1000000")
 KEYS = [
     "experiment", "dataset", "scale", "status", "steps", "seconds", "test", "baseline", "protocol", "parameters",
 ]  # fmt: skip
@@ -72,7 +77,16 @@ def test_wrong_looking_data_and_training_are_said_in_the_log_and_on_the_page(run
     assert log.index(black) < log.index("training from step")
 
 
-def test_killed_and_resumed_equals_undisturbed_bit_for_bit(run_experiment, run_here, tmp_path):
+@pytest.fixture(scope="module")
+def undisturbed(invoke, tmp_path_factory) -> Path:
+    """The folder of a quick run that nothing disturbed."""
+    results = tmp_path_factory.mktemp("undisturbed")
+    done = invoke("run", *run_options(QUICK, tiny=True), "--results-dir", results, "--scale", "demo")
+    assert done.exit_code == 0, done.stderr
+    return the_run(results)
+
+
+def test_killed_and_resumed_equals_undisturbed_bit_for_bit(undisturbed, run_experiment, run_here, tmp_path):
     process = run_experiment("--results-dir", tmp_path, "--scale", "demo", exp=QUICK, wait=False)
     runs = tmp_path / QUICK
     wait_for(lambda: any(runs.glob("*/checkpoints/step-4.index")), process)
@@ -84,25 +98,43 @@ def test_killed_and_resumed_equals_undisturbed_bit_for_bit(run_experiment, run_h
     resumed = run_here("--resume", run, exp=None, tiny=False)
     assert resumed.returncode == 0, resumed.stderr
     assert "from step" in resumed.stdout
-    undisturbed = run_here("--results-dir", tmp_path / "undisturbed", "--scale", "demo", exp=QUICK)
-    assert undisturbed.returncode == 0, undisturbed.stderr
-    assert_equal_runs(run, the_run(tmp_path / "undisturbed"))
+    assert_equal_runs(run, undisturbed)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_and_sigterm_leave_a_checkpoint_and_a_clear_last_line(run_experiment, tmp_path, number):
-    options = ("--results-dir", tmp_path, "--scale", "demo", "--set", "training.steps=1000000")
-    process = run_experiment(*options, exp=QUICK, wait=False)
-    wait_for(lambda: any((tmp_path / QUICK).glob("*/checkpoints/step-4.index")), process)
-    process.send_signal(number)
-    _, err = process.communicate(timeout=60)
-    run = the_run(tmp_path)
-    assert process.returncode == 128 + number
-    last = err.strip().splitlines()[-1]
-    assert last.startswith("stopped at step") and f"--resume {run}" in last and "Traceback" not in err
+def assert_stopped(run: Path, code: int, error: str, number: signal.Signals) -> None:
+    last = error.strip().splitlines()[-1]
+    assert code == 128 + number
+    assert last.startswith("stopped at step") and f"--resume {run}" in last and "Traceback" not in error
     summary = json.loads((run / "summary.json").read_text())
     assert summary["status"] == "interrupted"
     assert saved_checkpoints(run / "checkpoints")[0].endswith(f"step-{summary['steps']}")
+
+
+def test_ctrl_c_leaves_a_checkpoint_and_a_clear_last_line(run_experiment, tmp_path):
+    process = run_experiment("--results-dir", tmp_path, "--scale", "demo", *ENDLESS, exp=QUICK, wait=False)
+    wait_for(lambda: any((tmp_path / QUICK).glob("*/checkpoints/step-4.index")), process)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert_stopped(the_run(tmp_path), process.returncode, error, signal.SIGINT)
+
+
+def test_sigterm_leaves_a_checkpoint_and_a_clear_last_line(run_here, tmp_path, monkeypatch):
+    """Within this process; tests/training/test_stop.py and tests/torture send it to others."""
+    monkeypatch.setattr("analogy.training.stop.SECONDS_OF_GRACE", 600)
+    ended = threading.Event()
+
+    def send_signal():
+        while not ended.wait(0.02):
+            if any((tmp_path / QUICK).glob("*/checkpoints/step-4.index")):
+                os.kill(os.getpid(), signal.SIGTERM)
+                return
+
+    thread = threading.Thread(target=send_signal)
+    thread.start()
+    done = run_here("--results-dir", tmp_path, "--scale", "demo", *ENDLESS, exp=QUICK)
+    ended.set()
+    thread.join()
+    assert_stopped(the_run(tmp_path), done.returncode, done.stderr, signal.SIGTERM)
 
 
 def test_a_loss_that_is_not_finite_stops_with_the_step_range(run_here, actors, tmp_path):
@@ -181,9 +213,8 @@ def test_a_run_that_would_go_on_with_another_network_is_one_clear_line(finished,
     assert "generator.width was 0.125 and would be 0.25" in process.stderr and "Traceback" not in process.stderr
 
 
-def test_two_workers_end_with_equal_weights_and_one_run_folder(run_experiment, run_here, tmp_path):
-    alone = run_here("--results-dir", tmp_path / "alone", "--scale", "demo", exp=QUICK)
-    assert alone.returncode == 0, alone.stderr
+@pytest.mark.slow
+def test_two_workers_end_with_equal_weights_and_one_run_folder(undisturbed, run_experiment, tmp_path):
     said = []
     for process in start_workers(run_experiment, "--results-dir", tmp_path, "--scale", "demo", exp=QUICK):
         out, err = process.communicate(timeout=240)
@@ -193,7 +224,7 @@ def test_two_workers_end_with_equal_weights_and_one_run_folder(run_experiment, r
     assert len(said) == 2 and said[0] == said[1]  # both workers print the same fingerprint of their weights
     # Each worker trained on its half of every batch; the sums agree with the run on one replica.
     # Adam blows the rounding of single weights up to a whole step; the mean stays well below one.
-    one, two = weights(the_run(tmp_path / "alone")), weights(run)
+    one, two = weights(undisturbed), weights(run)
     compared = [name for name in one if name.startswith("model_")]
     assert len(compared) >= 4
     for name in compared:

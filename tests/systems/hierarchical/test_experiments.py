@@ -1,4 +1,4 @@
-"""Every published image-analogy experiment: its numbers at paper scale, and two steps at demo scale."""
+"""Every published image-analogy experiment: its numbers at paper scale, and a step of each kind at demo scale."""
 
 import itertools
 
@@ -12,6 +12,7 @@ from analogy.errors import UserError
 from analogy.models.building import without_values
 from analogy.settings import find_experiment, list_experiments, load_settings
 from analogy.systems import SYSTEMS
+from tests.distinct import first_of_each_kind
 
 ADAM_100 = {"generator_optimizer.learning_rate": 1e-4, "discriminator_optimizer.learning_rate": 5e-5}
 ADAM_100 |= {"discriminator_optimizer.name": "adam", "loss.l2": 100, "loss.l2_domain": "unit", "training.batch_size": 4}
@@ -238,7 +239,7 @@ def vgg_file(tmp_path_factory):
     return path
 
 
-@pytest.mark.parametrize("name", [name for name in list_experiments() if name.startswith("analogy")])
+@pytest.mark.parametrize("name", first_of_each_kind(name for name in list_experiments() if name.startswith("analogy")))
 def test_a_step_at_demo_scale(name, prepared, vgg_file):
     """As the runner would, but eagerly, on the small dataset, and in as few pixels and channels as the experiment allows."""
     few = [f"data.image_size={64 if 'valid' in name else 32}", "training.precision=float32"]

@@ -1,4 +1,4 @@
-"""Pose experiments from the command line: every one at demo scale, and a whole run on real labels."""
+"""Pose experiments from the command line: one of each kind at demo scale, and a whole run on real labels."""
 
 import json
 
@@ -11,10 +11,11 @@ from analogy.data.poses import PoseDataset
 from analogy.settings import list_experiments
 from analogy.systems import SYSTEMS
 from data_prep.penn_action.poses import read_pose_clips
+from tests.distinct import first_of_each_kind
 from tests.poses import pose_settings
 from tests.run_folders import the_run
 
-POSE_EXPERIMENTS = [name for name in list_experiments() if name.startswith(("pose_lstm", "pose_seq2seq"))]
+POSE_EXPERIMENTS = first_of_each_kind(name for name in list_experiments() if name.startswith(("pose_lstm", "pose_seq2seq")))
 SHORT = ("data.context=3", "data.horizon=5", "data.min_future=5", "data.min_frames=8", "training.batch_size=4")
 
 
@@ -33,6 +34,7 @@ def test_two_demo_steps(name, actors):
     assert np.isfinite(predicted["prediction"]["pose_mse"]).all()
 
 
+@pytest.mark.slow
 def test_a_run_on_real_labels(run_here, penn_action, tmp_path):
     (labels := tmp_path / "penn").mkdir()
     (labels / "labels").symlink_to(penn_action / "labels")  # no frames are needed

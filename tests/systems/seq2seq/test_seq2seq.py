@@ -14,6 +14,7 @@ from analogy.settings.published import fitting_entries
 from analogy.systems import SYSTEMS
 from analogy.training.precision import use_precision
 from data_prep.datasets import open_dataset
+from tests.distinct import first_of_each_kind
 from tests.systems.conftest import build_system
 
 SMALL = ("network.units=8", "training.batch_size=4", "data.train_count=40", "data.test_count=12", "data.groups_of=5")
@@ -202,7 +203,7 @@ FEW = {
 }
 
 
-@pytest.mark.parametrize("name", [name for name in list_experiments() if name.startswith(tuple(FEW))])
+@pytest.mark.parametrize("name", first_of_each_kind(name for name in list_experiments() if name.startswith(tuple(FEW))))
 def test_two_steps(name):
     """As the runner would take them, but eagerly, and of short sequences."""
     system = build_system(name, *FEW[name.split("_")[0]])
