@@ -18,7 +18,8 @@ class LargeConvTranspose(keras.layers.Conv2DTranspose):
     """Maps [B, h, w, C] -> [B, h + k - 1, w + k - 1, filters]: Conv2DTranspose with stride 1 and without padding, only faster.
 
     It has the variables of `keras.layers.Conv2DTranspose`, in the same order and layout: kernel [k, k, filters, C] and bias
-    [filters]. h and w must be known when it is built. It computes in float32 in every precision.
+    [filters]. h and w must be known when it is built. It computes in float32 in every precision. Where the result is 224 x 224,
+    it is faster even for kernels of 16 x 16 (benchmarks/large_kernel.py).
 
     Args:
         filters: number of output channels.
