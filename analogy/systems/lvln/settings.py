@@ -128,8 +128,8 @@ class PlusLossSettings(Section):
 
 
 class PlusSettings(Settings):
-    """augment: whether training windows are mirrored, played backwards and enlarged at random. training_horizon: how many of the
-    future frames training predicts; null: all."""
+    """augment: whether training windows are mirrored, played backwards and enlarged at random. training_horizon: how many of
+    the future frames training predicts; null: all."""
 
     networks = ("network",)
 
