@@ -17,6 +17,7 @@ from analogy.systems.hierarchical.settings.pose_hourglass import PoseHourglassSe
 from analogy.systems.lvln.settings import LadderClassifierSettings, LadderSettings, PlusSettings
 from analogy.systems.seq2seq.settings import ConvLstmSettings, LstmSettings
 from analogy.systems.vgg_lstm.settings import NextFrameSettings, VaeSettings
+from analogy.systems.vgg_lstm.settings import PlusSettings as VggPlusSettings
 
 if TYPE_CHECKING:
     from analogy.systems.base import System
@@ -57,6 +58,7 @@ SYSTEMS: dict[str, Entry] = {
     "convlstm": _entry("seq2seq", ConvLstmSettings, "seq2seq", "ConvLstmSystem"),
     "seq2seq": _entry("seq2seq", LstmSettings, "seq2seq", "Seq2SeqSystem"),
     "vgg_lstm_next_frame": _entry("vgg_lstm", NextFrameSettings, "next_frame", "NextFrameSystem"),
+    "vgg_lstm_plus": _entry("vgg_lstm", VggPlusSettings, "plus", "PlusSystem"),
     "vgg_lstm_vae": _entry("vgg_lstm", VaeSettings, "vae", "VaeSystem"),
 }
 

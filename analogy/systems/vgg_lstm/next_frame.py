@@ -42,8 +42,7 @@ class NextFrameSystem(ReadsSegments, MoviePredictor):
 
     def train_step(self, batch):
         with tf.GradientTape() as tape:
-            features = self.read_features(batch)
-            terms = self.error_terms(batch["values"][:, 1:], self.network(features[:, :-1]))
+            terms = self.error_terms(batch["values"][:, 1:], self.network(self.read_features(batch, -1)))
         return self.descend("network", tape, terms)
 
     # ---------------------------------------------------------------- prediction

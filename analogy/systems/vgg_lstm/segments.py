@@ -55,9 +55,9 @@ class ReadsSegments:
             return batches
         return KeptFeatures(dataset.train, self.features, self.settings.data.fit).added_to(batches)
 
-    def read_features(self, batch):
-        """The features of a batch of segments, [B, S, N]. Call it under the tape."""
-        return batch["features"] if "features" in batch else self.features(batch["values"])
+    def read_features(self, batch, count: int | None = None):
+        """The features of a batch of segments, [B, S, N]: of the frames up to `count`, or of all. Call it under the tape."""
+        return batch["features"][:, :count] if "features" in batch else self.features(batch["values"][:, :count])
 
     def error_terms(self, truth, prediction) -> dict[str, tf.Tensor]:
         """The weighted errors of each example; frames [B, S, H, W, C] in 0..1: name -> [B]."""

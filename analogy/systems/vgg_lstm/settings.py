@@ -104,7 +104,17 @@ class VggLstmSettings(Settings):
             raise ValueError("a segment has 1 frame: give data.context and data.horizon so that it has at least 2")
         if encoder.weights and encoder.width != 1:
             raise ValueError(f"encoder.width is {encoder.width}: encoder.weights need width 1.0")
-        if encoder.trained and self.loss.perceptual:
+        return self
+
+
+class PaintingSettings(VggLstmSettings):
+    """Of the paper's systems, which paint frames from nothing."""
+
+    loss: NextFrameLossSettings
+
+    @model_validator(mode="after")
+    def _compares_fixed_features(self) -> PaintingSettings:
+        if self.encoder.trained and self.loss.perceptual:
             raise ValueError(
                 "loss.perceptual compares features of encoder, which training would make alike: set encoder.trained to false, "
                 "or loss.perceptual to 0"
@@ -112,13 +122,12 @@ class VggLstmSettings(Settings):
         return self
 
 
-class NextFrameSettings(VggLstmSettings):
+class NextFrameSettings(PaintingSettings):
     system: Literal["vgg_lstm_next_frame"]
     network: NextFrameNetworkSettings
-    loss: NextFrameLossSettings
 
 
-class VaeSettings(VggLstmSettings):
+class VaeSettings(PaintingSettings):
     system: Literal["vgg_lstm_vae"]
     data: SegmentDataSettings
     network: VaeNetworkSettings
@@ -131,4 +140,35 @@ class VaeSettings(VggLstmSettings):
                 f"network.decoder_input is {self.network.decoder_input}: nothing of the frames reaches the decoder; set "
                 "loss.beta to 0 and encoder.trained to false"
             )
+        return self
+
+
+class PlusNetworkSettings(Section):
+    """units: channels of the ConvGRU, and of the layers around it."""
+
+    units: PositiveInt
+
+
+class PlusLossSettings(Section):
+    """The weights of the terms for each predicted frame: log10 of the mean squared error, and 1 - SSIM."""
+
+    log_mse: NonNegativeFloat
+    dssim: NonNegativeFloat
+
+    @model_validator(mode="after")
+    def _measures_errors(self) -> PlusLossSettings:
+        if not self.log_mse + self.dssim:
+            raise ValueError("log_mse and dssim are both 0: give one of them a weight")
+        return self
+
+
+class PlusSettings(VggLstmSettings):
+    system: Literal["vgg_lstm_plus"]
+    network: PlusNetworkSettings
+    loss: PlusLossSettings
+
+    @model_validator(mode="after")
+    def _sees_motion(self) -> PlusSettings:
+        if self.data.context < 2:
+            raise ValueError(f"data.context is {self.data.context}: the network needs at least 2 frames to see motion")
         return self

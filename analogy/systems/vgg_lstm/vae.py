@@ -141,8 +141,8 @@ class VaeSystem(ReadsSegments, System):
     def protocol(self, dataset) -> str:
         notes = f" ({dataset.notes})" if dataset.notes else ""
         read = {
-            "latent": "painted from the means of their latents; the latents of another segment (shuffled), of N(0, 1) (prior) "
-            "and zeros (constant) beside it",
+            "latent": "painted from the means of their latents; beside it from latents of another segment (shuffled; of a "
+            "single segment, its own in reverse order), of N(0, 1) (prior), and zeros (constant)",
             "ones": "painted by a decoder that reads ones instead of latents",
             "ones_maps": "painted by a transposed convolution that reads ones",
         }[self.settings.network.decoder_input]

@@ -12,9 +12,12 @@ import tensorflow as tf
 from analogy.data.batches import ReplicaContext
 from analogy.data.movies import Movie
 from analogy.errors import UserError
+from analogy.models.optical_flow import gaussian
 from analogy.optimizers import make_schedule
+from analogy.runs.calling import _fit_all
 from analogy.settings import find_experiment, list_experiments, load_settings
 from analogy.systems import SYSTEMS
+from analogy.systems.vgg_lstm.networks.plus import MovingFrame
 from data_prep.datasets import open_dataset
 from tests.systems.conftest import build_system
 
@@ -68,7 +71,7 @@ def test_every_experiment_of_the_paper_is_there():
     assert names >= {
         "vae", "vae_longer", "vae_longer_12", "vae_longer_16", "vae_multi_video", "vae_ones", "vae_multiscale", "next_frame",
         "next_frame_4", "next_frame_long", "next_frame_long_7", "next_frame_long_8", "next_frame_skip", "next_frame_skip_1",
-        "next_frame_skip_2", "next_frame_skip_10", "perceptual",
+        "next_frame_skip_2", "next_frame_skip_10", "perceptual", "plus",
     }  # fmt: skip
 
 
@@ -205,6 +208,36 @@ def test_a_decoder_of_ones_knows_nothing_of_the_frames(kind):
     assert np.isfinite(system.train_step(batch(3))["network/loss"])
 
 
+def test_ours_predicts_any_number_of_frames_as_it_is_trained():
+    system = shaken(build_system("vgg_lstm_plus", *TINY[:2], *TINY[5:], "data.context=2", "data.horizon=2", "network.units=4"))
+    predict = system.endpoints()["predict"].python_function  # not traced: quick
+    frames = tf.constant(frames_of(1, 2))
+    answer = predict(frames, tf.constant(3))
+    assert answer["future"].shape == (1, 3, 32, 32, 3) and answer["flow"].shape == (1, 3, 32, 32, 2)
+    values = tf.cast(frames, tf.float32) / 255.0
+    trained, _ = system.network(values, system.features(values), count=3)
+    np.testing.assert_allclose(answer["future"], np.rint(255 * np.clip(trained, 0, 1)), atol=1)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="at least 2, which show motion"):
+        predict(frames[:, :1], tf.constant(1))
+
+
+def test_untrained_ours_copies_what_stands_still():
+    frames = tf.repeat(tf.constant(frames_of(1, 1), tf.float32) / 255.0, 2, 1)
+    network = MovingFrame(units=4)
+    future, flow = network(frames, tf.zeros([1, 2, 32]), count=3)
+    smooth = gaussian(frames[:, 0], 2.0)
+    np.testing.assert_allclose(flow, np.zeros(flow.shape), atol=1e-4)
+    expected = 0.8 * frames[:, 0] + 0.2 * smooth
+    np.testing.assert_allclose(future, tf.repeat(expected[:, None], 3, 1), atol=1e-4)
+
+
+def test_a_latent_of_another_shape_is_one_line(vae):
+    (spec,) = vae.endpoints()["decode"].input_signature
+    assert _fit_all({"latent": spec}, None, {"latent": np.zeros((3, 4))}, {})["latent"].value.shape == (1, 3, 4)
+    with pytest.raises(UserError, match=r"latent has the shape \[3, 5\]"):
+        _fit_all({"latent": spec}, None, {"latent": np.zeros((3, 5))}, {})
+
+
 # ---------------------------------------------------------------- bad input
 
 
@@ -223,6 +256,8 @@ def test_a_decoder_of_ones_knows_nothing_of_the_frames(kind):
         ("vgg_lstm_next_frame", ("loss.perceptual=1",), "set encoder.trained to false"),
         ("vgg_lstm_next_frame", ("data.train_clips=[a]",), "leave train_count null"),
         ("vgg_lstm_next_frame", ("network.scales=2",), "network.scales"),
+        ("vgg_lstm_plus", ("data.context=1",), "at least 2 frames to see motion"),
+        ("vgg_lstm_plus", ("loss.log_mse=0", "loss.dssim=0"), "give one of them a weight"),
     ],
 )
 def test_what_cannot_be_is_refused(experiment, overrides, message):

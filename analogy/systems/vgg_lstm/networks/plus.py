@@ -1,0 +1,138 @@
+"""Ours: a recurrence on VGG-16's maps that moves the last observed frame instead of painting a new one."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from analogy.models.building import Composite
+from analogy.models.optical_flow import gaussian, optical_flows
+from analogy.models.recurrent import ConvGruCell, State, time_first
+from analogy.models.warp import backward_warp
+
+FINE = 4  # the skip and the head work at a quarter of the frame's size: flows are smooth
+SOFT = 2.0  # the standard deviation of the Gaussian that blurs the soft frame, in pixels
+MOST_MOTION = 1.3  # a step goes on with 0 to 1.3 times the observed motion
+FIRST_SHARE = 0.5  # before training: half of the motion goes on
+FIRST_WEIGHTS = (0.6, 0.2, 0.2)  # before training: of the moved frame, the still one, and the moved soft one
+
+
+class Scene(NamedTuple):
+    """What is known after some frames.
+
+    last, soft: the last observed frame, and the same blurred [B, H, W, C]. motion: where its pixels were in the frame before
+    [B, H, W, 2]. skip: maps of the last two frames at a quarter of their size. tap: what the ConvGRU reads last. state: of it.
+    flow: how far from its pixels the newest prediction reads the last frame [B, H, W, 2]. step: the number of predictions.
+    """
+
+    last: tf.Tensor
+    soft: tf.Tensor
+    motion: tf.Tensor
+    skip: tf.Tensor
+    tap: tf.Tensor
+    state: State
+    flow: tf.Tensor
+    step: tf.Tensor
+
+
+class MovingFrame(Composite, keras.Model):
+    """Observed frames [B, k, H, W, C] in 0..1 and their features [B, k, N], k at least 2 -> the next frames and their flows.
+
+    A ConvGRU reads the features of the observed frames where they are (7 x 7 at 224 pixels), and then goes on by itself. With a
+    skip from the last two frames it says for each step how much of the observed motion (an optical flow, computed here) goes on
+    and what is to be added to it, blends the moved frame with the still one and a blurred one, and adds a colour. No prediction
+    is read again: errors do not feed on themselves, and VGG-16 runs for observed frames only.
+
+    Args:
+        channels: C.
+        units: channels of the ConvGRU, and of every layer at a quarter of the size.
+    """
+
+    def __init__(self, *, channels: int = 3, units: int = 64, name: str = "moving_frame"):
+        super().__init__(name=name, autocast=False)
+        self.channels, self.units = channels, units
+        self.tap = _conv(units, "tap", size=1)
+        self.cell = ConvGruCell(units, 3, name="gru")
+        self.coarse = _conv(units, "coarse", size=1)
+        self.skip = [_conv(units, "skip1"), _conv(units, "skip2")]
+        self.decoder = [_conv(units, "decoder1"), _conv(units, "decoder2")]
+        self.head = _conv(3 + len(FIRST_WEIGHTS) + channels, "head", kernel_initializer="zeros")
+
+    def call(self, frames, features, *, count: int):
+        """k and `count` are static. Returns frames [B, count, H, W, C], not clipped, and flows [B, count, H, W, 2]."""
+        state, predicted = None, []
+        for tap in tf.unstack(self._taps(frames, features), axis=1):
+            _, state = self.cell(tap, state)
+        scene = self._scene(frames, tap, state)
+        for _ in range(count):
+            frame, scene = self.next_frame(scene)
+            predicted.append((frame, scene.flow))
+        return tuple(tf.stack(parts, 1) for parts in zip(*predicted, strict=True))
+
+    def roll(self, frames, features, count):
+        """As `call`, for any k of at least 2 and any `count` of at least 1."""
+        taps = self._taps(frames, features)
+        zeros = (tf.zeros_like(taps[:, 0]),)
+        observed = tf.shape(frames)[1]
+
+        def observe(index, state):
+            return index + 1, self.cell(taps[:, index], state)[1]
+
+        def predict(index, scene, predicted, flows):
+            frame, scene = self.next_frame(scene)
+            return index + 1, scene, predicted.write(index, frame), flows.write(index, scene.flow)
+
+        _, state = tf.while_loop(lambda index, _: index < observed, observe, (0, zeros))
+        scene = self._scene(frames, taps[:, -1], state)
+        arrays = [tf.TensorArray(tf.float32, count, element_shape=part.shape) for part in (scene.last, scene.flow)]
+        _, _, *arrays = tf.while_loop(lambda index, *_: index < count, predict, (0, scene, *arrays))
+        return tuple(time_first(array.stack()) for array in arrays)
+
+    def _taps(self, frames, features):
+        """What the ConvGRU reads of the features, [B, k, h, w, units]. asinh brings features of any size near 1."""
+        height, width = (side // 32 for side in frames.shape[2:4])
+        maps = tf.reshape(tf.asinh(features), [-1, height, width, features.shape[-1] // (height * width)])
+        return tf.reshape(_leaky(self.tap(maps)), [-1, tf.shape(frames)[1], height, width, self.units])
+
+    def _scene(self, frames, tap, state: State) -> Scene:
+        """The scene after the observed frames."""
+        before, last = frames[:, -2], frames[:, -1]
+        fine, motion, *_ = optical_flows(last, before)
+        still = tf.zeros_like(last[..., :1]) * tf.zeros([2])
+        unexpected = last - backward_warp(before, fine)
+        x = tf.nn.space_to_depth(tf.concat([last - 0.5, 4 * unexpected, fine / 4, motion / 4], -1), FINE)
+        for layer in self.skip:
+            x = _leaky(layer(x))
+        return Scene(last, gaussian(last, SOFT), motion, x, tap, state, still, tf.zeros([]))
+
+    def next_frame(self, scene: Scene) -> tuple[tf.Tensor, Scene]:
+        """The next frame [B, H, W, C], and the scene after it."""
+        hidden, state = self.cell(scene.tap, scene.state)
+        size = scene.skip.shape[1:3]
+        step = tf.zeros_like(scene.skip[..., :1]) + scene.step / 10
+        flow = tf.nn.avg_pool2d(scene.flow, FINE, FINE, "VALID") / 4
+        x = tf.concat([tf.image.resize(self.coarse(hidden), size), scene.skip, flow, step], -1)
+        for layer in self.decoder:
+            x = _leaky(layer(x))
+        said = tf.image.resize(self.head(x), scene.last.shape[1:3])
+        share, turn, weights, colour = tf.split(said, [1, 2, len(FIRST_WEIGHTS), self.channels], -1)
+        share = MOST_MOTION * tf.sigmoid(share + np.log(FIRST_SHARE / (MOST_MOTION - FIRST_SHARE)).astype(np.float32))
+        flow = scene.flow + share * scene.motion + turn
+        moved, soft = tf.split(backward_warp(tf.concat([scene.last, scene.soft], 0), tf.concat([flow, flow], 0)), 2, 0)
+        weights = tf.nn.softmax(weights + np.log(FIRST_WEIGHTS).astype(np.float32))
+        images = tf.stack([moved, scene.last, soft], -1)
+        frame = tf.reduce_sum(images * weights[..., None, :], -1) + colour / 4
+        return frame, scene._replace(state=state, flow=flow, step=scene.step + 1)
+
+
+def _conv(channels: int, name: str, *, size: int = 3, kernel_initializer="he_normal") -> keras.layers.Conv2D:
+    return keras.layers.Conv2D(
+        channels, size, padding="same", kernel_initializer=kernel_initializer, dtype="float32", name=name
+    )
+
+
+def _leaky(x):
+    return tf.nn.leaky_relu(x, 0.1)
