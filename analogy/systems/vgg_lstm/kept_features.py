@@ -40,7 +40,7 @@ class KeptFeatures:
         clips = sorted({movie.clip.first_record: movie.clip for movie in movies}.items())
         self._firsts = np.array([first for first, _ in clips])
         weights = (variable.numpy().tobytes() for variable in features.variables)
-        how = f"{movies[0].size} {fit} {features.pretrained}".encode()
+        how = f"{movies[0].size} {fit} {features.pretrained} {features.scale}".encode()
         self.folder = self._prepared.folder / FOLDER / fingerprint([how, *weights])
         self._compute = tf.function(self._compute_frames, reduce_retracing=True)
         self.width = self._compute_frames(self._prepared.frames(clips[0][1], [0])).shape[-1]

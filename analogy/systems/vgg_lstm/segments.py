@@ -30,7 +30,8 @@ class ReadsSegments:
 
     def make_features(self) -> Features:
         encoder = self.settings.encoder
-        features = Features(width=encoder.width, pretrained=encoder.weights is not None, trained=encoder.trained)
+        how = {"pretrained": encoder.weights is not None, "trained": encoder.trained}
+        features = Features(width=encoder.width, scale=encoder.scale, **how)
         build(features, (None, 1, *self.frame))
         return features
 
@@ -90,7 +91,8 @@ class ReadsSegments:
         """A clause for the protocol: what VGG-16 is here."""
         encoder = self.settings.encoder
         if encoder.weights:
-            return f"{vgg16_name(encoder.weights)}, {'trained further' if encoder.trained else 'frozen'}"
+            times = "" if encoder.scale == 1 else f", features times {encoder.scale:g}"
+            return f"{vgg16_name(encoder.weights)}, {'trained further' if encoder.trained else 'frozen'}{times}"
         how = "trained along" if encoder.trained else "random and frozen"
         return f"no published weights: an encoder of VGG-16's form with {encoder.width:g} of its channels, {how}"
 

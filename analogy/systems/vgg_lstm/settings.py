@@ -29,12 +29,13 @@ class SegmentDataSettings(MovieDataSettings):
 
 class VggSettings(Section):
     """weights: of VGG-16: `imagenet`, `hed`, or a file; null: random weights. trained: whether training changes them. width:
-    multiplier of all channels; published weights need 1.0. keep_features: whether the features of the training clips are
-    computed once and kept on disk, where VGG-16 is not trained."""
+    multiplier of all channels; published weights need 1.0. scale: what features are multiplied by. keep_features: whether the
+    features of the training clips are computed once and kept on disk, where VGG-16 is not trained."""
 
     weights: Vgg16Weights | None
     trained: bool
     width: PositiveFloat
+    scale: PositiveFloat
     keep_features: bool
 
     def files(self) -> Iterator[tuple[str, str]]:

@@ -20,14 +20,15 @@ class Features(Composite, keras.Model):
 
     Args:
         width: multiplier of all channels.
+        scale: what the features are multiplied by. Published weights give 0 to hundreds, which saturates an LSTM.
         pretrained: the weights are to be those of a VGG-16 that others trained: frames go in as it saw them (BGR, 0..255 less
             ImageNet's mean), and it has plain ReLU. Otherwise frames go in as RGB in -1..1, with leaky ReLU.
         trained: whether training changes the weights.
     """
 
-    def __init__(self, *, width: float = 1.0, pretrained: bool, trained: bool, name: str = "features"):
+    def __init__(self, *, width: float = 1.0, scale: float = 1.0, pretrained: bool, trained: bool, name: str = "features"):
         super().__init__(name=name)
-        self.pretrained, self.width = pretrained, width
+        self.pretrained, self.width, self.scale = pretrained, width, scale
         self.encoder = Encoder(STAGES, width=width, frozen_stages=STAGES if pretrained else 0)
         self.encoder.trainable = trained
 
@@ -41,7 +42,7 @@ class Features(Composite, keras.Model):
         load_into_encoder(self.encoder, load_vgg16(weights, STAGES), stages=STAGES)
 
     def call(self, frames):
-        maps = self.encoder(self._as_it_reads(frames))
+        maps = self.scale * self.encoder(self._as_it_reads(frames))
         return tf.reshape(maps, [-1, frames.shape[1] or tf.shape(frames)[1], maps.shape[1] * maps.shape[2] * maps.shape[3]])
 
     def _as_it_reads(self, frames):

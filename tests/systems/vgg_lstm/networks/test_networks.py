@@ -126,6 +126,14 @@ def test_published_weights_see_frames_as_they_were_trained():
     np.testing.assert_allclose(own._as_it_reads(frame)[0, 0, 0], [1, 0, -1], atol=1e-6)
 
 
+def test_features_are_scaled(parts):
+    _, _, frames = parts
+    tenth = Features(width=0.0625, scale=0.1, pretrained=False, trained=True)
+    scaled = tenth(frames)
+    tenth.scale = 1.0
+    np.testing.assert_allclose(10 * scaled, tenth(frames), rtol=1e-4, atol=1e-6)
+
+
 def test_the_perceptual_error_is_relative_and_each_examples_own(parts):
     features, _, frames = parts
     assert [tuple(x.shape) for x in features.compared(frames)] == [(8, 16, 16, 8), (8, 8, 8, 16)]
