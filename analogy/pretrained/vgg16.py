@@ -1,11 +1,10 @@
-"""VGG-16 with weights that others trained: reading them, starting an encoder from them, and the frozen network.
+"""VGG-16 with weights that others trained: reading them, and starting an encoder from them.
 
 VGG-16: Simonyan & Zisserman (arXiv:1409.1556). All these weights expect images in BGR order, 0..255 minus ImageNet's mean.
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -13,10 +12,9 @@ from pathlib import Path
 import h5py
 import keras
 import numpy as np
-import tensorflow as tf
 
 from analogy.errors import UserError
-from analogy.models.vgg import VGG_16, Encoder, caffe_range
+from analogy.models.vgg import VGG_16, Encoder
 from analogy.pretrained.fetch_vgg16 import vgg16_hed_file
 from analogy.pretrained.pickles import ArrayUnpickler, array_of
 
@@ -36,51 +34,6 @@ def vgg16_name(source: str) -> str:
     """How these weights are called in a protocol. source: as in `load_vgg16`."""
     known = {"imagenet": "ImageNet", "hed": "HED"}
     return f"VGG-16 ({known.get(source) or Path(source).name})"
-
-
-def frozen_vgg16(source: str) -> FrozenVgg16:
-    """VGG-16's convolutional part, for any system that reads its features. source and errors: as in `load_vgg16`."""
-    return FrozenVgg16(load_vgg16(source), vgg16_name(source))
-
-
-class FrozenVgg16(keras.Model):
-    """Frames [B, H, W, 3] RGB in 0..1 -> what the last pooling leaves, [B, H // 32, W // 32, 512] of at least 0.
-
-    Sides are at least 32 pixels. It is float32 in every precision, and nothing in it is trained.
-
-    Attributes:
-        weights_name: how its weights are called in a protocol, such as "VGG-16 (HED)".
-        checksum: SHA-256 of its weights. Features that were kept are those of these weights if it is the same.
-    """
-
-    def __init__(self, weights: Weights, weights_name: str):
-        super().__init__(name="frozen_vgg16", dtype="float32")
-        self.weights_name, self.checksum = weights_name, weights_checksum(weights)
-        self.convolutions = []
-        for name, (kernel, bias) in weights.items():
-            layer = keras.layers.Conv2D(kernel.shape[-1], 3, padding="same", activation="relu", name=name, dtype="float32")
-            layer.build((None, None, None, kernel.shape[2]))
-            layer.set_weights([kernel, bias])
-            self.convolutions.append(layer)
-        self.trainable = False
-
-    def call(self, frames):
-        x, layers = caffe_range(2.0 * frames - 1.0), iter(self.convolutions)
-        for _, repeats in VGG_16:
-            for _ in range(repeats):
-                x = next(layers)(x)
-            x = tf.nn.max_pool2d(x, 2, 2, "VALID")
-        return x
-
-
-def weights_checksum(weights: Weights) -> str:
-    """SHA-256 of names and numbers, whatever the kind of file that they came from."""
-    digest = hashlib.sha256()
-    for name, pair in weights.items():
-        digest.update(name.encode())
-        for array in pair:
-            digest.update(np.ascontiguousarray(array))
-    return digest.hexdigest()
 
 
 def load_vgg16(source: str, stages: int = 5) -> Weights:

@@ -10,15 +10,13 @@ import h5py
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from analogy.errors import UserError
 from analogy.models.building import build
 from analogy.models.vgg import Encoder
 from analogy.pretrained import fetch_vgg16
 from analogy.pretrained.fetching import fetched_file
-from analogy.pretrained.vgg16 import frozen_vgg16, load_into_encoder, load_vgg16, vgg16_name, weights_checksum
-from analogy.training.precision import use_precision
+from analogy.pretrained.vgg16 import load_into_encoder, load_vgg16, vgg16_name
 from tests.pretrained.conftest import NAMES, keras_name
 
 
@@ -212,31 +210,6 @@ def test_the_real_hed_file():
         pytest.skip(f"{path} is not there: `analogy fetch vgg16-hed` gets it")
     weights = load_vgg16("hed")
     assert list(weights) == NAMES and sum(array.size for pair in weights.values() for array in pair) == 14_714_688
-    assert weights_checksum(weights) == "fec23a8969c12635f76f1939464ffb31177fa4717fea7dd057ba4a8c4e824d9c"
-
-
-# -------------------------------------------------------------------- the frozen network
-
-
-def test_the_frozen_network_equals_keras_application(vgg16, tmp_path):
-    vgg16.save(tmp_path / "vgg.h5")
-    frames = np.random.default_rng(0).random((2, 37, 64, 3), np.float32)
-    frozen = frozen_vgg16(str(tmp_path / "vgg.h5"))
-    expected = vgg16(keras.applications.vgg16.preprocess_input(255 * frames.copy()))
-    features = tf.function(frozen)(frames)
-    assert features.shape == (2, 1, 2, 512)
-    np.testing.assert_allclose(features, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
-    assert not frozen.trainable_variables and frozen.weights_name == "VGG-16 (vgg.h5)"
-    assert frozen.checksum == weights_checksum(load_vgg16(str(tmp_path / "vgg.h5")))
-    with use_precision("bfloat16"):
-        np.testing.assert_array_equal(frozen_vgg16(str(tmp_path / "vgg.h5"))(frames), frozen(frames))
-
-
-def test_the_checksum_is_of_names_and_numbers(weights, npy, tmp_path):
-    checksum = weights_checksum(weights)
-    assert weights_checksum(load_vgg16(npy, 3)) == checksum
-    weights = {**weights, "conv1_2": (weights["conv1_2"][0] + 1e-3, weights["conv1_2"][1])}
-    assert weights_checksum(weights) != checksum
 
 
 # -------------------------------------------------------------------- an encoder that starts from VGG-16
