@@ -10,6 +10,7 @@ from analogy.models.building import Composite
 # depth -> (channels, number of convolutions) of each stage. The published pool2 network has three convolutions per stage, where
 # VGG-16 has two.
 VGG_16 = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
+VGG_19 = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))
 STAGES = {2: ((64, 3), (128, 3)), 3: VGG_16[:3], 4: VGG_16[:4], 5: VGG_16}
 SKIP_STAGE = 3
 LEAKY_SLOPE = 0.2

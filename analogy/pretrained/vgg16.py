@@ -20,10 +20,10 @@ from analogy.pretrained.pickles import ArrayUnpickler, array_of
 
 Weights = dict[str, tuple[np.ndarray, np.ndarray]]  # layer name -> (kernel (height, width, in, out), bias), float32
 
-# The file that keras.applications.VGG16 downloads.
-KERAS_FILE = "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
-KERAS_URL = f"https://storage.googleapis.com/tensorflow/keras-applications/vgg16/{KERAS_FILE}"
-KERAS_MD5 = "6d6bbae143d832006294945121d1f1fc"
+Plan = tuple[tuple[int, int], ...]  # (channels, number of convolutions) of each stage
+
+KERAS_URL = "https://storage.googleapis.com/tensorflow/keras-applications"
+KERAS_MD5 = {"vgg16": "6d6bbae143d832006294945121d1f1fc", "vgg19": "253f8cb515780f3b799900260a226db6"}
 MEND = (
     "give imagenet (a download), hed (from `analogy fetch vgg16-hed`), a vgg16.npy (a dict of layer name -> "
     "[kernel (3, 3, in, out), bias] in Caffe's BGR order), or Keras' VGG-16 weights as .h5"
@@ -53,33 +53,44 @@ def load_vgg16(source: str, stages: int = 5) -> Weights:
         UserError: there is no network; the file is missing, unreadable, damaged or of another VGG; a layer is missing or has
             the wrong shape.
     """
-    path = str({"imagenet": _download, "hed": vgg16_hed_file}.get(source, lambda: source)())
+    found = {"imagenet": lambda: download_from_keras("vgg16"), "hed": vgg16_hed_file}.get(source, lambda: source)()
+    return read_vgg(str(found), VGG_16, stages, MEND)
+
+
+def read_vgg(path: str, plan: Plan, stages: int, mend: str) -> Weights:
+    """The convolutions of a file of VGG weights, checked against the plan of all its stages.
+
+    stages: how many are read. mend: the end of error messages. Raises UserError.
+    """
     reader = {".npy": _read_npy, ".h5": _read_h5}.get(Path(path).suffix.lower())
     if reader is None:
-        raise UserError(f"{path}: an unknown kind of VGG-16 weights; {MEND}")
+        raise UserError(f"{path}: an unknown kind of VGG weights; {mend}")
     shapes, channels = {}, 3
-    for stage, (out, repeats) in enumerate(VGG_16[:stages], 1):
+    for stage, (out, repeats) in enumerate(plan[:stages], 1):
         for index in range(1, repeats + 1):
             shapes[f"conv{stage}_{index}"] = (3, 3, channels, out)
             channels = out
-    return read_weights(path, lambda path: _without_others(reader(path)), shapes, MEND)
+    return read_weights(path, lambda path: _without_others(reader(path), plan), shapes, mend)
 
 
-def _without_others(layers: dict[str, list[np.ndarray]]) -> dict[str, list[np.ndarray]]:
-    """The same layers. Raises ValueError if one of them is of VGG-19, whose other layers have VGG-16's names and shapes."""
-    names = {f"conv{stage}_{index + 1}" for stage, (_, repeats) in enumerate(VGG_16, 1) for index in range(repeats)}
+def _without_others(layers: dict[str, list[np.ndarray]], plan: Plan) -> dict[str, list[np.ndarray]]:
+    """The same layers. Raises ValueError if the plan lacks one: all layers of VGG-16 have names and shapes of VGG-19's."""
+    names = {f"conv{stage}_{index + 1}" for stage, (_, repeats) in enumerate(plan, 1) for index in range(repeats)}
     if others := sorted(set(layers) - names):
         raise ValueError(f"it has a layer {others[0]}, so it is of another VGG, such as VGG-19")
     return layers
 
 
-def _download() -> str:
-    """The path of Keras' VGG-16 file, downloaded if it is not in Keras' cache. Raises UserError."""
+def download_from_keras(network: str) -> str:
+    """The path of Keras' file of `vgg16` or `vgg19` without dense layers, downloaded if Keras' cache has it not. Raises
+    UserError."""
+    file = f"{network}_weights_tf_dim_ordering_tf_kernels_notop.h5"
+    url = f"{KERAS_URL}/{network}/{file}"
     try:
-        return keras.utils.get_file(KERAS_FILE, KERAS_URL, cache_subdir="models", file_hash=KERAS_MD5)
+        return keras.utils.get_file(file, url, cache_subdir="models", file_hash=KERAS_MD5[network])
     except Exception as error:  # Keras raises a bare Exception without network
         raise UserError(
-            f"imagenet: {KERAS_FILE} cannot be downloaded ({error}); fetch {KERAS_URL} where there is a network, "
+            f"imagenet: {file} cannot be downloaded ({error}); fetch {url} where there is a network, "
             "and give the path of that file in place of imagenet"
         ) from error
 
