@@ -77,9 +77,12 @@ def step_uniform(seed: int, step, stream: int, shape: list[int], dtype=tf.float3
     return tf.random.stateless_uniform(shape, key, dtype=dtype)
 
 
-def normal(uniform):
-    """Uniform random numbers in [0, 1) -> standard normal ones. Those beyond 4.7 standard deviations are moved there."""
-    return tf.math.ndtri(tf.clip_by_value(uniform, 1e-6, 1.0 - 1e-6))
+def normal(uniform, tail: float = 1e-6):
+    """Uniform random numbers in [0, 1) -> standard normal ones, by the inverse of the normal distribution function.
+
+    tail: the share at each end that is moved to its border, which keeps all numbers finite: 1e-6 is beyond 4.7 deviations.
+    """
+    return tf.math.ndtri(tf.clip_by_value(uniform, tail, 1.0 - tail))
 
 
 def draw_uniform(settings, batch: dict, stream: int, shape: list[int]):

@@ -46,16 +46,30 @@ def _absolute(path: str) -> str:
 FilePath = Annotated[str, AfterValidator(_absolute)]
 # A list of clip ids, or the path of a split file with one clip per line. null: the dataset's own split.
 Clips = list[ClipId] | FilePath | None
+
+
+def _absolute_unless(*names: str) -> AfterValidator:
+    """Makes paths absolute, and leaves these names as they are."""
+    return AfterValidator(lambda path: path if path in names else _absolute(path))
+
+
 # The path of a file, or `imagenet`: a download.
-WeightsFile = Annotated[str, AfterValidator(lambda path: path if path == "imagenet" else _absolute(path))]
+WeightsFile = Annotated[str, _absolute_unless("imagenet")]
 # Weights of VGG-16 (`analogy.pretrained.vgg16.load_vgg16`): `imagenet`, a download; `hed`, of `analogy fetch`; or a path.
-Vgg16Weights = Annotated[str, AfterValidator(lambda path: path if path in ("imagenet", "hed") else _absolute(path))]
+Vgg16Weights = Annotated[str, _absolute_unless("imagenet", "hed")]
 
 
 def vgg16_files(key: str, weights: str | None) -> Iterator[tuple[str, str]]:
     """For `Section.files`: the file that must be there for these weights of VGG-16. None: random ones, which need no file."""
     if weights not in (None, "imagenet"):
         yield key, str(fetched_file("vgg16-hed")) if weights == "hed" else weights
+
+
+def check_weights(loss: Section, *terms: str) -> None:
+    """Raise ValueError if the weights of all these terms of a loss are 0."""
+    if not any(getattr(loss, term) for term in terms):
+        names, number = f"{', '.join(terms[:-1])} and {terms[-1]}", "both" if len(terms) == 2 else "all"
+        raise ValueError(f"{names} are {number} 0: give one of them a weight")
 
 
 # Pixels of a frame's side: SSIM needs 11, and a mistyped number would fill the memory.
@@ -194,6 +208,11 @@ class MovieDataSettings(DatasetSettings):
                 f"{LARGEST_SIDE}"
             )
         return value
+
+    def check_motion(self) -> None:
+        """Raise ValueError if there are too few observed frames to see motion."""
+        if self.context < 2:
+            raise ValueError(f"data.context is {self.context}: the network needs at least 2 frames to see motion")
 
     @property
     def size(self) -> tuple[int, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 import numpy as np
@@ -86,6 +86,21 @@ class MoviePredictor(System):
         self.context, self.horizon = data.context, data.horizon
         self.frame = [*data.size, find_opening(settings).channels]
 
+    # ---------------------------------------------------------------- training
+
+    def _weighted(self, terms: Mapping[str, Callable], shape, over_frames: Callable) -> dict[str, tf.Tensor]:
+        """The terms of the loss with their weights: name -> [B]. A term of weight 0 is not computed.
+
+        Args:
+            terms: name -> function without arguments that gives the term of every frame [B T].
+            shape: of the predicted frames, [B, T, ...].
+            over_frames: `tf.reduce_sum` or `tf.reduce_mean`, over the frames of an example.
+        """
+        weights = {name: getattr(self.settings.loss, name) for name in terms}
+        return {
+            name: weight * over_frames(tf.reshape(terms[name](), shape[:2]), 1) for name, weight in weights.items() if weight
+        }
+
     # ---------------------------------------------------------------- prediction
 
     def _answer(self, observed_frames: np.ndarray, count: int) -> dict[str, np.ndarray]:
@@ -125,9 +140,13 @@ class MoviePredictor(System):
         )
 
     def predict_clips(self, dataset) -> Iterator[UnroundedFrames]:
-        pictured_ids = {movie.id for movie in self.selected_clips(dataset.test)}
-        for movie in dataset.test:
-            yield self._predicted(movie, movie.id in pictured_ids)
+        return self.predict_windows(dataset.test, {movie.id for movie in self.selected_clips(dataset.test)})
+
+    def predict_windows(
+        self, windows: Iterable[Movie | StoredMovie], pictured_ids: Collection[str]
+    ) -> Iterator[UnroundedFrames]:
+        """The predictions of windows beside other methods. pictured_ids: the windows whose pictures are written."""
+        return (self._predicted(movie, movie.id in pictured_ids) for movie in windows)
 
     def panel_columns(self, dataset, movie: Movie):
         return movie_columns(movie, self.context, *self._predict_movie(movie))

@@ -63,8 +63,8 @@ def run_experiment(
         check_settings(run, settings)
     keep_freed_memory()
     strategy = make_strategy(settings.training.devices)  # before anything else touches a device
-    # Our signal handlers are set after those of TensorFlow, which handles SIGTERM where there are several workers.
     precision = resolve_precision(settings.training.precision)
+    # Our signal handlers are set after those of TensorFlow, which handles SIGTERM where there are several workers.
     with stop or nullcontext(StopRequest()) as stop, use_precision(precision):
         return _run_on(strategy, precision, settings, open_dataset, results_dir, run, stop, began)
 

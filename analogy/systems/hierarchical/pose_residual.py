@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from analogy.data.batches import draw_uniform
+from analogy.data.batches import draw_uniform, normal
 from analogy.data.poses import PoseDataset
 from analogy.joints import JOINTS
 from analogy.metrics.pose import measure_poses
@@ -92,10 +92,9 @@ class PoseResidualSystem(PoseForecaster):
         network, k, features = self.settings.network, self.context, 7 * JOINTS
         for member in range(network.members):
             draws = draw_uniform(self.settings, batch, StepStream.MEMBERS + member, [k * features + 2 * network.units])
-            # The inverse normal distribution function turns uniform numbers into normal ones; clipping keeps them finite.
-            normal = tf.math.ndtri(tf.clip_by_value(tf.reshape(draws[:, : k * features], [-1, k, features]), 1e-4, 1 - 1e-4))
+            noise = network.noise * normal(tf.reshape(draws[:, : k * features], [-1, k, features]), tail=1e-4)
             keep = tf.cast(draws[:, k * features :] >= network.dropout, tf.float32) / (1.0 - network.dropout)
-            yield network.noise * normal, *tf.split(keep, 2, -1)
+            yield noise, *tf.split(keep, 2, -1)
 
     def train_step(self, batch):
         k = self.context

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-
 import tensorflow as tf
 
 from analogy.systems.lvln.settings import LadderSettings, PlusSettings
@@ -20,19 +18,6 @@ class FramePredictor(MoviePredictor):
     def __init__(self, settings: LadderSettings | PlusSettings):
         super().__init__(settings)
         self.trained_horizon = settings.training_horizon or settings.data.horizon
-
-    def _weighted(self, terms: Mapping[str, Callable], shape, over_frames: Callable) -> dict[str, tf.Tensor]:
-        """The terms of the loss with their weights: name -> [B]. A term of weight 0 is not computed.
-
-        Args:
-            terms: name -> function without arguments that gives the term of every frame [B T].
-            shape: of the predicted frames, [B, T, ...].
-            over_frames: `tf.reduce_sum` or `tf.reduce_mean`, over the frames of an example.
-        """
-        weights = {name: getattr(self.settings.loss, name) for name in terms}
-        return {
-            name: weight * over_frames(tf.reshape(terms[name](), shape[:2]), 1) for name, weight in weights.items() if weight
-        }
 
 
 def named_states(levels: list) -> dict[str, tf.Tensor]:

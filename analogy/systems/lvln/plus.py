@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
 import tensorflow as tf
 
 from analogy.data.batches import draw_uniform
-from analogy.losses import dssim, mean_per_example
+from analogy.losses import dssim, log_squared_error, mean_per_example
 from analogy.models.building import build
 from analogy.random_streams import StepStream
 from analogy.systems.lvln.frame_predictor import FramePredictor, named_states
@@ -14,7 +13,6 @@ from analogy.systems.lvln.networks.plus import MovingLadder
 from analogy.systems.lvln.settings import PlusSettings
 from analogy.visualise.flow import flow_colours
 
-SMALLEST_ERROR = 2e-5  # added to a frame's mean squared error: gains beyond 47 dB count little
 SMALLEST_PART = 0.75  # of the sides of training windows, where a part is enlarged
 SMALLEST_SLOPE = 1e-4  # added to the slopes of the true frame, which may be flat
 
@@ -59,8 +57,7 @@ class PlusSystem(FramePredictor):
         shape = tf.shape(truth)
         truth, predicted = (tf.reshape(frames, [-1, *self.frame]) for frames in (truth, predicted))
         terms = {
-            # A tenth of the PSNR, negative: a decibel counts the same in quiet videos and in fast ones.
-            "log_mse": lambda: tf.math.log(mean_per_example(tf.square(truth - predicted)) + SMALLEST_ERROR) / np.log(10.0),
+            "log_mse": lambda: log_squared_error(truth, predicted),
             "dssim": lambda: dssim(truth, predicted),
             "blur": lambda: tf.nn.relu(1.0 - slopes(predicted) / (slopes(truth) + SMALLEST_SLOPE)),
         }

@@ -15,6 +15,7 @@ from analogy.settings.sections import (
     Section,
     Settings,
     WeightsFile,
+    check_weights,
 )
 
 # Kind of network -> what divides the sides of its frames.
@@ -51,8 +52,7 @@ class LadderLossSettings(Section):
 
     @model_validator(mode="after")
     def _not_all_zero(self) -> LadderLossSettings:
-        if not self.dssim + self.mse + self.l1:
-            raise ValueError("dssim, mse and l1 are all 0: give one of them a weight")
+        check_weights(self, "dssim", "mse", "l1")
         return self
 
 
@@ -97,8 +97,7 @@ def check_sides(data: MovieDataSettings, divisor: int) -> None:
 def check_lengths(settings: LadderSettings | PlusSettings) -> None:
     """Raise ValueError unless the network sees motion, and training has the frames that it is to predict."""
     data = settings.data
-    if data.context < 2:
-        raise ValueError(f"data.context is {data.context}: the network needs at least 2 frames to see motion")
+    data.check_motion()
     if (settings.training_horizon or 0) > data.horizon:
         raise ValueError(f"training_horizon is {settings.training_horizon}: choose at most data.horizon, {data.horizon}")
 
@@ -122,8 +121,7 @@ class PlusLossSettings(Section):
 
     @model_validator(mode="after")
     def _measures_errors(self) -> PlusLossSettings:
-        if not self.log_mse + self.dssim:
-            raise ValueError("log_mse and dssim are both 0: give one of them a weight")
+        check_weights(self, "log_mse", "dssim")
         return self
 
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from types import MappingProxyType
-
 import numpy as np
 import tensorflow as tf
 
-from analogy.metrics.collapse import collapse_index
 from analogy.models.building import build
 from analogy.models.rollout import roll
 from analogy.systems.movies import MoviePredictor
@@ -27,8 +24,6 @@ class NextFrameSystem(ReadsSegments, MoviePredictor):
         settings: the experiment's.
     """
 
-    further_metrics = MappingProxyType({"collapse_index": collapse_index})
-
     def __init__(self, settings: NextFrameSettings):
         super().__init__(settings)
         self.features = self.make_features()
@@ -46,9 +41,6 @@ class NextFrameSystem(ReadsSegments, MoviePredictor):
         return self.descend("network", tape, terms)
 
     # ---------------------------------------------------------------- prediction
-
-    def predict_windows(self, windows, pictured_ids):
-        return (self._predicted(movie, movie.id in pictured_ids) for movie in windows)
 
     def _other_methods(self, movie):
         segment = np.asarray(movie.frames[: self.context + self.horizon])

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from types import MappingProxyType
-
-import numpy as np
 import tensorflow as tf
 
-from analogy.losses import dssim, mean_per_example
-from analogy.metrics.collapse import collapse_index
+from analogy.losses import dssim, log_squared_error
 from analogy.models.building import build
 from analogy.systems.movies import MoviePredictor
 from analogy.systems.vgg_lstm.networks.plus import MovingFrame
 from analogy.systems.vgg_lstm.segments import ReadsSegments
 from analogy.systems.vgg_lstm.settings import PlusSettings
 from analogy.visualise.flow import flow_colours
-
-SMALLEST_ERROR = 2e-5  # added to a frame's mean squared error: gains beyond 47 dB count little
 
 
 class PlusSystem(ReadsSegments, MoviePredictor):
@@ -25,8 +19,6 @@ class PlusSystem(ReadsSegments, MoviePredictor):
     Args:
         settings: the experiment's.
     """
-
-    further_metrics = MappingProxyType({"collapse_index": collapse_index})
 
     def __init__(self, settings: PlusSettings):
         super().__init__(settings)
@@ -40,23 +32,17 @@ class PlusSystem(ReadsSegments, MoviePredictor):
         return [self.network]
 
     def train_step(self, batch):
-        k, loss, terms = self.context, self.settings.loss, {}
+        k = self.context
         observed_frames, truth = batch["values"][:, :k], batch["values"][:, k:]
         with tf.GradientTape() as tape:
             predicted, _ = self.network(observed_frames, self.read_features(batch, k), count=self.horizon)
-            if loss.log_mse:
-                # A tenth of the PSNR, negative: a decibel counts the same in quiet videos and in fast ones.
-                errors = tf.reduce_mean(tf.square(truth - predicted), [2, 3, 4])
-                terms["log_mse"] = loss.log_mse * mean_per_example(tf.math.log(errors + SMALLEST_ERROR) / np.log(10.0))
-            if loss.dssim:
-                pairs = (tf.reshape(frames, [-1, *self.frame]) for frames in (truth, predicted))
-                terms["dssim"] = loss.dssim * mean_per_example(tf.reshape(dssim(*pairs), [-1, self.horizon]))
+            shape = tf.shape(truth)
+            truth, predicted = (tf.reshape(frames, [-1, *self.frame]) for frames in (truth, predicted))
+            terms = {"log_mse": lambda: log_squared_error(truth, predicted), "dssim": lambda: dssim(truth, predicted)}
+            terms = self._weighted(terms, shape, tf.reduce_mean)
         return self.descend("network", tape, terms)
 
     # ---------------------------------------------------------------- prediction
-
-    def predict_windows(self, windows, pictured_ids):
-        return (self._predicted(movie, movie.id in pictured_ids) for movie in windows)
 
     def _further_pictures(self, answer):
         """The flow in colours."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator
+from types import MappingProxyType
 
 import keras
 import tensorflow as tf
 
 from analogy.data.movies import MovieDataset, windows_that_train
 from analogy.losses import mean_per_example
+from analogy.metrics.collapse import collapse_index
 from analogy.models.building import build
-from analogy.predictions.frames import UnroundedFrames
 from analogy.pretrained.vgg16 import vgg16_name
 from analogy.systems.base import Panels
 from analogy.systems.movies import mean_figures
@@ -19,14 +20,15 @@ from analogy.systems.vgg_lstm.networks.features import Features, perceptual_erro
 
 
 class ReadsSegments:
-    """The part of a system that reads segments through VGG-16. The system has `settings` and `frame`, and calls `make_features`
-    in its constructor.
+    """The part of a system that reads segments through VGG-16. The system has `settings`, `frame` and `predict_windows`, and
+    calls `make_features` in its constructor.
 
     Where VGG-16 is not trained, the features of the training clips are computed once and kept (`encoder.keep_features`), so
     that a training step holds no VGG-16.
     """
 
     reads_features = True  # whether its networks read features at all
+    further_metrics = MappingProxyType({"collapse_index": collapse_index})
 
     def make_features(self) -> Features:
         encoder = self.settings.encoder
@@ -70,13 +72,6 @@ class ReadsSegments:
         return terms
 
     # ---------------------------------------------------------------- the clips that trained
-
-    def predict_windows(self, windows: Sequence, pictured_ids: Collection[str]) -> Iterator[UnroundedFrames]:
-        """The predictions of windows beside other methods. pictured_ids: the windows whose pictures are written."""
-        raise NotImplementedError
-
-    def predict_clips(self, dataset):
-        yield from self.predict_windows(dataset.test, {movie.id for movie in self.selected_clips(dataset.test)})
 
     def training_figures(self, dataset):
         return mean_figures(self.predict_windows(windows_that_train(dataset, self.settings.train_windows), ()))

@@ -15,6 +15,7 @@ from analogy.settings.sections import (
     Section,
     Settings,
     Vgg16Weights,
+    check_weights,
     vgg16_files,
 )
 
@@ -50,8 +51,7 @@ class NextFrameLossSettings(Section):
 
     @model_validator(mode="after")
     def _measures_errors(self) -> NextFrameLossSettings:
-        if not self.mse + self.perceptual:
-            raise ValueError("mse and perceptual are both 0: give one of them a weight")
+        check_weights(self, "mse", "perceptual")
         return self
 
 
@@ -158,8 +158,7 @@ class PlusLossSettings(Section):
 
     @model_validator(mode="after")
     def _measures_errors(self) -> PlusLossSettings:
-        if not self.log_mse + self.dssim:
-            raise ValueError("log_mse and dssim are both 0: give one of them a weight")
+        check_weights(self, "log_mse", "dssim")
         return self
 
 
@@ -170,6 +169,5 @@ class PlusSettings(VggLstmSettings):
 
     @model_validator(mode="after")
     def _sees_motion(self) -> PlusSettings:
-        if self.data.context < 2:
-            raise ValueError(f"data.context is {self.data.context}: the network needs at least 2 frames to see motion")
+        self.data.check_motion()
         return self

@@ -6,7 +6,6 @@ import numpy as np
 import tensorflow as tf
 
 from analogy.data.batches import draw_uniform, normal, step_uniform
-from analogy.metrics.collapse import collapse_index
 from analogy.models.building import build
 from analogy.predictions.frames import UnroundedFrames
 from analogy.random_streams import StepStream
@@ -81,6 +80,9 @@ class VaeSystem(ReadsSegments, System):
 
     # ---------------------------------------------------------------- prediction
 
+    def predict_clips(self, dataset):
+        return self.predict_windows(dataset.test, {movie.id for movie in self.selected_clips(dataset.test)})
+
     def predict_windows(self, windows, pictured_ids):
         """Each segment painted, beside its mean frame and what is painted from other latents."""
         for index, movie in enumerate(windows):
@@ -104,7 +106,7 @@ class VaeSystem(ReadsSegments, System):
             unrounded=unrounded / np.float32(255.0),
             other_methods=methods,
             with_pictures=with_pictures,
-            further_metrics={"collapse_index": collapse_index},
+            further_metrics=self.further_metrics,
         )
 
     def _segment(self, movie) -> np.ndarray:
