@@ -12,8 +12,8 @@ from typing import Annotated
 import numpy as np
 import typer
 
-import analogy
 from analogy.cli.console import app_of, clear_errors
+from analogy.cli.continuing import finished_run
 from analogy.errors import UserError
 from analogy.files import VIDEOS, files_below, replacing
 from analogy.settings.loading import parse_override
@@ -41,12 +41,9 @@ def main(
         figures: dict[str, dict] = {}
         for fold in range(folds):
             results = results_dir / exp / f"fold_{fold}"
-            runs = sorted(path.parent for path in (results / exp).glob("*/settings.yaml"))
-            if not runs:
+            if not (results / exp).exists():
                 link_fold(results / "videos", videos, further, fold, folds)
-                run = analogy.train(exp, scale=scale, data_dir=results / "videos", set=values, results_dir=results)
-            elif (run := analogy.Run(runs[-1])).status != "finished":
-                run = analogy.train(resume=run.folder, results_dir=results)
+            run = finished_run(exp, results, scale=scale, data_dir=results / "videos", set=values)
             figures |= json.loads((run.folder / "test" / "horizon_by_action.json").read_text(encoding="utf-8"))
         text = table(figures)
         with replacing(results_dir / exp / "folds.md") as partial:

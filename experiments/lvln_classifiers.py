@@ -1,0 +1,98 @@
+"""Does training a ladder network help the recognition of actions from its states? Train it, and classifiers, and compare.
+
+python experiments/lvln_classifiers.py --dataset synthetic_actors
+python experiments/lvln_classifiers.py --dataset weizmann --data-dir DIR --persons "0, 1" --persons "2, 3" --persons "4, 5, 6"
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+import analogy
+from analogy.cli.console import app_of, clear_errors, names_in
+from analogy.cli.continuing import finished_run
+from analogy.errors import UserError
+from analogy.files import replacing
+from analogy.settings.loading import parse_override
+from analogy.visualise.tables import markdown_table
+
+PREDICTOR = "lvln_three_frame"
+# Networks with random weights. The steps change no weight, but measure the running statistics of batch normalisation.
+UNTRAINED = {"optimizer.learning_rate": 1e-12, "training.steps": 50}
+HEADS = {"states of C4": "lvln_classifier_c4", "C1 to C3": "lvln_classifier_c13", "C4 and C1 to C3": "lvln_classifier_c4_c13"}
+PIXELS, COMMONEST = "the last frame's pixels alone", "nothing: the commonest action"
+
+
+def main(
+    dataset: Annotated[str, typer.Option(help="Videos with actions: weizmann, kth, synthetic_actors ...")],
+    data_dir: Annotated[Path | None, typer.Option(help="The dataset's folder; none where it is generated.")] = None,
+    persons: Annotated[list[str] | None, typer.Option(help="The persons that test in a fold; once for each fold.")] = None,
+    scale: Annotated[str, typer.Option(help="paper or demo.")] = "demo",
+    predictor_steps: Annotated[int, typer.Option(min=1, help="Updates of the predictor.")] = 300,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE: other settings of all runs.")] = None,
+    predictor_set: Annotated[list[str] | None, typer.Option(help="KEY=VALUE: settings of the predictors alone.")] = None,
+    results_dir: Annotated[Path, typer.Option(help="Where runs and table are written.")] = Path("results/lvln_classifiers"),
+) -> None:
+    """In each fold, train the predictor, make an untrained one, and train each classifier on the states of both, and one on the
+    pixels. Without --persons there is one fold, the dataset's own split. Start it again to go on with what was stopped."""
+    with clear_errors(results_dir):
+        common = {"data.dataset": dataset, **dict(map(parse_override, set_ or []))}
+        predictors = dict(map(parse_override, predictor_set or []))
+        right: dict[str, list[list[float]]] = {}  # what is read -> for each fold, whether each test window was right
+        for number, tested in enumerate(folds(persons)):
+            fold = results_dir / dataset / f"fold_{number}"
+
+            def train(name: str, exp: str, values: dict, fold=fold, tested=tested) -> analogy.Run:
+                values = {**common, **tested, **values}
+                return finished_run(exp, fold / name, scale=scale, data_dir=data_dir, set=values)
+
+            settings = {"trained": {"training.steps": predictor_steps}, "untrained": UNTRAINED}
+            used = {
+                name: {"uses.predictor": str(train(name, PREDICTOR, {**predictors, **values}).folder)}
+                for name, values in settings.items()
+            }
+            for state, values in used.items():
+                for title, exp in HEADS.items():
+                    read(right, f"{title}, {state} predictor", train(f"heads_{state}", exp, values))
+            pixels = train("pixels", HEADS["states of C4"], {**used["trained"], "network.features": "pixels"})
+            read(right, PIXELS, pixels)
+            read(right, COMMONEST, pixels, "baseline_")
+        text = table(right)
+        with replacing(results_dir / dataset / "classifiers.md") as partial:
+            partial.write_text(text, encoding="utf-8")
+        typer.echo(text)
+
+
+def folds(persons: list[str] | None) -> list[dict]:
+    """The persons that test in each fold, such as "0, 1" -> its settings. Raises UserError for what is no number."""
+    tested = [names_in(text) for text in persons or []]
+    if wrong := [name for names in tested for name in names if not name.isdigit()]:
+        raise UserError(f"--persons: {wrong[0]} is no number of a person")
+    return [{"data.test_persons": [int(name) for name in names]} for names in tested] or [{}]
+
+
+def read(right: dict, what: str, run: analogy.Run, prefix: str = "") -> None:
+    """Add a fold to `right`: 1.0 for each test window that was recognised, 0.0 for the others."""
+    clips = json.loads((run.folder / "summary.json").read_text(encoding="utf-8"))["clips"]
+    right.setdefault(what, []).append([clip[f"{prefix}accuracy"] for clip in clips])
+
+
+def table(right: dict[str, list[list[float]]]) -> str:
+    """A Markdown table: the accuracy of each classifier over the test windows of all folds, and of each fold."""
+    head = ["it reads", "windows", "accuracy", "of each fold"]
+    lines = []
+    for what, parts in right.items():
+        windows = np.concatenate(parts)
+        lines.append([what, str(len(windows)), f"{windows.mean():.1%}", " / ".join(f"{np.mean(part):.1%}" for part in parts)])
+    return "\n".join(markdown_table(head, lines)) + "\n"
+
+
+app = app_of(main)
+
+if __name__ == "__main__":
+    app()
