@@ -9,8 +9,8 @@ setup:  ## install the package with its development tools
 test:  ## the tests that take minutes at most
 	$(PYTHON) -m pytest -n 2 --dist loadfile -m "not slow"
 
-test-slow:  ## the long ones, among them the whole demo
-	$(PYTHON) -m pytest -m slow
+test-slow:  ## all others, among them whole demos
+	$(PYTHON) -m pytest -n 2 --dist loadfile -m slow --ignore tests/torture
 
 lint:  ## ruff: rules and format
 	$(PYTHON) -m ruff check .

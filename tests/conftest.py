@@ -186,17 +186,20 @@ def run_here(invoke, cache, monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def finished(run_experiment, actors, tmp_path_factory, worker_id):
-    """An undisturbed run of 8 steps, and what its process said. All processes that test share one."""
+def finished(invoke, cache, actors, tmp_path_factory, worker_id):
+    """An undisturbed run of 8 steps, and what it said. All processes that test share one."""
     folder = tmp_path_factory.getbasetemp()
     folder = (folder if worker_id == "master" else folder.parent) / "undisturbed"
     folder.mkdir(exist_ok=True)
     with open(folder / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / "said").exists():
-            process = run_experiment("--results-dir", folder / "results", "--data-dir", actors, "--scale", "demo")
-            assert process.returncode == 0, process.stderr
-            (folder / "said").write_text(process.stdout)
+            options = ("--results-dir", folder / "results", "--data-dir", actors, "--scale", "demo")
+            with pytest.MonkeyPatch.context() as environment:
+                environment.setenv("ANALOGY_CACHE", str(cache))
+                done = invoke("run", *run_options("analogy_pool3", tiny=True), *options)
+            assert done.exit_code == 0, done.output
+            (folder / "said").write_text(done.stdout)
     return the_run(folder / "results"), (folder / "said").read_text()
 
 

@@ -1,6 +1,9 @@
 """What every system promises, whatever it learns. A new system adds one row here, and every promise is asked of it.
 
 A row names an experiment and makes it tiny. The data are drawn as training draws them.
+
+Graphs, exports and second systems take seconds a row: promises that need them are asked of one row of each paper in the quick
+tests (`QUICK_ROWS`), and of all others in the slow ones.
 """
 
 from __future__ import annotations
@@ -8,7 +11,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,10 +96,21 @@ ROWS = {
 }
 EXPORTED = list({row.experiment: name for name, row in reversed(ROWS.items())}.values())  # one row of each experiment
 FORECASTERS = [name for name in EXPORTED if ROWS[name].predicts_future]
+QUICK_ROWS = {"pose_lstm", "seq2seq", "lvln_classifier", "vgg_lstm_next_frame"}
+
+
+def others_are_slow(names: Iterable[str]) -> list:
+    """Names of rows as parameters of a test, which is marked slow for all but the quick rows."""
+    return [name if name in QUICK_ROWS else pytest.param(name, marks=pytest.mark.slow) for name in names]
 
 
 @pytest.fixture(params=ROWS)
 def row(request) -> Row:
+    return ROWS[request.param]
+
+
+@pytest.fixture(params=others_are_slow(ROWS))
+def costly_row(request) -> Row:
     return ROWS[request.param]
 
 
@@ -246,7 +260,8 @@ def test_every_trained_weight_gets_a_gradient_of_its_shape(row, rows, monkeypatc
             assert np.isfinite(gradient).all() and np.any(gradient), variable.path
 
 
-def test_one_replica_in_eager_mode_equals_two_in_a_graph(row, rows, two_replicas, monkeypatch):
+def test_one_replica_in_eager_mode_equals_two_in_a_graph(costly_row, rows, two_replicas, monkeypatch):
+    row = costly_row
     eager, plain = rows.system(row), plain_descent(rows.settings(row))
     with two_replicas.scope():
         double = rows.build(row, *plain)
@@ -272,8 +287,9 @@ def test_one_replica_in_eager_mode_equals_two_in_a_graph(row, rows, two_replicas
             np.testing.assert_array_equal(copies[0], copies[-1], err_msg=variable.path)
 
 
-def test_a_resumed_training_is_exact(row, rows, tmp_path):
+def test_a_resumed_training_is_exact(costly_row, rows, tmp_path):
     """One system trains on after its checkpoint, another one begins with the checkpoint: both end with the same weights."""
+    row = costly_row
     dataset = rows.dataset(row)
 
     def train(system, first: int, count: int) -> None:
@@ -359,10 +375,11 @@ def made_up(spec: tf.TensorSpec, rng: np.random.Generator) -> np.ndarray:
 
 
 @pytest.fixture(scope="session")
-def exports(all_rows):
+def exports(all_rows, request):
     """row's name -> (what the system itself answers, what its SavedModel answers elsewhere), by endpoint and output."""
+    asked = {item.callspec.params.get("exported") for item in request.session.items if hasattr(item, "callspec")}
     ours = {}
-    for name in EXPORTED:
+    for name in sorted(asked - {None}):
         folder = all_rows.export(ROWS[name]).parent
         inputs, answers = {}, {}
         for endpoint, function in all_rows.system(ROWS[name]).endpoints().items():
@@ -380,9 +397,9 @@ def exports(all_rows):
     return {name: (answers, dict(np.load(folder / "answers.npz"))) for name, (folder, answers) in ours.items()}
 
 
-@pytest.mark.parametrize("name", EXPORTED)
-def test_an_export_answers_alike_in_a_process_of_its_own(name, exports):
-    ours, theirs = exports[name]
+@pytest.mark.parametrize("exported", others_are_slow(EXPORTED))
+def test_an_export_answers_alike_in_a_process_of_its_own(exported, exports):
+    ours, theirs = exports[exported]
     assert ours and len(theirs) == 2 * len(ours)
     for key, expected in ours.items():
         endpoint, output = key.split("/")
@@ -394,6 +411,7 @@ def test_an_export_answers_alike_in_a_process_of_its_own(name, exports):
             np.testing.assert_allclose(got.astype(float), expected.astype(float), **tolerance)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["analogy_masked", "pose_residual", "convlstm"])
 def test_what_is_measured_of_an_export_is_what_was_exported(name, rows):
     row = ROWS[name]

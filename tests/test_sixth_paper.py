@@ -53,6 +53,7 @@ def write(tmp_path):
     return make
 
 
+@pytest.mark.slow
 def test_a_sixth_paper_lives_in_the_house(sixth_paper, write, invoke, tmp_path):
     results = tmp_path / "results"
 

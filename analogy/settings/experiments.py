@@ -23,13 +23,15 @@ class Experiment(NamedTuple):
 
 def list_experiments() -> dict[str, Experiment]:
     """experiment name -> its entry, paper by paper. A file without the key `experiment` is a base, not an experiment."""
-    experiments = {}
-    for path in sorted(_PAPERS.glob("*/configs/*.yaml")):
-        content = read_mapping(path)
-        if "experiment" in content:
-            texts = (str(content.get(key, "")) for key in ("summary", "source"))
-            experiments[path.stem] = Experiment(path.parent.parent.name, *texts, path)
-    return experiments
+    entries = ((path.stem, _read_entry(path)) for path in sorted(_PAPERS.glob("*/configs/*.yaml")))
+    return {name: entry for name, entry in entries if entry}
+
+
+def _read_entry(path: Path) -> Experiment | None:
+    content = read_mapping(path)
+    if "experiment" not in content:
+        return None
+    return Experiment(path.parent.parent.name, *(str(content.get(key, "")) for key in ("summary", "source")), path)
 
 
 def find_experiment(name: str) -> Path:
@@ -38,9 +40,9 @@ def find_experiment(name: str) -> Path:
         if not Path(name).is_file():
             raise UserError(f"--exp {name}: there is no such file")
         return Path(name)
-    experiments = list_experiments()
-    if name not in experiments:
-        near = difflib.get_close_matches(name, experiments, n=3, cutoff=0.4)
-        mean = f"did you mean {', '.join(near)}?" if near else "see --list for all of them"
-        raise UserError(f"--exp {name}: there is no experiment of that name; {mean}")
-    return experiments[name].path
+    for path in _PAPERS.glob("*/configs/*.yaml"):
+        if path.stem == name and _read_entry(path):
+            return path
+    near = difflib.get_close_matches(name, list_experiments(), n=3, cutoff=0.4)
+    mean = f"did you mean {', '.join(near)}?" if near else "see --list for all of them"
+    raise UserError(f"--exp {name}: there is no experiment of that name; {mean}")

@@ -73,6 +73,7 @@ assert not {"analogy", "pydantic", "typer"} & set(sys.modules)
 """
 
 
+@pytest.mark.slow
 def test_one_saved_model_of_both_steps(runs, tmp_path):
     pipeline = Pipeline(newest_run(runs, ("pose_residual",)), newest_run(runs, ("analogy_masked",)))
     assert pipeline.context == 4 and pipeline.image_size == [32, 32]

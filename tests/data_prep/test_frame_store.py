@@ -188,6 +188,7 @@ def test_results_come_in_order_and_not_too_far_ahead():
 # ---- by several ----
 
 
+@pytest.mark.slow
 def test_one_process_works_the_others_wait_and_a_killed_one_is_in_nobodys_way(source, tmp_path):
     def start(kind: str) -> subprocess.Popen:
         command = [sys.executable, "-m", "tests.data_prep.toy_source", kind, source.folder, tmp_path / "cache"]

@@ -179,6 +179,7 @@ def test_damaged_bair_is_named(tmp_path):
         open_bair(tmp_path, tmp_path / "cache", settings("bair", "data.horizon=40"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["convlstm_kth_l1", "convlstm_plus_kth", "convlstm_bair_l1", "convlstm_plus_bair"])
 def test_official_files_train_and_the_network_is_exported(name, kth, tmp_path):
     """At demo scale these experiments train on digits. Here they take two steps on the datasets that they are meant for."""

@@ -52,6 +52,7 @@ def test_healthy_training_on_good_data_is_not_doubted(finished):
     assert json.loads((run / "summary.json").read_text())["doubts"] == [] and "look at the" not in (run / "log.txt").read_text()
 
 
+@pytest.mark.slow
 def test_wrong_looking_data_and_training_are_said_in_the_log_and_on_the_page(run_here, actors, tmp_path):
     spoilt = shutil.copytree(actors, tmp_path / "actors")
     first, second = sorted((spoilt / "frames").iterdir())[:2]
@@ -86,6 +87,7 @@ def undisturbed(invoke, tmp_path_factory) -> Path:
     return the_run(results)
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_equals_undisturbed_bit_for_bit(undisturbed, run_experiment, run_here, tmp_path):
     process = run_experiment("--results-dir", tmp_path, "--scale", "demo", exp=QUICK, wait=False)
     runs = tmp_path / QUICK
@@ -110,6 +112,7 @@ def assert_stopped(run: Path, code: int, error: str, number: signal.Signals) -> 
     assert saved_checkpoints(run / "checkpoints")[0].endswith(f"step-{summary['steps']}")
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_a_checkpoint_and_a_clear_last_line(run_experiment, tmp_path):
     process = run_experiment("--results-dir", tmp_path, "--scale", "demo", *ENDLESS, exp=QUICK, wait=False)
     wait_for(lambda: any((tmp_path / QUICK).glob("*/checkpoints/step-4.index")), process)
@@ -148,6 +151,7 @@ def test_a_loss_that_is_not_finite_stops_with_the_step_range(run_here, actors, t
     assert json.loads((the_run(tmp_path) / "summary.json").read_text())["status"] == "failed"
 
 
+@pytest.mark.slow
 def test_a_resumed_run_counts_the_seconds_of_all_its_parts(finished, run_here, tmp_path):
     run = tmp_path / "results" / "analogy_pool3" / "copy"
     shutil.copytree(finished[0], run)
@@ -190,7 +194,9 @@ def test_a_second_run_on_the_same_folder_is_refused_and_a_dead_lock_is_not_in_th
     RunFolder(run).close()
 
 
-@pytest.mark.parametrize(("size", "message"), [("300k", "the checkpoint cannot be written"), ("2m", "cannot be")])
+@pytest.mark.parametrize(
+    ("size", "message"), [("300k", "the checkpoint cannot be written"), pytest.param("2m", "cannot be", marks=pytest.mark.slow)]
+)
 def test_a_full_disk_is_one_clear_line_and_leaves_no_half_file(small_disk, run_here, actors, size, message):
     disk = small_disk(size)
     process = run_here("--results-dir", disk, "--data-dir", actors, "--scale", "demo")
@@ -233,6 +239,7 @@ def test_two_workers_end_with_equal_weights_and_one_run_folder(undisturbed, run_
     assert [row["step"] for row in rows(run)] == [2, 4, 6, 8]
 
 
+@pytest.mark.slow
 def test_a_run_can_start_from_the_networks_of_another(finished, run_here, actors, tmp_path):
     options = ("--data-dir", actors, "--scale", "demo", "--results-dir", tmp_path, "--steps", 1)
     source = finished[0].parent  # the experiment's folder: its newest run

@@ -43,6 +43,7 @@ def test_a_signal_is_noted_in_training_and_ends_everything_else():
     assert signal.getsignal(signal.SIGTERM) == before and signal.set_wakeup_fd(-1) == -1
 
 
+@pytest.mark.slow
 def test_sigterm_ends_a_call_that_never_returns():
     process = subprocess.Popen([sys.executable, "-c", ENDLESS], stdout=subprocess.PIPE, text=True, cwd=ROOT)
     assert process.stdout.readline() == "begun\n"

@@ -32,8 +32,10 @@ def weights(system):
     return {v.path: v.numpy().copy() for model in system.models.values() for v in model.trainable_variables}
 
 
-@pytest.mark.parametrize("guard", ["logits", "original", "combined2"])
-@pytest.mark.parametrize("extra", [(), ("loss.latent=2", "loss.latent_relative=true"), ("loss.l2_domain=byte",)])
+@pytest.mark.parametrize(
+    ("guard", "extra"),
+    [("logits", ("loss.latent=2", "loss.latent_relative=true")), ("original", ()), ("combined2", ("loss.l2_domain=byte",))],
+)
 def test_one_backward_pass_gives_the_gradients_of_both_losses(build, batch, guard, extra):
     system = build(f"loss.guard={guard}", "loss.l2=1", "generator.depth=3", *extra)
     recorded = record_gradients(system)

@@ -239,6 +239,7 @@ def vgg_file(tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", first_of_each_kind(name for name in list_experiments() if name.startswith("analogy")))
 def test_a_step_at_demo_scale(name, prepared, vgg_file):
     """As the runner would, but eagerly, on the small dataset, and in as few pixels and channels as the experiment allows."""

@@ -48,6 +48,7 @@ def test_what_is_not_valid_changes_nothing():
     np.testing.assert_allclose(system.classify(joints, visibility, valid), probabilities, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_motion_is_recognised_exported_and_judged(tmp_path):
     system = build("optimizer.learning_rate=0.01")
     clips = PoseDataset("made_up", moving_clips(), system.settings.data, seed=0)

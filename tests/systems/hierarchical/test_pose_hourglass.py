@@ -22,6 +22,7 @@ def weights(system):
     return [v.numpy().copy() for v in system.network.trainable_variables]
 
 
+@pytest.mark.slow
 def test_a_few_frames_can_be_learned_and_exported(prepared, tmp_path):
     quiet = "augmentation={rotation: 0, zoom: 0, stretch: 0, shift: 0, colour: 0}"
     system = build("optimizer.learning_rate=0.003", quiet, "data.flip=false", "data.actions=[squat]")

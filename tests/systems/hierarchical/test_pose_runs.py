@@ -19,6 +19,7 @@ POSE_EXPERIMENTS = first_of_each_kind(name for name in list_experiments() if nam
 SHORT = ("data.context=3", "data.horizon=5", "data.min_future=5", "data.min_frames=8", "training.batch_size=4")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", POSE_EXPERIMENTS)
 def test_two_demo_steps(name, actors):
     settings = pose_settings(name, *SHORT, scale="demo")

@@ -51,6 +51,7 @@ def weights(system):
     return [v.numpy().copy() for v in system.network.trainable_variables]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_few_clips_can_be_learned(name):
     system = build(name, "network.units=32", "optimizer.learning_rate=0.003", "data.time_stretch=0")
@@ -64,6 +65,7 @@ def test_a_few_clips_can_be_learned(name):
     assert np.mean(losses[-20:]) < 0.5 * np.mean(losses[:5])
 
 
+@pytest.mark.slow
 def test_the_best_weights_are_kept_and_outlive_a_checkpoint(tmp_path):
     system = build("pose_lstm_residual")
     clips = dataset(system.settings)

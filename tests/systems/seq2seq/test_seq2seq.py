@@ -72,6 +72,7 @@ def test_scheduled_sampling_shows_ever_less_of_the_truth(batch):
         build("scheduled_sampling=100")
 
 
+@pytest.mark.slow
 def test_sines_can_be_learned_measured_and_exported(tmp_path):
     system = build(
         "network.units=32", "data.context=10", "data.horizon=5", "optimizer.learning_rate=0.01", "training.batch_size=20"
@@ -203,6 +204,7 @@ FEW = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", first_of_each_kind(name for name in list_experiments() if name.startswith(tuple(FEW))))
 def test_two_steps(name):
     """As the runner would take them, but eagerly, and of short sequences."""

@@ -73,6 +73,7 @@ def randomised(made):
     return made
 
 
+@pytest.mark.slow
 def test_any_number_of_frames_gives_the_same_as_a_fixed_number():
     made, frames = randomised(network()), tf.constant(moving_bar(4))
     fixed = made(frames, count=3)
