@@ -193,7 +193,7 @@ def test_a_latent_of_the_whole_segment_is_given_at_every_step():
     system = shaken(build_system("vgg_lstm_vae", *VAE, "network.latent=sequence"))
     latent = system.endpoints()["encode"].python_function(tf.constant(frames_of(1, 3)))["latent"]
     assert latent.shape == (1, 1, 4)
-    np.testing.assert_array_equal(system._paint(latent), system.decoder(tf.repeat(latent, 3, 1)))
+    np.testing.assert_array_equal(system.paint(latent), system.decoder(tf.repeat(latent, 3, 1)))
     assert np.isfinite(system.train_step(batch(3))["network/loss"])
 
 
