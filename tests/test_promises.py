@@ -92,7 +92,7 @@ ROWS = {
     "vgg_lstm_vae": Row("vgg_lstm_vae", (*VAE, "loss.beta=0.001", "network.scales=3"), predicts_future=False),
     "vgg_lstm_vae_plus": Row(
         "vgg_lstm_vae_plus",
-        (*VGG, "data.context=2", "data.train_count=4", "network.units=6", "network.latents=2"),
+        (*VGG, "data.context=2", "network.units=6", "network.latents=2"),
         predicts_future=False,
     ),
     "seq2seq": Row("seq2seq_noise_l1", (*SEQUENCES, "data.train_count=40", "data.test_count=6", "data.groups_of=3")),

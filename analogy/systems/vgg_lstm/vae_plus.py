@@ -19,8 +19,8 @@ class VaePlusSystem(LatentSystem):
     """The auto-encoder of segments with latent maps.
 
     Its loss is the negative evidence bound in nats for each number of a segment: of a Gaussian decoder with one variance a
-    segment, the best one, and the divergence of its latents, as a sum (Rybkin, Daniilidis & Levine, arXiv:2006.13202). No weight
-    between the two has to be chosen.
+    segment, the best one, and the divergence of its latents, as a sum (Rybkin, Daniilidis & Levine, arXiv:2006.13202). No
+    weight between the two has to be chosen.
 
     Args:
         settings: the experiment's.
