@@ -29,7 +29,9 @@ class StepStream(IntEnum):
     MEMBERS = 3  # pose_residual: noise and dropout of its first member; the others have 4, 5, ...
     SCHEDULED_SAMPLING = 5  # seq2seq and convlstm, which have no members: which true frames the decoder sees
     DROPOUT = 100  # lvln_classifier: which units of its hidden layer are left out
-    LATENT = 101  # vgg_lstm_vae, _vae_plus: the noise of latents; of samples, the seed is the caller's, the step 0
+    CROP = 120  # pairs of frames: where the square is cut out along the longer side
+    EQUIVARIANCE = 121  # keypoints_plus: how frames are warped, whose keypoints are to move along
+    LATENT = 101  # vgg_lstm_vae: the noise of its latents; of samples, the seed is the one that the caller gives, the step 0
 
 
 # Drawn movies that are made once, not for a training step, take a step below zero of StepStream.EXAMPLES.

@@ -44,6 +44,7 @@ VGG = (
     "data.test_count=2", "encoder.width=0.0625",
 )  # fmt: skip
 VAE = (*VGG, "data.context=2", "network.encoder_units=8", "network.latent_size=4", "network.decoder_units=[8]")
+KEYPOINTS = (*FRAMES, "network.keypoints=4", "regression_frames=2")
 EVERY_TERM = ("loss.latent=1", "loss.latent_relative=true", "loss.image_adversarial=1")
 
 
@@ -71,6 +72,14 @@ ROWS = {
     "pose_lstm": Row("pose_lstm", (*POSES, "network.head=[5]")),
     "pose_lstm, clipped": Row("pose_lstm_villegas", (*POSES, "optimizer.clip_norm=0.01")),
     "pose_residual": Row("pose_lstm_residual_actions", (*POSES, "network.members=2", "data.validation_share=0.25")),
+    "keypoints_translator": Row(
+        "keypoints_penn_translator",
+        (*KEYPOINTS, "network.width=0.0625", "loss.adversarial=0.1", "discriminator.width=0.02", "augmentation.rotation=10"),
+        predicts_future=False,
+    ),
+    "keypoints_plus": Row(
+        "keypoints_plus", (*KEYPOINTS, "network.detector_widths=[4, 8]", "network.widths=[4, 8]"), predicts_future=False
+    ),
     "lvln": Row("lvln_three_frame", (*LADDER, "align=paper")),
     "lvln, toy": Row(
         "lvln_toy_net",
@@ -90,11 +99,6 @@ ROWS = {
     ),
     "vgg_lstm_plus": Row("vgg_lstm_plus", (*VGG, "data.context=2", "data.horizon=1", "network.units=4")),
     "vgg_lstm_vae": Row("vgg_lstm_vae", (*VAE, "loss.beta=0.001", "network.scales=3"), predicts_future=False),
-    "vgg_lstm_vae_plus": Row(
-        "vgg_lstm_vae_plus",
-        (*VGG, "data.context=2", "network.units=6", "network.latents=2"),
-        predicts_future=False,
-    ),
     "seq2seq": Row("seq2seq_noise_l1", (*SEQUENCES, "data.train_count=40", "data.test_count=6", "data.groups_of=3")),
     "convlstm": Row("convlstm_mmnist_l1", (*SEQUENCES, "data.test_count=2")),
     "convlstm, ours": Row("convlstm_plus_mmnist", (*SEQUENCES, "data.test_count=2", "scheduled_sampling=100")),

@@ -72,6 +72,7 @@ class ClipDataset:
             min_frame_distance=self.settings.min_frame_distance,
             flip=self.settings.flip,
             flip_exchanges_joints=self.settings.flip_exchanges_joints,
+            frame_distance=self.settings.frame_distance,
         )
 
     def load(self, clip: Clip, numbers: np.ndarray | None = None) -> LoadedClip:

@@ -9,6 +9,13 @@ from analogy.data.prepared import Clip, PreparedClips
 from analogy.joints import JOINTS, MIRRORED
 
 
+def central_square(height: int, width: int) -> tuple[int, int, int, int]:
+    """The largest square in the middle of a frame: (x_min, y_min, x_max, y_max)."""
+    side = min(height, width)
+    x_min, y_min = (width - side) // 2, (height - side) // 2
+    return x_min, y_min, x_min + side, y_min + side
+
+
 def padded_box(box, padding: int, height: int, width: int) -> tuple[int, int, int, int]:
     """A box (x_min, y_min, x_max, y_max), widened by `padding` pixels and clipped to the frame. Sides are at least 1 pixel."""
     x_min, y_min, x_max, y_max = (round(float(edge)) for edge in box)
@@ -21,7 +28,8 @@ class FrameReader:
 
     Args:
         prepared: the prepared dataset.
-        crop: "consistent" (one box for the whole clip), "per_frame" (the box of each frame) or "full" (the whole frame).
+        crop: "consistent" (one box for the whole clip), "per_frame" (the box of each frame), "full" (the whole frame) or
+            "centre" (the largest square in the middle).
         padding: width of the margin around the box, in pixels of the source frame.
         image_size: (H, W) of the result; the aspect ratio is not kept.
         gray: one channel of luma instead of RGB.
@@ -42,6 +50,8 @@ class FrameReader:
 
     def clip_boxes(self, clips: list[Clip]) -> np.ndarray:
         """The crop of each clip, int32 [N, 4] in source pixels. For "per_frame" it is the whole frame, the limit of boxes."""
+        if self.crop == "centre":
+            return np.array([central_square(clip.height, clip.width) for clip in clips], np.int32)
         whole = [(0, 0, clip.width, clip.height) for clip in clips]
         if self.crop != "consistent":
             return np.array(whole, np.int32)

@@ -42,6 +42,29 @@ def draw_pairs(seed: int, step, lengths, batch_size: int, min_frame_distance: in
     return clip, first, second, u_mirror < 0.5
 
 
+def draw_distant_pairs(seed: int, step, lengths, batch_size: int, frame_distance: tuple[int, int]):
+    """As `draw_pairs`, with the second frame a random number of frames after the first one. Behind its last frame a clip begins
+    anew (Kim et al. 2019). frame_distance: the smallest and the largest of these numbers."""
+    uniform = step_uniform(seed, step, StepStream.EXAMPLES, [batch_size, 4], tf.float64)
+    u_clip, u_1, u_distance, u_mirror = tf.unstack(uniform, axis=1)
+    clip = pick(u_clip, tf.shape(lengths)[0])
+    n = tf.gather(tf.cast(lengths, tf.int32), clip)
+    smallest, largest = frame_distance
+    first = pick(u_1, n)
+    second = (first + smallest + pick(u_distance, largest - smallest + 1)) % n
+    return clip, first, second, u_mirror < 0.5
+
+
+def shifted_squares(boxes, sizes, uniform):
+    """Squares [B, 4], moved along the longer side of their frames: to the first place that fits at 0, to the last one at 1.
+
+    sizes: [B, 2], (width, height) of the frames. uniform: [B] in 0..1.
+    """
+    side = boxes[:, 2:] - boxes[:, :2]
+    low = pick(uniform[:, None], sizes - side + 1)
+    return tf.concat([low, low + side], 1)
+
+
 def pair_batches(
     reader: FrameReader,
     clips: list[Clip],
@@ -51,30 +74,41 @@ def pair_batches(
     min_frame_distance: int = 0,
     flip: bool = True,
     flip_exchanges_joints: bool = True,
+    frame_distance: tuple[int, int] | None = None,
 ) -> tf.data.Dataset:
     """Endless batches of frame pairs for this worker: see `analogy.data.batches.endless_batches`.
+
+    Where the reader cuts out the central square, a square at a random place along the longer side is cut out instead, the same
+    from both frames.
 
     Each batch: step int64; position int32 [b]; image and next_image uint8 [b, H, W, C]; joints and next_joints [b, 13, 2];
     visibility and next_visibility [b, 13]; crop and next_crop [b, 2]. For their units see `FrameReader.decode`.
 
     Args:
-        min_frame_distance: see `draw_pairs`.
+        min_frame_distance: see `draw_pairs`. frame_distance: see `draw_distant_pairs`, which then draws.
         flip: whether to mirror half of the pairs. flip_exchanges_joints: in mirroring, exchange left and right joints.
     """
     boxes = tf.constant(reader.clip_boxes(clips))
     first_record = tf.constant([clip.first_record for clip in clips], tf.int64)
     lengths = tf.constant([clip.length for clip in clips], tf.int32)
+    sizes = tf.constant([(clip.width, clip.height) for clip in clips], tf.int32)
 
     def element(step, position):
-        draw = draw_pairs(seed, step, lengths, context.batch_size, min_frame_distance)
+        if frame_distance:
+            draw = draw_distant_pairs(seed, step, lengths, context.batch_size, frame_distance)
+        else:
+            draw = draw_pairs(seed, step, lengths, context.batch_size, min_frame_distance)
         clip, first, second, mirrored = (tf.gather(x, position) for x in draw)
+        box = tf.gather(boxes, clip)
+        if reader.crop == "centre":
+            places = step_uniform(seed, step, StepStream.CROP, [context.batch_size], tf.float64)
+            box = shifted_squares(box, tf.gather(sizes, clip), tf.gather(places, position))
         start = tf.gather(first_record, clip)
         raw = reader.read(tf.concat([start + tf.cast(first, tf.int64), start + tf.cast(second, tf.int64)], 0))
-        twice = tf.concat([clip, clip], 0)
         mirrored = tf.concat([mirrored, mirrored], 0) & flip
         frames = tf.map_fn(
             lambda x: reader.decode(x[0], x[1], x[2], flip_exchanges_joints),
-            (raw, tf.gather(boxes, twice), mirrored),
+            (raw, tf.concat([box, box], 0), mirrored),
             fn_output_signature=reader.signature,
         )
         size = position.shape[0]

@@ -20,6 +20,7 @@ Kind = Literal[
     "sets",  # of all videos together; on request
     "poses",  # of predicted poses
     "joints",  # of joints estimated in a frame
+    "keypoints",  # of keypoints that were found without labels, in a clip
     "actions",  # of recognised actions
 ]
 SELECTABLE_KINDS = ("frames", "errors", "networks", "sets")
@@ -116,6 +117,14 @@ _TABLE = (
     Metric(
         "pck_05", "PCK@0.05", 3, "", "higher", "poses",
         "share of joints within 0.05 of the box's longer side; higher is better",
+    ),
+    Metric(
+        "keypoints_on_body", "Keypoints on the body", 3, "", "neither", "keypoints",
+        "share of keypoints that lie on the body, as its joints outline it",
+    ),
+    Metric(
+        "keypoint_jitter", "Keypoint jitter", 3, "%", "neither", "keypoints",
+        "mean length of the second difference of a keypoint over time, in percent of the frame's side",
     ),
     Metric(
         "accuracy", "Accuracy", 3, "", "higher", "actions",

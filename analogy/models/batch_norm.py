@@ -13,9 +13,16 @@ class BatchNorm(keras.layers.Layer):
     value and 0.1 of the new, whose variance is divided by n - 1 instead of n.
 
     Keras' own layer, synchronised, exchanges three tensors instead of one, and does not use TensorFlow's fused kernel.
+
+    Args:
+        momentum: the share of the old running value.
     """
 
-    momentum, epsilon = 0.9, 1e-5
+    epsilon = 1e-5
+
+    def __init__(self, momentum: float = 0.9, **kwargs):
+        super().__init__(**kwargs)
+        self.momentum = momentum
 
     def build(self, input_shape):
         def add(name: str, value: str, *, trainable: bool):

@@ -119,16 +119,21 @@ class PeopleDataSettings(DatasetSettings):
 
 
 class FrameDataSettings(PeopleDataSettings):
-    """How the frames of clips are cropped and resized, and how pairs of them are drawn for training."""
+    """How the frames of clips are cropped and resized, and how pairs of them are drawn for training.
+
+    frame_distance: the smallest and the largest distance between the frames of a pair, of which the second comes later; behind
+    the last frame the clip begins anew. null: see min_frame_distance.
+    """
 
     kind = "frames"
     image_size: tuple[PositiveInt, PositiveInt]
-    crop: Literal["consistent", "per_frame", "full"]
+    crop: Literal["consistent", "per_frame", "full", "centre"]
     padding: Annotated[int, Field(ge=0)]
     gray: bool
     min_frame_distance: Annotated[int, Field(ge=0)]
     flip: bool
     flip_exchanges_joints: bool
+    frame_distance: tuple[PositiveInt, PositiveInt] | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -144,6 +149,10 @@ class FrameDataSettings(PeopleDataSettings):
         if min(self.image_size) < SMALLEST_SIDE:
             raise ValueError(
                 f"image_size is {self.image_size}: choose sides of at least {SMALLEST_SIDE} pixels (SSIM needs 11)"
+            )
+        if self.frame_distance and (self.frame_distance[0] > self.frame_distance[1] or self.min_frame_distance):
+            raise ValueError(
+                f"frame_distance is {list(self.frame_distance)}: give the smallest first, and leave min_frame_distance at 0"
             )
         return self
 

@@ -14,9 +14,11 @@ from analogy.systems.hierarchical.settings.analogy_gan import AnalogyGanSettings
 from analogy.systems.hierarchical.settings.analogy_masked import AnalogyMaskedSettings
 from analogy.systems.hierarchical.settings.pose import PoseActionsSettings, PoseLstmSettings, PoseResidualSettings
 from analogy.systems.hierarchical.settings.pose_hourglass import PoseHourglassSettings
+from analogy.systems.keypoints.settings import PlusSettings as KeypointsPlusSettings
+from analogy.systems.keypoints.settings import TranslatorSettings
 from analogy.systems.lvln.settings import LadderClassifierSettings, LadderSettings, PlusSettings
 from analogy.systems.seq2seq.settings import ConvLstmSettings, LstmSettings
-from analogy.systems.vgg_lstm.settings import NextFrameSettings, VaePlusSettings, VaeSettings
+from analogy.systems.vgg_lstm.settings import NextFrameSettings, VaeSettings
 from analogy.systems.vgg_lstm.settings import PlusSettings as VggPlusSettings
 
 if TYPE_CHECKING:
@@ -52,6 +54,8 @@ SYSTEMS: dict[str, Entry] = {
     "pose_hourglass": _entry("hierarchical", PoseHourglassSettings, "pose_hourglass", "PoseHourglass"),
     "pose_lstm": _entry("hierarchical", PoseLstmSettings, "pose_lstm", "PoseLstmSystem"),
     "pose_residual": _entry("hierarchical", PoseResidualSettings, "pose_residual", "PoseResidualSystem"),
+    "keypoints_plus": _entry("keypoints", KeypointsPlusSettings, "plus", "PlusSystem"),
+    "keypoints_translator": _entry("keypoints", TranslatorSettings, "translator", "TranslatorSystem"),
     "lvln": _entry("lvln", LadderSettings, "ladder", "LadderSystem"),
     "lvln_plus": _entry("lvln", PlusSettings, "plus", "PlusSystem"),
     "lvln_classifier": _entry("lvln", LadderClassifierSettings, "classifier", "LadderClassifier"),
@@ -60,7 +64,6 @@ SYSTEMS: dict[str, Entry] = {
     "vgg_lstm_next_frame": _entry("vgg_lstm", NextFrameSettings, "next_frame", "NextFrameSystem"),
     "vgg_lstm_plus": _entry("vgg_lstm", VggPlusSettings, "plus", "PlusSystem"),
     "vgg_lstm_vae": _entry("vgg_lstm", VaeSettings, "vae", "VaeSystem"),
-    "vgg_lstm_vae_plus": _entry("vgg_lstm", VaePlusSettings, "vae_plus", "VaePlusSystem"),
 }
 
 __all__ = ["SYSTEMS", "Entry"]

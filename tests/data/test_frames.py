@@ -51,6 +51,7 @@ def load(dotted, **options):
         ("consistent", 0, [(34, 28)] * 3),
         ("per_frame", 30, [(84, 68), (84, 68), (84, 66)]),  # clipped at the frame's edges below
         ("full", 10, [(120, 80)] * 3),
+        ("centre", 10, [(80, 80)] * 3),
     ],
 )
 def test_crop_sizes_and_the_dot_stays_under_its_joint(dotted, crop, padding, sizes):

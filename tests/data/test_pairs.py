@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from analogy.data.batches import ReplicaContext
-from analogy.data.pairs import draw_pairs
+from analogy.data.pairs import draw_distant_pairs, draw_pairs, shifted_squares
 from analogy.joints import MIRRORED
 
 
@@ -34,6 +34,22 @@ def test_without_a_distance_rule_equal_frames_occur():
     _, first, second, mirrored = draw(100, [4])
     assert abs((first == second).mean() - 0.25) < 0.02
     assert abs(mirrored.mean() - 0.5) < 0.03
+
+
+def test_a_second_frame_comes_within_the_distance_and_wraps_around():
+    clip, first, second, _ = (
+        part.numpy() for part in draw_distant_pairs(0, tf.constant(3, tf.int64), tf.constant([9, 40]), 2000, (8, 11))
+    )
+    lengths = np.array([9, 40])[clip]
+    assert set(((second - first) % lengths)[clip == 1]) == {8, 9, 10, 11}
+    assert set(first[clip == 0]) == set(second[clip == 0]) == set(range(9))
+
+
+def test_squares_move_along_the_longer_side():
+    boxes, sizes = tf.constant([[20, 0, 60, 40], [0, 10, 30, 40]]), tf.constant([[80, 40], [30, 50]])
+    first, last = (shifted_squares(boxes, sizes, tf.constant([u, u], tf.float64)).numpy() for u in (0.0, 0.9999))
+    np.testing.assert_array_equal(first, [[0, 0, 40, 40], [0, 0, 30, 30]])
+    np.testing.assert_array_equal(last, [[40, 0, 80, 40], [0, 20, 30, 50]])
 
 
 def batches(clips, count, **context):

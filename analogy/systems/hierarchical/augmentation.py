@@ -7,6 +7,7 @@ import math
 import tensorflow as tf
 
 from analogy.joints import MIRRORED
+from analogy.models.colours import between, recoloured
 
 DRAWS = 16  # number of random numbers for each example
 
@@ -31,7 +32,7 @@ def augment_pair(batch: dict, draws, how) -> dict:
         if how.rotation or how.zoom or how.stretch or how.shift:
             image, joints, crop = _move(image, joints, crop, draws, how)
         if how.colour:
-            image = _recolour(image, draws, how.colour)
+            image = recoloured(image, draws[:, 7:], how.colour)
         if how.exchange_sides:
             exchange = draws[:, 0] < 0.5
             joints = tf.where(exchange[:, None, None], tf.gather(joints, MIRRORED, axis=1), joints)
@@ -41,11 +42,6 @@ def augment_pair(batch: dict, draws, how) -> dict:
     return changed
 
 
-def _between(uniform, reach):
-    """Map uniform numbers in 0..1 to -reach..reach."""
-    return (2.0 * uniform - 1.0) * reach
-
-
 def _move(image, joints, crop, draws, how):
     """Rotate an image, then scale and shift it. Returns the image, the joints, and the crop that the image now shows.
 
@@ -53,12 +49,10 @@ def _move(image, joints, crop, draws, how):
     """
     height, width = image.shape[1], image.shape[2]
     size = tf.constant([width, height], tf.float32)
-    angle = _between(draws[:, 1], math.radians(how.rotation))
-    zoom = _between(draws[:, 2], how.zoom)
-    scale = tf.exp(
-        tf.stack([zoom + _between(draws[:, 3], how.stretch), zoom + _between(draws[:, 4], how.stretch)], -1)
-    )  # [B, 2]
-    shift = _between(draws[:, 5:7], how.shift) * size  # [B, 2]
+    angle = between(draws[:, 1], math.radians(how.rotation))
+    zoom = between(draws[:, 2], how.zoom)
+    scale = tf.exp(tf.stack([zoom + between(draws[:, 3], how.stretch), zoom + between(draws[:, 4], how.stretch)], -1))  # [B, 2]
+    shift = between(draws[:, 5:7], how.shift) * size  # [B, 2]
     turn = tf.stack([tf.stack([tf.cos(angle), -tf.sin(angle)], -1), tf.stack([tf.sin(angle), tf.cos(angle)], -1)], 1)
     source = crop / size  # source pixels per pixel, [B, 2]
     linear = (scale / source)[:, :, None] * turn * source[:, None, :]  # [B, 2, 2], pixel -> pixel, relative to the centre
@@ -77,17 +71,3 @@ def _move(image, joints, crop, draws, how):
     )
     joints = tf.einsum("bij,bkj->bki", linear, joints - centre) + (centre + shift)[:, None]
     return tf.ensure_shape(moved, image.shape), joints, crop / scale
-
-
-def _recolour(image, draws, strength: float):
-    """Permute the channels in half of the pairs, then gamma, saturation, contrast and brightness. strength: 0..1."""
-    unit = tf.clip_by_value((image + 1.0) / 2.0, 1e-3, 1.0)
-    channels = image.shape[-1]
-    order = tf.where(draws[:, 7:8] < 0.5, tf.argsort(draws[:, 8 : 8 + channels]), tf.range(channels)[None])  # [B, C]
-    unit = tf.gather(unit, order, axis=-1, batch_dims=1)
-    gamma, saturation, contrast, brightness = (draws[:, k, None, None, None] for k in (11, 12, 13, 14))
-    unit = tf.pow(unit, tf.exp(_between(gamma, 0.7 * strength)))
-    luma = tf.reduce_mean(unit, -1, keepdims=True)
-    unit = luma + (unit - luma) * (1.0 + _between(saturation, 0.8 * strength))
-    unit = (unit - 0.5) * tf.exp(_between(contrast, 0.4 * strength)) + 0.5 + _between(brightness, 0.15 * strength)
-    return tf.clip_by_value(unit, 0.0, 1.0) * 2.0 - 1.0

@@ -187,27 +187,6 @@ def fill_in(image, hole):
     return filled
 
 
-def blur(image, sigma):
-    """Gaussian blur of an image [B, H, W, C], as two matrix products. sigma: in pixels. At the border, the weights inside the
-    image are normalised to sum 1."""
-    rows, columns = (_blur_matrix(tf.shape(image)[axis], sigma) for axis in (1, 2))
-    return tf.einsum("jw,biwc->bijc", columns, tf.einsum("ih,bhwc->biwc", rows, image))
-
-
-def _blur_matrix(size, sigma):
-    pixel = tf.cast(tf.range(size), tf.float32)
-    matrix = tf.exp(-0.5 * tf.square((pixel[:, None] - pixel) / sigma))  # [size, size]
-    return matrix / tf.reduce_sum(matrix, 1, keepdims=True)
-
-
-def mix(pictures, shares):
-    """The sum of pictures [B, K, H, W, C] weighted by shares [B, H, W, K]: [B, H, W, C].
-
-    It is computed as K products, because an einsum would compute one tiny matrix product per pixel, which is slow.
-    """
-    return tf.add_n([picture * shares[..., k : k + 1] for k, picture in enumerate(tf.unstack(pictures, axis=1))])
-
-
 class Choices(NamedTuple):
     """The candidates from which each pixel is mixed. K parts, in the order of PARTS.
 

@@ -1,0 +1,62 @@
+"""A test clip translated from its first frame, with what its keypoints say of the body."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from analogy.metrics.frames import FRAME_METRICS
+from analogy.metrics.pose import measure_joints
+from analogy.predictions.frames import PredictedFrames
+from analogy.systems.keypoints.joints_from_keypoints import JointRegression
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictedTranslation(PredictedFrames):
+    """Of frame 0 and of the T frames that are measured:
+
+    keypoints: [1 + T, K, 2] in -1..1. joints: [1 + T, 13, 2] in pixels of the frame. visibility: [1 + T, 13]. crop: [1 + T, 2],
+    (width, height) in source pixels. body: bool [1 + T, H, W], the area of the body.
+    regression: from keypoints to joints.
+    """
+
+    keypoints: np.ndarray
+    joints: np.ndarray
+    visibility: np.ndarray
+    crop: np.ndarray
+    body: np.ndarray
+    regression: JointRegression
+
+    def measure(self, metrics=FRAME_METRICS):
+        measured = super().measure(metrics)
+        regressed = self.regression.predict(self.keypoints)
+        measured["prediction"] |= self._joint_figures(regressed) | keypoint_figures(self.keypoints, self.body)
+        measured["mean_pose"] = self._joint_figures(np.broadcast_to(self.regression.mean, regressed.shape))
+        return measured
+
+    def _joint_figures(self, joints: np.ndarray) -> dict[str, np.ndarray]:
+        """PCK of the frames after the first. Lengths are measured in source pixels: the frame's aspect ratio is not kept."""
+        height, width = self.truth.shape[1:3]
+        scale = (self.crop / np.array([width, height]))[1:, None]  # [T, 1, 2]
+        return measure_joints(self.joints[1:] * scale, joints[1:] * scale, self.visibility[1:])
+
+
+def keypoint_figures(keypoints: np.ndarray, body: np.ndarray) -> dict[str, np.ndarray]:
+    """What keypoints do over time.
+
+    Args:
+        keypoints: [1 + T, K, 2] in -1..1. body: bool [1 + T, H, W].
+
+    Returns:
+        metric -> [T]: keypoints_on_body, the share of keypoints that lie on the body; keypoint_jitter, the mean length of their
+        second difference in percent of the frame's side, NaN in the last frame.
+    """
+    height, width = body.shape[1:3]
+    places = (np.clip(keypoints, -1, 1) + 1.0) / 2.0 * (np.array([width, height]) - 1)
+    columns, rows = np.moveaxis(places.round().astype(int), -1, 0)
+    on_body = body[np.arange(len(body))[:, None], rows, columns].mean(1)[1:]
+    jitter = np.full(len(keypoints) - 1, np.nan)
+    if len(keypoints) > 2:
+        jitter[:-1] = 50.0 * np.linalg.norm(keypoints[2:] - 2 * keypoints[1:-1] + keypoints[:-2], axis=-1).mean(1)
+    return {"keypoints_on_body": on_body, "keypoint_jitter": jitter}

@@ -1,0 +1,147 @@
+"""Settings of the keypoint systems. configs/keypoints_base.yaml and keypoints_plus.yaml explain every key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
+
+from analogy.settings.sections import (
+    FrameDataSettings,
+    OptimizerSettings,
+    PainterEvaluationSettings,
+    PositiveInt,
+    Section,
+    Settings,
+    Vgg16Weights,
+    check_weights,
+    vgg16_files,
+)
+
+Momentum = Annotated[float, Field(ge=0, lt=1)]
+Keypoints = Annotated[int, Field(ge=1, le=1000)]
+
+
+class TranslatorNetworkSettings(Section):
+    """keypoints: K. width: multiplier of all channels. norm_momentum: the share of the running statistics of batch
+    normalisation that stays at each step."""
+
+    keypoints: Keypoints
+    width: PositiveFloat
+    softmax: Literal["marginals", "pixels"]
+    map_sharpness: PositiveFloat
+    resize: Literal["half_pixel", "legacy"]
+    reference_keypoints: bool
+    mask: bool
+    norm_momentum: Momentum
+
+
+class DiscriminatorSettings(Section):
+    width: PositiveFloat
+
+
+class KeypointAugmentationSettings(Section):
+    """Changes of training pairs, the same for both frames. rotation: the largest angle, in degrees. filters: whether one of ten
+    filters of colour or sharpness is drawn."""
+
+    rotation: Annotated[float, Field(ge=0, le=180)]
+    filters: bool
+
+
+class TranslatorLossSettings(Section):
+    """The weights of the terms; 0 leaves a term out. perceptual_weights: the network of the perceptual term."""
+
+    perceptual: NonNegativeFloat
+    perceptual_weights: Vgg16Weights
+    l1: NonNegativeFloat
+    dssim: NonNegativeFloat
+    adversarial: NonNegativeFloat
+
+    @model_validator(mode="after")
+    def _measures_errors(self) -> TranslatorLossSettings:
+        check_weights(self, "perceptual", "l1", "dssim")
+        return self
+
+    def files(self) -> Iterator[tuple[str, str]]:
+        if self.perceptual:
+            yield from vgg16_files("perceptual_weights", self.perceptual_weights)
+
+
+class TranslationSettings(Settings):
+    """What both translators share. regression_frames: of each training clip, the number of frames with which the regression
+    from keypoints to joints is fitted, which measures the keypoints."""
+
+    data: FrameDataSettings
+    regression_frames: PositiveInt
+    evaluation: PainterEvaluationSettings
+
+    @model_validator(mode="after")
+    def _halved_three_times(self) -> TranslationSettings:
+        if any(side % 8 for side in self.data.image_size):
+            fitting = [max(2, round(side / 8)) * 8 for side in self.data.image_size]
+            raise ValueError(
+                f"data.image_size is {list(self.data.image_size)}: the networks halve frames three times; choose multiples of "
+                f"8, such as {fitting}"
+            )
+        return self
+
+
+class TranslatorSettings(TranslationSettings):
+    networks = ("network", "discriminator")
+
+    system: Literal["keypoints_translator"]
+    network: TranslatorNetworkSettings
+    discriminator: DiscriminatorSettings
+    augmentation: KeypointAugmentationSettings
+    loss: TranslatorLossSettings
+    optimizer: OptimizerSettings
+    discriminator_optimizer: OptimizerSettings
+
+
+class PlusNetworkSettings(Section):
+    """keypoints, map_sharpness: as in the published translator. detector_widths, widths: channels of the U-Nets of detector and
+    translator, the largest map first. temperature: of the detector's softmax. bend: whether what moves with a keypoint is also
+    turned and stretched."""
+
+    keypoints: Keypoints
+    detector_widths: Annotated[list[PositiveInt], Field(min_length=1, max_length=3)]
+    widths: Annotated[list[PositiveInt], Field(min_length=1, max_length=3)]
+    temperature: PositiveFloat
+    map_sharpness: PositiveFloat
+    bend: bool
+
+
+class PlusAugmentationSettings(Section):
+    """The largest random change of each kind, the same for both frames of a pair; 0 leaves it out. rotation: degrees. zoom:
+    natural logarithm of the scale of both axes; stretch: of each axis. shift: share of the side. colour: strength of the
+    changes of colours."""
+
+    rotation: Annotated[float, Field(ge=0, le=180)]
+    zoom: Annotated[float, Field(ge=0, le=1)]
+    stretch: Annotated[float, Field(ge=0, le=1)]
+    shift: Annotated[float, Field(ge=0, le=0.5)]
+    colour: Annotated[float, Field(ge=0, le=1)]
+
+
+class PlusLossSettings(Section):
+    """The weights of the terms: log10 of the mean squared error; 1 - SSIM; equivariance, the distance of a warped frame's
+    keypoints from the warped keypoints; separation, how close keypoints are."""
+
+    log_mse: NonNegativeFloat
+    dssim: NonNegativeFloat
+    equivariance: NonNegativeFloat
+    separation: NonNegativeFloat
+
+    @model_validator(mode="after")
+    def _measures_errors(self) -> PlusLossSettings:
+        check_weights(self, "log_mse", "dssim")
+        return self
+
+
+class PlusSettings(TranslationSettings):
+    system: Literal["keypoints_plus"]
+    network: PlusNetworkSettings
+    augmentation: PlusAugmentationSettings
+    loss: PlusLossSettings
+    optimizer: OptimizerSettings

@@ -1,0 +1,180 @@
+"""What both translators share: a detector of keypoints, and the translation of a frame from its keypoints to others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import tensorflow as tf
+
+from analogy.data.clips import ClipDataset, LoadedClip
+from analogy.data.prepared import Clip
+from analogy.metrics.regions import pose_region
+from analogy.systems.base import Column, System
+from analogy.systems.keypoints.joints_from_keypoints import JointRegression, joint_regression
+from analogy.systems.keypoints.pictures import with_keypoints
+from analogy.systems.keypoints.predicted import PredictedTranslation
+
+
+def to_unit(image):
+    """uint8 0..255 -> float32 -1..1."""
+    return tf.cast(image, tf.float32) / 127.5 - 1.0
+
+
+def to_bytes(image):
+    """-1..1 -> uint8 0..255, clipped and rounded."""
+    return tf.saturate_cast(tf.round((tf.cast(image, tf.float32) + 1.0) * 127.5), tf.uint8)
+
+
+class TranslationSystem(System):
+    """Prediction, pictures and export of a translator. A subclass builds and trains networks, and implements `detect` and
+    `translate`.
+
+    It is measured on whole test clips: every frame after the first is translated from the first one, by the keypoints that the
+    detector sees in the true frame.
+
+    Args:
+        settings: a TranslationSettings.
+    """
+
+    paints = True
+
+    def __init__(self, settings):
+        super().__init__(settings)
+        self.image_size, self.channels = tuple(settings.data.image_size), settings.data.channels
+        self.keypoints = settings.network.keypoints
+
+    def detect(self, frames, training: bool = False):
+        """Frames [B, H, W, C] in -1..1 -> keypoints [B, K, 2], x then y, in -1..1."""
+        raise NotImplementedError
+
+    def translate(self, frame, keypoints, next_keypoints) -> dict[str, tf.Tensor]:
+        """Reference frames [B, H, W, C] in -1..1, their keypoints and those of the frames to paint, [B, K, 2] each.
+
+        Returns:
+            frame: the painted frames [B, H, W, C] in -1..1. Where there is a mask, also painted: before masking, of that shape;
+            mask: [B, H, W, 1] in 0..1, 1 where the reference is kept.
+        """
+        raise NotImplementedError
+
+    # ---------------------------------------------------------------- prediction
+
+    def detected(self, frames: np.ndarray) -> np.ndarray:
+        """The keypoints of frames uint8 [T, H, W, C]: float32 [T, K, 2] in -1..1. A long clip needs no more memory."""
+        most = self.settings.evaluation.frames_per_call
+        parts = [frames[first : first + most] for first in range(0, len(frames), most)]
+        return np.concatenate([self.endpoint("detect")(frames=tf.constant(part))["keypoints"].numpy() for part in parts])
+
+    def translated(self, frame: np.ndarray, keypoints: np.ndarray, next_keypoints: np.ndarray) -> dict[str, np.ndarray]:
+        """A reference frame uint8 [H, W, C] with its keypoints [K, 2], translated to each of next_keypoints [T, K, 2].
+
+        Returns:
+            output of the endpoint `translate` -> [T, ...].
+        """
+        most, answers = self.settings.evaluation.frames_per_call, []
+        for first in range(0, len(next_keypoints), most):
+            part = next_keypoints[first : first + most]
+            repeated = {"frame": np.repeat(frame[None], len(part), 0), "keypoints": np.repeat(keypoints[None], len(part), 0)}
+            inputs = {**repeated, "next_keypoints": part}
+            answers.append(self.endpoint("translate")(**{name: tf.constant(value) for name, value in inputs.items()}))
+        return {name: np.concatenate([answer[name].numpy() for answer in answers]) for name in answers[0]}
+
+    def _regression(self, dataset: ClipDataset) -> JointRegression:
+        """The regression from keypoints to joints, fitted on frames of the training clips."""
+        loaded = []
+        for clip in dataset.train:
+            numbers = np.unique(np.linspace(0, clip.length - 1, self.settings.regression_frames).round().astype(int))
+            loaded.append(dataset.load(clip, numbers))
+        keypoints = self.detected(np.concatenate([clip.frames for clip in loaded]))
+        joints, visibility = (np.concatenate([getattr(clip, name) for clip in loaded]) for name in ("joints", "visibility"))
+        return joint_regression(keypoints, joints, visibility)
+
+    def predict_clips(self, dataset: ClipDataset) -> Iterator[PredictedTranslation]:
+        regression, pictured = self._regression(dataset), {clip.id for clip in self.selected_clips(dataset.test)}
+        for clip in dataset.test:
+            yield self._predicted(clip, dataset.load(clip), regression, clip.id in pictured)
+
+    def _predicted(self, clip: Clip, loaded: LoadedClip, regression: JointRegression, with_pictures: bool):
+        keypoints = self.detected(loaded.frames)
+        answer = self.translated(loaded.frames[0], keypoints[0], keypoints[1:])
+        truth = loaded.frames[1:]
+        body = pose_region(loaded.joints, loaded.visibility, self.image_size, loaded.crop)
+        pictures = {"keypoints": with_keypoints(truth, keypoints[1:])} | self._parts(answer) if with_pictures else {}
+        return PredictedTranslation(
+            clip=clip.id,
+            action=clip.action,
+            distance=np.arange(1, clip.length),
+            with_pictures=with_pictures,
+            observed_frames=loaded.frames[:1],
+            truth=truth,
+            prediction=answer["frame"],
+            baseline=np.broadcast_to(loaded.frames[:1], truth.shape),
+            baseline_name="copy_reference",
+            extra_columns=pictures,
+            regions={"old": np.broadcast_to(body[:1], body[1:].shape), "new": body[1:]},
+            keypoints=keypoints,
+            joints=loaded.joints,
+            visibility=loaded.visibility,
+            crop=loaded.crop,
+            body=body,
+            regression=regression,
+        )
+
+    def _parts(self, answer: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Title -> pictures uint8 [T, H, W, 1 or 3]: what was painted before masking, and the mask."""
+        if "mask" not in answer:
+            return {}
+        return {"painted": answer["painted"], "mask": np.rint(255.0 * answer["mask"]).astype(np.uint8)}
+
+    def panel_columns(self, dataset: ClipDataset, clip: Clip) -> list[Column]:
+        """The first frame and one half a clip later: with their keypoints, what was painted, the mask, and the translation."""
+        loaded = dataset.load(clip, np.array([0, clip.length // 2]))
+        keypoints = self.detected(loaded.frames)
+        answer = self.translated(loaded.frames[0], keypoints[0], keypoints[1:])
+        pictures = with_keypoints(loaded.frames, keypoints)
+        parts = [Column(title, frames[0]) for title, frames in self._parts(answer).items()]
+        return [
+            Column("reference", pictures[0]),
+            Column("truth", loaded.frames[1]),
+            Column("keypoints", pictures[1]),
+            *parts,
+            Column("translated", answer["frame"][0], predicted=True),
+        ]
+
+    def protocol(self, dataset: ClipDataset) -> str:
+        height, width = self.image_size
+        data, how = self.settings.data, {"consistent": "one box a clip", "centre": "the central square"}
+        notes = f" ({dataset.notes})" if dataset.notes else ""
+        return (
+            f"{dataset.name}{notes}: {len(dataset.test)} test clips, {how.get(data.crop, data.crop)}, {height} x {width}, "
+            f"{'gray' if data.gray else 'RGB'} uint8; every frame after the first is translated from frame 0, by the keypoints "
+            "detected in the TRUE frame; PSNR, SSIM (11 x 11 Gaussian) a frame, averaged over frames, then over clips; "
+            f"baseline: frame 0 copied; PCK of 13 joints by a linear regression from the {self.keypoints} keypoints, fitted on "
+            f"{self.settings.regression_frames} frames of each of {len(dataset.train)} training clips, lengths relative to the "
+            f"box around the visible joints, beside the mean pose of those; {self.loss_in_words()}; seed {self.settings.seed}"
+        )
+
+    def loss_in_words(self) -> str:
+        """A clause for the protocol: what trained."""
+        raise NotImplementedError
+
+    # ---------------------------------------------------------------- export
+
+    def endpoints(self):
+        frames = tf.TensorSpec([None, *self.image_size, self.channels], tf.uint8, "frames")
+        frame = tf.TensorSpec(frames.shape, tf.uint8, "frame")
+        points = [tf.TensorSpec([None, self.keypoints, 2], tf.float32, name) for name in ("keypoints", "next_keypoints")]
+
+        @tf.function(input_signature=[frames])
+        def detect(frames):
+            """Frames -> their keypoints, x then y, from -1 (the left and upper border) to 1."""
+            return {"keypoints": self.detect(to_unit(frames))}
+
+        @tf.function(input_signature=[frame, *points])
+        def translate(frame, keypoints, next_keypoints):
+            """Frames with their keypoints, and other keypoints -> the frames with these; where there is a mask, also what was
+            painted before masking, and the mask, float32 [B, H, W, 1], 1 where the reference is kept."""
+            answer = self.translate(to_unit(frame), keypoints, next_keypoints)
+            return {name: value if name == "mask" else to_bytes(value) for name, value in answer.items()}
+
+        return {"detect": detect, "translate": translate}
