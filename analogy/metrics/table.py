@@ -127,6 +127,14 @@ _TABLE = (
         "mean length of the second difference of a keypoint over time, in percent of the frame's side",
     ),
     Metric(
+        "keypoint_error", "Keypoint error", 2, "%", "lower", "keypoints",
+        "mean distance of a predicted keypoint from where a detector sees it in the true frame, in percent of the frame's side",
+    ),
+    Metric(
+        "sample_spread", "Spread of samples", 2, "%", "neither", "keypoints",
+        "mean distance of a sample's keypoints from the mean of all samples, in percent of the frame's side: 0 is one future",
+    ),
+    Metric(
         "accuracy", "Accuracy", 3, "", "higher", "actions",
         "share whose action is recognised; higher is better", headline=True,
     ),
@@ -149,7 +157,7 @@ _VARIANTS = (
     *(
         _variant(metric, "_best", "best sample")
         for metric in _TABLE
-        if metric.kind in ("frames", "errors", "regions", "centres", "networks") and metric.better != "neither"
+        if metric.kind in ("frames", "errors", "regions", "centres", "networks", "keypoints") and metric.better != "neither"
     ),
 )
 

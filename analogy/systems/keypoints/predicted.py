@@ -1,4 +1,4 @@
-"""A test clip translated from its first frame, with what its keypoints say of the body."""
+"""A test clip translated from its first frame, with what its keypoints say of the body; and sampled futures of one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from analogy.metrics.frames import FRAME_METRICS
 from analogy.metrics.pose import measure_joints
-from analogy.predictions.frames import PredictedFrames
+from analogy.predictions.frames import PredictedFrames, mean_and_best
 from analogy.systems.keypoints.joints_from_keypoints import JointRegression
 
 
@@ -40,6 +40,31 @@ class PredictedTranslation(PredictedFrames):
         height, width = self.truth.shape[1:3]
         scale = (self.crop / np.array([width, height]))[1:, None]  # [T, 1, 2]
         return measure_joints(self.joints[1:] * scale, joints[1:] * scale, self.visibility[1:])
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictedMotion(PredictedFrames):
+    """Sampled futures, as frames and as keypoints in -1..1.
+
+    true_keypoints: [1 + T, K, 2], those of the first frame and of the true future. keypoint_samples: [N, T, K, 2].
+    """
+
+    true_keypoints: np.ndarray
+    keypoint_samples: np.ndarray
+
+    def measure(self, metrics=FRAME_METRICS):
+        measured = super().measure(metrics)
+        first, truth = self.true_keypoints[:1], self.true_keypoints[1:]
+        errors = [{"keypoint_error": _distance(sample, truth)} for sample in self.keypoint_samples]
+        spread = _distance(self.keypoint_samples, self.keypoint_samples.mean(0)).mean(0)
+        measured["prediction"] |= {**mean_and_best(errors), "sample_spread": spread}
+        measured["still"] = {"keypoint_error": _distance(first, truth)}
+        return measured
+
+
+def _distance(points: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """The mean distance of keypoints [..., K, 2] in -1..1, in percent of the frame's side: [...]."""
+    return 50.0 * np.linalg.norm(points - others, axis=-1).mean(-1)
 
 
 def keypoint_figures(keypoints: np.ndarray, body: np.ndarray) -> dict[str, np.ndarray]:

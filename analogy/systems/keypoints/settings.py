@@ -99,6 +99,73 @@ class TranslatorSettings(TranslationSettings):
     discriminator_optimizer: OptimizerSettings
 
 
+class MotionDataSettings(FrameDataSettings):
+    """Clips, of which sequences of 1 + horizon steps are made that span most of each clip (spec section 1.4)."""
+
+    horizon: PositiveInt
+
+
+class MotionNetworkSettings(Section):
+    """units: of the LSTMs. latent_size: number of values in the latent. action: whether it is told the action; data.actions
+    then lists all, in the order of their numbers. fc_activation: of the latent's and the logit's layer. output: keypoints are
+    predicted as places, or as offsets from those of the first frame."""
+
+    units: PositiveInt
+    latent_size: PositiveInt
+    action: bool
+    fc_activation: Literal["relu", "linear"]
+    output: Literal["absolute", "offset"]
+
+
+class MotionAugmentationSettings(Section):
+    """rotation: the largest angle in degrees. scale: the smallest and the largest factor."""
+
+    rotation: Annotated[float, Field(ge=0, le=180)]
+    scale: tuple[PositiveFloat, PositiveFloat]
+
+    @model_validator(mode="after")
+    def _ordered(self) -> MotionAugmentationSettings:
+        if self.scale[0] > self.scale[1]:
+            raise ValueError(f"scale is {list(self.scale)}: give the smallest factor first")
+        return self
+
+
+class MotionLossSettings(Section):
+    """The weights of the terms: the mean absolute error of coordinates, the divergence of the latent from N(0, 1), and how far
+    the discriminator is from being fooled."""
+
+    reconstruction: PositiveFloat
+    divergence: NonNegativeFloat
+    adversarial: NonNegativeFloat
+
+
+class MotionEvaluationSettings(PainterEvaluationSettings):
+    """samples: the number of futures of each test clip."""
+
+    samples: PositiveInt
+
+
+class MotionSettings(Settings):
+    networks = ("network",)
+
+    system: Literal["keypoints_motion"]
+    data: MotionDataSettings
+    network: MotionNetworkSettings
+    augmentation: MotionAugmentationSettings
+    loss: MotionLossSettings
+    optimizer: OptimizerSettings
+    discriminator_optimizer: OptimizerSettings
+    evaluation: MotionEvaluationSettings
+
+    @model_validator(mode="after")
+    def _names_actions(self) -> MotionSettings:
+        if self.network.action and self.data.actions == "all":
+            raise ValueError(
+                "data.actions is all: list the actions, whose numbers the network is told, or set network.action=false"
+            )
+        return self
+
+
 class PlusNetworkSettings(Section):
     """keypoints, map_sharpness: as in the published translator. detector_widths, widths: channels of the U-Nets of detector and
     translator, the largest map first. temperature: of the detector's softmax. bend: whether what moves with a keypoint is also

@@ -1,0 +1,230 @@
+"""The motion generator (Kim et al. 2019, section 3.2): from one frame and an action to many futures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import tensorflow as tf
+
+from analogy.data.batches import ReplicaContext, draw_uniform, normal, step_uniform
+from analogy.data.clips import ClipDataset
+from analogy.data.prepared import Clip
+from analogy.losses import mean_per_example
+from analogy.models.building import build
+from analogy.random_streams import StepStream
+from analogy.systems.base import Column, System
+from analogy.systems.keypoints.labels import KeptKeypoints
+from analogy.systems.keypoints.networks.motion import MotionDecoder, MotionEncoder, SequenceDiscriminator, divergence
+from analogy.systems.keypoints.pictures import with_keypoints
+from analogy.systems.keypoints.predicted import PredictedMotion
+from analogy.systems.keypoints.sequences import DRAWS, augmented, between_frames, places, sequence_batches
+from analogy.systems.keypoints.settings import MotionSettings
+
+FRAMES_PER_CALL = 8  # of the detector
+
+
+class MotionSystem(System):
+    """A conditional variational auto-encoder of sequences of keypoints, and a discriminator of them.
+
+    Its labels are the keypoints that the used translator detects. Of a sampled future, the first frame is translated to each
+    step, so that no frame depends on a predicted one.
+
+    Args:
+        settings: the experiment's. used: "translator" -> a SavedModel with the endpoints `detect` and `translate`.
+
+    Raises:
+        UserError: the used translator takes other frames.
+    """
+
+    needs = {"translator": "translate"}
+    paints = True
+    context = 1  # it observes one frame
+
+    def __init__(self, settings: MotionSettings, used: Mapping[str, object]):
+        super().__init__(settings, used)
+        data, network = settings.data, settings.network
+        self.horizon, self.frame = data.horizon, [*data.image_size, data.channels]
+        self.keypoints = self._check_translator()
+        self.actions = data.actions if network.action else []
+        units = {"units": network.units}
+        self.encoder = MotionEncoder(latent=network.latent_size, activation=network.fc_activation, **units)
+        self.decoder = MotionDecoder(keypoints=self.keypoints, horizon=self.horizon, output=network.output, **units)
+        future, first, action = (None, self.horizon, self.keypoints, 2), (None, self.keypoints, 2), (None, len(self.actions))
+        build(self.encoder, future, first, action)
+        build(self.decoder, (None, network.latent_size), first, action)
+        self.models, self.exported = {"encoder": self.encoder, "decoder": self.decoder}, [self.decoder]
+        if settings.loss.adversarial:
+            self.discriminator = SequenceDiscriminator(activation=network.fc_activation, **units)
+            build(self.discriminator, future)
+            self.models["discriminator"] = self.discriminator
+            self.adversaries = ("discriminator",)
+
+    def _check_translator(self) -> int:
+        """The number of keypoints of the used translator, after a check that it takes the frames of this experiment."""
+        signature = self.used["translator"].signatures["translate"].structured_input_signature[1]
+        keypoints = signature["keypoints"].shape[1]
+        points = [None, keypoints, 2]
+        self.used_endpoint("translator", frame=[None, *self.frame], keypoints=points, next_keypoints=points)
+        return keypoints
+
+    def plan_optimizers(self):
+        generator = [*self.encoder.trainable_variables, *self.decoder.trainable_variables]
+        plan = {"generator": (self.settings.optimizer, generator)}
+        if self.adversaries:
+            plan["discriminator"] = (self.settings.discriminator_optimizer, self.discriminator.trainable_variables)
+        return plan
+
+    # ---------------------------------------------------------------- training
+
+    def detected(self, frames: np.ndarray) -> np.ndarray:
+        """Frames uint8 [T, H, W, C] -> their keypoints float32 [T, K, 2]."""
+        parts = [frames[first : first + FRAMES_PER_CALL] for first in range(0, len(frames), FRAMES_PER_CALL)]
+        detect = self.used["translator"].detect
+        return np.concatenate([detect(frames=tf.constant(part))["keypoints"].numpy() for part in parts])
+
+    def _labels(self, dataset: ClipDataset) -> KeptKeypoints:
+        return KeptKeypoints(dataset, self.detected, self.used["translator"].weights, self.keypoints)
+
+    def label_of(self, action: str) -> int:
+        """The number of an action. Without a condition, every action is 0."""
+        return self.actions.index(action) if self.actions else 0
+
+    def train_batches(self, dataset: ClipDataset, context: ReplicaContext) -> tf.data.Dataset:
+        labels = [self.label_of(clip.action) for clip in dataset.train]
+        points = self._labels(dataset).read(dataset.train)
+        return sequence_batches(points, labels, self.horizon + 1, context, seed=self.settings.seed)
+
+    def train_step(self, batch):
+        how, loss = self.settings.augmentation, self.settings.loss
+        draws = draw_uniform(self.settings, batch, StepStream.AUGMENTATION, [DRAWS])
+        sequence = augmented(
+            batch["keypoints"], draws, rotation=how.rotation, scale=tuple(how.scale), flip=self.settings.data.flip
+        )
+        first, truth, action = sequence[:, 0], sequence[:, 1:], self._one_hot(batch["label"])
+        noise = normal(draw_uniform(self.settings, batch, StepStream.LATENT, [self.settings.network.latent_size]))
+        with tf.GradientTape(persistent=bool(self.adversaries)) as tape:
+            mean, deviation = self.encoder(truth, first, action)
+            answer = self.decoder(mean + deviation * noise, first, action)
+            terms = {"reconstruction": loss.reconstruction * mean_per_example(tf.abs(truth - answer))}
+            if loss.divergence:
+                terms["divergence"] = loss.divergence * divergence(mean, deviation)
+            if self.adversaries:
+                real, generated = tf.split(self.discriminator(tf.concat([truth, answer], 0)), 2)
+                terms["adversarial"] = loss.adversarial * tf.nn.softplus(-generated)
+                judged = {"real": tf.nn.softplus(-real), "generated": tf.nn.softplus(generated)}
+        report = self.descend("generator", tape, terms)
+        return {**report, **self.descend("discriminator", tape, judged)} if self.adversaries else report
+
+    def _one_hot(self, label):
+        """Numbers of actions [B] -> [B, A]; of an unknown action, -1, zeros."""
+        return tf.one_hot(label, len(self.actions))
+
+    # ---------------------------------------------------------------- prediction
+
+    def predict(self, frame: np.ndarray, action: str, count: int, seed: int | None = None) -> dict[str, np.ndarray]:
+        """One frame uint8 [H, W, C] -> `count` futures: frames uint8 [N, T, H, W, C], keypoints [N, T, K, 2]."""
+        seed, label = self.settings.seed if seed is None else seed, np.array([self.label_of(action)], np.int32)
+        inputs = {"frame": frame[None], "action": label, "seed": seed, "count": count}
+        answer = self.endpoint("generate")(**{name: tf.constant(value) for name, value in inputs.items()})
+        return {name: value.numpy()[0] for name, value in answer.items()}
+
+    def predict_clips(self, dataset: ClipDataset) -> Iterator[PredictedMotion]:
+        pictured = {clip.id for clip in self.selected_clips(dataset.test)}
+        for clip in dataset.test:
+            yield self._predicted(dataset, clip, clip.id in pictured)
+
+    def _predicted(self, dataset: ClipDataset, clip: Clip, with_pictures: bool) -> PredictedMotion:
+        where = places(clip.length, self.horizon + 1)
+        frames = dataset.load(clip).frames
+        true_points = between_frames(self.detected(frames), where)
+        truth = frames[np.ceil(where).astype(int)]  # between two frames, the later one
+        answer = self.predict(frames[0], clip.action, self.settings.evaluation.samples)
+        samples, points = answer["frames"], answer["keypoints"]
+        pictures = {}
+        if with_pictures:
+            pictures = {"keypoints": with_keypoints(samples[0], points[0])}
+            pictures |= {f"sample {number + 1}": samples[number] for number in range(1, min(4, len(samples)))}
+        return PredictedMotion(
+            clip=clip.id,
+            action=clip.action,
+            distance=np.arange(1, self.horizon + 1),
+            with_pictures=with_pictures,
+            observed_frames=frames[:1],
+            truth=truth[1:],
+            prediction=samples[0],
+            samples=samples,
+            baseline=np.broadcast_to(frames[:1], samples[0].shape),
+            baseline_name="copy_first_frame",
+            extra_columns=pictures,
+            true_keypoints=true_points,
+            keypoint_samples=points,
+        )
+
+    def panel_columns(self, dataset: ClipDataset, clip: Clip) -> list[Column]:
+        """The first frame, then the middle and the end of two futures, with their keypoints."""
+        frames = dataset.load(clip, np.array([0])).frames
+        answer = self.predict(frames[0], clip.action, 2)
+        columns = [Column("first frame", with_keypoints(frames, self.detected(frames))[0])]
+        for number, (sample, points) in enumerate(zip(answer["frames"], answer["keypoints"], strict=True), 1):
+            for t in sorted({(self.horizon - 1) // 2, self.horizon - 1}):
+                picture = with_keypoints(sample[t : t + 1], points[t : t + 1])[0]
+                columns.append(Column(f"sample {number}, +{t + 1}", picture, predicted=True))
+        return columns
+
+    def protocol(self, dataset: ClipDataset) -> str:
+        network, count = self.settings.network, self.settings.evaluation.samples
+        conditioned = f"the action, one of {len(self.actions)}" if self.actions else "no action"
+        size, crop = f"{self.frame[0]} x {self.frame[1]}", self.settings.data.crop
+        return (
+            f"{dataset.name}: {len(dataset.test)} test clips, {size}, {crop} crop; {self.horizon} future steps that span the "
+            f"clip, from frame 0 and {conditioned}; {count} samples of each clip, seed {self.settings.seed}: figures are means "
+            "over samples, _best those of the best sample; keypoints are those detected by "
+            f"{self.settings.uses['translator']}, in percent of the frame's side; baselines: frame 0 copied, and its keypoints "
+            f"kept (still); fc_activation {network.fc_activation}, output {network.output}"
+        )
+
+    # ---------------------------------------------------------------- export
+
+    def _sampled(self, first, action, seed, count):
+        """k0 [B, K, 2] and numbers of actions [B] -> `count` futures [B, N, T, K, 2]."""
+        batch, size = tf.shape(first)[0], self.settings.network.latent_size
+        with tf.control_dependencies([tf.debugging.assert_positive(count, "count: draw at least 1 future")]):
+            count = tf.identity(count)
+        latent = normal(step_uniform(seed, 0, StepStream.LATENT, tf.stack([batch * count, size])))
+        action = tf.repeat(self._one_hot(action), count, 0)
+        future = self.decoder(tf.ensure_shape(latent, [None, size]), tf.repeat(first, count, 0), action)
+        return tf.reshape(tf.cast(future, tf.float32), [batch, count, self.horizon, self.keypoints, 2])
+
+    def _translated(self, frame, first, future):
+        """Frames [B, H, W, C], their keypoints, and futures [B, N, T, K, 2] -> frames uint8 [B, N, T, H, W, C]."""
+        translate, count = self.used["translator"].translate, tf.shape(future)[1]
+        frames, keypoints = tf.repeat(frame, count, 0), tf.repeat(first, count, 0)
+        steps = tf.transpose(tf.reshape(future, [-1, self.horizon, self.keypoints, 2]), [1, 0, 2, 3])
+
+        def step(points):
+            return translate(frame=frames, keypoints=keypoints, next_keypoints=points)["frame"]
+
+        painted = tf.map_fn(step, steps, fn_output_signature=tf.uint8, parallel_iterations=1)  # [T, B N, H, W, C]
+        return tf.reshape(tf.transpose(painted, [1, 0, 2, 3, 4]), [-1, count, self.horizon, *self.frame])
+
+    def endpoints(self):
+        frame = tf.TensorSpec([None, *self.frame], tf.uint8, "frame")
+        keypoints = tf.TensorSpec([None, self.keypoints, 2], tf.float32, "keypoints")
+        action = tf.TensorSpec([None], tf.int32, "action")
+        numbers = [tf.TensorSpec([], tf.int32, name) for name in ("seed", "count")]
+
+        @tf.function(input_signature=[frame, action, *numbers])
+        def generate(frame, action, seed, count):
+            """Frames, numbers of actions, a seed, a count N -> N futures of each frame: frames uint8 [B, N, T, H, W, C], and
+            keypoints [B, N, T, K, 2]. A system without a condition ignores the action."""
+            first = self.used["translator"].detect(frames=frame)["keypoints"]
+            future = self._sampled(first, action, seed, count)
+            return {"frames": self._translated(frame, first, future), "keypoints": future}
+
+        @tf.function(input_signature=[keypoints, action, *numbers])
+        def sample(keypoints, action, seed, count):
+            """Keypoints of frames, numbers of actions, a seed, a count N -> keypoints of N futures [B, N, T, K, 2]."""
+            return {"keypoints": self._sampled(keypoints, action, seed, count)}
+
+        return {"generate": generate, "sample": sample}

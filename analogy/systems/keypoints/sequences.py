@@ -1,0 +1,88 @@
+"""Sequences of keypoints of one length from clips of any length (spec section 1.4), and their augmentation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from analogy.data.batches import ReplicaContext, endless_batches, pick, step_uniform
+from analogy.random_streams import StepStream
+
+DRAWS = 3  # number of random numbers for each example
+
+
+def pace(length, steps: int):
+    """The distance between neighbouring steps in frames of a clip: the largest whole number of which `steps` fit; a half, where
+    the clip is shorter, so that midpoints of neighbours stand between its frames. Speeds are so made alike.
+
+    length: int or int array, the number of the clip's frames.
+    """
+    return np.maximum(np.asarray(length) // steps, 0.5)
+
+
+def last_start(length, steps: int):
+    """The last frame at which a sequence of `steps` steps can begin; 0 where a clip is too short for half the pace."""
+    length, distance = np.asarray(length), pace(length, steps)
+    if_long, if_short = length - distance * steps, length - np.ceil((steps + 1) / 2)
+    return np.maximum(np.where(distance >= 1, if_long, if_short), 0).astype(int)
+
+
+def places(length: int, steps: int) -> np.ndarray:
+    """Where the sequence of a test clip lies: float [steps], frame numbers from 0 on; .5 is between two frames. A clip that is
+    too short ends with its last frame."""
+    return np.minimum(np.arange(steps) * pace(length, steps), length - 1)
+
+
+def between_frames(points: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """Keypoints [T, K, 2] at places [S]: [S, K, 2]; between two frames, their mean."""
+    return (points[np.floor(where).astype(int)] + points[np.ceil(where).astype(int)]) / 2.0
+
+
+def sequence_batches(
+    points: Sequence[np.ndarray], labels: Sequence[int], steps: int, context: ReplicaContext, *, seed: int
+) -> tf.data.Dataset:
+    """Endless batches: step int64; position [b]; keypoints [b, steps, K, 2]; label int32 [b].
+
+    For each, a clip and the beginning are drawn uniformly.
+
+    Args:
+        points: of each clip, [T, K, 2]. labels: the number of each clip's action.
+    """
+    lengths = np.array([len(part) for part in points])
+    first = tf.constant(np.cumsum([0, *lengths[:-1]]), tf.int32)
+    whole, label = tf.constant(np.concatenate(points), tf.float32), tf.constant(labels, tf.int32)
+    starts, distance = tf.constant(last_start(lengths, steps) + 1), tf.constant(pace(lengths, steps), tf.float32)
+    length = tf.constant(lengths, tf.int32)
+
+    def element(step, position):
+        uniform = step_uniform(seed, step, StepStream.EXAMPLES, [context.batch_size, 2], tf.float64)
+        u_clip, u_start = tf.unstack(tf.gather(uniform, position), axis=1)
+        clip = pick(u_clip, len(points))
+        start = tf.cast(pick(u_start, tf.gather(starts, clip)), tf.float32)
+        where = start[:, None] + tf.range(steps, dtype=tf.float32) * tf.gather(distance, clip)[:, None]
+        where = tf.minimum(where, tf.cast(tf.gather(length, clip) - 1, tf.float32)[:, None])
+        low, high = (
+            tf.gather(first, clip)[:, None] + tf.cast(rounded(where), tf.int32) for rounded in (tf.floor, tf.math.ceil)
+        )
+        keypoints = (tf.gather(whole, low) + tf.gather(whole, high)) / 2.0
+        return {"step": step, "position": position, "keypoints": keypoints, "label": tf.gather(label, clip)}
+
+    return endless_batches(element, context)
+
+
+def augmented(keypoints, draws, *, rotation: float, scale: tuple[float, float], flip: bool):
+    """Sequences of keypoints [B, T, K, 2], each turned, mirrored and scaled about the frame's centre.
+
+    Args:
+        draws: [B, DRAWS], uniform in 0..1. rotation: the largest angle in degrees. scale: the smallest and the largest factor.
+        flip: whether half of the sequences are mirrored. Keypoints have no sides, so that none are exchanged.
+    """
+    angle = math.radians(rotation) * (2.0 * draws[:, 0] - 1.0)
+    factor = scale[0] + (scale[1] - scale[0]) * draws[:, 1]
+    mirrored = tf.where(flip & (draws[:, 2] < 0.5), -1.0, 1.0)
+    cos, sin = factor * tf.cos(angle), factor * tf.sin(angle)
+    matrix = tf.stack([tf.stack([mirrored * cos, -sin], -1), tf.stack([mirrored * sin, cos], -1)], 1)
+    return tf.einsum("bij,btkj->btki", matrix, keypoints)

@@ -1,0 +1,127 @@
+"""The motion generator: published sizes, sequences of one length, labels that are made once."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from analogy.data.batches import ReplicaContext
+from analogy.models.building import build, without_values
+from analogy.systems.keypoints.labels import KeptKeypoints
+from analogy.systems.keypoints.networks.motion import MotionDecoder, MotionEncoder, SequenceDiscriminator, divergence
+from analogy.systems.keypoints.predicted import PredictedMotion
+from analogy.systems.keypoints.sequences import augmented, between_frames, last_start, places, sequence_batches
+
+
+def count(network, *inputs):
+    with without_values():
+        build(network, *inputs)
+        return sum(int(np.prod(variable.shape)) for variable in network.trainable_variables)
+
+
+@pytest.mark.parametrize(
+    ("keypoints", "actions", "encoder", "decoder", "discriminator"),
+    [
+        (40, 9, 13_061_376, 12_809_104, 12_919_809),
+        (15, 0, 12_849_024, 12_755_966, 12_715_009),
+        (60, 0, 13_229_184, 12_851_096, 13_083_649),
+    ],
+)
+def test_published_numbers_of_weights(keypoints, actions, encoder, decoder, discriminator):
+    future, first, action = (None, 2, keypoints, 2), (None, keypoints, 2), (None, actions)
+    how = {"units": 1024}
+    assert count(MotionEncoder(latent=64, activation="relu", **how), future, first, action) == encoder
+    network = MotionDecoder(keypoints=keypoints, horizon=2, output="absolute", **how)
+    assert count(network, (None, 64), first, action) == decoder
+    assert count(SequenceDiscriminator(activation="relu", **how), future) == discriminator
+
+
+def test_with_relu_the_loss_of_false_motions_cannot_fall_below_log_2():
+    """The published code's trap; a linear logit has no such floor."""
+    future = tf.random.stateless_normal([20, 3, 2, 2], [0, 0])
+    for activation, floor in (("relu", np.log(2.0)), ("linear", 0.0)):
+        network = SequenceDiscriminator(units=4, activation=activation)
+        network(future)
+        network.last.bias.assign([-5.0])  # it is sure that all are false
+        with tf.GradientTape() as tape:
+            loss = tf.nn.softplus(network(future))
+        assert floor <= loss.numpy().min() < floor + 0.02
+        assert np.any(tape.gradient(loss, network.last.kernel)) == (activation == "linear")
+
+
+def test_the_divergence_of_known_gaussians():
+    mean, deviation = tf.constant([[0.0, 0.0], [2.0, 0.0]]), tf.constant([[1.0, 1.0], [1.0, 2.0]])
+    np.testing.assert_allclose(divergence(mean, deviation), [0.0, 2.0 + (3.0 - np.log(4.0)) / 2], atol=1e-6)
+
+
+def test_sequences_span_clips_of_any_length():
+    np.testing.assert_array_equal(places(70, 33), np.arange(33) * 2)
+    np.testing.assert_array_equal(places(20, 33), np.arange(33) / 2)
+    np.testing.assert_array_equal(places(10, 33)[:20], [*np.arange(18) / 2, 9.0, 9.0])  # it ends with its last frame
+    np.testing.assert_array_equal(last_start([70, 66, 33, 20, 17, 10], 33), [4, 0, 0, 3, 0, 0])
+    points = np.arange(20.0)[:, None, None] * np.ones((1, 2, 2))
+    np.testing.assert_allclose(between_frames(points, places(20, 33))[:, 1, 0], np.arange(33) / 2)
+
+
+def test_training_draws_every_beginning():
+    clips = [np.arange(10.0)[:, None, None] * np.ones((1, 1, 2)), 100 + np.arange(4.0)[:, None, None] * np.ones((1, 1, 2))]
+    batch = next(iter(sequence_batches(clips, [3, 5], 5, ReplicaContext(batch_size=400), seed=0)))
+    values, label = batch["keypoints"].numpy()[:, :, 0, 0], batch["label"].numpy()
+    assert set(values[label == 3][:, 0]) == {0.0} and set(values[label == 5][:, 0]) == {100.0, 101.0}
+    np.testing.assert_allclose(np.diff(values[label == 3]), 2.0)  # 10 frames: every second one
+    np.testing.assert_allclose(np.diff(values[label == 5]), 0.5)  # 4 frames: with midpoints
+
+
+def test_augmentation_turns_mirrors_and_scales():
+    points = tf.constant([[[[1.0, 0.0]]], [[[1.0, 0.0]]]])
+    draws = tf.constant([[1.0, 1.0, 0.9], [0.5, 0.0, 0.1]])
+    changed = augmented(points, draws, rotation=90.0, scale=(0.5, 2.0), flip=True)
+    np.testing.assert_allclose(changed[:, 0, 0], [[0.0, 2.0], [-0.5, 0.0]], atol=1e-6)
+    np.testing.assert_allclose(augmented(points, draws, rotation=0.0, scale=(1.0, 1.0), flip=False), points, atol=1e-6)
+
+
+@dataclass(frozen=True)
+class OneClip:
+    fingerprint: str = "abc"
+    length: int = 3
+
+
+def test_labels_are_made_once_and_anew_for_another_detector(tmp_path: Path):
+    reader = SimpleNamespace(crop="full", padding=0, image_size=(8, 8), gray=False, prepared=SimpleNamespace(folder=tmp_path))
+    dataset = SimpleNamespace(
+        reader=reader, load=lambda clip: SimpleNamespace(frames=np.zeros((clip.length, 8, 8, 3), np.uint8))
+    )
+    calls = []
+
+    def detect(frames):
+        calls.append(len(frames))
+        return np.full((len(frames), 2, 2), len(calls), np.float32)
+
+    def read(weight, clip=OneClip()):
+        (points,) = KeptKeypoints(dataset, detect, [tf.Variable(weight)], 2).read([clip])
+        return points[0, 0, 0]
+
+    assert [read(1.0), read(1.0), read(2.0), read(1.0)] == [1.0, 1.0, 2.0, 1.0] and calls == [3, 3]
+    (file,) = [path for path in tmp_path.rglob("abc.npy") if np.load(path)[0, 0, 0] == 1.0]
+    file.write_bytes(b"cut short")
+    assert read(1.0) == 3.0  # a damaged file is made anew
+    assert read(1.0, replace(OneClip(), fingerprint="other")) == 4.0
+
+
+def test_samples_are_measured_as_mean_and_best():
+    frames = np.zeros((2, 16, 16, 3), np.uint8)
+    truth = np.zeros((3, 1, 2))
+    samples = np.zeros((2, 2, 1, 2))
+    samples[1, :, 0, 0] = 0.2
+    predicted = PredictedMotion(
+        clip="a", action="b", distance=np.arange(1, 3), observed_frames=frames[:1], truth=frames, prediction=frames,
+        baseline=frames, baseline_name="copy", samples=np.stack([frames, frames]), true_keypoints=truth,
+        keypoint_samples=samples,
+    )  # fmt: skip
+    figures = predicted.measure({})["prediction"]
+    np.testing.assert_allclose(figures["keypoint_error"], [5.0, 5.0])  # 0.2 of half a side: 10 percent, and 0
+    np.testing.assert_allclose(figures["keypoint_error_best"], [0.0, 0.0])
+    np.testing.assert_allclose(figures["sample_spread"], [5.0, 5.0])
