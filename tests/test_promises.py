@@ -104,6 +104,11 @@ ROWS = {
     ),
     "vgg_lstm_plus": Row("vgg_lstm_plus", (*VGG, "data.context=2", "data.horizon=1", "network.units=4")),
     "vgg_lstm_vae": Row("vgg_lstm_vae", (*VAE, "loss.beta=0.001", "network.scales=3"), predicts_future=False),
+    "vgg_lstm_vae_plus": Row(
+        "vgg_lstm_vae_plus",
+        (*VGG, "data.context=2", "network.units=6", "network.latents=2"),
+        predicts_future=False,
+    ),
     "seq2seq": Row("seq2seq_noise_l1", (*SEQUENCES, "data.train_count=40", "data.test_count=6", "data.groups_of=3")),
     "convlstm": Row("convlstm_mmnist_l1", (*SEQUENCES, "data.test_count=2")),
     "convlstm, ours": Row("convlstm_plus_mmnist", (*SEQUENCES, "data.test_count=2", "scheduled_sampling=100")),

@@ -18,7 +18,7 @@ from analogy.systems.keypoints.settings import MotionSettings, TranslatorSetting
 from analogy.systems.keypoints.settings import PlusSettings as KeypointsPlusSettings
 from analogy.systems.lvln.settings import LadderClassifierSettings, LadderSettings, PlusSettings
 from analogy.systems.seq2seq.settings import ConvLstmSettings, LstmSettings
-from analogy.systems.vgg_lstm.settings import NextFrameSettings, VaeSettings
+from analogy.systems.vgg_lstm.settings import NextFrameSettings, VaePlusSettings, VaeSettings
 from analogy.systems.vgg_lstm.settings import PlusSettings as VggPlusSettings
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ SYSTEMS: dict[str, Entry] = {
     "vgg_lstm_next_frame": _entry("vgg_lstm", NextFrameSettings, "next_frame", "NextFrameSystem"),
     "vgg_lstm_plus": _entry("vgg_lstm", VggPlusSettings, "plus", "PlusSystem"),
     "vgg_lstm_vae": _entry("vgg_lstm", VaeSettings, "vae", "VaeSystem"),
+    "vgg_lstm_vae_plus": _entry("vgg_lstm", VaePlusSettings, "vae_plus", "VaePlusSystem"),
 }
 
 __all__ = ["SYSTEMS", "Entry"]

@@ -171,3 +171,24 @@ class PlusSettings(VggLstmSettings):
     def _sees_motion(self) -> PlusSettings:
         self.data.check_motion()
         return self
+
+
+class VaePlusNetworkSettings(Section):
+    """units: channels of the ConvGRUs, and of most layers around them. latents: channels of the latent maps, which have an
+    eighth of the frame's height and width."""
+
+    units: PositiveInt
+    latents: PositiveInt
+
+
+class VaePlusLossSettings(Section):
+    """warmup_steps: while the weight of the divergence grows from 0 to 1."""
+
+    warmup_steps: Annotated[int, Field(ge=0)]
+
+
+class VaePlusSettings(VggLstmSettings):
+    system: Literal["vgg_lstm_vae_plus"]
+    data: SegmentDataSettings
+    network: VaePlusNetworkSettings
+    loss: VaePlusLossSettings

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from analogy.data.batches import ReplicaContext
+from analogy.data.batches import ReplicaContext, draw_uniform, normal
 from analogy.data.movies import Movie
 from analogy.errors import UserError
+from analogy.losses import SMALLEST_ERROR
 from analogy.models.optical_flow import gaussian
 from analogy.optimizers import make_schedule
+from analogy.random_streams import StepStream
 from analogy.runs.calling import _fit_all
 from analogy.settings import find_experiment, list_experiments, load_settings
 from analogy.systems import SYSTEMS
@@ -71,7 +73,7 @@ def test_every_experiment_of_the_paper_is_there():
     assert names >= {
         "vae", "vae_longer", "vae_longer_12", "vae_longer_16", "vae_multi_video", "vae_ones", "vae_multiscale", "next_frame",
         "next_frame_4", "next_frame_long", "next_frame_long_7", "next_frame_long_8", "next_frame_skip", "next_frame_skip_1",
-        "next_frame_skip_2", "next_frame_skip_10", "perceptual", "plus",
+        "next_frame_skip_2", "next_frame_skip_10", "perceptual", "plus", "vae_plus",
     }  # fmt: skip
 
 
@@ -193,7 +195,7 @@ def test_a_latent_of_the_whole_segment_is_given_at_every_step():
     system = shaken(build_system("vgg_lstm_vae", *VAE, "network.latent=sequence"))
     latent = system.endpoints()["encode"].python_function(tf.constant(frames_of(1, 3)))["latent"]
     assert latent.shape == (1, 1, 4)
-    np.testing.assert_array_equal(system._paint(latent), system.decoder(tf.repeat(latent, 3, 1)))
+    np.testing.assert_array_equal(system.paint(latent), system.decoder(tf.repeat(latent, 3, 1)))
     assert np.isfinite(system.train_step(batch(3))["network/loss"])
 
 
@@ -229,6 +231,48 @@ def test_untrained_ours_copies_what_stands_still():
     np.testing.assert_allclose(flow, np.zeros(flow.shape), atol=1e-4)
     expected = 0.8 * frames[:, 0] + 0.2 * smooth
     np.testing.assert_allclose(future, tf.repeat(expected[:, None], 3, 1), atol=1e-4)
+
+
+@pytest.fixture(scope="module")
+def vae_plus():
+    return shaken(build_system("vgg_lstm_vae_plus", *VAE[:-3], "network.units=6", "network.latents=2", "loss.warmup_steps=4"))
+
+
+def test_the_loss_of_ours_is_the_evidence_bound_for_each_number(vae_plus, monkeypatch):
+    drawn = {**batch(3), "step": tf.constant(2, tf.int64)}
+    mean, log_variance = vae_plus.encode_values(drawn["values"])
+    noise = normal(draw_uniform(vae_plus.settings, drawn, StepStream.LATENT, vae_plus.latent_shape))
+    painted = vae_plus.paint(mean + np.exp(log_variance / 2) * noise)
+    likelihood = np.log(np.square(painted - drawn["values"]).mean((1, 2, 3, 4)) + SMALLEST_ERROR) / 2
+    divergence = 0.5 * (mean**2 + np.exp(log_variance) - 1 - log_variance)
+    monkeypatch.setattr(vae_plus, "descend", lambda name, tape, terms: terms)
+    terms = vae_plus.train_step(drawn)
+    np.testing.assert_allclose(terms["log_likelihood"], likelihood, rtol=1e-3)
+    share = 2 / 4  # after 2 of 4 steps of warm-up
+    expected = share * np.sum(divergence, (1, 2, 3, 4)) / (3 * 32 * 32 * 3)
+    np.testing.assert_allclose(terms["divergence"], expected, rtol=1e-3)
+
+
+def test_maps_of_ours_say_where_things_are(vae_plus):
+    """A change of the lower right of a frame changes the lower right of its latent most."""
+    values = tf.constant(frames_of(1, 3), tf.float32) / 255.0
+    changed = tf.concat([values[:, :, :24], 1 - values[:, :, 24:]], 2)
+    changed = tf.concat([values[:, :, :, :24], changed[:, :, :, 24:]], 3)
+    features = vae_plus.features(values)
+    (mean, _), (other, _) = (vae_plus.encoder(frames, features) for frames in (values, changed))
+    assert mean.shape == (1, 3, 4, 4, 2)
+    difference = np.abs(other - mean).mean((0, 1, 4))
+    assert difference[3, 3] > 3 * difference[0, 0]
+
+
+def test_frames_of_ours_are_in_the_order_of_their_latents(vae_plus):
+    latents = tf.random.stateless_normal([2, *vae_plus.latent_shape], [0, 1])
+    painted = vae_plus.paint(latents)
+    assert painted.shape == (2, 3, 32, 32, 3)
+    np.testing.assert_allclose(vae_plus.paint(latents[1:])[0], painted[1], atol=1e-5)
+    later = tf.concat([latents[:, :2], 2 * latents[:, 2:]], 1)
+    np.testing.assert_allclose(vae_plus.paint(later)[:, :2], painted[:, :2], atol=1e-5)  # only the third changes
+    assert np.abs(vae_plus.paint(later)[:, 2] - painted[:, 2]).max() > 1e-3
 
 
 def test_a_latent_of_another_shape_is_one_line(vae):

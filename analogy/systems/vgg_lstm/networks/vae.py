@@ -63,10 +63,11 @@ def sampled(mean, log_variance, noise):
     return mean + tf.exp(0.5 * log_variance) * noise
 
 
-def divergence(mean, log_variance):
-    """KL(N(mean, variance) || N(0, 1)) of each example, summed over the numbers of a latent, mean over its latents: [B].
+def divergence_by_number(mean, log_variance):
+    """KL(N(mean, variance) || N(0, 1)) in nats for each number of a latent, of the shape of `mean`."""
+    return 0.5 * (tf.square(mean) + tf.exp(log_variance) - 1.0 - log_variance)
 
-    mean, log_variance: [B, latents, size].
-    """
-    by_number = 0.5 * (tf.square(mean) + tf.exp(log_variance) - 1.0 - log_variance)
-    return tf.reduce_mean(tf.reduce_sum(by_number, 2), 1)
+
+def divergence(mean, log_variance):
+    """The divergence of each example in nats, summed over all numbers of its latents [B, ...]: [B]."""
+    return tf.reduce_sum(divergence_by_number(mean, log_variance), list(range(1, len(mean.shape))))

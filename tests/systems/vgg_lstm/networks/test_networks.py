@@ -161,8 +161,8 @@ def test_latents_by_frame_and_by_segment():
 def test_divergence_and_samples_by_hand():
     mean, log_variance = tf.ones([2, 3, 4]), tf.zeros([2, 3, 4])
     np.testing.assert_allclose(divergence(0 * mean, log_variance), [0, 0])
-    np.testing.assert_allclose(divergence(mean, log_variance), [2, 2])  # 4 numbers of 1/2 each
-    expected = 4 * 0.5 * (np.exp(2) - 1 - 2)
+    np.testing.assert_allclose(divergence(mean, log_variance), [6, 6])  # 12 numbers of 1/2 each
+    expected = 12 * 0.5 * (np.exp(2) - 1 - 2)
     np.testing.assert_allclose(divergence(0 * mean, log_variance + 2), [expected] * 2, rtol=1e-5)
     np.testing.assert_allclose(
         sampled(mean, log_variance + 2 * np.log(3), 2 * tf.ones([2, 3, 4])), 1 + 3 * 2 * np.ones([2, 3, 4])

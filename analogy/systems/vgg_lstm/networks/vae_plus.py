@@ -1,0 +1,99 @@
+"""Ours: an auto-encoder of segments whose latents are maps, so that they say where things are."""
+
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+
+from analogy.models.building import Composite
+from analogy.models.recurrent import ConvGruCell, read, time_first
+
+FINE = 4  # the encoder begins at a quarter of the frame's size
+REDUCTION = 8  # a latent has an eighth of the frame's height and width
+
+
+class MapEncoder(Composite, keras.Model):
+    """Frames [B, S, H, W, C] in 0..1 and their features [B, S, N] -> mean and log-variance of maps [B, S, H/8, W/8, latents].
+
+    VGG-16's last maps say what is there, convolutions of the frame itself how it looks: the last maps alone hold too little of
+    that. A ConvGRU reads both in the order of time.
+
+    Args:
+        units: channels of all layers.
+        latents: channels of the latent maps.
+    """
+
+    def __init__(self, *, units: int, latents: int, name: str = "encoder"):
+        super().__init__(name=name, autocast=False)
+        self.units, self.latents = units, latents
+        self.tap = conv(units, "tap", size=1)
+        self.frame_layers = [conv(units, "frame1"), conv(units, "frame2", strides=2)]
+        self.joined = conv(units, "joined")
+        self.cell = ConvGruCell(units, 3, name="gru")
+        self.mean = conv(latents, "mean", size=1)
+        self.log_variance = conv(latents, "log_variance", size=1, kernel_initializer="zeros")
+
+    def call(self, frames, features):
+        steps, height, width = frames.shape[1:4]
+        x = tf.nn.space_to_depth(tf.reshape(frames, [-1, *frames.shape[2:]]) - 0.5, FINE)
+        for layer in self.frame_layers:
+            x = leaky(layer(x))
+        cells = (height // 32) * (width // 32)
+        maps = tf.reshape(tf.asinh(features), [-1, height // 32, width // 32, features.shape[-1] // cells])
+        tap = tf.image.resize(leaky(self.tap(maps)), x.shape[1:3])
+        x = leaky(self.joined(tf.concat([x, tap], -1)))
+        x = x + folded(run_over_time(self.cell, unfolded(x, steps)))
+        return tuple(unfolded(head(x), steps) for head in (self.mean, self.log_variance))
+
+
+class MapDecoder(Composite, keras.Model):
+    """Latent maps [B, S, h, w, latents] -> frames [B, S, 8 h, 8 w, channels], about in 0..1.
+
+    A ConvGRU reads them in the order of time, and three enlargements paint the frames. There is no other way from a frame to
+    its picture, and no weight of a place: what a latent does not say cannot be painted.
+
+    Args:
+        channels: of a frame.
+        units: channels at the size of the latents; 2/3 of them at twice the size, 1/3 at four times.
+    """
+
+    def __init__(self, *, channels: int, units: int, name: str = "decoder"):
+        super().__init__(name=name, autocast=False)
+        self.first = conv(units, "first")
+        self.cell = ConvGruCell(units, 3, name="gru")
+        self.enlarging = [conv(max(1, units * parts // 3), f"enlarged{2 ** (4 - parts)}") for parts in (3, 2, 1)]
+        self.last = conv(channels, "last")
+
+    def call(self, latents):
+        steps = latents.shape[1]
+        x = leaky(self.first(folded(latents)))
+        x = x + folded(run_over_time(self.cell, unfolded(x, steps)))
+        for layer in self.enlarging:
+            x = leaky(layer(x))
+            x = tf.image.resize(x, [2 * side for side in x.shape[1:3]])
+        return unfolded(self.last(x), steps) + 0.5
+
+
+def run_over_time(cell: ConvGruCell, sequences):
+    """Maps [B, S, h, w, C] -> the states after every step [B, S, h, w, units]."""
+    return time_first(read([cell], time_first(sequences))[0])
+
+
+def folded(sequences):
+    """[B, S, h, w, C] -> [B S, h, w, C]."""
+    return tf.reshape(sequences, [-1, *sequences.shape[2:]])
+
+
+def unfolded(maps, steps: int):
+    """[B S, h, w, C] -> [B, S, h, w, C]."""
+    return tf.reshape(maps, [-1, steps, *maps.shape[1:]])
+
+
+def conv(channels: int, name: str, *, size: int = 3, kernel_initializer="he_normal", **kwargs) -> keras.layers.Conv2D:
+    return keras.layers.Conv2D(
+        channels, size, padding="same", kernel_initializer=kernel_initializer, dtype="float32", name=name, **kwargs
+    )
+
+
+def leaky(x):
+    return tf.nn.leaky_relu(x, 0.1)
