@@ -12,6 +12,9 @@ from analogy.systems.vgg_lstm.segments import ReadsSegments
 from analogy.systems.vgg_lstm.settings import PlusSettings
 from analogy.visualise.flow import flow_colours
 
+BLOCK = 8  # pixels: the side of the places whose changes are compared
+SMALLEST_CHANGE = 1e-3  # added to the change of the true frames, which may stand still
+
 
 class PlusSystem(ReadsSegments, MoviePredictor):
     """Predicts all future frames from the observed ones, without reading its own predictions; trained as it is tested.
@@ -36,9 +39,15 @@ class PlusSystem(ReadsSegments, MoviePredictor):
         observed_frames, truth = batch["values"][:, :k], batch["values"][:, k:]
         with tf.GradientTape() as tape:
             predicted, _ = self.network(observed_frames, self.read_features(batch, k), count=self.horizon)
+            before = observed_frames[:, -1:]
+            changes = [tf.concat([before, frames], 1) for frames in (truth, predicted)]
             shape = tf.shape(truth)
             truth, predicted = (tf.reshape(frames, [-1, *self.frame]) for frames in (truth, predicted))
-            terms = {"log_mse": lambda: log_squared_error(truth, predicted), "dssim": lambda: dssim(truth, predicted)}
+            terms = {
+                "log_mse": lambda: log_squared_error(truth, predicted),
+                "dssim": lambda: dssim(truth, predicted),
+                "change": lambda: tf.reshape(change_error(*changes), [-1]),
+            }
             terms = self._weighted(terms, shape, tf.reduce_mean)
         return self.descend("network", tape, terms)
 
@@ -68,3 +77,26 @@ class PlusSystem(ReadsSegments, MoviePredictor):
             return {"future": tf.cast(tf.round(255.0 * tf.clip_by_value(future, 0.0, 1.0)), tf.uint8), "flow": flow}
 
         return {"predict": predict}
+
+
+def change_error(truth, predicted):
+    """How wrong the amount of change from each frame to the next is: 0 where it is right, 1 where nothing changes at all.
+
+    The amount is the mean absolute difference in each block of 8 x 8 pixels. The squared error alone makes what is uncertain
+    stand still; this error asks for as much change as there is in truth, where it is in truth.
+
+    Args:
+        truth, predicted: [B, T + 1, H, W, C], each from the last observed frame on.
+
+    Returns:
+        [B, T]: the sum of the blocks' errors, over the sum of the truth's changes.
+    """
+    true, ours = (_changes(frames) for frames in (truth, predicted))
+    return tf.reduce_sum(tf.abs(ours - true), 2) / (tf.reduce_sum(true, 2) + SMALLEST_CHANGE * true.shape[2])
+
+
+def _changes(frames):
+    """Frames [B, T + 1, H, W, C] -> the mean absolute change of each block, [B, T, blocks]."""
+    steps, height, width = frames.shape[1] - 1, *frames.shape[2:4]
+    changes = tf.reshape(tf.reduce_mean(tf.abs(frames[:, 1:] - frames[:, :-1]), -1), [-1, height, width, 1])
+    return tf.reshape(tf.nn.avg_pool2d(changes, BLOCK, BLOCK, "VALID"), [-1, steps, height // BLOCK * (width // BLOCK)])

@@ -151,14 +151,16 @@ class PlusNetworkSettings(Section):
 
 
 class PlusLossSettings(Section):
-    """The weights of the terms for each predicted frame: log10 of the mean squared error, and 1 - SSIM."""
+    """The weights of the terms for each predicted frame: log10 of the mean squared error, 1 - SSIM, and how wrong the amount
+    of change since the frame before is."""
 
     log_mse: NonNegativeFloat
     dssim: NonNegativeFloat
+    change: NonNegativeFloat
 
     @model_validator(mode="after")
     def _measures_errors(self) -> PlusLossSettings:
-        check_weights(self, "log_mse", "dssim")
+        check_weights(self, "log_mse", "dssim", "change")
         return self
 
 

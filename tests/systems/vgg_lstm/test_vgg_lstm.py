@@ -20,6 +20,7 @@ from analogy.runs.calling import _fit_all
 from analogy.settings import find_experiment, list_experiments, load_settings
 from analogy.systems import SYSTEMS
 from analogy.systems.vgg_lstm.networks.plus import MovingFrame
+from analogy.systems.vgg_lstm.plus import change_error
 from data_prep.datasets import open_dataset
 from tests.systems.conftest import build_system
 
@@ -223,6 +224,17 @@ def test_ours_predicts_any_number_of_frames_as_it_is_trained():
         predict(frames[:, :1], tf.constant(1))
 
 
+def test_the_error_of_change_is_0_for_the_truth_and_1_where_all_stands_still():
+    truth = tf.constant(frames_of(2, 4), tf.float32) / 255.0
+    still = tf.repeat(truth[:, :1], 4, 1)
+    np.testing.assert_array_equal(change_error(truth, truth), np.zeros((2, 3)))
+    np.testing.assert_allclose(change_error(truth, still), np.ones((2, 3)), atol=0.01)
+    np.testing.assert_allclose(change_error(truth, 1 - truth), np.zeros((2, 3)), atol=1e-5)  # the amount alone counts
+    elsewhere = tf.concat([still[..., :16, :], truth[..., 16:, :]], 3)  # half of the change, where the truth's is
+    np.testing.assert_allclose(change_error(truth, elsewhere), np.full((2, 3), 0.5), atol=0.03)
+    np.testing.assert_array_equal(change_error(still, still), np.zeros((2, 3)))
+
+
 def test_untrained_ours_copies_what_stands_still():
     frames = tf.repeat(tf.constant(frames_of(1, 1), tf.float32) / 255.0, 2, 1)
     network = MovingFrame(units=4)
@@ -301,7 +313,7 @@ def test_a_latent_of_another_shape_is_one_line(vae):
         ("vgg_lstm_next_frame", ("data.train_clips=[a]",), "leave train_count null"),
         ("vgg_lstm_next_frame", ("network.scales=2",), "network.scales"),
         ("vgg_lstm_plus", ("data.context=1",), "at least 2 frames to see motion"),
-        ("vgg_lstm_plus", ("loss.log_mse=0", "loss.dssim=0"), "give one of them a weight"),
+        ("vgg_lstm_plus", ("loss.log_mse=0", "loss.dssim=0", "loss.change=0"), "give one of them a weight"),
     ],
 )
 def test_what_cannot_be_is_refused(experiment, overrides, message):
