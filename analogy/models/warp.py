@@ -1,4 +1,4 @@
-"""Backward warp: a moved image, computed by reading each of its pixels from another place."""
+"""Moved images: each pixel of the result is read from another place, or each pixel of a flow is carried to another place."""
 
 from __future__ import annotations
 
@@ -40,3 +40,44 @@ def backward_warp(images, flow):
     above = read(top, left) * (1 - to_right) + read(top, right) * to_right
     below = read(bottom, left) * (1 - to_right) + read(bottom, right) * to_right
     return above * (1 - down) + below * down
+
+
+FOREMOST = 8.0  # where pixels meet, one that is a pixel a step faster counts exp(8) times as much: what moves is in front
+FASTEST = 4.0  # pixels a step, beyond which faster pixels do not count more
+WEAKEST = 1e-2  # the weight of the mean flow
+
+
+def carried_on(motion, steps):
+    """The flow that carries each pixel of a frame on with its own constant motion. No gradient flows through it.
+
+    Reading `motion` where a pixel goes to would not do: there the background stands still. Each pixel is written to where it
+    goes instead, to the four nearest places.
+
+    Args:
+        motion: where the pixels were one step before, relative to their place: [B, H, W, 2] in pixels, right then down.
+        steps: how many steps they go on; a scalar, which need not be whole.
+
+    Returns:
+        [B, H, W, 2]: `backward_warp(frame, flow)` is the frame after these steps. Where no pixel arrives: the mean flow,
+        which is the camera's.
+    """
+    motion = tf.stop_gradient(tf.cast(motion, tf.float32))
+    shape = tf.shape(motion)
+    batch, height, width = shape[0], shape[1], shape[2]
+    flow = motion * steps
+    speed = tf.minimum(tf.norm(motion, axis=-1), FASTEST)
+    columns = tf.range(tf.cast(width, tf.float32))[None, None, :] - flow[..., 0]
+    rows = tf.range(tf.cast(height, tf.float32))[None, :, None] - flow[..., 1]
+    image = tf.range(batch)[:, None, None] * (height * width)
+    arrived = tf.zeros([batch * height * width, 3])
+    for down, along in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        row, column = tf.floor(rows) + down, tf.floor(columns) + along
+        share = (1 - tf.abs(rows - row)) * (1 - tf.abs(columns - column)) * tf.exp(FOREMOST * speed)
+        row, column = tf.cast(row, tf.int32), tf.cast(column, tf.int32)
+        inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
+        place = tf.where(inside, image + row * width + column, -1)  # a negative place is left out
+        values = tf.concat([flow * share[..., None], share[..., None]], -1)
+        arrived += tf.math.unsorted_segment_sum(values, place, batch * height * width)
+    total, weights = tf.split(tf.reshape(arrived, [batch, height, width, 3]), [2, 1], -1)
+    mean = tf.reduce_mean(flow, [1, 2], keepdims=True)
+    return (total + WEAKEST * mean) / (weights + WEAKEST)

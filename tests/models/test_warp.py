@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from analogy.models.warp import backward_warp
+from analogy.models.warp import backward_warp, carried_on
 
 
 def images(height=5, width=7, channels=2):
@@ -49,3 +49,19 @@ def test_bfloat16_images_keep_their_type_and_columns_beyond_256():
     moved = backward_warp(wide, tf.constant([1.0, 0.0])[None, None, None] + tf.zeros([1, 1, 300, 2]))
     assert moved.dtype == tf.bfloat16
     np.testing.assert_array_equal(tf.cast(moved[0, 0, :-1, 0], tf.int32), np.arange(1, 300) % 7)
+
+
+def test_a_square_is_carried_on_over_a_background_that_stands_still():
+    """It came two pixels from the left, so that after three steps it is six further to the right."""
+    frame, motion, expected = (np.zeros((1, 12, 16, channels), np.float32) for channels in (1, 2, 1))
+    frame[:, 4:7, 3:6], motion[:, 4:7, 3:6, 0], expected[:, 4:7, 9:12] = 1, -2, 1
+    moved = backward_warp(frame, carried_on(motion, 3.0)).numpy()
+    np.testing.assert_allclose(moved[:, :, 7:], expected[:, :, 7:], atol=0.05)
+    at_half_speed = carried_on(motion, 1.5).numpy()
+    np.testing.assert_allclose(at_half_speed[:, 4:7, 6:9, 0], -3, atol=0.01)
+    np.testing.assert_allclose(at_half_speed[:, :4], 0, atol=0.1)
+
+
+def test_what_no_pixel_reaches_has_the_mean_flow():
+    flow = carried_on(constant_flow(0, -1.5), 2.0).numpy()
+    np.testing.assert_allclose(flow, constant_flow(0, -3), atol=1e-4)  # the upper rows too, into which nothing comes

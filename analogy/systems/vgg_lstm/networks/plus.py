@@ -11,13 +11,17 @@ import tensorflow as tf
 from analogy.models.building import Composite
 from analogy.models.optical_flow import gaussian, optical_flows
 from analogy.models.recurrent import ConvGruCell, State, time_first
-from analogy.models.warp import backward_warp
+from analogy.models.warp import backward_warp, carried_on
 
 FINE = 4  # the skip and the head work at a quarter of the frame's size: flows are smooth
 SOFT = 2.0  # the standard deviation of the Gaussian that blurs the soft frame, in pixels
-MOST_MOTION = 1.3  # a step goes on with 0 to 1.3 times the observed motion
-FIRST_SHARE = 0.5  # before training: half of the motion goes on
-FIRST_WEIGHTS = (0.6, 0.2, 0.2)  # before training: of the moved frame, the still one, and the moved soft one
+SPEEDS = (1.0, 0.5)  # the last frame is carried on with all of its motion, and with half of it
+FIRST_WEIGHTS = (
+    0.2,
+    0.4,
+    0.2,
+    0.2,
+)  # before training: of the frame carried on at each speed, of the still one, of the soft one
 
 
 class Scene(NamedTuple):
@@ -25,7 +29,8 @@ class Scene(NamedTuple):
 
     last, soft: the last observed frame, and the same blurred [B, H, W, C]. motion: where its pixels were in the frame before
     [B, H, W, 2]. skip: maps of the last two frames at a quarter of their size. tap: what the ConvGRU reads last. state: of it.
-    flow: how far from its pixels the newest prediction reads the last frame [B, H, W, 2]. step: the number of predictions.
+    turn: what the predictions so far have added to the motion [B, H, W, 2]. flow: how far from its pixels the newest prediction
+    reads the last frame at full speed [B, H, W, 2]. step: the number of predictions.
     """
 
     last: tf.Tensor
@@ -34,6 +39,7 @@ class Scene(NamedTuple):
     skip: tf.Tensor
     tap: tf.Tensor
     state: State
+    turn: tf.Tensor
     flow: tf.Tensor
     step: tf.Tensor
 
@@ -41,10 +47,11 @@ class Scene(NamedTuple):
 class MovingFrame(Composite, keras.Model):
     """Observed frames [B, k, H, W, C] in 0..1 and their features [B, k, N], k at least 2 -> the next frames and their flows.
 
-    A ConvGRU reads the features of the observed frames where they are (7 x 7 at 224 pixels), and then goes on by itself. With a
-    skip from the last two frames it says for each step how much of the observed motion (an optical flow, computed here) goes on
-    and what is to be added to it, blends the moved frame with the still one and a blurred one, and adds a colour. No prediction
-    is read again: errors do not feed on themselves, and VGG-16 runs for observed frames only.
+    Each pixel of the last observed frame is carried on with its motion (an optical flow, computed here), at full and at half
+    speed. A ConvGRU reads the features of the observed frames where they are (7 x 7 at 224 pixels), and then goes on by itself.
+    With a skip from the last two frames it says for each step what is to be added to the motion, how the carried frames, the
+    still one and a blurred one are blended, and a colour to add. No prediction is read again: errors do not feed on themselves,
+    and VGG-16 runs for observed frames only.
 
     Args:
         channels: C.
@@ -59,7 +66,7 @@ class MovingFrame(Composite, keras.Model):
         self.coarse = _conv(units, "coarse", size=1)
         self.skip = [_conv(units, "skip1"), _conv(units, "skip2")]
         self.decoder = [_conv(units, "decoder1"), _conv(units, "decoder2")]
-        self.head = _conv(3 + len(FIRST_WEIGHTS) + channels, "head", kernel_initializer="zeros")
+        self.head = _conv(2 + len(FIRST_WEIGHTS) + channels, "head", kernel_initializer="zeros")
 
     def call(self, frames, features, *, count: int):
         """k and `count` are static. Returns frames [B, count, H, W, C], not clipped, and flows [B, count, H, W, 2]."""
@@ -106,26 +113,28 @@ class MovingFrame(Composite, keras.Model):
         x = tf.nn.space_to_depth(tf.concat([last - 0.5, 4 * unexpected, fine / 4, motion / 4], -1), FINE)
         for layer in self.skip:
             x = _leaky(layer(x))
-        return Scene(last, gaussian(last, SOFT), motion, x, tap, state, still, tf.zeros([]))
+        return Scene(last, gaussian(last, SOFT), motion, x, tap, state, still, still, tf.zeros([]))
 
     def next_frame(self, scene: Scene) -> tuple[tf.Tensor, Scene]:
         """The next frame [B, H, W, C], and the scene after it."""
         hidden, state = self.cell(scene.tap, scene.state)
-        size = scene.skip.shape[1:3]
-        step = tf.zeros_like(scene.skip[..., :1]) + scene.step / 10
-        flow = tf.nn.avg_pool2d(scene.flow, FINE, FINE, "VALID") / 4
-        x = tf.concat([tf.image.resize(self.coarse(hidden), size), scene.skip, flow, step], -1)
+        size, step = scene.skip.shape[1:3], scene.step + 1
+        carried = [carried_on(scene.motion, step * speed) for speed in SPEEDS]
+        given = tf.nn.avg_pool2d(tf.concat([*carried, scene.turn], -1), FINE, FINE, "VALID") / 4
+        time = tf.zeros_like(scene.skip[..., :1]) + step / 10
+        x = tf.concat([tf.image.resize(self.coarse(hidden), size), scene.skip, given, time], -1)
         for layer in self.decoder:
             x = _leaky(layer(x))
         said = tf.image.resize(self.head(x), scene.last.shape[1:3])
-        share, turn, weights, colour = tf.split(said, [1, 2, len(FIRST_WEIGHTS), self.channels], -1)
-        share = MOST_MOTION * tf.sigmoid(share + np.log(FIRST_SHARE / (MOST_MOTION - FIRST_SHARE)).astype(np.float32))
-        flow = scene.flow + share * scene.motion + turn
-        moved, soft = tf.split(backward_warp(tf.concat([scene.last, scene.soft], 0), tf.concat([flow, flow], 0)), 2, 0)
+        turn, weights, colour = tf.split(said, [2, len(FIRST_WEIGHTS), self.channels], -1)
+        turn += scene.turn
+        flows = [flow + turn for flow in carried]
+        sources, places = [scene.last, scene.last, scene.soft], [*flows, flows[-1]]
+        moved = tf.split(backward_warp(tf.concat(sources, 0), tf.concat(places, 0)), len(sources), 0)
         weights = tf.nn.softmax(weights + np.log(FIRST_WEIGHTS).astype(np.float32))
-        images = tf.stack([moved, scene.last, soft], -1)
+        images = tf.stack([*moved[:2], scene.last, moved[2]], -1)
         frame = tf.reduce_sum(images * weights[..., None, :], -1) + colour / 4
-        return frame, scene._replace(state=state, flow=flow, step=scene.step + 1)
+        return frame, scene._replace(state=state, turn=turn, flow=flows[0], step=step)
 
 
 def _conv(channels: int, name: str, *, size: int = 3, kernel_initializer="he_normal") -> keras.layers.Conv2D:
