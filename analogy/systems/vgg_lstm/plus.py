@@ -12,8 +12,7 @@ from analogy.systems.vgg_lstm.segments import ReadsSegments
 from analogy.systems.vgg_lstm.settings import PlusSettings
 from analogy.visualise.flow import flow_colours
 
-BLOCK = 8  # pixels: the side of the places whose changes are compared
-SMALLEST_CHANGE = 1e-3  # added to the change of the true frames, which may stand still
+SMALLEST_CHANGE = 1e-2  # added to the change of the true frames, which may stand still; values in 0..1
 
 
 class PlusSystem(ReadsSegments, MoviePredictor):
@@ -82,21 +81,19 @@ class PlusSystem(ReadsSegments, MoviePredictor):
 def change_error(truth, predicted):
     """How wrong the amount of change from each frame to the next is: 0 where it is right, 1 where nothing changes at all.
 
-    The amount is the mean absolute difference in each block of 8 x 8 pixels. The squared error alone makes what is uncertain
-    stand still; this error asks for as much change as there is in truth, where it is in truth.
+    The amount is the root of the mean squared difference. The squared error alone makes what is uncertain stand still; this
+    error asks for as much change as there is in truth.
 
     Args:
-        truth, predicted: [B, T + 1, H, W, C], each from the last observed frame on.
+        truth, predicted: [B, T + 1, H, W, C] in 0..1, each from the last observed frame on.
 
     Returns:
-        [B, T]: the sum of the blocks' errors, over the sum of the truth's changes.
+        [B, T], relative to the truth's change.
     """
     true, ours = (_changes(frames) for frames in (truth, predicted))
-    return tf.reduce_sum(tf.abs(ours - true), 2) / (tf.reduce_sum(true, 2) + SMALLEST_CHANGE * true.shape[2])
+    return tf.abs(ours - true) / (true + SMALLEST_CHANGE)
 
 
 def _changes(frames):
-    """Frames [B, T + 1, H, W, C] -> the mean absolute change of each block, [B, T, blocks]."""
-    steps, height, width = frames.shape[1] - 1, *frames.shape[2:4]
-    changes = tf.reshape(tf.reduce_mean(tf.abs(frames[:, 1:] - frames[:, :-1]), -1), [-1, height, width, 1])
-    return tf.reshape(tf.nn.avg_pool2d(changes, BLOCK, BLOCK, "VALID"), [-1, steps, height // BLOCK * (width // BLOCK)])
+    """Frames [B, T + 1, H, W, C] -> the root mean squared change to each frame, [B, T]."""
+    return tf.sqrt(tf.reduce_mean(tf.square(frames[:, 1:] - frames[:, :-1]), [2, 3, 4]) + 1e-10)
