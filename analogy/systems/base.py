@@ -49,6 +49,16 @@ class Panels:
     columns: list[Column]
 
 
+class Study(NamedTuple):
+    """What a system looks at after training, beside the figures of its test clips.
+
+    figures: written to summary.json under "study". plots: name -> a picture, uint8 [H, W, 3], which the run's page shows.
+    """
+
+    figures: dict
+    plots: dict[str, np.ndarray]
+
+
 class System:
     """A trainable system: networks, losses, optimisers, predictions and endpoints.
 
@@ -265,6 +275,10 @@ class System:
         """Figures of windows of the clips that trained, which summary.json holds apart from those of the test clips: method ->
         metric -> mean. For systems that are to remember their training clips; by default nothing."""
         return {}
+
+    def study(self, dataset) -> Study:
+        """What else there is to see in what was learned; by default nothing."""
+        return Study({}, {})
 
     def predict_clips(self, dataset) -> Iterator[Predicted]:
         """The predictions of all test clips, one clip after the other, each over its whole length."""

@@ -29,6 +29,7 @@ from analogy.training.stop import Stopped, StopRequest
 from analogy.training.tensorboard import TensorBoard
 from analogy.training.workers import Workers
 from analogy.visualise.pages import write_run_page
+from analogy.visualise.panels import write_picture
 
 log = logging.getLogger("analogy")
 
@@ -292,6 +293,9 @@ class Trainer:
         log.info("evaluating on the test clips")
         figures = evaluate(self.system, self.dataset, folder, self.settings.evaluation.frames_per_second)
         figures["training_clips"] = self.system.training_figures(self.dataset)
+        figures["study"], plots = self.system.study(self.dataset)
+        for name, picture in plots.items():
+            write_picture(folder.path / "plots" / f"{name}.png", picture)
         evaluated = time.monotonic()
         log.info("exporting the SavedModel")
         export_saved_model(self.system, folder.path / "saved_model")

@@ -1,7 +1,7 @@
 """Still pictures: the panels of a sample in one row, and the future frames of a video in rows."""
 
 import colorsys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -71,27 +71,41 @@ def movie_rows(observed_frames: np.ndarray, truth: np.ndarray, prediction: np.nd
         uint8 [H', W', 3].
     """
     given = observed_frames[-3:]
-    height = max(SMALLEST_ROW, given.shape[1])
-    width = scaled_width(*given.shape[1:3], height)
     times = np.unique(np.linspace(0, len(truth) - 1, 10).round().astype(int))
     blank = np.full_like(given, 255)
     titles = [
-        "",
         *(f"{before}" for before in range(1 - len(given), 0)),
         *(["last observed"] if len(given) else []),
         *(f"+{time + 1}" for time in times),
     ]
-    rows = [title_row(titles, [ROW_LABEL] + [width] * (len(given) + len(times)))]
-    for name, before, frames in (
+    rows = (
         ("truth", given, truth),
         ("prediction", blank, prediction),
         ("|difference|", blank, absolute_difference(truth, prediction)),
-    ):
+    )
+    return picture_grid({name: [*before, *frames[times]] for name, before, frames in rows}, titles)
+
+
+def picture_grid(rows: Mapping[str, Sequence[np.ndarray]], titles: Sequence[str]) -> np.ndarray:
+    """Pictures in rows and columns.
+
+    Args:
+        rows: label on the left -> pictures of equal size, uint8 [H, W, 1 or 3]; small ones are enlarged, so that a title fits.
+        titles: of the columns.
+
+    Returns:
+        uint8 [H', W', 3].
+    """
+    first = next(iter(rows.values()))[0]
+    height = max(SMALLEST_ROW, first.shape[0])
+    width = scaled_width(*first.shape[:2], height)
+    parts = [title_row(["", *titles], [ROW_LABEL] + [width] * len(titles))]
+    for name, pictures in rows.items():
         label = np.full([height, ROW_LABEL, 3], 255, np.uint8)
         label[(height - TITLE_HEIGHT) // 2 :][:TITLE_HEIGHT] = title_row([name], [ROW_LABEL])
-        rows.append(picture_row([label, *map(to_rgb, [*before, *frames[times]])], height))
-    gap = np.full([GAP, rows[0].shape[1], 3], 255, np.uint8)
-    return np.concatenate([part for row in rows for part in (row, gap)][:-1])
+        parts.append(picture_row([label, *map(to_rgb, pictures)], height))
+    gap = np.full([GAP, parts[0].shape[1], 3], 255, np.uint8)
+    return np.concatenate([part for row in parts for part in (row, gap)][:-1])
 
 
 def write_panels(path: str | Path, columns: Sequence[tuple[str, np.ndarray]]) -> None:

@@ -163,6 +163,30 @@ def confusion_matrix(counts: np.ndarray, classes: Sequence[str]) -> np.ndarray:
         return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
+def bars(values: Mapping, title: str, xlabel: str, ylabel: str, logarithmic: bool = False) -> np.ndarray:
+    """Draw a bar for each value, with its number above it where there are few.
+
+    Args:
+        values: label -> value.
+        logarithmic: the scale of the values.
+
+    Returns:
+        uint8 [H, W, 3].
+    """
+    few = len(values) <= FEW_POINTS
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(7.5, 3.4), dpi=100, layout="constrained")
+        canvas = FigureCanvasAgg(figure)
+        ax = figure.subplots()
+        drawn = ax.bar(range(len(values)), list(values.values()), color=COLOURS[0], log=logarithmic)
+        if few:
+            ax.bar_label(drawn, [f"{value:,.0f}" for value in values.values()], fontsize=8)
+            ax.set_xticks(range(len(values)), [str(label).replace(", ", "\n") for label in values], fontsize=8)
+        ax.set(title=title, xlabel=xlabel, ylabel=ylabel)
+        canvas.draw()
+        return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
 def spans_decades(values: Iterable[float]) -> bool:
     """Whether the values are all positive and so far apart that a logarithmic axis is needed."""
     finite = [value for value in values if isfinite(value)]

@@ -9,6 +9,7 @@ from analogy.data.batches import normal, step_uniform
 from analogy.predictions.frames import UnroundedFrames
 from analogy.random_streams import StepStream
 from analogy.systems.base import Column, System
+from analogy.systems.vgg_lstm.latent_study import study_latents
 from analogy.systems.vgg_lstm.segments import ReadsSegments
 from analogy.visualise.canvas import absolute_difference
 from data_prep.datasets import find_opening
@@ -64,7 +65,7 @@ class LatentSystem(ReadsSegments, System):
         truth = self._segment(movie)
         unrounded, methods = self._reconstruct(truth), {}
         if self.reads_features:
-            methods = {f"{name}_latent": self._decode(latent) for name, latent in self._other_latents(truth, other).items()}
+            methods = {f"{name}_latent": self.decode(latent) for name, latent in self._other_latents(truth, other).items()}
         return UnroundedFrames(
             clip=movie.id,
             action=movie.action,
@@ -87,23 +88,28 @@ class LatentSystem(ReadsSegments, System):
         """uint8 [S, H, W, C] -> what is painted of it, uint8 of the same shape."""
         return self.endpoint("reconstruct")(frames=tf.constant(frames[None]))["frames"].numpy()[0]
 
-    def _encode(self, frames: np.ndarray) -> tuple[tf.Tensor, tf.Tensor]:
+    def encode(self, frames: np.ndarray) -> tuple[tf.Tensor, tf.Tensor]:
         """uint8 [S, H, W, C] -> mean and log-variance of its latents, [1, *latent_shape] each."""
         answer = self.endpoint("encode")(frames=tf.constant(frames[None]))
         return answer["latent"], answer["log_variance"]
 
-    def _decode(self, latent) -> np.ndarray:
+    def decode(self, latent) -> np.ndarray:
+        """Latents [1, *latent_shape] -> what is painted of them, uint8 [S, H, W, C]."""
         return self.endpoint("decode")(latent=latent)["frames"].numpy()[0]
 
     def _other_latents(self, frames: np.ndarray, other) -> dict[str, tf.Tensor]:
         """Latents that are not those of this segment: of the next test segment, of N(0, 1), and zeros. Of the only segment
         there is, the latents in reverse order stand for another's."""
         another = self._segment(other)
-        shuffled, _ = self._encode(another)
+        shuffled, _ = self.encode(another)
         if np.array_equal(frames, another):
             shuffled = shuffled[:, ::-1]
         prior = self.prior_latents(1, self.settings.seed)
         return {"shuffled": shuffled, "prior": prior, "constant": tf.zeros_like(prior)}
+
+    def study(self, dataset):
+        """Of a decoder that reads ones: nothing."""
+        return study_latents(self, dataset.test) if self.reads_features else super().study(dataset)
 
     def panel_columns(self, dataset, movie):
         truth = self._segment(movie)

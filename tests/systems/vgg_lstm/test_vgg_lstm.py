@@ -20,6 +20,7 @@ from analogy.runs.calling import _fit_all
 from analogy.settings import find_experiment, list_experiments, load_settings
 from analogy.systems import SYSTEMS
 from analogy.systems.vgg_lstm.networks.plus import MovingFrame
+from analogy.systems.vgg_lstm.networks.vae import divergence
 from analogy.systems.vgg_lstm.plus import change_error
 from data_prep.datasets import open_dataset
 from tests.systems.conftest import build_system
@@ -248,6 +249,26 @@ def test_untrained_ours_copies_what_stands_still():
 @pytest.fixture(scope="module")
 def vae_plus():
     return shaken(build_system("vgg_lstm_vae_plus", *VAE[:-3], "network.units=6", "network.latents=2", "loss.warmup_steps=4"))
+
+
+def test_latents_are_studied(vae_plus, movies):
+    study = vae_plus.study(movies)
+    assert set(study.plots) == {"latents_samples", "latents_interpolation", "latents_divergence", "latents_bits"}
+    assert all(picture.dtype == np.uint8 and picture.shape[-1] == 3 for picture in study.plots.values())
+    figures = study.figures
+    assert figures["numbers"] == 2 and 0 <= figures["active_numbers"] <= 2
+    encoded = [vae_plus.encode(movie.frames[:3]) for movie in movies.test]
+    nats = sum(float(divergence(mean, log_variance)[0]) for mean, log_variance in encoded)
+    bits = nats / np.log(2) / (2 * 3)  # of 2 segments of 3 frames
+    assert figures["bits_a_frame"]["latents, divergence"] == pytest.approx(bits, rel=1e-3)
+    assert sum(figures["bits_of_each_number"]) == pytest.approx(bits, rel=1e-2)
+    assert figures["bits_a_frame"]["latents, float32"] == 32 * 4 * 4 * 2
+    assert figures["bits_a_frame"]["JPEG, pictures"] < figures["bits_a_frame"]["JPEG, files"]
+
+
+def test_a_decoder_of_ones_has_no_latents_to_study(movies):
+    system = build_system("vgg_lstm_vae_ones", *VAE)
+    assert system.study(movies) == ({}, {})
 
 
 def test_the_loss_of_ours_is_the_evidence_bound_for_each_number(vae_plus, monkeypatch):
