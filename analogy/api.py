@@ -161,7 +161,7 @@ def train(
         >>> run = analogy.train("seq2seq_noise_l1", scale="demo", steps=20)
         >>> run.test["mse"], run.baseline["linear_map"]["mse"]
     """
-    from analogy.resolve import resolve_settings, say_settings, shorthand_values
+    from analogy.resolve import say_settings, shorthand_values, stages
     from analogy.training.progress import messages_shown
 
     if experiment is None and resume is None:
@@ -169,20 +169,22 @@ def train(
     if set is not None and not (isinstance(set, Mapping) and all(isinstance(key, str) for key in set)):
         raise UserError('set: give settings by dotted key, such as {"training.steps": 100}')
     results, run = expanded(results_dir), _path(resume)
-    settings = resolve_settings(
+    runs = stages(
         None if experiment is None else str(experiment),
         results_dir=results,
         data_dir=_path(data_dir),
         scale=scale,
-        values=shorthand_values(steps=steps, seed=seed, precision=precision, devices=devices) | dict(set or {}),
+        values=shorthand_values(steps=steps, seed=seed, precision=precision, devices=devices),
+        own=set,
         resume=run,
     )
     with messages_shown(verbose):
-        say_settings(settings)
-        from analogy.training.run import run_experiment
-        from data_prep.datasets import open_dataset
+        for settings in runs:
+            say_settings(settings)
+            from analogy.training.run import run_experiment
+            from data_prep.datasets import open_dataset
 
-        folder = run_experiment(settings, open_dataset, results, run)
+            folder = run_experiment(settings, open_dataset, results, run)
     return folder and Run(folder)
 
 

@@ -7,7 +7,7 @@ moment and without TensorFlow.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from analogy.errors import Mistakes, UserError
@@ -16,7 +16,7 @@ from analogy.ownership import check_results_dir, is_run
 from analogy.pretrained.fetching import fetch_command
 from analogy.runs.folder import is_running
 from analogy.runs.history import check_settings
-from analogy.runs.uses import resolve_runs
+from analogy.runs.uses import resolve_runs, untrained_experiments
 from analogy.settings import Settings, find_experiment, load_settings
 from analogy.settings.loading import apply_overrides, read_experiment
 from analogy.systems import SYSTEMS
@@ -36,6 +36,7 @@ def resolve_settings(
     values: Mapping[str, object] | None = None,
     overrides: Sequence[str] = (),
     resume: Path | None = None,
+    stages_follow: bool = False,
 ) -> Settings:
     """The checked settings of a run that can start.
 
@@ -48,6 +49,7 @@ def resolve_settings(
         values: dotted key -> value, such as {"training.steps": 200}.
         overrides: `a.b=value` texts, applied last.
         resume: the folder of a run to continue, with its own dataset.
+        stages_follow: experiments in `uses` that will be trained first (`train_used`) may be missing; their names stay.
 
     Raises:
         UserError: one line for each mistake.
@@ -73,9 +75,9 @@ def resolve_settings(
             with mistakes.noted():
                 check_dataset(settings)
             with mistakes.noted():
-                settings = resolve_runs(
-                    settings, resume.resolve().parent.parent if resume else results_dir, resumes=bool(resume)
-                )
+                results = resume.resolve().parent.parent if resume else results_dir
+                untrained = untrained_experiments(settings, results) if stages_follow and not resume else ()
+                settings = resolve_runs(settings, results, resumes=bool(resume), untrained=untrained)
             if resume:
                 with mistakes.noted():
                     check_settings(resume, settings)
@@ -90,6 +92,35 @@ def resolve_settings(
             with mistakes.noted():
                 apply_overrides({}, overrides)
     return settings
+
+
+def stages(
+    exp: str | None,
+    *,
+    results_dir: Path,
+    values: Mapping[str, object] | None = None,
+    own: Mapping[str, object] | None = None,
+    overrides: Sequence[str] = (),
+    resume: Path | None = None,
+    **options,
+) -> Iterator[Settings]:
+    """The settings of the runs that an experiment needs, one after the other: first the experiments that it uses and that are
+    not trained yet (where it has `train_used`), and at last its own. Each is to be trained before the next one is asked for.
+
+    All of the experiment's own mistakes are found before anything is trained.
+
+    Args:
+        own, overrides: settings of the experiment alone; `values` and all others hold for every stage.
+        exp, results_dir, values, overrides, resume, options: see `resolve_settings`, as for the errors.
+    """
+    every = {**options, "results_dir": results_dir}
+    mine = {**every, "values": {**(values or {}), **(own or {})}, "overrides": overrides, "resume": resume}
+    settings = resolve_settings(exp, stages_follow=True, **mine)
+    untrained = [] if resume else untrained_experiments(settings, results_dir)
+    for name in untrained:
+        log.info("%s: no finished run of %s in %s, so it is trained first", settings.experiment, name, results_dir)
+        yield from stages(name, values=values, **{**every, "scale": settings.scale})
+    yield resolve_settings(exp, **mine) if untrained else settings
 
 
 def shorthand_values(

@@ -112,6 +112,7 @@ DATASETS: dict[str, Entry] = {
     "penn_action": Entry(
         {
             "frames": Opening("data_prep.penn_action.opening:open_frames", (_FRAMES, _LABELS)),
+            "pairs": Opening("data_prep.penn_action.opening:open_frames", (_FRAMES, _LABELS)),
             "poses": Opening("data_prep.penn_action.opening:open_poses", (_LABELS,)),
             "movies": Opening("data_prep.penn_action.opening:open_movies", (_FRAMES, _LABELS), channels=3, follows=_WINDOWS),
         },
@@ -121,6 +122,7 @@ DATASETS: dict[str, Entry] = {
     "synthetic_actors": Entry(
         {
             "frames": Opening("data_prep.synthetic_actors.opening:open_frames", (_FRAMES, _LABELS)),
+            "pairs": Opening("data_prep.synthetic_actors.opening:open_frames", (_FRAMES, _LABELS)),
             "poses": Opening("data_prep.synthetic_actors.opening:open_poses", (_LABELS,)),
             "movies": Opening(
                 "data_prep.synthetic_actors.opening:open_movies", (_FRAMES, _LABELS), channels=3, follows=_WINDOWS
@@ -152,7 +154,10 @@ DATASETS: dict[str, Entry] = {
         stored_size=(64, 64),
     ),
     "weizmann": Entry(
-        {"movies": Opening("data_prep.weizmann:open_weizmann", (_STRIPS,), channels=3, follows=(*_WINDOWS, "test_persons"))},
+        {
+            "pairs": Opening("data_prep.weizmann:open_pairs", (_STRIPS,), follows=("test_persons",)),
+            "movies": Opening("data_prep.weizmann:open_weizmann", (_STRIPS,), channels=3, follows=(*_WINDOWS, "test_persons")),
+        },
         source="data_prep.weizmann:WeizmannSource",
     ),
     "bair": Entry(
@@ -222,6 +227,8 @@ def check_dataset(settings: Settings) -> Opening:
         _check_movies(data, opening)
         if DATASETS[data.dataset].generated and not DATASETS[data.dataset].source:
             _check_memory(data, opening)
+    elif getattr(data, "test_persons", None) is not None and "test_persons" not in opening.follows:
+        raise UserError(f"data.test_persons: {data.dataset} is not split by persons; leave it at null")
     if data.folder:
         check_folder(data.dataset, data.kind, Path(data.folder))
     elif not DATASETS[data.dataset].generated:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from analogy.data.clips import ClipDataset
 from analogy.data.doubts import doubts_about
 from analogy.data.movies import MovieDataset, chosen_movies, long_enough, spread_windows
 from analogy.data.pictures import read_picture
@@ -77,6 +78,29 @@ def read_strip(path: Path) -> np.ndarray:
     return strip.reshape(SIDE, -1, SIDE, 3).swapaxes(0, 1)
 
 
+def tested_persons(clips: Iterable[Clip], chosen: Sequence[int] | None) -> tuple[list[int], list[int]]:
+    """The persons that are there, and those that test: the chosen ones, or the last two."""
+    persons = sorted({int(clip.person) for clip in clips})
+    return persons, list(persons[-TESTED:] if chosen is None else chosen)
+
+
+def open_pairs(source: Path, cache: Path, settings) -> ClipDataset:
+    """Open Weizmann as pairs of frames and whole clips, split by person: see `open_weizmann`. It has no joints.
+
+    settings: with `data` (a KeypointDataSettings) and seed. Raises UserError.
+    """
+    data = settings.data
+    prepared = PreparedClips.open(prepare_frames(WeizmannSource(source), cache))
+    persons, tested = tested_persons(prepared.clips, data.test_persons)
+    clips = tuple(replace(clip, split="test" if int(clip.person) in tested else "train") for clip in prepared.clips)
+    if len({clip.split for clip in clips}) < 2:
+        raise UserError(f"data.test_persons: {tested}: persons {persons} are there; name some of them, not all")
+    dataset = ClipDataset(prepared, data, seed=settings.seed, clips=clips)
+    dataset.notes = f"persons {', '.join(map(str, tested))} test"
+    log.info("weizmann: %d train and %d test clips", len(dataset.train), len(dataset.test))
+    return dataset
+
+
 def open_weizmann(source: Path, cache: Path, settings) -> MovieDataset:
     """Open Weizmann, split by person: a clip and its mirror image never lie on different sides.
 
@@ -92,8 +116,7 @@ def open_weizmann(source: Path, cache: Path, settings) -> MovieDataset:
     """
     data, plan = settings.data, WindowPlan.from_settings(settings.data)
     prepared = FittedClips(PreparedClips.open(prepare_frames(WeizmannSource(source), cache)), data.size, data.fit)
-    persons = sorted({int(clip.person) for clip in prepared.clips})
-    tested = persons[-TESTED:] if data.test_persons is None else data.test_persons
+    persons, tested = tested_persons(prepared.clips, data.test_persons)
     movies, lines = long_enough([StoredMovie(clip.id, prepared, clip, range(clip.length)) for clip in prepared.clips], plan)
     train, test = ([m for m in movies if (int(m.clip.person) in tested) is tests] for tests in (False, True))
     for what, movies_of_split in (("trains", train), ("tests", test)):

@@ -1,4 +1,6 @@
-"""Predict the future frames of a video from a few observed ones: poses are estimated and predicted, then frames are painted."""
+"""Predict the future frames of a video from a few observed ones: poses are estimated and predicted, then frames are painted.
+
+With --run RUN: films from one picture, by learned keypoints; sampled futures, or the motion of another video (--driving)."""
 
 from __future__ import annotations
 
@@ -8,13 +10,15 @@ from typing import Annotated
 import typer
 
 from analogy.cli.console import RESULTS, clear_errors
+from analogy.errors import UserError
 
 
 def main(
     source: Annotated[
         str,
         typer.Argument(
-            metavar="VIDEO", help="A video file, a folder of pictures, or with --data-dir a Penn Action clip (0050)."
+            metavar="VIDEO",
+            help="A video file, a folder of pictures, or with --data-dir a Penn Action clip (0050); with --run a picture.",
         ),
     ],
     poses: Annotated[
@@ -39,8 +43,28 @@ def main(
         bool, typer.Option("--full-frame", help="Paste the prediction into the whole last observed frame.")
     ] = False,
     export: Annotated[Path | None, typer.Option(help="Also write both steps as one SavedModel into this folder.")] = None,
+    run: Annotated[
+        str | None,
+        typer.Option(help="For one picture: a run of keypoints_motion, or its experiment; with --driving of a translator."),
+    ] = None,
+    action: Annotated[str | None, typer.Option(help="With --run: the action that follows.")] = None,
+    samples: Annotated[int, typer.Option(help="With --run: number of futures.")] = 4,
+    seed: Annotated[int, typer.Option(min=0, help="With --run: of the samples.")] = 0,
+    crop: Annotated[
+        str | None,
+        typer.Option(help="With --run: x_min,y_min,x_max,y_max in pixels. Default: the largest square in the middle."),
+    ] = None,
+    driving: Annotated[Path | None, typer.Option(help="With --run: a video whose motion the picture takes over.")] = None,
 ) -> None:
     with clear_errors(out or results_dir):
+        of_videos = {"--poses": poses, "--models": models, "--start": start, "--context": context, "--pose-run": pose_run}
+        of_videos |= {"--paint-run": paint_run, "--full-frame": full_frame, "--export": export}
+        of_pictures = {"--action": action, "--crop": crop, "--driving": driving}
+        if run is not None:
+            _predict_picture(source, run, action, samples, seed, crop, driving, results_dir, out, of_videos)
+            return
+        if given := [name for name, value in of_pictures.items() if value is not None]:
+            raise UserError(f"{given[0]} goes with --run, which names a run of keypoints_motion or of a translator")
         from analogy.systems.hierarchical.video_prediction import check_request, predict_video
 
         request = check_request(
@@ -62,3 +86,23 @@ def main(
         durations = ", ".join(f"{stage} {duration:.1f} s" for stage, duration in seconds.items())
         rate = horizon / max(1e-9, seconds["poses"] + seconds["frames"])
         print(f"{durations}; {rate:.1f} predicted frames a second\nwritten to {request.folder}")
+
+
+def _predict_picture(source, run, action, samples, seed, crop, driving, results_dir, out, of_videos) -> None:
+    if given := [name for name, value in of_videos.items() if value]:
+        raise UserError(f"{given[0]} is for videos, and --run for one picture: leave one of them out")
+    from analogy.systems.keypoints.futures import check_request, predict_futures
+
+    request = check_request(
+        source,
+        run=run,
+        action=action,
+        samples=samples,
+        seed=seed,
+        crop=crop,
+        driving=driving,
+        results_dir=results_dir,
+        out=out,
+    )
+    predict_futures(request)
+    print(f"written to {request.folder}: open {request.folder / 'index.html'}")

@@ -11,7 +11,7 @@ import typer
 from analogy.cli.console import RESULTS, clear_errors
 from analogy.cli.list import print_experiments
 from analogy.errors import UserError
-from analogy.resolve import resolve_settings, say_settings, shorthand_values
+from analogy.resolve import resolve_settings, say_settings, shorthand_values, stages
 from analogy.settings import Settings, settings_text
 from analogy.systems import SYSTEMS
 from analogy.training.progress import messages_shown
@@ -50,20 +50,22 @@ def main(
             raise UserError(f"{name} and --exp {exp}: name one experiment")
         if not (name or exp or resume):
             raise UserError("--exp NAME is missing; --list shows every experiment")
-        settings = resolve_settings(
-            name or exp,
-            results_dir=results_dir,
-            writes=not dry_run,
-            data_dir=data_dir,
-            scale=scale,
-            values=shorthand_values(steps=steps, seed=seed, precision=precision, devices=devices),
-            overrides=set_ or [],
-            resume=resume,
-        )
-        say_settings(settings)
+        options = {
+            "results_dir": results_dir,
+            "writes": not dry_run,
+            "data_dir": data_dir,
+            "scale": scale,
+            "values": shorthand_values(steps=steps, seed=seed, precision=precision, devices=devices),
+            "overrides": set_ or [],
+            "resume": resume,
+        }
         if dry_run:
+            settings = resolve_settings(name or exp, **options)
+            say_settings(settings)
             _print_parameters(settings)
-        else:
+            return
+        for settings in stages(name or exp, **options):
+            say_settings(settings)
             _run(settings, results_dir, resume)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,6 +37,7 @@ class ClipDataset:
         prepared: the prepared dataset.
         settings: a FrameDataSettings.
         seed: the seed of the training pairs.
+        clips: those of the prepared dataset, where their split is decided elsewhere.
 
     Raises:
         UserError: see `analogy.data.selection.select_clips`.
@@ -43,10 +45,10 @@ class ClipDataset:
 
     notes = ""
 
-    def __init__(self, prepared: PreparedClips, settings, *, seed: int):
+    def __init__(self, prepared: PreparedClips, settings, *, seed: int, clips: Sequence[Clip] | None = None):
         self.name, self.settings, self.seed = prepared.name, settings, seed
         self.train, self.test = select_clips(
-            prepared.clips,
+            clips or prepared.clips,
             actions=settings.actions,
             train_clips=settings.train_clips,
             test_clips=settings.test_clips,

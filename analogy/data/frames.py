@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from analogy.data.prepared import Clip, PreparedClips
+from analogy.errors import UserError
 from analogy.joints import JOINTS, MIRRORED
 
 
@@ -33,10 +34,20 @@ class FrameReader:
         padding: width of the margin around the box, in pixels of the source frame.
         image_size: (H, W) of the result; the aspect ratio is not kept.
         gray: one channel of luma instead of RGB.
+
+    Raises:
+        UserError: the crop needs labels, which the dataset does not have.
     """
 
     def __init__(self, prepared: PreparedClips, *, crop: str, padding: int, image_size: tuple[int, int], gray: bool):
         self.prepared, self.crop, self.padding, self.image_size, self.gray = prepared, crop, padding, image_size, gray
+        if not self.labelled and crop not in ("full", "centre"):
+            raise UserError(f"data.crop is {crop}: {prepared.name} has no boxes around people; choose full or centre")
+
+    @property
+    def labelled(self) -> bool:
+        """Whether the frames have joints. Otherwise all joints are hidden, and the crop is "full" or "centre"."""
+        return self.prepared.format.labelled
 
     @property
     def signature(self) -> dict[str, tf.TensorSpec]:
@@ -78,13 +89,17 @@ class FrameReader:
         box = self._frame_box(record["box"], clip_box) if self.crop == "per_frame" else clip_box
         x_min, y_min, x_max, y_max = tf.unstack(box)
         crop = tf.cast(tf.stack([x_max - x_min, y_max - y_min]), tf.float32)  # (w, h)
-        image = tf.io.decode_and_crop_jpeg(record["image"], tf.stack([y_min, x_min, y_max - y_min, x_max - x_min]), channels=3)
+        image = self.prepared.decode_part(record["image"], box)
         image = tf.image.resize(image, self.image_size, antialias=True)  # as Pillow's bilinear
-        if self.gray:
+        if self.gray and self.prepared.format.channels == 3:
             image = tf.image.rgb_to_grayscale(image)
+        elif not self.gray and self.prepared.format.channels == 1:
+            image = tf.image.grayscale_to_rgb(image)
         image = tf.saturate_cast(tf.round(image), tf.uint8)
         height, width = self.image_size
         origin = tf.cast(tf.stack([x_min, y_min]), tf.float32)
+        if not self.labelled:
+            record |= {"joints": tf.zeros([JOINTS, 2]), "visibility": tf.zeros([JOINTS])}
         joints = (record["joints"] - origin) * tf.constant([width, height], tf.float32) / crop
         visibility = record["visibility"]
         if mirrored is not False:

@@ -285,6 +285,21 @@ class PreparedClips:
         """
         return tf.io.parse_single_example(serialized, self._features)
 
+    def decode_part(self, image: tf.Tensor, box: tf.Tensor) -> tf.Tensor:
+        """The part of a stored frame within a box: uint8 [h, w, C]; also inside a graph.
+
+        image: string scalar, from `parse`. box: int32 [4], x_min, y_min, x_max, y_max in pixels.
+        """
+        x_min, y_min, x_max, y_max = tf.unstack(box)
+        if self.format.encoding == "jpeg":  # only these pixels are decoded
+            corner = tf.stack([y_min, x_min, y_max - y_min, x_max - x_min])
+            return tf.io.decode_and_crop_jpeg(image, corner, channels=self.format.channels)
+        if self.format.encoding == "raw":
+            whole = tf.reshape(tf.io.decode_raw(image, tf.uint8), [*self.clips[0].size, self.format.channels])
+        else:
+            whole = tf.io.decode_png(image, channels=self.format.channels)
+        return whole[y_min:y_max, x_min:x_max]
+
     def frames(self, clip: Clip, numbers: Iterable[int] | None = None) -> np.ndarray:
         """The frames of a clip with these numbers, counted from 0: uint8 [n, H, W, C]. None reads all frames.
 

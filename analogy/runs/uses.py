@@ -4,38 +4,52 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from analogy.errors import UserError, about
 from analogy.runs.find import find_run, load_endpoint, saved_model_of
 from analogy.runs.summary import UsedModel, read_summary
+from analogy.settings.experiments import list_experiments
 from analogy.settings.sections import Settings
 
 log = logging.getLogger("analogy")
 
 
-def resolve_runs(settings: Settings, results: Path, *, resumes: bool = False) -> Settings:
+def resolve_runs(settings: Settings, results: Path, *, resumes: bool = False, untrained: Collection[str] = ()) -> Settings:
     """A copy of the settings in which each name of a run is replaced by the run's absolute path.
 
     Args:
         results: the folder in which experiments are searched.
+        untrained: experiments that are trained later; these names stay.
         resumes: whether these are the settings of a run to continue. The run in `training.start_from` may be missing then: its
             networks are needed only at the beginning.
 
     Raises:
         UserError: a run does not exist, or a run in `uses` is not finished or has no SavedModel.
     """
-    uses = {role: find_run(name, results, f"uses.{role}") for role, name in settings.uses.items()}
-    for role, run in uses.items():
+    found = {role: find_run(name, results, f"uses.{role}") for role, name in settings.uses.items() if name not in untrained}
+    for role, run in found.items():
         with about(f"uses.{role}"):
             saved_model_of(run)
-    settings = settings.model_copy(update={"uses": {role: str(run) for role, run in uses.items()}})
+    uses = settings.uses | {role: str(run) for role, run in found.items()}
+    settings = settings.model_copy(update={"uses": uses})
     if start := None if resumes else settings.training.start_from:
         start = start.model_copy(update={"run": str(find_run(start.run, results, "training.start_from"))})
         training = settings.training.model_copy(update={"start_from": start})
         settings = settings.model_copy(update={"training": training})
     return settings
+
+
+def untrained_experiments(settings: Settings, results: Path) -> list[str]:
+    """The experiments in `uses` of which there is no run to use, where `train_used` says that they are trained first."""
+    missing = []
+    for name in settings.uses.values() if settings.train_used else ():
+        try:
+            saved_model_of(find_run(name, results, "uses"))
+        except UserError:
+            missing += [name] if name in list_experiments() else []
+    return list(dict.fromkeys(missing))
 
 
 def check_roles(settings: Settings, needs: Mapping[str, str]) -> None:

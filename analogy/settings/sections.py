@@ -345,7 +345,8 @@ class Settings(Section):
     """The settings that every experiment has; each system adds sections of its own.
 
     The YAML keys `base` and `demo` are applied in loading and are no settings. published: results of the paper.
-    uses: role -> the finished run whose SavedModel this one uses; an experiment's name, or a path.
+    uses: role -> the finished run whose SavedModel this one uses; an experiment's name, or a path. train_used: experiments in
+    `uses` of which there is no finished run are trained first.
     """
 
     # `only_with` for the published figures of older runs, whose settings do not have this key.
@@ -360,6 +361,7 @@ class Settings(Section):
     scale: Literal["paper", "demo"]
     published: list[Published] = []
     uses: dict[str, RunName] = {}
+    train_used: bool = False
     seed: Annotated[int, Field(ge=0, lt=2**31)]
     data: DatasetSettings
     training: TrainingSettings

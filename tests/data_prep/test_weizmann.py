@@ -103,3 +103,29 @@ def test_the_real_strips(tmp_path):
     )
     lengths = [clip.length for clip in dataset.train[0].prepared.clips]
     assert (len(lengths), min(lengths), max(lengths), sum(lengths)) == (28, 51, 146, 2058) and dataset.doubts == []
+
+
+def test_pairs_and_clips_without_labels(weizmann, tmp_path):
+    """For keypoints, which need no joints: the frames of both numbers of a pair, at any size, and persons apart."""
+    names = [f"data.folder={weizmann}", f"data.cache={tmp_path}", "data.dataset=weizmann", "data.crop=full", "data.flip=false"]
+    names += ["data.image_size=32", "data.test_persons=[1]", "data.frame_distance=[2, 2]", "data.min_frame_distance=0"]
+
+    def opened_pairs(*overrides):
+        return open_dataset(
+            load_settings(find_experiment("keypoints_plus"), SYSTEMS, scale="demo", overrides=[*names, *overrides])
+        )
+
+    dataset = opened_pairs()
+    assert {int(clip.id) // 8 for clip in dataset.test} == {1} and len(dataset.train) == 16
+    batch = next(iter(dataset.batches(ReplicaContext(batch_size=8))))
+    red, next_red = (batch[key].numpy()[..., 0].max((1, 2)).astype(int) for key in ("image", "next_image"))
+    assert batch["image"].shape == (8, 32, 32, 3) and not batch["visibility"].numpy().any()
+    assert set((next_red - red) % 70) == {20}  # two frames later, of seven
+    loaded = dataset.load(dataset.test[0])
+    assert loaded.frames[:, 5, 2, 0].tolist() == [5 + 10 * t for t in range(7)] or loaded.frames[0, 5, 30, 0] == 5
+    for overrides, message in (
+        ("data.crop=consistent", "has no boxes"),
+        ("data.test_persons=[7]", "persons \\[0, 1, 2\\] are"),
+    ):
+        with pytest.raises(UserError, match=message):
+            opened_pairs(overrides)

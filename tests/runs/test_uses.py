@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 from analogy.errors import UserError
+from analogy.resolve import resolve_settings, stages
 from analogy.runs.find import load_endpoint
 from analogy.runs.uses import check_roles, checksum, open_used, resolve_runs, used_models
 from analogy.settings import find_experiment, load_settings, write_settings
@@ -188,3 +189,24 @@ def test_a_used_run_computes_alike_on_two_replicas(results, two_replicas):
     assert [value.numpy().tolist() for value in step().values] == [[[3.0, 3.0]]] * 2
     here = load_endpoint(Path(resolved.uses["corrector"]), "correct")
     assert here.correct(tf.ones([1, 2]))["out"].numpy().tolist() == [[3.0, 3.0]]
+
+
+def test_experiments_that_are_not_trained_yet_come_first(tmp_path, caplog):
+    caplog.set_level("INFO", "analogy")
+    options = {"results_dir": tmp_path, "scale": "demo", "values": {"training.steps": 2}, "own": {"network.units": 8}}
+    runs = stages("keypoints_penn_full", **options)
+    first = next(runs)
+    assert (first.experiment, first.training.steps) == ("keypoints_penn_translator", 2)
+    assert "no finished run of keypoints_penn_translator in" in caplog.text
+    with pytest.raises(UserError, match=r"uses\.translator keypoints_penn_translator: neither a run folder nor"):
+        next(runs)  # it was not trained
+    with pytest.raises(UserError, match=r"network\.unitz"):  # the own mistakes are found first
+        next(stages("keypoints_penn_full", **{**options, "own": {"network.unitz": 8}}))
+    with pytest.raises(UserError, match=r"uses\.translator"):  # where a run is to be described, nothing is trained
+        resolve_settings("keypoints_penn_full", results_dir=tmp_path, scale="demo")
+
+
+def test_a_finished_run_is_not_trained_again(results):
+    own = {"uses": {"corrector": "my corrector"}, "train_used": True}
+    (only,) = stages("seq2seq_noise_l1", results_dir=results, scale="demo", own=own)
+    assert Path(only.uses["corrector"]).is_dir()

@@ -30,6 +30,9 @@ class PredictedTranslation(PredictedFrames):
 
     def measure(self, metrics=FRAME_METRICS):
         measured = super().measure(metrics)
+        if not self.visibility.any():  # nothing is known of joints
+            measured["prediction"] |= {"keypoint_jitter": keypoint_figures(self.keypoints, self.body)["keypoint_jitter"]}
+            return measured
         regressed = self.regression.predict(self.keypoints)
         measured["prediction"] |= self._joint_figures(regressed) | keypoint_figures(self.keypoints, self.body)
         measured["mean_pose"] = self._joint_figures(np.broadcast_to(self.regression.mean, regressed.shape))

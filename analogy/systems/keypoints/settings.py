@@ -23,6 +23,16 @@ Momentum = Annotated[float, Field(ge=0, lt=1)]
 Keypoints = Annotated[int, Field(ge=1, le=1000)]
 
 
+class KeypointDataSettings(FrameDataSettings):
+    """Frames of clips, with labels or without: joints are only used to measure.
+
+    test_persons: of Weizmann, the persons that test; null: the last two.
+    """
+
+    kind = "pairs"
+    test_persons: list[Annotated[int, Field(ge=0)]] | None = None
+
+
 class TranslatorNetworkSettings(Section):
     """keypoints: K. width: multiplier of all channels. norm_momentum: the share of the running statistics of batch
     normalisation that stays at each step."""
@@ -72,7 +82,7 @@ class TranslationSettings(Settings):
     """What both translators share. regression_frames: of each training clip, the number of frames with which the regression
     from keypoints to joints is fitted, which measures the keypoints."""
 
-    data: FrameDataSettings
+    data: KeypointDataSettings
     regression_frames: PositiveInt
     evaluation: PainterEvaluationSettings
 
@@ -99,7 +109,7 @@ class TranslatorSettings(TranslationSettings):
     discriminator_optimizer: OptimizerSettings
 
 
-class MotionDataSettings(FrameDataSettings):
+class MotionDataSettings(KeypointDataSettings):
     """Clips, of which sequences of 1 + horizon steps are made that span most of each clip (spec section 1.4)."""
 
     horizon: PositiveInt

@@ -111,7 +111,7 @@ class TranslationSystem(System):
             baseline=np.broadcast_to(loaded.frames[:1], truth.shape),
             baseline_name="copy_reference",
             extra_columns=pictures,
-            regions={"old": np.broadcast_to(body[:1], body[1:].shape), "new": body[1:]},
+            regions={"old": np.broadcast_to(body[:1], body[1:].shape), "new": body[1:]} if loaded.visibility.any() else {},
             keypoints=keypoints,
             joints=loaded.joints,
             visibility=loaded.visibility,
@@ -149,9 +149,17 @@ class TranslationSystem(System):
             f"{dataset.name}{notes}: {len(dataset.test)} test clips, {how.get(data.crop, data.crop)}, {height} x {width}, "
             f"{'gray' if data.gray else 'RGB'} uint8; every frame after the first is translated from frame 0, by the keypoints "
             "detected in the TRUE frame; PSNR, SSIM (11 x 11 Gaussian) a frame, averaged over frames, then over clips; "
-            f"baseline: frame 0 copied; PCK of 13 joints by a linear regression from the {self.keypoints} keypoints, fitted on "
-            f"{self.settings.regression_frames} frames of each of {len(dataset.train)} training clips, lengths relative to the "
-            f"box around the visible joints, beside the mean pose of those; {self.loss_in_words()}; seed {self.settings.seed}"
+            f"baseline: frame 0 copied; {self._regression_in_words(dataset)}{self.loss_in_words()}; trained on "
+            f"{len(dataset.train)} clips, seed {self.settings.seed}"
+        )
+
+    def _regression_in_words(self, dataset: ClipDataset) -> str:
+        if not dataset.reader.labelled:
+            return ""
+        return (
+            f"PCK of 13 joints by a linear regression from the {self.keypoints} keypoints, fitted on "
+            f"{self.settings.regression_frames} frames of each training clip, lengths relative to the box around the visible "
+            "joints, beside the mean pose of those frames; "
         )
 
     def loss_in_words(self) -> str:

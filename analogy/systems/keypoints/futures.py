@@ -1,0 +1,234 @@
+"""From one picture to films, for `analogy predict PICTURE --run RUN`: sampled futures, or the motion of another video.
+
+`check_request` checks all options first, without TensorFlow, and `predict_futures` then does the work.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from analogy.data.frames import central_square
+from analogy.data.pictures import read_picture
+from analogy.data.video import read_video
+from analogy.errors import Mistakes, UserError
+from analogy.files import VIDEOS
+from analogy.ownership import PREDICTION, check_output, replacing_folder
+from analogy.runs.find import find_run, saved_model_of
+from analogy.settings.loading import load_settings, read_experiment
+from analogy.systems import SYSTEMS
+from analogy.systems.keypoints.pictures import with_keypoints
+from analogy.visualise.pages import write_page
+from analogy.visualise.video import side_by_side, write_gif, write_mp4
+
+MOST_SAMPLES = 64
+SAMPLES_PER_FILM = 8  # that are shown side by side
+TRANSLATORS, GENERATORS = ("keypoints_plus", "keypoints_translator"), ("keypoints_motion",)
+Box = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class Request:
+    """The checked options. Nothing is loaded yet.
+
+    picture: the file. run: the run folder. action: its number; 0 where the run knows none. action_name: for titles. size:
+    (height, width) of the run's frames. gray: whether they have one channel. samples: number of futures. crop: x_min, y_min,
+    x_max, y_max in pixels of the picture; None for the largest square in the middle. driving: the video whose motion is
+    transferred, instead of sampled futures. folder: where all is written. frames_per_second: of the films.
+    """
+
+    picture: Path
+    run: Path
+    action: int
+    action_name: str
+    size: tuple[int, int]
+    gray: bool
+    samples: int
+    seed: int
+    crop: Box | None
+    driving: Path | None
+    folder: Path
+    frames_per_second: int
+
+
+def check_request(
+    picture: str,
+    *,
+    run: str,
+    action: str | None = None,
+    samples: int = 4,
+    seed: int = 0,
+    crop: str | None = None,
+    driving: Path | None = None,
+    results_dir: Path,
+    out: Path | None = None,
+) -> Request:
+    """Check the options of `analogy predict PICTURE --run RUN`.
+
+    Raises:
+        UserError: one line for each mistake.
+    """
+    path, folder = Path(picture), out or results_dir / "predictions" / Path(picture).stem
+    found = settings = box = None
+    number = 0
+    with Mistakes() as mistakes:
+        with mistakes.noted():
+            _check_picture(path)
+        with mistakes.noted():
+            found = find_run(run, results_dir, "--run")
+            saved_model_of(found)
+            of_run = _settings_of(found)
+            _check_kind(found, of_run, driving)
+            settings = of_run
+        if settings and driving is None:
+            with mistakes.noted():
+                number = _number_of(action, settings)
+        if not 1 <= samples <= MOST_SAMPLES:
+            mistakes.add(f"--samples {samples}: choose 1 to {MOST_SAMPLES}")
+        if driving is not None and not driving.exists():
+            mistakes.add(f"--driving {driving}: there is no such video")
+        with mistakes.noted():
+            box = _read_box(crop)
+        with mistakes.noted():
+            check_output(folder, PREDICTION, [path, driving, found])
+    data, rate = settings.data, settings.evaluation.frames_per_second
+    return Request(
+        path, found, number, action or "", tuple(data.image_size), data.gray, samples, seed, box, driving, folder, rate
+    )
+
+
+def _check_picture(path: Path) -> None:
+    if path.is_dir() or (path.suffix.lower() in VIDEOS and path.suffix.lower() != ".gif"):
+        raise UserError(f"{path}: with --run a single picture is predicted from: name a picture, such as a frame of the video")
+    if not path.is_file():
+        raise UserError(f"{path}: there is no such picture")
+
+
+def _settings_of(run: Path):
+    path = run / "settings.yaml"
+    if not path.is_file():
+        raise UserError(f"--run {run}: it has no settings.yaml, which names its actions and sizes; name a run folder")
+    return load_settings(path, SYSTEMS, scale=str(read_experiment(path).get("scale")))
+
+
+def _check_kind(run: Path, settings, driving: Path | None) -> None:
+    """Raises UserError where the run's system cannot do what is asked."""
+    if driving is None and settings.system in TRANSLATORS:
+        raise UserError(
+            f"--run {run}: {settings.system} translates frames and predicts no motion: name a run that builds on it, such as "
+            "keypoints_plus_motion, or give a video with --driving"
+        )
+    wanted = GENERATORS if driving is None else TRANSLATORS
+    if settings.system not in wanted:
+        what = "that predicts motion" if driving is None else "whose keypoints a driving video can move"
+        raise UserError(f"--run {run}: it is a run of {settings.system}; name one {what} ({', '.join(wanted)})")
+
+
+def _number_of(action: str | None, settings) -> int:
+    """The number of an action of a run. Raises UserError where the run does not know it."""
+    if not settings.network.action:
+        if action is not None:
+            raise UserError(f"--action {action}: this run was trained without actions; leave --action out")
+        return 0
+    actions = settings.data.actions
+    if action is None:
+        raise UserError(f"--action is missing; this run knows {', '.join(actions)}")
+    if action not in actions:
+        near = difflib.get_close_matches(action, actions, n=3, cutoff=0.4)
+        raise UserError(
+            f"--action {action}: this run does not know it; "
+            + (f"did you mean {', '.join(near)}?" if near else f"it knows {', '.join(actions)}")
+        )
+    return actions.index(action)
+
+
+def _read_box(crop: str | None) -> Box | None:
+    """Raises UserError."""
+    if crop is None:
+        return None
+    try:
+        x_min, y_min, x_max, y_max = (int(edge) for edge in crop.split(","))
+    except ValueError:
+        raise UserError(f"--crop {crop}: give x_min,y_min,x_max,y_max in pixels, such as 10,0,200,190") from None
+    if x_min < 0 or y_min < 0 or x_min >= x_max or y_min >= y_max:
+        raise UserError(f"--crop {crop}: the box is empty or begins outside of the picture")
+    return x_min, y_min, x_max, y_max
+
+
+# ---------------------------------------------------------------- predicting
+
+
+def predict_futures(request: Request) -> None:
+    """Predict and write `request.folder`: films, keypoints.npy, and a page.
+
+    Raises:
+        UserError: the picture or the video cannot be read, or the box does not lie in it.
+    """
+    from analogy.runs.calling import SavedModel
+
+    picture = read_picture(request.picture)
+    frame = _fitted(picture, request.crop, request)
+    driving = _driving_frames(request) if request.driving else None
+    model = SavedModel(request.run)
+    if driving is None:
+        inputs = {"frame": frame, "action": request.action, "seed": request.seed, "count": request.samples}
+        answer = model.call(None, inputs, "generate")
+        films = {f"sample {number}": frames for number, frames in enumerate(answer["frames"], 1)}
+        points = answer["keypoints"]
+    else:
+        films, points = _transferred(model, frame, driving)
+    _write(request, frame, films, points)
+
+
+def _transferred(model, frame: np.ndarray, driving: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """The picture moved as the driving video's keypoints move from its first frame on: films, and keypoints [1, T, K, 2]."""
+    own, others = (model.call(None, {"frames": frames}, "detect") for frames in (frame[None], driving))
+    points = own + others - others[:1]
+    inputs = {"frame": np.repeat(frame[None], len(points), 0), "keypoints": np.repeat(own, len(points), 0)}
+    answer = model.call(None, {**inputs, "next_keypoints": points}, "translate")
+    moved = answer["frame"] if isinstance(answer, dict) else answer  # without a mask, there is one output
+    return {"driving": driving, "transferred": moved}, points[None]
+
+
+def _driving_frames(request: Request) -> np.ndarray:
+    video = read_video(request.driving, transform=lambda frame: _fitted(frame, None, request))
+    return np.stack(video.frames)
+
+
+def _fitted(picture: np.ndarray, crop: Box | None, request: Request) -> np.ndarray:
+    """A part of a picture uint8 [H, W, 3] in the size and the channels of the run's frames. Raises UserError."""
+    height, width = picture.shape[:2]
+    x_min, y_min, x_max, y_max = crop or central_square(height, width)
+    if x_max > width or y_max > height:
+        box = ",".join(map(str, crop))
+        raise UserError(f"--crop {box}: {request.picture} has {width} x {height} pixels: choose a box within")
+    part = picture[y_min:y_max, x_min:x_max]
+    smaller = part.shape[0] >= request.size[0]
+    part = cv2.resize(part, request.size[::-1], interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
+    return cv2.cvtColor(part, cv2.COLOR_RGB2GRAY)[..., None] if request.gray else part
+
+
+def _write(request: Request, frame: np.ndarray, films: dict[str, np.ndarray], points: np.ndarray) -> None:
+    """Write films of all columns side by side, with and without keypoints; each film alone; the keypoints; a page."""
+    rate = request.frames_per_second
+    shown = dict(list(films.items())[:SAMPLES_PER_FILM])
+    length = len(next(iter(films.values())))
+    columns = [("picture", np.repeat(frame[None], length, 0)), *shown.items()]
+    # Of a transferred motion, the keypoints are those of its last column.
+    moved = list(shown.items())[-len(points) :]
+    dotted = [(title, with_keypoints(frames, own)) for (title, frames), own in zip(moved, points, strict=False)]
+    with replacing_folder(request.folder, PREDICTION) as partial:
+        for name, parts in (("films", columns), ("keypoints", dotted)):
+            together = side_by_side(parts)
+            write_mp4(partial / f"{name}.mp4", together, rate)
+            write_gif(partial / f"{name}.gif", together, rate)
+        for title, frames in films.items():
+            write_mp4(partial / f"{title.replace(' ', '_')}.mp4", frames, rate)
+        np.save(partial / "keypoints.npy", points)
+        facts = {"picture": str(request.picture), "run": str(request.run), "seed": request.seed}
+        facts |= {"driving": str(request.driving)} if request.driving else {"action": request.action_name or "none"}
+        write_page(partial / "index.html", "futures.html", {"facts": facts, "films": list(films)})

@@ -1,0 +1,117 @@
+"""analogy predict PICTURE --run RUN: films from one picture, and every mistake in one line."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from analogy.runs.export import export_saved_model
+from analogy.settings import find_experiment, load_settings
+from analogy.settings.loading import write_settings
+from analogy.systems import SYSTEMS
+from analogy.visualise.video import read_mp4, write_mp4
+
+TINY = ("data.image_size=32", "network.keypoints=3", "network.detector_widths=[4]", "network.widths=[4]")
+MOTION = ("data.image_size=32", "data.horizon=3", "network.units=4", "network.latent_size=2", "data.actions=[bowl, squat]")
+RNG = np.random.default_rng(0)
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """A translator and a motion generator, untrained: exported, with settings and a summary."""
+    results = tmp_path_factory.mktemp("results")
+
+    def write(name, overrides, used=None):
+        settings = load_settings(find_experiment(name), SYSTEMS, scale="demo", overrides=overrides)
+        keras.utils.set_random_seed(0)
+        system, folder = SYSTEMS[settings.system].build(settings, used), results / name / "2026-11-21_120000"
+        export_saved_model(system, folder / "saved_model")
+        write_settings(settings, folder / "settings.yaml")
+        (folder / "summary.json").write_text(json.dumps({"system": settings.system, "status": "finished"}))
+        return folder
+
+    translator = write("keypoints_plus", TINY)
+    used = {"translator": tf.saved_model.load(str(translator / "saved_model"))}
+    write("keypoints_plus_motion", MOTION, used)
+    return results
+
+
+@pytest.fixture
+def picture(tmp_path):
+    file = tmp_path / "somebody.png"
+    Image.fromarray(RNG.integers(0, 256, (50, 70, 3), dtype=np.uint8)).save(file)
+    return file
+
+
+def test_samples_of_one_picture(results, picture, invoke, tmp_path):
+    out = tmp_path / "out"
+    options = ("--run", "keypoints_plus_motion", "--results-dir", results, "--action", "squat", "--samples", 2, "--out", out)
+    done = invoke("predict", picture, *options)
+    assert done.exit_code == 0, done.output
+    assert sorted(path.name for path in out.iterdir() if not path.name.startswith(".")) == [
+        "films.gif", "films.mp4", "index.html", "keypoints.gif", "keypoints.mp4", "keypoints.npy", "sample_1.mp4",
+        "sample_2.mp4",
+    ]  # fmt: skip
+    assert np.load(out / "keypoints.npy").shape == (2, 3, 3, 2)
+    assert read_mp4(out / "sample_2.mp4")[0].shape == (3, 32, 32, 3)
+    assert "squat" in (out / "index.html").read_text()
+    first = np.load(out / "keypoints.npy")
+    for seed, same in ((0, True), (1, False)):
+        invoke("predict", picture, *options, "--seed", seed)
+        assert np.array_equal(np.load(out / "keypoints.npy"), first) == same
+
+
+def test_the_motion_of_another_video(results, picture, invoke, tmp_path):
+    write_mp4(tmp_path / "driving.mp4", RNG.integers(0, 256, (4, 40, 60, 3), dtype=np.uint8), 10)
+    out = tmp_path / "out"
+    options = ("--run", "keypoints_plus", "--results-dir", results, "--driving", tmp_path / "driving.mp4", "--out", out)
+    done = invoke("predict", picture, *options, "--crop", "10,0,60,50")
+    assert done.exit_code == 0, done.output
+    points = np.load(out / "keypoints.npy")
+    assert points.shape == (1, 4, 3, 2) and np.ptp(points[0], 0).max() > 0
+    assert read_mp4(out / "transferred.mp4")[0].shape == (4, 32, 32, 3)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--run", "keypoints_plus_motion"), "--action is missing; this run knows bowl, squat"),
+        (
+            ("--run", "keypoints_plus_motion", "--action", "squad"),
+            "--action squad: this run does not know it; did you mean squat?",
+        ),
+        (("--run", "keypoints_plus_motion", "--action", "bowl", "--samples", "0"), "--samples 0: choose 1 to 64"),
+        (
+            ("--run", "keypoints_plus_motion", "--action", "bowl", "--crop", "1,2,3"),
+            "--crop 1,2,3: give x_min,y_min,x_max,y_max",
+        ),
+        (("--run", "keypoints_plus_motion", "--action", "bowl", "--crop", "0,0,99,20"), "70 x 50 pixels: choose a box within"),
+        (("--run", "keypoints_plus"), "keypoints_plus translates frames and predicts no motion"),
+        (("--run", "nobody"), "--run nobody: neither a run folder nor an experiment"),
+        (
+            ("--run", "keypoints_plus_motion", "--action", "bowl", "--poses", "movenet"),
+            "--poses is for videos, and --run for one",
+        ),
+        (("--action", "bowl"), "--action goes with --run"),
+        (
+            ("--run", "keypoints_plus", "--driving", "/there/is/none.mp4"),
+            "--driving /there/is/none.mp4: there is no such video",
+        ),
+    ],
+)
+def test_a_mistake_is_one_line(results, picture, invoke, tmp_path, options, message):
+    done = invoke("predict", picture, *options, "--results-dir", results, "--out", tmp_path / "out")
+    errors = [line for line in done.output.splitlines() if line.startswith("error: ")]
+    assert done.exit_code == 2 and len(errors) == 1 and message in errors[0], (done.output, done.exception)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("name", "message"), [("film.mp4", "a single picture"), ("note.png", "this picture cannot be read")])
+def test_what_is_no_picture(results, invoke, tmp_path, name, message):
+    (tmp_path / name).write_text("no picture")
+    options = ("--run", "keypoints_plus_motion", "--action", "bowl", "--results-dir", results, "--out", tmp_path / "out")
+    done = invoke("predict", tmp_path / name, *options)
+    assert done.exit_code == 2 and message in done.output and not (tmp_path / "out").exists()
