@@ -31,7 +31,7 @@ class StepStream(IntEnum):
     DROPOUT = 100  # lvln_classifier: which units of its hidden layer are left out
     CROP = 120  # pairs of frames: where the square is cut out along the longer side
     EQUIVARIANCE = 121  # keypoints_plus: how frames are warped, whose keypoints are to move along
-    LATENT = 101  # vgg_lstm_vae, _vae_plus: the noise of latents; of samples, the seed is the caller's, the step 0
+    LATENT = 101  # vgg_lstm_vae, _vae_plus, keypoints_motion: noise of latents; of samples, the caller's seed, the step 0
 
 
 # Drawn movies that are made once, not for a training step, take a step below zero of StepStream.EXAMPLES.
