@@ -187,7 +187,10 @@ DATASETS: dict[str, Entry] = {
         stored_size=(128, 160),
     ),
     "videos": Entry(
-        {"movies": Opening("data_prep.videos:open_videos", (_VIDEOS,), channels=3, follows=_WHOLE_VIDEOS)},
+        {
+            "pairs": Opening("data_prep.videos:open_pairs", (_VIDEOS,)),
+            "movies": Opening("data_prep.videos:open_videos", (_VIDEOS,), channels=3, follows=_WHOLE_VIDEOS),
+        },
         source="data_prep.videos:VideosSource",
         stored_size=(128, 160),
     ),

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
+from analogy.data.clips import ClipDataset
 from analogy.data.movies import MovieDataset
 from analogy.data.prepared import Clip, FrameFormat, PreparedClips
 from analogy.data.video import videos_below
@@ -48,10 +50,7 @@ def place_of(item: str) -> tuple[str, str]:
 
 
 def open_videos(source: Path, cache: Path, settings) -> MovieDataset:
-    """Open a folder of videos. Its sub-folders are the classes.
-
-    With both train/ and test/, those are the halves. Otherwise a fifth of the videos, drawn from the seed, tests: whole videos,
-    never frames of one that also trains.
+    """Open a folder of videos as windows. Its sub-folders are the classes; its halves: see `divided_videos`.
 
     Args:
         source: the folder.
@@ -59,10 +58,40 @@ def open_videos(source: Path, cache: Path, settings) -> MovieDataset:
         settings: with `data` (a MovieDataSettings) and seed.
 
     Raises:
-        UserError: there are fewer than two videos, train/ or test/ is empty, or no video of a half can be used.
+        UserError: as `divided_videos`; or no video of a half can be used.
     """
     data = settings.data
-    videos = VideosSource(source, data.size, data.fit)
+    prepared, train, test, note = divided_videos(VideosSource(source, data.size, data.fit), cache, settings.seed)
+    classes = sorted({clip.action for clip in (*train, *test)})
+    return whole_clips_dataset(
+        prepared, train, test, settings, source=source, doubts=prepared.doubts, notes=[note], classes=classes
+    )
+
+
+def open_pairs(source: Path, cache: Path, settings) -> ClipDataset:
+    """Open a folder of videos as pairs of frames and whole clips, without joints. Arguments and errors: see `open_videos`.
+
+    Frames are stored in the size of `data` (a KeypointDataSettings): their central square, or with crop full squeezed.
+    """
+    data = settings.data
+    videos = VideosSource(source, tuple(data.image_size), "crop" if data.crop == "centre" else "squeeze")
+    prepared, *halves, note = divided_videos(videos, cache, settings.seed)
+    clips = [replace(clip, split=half) for half, part in zip(HALVES, halves, strict=True) for clip in part]
+    dataset = ClipDataset(prepared, data, seed=settings.seed, clips=clips)
+    dataset.notes = note
+    return dataset
+
+
+def divided_videos(videos: VideosSource, cache: Path, seed: int) -> tuple[PreparedClips, list[Clip], list[Clip], str]:
+    """Prepare a folder of videos and divide it: the prepared dataset, training clips, test clips, and a note.
+
+    With both train/ and test/, those are the halves. Otherwise a fifth of the videos, drawn from the seed, tests: whole videos,
+    never frames of one that also trains.
+
+    Raises:
+        UserError: there are fewer than two videos, or train/ or test/ is empty.
+    """
+    source = videos.folder
     halves = Counter(place_of(item)[0] for item in videos.items())
     divided = bool(halves["train"] or halves["test"])
     if divided and not (halves["train"] and halves["test"]):
@@ -82,13 +111,10 @@ def open_videos(source: Path, cache: Path, settings) -> MovieDataset:
             how += f" ({unused} videos beside them not used)"
     else:
         count = max(1, round(TEST_SHARE * len(clips)))
-        drawn = set(generator(settings.seed, DatasetStream.TEST_FILES).permutation(len(clips))[:count].tolist())
+        drawn = set(generator(seed, DatasetStream.TEST_FILES).permutation(len(clips))[:count].tolist())
         train = [clip for index, clip in enumerate(clips) if index not in drawn]
         test = [clip for index, clip in enumerate(clips) if index in drawn]
-        how = f"split by file from seed {settings.seed}"
-    notes = [f"{len(train)} training and {len(test)} test videos, {how}"]
-    log.info("videos: %s", notes[0])
-    classes = sorted({clip.action for clip in (*train, *test)})
-    return whole_clips_dataset(
-        prepared, train, test, settings, source=source, doubts=prepared.doubts, notes=notes, classes=classes
-    )
+        how = f"split by file from seed {seed}"
+    note = f"{len(train)} training and {len(test)} test videos, {how}"
+    log.info("videos: %s", note)
+    return prepared, train, test, note

@@ -227,3 +227,22 @@ def test_a_clock_that_is_early_and_late_in_turn_loses_no_frames(tmp_path):
 def test_even_times_in_a_video_of_any_rate(tmp_path):
     write_mp4(tmp_path / "a.mp4", frames(0, count=6), 10)
     assert len(read_video(tmp_path / "a.mp4", even=True).frames) == 6
+
+
+def test_pairs_of_frames_for_keypoints(tmp_path):
+    """train/ and test/ with GIF and MP4, as Siarohin et al. publish videos; frames are the central squares."""
+    for half in ("train", "test"):
+        (tmp_path / "raw" / half).mkdir(parents=True)
+        write_gif(tmp_path / "raw" / half / "a.gif", frames(1), 10)
+        write_mp4(tmp_path / "raw" / half / "b.mp4", frames(2), 10)
+    options = ("data.image_size=32", "data.crop=centre", f"data.folder={tmp_path / 'raw'}", f"data.cache={tmp_path / 'cache'}")
+    options = (*options, "data.dataset=videos")
+    settings = load_settings(find_experiment("keypoints_nemo_translator"), SYSTEMS, scale="demo", overrides=options)
+    dataset = open_dataset(settings)
+    assert [clip.id for clip in dataset.train] == ["train_a.gif", "train_b.mp4"]
+    assert [clip.id for clip in dataset.test] == ["test_a.gif", "test_b.mp4"]
+    batch = next(iter(dataset.batches(ReplicaContext(batch_size=2))))
+    assert batch["image"].shape == batch["next_image"].shape == (2, 32, 32, 3)
+    shown = dataset.load(dataset.test[1]).frames[0]
+    expected = fit_frame(frames(2)[0][:, 10:50], (32, 32), "squeeze")
+    assert np.abs(shown.astype(int) - expected).mean() < 12  # two codecs in between
