@@ -115,7 +115,7 @@ ROWS = {
 }
 EXPORTED = list({row.experiment: name for name, row in reversed(ROWS.items())}.values())  # one row of each experiment
 FORECASTERS = [name for name in EXPORTED if ROWS[name].predicts_future]
-QUICK_ROWS = {"pose_lstm", "seq2seq", "lvln_classifier", "vgg_lstm_next_frame"}
+QUICK_ROWS = {"pose_lstm", "seq2seq", "lvln_classifier", "vgg_lstm_next_frame", "keypoints_motion"}
 
 
 def others_are_slow(names: Iterable[str]) -> list:

@@ -13,7 +13,7 @@ from analogy.data.doubts import doubts_about_selected
 from analogy.data.frames import FrameReader
 from analogy.data.pairs import pair_batches
 from analogy.data.prepared import Clip, PreparedClips
-from analogy.data.selection import select_clips
+from analogy.data.selection import absent_clips, select_clips
 
 
 @dataclass(frozen=True)
@@ -47,13 +47,15 @@ class ClipDataset:
 
     def __init__(self, prepared: PreparedClips, settings, *, seed: int, clips: Sequence[Clip] | None = None):
         self.name, self.settings, self.seed = prepared.name, settings, seed
+        clips = clips or prepared.clips
         self.train, self.test = select_clips(
-            clips or prepared.clips,
+            clips,
             actions=settings.actions,
             train_clips=settings.train_clips,
             test_clips=settings.test_clips,
         )
-        self.doubts = [*prepared.doubts, *doubts_about_selected(self.train, self.test, settings)]
+        absent = absent_clips(clips, settings.train_clips, settings.test_clips)
+        self.doubts = [*prepared.doubts, *absent, *doubts_about_selected(self.train, self.test, settings)]
         self.reader = FrameReader(
             prepared,
             crop=settings.crop,

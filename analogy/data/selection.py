@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from analogy.data.doubts import some
 from analogy.data.prepared import Clip
 from analogy.errors import UserError
 
@@ -17,6 +18,19 @@ def read_split_file(path: Path) -> list[str]:
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: the split file cannot be read: {error}") from error
     return [line.split()[0].rstrip("/").rsplit("/", 1)[-1] for line in lines if line.strip()]
+
+
+def absent_clips(clips: Sequence[Clip], *split_files: Sequence[str] | str | None) -> list[str]:
+    """A line for each split file (a path) that names clips which are not in the dataset, where they are left out.
+
+    split_files: values of `data.train_clips` and `data.test_clips`; lists of ids and None are passed over.
+    """
+    present, lines = {clip.id for clip in clips}, []
+    for file in split_files:
+        names = read_split_file(Path(file)) if isinstance(file, str) else []
+        if absent := [name for name in names if name not in present]:
+            lines.append(f"{len(absent)} of {len(names)} clips of {file} are not in the dataset: {some(absent)}")
+    return lines
 
 
 def select_clips(

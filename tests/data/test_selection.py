@@ -3,7 +3,7 @@
 import pytest
 
 from analogy.data.prepared import Clip
-from analogy.data.selection import first_per_action, read_split_file, select_clips
+from analogy.data.selection import absent_clips, first_per_action, read_split_file, select_clips
 from analogy.errors import UserError
 
 
@@ -39,6 +39,7 @@ def test_a_split_file_with_paths_and_labels(tmp_path):
     path.write_text("frames/0280 0\nframes/0050 3\n\nframes/9999 1\n")
     train, _ = select_clips(CLIPS, train_clips=str(path), test_clips=["0001"])
     assert names(train) == ["0050", "0280"]
+    assert absent_clips(CLIPS, str(path), ["9999"], None) == [f"1 of 3 clips of {path} are not in the dataset: 9999"]
 
 
 @pytest.mark.parametrize(
