@@ -36,7 +36,8 @@ CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else
 TITLE = "# Published claims of "  # what a table begins with
 # What a plan's `measured_on` may say (clips: the test clips), and over what its figures vary.
 INTERVALS = {
-    "clips": "test clips (each averaged over the seeds) or over seeds (each averaged over the clips), whichever is wider",
+    "clips": "test clips (each averaged over the seeds) or over seeds (each averaged over the clips), whichever is wider;\n"
+    "over seeds alone where each seed has drawn test windows of its own",
     "training_clips": "seeds. Figures are means over the clips that trained, as the paper's are",
 }
 METHOD_OF_AN_ARM = r"[a-z0-9_]+\.[a-z0-9_]+"  # such as long.teacher_forced

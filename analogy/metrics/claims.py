@@ -107,6 +107,7 @@ class Verdict:
     difference: the mean of right - left.
     interval: half the width of the difference's 95 % confidence interval, by Student's t. It is computed over clips (each
         averaged over the seeds) and over seeds (each averaged over the clips), and the wider one counts; infinite for one seed.
+        Where each seed has drawn clips of its own, it is computed over seeds alone.
     seeds: number of seeds.
     """
 
@@ -144,8 +145,15 @@ def judge(claim: str, rows: Rows, *, clips_are_a_sample: bool = True) -> Verdict
     seeds = sorted(set.intersection(*(set(rows[arm]) for arm in arms)))
     if not seeds:
         return None
-    clips = sorted({row["clip"] for row in rows[arms[0]][seeds[0]]})
-    pairs = np.array([[[side.value(rows, seed, clip) for side in (left, right)] for clip in clips] for seed in seeds])
+    clips = [sorted({row["clip"] for row in rows[arms[0]][seed]}) for seed in seeds]
+    pairs = [
+        np.array([[side.value(rows, seed, clip) for side in (left, right)] for clip in names])
+        for seed, names in zip(seeds, clips, strict=True)
+    ]
+    if any(names != clips[0] for names in clips):  # each seed has drawn clips of its own: their mean is one figure
+        pairs = [part[np.isfinite(part).all(1)].mean(0, keepdims=True) for part in pairs]
+        clips_are_a_sample = False
+    pairs = np.array(pairs)
     pairs = pairs[:, np.isfinite(pairs).all(axis=(0, 2))]  # [seeds, clips, 2]
     if pairs.shape[1] < (2 if clips_are_a_sample else 1):
         return None

@@ -60,6 +60,14 @@ def test_of_all_clips_there_are_only_the_seeds_vary():
     assert verdict.interval == pytest.approx(stats.t.ppf(0.975, 2) * 0.1 / np.sqrt(3))
 
 
+def test_where_each_seed_has_drawn_its_own_clips_only_the_seeds_vary():
+    a, b = ({seed: [{"clip": f"{seed}_{i}", "psnr": value + i} for i in range(2)] for seed in range(3)} for value in (0.0, 1.0))
+    b[2][0]["psnr"] += 0.2
+    verdict = judge("psnr(a) < psnr(b)", {"a": a, "b": b})
+    assert verdict.difference == pytest.approx(1 + 0.1 / 3) and verdict.word == "confirmed"
+    assert verdict.interval == pytest.approx(4.3027 * np.std([1, 1, 1.1], ddof=1) / 3**0.5, rel=1e-3)
+
+
 def test_a_true_difference_of_zero_is_seldom_decided():
     rng, decided = np.random.default_rng(0), 0
     for _ in range(300):
