@@ -14,11 +14,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from analogy.environment import prepare_environment
+
 if TYPE_CHECKING:
     from analogy.api import Run, datasets, evaluate, experiments, load, train
     from analogy.errors import UserError
 
 __all__ = ["Run", "UserError", "datasets", "evaluate", "experiments", "load", "train"]
+
+prepare_environment()
 
 
 def __getattr__(name: str):

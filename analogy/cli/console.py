@@ -11,6 +11,7 @@ from pathlib import Path
 
 import typer
 
+from analogy.cli.streams import lasting_streams
 from analogy.errors import UserError
 from analogy.training.stop import Stopped
 
@@ -46,18 +47,20 @@ def clear_errors(place: Path | None = None) -> Iterator[None]:
 
     Other errors keep their stack trace. place: the folder to name for an error of the disk that names no file.
     """
-    try:
-        yield
-    except UserError as error:
-        for line in str(error).splitlines():
-            typer.echo(f"error: {line}", err=True)
-        raise typer.Exit(2) from error
-    except Stopped as stop:
-        typer.echo(str(stop), err=True)
-        raise typer.Exit(128 + stop.signal) from stop
-    except OSError as error:
-        where = error.filename or place
-        if error.errno not in MENDS or where is None:
-            raise
-        typer.echo(f"error: {where}: cannot be read or written: {error.strerror}; {MENDS[error.errno]}", err=True)
-        raise typer.Exit(2) from error
+    with lasting_streams() as output:
+        try:
+            yield
+            output.check()
+        except UserError as error:
+            for line in str(error).splitlines():
+                typer.echo(f"error: {line}", err=True)
+            raise typer.Exit(2) from error
+        except Stopped as stop:
+            typer.echo(str(stop), err=True)
+            raise typer.Exit(128 + stop.signal) from stop
+        except OSError as error:
+            where = error.filename or place
+            if error.errno not in MENDS or where is None:
+                raise
+            typer.echo(f"error: {where}: cannot be read or written: {error.strerror}; {MENDS[error.errno]}", err=True)
+            raise typer.Exit(2) from error

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM end a run so that it can be resumed: during training after a checkpoint, at other times at once."""
+"""Signals end a run so that it can be resumed: during training after a checkpoint, at other times at once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-# The longest time from SIGTERM to the end of the process. Clusters kill a process 30 seconds after SIGTERM.
+# Ctrl-C, a cluster's end and its warnings before it, a closed terminal. Not every system has all of them.
+NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU")
+SIGNALS = tuple(getattr(signal, name) for name in NAMES if hasattr(signal, name))
+# The longest time from a signal to the end of the process. Clusters kill a process 30 seconds after SIGTERM.
 SECONDS_OF_GRACE = 25.0
 SECONDS_FOR_WORDS = 3.0  # the longest time for `last_words`
 log = logging.getLogger("analogy")
@@ -28,12 +31,12 @@ class Stopped(KeyboardInterrupt):
 
 
 class StopRequest:
-    """A context in which SIGINT and SIGTERM raise `Stopped`. Within `deferred`, they only set `.signal`.
+    """A context in which each of SIGNALS raises `Stopped`. Within `deferred`, they only set `.signal`.
 
-    A second SIGINT raises KeyboardInterrupt in both cases.
+    What the process ignores stays ignored: SIGHUP under nohup. A second SIGINT raises KeyboardInterrupt in both cases.
     Python handles no signal while it waits for a call of TensorFlow. So a second thread also watches the signals. It ends the
-    process SECONDS_OF_GRACE after SIGTERM, or SECONDS_FOR_WORDS after a second SIGINT, if the context has not been left by
-    then. Before that it calls `last_words`.
+    process SECONDS_OF_GRACE after a signal other than SIGINT, or SECONDS_FOR_WORDS after a second SIGINT, if the context has
+    not been left by then. Before that it calls `last_words`.
     """
 
     def __init__(self):
@@ -48,8 +51,9 @@ class StopRequest:
         self._sender.setblocking(False)
         # The C handler of a signal writes its number into this socket at once, even while Python waits for TensorFlow.
         self._wakeup = signal.set_wakeup_fd(self._sender.fileno(), warn_on_full_buffer=False)
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._previous[number] = signal.signal(number, self._on_signal)
+        for number in SIGNALS:
+            if number == signal.SIGINT or signal.getsignal(number) != signal.SIG_IGN:
+                self._previous[number] = signal.signal(number, self._on_signal)
         threading.Thread(target=self._end_in_time, daemon=True).start()
         return self
 
@@ -79,14 +83,14 @@ class StopRequest:
             raise Stopped(f"stopped by {self.signal.name}", number)
 
     def _end_in_time(self) -> None:
-        """The second thread: wait for SIGTERM or a second SIGINT, and end the process if nothing else ends it in time."""
+        """The second thread: wait for a signal, but for the first SIGINT, and end the process if nothing else does in time."""
         interrupts = 0
         with self._receiver:
             while received := self._receiver.recv(1):
                 interrupts += received[0] == signal.SIGINT
-                if received[0] == signal.SIGTERM or interrupts > 1:
+                if received[0] in set(self._previous) - {signal.SIGINT} or interrupts > 1:
                     break
-        if not received or self._ended.wait(SECONDS_OF_GRACE if received[0] == signal.SIGTERM else SECONDS_FOR_WORDS):
+        if not received or self._ended.wait(SECONDS_FOR_WORDS if received[0] == signal.SIGINT else SECONDS_OF_GRACE):
             return
         # In a thread of its own, so that a disk or a console that hangs cannot keep the process alive.
         words = threading.Thread(target=self._say_last_words, args=(signal.Signals(received[0]),), daemon=True)

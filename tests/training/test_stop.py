@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from analogy.training.stop import Stopped, StopRequest
+from analogy.training.stop import SIGNALS, Stopped, StopRequest
 from tests.conftest import ROOT
 
 # A call of the device that never ends, in which Python hears of no signal.
@@ -29,18 +29,31 @@ with stop.StopRequest() as request, request.deferred():
 """
 
 
-def test_a_signal_is_noted_in_training_and_ends_everything_else():
-    before = signal.getsignal(signal.SIGTERM)
+@pytest.mark.parametrize("number", [number for number in SIGNALS if number != signal.SIGINT], ids=lambda number: number.name)
+def test_a_signal_is_noted_in_training_and_ends_everything_else(number):
+    before = signal.getsignal(number)
     with StopRequest() as stop:
         with stop.deferred():
-            os.kill(os.getpid(), signal.SIGTERM)
-        assert stop.signal == signal.SIGTERM
-        os.kill(os.getpid(), signal.SIGTERM)  # said once
+            os.kill(os.getpid(), number)
+        assert stop.signal == number
+        os.kill(os.getpid(), number)  # said once
         with pytest.raises(KeyboardInterrupt):  # a second Ctrl-C does not wait
             os.kill(os.getpid(), signal.SIGINT)
     with StopRequest() as stop, pytest.raises(Stopped, match="stopped by SIGINT"):
         os.kill(os.getpid(), signal.SIGINT)
-    assert signal.getsignal(signal.SIGTERM) == before and signal.set_wakeup_fd(-1) == -1
+    with StopRequest(), pytest.raises(Stopped, match=f"stopped by {number.name}"):
+        os.kill(os.getpid(), number)
+    assert signal.getsignal(number) == before and signal.set_wakeup_fd(-1) == -1
+
+
+def test_what_nohup_ignores_stays_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with StopRequest() as stop:
+            os.kill(os.getpid(), signal.SIGHUP)
+        assert stop.signal is None and signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 @pytest.mark.slow

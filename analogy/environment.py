@@ -1,0 +1,82 @@
+"""What the package needs of Keras and Matplotlib, whatever a user's environment says: set when the package is imported."""
+
+from __future__ import annotations
+
+import json
+import logging
+import multiprocessing
+import os
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+from analogy.errors import UserError
+
+BACKEND = "tensorflow"
+NEEDED = {"floatx": "float32", "epsilon": 1e-7, "image_data_format": "channels_last"}  # of Keras: its defaults
+log = logging.getLogger("analogy")
+
+
+def prepare_environment() -> None:
+    """Set Keras' backend, number type, epsilon and order of axes, and a Matplotlib that can draw; say what is overruled.
+
+    Neither library is imported for it, unless keras.json deviates.
+
+    Raises:
+        UserError: Keras was imported before, with another backend. A process cannot change it.
+    """
+    for line in (*_set_keras(), *_set_matplotlib()):
+        if multiprocessing.parent_process() is None:  # the workers of a process do as it does
+            log.warning(line)
+
+
+def _set_keras() -> list[str]:
+    if "keras" in sys.modules:
+        import keras
+
+        if keras.config.backend() != BACKEND:
+            raise UserError(
+                f"Keras was imported with the backend {keras.config.backend()}; analogy needs {BACKEND}: "
+                f"import analogy first, or set KERAS_BACKEND={BACKEND}"
+            )
+        found = {name: getattr(keras.config, name)() for name in NEEDED}
+        where, lines = "keras.config", []
+    else:
+        path = Path(os.environ.get("KERAS_HOME") or os.path.expanduser("~/.keras"), "keras.json")
+        found, where = _read(path), str(path)
+        named = {"KERAS_BACKEND": os.environ.get("KERAS_BACKEND"), f"{path}: backend": found.get("backend")}
+        asked = [f"{source}={name}" for source, name in named.items() if name]
+        lines = [f"{asked[0]} is overruled: analogy needs {BACKEND}"] if asked and not asked[0].endswith(f"={BACKEND}") else []
+        os.environ["KERAS_BACKEND"] = BACKEND
+    others = {name: found[name] for name in NEEDED if found.get(name, NEEDED[name]) != NEEDED[name]}
+    if others:
+        import keras
+
+        for name in others:
+            getattr(keras.config, f"set_{name}")(NEEDED[name])
+    return lines + [f"{where}: {name}={value} is overruled: analogy needs {NEEDED[name]}" for name, value in others.items()]
+
+
+def _read(path: Path) -> dict:
+    """The content of keras.json; nothing where it is not there or not readable, as Keras does."""
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _set_matplotlib() -> list[str]:
+    """A notebook's backend is inherited by the processes that it starts, where it may not be installed."""
+    backend = os.environ.get("MPLBACKEND", "")
+    if not backend.startswith("module://") or _is_there(backend.removeprefix("module://")):
+        return []
+    os.environ["MPLBACKEND"] = "agg"
+    return [f"MPLBACKEND={backend} is overruled: that module is not installed"]
+
+
+def _is_there(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except (ImportError, ValueError):
+        return False

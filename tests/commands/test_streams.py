@@ -1,0 +1,57 @@
+"""Standard output that is closed, full, or no longer read ends no command with a stack trace."""
+
+import io
+import os
+import subprocess
+import sys
+
+import pytest
+
+from analogy.cli.streams import LastingStream, lasting_streams
+from tests.conftest import ROOT
+
+
+def analogy(shell: str) -> subprocess.CompletedProcess:
+    """The command `analogy` in a shell, which does with its streams what `shell` says."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = ["bash", "-o", "pipefail", "-c", shell.replace("analogy", f"{sys.executable} -m analogy.cli")]
+    return subprocess.run(command, env=environment, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("shell", ["analogy list | head -1", "analogy list >&-", "analogy list <&- >&- 2>&-"])
+def test_output_that_nobody_reads_is_no_mistake(shell):
+    done = analogy(shell)
+    assert done.returncode == 0 and not done.stderr
+
+
+def test_a_full_disk_is_one_line():
+    done = analogy("analogy list > /dev/full")
+    (line,) = done.stderr.splitlines()
+    assert done.returncode == 2 and line.startswith("error: standard output: ") and "No space left" in line
+
+
+def test_a_mistake_is_a_mistake_where_nobody_hears_of_it():
+    assert analogy("analogy run --exp nothing 2>&-").returncode == 2
+
+
+class Broken(io.StringIO):
+    """A terminal that was closed."""
+
+    def write(self, text):
+        raise OSError(5, "Input/output error")
+
+    def flush(self):
+        raise OSError(5, "Input/output error")
+
+
+def test_a_terminal_that_is_closed_ends_nothing(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", Broken())
+    with lasting_streams() as output:
+        print("one\ntwo", flush=True)
+        print("three")
+        assert output.fault.errno == 5
+        output.check()  # no mistake
+    full = LastingStream(Broken())
+    full.fault = OSError(28, "No space left on device")
+    with pytest.raises(OSError, match="standard output"):
+        full.check()

@@ -1,0 +1,76 @@
+"""Other people's environments: what they say of Keras and Matplotlib is overruled where the package needs another thing."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from analogy.errors import UserError
+
+ROOT = Path(__file__).parent.parent
+# Prints what Keras and Matplotlib are like after the package was imported. Importing Keras takes seconds: one process asks all.
+ASK = """
+import analogy, keras, matplotlib, json
+config = keras.config
+print(json.dumps([config.backend(), config.floatx(), config.epsilon(), config.image_data_format()]))
+"""
+
+
+def test_a_foreign_keras_json_and_notebook_do_not_change_the_numbers(tmp_path):
+    odd = {"backend": "jax", "floatx": "float16", "epsilon": 1e-3, "image_data_format": "channels_first"}
+    (tmp_path / "keras.json").write_text(json.dumps(odd))
+    more = {"KERAS_HOME": str(tmp_path), "KERAS_BACKEND": "torch", "MPLBACKEND": "module://not_installed.inline"}
+    more["TF_USE_LEGACY_KERAS"] = "1"
+    environment = {**os.environ, **more, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", ASK], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == ["tensorflow", "float32", 1e-7, "channels_last"]
+    said = [line for line in done.stderr.splitlines() if "is overruled" in line]
+    asked = ["KERAS_BACKEND=torch", "floatx=float16", "epsilon=0.001", "image_data_format=channels_first", "MPLBACKEND=module"]
+    assert len(said) == len(asked) and all(text in line for text, line in zip(asked, said, strict=True)), said
+
+
+@pytest.fixture
+def prepare(monkeypatch, tmp_path, caplog):
+    """prepare(content of keras.json, ...) -> what is said where Keras was not imported yet."""
+    from analogy import environment
+
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    monkeypatch.delitem(sys.modules, "keras", raising=False)
+
+    def run(content: str | None = None, **variables: str) -> list[str]:
+        if content is not None:
+            (tmp_path / "keras.json").write_text(content)
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        caplog.clear()
+        environment.prepare_environment()
+        return [record.message for record in caplog.records]
+
+    return run
+
+
+@pytest.mark.parametrize("content", [None, "", "{", "[]", "{}", '{"backend": "tensorflow", "floatx": "float32"}'])
+def test_what_agrees_or_cannot_be_read_is_not_mentioned(prepare, content):
+    assert prepare(content) == []
+    assert os.environ["KERAS_BACKEND"] == "tensorflow"
+    assert prepare(content, KERAS_BACKEND="tensorflow", MPLBACKEND="agg") == []
+
+
+def test_a_backend_of_keras_json_is_overruled(prepare):
+    (said,) = prepare('{"backend": "jax"}')
+    assert "keras.json: backend=jax is overruled" in said and os.environ["KERAS_BACKEND"] == "tensorflow"
+
+
+def test_keras_that_runs_on_another_backend_already_is_an_error(monkeypatch):
+    import keras
+
+    from analogy import environment
+
+    monkeypatch.setattr(keras.config, "backend", lambda: "jax")
+    with pytest.raises(UserError, match="KERAS_BACKEND=tensorflow"):
+        environment.prepare_environment()
