@@ -27,7 +27,7 @@ class NextFrameSystem(ReadsSegments, MoviePredictor):
     def __init__(self, settings: NextFrameSettings):
         super().__init__(settings)
         self.features = self.make_features()
-        self.network = NextFrame(side=self.frame[0], channels=self.frame[-1], scales=settings.network.scales)
+        self.network = NextFrame(side=self.frame[0], channels=self.frame[-1], **settings.network.model_dump())
         build(self.network, (None, 2, self.features.count(self.frame)))
         self.models = {"features": self.features, "network": self.network}
         self.exported = [self.features, self.network]

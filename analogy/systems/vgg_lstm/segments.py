@@ -67,6 +67,8 @@ class ReadsSegments:
         loss, terms = self.settings.loss, {}
         if loss.mse:
             terms["mse"] = loss.mse * mean_per_example(tf.square(truth - prediction))
+        if loss.mae:
+            terms["mae"] = loss.mae * mean_per_example(tf.abs(truth - prediction))
         if loss.perceptual:
             terms["perceptual"] = loss.perceptual * perceptual_error(self.features, truth, prediction)
         return terms

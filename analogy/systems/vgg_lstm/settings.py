@@ -44,14 +44,16 @@ class VggSettings(Section):
 
 
 class NextFrameLossSettings(Section):
-    """The weights of the mean squared error, and of the error of VGG-16's relu2_2 and relu3_3, relative to the truth's."""
+    """The weights of the mean squared error, of the mean absolute error, and of the error of VGG-16's relu2_2 and relu3_3,
+    relative to the truth's."""
 
     mse: NonNegativeFloat
+    mae: NonNegativeFloat
     perceptual: NonNegativeFloat
 
     @model_validator(mode="after")
     def _measures_errors(self) -> NextFrameLossSettings:
-        check_weights(self, "mse", "perceptual")
+        check_weights(self, "mse", "mae", "perceptual")
         return self
 
 
@@ -62,17 +64,21 @@ class VaeLossSettings(NextFrameLossSettings):
 
 
 class NextFrameNetworkSettings(Section):
-    """scales: how many transposed convolutions paint a frame: 1 (the large kernel), or 3 (large, medium and small)."""
+    """scales: how many transposed convolutions paint a frame: 1 (the large kernel), or 3 (large, medium and small). pooled: the
+    LSTM reads the mean of VGG-16's last maps over all places, 512 numbers, instead of all of them."""
 
     scales: Literal[1, 3]
+    pooled: bool = False
 
 
-class VaeNetworkSettings(NextFrameNetworkSettings):
-    """latent: one latent a frame ("frame"), or one for the whole segment ("sequence"). encoder_units: of the LSTM that reads
-    features. latent_size: the number of values in a latent. decoder_units: of the decoder's LSTMs before the last one, whose
-    size follows from the frame's. decoder_input: what the decoder reads: the latent; "ones", so that its LSTMs know nothing of
-    the frames; or "ones_maps": the transposed convolution alone reads ones, and paints one picture for every frame."""
+class VaeNetworkSettings(Section):
+    """scales: as above. latent: one latent a frame ("frame"), or one for the whole segment ("sequence"). encoder_units: of
+    the LSTM that reads features. latent_size: the number of values in a latent. decoder_units: of the decoder's LSTMs
+    before the last one, whose size follows from the frame's. decoder_input: what the decoder reads: the latent; "ones", so
+    that its LSTMs know nothing of the frames; or "ones_maps": the transposed convolution alone reads ones, and paints one
+    picture for every frame."""
 
+    scales: Literal[1, 3]
     latent: Literal["frame", "sequence"]
     encoder_units: PositiveInt
     latent_size: PositiveInt

@@ -107,6 +107,23 @@ def test_the_answer_to_each_frame_is_compared_with_the_next_one(predictor):
     assert float(predictor.train_step(drawn)["network/loss"]) == pytest.approx(expected, rel=1e-4)
 
 
+def test_a_pooled_predictor_knows_what_is_there_but_not_where():
+    system = shaken(
+        build_system("vgg_lstm_next_frame", *NEXT, "data.image_size=64", "network.pooled=true", "loss.mae=1", "loss.mse=0")
+    )
+    features = tf.random.stateless_normal([1, 2, system.features.count(system.frame)], [0, 1])
+    cells = tf.reshape(features, [1, 2, 4, -1])
+    elsewhere = tf.reshape(cells[:, :, ::-1], features.shape)
+    np.testing.assert_allclose(system.network(features), system.network(elsewhere), atol=1e-5)
+    assert system.network.cells[0].kernel.shape[0] == features.shape[-1] // 4
+    frame, _ = system.network.step(features[:, 0], system.network.zero_states(1))
+    np.testing.assert_allclose(frame, system.network(features)[:, 0], atol=1e-5)
+    values = tf.random.stateless_uniform([2, 4, 64, 64, 3], [0, 2])
+    drawn = {**batch(4), "values": values}
+    expected = np.abs(system.network(system.features(values[:, :-1])) - values[:, 1:]).mean()
+    assert float(system.train_step(drawn)["network/loss"]) == pytest.approx(expected, rel=1e-4)
+
+
 def test_the_auto_encoder_trains_on_samples_of_its_latents(vae):
     drawn = batch(3)
     losses = [float(vae.train_step({**drawn, "step": tf.constant(step, tf.int64)})["network/loss"]) for step in (1, 1, 2)]
@@ -327,6 +344,7 @@ def test_a_latent_of_another_shape_is_one_line(vae):
         ("vgg_lstm_vae", ("data.context=1",), "a segment has 1 frame"),
         ("vgg_lstm_vae", ("data.horizon=2",), "data.horizon"),
         ("vgg_lstm_vae", ("loss.beta=-1",), "loss.beta"),
+        ("vgg_lstm_vae", ("network.pooled=true",), "network.pooled"),
         ("vgg_lstm_vae", ("loss.mse=0",), "give one of them a weight"),
         ("vgg_lstm_vae_ones", ("loss.beta=1",), "nothing of the frames reaches the decoder"),
         ("vgg_lstm_next_frame", ("encoder.weights=imagenet",), "encoder.weights need width 1.0"),
