@@ -20,6 +20,7 @@ from analogy.settings.loading import parse_override
 from analogy.visualise.tables import markdown_table
 
 METRICS = ("psnr", "ssim", "sharpness_ratio", "gradient_energy_ratio")
+WHERE_MEASURED = ("collapse_index",)  # metrics that only some papers' systems have
 
 
 def main(
@@ -79,10 +80,11 @@ def table(figures: dict[str, dict]) -> str:
     """
     lines = []
     totals: dict[str, list] = {}
+    further = [name for name in WHERE_MEASURED if any(name in m for c in figures.values() for m in c["methods"].values())]
     for video, curves in sorted(figures.items()):
         windows = curves["frames"][0]
         for method, measured in curves["methods"].items():
-            values = np.array([measured[metric] for metric in METRICS])  # [metrics, T]
+            values = np.array([measured[metric] for metric in (*METRICS, *further)], float)  # [metrics, T]
             totals.setdefault(method, []).append((windows, values))
             lines.append([video, str(windows), method.replace("_", " "), *cells(values)])
     for method, entries in totals.items():
@@ -90,15 +92,15 @@ def table(figures: dict[str, dict]) -> str:
         mean = np.average(values, 0, weights)
         lines.append(["**all windows**", str(weights.sum()), method.replace("_", " "), *cells(mean)])
     head = ["video", "windows", "method", "PSNR of each frame", "mean", "SSIM of each frame", "mean"]
-    head += ["sharpness ratio", "gradient energy ratio"]
+    head += ["sharpness ratio", "gradient energy ratio", *(name.replace("_", " ") for name in further)]
     return "\n".join(markdown_table(head, lines)) + "\n"
 
 
 def cells(values: np.ndarray) -> list[str]:
-    """The figures of METRICS [4, T] -> the cells of a row."""
-    psnr, ssim, *sharpness = values
+    """The figures of METRICS and further ones [metrics, T] -> the cells of a row."""
+    psnr, ssim, *others = values
     frames = [" / ".join(f"{value:.{digits}f}" for value in row) for row, digits in ((psnr, 2), (ssim, 3))]
-    return [frames[0], f"{psnr.mean():.2f}", frames[1], f"{ssim.mean():.4f}", *(f"{row.mean():.3f}" for row in sharpness)]
+    return [frames[0], f"{psnr.mean():.2f}", frames[1], f"{ssim.mean():.4f}", *(f"{np.nanmean(row):.3f}" for row in others)]
 
 
 app = app_of(main)
