@@ -22,18 +22,27 @@ from analogy.random_streams import MOVIES_TO_LOOK_AT, TEST_MOVIES
 TRAIN_IMAGES, TEST_IMAGES = "train-images-idx3-ubyte", "t10k-images-idx3-ubyte"
 STANDARD_TEST = "mnist_test_seq.npy"  # uint8 [20, 10000, 64, 64], of Srivastava et al. 2015
 IMAGES = 2051  # the first number of an IDX file of unsigned bytes with three dimensions
+LARGEST = 2**30  # bytes of unpacked images, ten times MNIST's and more: a small .gz can unpack to any size
 log = logging.getLogger("analogy")
 
 
 def read_idx_images(path: Path) -> np.ndarray:
-    """Read the images of an IDX file, plain or .gz: uint8 [N, H, W]. Raises UserError for a missing or damaged file."""
+    """Read the images of an IDX file, plain or .gz: uint8 [N, H, W].
+
+    Raises UserError for a missing or damaged file, and for one of more than LARGEST bytes.
+    """
     try:
         with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
-            content = file.read()
-        magic, count, height, width = struct.unpack(">4i", content[:16])
-        if magic != IMAGES or min(count, height, width) < 1:
-            raise ValueError(f"its first number is {magic}, not {IMAGES}")
-        return np.frombuffer(content, np.uint8, count * height * width, 16).reshape(count, height, width)
+            magic, count, height, width = struct.unpack(">4i", file.read(16))
+            if magic != IMAGES or min(count, height, width) < 1:
+                raise ValueError(f"its first number is {magic}, not {IMAGES}")
+            size = count * height * width
+            if size > LARGEST:
+                raise ValueError(f"its header says {count} images of {height} x {width}")
+            content = file.read(size)
+            if file.read(1):  # at the end, gzip compares its checksum too
+                raise ValueError("it goes on behind its last image")
+        return np.frombuffer(content, np.uint8, size).reshape(count, height, width)
     except (OSError, EOFError, ValueError, struct.error) as error:
         raise UserError(f"{path}: not an IDX file of images ({error}); fetch it again") from error
 

@@ -129,9 +129,13 @@ def _read_h5(path: str) -> dict[str, list[np.ndarray]]:
     def visit(name, item):
         layer = re.search(r"block(\d)_conv(\d)", f"{name} {item.parent.attrs.get('name')}")
         if layer and isinstance(item, h5py.Dataset):
+            if item.external or item.is_virtual:  # bytes of any file of this machine would become weights
+                raise ValueError(f"it takes {name} from another file")
             layers.setdefault("conv{}_{}".format(*layer.groups()), []).append(item[()])
 
     with h5py.File(path) as file:
+        if isinstance(file.get("model_weights", getlink=True), h5py.ExternalLink):
+            raise ValueError("it takes model_weights from another file")
         file.get("model_weights", file).visititems(visit)  # a saved model keeps its weights in the group `model_weights`
     return {name: sorted(arrays, key=np.ndim, reverse=True) for name, arrays in layers.items()}
 

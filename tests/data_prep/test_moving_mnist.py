@@ -55,6 +55,14 @@ def test_damaged_files_are_named(tmp_path, content):
         read_standard_test(tmp_path / "test.npy")
 
 
+@pytest.mark.parametrize(("count", "more"), [(2, b"\0"), (2_000_000, b"")])
+def test_a_file_that_unpacks_to_more_than_it_should_is_not_unpacked(tmp_path, count, more):
+    path = tmp_path / "images.gz"
+    path.write_bytes(gzip.compress(struct.pack(">4i", 2051, count, 28, 28) + bytes(2 * 28 * 28) + more))
+    with pytest.raises(UserError, match=r"images\.gz: .*(goes on behind|says 2000000 images)"):
+        read_idx_images(path)
+
+
 def test_the_standard_test_file(tmp_path):
     movies = np.random.default_rng(0).integers(0, 256, (20, 3, 64, 64), dtype=np.uint8)
     np.save(tmp_path / "mnist_test_seq.npy", movies)

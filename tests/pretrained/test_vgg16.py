@@ -153,6 +153,23 @@ def test_files_that_do_not_fit(tmp_path, weights, npy):
     refused(tmp_path / "wide.npy", r"conv2_1 has kernel \(3, 3, 64, 7\) and bias \(7,\), not \(3, 3, 64, 128\) and \(128,\)")
 
 
+@pytest.mark.parametrize("way", ["external values", "external link", "virtual values"])
+def test_values_of_other_files_are_refused(weights, tmp_path, way):
+    other = write_h5(tmp_path / "other.h5", {"conv1_1": weights["conv1_1"]}, "{layer}/{layer}/{word}")
+    (kernel, _), place = weights["conv1_1"], "block1_conv1/block1_conv1/kernel"
+    with h5py.File(tmp_path / "vgg.h5", "w") as file:
+        if way == "external values":
+            file.create_dataset(place, kernel.shape, np.float32, external=[(other, 0, kernel.nbytes)])
+        elif way == "external link":
+            file["model_weights"] = h5py.ExternalLink(other, "/")
+        else:
+            layout = h5py.VirtualLayout(kernel.shape, np.float32)
+            layout[...] = h5py.VirtualSource(other, place, kernel.shape)
+            file.create_virtual_dataset(place, layout)
+    with pytest.raises(UserError, match=r"vgg\.h5: .*from another file"):
+        load_vgg16(str(tmp_path / "vgg.h5"), 1)
+
+
 # -------------------------------------------------------------------- VGG-16 (HED)
 
 
