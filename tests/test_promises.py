@@ -363,8 +363,10 @@ import tensorflow as tf
 for folder in sys.argv[1:]:
     loaded = tf.saved_model.load(folder + "/saved_model")
     given = np.load(folder + "/inputs.npz")
-    answers = {}
-    for endpoint in loaded.signatures:
+    answers, endpoints = {}, set(loaded.signatures) - {"serving_default"}
+    default = loaded.signatures["serving_default"]
+    assert any(set(default.structured_outputs) == set(loaded.signatures[name].structured_outputs) for name in endpoints)
+    for endpoint in endpoints:
         names = [key for key in given if key.startswith(endpoint + "/")]
         arguments = {key.split("/")[1]: tf.constant(given[key]) for key in names}
         for way, call in (("signature", loaded.signatures[endpoint]), ("method", getattr(loaded, endpoint))):

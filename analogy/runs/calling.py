@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from analogy.errors import UserError
-from analogy.runs.find import load_saved_model, saved_model_of
+from analogy.runs.find import endpoints_of, load_saved_model, saved_model_of
 
 UNKNOWN_ACTION = -1
 ROUNDING = 1e-3  # tolerance for float frames a little outside of 0..1
@@ -78,7 +78,7 @@ class SavedModel:
     def _endpoints(self, endpoint: str | None) -> list[str]:
         """The names of the endpoints to try: `endpoint` alone, or all. Those with the most fixed sizes come first, because they
         are made for a single clip. Raises UserError."""
-        names = list(self._loaded.signatures)
+        names = endpoints_of(self._loaded)
         if endpoint is not None:
             if endpoint not in names:
                 raise UserError(f"{self.folder}: there is no endpoint {endpoint}; there is {', '.join(sorted(names))}")

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from analogy.errors import UserError
 from analogy.ownership import SAVED_MODEL, check_output, is_run, replacing_folder
+from analogy.runs.find import DEFAULT_SIGNATURE
 
 
 def export_saved_model(system, folder: Path) -> None:
@@ -35,7 +36,8 @@ def write_saved_model(module: tf.Module, endpoints: dict, folder: Path, *, withi
     """Write a module as a SavedModel, completely or not at all. A SavedModel that analogy made is replaced.
 
     Args:
-        endpoints: name -> tf.function with an input signature; they become the signatures.
+        endpoints: name -> tf.function with an input signature; they become the signatures. The first one is also the signature
+            that servers take where none is named, `serving_default`.
         within_run: the folder is the run's own export, and this process holds the lock of the run.
 
     Raises:
@@ -46,7 +48,9 @@ def write_saved_model(module: tf.Module, endpoints: dict, folder: Path, *, withi
     with replacing_folder(folder, SAVED_MODEL, within_run=within_run) as partial:
         try:
             # The functions themselves: a concrete function, traced before, would be traced a second time while it is saved.
-            tf.saved_model.save(module, str(partial), signatures=endpoints)
+            tf.saved_model.save(
+                module, str(partial), signatures={DEFAULT_SIGNATURE: next(iter(endpoints.values())), **endpoints}
+            )
         except tf.errors.OpError as error:
             why = str(error).splitlines()[0]
             raise UserError(f"{folder}: the SavedModel cannot be written ({why}); make room there") from error

@@ -11,6 +11,7 @@ from analogy.files import expanded, without_wildcards
 from analogy.runs.reading import Run, read_experiment_runs, read_run, read_runs
 
 MODEL = "saved_model"  # the name of the folder of a run's SavedModel
+DEFAULT_SIGNATURE = "serving_default"  # TensorFlow's name for the signature that a server takes where none is named
 PARTS_OF_A_RUN = ("summary.json", "settings.yaml", "checkpoints")  # any of them shows that a folder is a run
 
 
@@ -90,11 +91,16 @@ def load_endpoint(run: Path, endpoint: str):
             damaged.
     """
     loaded = load_saved_model(run)
-    endpoints = sorted(getattr(loaded, "signatures", {}))
+    endpoints = endpoints_of(loaded)
     if endpoint not in endpoints:
         there = f"it has {', '.join(endpoints)}" if endpoints else "it has none"
         raise UserError(f"{run}: its SavedModel has no endpoint {endpoint}; {there}: name a run of another system")
     return loaded
+
+
+def endpoints_of(loaded) -> list[str]:
+    """The names of the endpoints of a loaded SavedModel, in alphabetical order."""
+    return sorted(set(getattr(loaded, "signatures", {})) - {DEFAULT_SIGNATURE})
 
 
 def load_saved_model(run: Path):

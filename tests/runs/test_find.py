@@ -9,7 +9,7 @@ import pytest
 
 from analogy.errors import UserError
 from analogy.files import try_lock
-from analogy.runs.find import find_run, load_endpoint, newest_run, run_of
+from analogy.runs.find import endpoints_of, find_run, load_endpoint, newest_run, run_of
 from tests.run_folders import finished_run
 
 
@@ -58,7 +58,7 @@ def test_a_saved_model_outside_of_its_run_stands_for_itself(results, tmp_path):
     shutil.copytree(alone, other)
     assert find_run(other, results, "--run") == other
     shutil.rmtree(other)
-    assert list(load_endpoint(alone, "keypoints").signatures) == ["keypoints"]
+    assert endpoints_of(load_endpoint(alone, "keypoints")) == ["keypoints"]
 
 
 @pytest.mark.parametrize(
