@@ -43,7 +43,7 @@ def main(
     with clear_errors(results_dir):
         common = {"data.dataset": dataset, **dict(map(parse_override, set_ or []))}
         predictors = dict(map(parse_override, predictor_set or []))
-        right: dict[str, list[list[float]]] = {}  # what is read -> for each fold, whether each test window was right
+        recognised: dict[str, list[list[float]]] = {}  # what is read -> for each fold, whether each test window was recognised
         for number, tested in enumerate(folds(persons)):
             fold = results_dir / dataset / f"fold_{number}"
 
@@ -58,11 +58,11 @@ def main(
             }
             for state, values in used.items():
                 for title, exp in HEADS.items():
-                    read(right, f"{title}, {state} predictor", train(f"heads_{state}", exp, values))
+                    read(recognised, f"{title}, {state} predictor", train(f"heads_{state}", exp, values))
             pixels = train("pixels", HEADS["states of C4"], {**used["trained"], "network.features": "pixels"})
-            read(right, PIXELS, pixels)
-            read(right, COMMONEST, pixels, "baseline_")
-        text = table(right)
+            read(recognised, PIXELS, pixels)
+            read(recognised, COMMONEST, pixels, "baseline_")
+        text = table(recognised)
         with replacing(results_dir / dataset / "classifiers.md") as partial:
             partial.write_text(text, encoding="utf-8")
         typer.echo(text)
@@ -76,17 +76,17 @@ def folds(persons: list[str] | None) -> list[dict]:
     return [{"data.test_persons": [int(name) for name in names]} for names in tested] or [{}]
 
 
-def read(right: dict, what: str, run: analogy.Run, prefix: str = "") -> None:
-    """Add a fold to `right`: 1.0 for each test window that was recognised, 0.0 for the others."""
+def read(recognised: dict, what: str, run: analogy.Run, prefix: str = "") -> None:
+    """Add a fold to `recognised`: 1.0 for each test window that was recognised, 0.0 for the others."""
     clips = json.loads((run.folder / "summary.json").read_text(encoding="utf-8"))["clips"]
-    right.setdefault(what, []).append([clip[f"{prefix}accuracy"] for clip in clips])
+    recognised.setdefault(what, []).append([clip[f"{prefix}accuracy"] for clip in clips])
 
 
-def table(right: dict[str, list[list[float]]]) -> str:
+def table(recognised: dict[str, list[list[float]]]) -> str:
     """A Markdown table: the accuracy of each classifier over the test windows of all folds, and of each fold."""
     head = ["it reads", "windows", "accuracy", "of each fold"]
     lines = []
-    for what, parts in right.items():
+    for what, parts in recognised.items():
         windows = np.concatenate(parts)
         lines.append([what, str(len(windows)), f"{windows.mean():.1%}", " / ".join(f"{np.mean(part):.1%}" for part in parts)])
     return "\n".join(markdown_table(head, lines)) + "\n"

@@ -30,10 +30,10 @@ def joint_regression(keypoints: np.ndarray, joints: np.ndarray, visibility: np.n
     inputs, count = _with_constant(keypoints), joints.shape[1]
     weights, mean = np.zeros((inputs.shape[1], count, 2)), np.zeros((count, 2))
     for joint in range(count):
-        seen = visibility[:, joint] > 0
-        if not seen.any():
+        visible = visibility[:, joint] > 0
+        if not visible.any():
             continue
-        x, y = inputs[seen], joints[seen, joint].astype(np.float64)
+        x, y = inputs[visible], joints[visible, joint].astype(np.float64)
         mean[joint] = y.mean(0)
         ridge = RIDGE * len(x) * np.eye(x.shape[1])
         ridge[-1, -1] = 1e-9  # the constant is free

@@ -64,9 +64,9 @@ class PlusSystem(TranslationSystem):
         frame, truth = self._augmented(batch)
         warp, warped_truth = self._warped(batch, truth)
         with tf.GradientTape() as tape:
-            keypoints, next_keypoints, of_warped = tf.split(self.detect(tf.concat([frame, truth, warped_truth], 0)), 3)
+            keypoints, next_keypoints, warped_keypoints = tf.split(self.detect(tf.concat([frame, truth, warped_truth], 0)), 3)
             answer = self.translate(frame, keypoints, next_keypoints)["frame"]
-            moved_along = tf.abs(warps.places_before(of_warped, warp) - next_keypoints)
+            moved_along = tf.abs(warps.places_before(warped_keypoints, warp) - next_keypoints)
             images = (truth + 1.0) / 2.0, (answer + 1.0) / 2.0
             terms = {
                 "log_mse": loss.log_mse * log_squared_error(*images),

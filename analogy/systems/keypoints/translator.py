@@ -89,9 +89,9 @@ class TranslatorSystem(TranslationSystem):
             if self.adversaries:
                 real, generated = tf.split(self.discriminator(tf.concat([truth, answer], 0)), 2)
                 terms["adversarial"] = self.settings.loss.adversarial * _cross_entropy(generated, 1.0)
-                judged = {"real": _cross_entropy(real, 1.0), "generated": _cross_entropy(generated, 0.0)}
+                discriminator_terms = {"real": _cross_entropy(real, 1.0), "generated": _cross_entropy(generated, 0.0)}
         report = self.descend("generator", tape, terms)
-        return {**report, **self.descend("discriminator", tape, judged)} if self.adversaries else report
+        return {**report, **self.descend("discriminator", tape, discriminator_terms)} if self.adversaries else report
 
     def _augmented(self, batch):
         how = self.settings.augmentation
