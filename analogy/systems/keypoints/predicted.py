@@ -18,7 +18,7 @@ class PredictedTranslation(PredictedFrames):
 
     keypoints: [1 + T, K, 2] in -1..1. joints: [1 + T, 13, 2] in pixels of the frame. visibility: [1 + T, 13]. crop: [1 + T, 2],
     (width, height) in source pixels. body: bool [1 + T, H, W], the area of the body.
-    regression: from keypoints to joints.
+    regression: from keypoints to joints; None where no joints are known.
     """
 
     keypoints: np.ndarray
@@ -26,7 +26,7 @@ class PredictedTranslation(PredictedFrames):
     visibility: np.ndarray
     crop: np.ndarray
     body: np.ndarray
-    regression: JointRegression
+    regression: JointRegression | None
 
     def measure(self, metrics=FRAME_METRICS):
         measured = super().measure(metrics)

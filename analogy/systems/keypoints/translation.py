@@ -79,8 +79,10 @@ class TranslationSystem(System):
             answers.append(self.endpoint("translate")(**{name: tf.constant(value) for name, value in inputs.items()}))
         return {name: np.concatenate([answer[name].numpy() for answer in answers]) for name in answers[0]}
 
-    def _regression(self, dataset: ClipDataset) -> JointRegression:
-        """The regression from keypoints to joints, fitted on frames of the training clips."""
+    def _regression(self, dataset: ClipDataset) -> JointRegression | None:
+        """The regression from keypoints to joints, fitted on frames of the training clips. None where no joints are known."""
+        if not dataset.reader.labelled:
+            return None
         loaded = []
         for clip in dataset.train:
             numbers = np.unique(np.linspace(0, clip.length - 1, self.settings.regression_frames).round().astype(int))
@@ -94,7 +96,7 @@ class TranslationSystem(System):
         for clip in dataset.test:
             yield self._predicted(clip, dataset.load(clip), regression, clip.id in pictured)
 
-    def _predicted(self, clip: Clip, loaded: LoadedClip, regression: JointRegression, with_pictures: bool):
+    def _predicted(self, clip: Clip, loaded: LoadedClip, regression: JointRegression | None, with_pictures: bool):
         keypoints = self.detected(loaded.frames)
         answer = self.translated(loaded.frames[0], keypoints[0], keypoints[1:])
         truth = loaded.frames[1:]

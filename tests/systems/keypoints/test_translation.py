@@ -1,10 +1,13 @@
 """What keypoints say of joints, what they do over time, and their pictures."""
 
+from types import SimpleNamespace
+
 import numpy as np
 
 from analogy.systems.keypoints.joints_from_keypoints import joint_regression
 from analogy.systems.keypoints.pictures import with_keypoints
 from analogy.systems.keypoints.predicted import keypoint_figures
+from analogy.systems.keypoints.translation import TranslationSystem
 
 
 def test_the_regression_finds_a_linear_relation_and_the_mean_pose():
@@ -37,3 +40,8 @@ def test_dots_lie_on_their_pixels():
     rows, columns = np.nonzero(picture[0].max(-1))
     assert abs(columns.mean() - 79.5) < 1 and abs(rows.mean() - 3.5) < 2  # a pixel is 8 x 8 pixels of the picture
     assert not picture[1].any()  # of a place that is no number, nothing is drawn
+
+
+def test_without_labels_no_training_frame_is_read_for_a_regression():
+    dataset = SimpleNamespace(reader=SimpleNamespace(labelled=False))  # with nothing to load
+    assert TranslationSystem._regression(None, dataset) is None
