@@ -12,8 +12,13 @@ import typer
 from analogy.cli.console import RESULTS, clear_errors
 from analogy.errors import UserError
 
+OF_VIDEOS = ("poses", "models", "data_dir", "start", "context", "horizon", "pose_run", "paint_run", "full_frame", "export")
+OF_SAMPLES = ("action", "samples", "seed")
+OF_PICTURES = (*OF_SAMPLES, "crop", "driving")
+
 
 def main(
+    invocation: typer.Context,
     source: Annotated[
         str,
         typer.Argument(
@@ -57,14 +62,10 @@ def main(
     driving: Annotated[Path | None, typer.Option(help="With --run: a video whose motion the picture takes over.")] = None,
 ) -> None:
     with clear_errors(out or results_dir):
-        of_videos = {"--poses": poses, "--models": models, "--start": start, "--context": context, "--pose-run": pose_run}
-        of_videos |= {"--paint-run": paint_run, "--full-frame": full_frame, "--export": export}
-        of_pictures = {"--action": action, "--crop": crop, "--driving": driving}
+        _check_together(_given_options(invocation))
         if run is not None:
-            _predict_picture(source, run, action, samples, seed, crop, driving, results_dir, out, of_videos)
+            _predict_picture(source, run, action, samples, seed, crop, driving, results_dir, out)
             return
-        if given := [name for name, value in of_pictures.items() if value is not None]:
-            raise UserError(f"{given[0]} goes with --run, which names a run of keypoints_motion or of a translator")
         from analogy.systems.hierarchical.video_prediction import check_request, predict_video
 
         request = check_request(
@@ -88,10 +89,28 @@ def main(
         print(f"{durations}; {rate:.1f} predicted frames a second\nwritten to {request.folder}")
 
 
-def _predict_picture(source, run, action, samples, seed, crop, driving, results_dir, out, of_videos) -> None:
-    if given := [name for name, value in of_videos.items() if value]:
-        raise UserError(f"{given[0]} is for videos, and --run for one picture: leave one of them out")
-    from analogy.systems.keypoints.futures import check_request, predict_futures
+def _given_options(invocation: typer.Context) -> set[str]:
+    """The names of the options of the command line. What is a default, or comes from the environment, is none of them."""
+    return {name for name in invocation.params if invocation.get_parameter_source(name).name == "COMMANDLINE"}
+
+
+def _check_together(given: set[str]) -> None:
+    """Raises UserError where an option has no meaning beside the others, or without one that is missing."""
+
+    def refuse(names: tuple[str, ...], mend: str) -> None:
+        if options := [f"--{name.replace('_', '-')}" for name in names if name in given]:
+            raise UserError(f"{options[0]} {mend}")
+
+    if "run" not in given:
+        refuse(OF_PICTURES, "goes with --run, which names a run of keypoints_motion or of a translator")
+        return
+    refuse(OF_VIDEOS, "is for videos, and --run for one picture: leave one of them out")
+    if "driving" in given:
+        refuse(OF_SAMPLES, "is for sampled futures, and --driving gives the motion: leave one of them out")
+
+
+def _predict_picture(source, run, action, samples, seed, crop, driving, results_dir, out) -> None:
+    from analogy.systems.keypoints.picture_prediction import check_request, predict_futures
 
     request = check_request(
         source,

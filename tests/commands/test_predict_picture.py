@@ -1,6 +1,7 @@
 """analogy predict PICTURE --run RUN: films from one picture, and every mistake in one line."""
 
 import json
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -12,6 +13,7 @@ from analogy.runs.export import export_saved_model
 from analogy.settings import find_experiment, load_settings
 from analogy.settings.loading import write_settings
 from analogy.systems import SYSTEMS
+from analogy.systems.keypoints.picture_prediction import _transferred
 from analogy.visualise.video import read_mp4, write_mp4
 
 TINY = ("data.image_size=32", "network.keypoints=3", "network.detector_widths=[4]", "network.widths=[4]")
@@ -46,7 +48,8 @@ def picture(tmp_path):
     return file
 
 
-def test_samples_of_one_picture(results, picture, invoke, tmp_path):
+def test_samples_of_one_picture(results, picture, invoke, tmp_path, monkeypatch):
+    monkeypatch.setenv("ANALOGY_DATA_DIR", "Penn_Action")  # it may stay set, where an option --data-dir has no meaning
     out = tmp_path / "out"
     options = ("--run", "keypoints_plus_motion", "--results-dir", results, "--action", "squat", "--samples", 2, "--out", out)
     done = invoke("predict", picture, *options)
@@ -75,6 +78,21 @@ def test_the_motion_of_another_video(results, picture, invoke, tmp_path):
     assert read_mp4(out / "transferred.mp4")[0].shape == (4, 32, 32, 3)
 
 
+def test_a_driving_video_is_taken_in_parts():
+    """Of 5 frames, never more than 2 at once. Keypoints are a frame's first value; a translation adds what they moved by."""
+
+    def call(observed, inputs, endpoint):
+        assert all(len(value) <= 2 for value in inputs.values())
+        if endpoint == "detect":
+            return inputs["frames"][:, 0, 0, :1, None] * np.float32([1, 1])
+        return inputs["frame"] + (inputs["next_keypoints"] - inputs["keypoints"])[:, None, None, 0, :1].astype(np.uint8)
+
+    driving = np.uint8([3, 5, 4, 9, 7])[:, None, None, None] * np.ones((1, 8, 8, 1), np.uint8)
+    films, points = _transferred(SimpleNamespace(call=call), np.full((8, 8, 1), 10, np.uint8), driving, 2)
+    assert points[0, :, 0, 0].tolist() == [10, 12, 11, 16, 14] and films["driving"] is driving
+    assert films["transferred"].shape == driving.shape and films["transferred"][:, 0, 0, 0].tolist() == [10, 12, 11, 16, 14]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -95,7 +113,20 @@ def test_the_motion_of_another_video(results, picture, invoke, tmp_path):
             ("--run", "keypoints_plus_motion", "--action", "bowl", "--poses", "movenet"),
             "--poses is for videos, and --run for one",
         ),
+        (
+            ("--run", "keypoints_plus_motion", "--action", "bowl", "--horizon", "45"),
+            "--horizon is for videos, and --run for one picture",
+        ),
+        (
+            ("--run", "keypoints_plus_motion", "--action", "bowl", "--data-dir", "Penn"),
+            "--data-dir is for videos, and --run for one picture",
+        ),
         (("--action", "bowl"), "--action goes with --run"),
+        (("--samples", "4"), "--samples goes with --run"),
+        (("--seed", "0"), "--seed goes with --run"),
+        (("--run", "keypoints_plus", "--driving", "a.mp4", "--action", "bowl"), "--action is for sampled futures"),
+        (("--run", "keypoints_plus", "--driving", "a.mp4", "--samples", "4"), "--samples is for sampled futures"),
+        (("--run", "keypoints_plus", "--driving", "a.mp4", "--seed", "0"), "--seed is for sampled futures"),
         (
             ("--run", "keypoints_plus", "--driving", "/there/is/none.mp4"),
             "--driving /there/is/none.mp4: there is no such video",

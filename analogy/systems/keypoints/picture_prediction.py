@@ -38,7 +38,8 @@ class Request:
     picture: the file. run: the run folder. action: its number; 0 where the run knows none. action_name: for titles. size:
     (height, width) of the run's frames. gray: whether they have one channel. samples: number of futures. crop: x_min, y_min,
     x_max, y_max in pixels of the picture; None for the largest square in the middle. driving: the video whose motion is
-    transferred, instead of sampled futures. folder: where all is written. frames_per_second: of the films.
+    transferred, instead of sampled futures. folder: where all is written. frames_per_second: of the films. frames_per_call:
+    number of frames that are detected or translated at once.
     """
 
     picture: Path
@@ -53,6 +54,7 @@ class Request:
     driving: Path | None
     folder: Path
     frames_per_second: int
+    frames_per_call: int
 
 
 def check_request(
@@ -95,9 +97,20 @@ def check_request(
             box = _read_box(crop)
         with mistakes.noted():
             check_output(folder, PREDICTION, [path, driving, found])
-    data, rate = settings.data, settings.evaluation.frames_per_second
     return Request(
-        path, found, number, action or "", tuple(data.image_size), data.gray, samples, seed, box, driving, folder, rate
+        picture=path,
+        run=found,
+        action=number,
+        action_name=action or "",
+        size=tuple(settings.data.image_size),
+        gray=settings.data.gray,
+        samples=samples,
+        seed=seed,
+        crop=box,
+        driving=driving,
+        folder=folder,
+        frames_per_second=settings.evaluation.frames_per_second,
+        frames_per_call=settings.evaluation.frames_per_call,
     )
 
 
@@ -180,18 +193,28 @@ def predict_futures(request: Request) -> None:
         films = {f"sample {number}": frames for number, frames in enumerate(answer["frames"], 1)}
         points = answer["keypoints"]
     else:
-        films, points = _transferred(model, frame, driving)
+        films, points = _transferred(model, frame, driving, request.frames_per_call)
     _write(request, frame, films, points)
 
 
-def _transferred(model, frame: np.ndarray, driving: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
+def _transferred(
+    model, frame: np.ndarray, driving: np.ndarray, frames_per_call: int
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """The picture moved as the driving video's keypoints move from its first frame on: films, and keypoints [1, T, K, 2]."""
-    own, others = (model.call(None, {"frames": frames}, "detect") for frames in (frame[None], driving))
+    parts = [slice(first, first + frames_per_call) for first in range(0, len(driving), frames_per_call)]
+    own = model.call(None, {"frames": frame[None]}, "detect")
+    others = np.concatenate([model.call(None, {"frames": driving[part]}, "detect") for part in parts])
     points = own + others - others[:1]
-    inputs = {"frame": np.repeat(frame[None], len(points), 0), "keypoints": np.repeat(own, len(points), 0)}
-    answer = model.call(None, {**inputs, "next_keypoints": points}, "translate")
-    moved = answer["frame"] if isinstance(answer, dict) else answer  # without a mask, there is one output
+    moved = np.concatenate([_translated(model, frame, own, points[part]) for part in parts])
     return {"driving": driving, "transferred": moved}, points[None]
+
+
+def _translated(model, frame: np.ndarray, keypoints: np.ndarray, next_keypoints: np.ndarray) -> np.ndarray:
+    """A frame uint8 [H, W, C] with its keypoints [1, K, 2], translated to each of next_keypoints [T, K, 2]: [T, H, W, C]."""
+    repeated = {"frame": frame[None], "keypoints": keypoints}
+    inputs = {name: np.repeat(value, len(next_keypoints), 0) for name, value in repeated.items()}
+    answer = model.call(None, {**inputs, "next_keypoints": next_keypoints}, "translate")
+    return answer["frame"] if isinstance(answer, dict) else answer  # without a mask, there is one output
 
 
 def _driving_frames(request: Request) -> np.ndarray:
@@ -229,6 +252,7 @@ def _write(request: Request, frame: np.ndarray, films: dict[str, np.ndarray], po
         for title, frames in films.items():
             write_mp4(partial / f"{title.replace(' ', '_')}.mp4", frames, rate)
         np.save(partial / "keypoints.npy", points)
-        facts = {"picture": str(request.picture), "run": str(request.run), "seed": request.seed}
-        facts |= {"driving": str(request.driving)} if request.driving else {"action": request.action_name or "none"}
+        facts = {"picture": str(request.picture), "run": str(request.run)}
+        sampled = {"action": request.action_name or "none", "seed": request.seed}
+        facts |= {"driving": str(request.driving)} if request.driving else sampled
         write_page(partial / "index.html", "futures.html", {"facts": facts, "films": list(films)})
