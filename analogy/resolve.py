@@ -18,11 +18,16 @@ from analogy.runs.folder import is_running
 from analogy.runs.history import check_settings
 from analogy.runs.uses import resolve_runs, untrained_experiments
 from analogy.settings import Settings, find_experiment, load_settings
-from analogy.settings.loading import apply_overrides, read_experiment
+from analogy.settings.loading import apply_overrides, parse_override, read_experiment
 from analogy.systems import SYSTEMS
 from data_prep.datasets import DATASETS, check_dataset, folder_from_environment
 
 SCALES = ("auto", "paper", "demo")
+# The settings of `data` that an experiment shares with those that are trained for it: which clips train and test, and how their
+# frames are cut out.
+SHARED_DATA = (
+    "dataset", "folder", "cache", "train_clips", "test_clips", "test_persons", "image_size", "crop", "padding", "gray"
+)  # fmt: skip
 log = logging.getLogger("analogy")
 
 
@@ -110,7 +115,8 @@ def stages(
     All of the experiment's own mistakes are found before anything is trained.
 
     Args:
-        own, overrides: settings of the experiment alone; `values` and all others hold for every stage.
+        own, overrides: settings of the experiment alone, except those of `data`, and the seed: they hold for every stage that
+            has them, so that no clip trains in one stage and tests in another. `values` and all others hold for every stage.
         exp, results_dir, values, overrides, resume, options: see `resolve_settings`, as for the errors.
     """
     every = {**options, "results_dir": results_dir}
@@ -119,8 +125,23 @@ def stages(
     untrained = [] if resume else untrained_experiments(settings, results_dir)
     for name in untrained:
         log.info("%s: no finished run of %s in %s, so it is trained first", settings.experiment, name, results_dir)
-        yield from stages(name, values=values, **{**every, "scale": settings.scale})
+        given = {**(values or {}), **(own or {}), **dict(map(parse_override, overrides))}
+        shared = _shared_values(name, settings, given)
+        yield from stages(name, values={**(values or {}), **shared}, **{**every, "scale": settings.scale, "data_dir": None})
     yield resolve_settings(exp, **mine) if untrained else settings
+
+
+def _shared_values(name: str, settings: Settings, given: Mapping[str, object]) -> dict[str, object]:
+    """The seed, and the settings of `data` that an experiment shares with the experiment `name`, which is trained for it:
+    dotted key -> value.
+
+    settings: of the experiment. given: what the user has set, as `data.KEY` or as a whole `data`; these keys are shared too.
+    """
+    chosen = {key.split(".")[1] for key in given if key.startswith("data.")} | set(given.get("data") or {})
+    data_section = SYSTEMS[read_experiment(find_experiment(name))["system"]].settings.model_fields["data"].annotation
+    data = settings.data.model_dump(mode="json")
+    shared = [key for key in data if key in data_section.model_fields and (key in SHARED_DATA or key in chosen)]
+    return {"seed": settings.seed, **{f"data.{key}": data[key] for key in shared}}
 
 
 def shorthand_values(

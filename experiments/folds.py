@@ -42,8 +42,7 @@ def main(
         figures: dict[str, dict] = {}
         for fold in range(folds):
             results = results_dir / exp / f"fold_{fold}"
-            if not (results / exp).exists():
-                link_fold(results / "videos", videos, further, fold, folds)
+            link_fold(results / "videos", videos, further, fold, folds, trained=(results / exp).exists())
             run = finished_run(exp, results, scale=scale, data_dir=results / "videos", set=values)
             figures |= json.loads((run.folder / "test" / "horizon_by_action.json").read_text(encoding="utf-8"))
         text = table(figures)
@@ -60,16 +59,27 @@ def videos_below(folder: Path) -> list[Path]:
     return paths
 
 
-def link_fold(folder: Path, videos: list[Path], further: list[Path], fold: int, folds: int) -> None:
+def link_fold(folder: Path, videos: list[Path], further: list[Path], fold: int, folds: int, *, trained: bool = False) -> None:
     """Make train/ and test/ of links to the videos. In test/, each video is a class of its own, so that it has its own
-    figures."""
-    classes = sorted({path.parent.name for path in videos})
+    figures. Raises UserError where the folder has links to others, or where it has `trained` and would get more."""
+    links = fold_links(folder, videos, further, fold, folds)
+    there = {path: path.resolve() for path in files_below(folder)} if folder.exists() else {}
+    if there.items() - links.items() or (trained and there != links):
+        raise UserError(f"{folder}: it was made of other videos or another number of folds; name another --results-dir")
+    for link, video in links.items():
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.unlink(missing_ok=True)
+        link.symlink_to(video)
+
+
+def fold_links(folder: Path, videos: list[Path], further: list[Path], fold: int, folds: int) -> dict[Path, Path]:
+    """The links of `link_fold` -> the videos."""
+    classes, links = sorted({path.parent.name for path in videos}), {}
     for path in (*videos, *further):
         tests = path in videos and classes.index(path.parent.name) % folds == fold
         link = folder / ("test" if tests else "train") / (path.stem if tests else path.parent.name) / path.name
-        link.parent.mkdir(parents=True, exist_ok=True)
-        link.unlink(missing_ok=True)
-        link.symlink_to(path.resolve())
+        links[link] = path.resolve()
+    return links
 
 
 def table(figures: dict[str, dict]) -> str:

@@ -6,9 +6,10 @@ import sys
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import analogy
-from analogy.runs.calling import SavedModel
+from analogy.runs.calling import SavedModel, _fit_all
 from tests.run_folders import write_exported_run
 
 SMALL = {"network.units": 4, "data.context": 3, "data.horizon": 2, "data.train_count": 40, "data.test_count": 6,
@@ -113,6 +114,16 @@ def test_a_painter_paints_bytes(tmp_path):
         run.predict(frame=np.uint8(3), joints=joints[0], next_joints=joints[1:])
     with pytest.raises(analogy.UserError, match="next_joints is missing"):
         run.predict(frame=frame, joints=joints[0])
+
+
+def test_the_missing_input_is_one_that_the_endpoint_has():
+    action, joints = tf.TensorSpec([None], tf.int32, "action"), tf.TensorSpec([None, 1, 13, 2], tf.float32, "joints")
+    with pytest.raises(analogy.UserError, match=r"^action is missing$"):
+        _fit_all({"action": action}, None, {}, {})
+    with pytest.raises(analogy.UserError, match=r"^joints is missing$"):
+        _fit_all({"action": action, "joints": joints}, None, {}, {})
+    fitted = _fit_all({"action": action, "joints": joints}, None, {"joints": np.zeros([2, 1, 13, 2])}, {})
+    assert fitted["action"].value.tolist() == [-1, -1]
 
 
 def test_frames_given_as_bytes_come_back_as_bytes(tmp_path):

@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import analogy
+from analogy.errors import UserError
+from analogy.resolve import resolve_settings
+from analogy.runs.history import differences
 
 
-def finished_run(experiment: str, results: Path, **options) -> analogy.Run:
+def finished_run(
+    experiment: str,
+    results: Path,
+    *,
+    scale: str = "auto",
+    data_dir: Path | None = None,
+    set: Mapping[str, object] | None = None,
+) -> analogy.Run:
     """The newest run of an experiment in this folder. Where there is none, it is trained; where it has not finished, resumed.
 
     Args:
         experiment: its name.
-        results: the folder of its runs, which are taken as they are: runs with other settings belong into another folder.
-        options: of `analogy.train`, for a new run.
+        results: the folder of its runs.
+        scale, data_dir, set: as for `analogy.train`.
+
+    Raises:
+        UserError: the run that is there has other settings.
     """
+    options = {"scale": scale, "data_dir": data_dir}
     runs = sorted(path.parent for path in (results / experiment).glob("*/settings.yaml"))
     if not runs:
-        return analogy.train(experiment, results_dir=results, **options)
+        return analogy.train(experiment, results_dir=results, set=set, **options)
+    asked = resolve_settings(experiment, results_dir=results, writes=False, values=set, **options)
+    if changes := differences(runs[-1], asked):
+        raise UserError(f"{runs[-1]}: here {'; '.join(map(str, changes))}: leave it as it was, or name another --results-dir")
     run = analogy.Run(runs[-1])
     return run if run.status == "finished" else analogy.train(resume=run.folder, results_dir=results)

@@ -126,8 +126,9 @@ def _fit_all(specs: Mapping[str, tf.TensorSpec], observed, inputs: Mapping[str, 
         elif name in DEFAULTS:
             try:
                 value = DEFAULTS[name](arrays)
-            except KeyError as error:
-                raise UserError(f"{error.args[0]} is missing") from error
+            except KeyError as error:  # what it is made from was not given, or is no input here
+                source = error.args[0]
+                raise UserError(f"{source if source in specs else name} is missing") from error
         else:
             raise UserError(f"{name} is missing")
         fitted[name] = _fit(value, spec)

@@ -60,6 +60,13 @@ def find_model(name: str | Path, results: Path, key: str) -> Path:
     raise UserError(f"{key} {name}: neither a run folder nor an experiment in {results}{_nearest(name, results)}")
 
 
+def has_run(name: str, results: Path) -> bool:
+    """Whether the name of a run means one that exists, finished or not. Arguments and errors: see `find_model`."""
+    folders = folders_named(name, results, "uses")
+    runs = (run.folder for folder in folders for run in read_experiment_runs(folder))
+    return any(is_saved_model(folder) or _is_run(folder) for folder in (*folders, *runs))
+
+
 def folders_named(name: str | Path, results: Path, key: str) -> list[Path]:
     """The existing folders that the name of a run can mean: the folder at this path, and that in `results`.
 

@@ -7,12 +7,16 @@ import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from analogy.data.doubts import some
 from analogy.errors import UserError, about
-from analogy.runs.find import find_run, load_endpoint, saved_model_of
+from analogy.runs.find import find_run, has_run, load_endpoint, saved_model_of
+from analogy.runs.reading import read_table
 from analogy.runs.summary import UsedModel, read_summary
 from analogy.settings.experiments import list_experiments
-from analogy.settings.sections import Settings
+from analogy.settings.loading import read_mapping
+from analogy.settings.sections import FrameDataSettings, Settings
 
+FRAME_KEYS = ("crop", "padding", "gray")  # settings of `data` that change frames, and not their size
 log = logging.getLogger("analogy")
 
 
@@ -26,12 +30,14 @@ def resolve_runs(settings: Settings, results: Path, *, resumes: bool = False, un
             networks are needed only at the beginning.
 
     Raises:
-        UserError: a run does not exist, or a run in `uses` is not finished or has no SavedModel.
+        UserError: a run does not exist, or a run in `uses` is not finished, has no SavedModel, or learned from frames that are
+            cut out in another way.
     """
     found = {role: find_run(name, results, f"uses.{role}") for role, name in settings.uses.items() if name not in untrained}
     for role, run in found.items():
         with about(f"uses.{role}"):
             saved_model_of(run)
+            _check_frames(run, settings)
     uses = settings.uses | {role: str(run) for role, run in found.items()}
     settings = settings.model_copy(update={"uses": uses})
     if start := None if resumes else settings.training.start_from:
@@ -42,14 +48,40 @@ def resolve_runs(settings: Settings, results: Path, *, resumes: bool = False, un
 
 
 def untrained_experiments(settings: Settings, results: Path) -> list[str]:
-    """The experiments in `uses` of which there is no run to use, where `train_used` says that they are trained first."""
-    missing = []
-    for name in settings.uses.values() if settings.train_used else ():
-        try:
-            saved_model_of(find_run(name, results, "uses"))
-        except UserError:
-            missing += [name] if name in list_experiments() else []
-    return list(dict.fromkeys(missing))
+    """The experiments in `uses` of which there is no run at all, where `train_used` says that they are trained first."""
+    names = settings.uses.values() if settings.train_used else ()
+    return [name for name in dict.fromkeys(names) if name in list_experiments() and not has_run(name, results)]
+
+
+def _check_frames(run: Path, settings: Settings) -> None:
+    """Check that a used run learned from frames as these settings make them. Raises UserError.
+
+    A SavedModel outside of a run has no settings, and is not checked.
+    """
+    if not isinstance(settings.data, FrameDataSettings) or not (run / "settings.yaml").is_file():
+        return
+    used = read_mapping(run / "settings.yaml").get("data") or {}
+    for key in FRAME_KEYS:
+        if key in used and used[key] != (here := getattr(settings.data, key)):
+            raise UserError(
+                f"{run}: it was trained with data.{key} {used[key]}, which is {here} here: set data.{key}={used[key]}, or name "
+                "another run"
+            )
+
+
+def doubts_about_used(settings: Settings, test: Sequence) -> list[str]:
+    """A line for each used run of the same dataset that some of the test clips may have trained: they did not test it."""
+    doubts = []
+    for role, run in settings.uses.items() if isinstance(settings.data, FrameDataSettings) else ():
+        summary = read_summary(read_table(Path(run) / "summary.json"))[0]
+        tested = {str(row.get("clip")) for row in summary.clips}
+        others = [clip.id for clip in test if clip.id not in tested]
+        if tested and others and summary.dataset == settings.data.dataset:
+            doubts.append(
+                f"{len(others)} of {len(test)} test clips are no test clips of uses.{role} ({run}), so they may have "
+                f"trained it, and the test figures may be too good: {some(others)}"
+            )
+    return doubts
 
 
 def check_roles(settings: Settings, needs: Mapping[str, str]) -> None:

@@ -15,7 +15,7 @@ from analogy.metrics.table import HEADLINES
 from analogy.runs.environment import describe_environment
 from analogy.runs.folder import RunFolder, write_json
 from analogy.runs.history import check_data, check_settings, describe, go_on
-from analogy.runs.uses import open_used, used_models
+from analogy.runs.uses import doubts_about_used, open_used, used_models
 from analogy.settings import Settings, write_settings
 from analogy.settings.published import summary_rows
 from analogy.systems import SYSTEMS
@@ -78,6 +78,7 @@ def _run_on(strategy, precision: str, settings, open_dataset, results_dir: Path,
     with strategy.scope():  # each device gets a copy of a used SavedModel
         used = open_used(settings, entry.system.needs)
     dataset = open_dataset(settings, used)
+    dataset.doubts = [*dataset.doubts, *doubts_about_used(settings, dataset.test)]
     fingerprint = dataset_fingerprint(dataset)
     if run:
         check_data(run, settings, fingerprint)

@@ -2,15 +2,40 @@
 
 from pathlib import Path
 
+import pytest
+
 import analogy
 from analogy.cli.continuing import finished_run
+from analogy.errors import UserError
+from analogy.resolve import resolve_settings
+from analogy.settings import write_settings
 from tests import run_folders
 
+NAME = "seq2seq_noise_l1"
 
-def test_a_run_is_trained_once_and_resumed_where_it_was_stopped(tmp_path, monkeypatch):
+
+@pytest.fixture
+def trained(monkeypatch):
     monkeypatch.setattr(analogy, "train", lambda *name, **options: (*name, options))
-    assert finished_run("x", tmp_path, scale="demo") == ("x", {"results_dir": tmp_path, "scale": "demo"})
-    run_folders.finished_run(tmp_path / "x" / "2026-01-01_000000")
-    assert finished_run("x", tmp_path).folder == tmp_path / "x" / "2026-01-01_000000"
-    stopped: Path = run_folders.finished_run(tmp_path / "x" / "2026-01-02_000000", status="interrupted")
-    assert finished_run("x", tmp_path) == ({"resume": stopped, "results_dir": tmp_path},)
+
+
+def write_run(results: Path, stamp: str, values: dict, **how) -> Path:
+    run = run_folders.finished_run(results / NAME / stamp, **how)
+    write_settings(resolve_settings(NAME, results_dir=results, scale="demo", values=values), run / "settings.yaml")
+    return run
+
+
+def test_a_run_is_trained_once_and_resumed_where_it_was_stopped(tmp_path, trained):
+    options, values = {"scale": "demo", "data_dir": None}, {"training.steps": 7}
+    assert finished_run(NAME, tmp_path, scale="demo", set=values) == (NAME, {"results_dir": tmp_path, "set": values, **options})
+    run = write_run(tmp_path, "2026-01-01_000000", values)
+    assert finished_run(NAME, tmp_path, scale="demo", set=values).folder == run
+    stopped = write_run(tmp_path, "2026-01-02_000000", values, status="interrupted")
+    assert finished_run(NAME, tmp_path, scale="demo", set=values) == ({"resume": stopped, "results_dir": tmp_path},)
+
+
+@pytest.mark.parametrize("status", ["finished", "interrupted"])
+def test_a_run_with_other_settings_is_refused(tmp_path, trained, status):
+    write_run(tmp_path, "2026-01-01_000000", {"training.steps": 7, "seed": 1}, status=status)
+    with pytest.raises(UserError, match=r"here seed was 1 and is 0; training\.steps was 7 and is 8: leave it as it was"):
+        finished_run(NAME, tmp_path, scale="demo", set={"training.steps": 8})

@@ -31,6 +31,20 @@ def test_every_video_tests_once_and_its_class_never_trains_beside_it(tmp_path):
     assert tested == ["a/a.avi", "c1/c1.avi", "c2/c2.avi", "b/b.avi"]
 
 
+def test_other_videos_or_folds_than_those_of_a_run_are_refused(tmp_path):
+    touch(tmp_path / "videos", "A/a.avi", "B/b.avi", "C/c.avi")
+    videos = videos_below(tmp_path / "videos")
+    link_fold(tmp_path / "fold", videos, [], 0, 2)
+    link_fold(tmp_path / "fold", videos, [], 0, 2, trained=True)
+    with pytest.raises(UserError, match="other videos or another number of folds"):
+        link_fold(tmp_path / "fold", videos, [], 0, 3)
+    with pytest.raises(UserError, match="other videos or another number of folds"):
+        link_fold(tmp_path / "fold", videos[1:], [], 0, 2)
+    touch(tmp_path / "videos", "C/c2.avi")
+    with pytest.raises(UserError, match="other videos or another number of folds"):
+        link_fold(tmp_path / "fold", videos_below(tmp_path / "videos"), [], 0, 2, trained=True)
+
+
 def test_the_mean_is_over_windows_not_over_videos():
     def curves(windows, psnr):
         figures = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import tensorflow as tf
@@ -12,7 +13,7 @@ import tensorflow as tf
 from analogy.errors import UserError
 from analogy.resolve import resolve_settings, stages
 from analogy.runs.find import load_endpoint
-from analogy.runs.uses import check_roles, checksum, open_used, resolve_runs, used_models
+from analogy.runs.uses import check_roles, checksum, doubts_about_used, open_used, resolve_runs, used_models
 from analogy.settings import find_experiment, load_settings, write_settings
 from analogy.systems import SYSTEMS, Entry
 from analogy.systems.seq2seq.seq2seq import Seq2SeqSystem
@@ -204,6 +205,61 @@ def test_experiments_that_are_not_trained_yet_come_first(tmp_path, caplog):
         next(stages("keypoints_penn_full", **{**options, "own": {"network.unitz": 8}}))
     with pytest.raises(UserError, match=r"uses\.translator"):  # where a run is to be described, nothing is trained
         resolve_settings("keypoints_penn_full", results_dir=tmp_path, scale="demo")
+
+
+@pytest.mark.parametrize("given", ["own", "overrides"])
+def test_the_data_and_the_seed_reach_every_stage_that_is_trained(tmp_path, given):
+    values = {"data.test_clips": ["a", "b"], "data.image_size": 32, "data.flip": True, "data.horizon": 4, "seed": 5}
+    chosen = values if given == "own" else ["data.test_clips=[a, b]", "data={image_size: 32, flip: true, horizon: 4}", "seed=5"]
+    first = next(stages("keypoints_penn_full", results_dir=tmp_path, scale="demo", **{given: chosen}))
+    assert first.experiment == "keypoints_penn_translator" and first.seed == 5
+    assert (first.data.test_clips, first.data.image_size, first.data.flip) == (["a", "b"], (32, 32), True)
+    assert not hasattr(first.data, "horizon")
+
+
+def test_an_experiment_file_chooses_the_clips_of_every_stage(tmp_path):
+    file, base = tmp_path / "mine.yaml", find_experiment("keypoints_penn_full")
+    data = "{train_clips: [a], test_clips: [b], gray: true}"
+    file.write_text(f"base: {base}\nexperiment: mine\nseed: 3\ndata: {data}\n")
+    first = next(stages(str(file), results_dir=tmp_path, scale="demo"))
+    assert first.experiment == "keypoints_penn_translator" and first.seed == 3
+    assert (first.data.train_clips, first.data.test_clips, first.data.gray) == (["a"], ["b"], True)
+
+
+@pytest.mark.parametrize("status", ["interrupted", "running", "failed"])
+def test_only_where_there_is_no_run_at_all_a_stage_is_trained(tmp_path, status):
+    finished_run(tmp_path / "keypoints_penn_translator" / "2026-01-01_000000", status=status)
+    advice = "is (running: wait for it|failed: finish it with --resume|interrupted: finish it with --resume)"
+    with pytest.raises(UserError, match=advice):
+        next(stages("keypoints_penn_full", results_dir=tmp_path, scale="demo"))
+
+
+def test_a_used_run_of_other_frames_is_refused(tmp_path):
+    run = finished_run(tmp_path / "keypoints_penn_translator" / "2026-01-01_000000", endpoint="translate")
+    options = {"results_dir": tmp_path, "scale": "demo"}
+    for key, value in (("crop", "full"), ("padding", 9), ("gray", "true")):
+        (run / "settings.yaml").write_text(
+            f"data: {{crop: consistent, {key}: {value}}}\n".replace("crop: consistent, crop", "crop")
+        )
+        with pytest.raises(UserError, match=rf"^uses\.translator: .*trained with data\.{key} \w+, which is"):
+            next(stages("keypoints_penn_full", **options))
+    (run / "settings.yaml").write_text("data: {crop: consistent, gray: false}\n")
+    (only,) = stages("keypoints_penn_full", **options)
+    assert only.uses["translator"] == str(run)
+
+
+def test_test_clips_that_did_not_test_the_used_run_are_a_doubt(tmp_path):
+    run = finished_run(tmp_path / "translator" / "2026-01-01_000000")
+    facts = {"status": "finished", "dataset": "synthetic_actors", "clips": [{"clip": "a"}, {"clip": "b"}]}
+    (run / "summary.json").write_text(json.dumps(facts))
+    overrides = [f"uses.translator={run}"]
+    motion = load_settings(find_experiment("keypoints_penn_full"), SYSTEMS, scale="demo", overrides=overrides)
+    clips = [SimpleNamespace(id=name) for name in "abc"]
+    (doubt,) = doubts_about_used(motion, clips)
+    assert doubt.startswith("1 of 3 test clips are no test clips of uses.translator") and doubt.endswith("too good: c")
+    assert doubts_about_used(motion, clips[:2]) == []
+    (run / "summary.json").write_text(json.dumps({**facts, "dataset": "penn"}))
+    assert doubts_about_used(motion, clips) == []
 
 
 def test_a_finished_run_is_not_trained_again(results):
