@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from importlib import import_module
 
 import typer
+
+from analogy.cli.console import set_environment
 
 COMMANDS = ("run", "list", "evaluate", "predict", "compare", "browse", "fetch", "prepare", "evaluate-pipeline")
 
 
 def make_app() -> typer.Typer:
     """The program `analogy COMMAND ...`. The commands import TensorFlow only after checking their options."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    set_environment()
     app = typer.Typer(
         name="analogy",
         help="Published video-prediction systems that train, are measured, and predict.",

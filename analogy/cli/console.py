@@ -30,10 +30,16 @@ MENDS = {
 
 def app_of(command: Callable) -> typer.Typer:
     """A program that consists of this command alone, for the scripts in experiments/."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    set_environment()
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command(help=command.__doc__ or sys.modules[command.__module__].__doc__)(command)
     return app
+
+
+def set_environment() -> None:
+    """What a command asks of TensorFlow and Matplotlib, before either is imported."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ["MPLBACKEND"] = "agg"  # it draws into files only; another backend may not be installed, or not exist
 
 
 def names_in(text: str | None) -> list[str]:

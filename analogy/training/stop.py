@@ -83,7 +83,7 @@ class StopRequest:
             raise Stopped(f"stopped by {self.signal.name}", number)
 
     def _end_in_time(self) -> None:
-        """The second thread: wait for a signal, but for the first SIGINT, and end the process if nothing else does in time."""
+        """The second thread: wait for any signal except the first SIGINT, and end the process if nothing else does in time."""
         interrupts = 0
         with self._receiver:
             while received := self._receiver.recv(1):

@@ -99,13 +99,16 @@ class LatentSystem(ReadsSegments, System):
 
     def _other_latents(self, frames: np.ndarray, other) -> dict[str, tf.Tensor]:
         """Latents that are not those of this segment: of the next test segment, of N(0, 1), and zeros. Of the only segment
-        there is, the latents in reverse order stand for another's."""
+        there is, the latents in reverse order stand for another's; there are none where it has a single latent."""
         another = self._segment(other)
         shuffled, _ = self.encode(another)
-        if np.array_equal(frames, another):
-            shuffled = shuffled[:, ::-1]
         prior = self.prior_latents(1, self.settings.seed)
-        return {"shuffled": shuffled, "prior": prior, "constant": tf.zeros_like(prior)}
+        others = {"shuffled": shuffled, "prior": prior, "constant": tf.zeros_like(prior)}
+        if np.array_equal(frames, another):
+            others["shuffled"] = shuffled[:, ::-1]
+            if self.latent_shape[0] == 1:
+                del others["shuffled"]
+        return others
 
     def study(self, dataset):
         """Of a decoder that reads ones: nothing."""

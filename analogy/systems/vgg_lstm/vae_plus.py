@@ -49,14 +49,15 @@ class VaePlusSystem(LatentSystem):
             painted = self.paint(sampled(mean, log_variance, noise))
             error = mean_per_example(tf.square(values - painted)) + SMALLEST_ERROR
             terms = {
-                "log_likelihood": 0.5 * tf.math.log(error),  # negative, and without its constant
+                "negative_log_likelihood": 0.5 * tf.math.log(error),  # without its constant
                 "divergence": self._share_of_divergence(batch["step"]) * divergence(mean, log_variance) / size,
             }
         return self.descend("network", tape, terms)
 
     def _share_of_divergence(self, step):
-        """It grows from 0 to 1 in the first steps, so that latents are used before they cost anything."""
-        return tf.minimum(1.0, tf.cast(step, tf.float32) / max(1, self.settings.loss.warmup_steps))
+        """It grows from 0 to 1 in the first steps, so that latents are used before they cost anything; 1 without warm-up."""
+        steps = self.settings.loss.warmup_steps
+        return tf.minimum(1.0, tf.cast(step, tf.float32) / steps) if steps else tf.constant(1.0)
 
     def encode_values(self, values):
         return self.encoder(values, self.features(values))

@@ -37,7 +37,7 @@ class MotionEncoder(Composite, keras.Model):
     def __init__(self, *, units: int, latent: int, activation: str, name: str = "motion_encoder"):
         super().__init__(name=name)
         self.cells, self.activation = _cells(units), activation
-        self.last = keras.layers.Dense(2 * latent, name="latent")
+        self.last = keras.layers.Dense(2 * latent, dtype="float32", name="latent")
 
     def call(self, future, first, action):
         outputs, _ = read(self.cells, time_first(_flat(future)))
@@ -56,11 +56,11 @@ class MotionDecoder(Composite, keras.Model):
     """
 
     def __init__(self, *, keypoints: int, horizon: int, units: int, output: str, name: str = "motion_decoder"):
-        super().__init__(name=name)
+        super().__init__(name=name, autocast=False)  # k0 stays float32
         self.cells, self.horizon, self.output_kind, self.keypoints = _cells(units), horizon, output, keypoints
         self.first = keras.layers.Dense(CONDITION, activation="relu", name="condition")
         normal = keras.initializers.RandomNormal(stddev=0.02)
-        self.last = keras.layers.Dense(2 * keypoints, kernel_initializer=normal, name="keypoints")
+        self.last = keras.layers.Dense(2 * keypoints, kernel_initializer=normal, dtype="float32", name="keypoints")
 
     def call(self, latent, first, action):
         condition = self.first(tf.concat([latent, _flat(first), action], -1))
@@ -83,7 +83,7 @@ class SequenceDiscriminator(Composite, keras.Model):
     def __init__(self, *, units: int, activation: str, name: str = "sequence_discriminator"):
         super().__init__(name=name)
         self.cells = _cells(units)
-        self.last = keras.layers.Dense(1, activation=activation, name="logit")
+        self.last = keras.layers.Dense(1, activation=activation, dtype="float32", name="logit")
 
     def call(self, future):
         outputs, _ = read(self.cells, time_first(_flat(future)))

@@ -25,7 +25,7 @@ class PlusDetector(Composite, keras.Model):
     """
 
     def __init__(self, *, keypoints: int, widths: tuple[int, ...], temperature: float, name: str = "detector"):
-        super().__init__(name=name)
+        super().__init__(name=name, autocast=False)  # places stay float32
         self.temperature = temperature
         self.unet = Unet(keypoints, widths, halved=True, last="glorot_uniform")
 
@@ -56,10 +56,12 @@ class PlusTranslator(Composite, keras.Model):
         sharpness: float,
         name: str = "translator",
     ):
-        super().__init__(name=name)
+        super().__init__(name=name, autocast=False)  # places and pixels stay float32
         self.keypoints, self.channels, self.sharpness = keypoints, channels, sharpness
-        self.hidden = keras.layers.Dense(256, activation=leaky, name="hidden") if bend else None
-        self.matrices = keras.layers.Dense(4 * keypoints, kernel_initializer="zeros", name="matrices") if bend else None
+        self.hidden = keras.layers.Dense(256, activation=leaky, dtype="float32", name="hidden") if bend else None
+        self.matrices = (
+            keras.layers.Dense(4 * keypoints, kernel_initializer="zeros", dtype="float32", name="matrices") if bend else None
+        )
         self.unet = Unet(keypoints + 2 + channels + 1 + len(BLURS), widths)
 
     def call(self, frame, keypoints, next_keypoints):
@@ -103,4 +105,4 @@ class PlusTranslator(Composite, keras.Model):
         """What is added to the identity in each keypoint's matrix: [B, K, 2, 2]."""
         flat = [tf.reshape(part, [-1, 2 * self.keypoints]) for part in (keypoints, next_keypoints, next_keypoints - keypoints)]
         bends = self.matrices(self.hidden(tf.concat(flat, -1)))
-        return LARGEST_BEND * tf.tanh(tf.reshape(tf.cast(bends, tf.float32), [-1, self.keypoints, 2, 2]))
+        return LARGEST_BEND * tf.tanh(tf.reshape(bends, [-1, self.keypoints, 2, 2]))

@@ -49,7 +49,7 @@ class Classifier(Composite, keras.Model):
             return keras.layers.Dense(count, kernel_initializer=kernel, bias_initializer=bias, dtype="float32", name=name)
 
         self.hidden, self.logits = dense(units, inputs, "hidden"), dense(classes, units, "logits")
-        self.norm = BatchNorm(name="norm") if normalised else None
+        self.norm = BatchNorm(name="norm", dtype="float32") if normalised else None
 
     def call(self, features, keep=1.0, training: bool = False):
         """keep: in training, the dropout mask [B, units], divided by the share that is kept."""

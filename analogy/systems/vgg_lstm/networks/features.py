@@ -52,11 +52,11 @@ class Features(Composite, keras.Model):
         return caffe_range(images) if self.pretrained else images
 
     def compared(self, frames) -> list[tf.Tensor]:
-        """Frames [B, S, H, W, C] in 0..1 -> relu2_2 [B S, H/2, W/2, ...] and relu3_3 [B S, H/4, W/4, ...]."""
+        """Frames [B, S, H, W, C] in 0..1 -> relu2_2 [B S, H/2, W/2, ...] and relu3_3 [B S, H/4, W/4, ...], float32."""
         x, activations = self._as_it_reads(frames), []
         for stage in self.encoder.stages[:COMPARED_STAGES]:
             x, activation = stage(x, with_skip=True)
-            activations.append(activation)
+            activations.append(tf.cast(activation, tf.float32))
         return activations[1:]
 
 

@@ -85,7 +85,7 @@ class MapDecoder(Composite, keras.Model):
 
 def run_over_time(cell: ConvGruCell, sequences):
     """Maps [B, S, h, w, C] -> the states after every step [B, S, h, w, units]."""
-    return time_first(read([cell], time_first(sequences))[0])
+    return tf.cast(time_first(read([cell], time_first(sequences))[0]), sequences.dtype)
 
 
 def folded(sequences):
