@@ -124,7 +124,7 @@ def stages(
     settings = resolve_settings(exp, stages_follow=True, **mine)
     untrained = [] if resume else untrained_experiments(settings, results_dir)
     for name in untrained:
-        log.info("%s: no finished run of %s in %s, so it is trained first", settings.experiment, name, results_dir)
+        log.info("%s: no run of %s in %s, so it is trained first", settings.experiment, name, results_dir)
         given = {**(values or {}), **(own or {}), **dict(map(parse_override, overrides))}
         shared = _shared_values(name, settings, given)
         yield from stages(name, values={**(values or {}), **shared}, **{**every, "scale": settings.scale, "data_dir": None})

@@ -346,7 +346,7 @@ class Settings(Section):
 
     The YAML keys `base` and `demo` are applied in loading and are no settings. published: results of the paper.
     uses: role -> the finished run whose SavedModel this one uses; an experiment's name, or a path. train_used: experiments in
-    `uses` of which there is no finished run are trained first.
+    `uses` of which there is no run are trained first, with the same seed and data.
     """
 
     # `only_with` for the published figures of older runs, whose settings do not have this key.

@@ -198,7 +198,7 @@ def test_experiments_that_are_not_trained_yet_come_first(tmp_path, caplog):
     runs = stages("keypoints_penn_full", **options)
     first = next(runs)
     assert (first.experiment, first.training.steps) == ("keypoints_penn_translator", 2)
-    assert "no finished run of keypoints_penn_translator in" in caplog.text
+    assert "no run of keypoints_penn_translator in" in caplog.text
     with pytest.raises(UserError, match=r"uses\.translator keypoints_penn_translator: neither a run folder nor"):
         next(runs)  # it was not trained
     with pytest.raises(UserError, match=r"network\.unitz"):  # the own mistakes are found first
