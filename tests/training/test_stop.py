@@ -31,6 +31,7 @@ with stop.StopRequest() as request, request.deferred():
 
 @pytest.mark.parametrize("number", [number for number in SIGNALS if number != signal.SIGINT], ids=lambda number: number.name)
 def test_a_signal_is_noted_in_training_and_ends_everything_else(number):
+    given = signal.signal(number, signal.SIG_DFL)  # under nohup SIGHUP is ignored
     before = signal.getsignal(number)
     with StopRequest() as stop:
         with stop.deferred():
@@ -44,6 +45,7 @@ def test_a_signal_is_noted_in_training_and_ends_everything_else(number):
     with StopRequest(), pytest.raises(Stopped, match=f"stopped by {number.name}"):
         os.kill(os.getpid(), number)
     assert signal.getsignal(number) == before and signal.set_wakeup_fd(-1) == -1
+    signal.signal(number, given)
 
 
 def test_what_nohup_ignores_stays_ignored():

@@ -142,7 +142,7 @@ def test_the_perceptual_error_is_relative_and_each_examples_own(parts):
     first, second = perceptual_error(features, frames, one_wrong).numpy()
     assert first == 0 and second > 0
     expected = sum(
-        np.square(ours - true).mean() / np.square(true).mean()
+        np.square(ours - true).mean() / (np.square(true).mean() + 1e-6)
         for true, ours in zip(features.compared(frames[1:]), features.compared(1.0 - frames[1:]), strict=True)
     )
     assert second == pytest.approx(expected, rel=1e-3)
