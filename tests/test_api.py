@@ -50,6 +50,7 @@ def test_five_lines(trained):
     np.testing.assert_allclose(again.predict(values=values[1]), future[1], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_training_leaves_the_keras_policy_as_it_was(tmp_path):
     before = keras.config.dtype_policy().name
     small = {**SMALL, "training.precision": "bfloat16"}
@@ -57,6 +58,7 @@ def test_training_leaves_the_keras_policy_as_it_was(tmp_path):
     assert keras.config.dtype_policy().name == before
 
 
+@pytest.mark.slow
 def test_a_run_is_gone_on_with_and_measured_again(trained):
     results = trained.folder.parents[1]
     longer = analogy.train(resume=trained.folder, steps=3, results_dir=results, verbose=False)
@@ -137,6 +139,7 @@ def test_frames_given_as_bytes_come_back_as_bytes(tmp_path):
         model.call(np.linspace(0, 200, 2 * 64 * 64).reshape(2, 64, 64, 1), {})
 
 
+@pytest.mark.slow
 def test_poses_go_on_for_as_long_as_asked(tmp_path):
     small = ("data.context=4", "data.horizon=6", "data.min_future=2", "network.units=8")
     model = SavedModel(write_exported_run(tmp_path / "run", "pose_lstm_residual", *small))

@@ -19,6 +19,7 @@ print(json.dumps([config.backend(), config.floatx(), config.epsilon(), config.im
 """
 
 
+@pytest.mark.slow
 def test_a_foreign_keras_json_and_notebook_do_not_change_the_numbers(tmp_path):
     odd = {"backend": "jax", "floatx": "float16", "epsilon": 1e-3, "image_data_format": "channels_first"}
     (tmp_path / "keras.json").write_text(json.dumps(odd))

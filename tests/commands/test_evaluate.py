@@ -226,7 +226,9 @@ def sequence_runs(tmp_path_factory):
     return results
 
 
-@pytest.mark.parametrize(("name", "clip"), [("seq2seq_noise_l1", "001"), ("convlstm_plus_mmnist", "00002")])
+@pytest.mark.parametrize(
+    ("name", "clip"), [("seq2seq_noise_l1", "001"), pytest.param("convlstm_plus_mmnist", "00002", marks=pytest.mark.slow)]
+)
 def test_sequences_and_movies_are_measured_again(invoke, sequence_runs, tmp_path, name, clip):
     run = sequence_runs / name / "2026-11-21_120000"
     _, whole = evaluate(invoke, tmp_path / "whole", "--run", run)

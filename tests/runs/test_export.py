@@ -42,7 +42,10 @@ SYSTEMS_TO_EXPORT = {
 }
 
 
-@pytest.fixture(params=SYSTEMS_TO_EXPORT)
+OTHERS = [name for name in SYSTEMS_TO_EXPORT if name != "plain"]
+
+
+@pytest.fixture(params=["plain", *(pytest.param(name, marks=pytest.mark.slow) for name in OTHERS)])
 def system(request):
     name, overrides = SYSTEMS_TO_EXPORT[request.param]
     if name != "analogy_masked":

@@ -139,6 +139,7 @@ def test_a_damaged_history_is_none(run, parts):
     assert len(go_on(run, settings(), DATA, 12)) == 2
 
 
+@pytest.mark.slow
 def test_a_run_from_start_to_end_and_on(tmp_path, caplog):
     """Two steps, and two more with another batch size: in summary.json, the protocol, the log and on the page. All in a folder
     whose name is a pattern to TensorFlow, and YAML, JSON and HTML to others."""

@@ -67,6 +67,7 @@ def settings(*overrides):
     return load_settings(find_experiment("seq2seq_noise_l1"), SYSTEMS, scale="demo", overrides=[*TINY, *overrides])
 
 
+@pytest.mark.slow
 def test_a_run_uses_another_and_goes_on_with_it(results, tmp_path, caplog):
     """One run from start to end, then a resume: with the same SavedModel, with a changed one, and with none."""
     source = results / "my corrector" / "2026-01-01_000000"

@@ -106,6 +106,7 @@ def _start_loss_scales(system, scale):
             optimizer.dynamic_scale.assign(scale)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 def test_mixed_precision_steps_stay_close_to_float32(build, batch, precision):
     reference, mixed = build(), build(precision=precision)
@@ -120,6 +121,7 @@ def test_mixed_precision_steps_stay_close_to_float32(build, batch, precision):
     assert changed == len(weights(mixed))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("terms", "cosine"), [("loss.adversarial=0", 0.99), ("loss.l2=0", 0.85)])
 def test_float16_gradients_are_the_float32_ones_times_the_loss_scale(build, batch, terms, cosine):
     """Rounding flips a few ReLUs and pooling choices, which the adversarial path through D feels most."""

@@ -21,7 +21,7 @@ KINDS = [
     ("pose_lstm_villegas", ()),
     ("pose_seq2seq_deep", ("network.coordinates=box",)),
     ("pose_lstm_residual", ()),
-    ("pose_lstm_residual_actions", ()),
+    pytest.param("pose_lstm_residual_actions", (), marks=pytest.mark.slow),
 ]
 
 

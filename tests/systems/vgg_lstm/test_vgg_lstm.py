@@ -131,6 +131,7 @@ def test_the_auto_encoder_trains_on_samples_of_its_latents(vae):
     assert set(vae.train_step(drawn)) == {"network/mse", "network/loss"}  # beta 0: no divergence
 
 
+@pytest.mark.slow
 def test_features_are_kept_and_made_anew_when_they_must(actors, cache, caplog):
     overrides = (*NEXT, "data.dataset=penn_action", f"data.folder={actors}", f"data.cache={cache}", "encoder.trained=false",
         "data.train_count=1")  # fmt: skip

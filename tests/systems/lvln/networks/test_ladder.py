@@ -92,7 +92,7 @@ def test_a_frame_gives_a_frame_and_remembers(network):
     assert tuple(largest.shape[1:3]) == ((32, 64) if getattr(network, "full", None) else (16, 32))
 
 
-@pytest.mark.parametrize("silent", [0, 1])
+@pytest.mark.parametrize("silent", [pytest.param(0, marks=pytest.mark.slow), 1])
 def test_a_loop_predicts_what_the_unrolled_steps_predict(network, silent):
     frames = tf.random.stateless_uniform([2, 3, 32, 64, network.head.channels], [0, 2])
     cell = partial(network, training=False)
