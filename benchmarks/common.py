@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-import resource
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -99,7 +97,7 @@ def time_alternately(
     return {name: statistics.median(values) for name, values in seconds.items()}
 
 
-def peak_gigabytes() -> float:
-    """Peak resident memory of this process so far, in gigabytes."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
+def use_one_thread() -> None:
+    """TensorFlow computes in one thread. Call it before TensorFlow runs anything."""
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)

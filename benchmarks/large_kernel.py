@@ -11,16 +11,15 @@ time of its processor: for a machine that others use too. --torch-python is an i
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import time
 from functools import partial
-from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
-from common import parser, peak_gigabytes, time_alternately
+from common import parser, time_alternately, use_one_thread
+from processes import Process, peak_gigabytes
 
 from analogy.models.large_kernel import LargeConvTranspose
 from analogy.training.precision import use_precision
@@ -55,20 +54,6 @@ def make_step(name: str, maps: np.ndarray, slope: np.ndarray, weights: list[np.n
     return lambda: [array.numpy() for array in step(*constants)]
 
 
-class Torch:
-    """The same layer in PyTorch, in another process: both libraries cannot be loaded into one."""
-
-    def __init__(self, interpreter: str, precision: str, maps: np.ndarray, kernel: int, *, one_thread: bool):
-        script = str(Path(__file__).with_name("large_kernel_torch.py"))
-        setup = [precision, *map(str, (len(maps), maps.shape[1], maps.shape[-1], kernel, int(one_thread)))]
-        self.process = subprocess.Popen([interpreter, script, *setup], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-    def ask(self, word: str) -> float:
-        """Let it do what a line says (`large_kernel_torch.py`). Returns the number that it answers."""
-        print(word, file=self.process.stdin, flush=True)
-        return float(self.process.stdout.readline() or sys.exit("PyTorch's process has ended; is it installed? See --help"))
-
-
 def main() -> None:
     options = parser(__doc__, frames=24, kernel=190, channels=16, repeats=3, torch_python=sys.executable)
     options.add_argument("--only", choices=(*CASES, *TORCH), help="measure one alone, with its peak memory")
@@ -79,8 +64,7 @@ def main() -> None:
     if unknown := set(names) - {*CASES, *TORCH}:
         sys.exit(f"--cases: there is no {', '.join(unknown)}; there are {', '.join((*CASES, *TORCH))}")
     if o.one_thread:
-        tf.config.threading.set_intra_op_parallelism_threads(1)
-        tf.config.threading.set_inter_op_parallelism_threads(1)
+        use_one_thread()
     rng, side = np.random.default_rng(0), SIDE - o.kernel + 1
     maps = rng.normal(size=(o.frames, side, side, o.channels)).astype(np.float32)
     slope = rng.normal(size=(o.frames, SIDE, SIDE, FILTERS)).astype(np.float32)
@@ -90,7 +74,8 @@ def main() -> None:
         if name in CASES:
             steps[name] = make_step(name, maps, slope, weights)
         else:
-            torch = Torch(o.torch_python, TORCH[name], maps, o.kernel, one_thread=o.one_thread)
+            setup = (len(maps), maps.shape[1], maps.shape[-1], o.kernel, int(o.one_thread))
+            torch = Process(o.torch_python, "large_kernel_torch.py", TORCH[name], *map(str, setup))
             steps[name], clocks[name] = partial(torch.ask, "step"), partial(torch.ask, "cpu_seconds")
     if {"ours", "Keras"} <= set(names):
         pairs = zip(steps["ours"](), steps["Keras"](), strict=True)

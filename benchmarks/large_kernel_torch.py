@@ -10,11 +10,10 @@ says, and prints a number:
 
 from __future__ import annotations
 
-import resource
 import sys
-import time
 
 import torch
+from processes import answer_lines
 from torch import nn
 
 from analogy.memory import keep_freed_memory
@@ -38,19 +37,12 @@ class Layer:
         result.backward(self.slope.to(result.dtype))
         return result.mean().item()
 
-    def cpu_seconds(self) -> float:
-        return time.process_time()
-
-    def peak_gigabytes(self) -> float:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e9
-
 
 def main() -> None:
     keep_freed_memory()  # as in the other process, for a fair comparison
     precision, *numbers = sys.argv[1:]
     layer = Layer(precision, *map(int, numbers))
-    for line in sys.stdin:
-        print(getattr(layer, line.strip())(), flush=True)
+    answer_lines(layer)
 
 
 if __name__ == "__main__":

@@ -12,17 +12,16 @@ processor time: for a machine that others use too, where threads that wait for e
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import tempfile
 import time
 from functools import partial
-from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
-from common import parser, peak_gigabytes, time_alternately
+from common import parser, time_alternately, use_one_thread
+from processes import Process, peak_gigabytes
 
 from analogy.models.rollout import unroll
 from analogy.settings import find_experiment, load_settings
@@ -49,8 +48,8 @@ def make_system(o) -> LadderSystem:
     return system
 
 
-class Torch:
-    """The same network in PyTorch, in another process: both libraries cannot be loaded into one."""
+class Torch(Process):
+    """The same network in PyTorch, in another process."""
 
     def __init__(self, system: LadderSystem, interpreter: str, *, one_thread: bool):
         settings, adamw = system.settings, system.settings.optimizer
@@ -72,17 +71,8 @@ class Torch:
             },
             "clip_norm": adamw.clip_norm,
         }
-        command = [interpreter, str(Path(__file__).with_name("lvln_torch.py")), json.dumps(setup)]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.parameters = [int(count) for count in self._answer().split()]  # all weights, and those that are trained
-
-    def _answer(self) -> str:
-        return self.process.stdout.readline() or sys.exit("PyTorch's process has ended; is it installed? See --help")
-
-    def ask(self, *words: str) -> float:
-        """Let it do what a line says (`lvln_torch.py`). Returns the number that it answers."""
-        print(*words, file=self.process.stdin, flush=True)
-        return float(self._answer())
+        super().__init__(interpreter, "lvln_torch.py", json.dumps(setup))
+        self.parameters = [int(count) for count in self.answer().split()]  # all weights, and those that are trained
 
 
 def check_parameters(network: str, system: LadderSystem, torch: Torch) -> None:
@@ -196,8 +186,7 @@ def main() -> None:
     if o.network not in PUBLISHED_PARAMETERS or o.precision not in POLICIES:
         sys.exit(f"--network: one of {', '.join(PUBLISHED_PARAMETERS)}; --precision: one of {', '.join(POLICIES)}")
     if o.one_thread:
-        tf.config.threading.set_intra_op_parallelism_threads(1)
-        tf.config.threading.set_inter_op_parallelism_threads(1)
+        use_one_thread()
     system = make_system(o)
     shape = (o.batch, system.context + system.horizon, *system.frame)
     values = tf.constant(np.random.default_rng(0).uniform(size=shape), tf.float64 if o.check else tf.float32)

@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from typing import NamedTuple
 
 import numpy as np
 import torch
+from processes import answer_lines
 from torch import nn
 from torch.nn import functional as F
 
@@ -225,9 +225,6 @@ class Training:
         self.network.eval()
         return self.unroll().mean().item()
 
-    def cpu_seconds(self) -> float:
-        return time.process_time()
-
     def compare(self, folder: str) -> float:
         given = {name: torch.from_numpy(value) for name, value in np.load(f"{folder}/ours.npz").items()}
         self.frames = given.pop("frames").moveaxis(-1, 2).contiguous()
@@ -246,9 +243,7 @@ def main() -> None:
     keep_freed_memory()  # as in the other process, for a fair comparison
     training = Training(Setup(**json.loads(sys.argv[1])))
     print(sum(p.numel() for p in training.network.parameters()), sum(p.numel() for p in training.trained), flush=True)
-    for line in sys.stdin:
-        name, *arguments = line.split()
-        print(getattr(training, name)(*arguments), flush=True)
+    answer_lines(training)
 
 
 if __name__ == "__main__":

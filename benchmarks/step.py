@@ -9,7 +9,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import tensorflow as tf
 from baseline import Baseline
-from common import make_settings, make_system, parser, peak_gigabytes, random_batch, time_alternately
+from common import make_settings, make_system, parser, random_batch, time_alternately
+from processes import peak_gigabytes
 
 
 def main() -> None:

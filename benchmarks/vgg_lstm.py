@@ -13,17 +13,16 @@ processor time: for a machine that others use too. --torch-python is an interpre
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import tempfile
 import time
 from functools import partial
-from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
-from common import parser, peak_gigabytes, time_alternately
+from common import parser, time_alternately, use_one_thread
+from processes import Process, peak_gigabytes
 
 from analogy.settings import find_experiment, load_settings
 from analogy.systems import SYSTEMS
@@ -63,20 +62,12 @@ def make_batch(system, batch: int) -> dict[str, tf.Tensor]:
     }
 
 
-class Torch:
-    """The same network in PyTorch, in another process: both libraries cannot be loaded into one."""
-
-    def __init__(self, o, system, batch):
-        setup = {"network": o.network, "precision": o.precision, "one_thread": o.one_thread, "side": o.side}
-        setup |= {"learning_rate": system.settings.optimizer.learning_rate, "epsilon": system.settings.optimizer.epsilon}
-        setup["shape"] = batch["features"].shape.as_list()
-        command = [o.torch_python, str(Path(__file__).with_name("vgg_lstm_torch.py")), json.dumps(setup)]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-    def ask(self, *words: str) -> float:
-        """Let it do what a line says (`vgg_lstm_torch.py`). Returns the number that it answers."""
-        print(*words, file=self.process.stdin, flush=True)
-        return float(self.process.stdout.readline() or sys.exit("PyTorch's process has ended; is it installed? See --help"))
+def start_torch(o, system, batch) -> Process:
+    """The same network in PyTorch, in another process."""
+    setup = {"network": o.network, "precision": o.precision, "one_thread": o.one_thread, "side": o.side}
+    setup |= {"learning_rate": system.settings.optimizer.learning_rate, "epsilon": system.settings.optimizer.epsilon}
+    setup["shape"] = batch["features"].shape.as_list()
+    return Process(o.torch_python, "vgg_lstm_torch.py", json.dumps(setup))
 
 
 def torch_arrays(system, value) -> dict[str, np.ndarray]:
@@ -108,7 +99,7 @@ def torch_arrays(system, value) -> dict[str, np.ndarray]:
     return arrays
 
 
-def check(system, batch, torch: Torch) -> None:
+def check(system, batch, torch: Process) -> None:
     """Exit unless both compute the same loss and gradients from the same weights, features, frames and noise."""
     caught = {}
 
@@ -151,11 +142,10 @@ def main() -> None:
     if o.network == "multiscale" and o.only != "ours":
         sys.exit("--network multiscale is measured alone: add --only ours")
     if o.one_thread:
-        tf.config.threading.set_intra_op_parallelism_threads(1)
-        tf.config.threading.set_inter_op_parallelism_threads(1)
+        use_one_thread()
     system = make_system(o)
     batch = make_batch(system, o.batch)
-    torch = None if o.only == "ours" else Torch(o, system, batch)
+    torch = None if o.only == "ours" else start_torch(o, system, batch)
     if o.check:
         return check(system, batch, torch)
     update = tf.function(system.train_step)

@@ -12,13 +12,12 @@ Its argument is a JSON object (`Setup`). It does what every line of input says, 
 from __future__ import annotations
 
 import json
-import resource
 import sys
-import time
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from processes import answer_lines
 from torch import nn
 from torch.nn import functional as F
 
@@ -121,19 +120,11 @@ class Training:
         np.savez(f"{folder}/torch.npz", **{name: p.grad.numpy() for name, p in self.network.named_parameters()})
         return loss
 
-    def cpu_seconds(self) -> float:
-        return time.process_time()
-
-    def peak_gigabytes(self) -> float:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e9
-
 
 def main() -> None:
     keep_freed_memory()  # as in the other process, for a fair comparison
     training = Training(Setup(**json.loads(sys.argv[1])))
-    for line in sys.stdin:
-        name, *arguments = line.split()
-        print(getattr(training, name)(*arguments), flush=True)
+    answer_lines(training)
 
 
 if __name__ == "__main__":
