@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-import json
-import logging
-import multiprocessing
 import os
 import sys
-from importlib.util import find_spec
-from pathlib import Path
-
-from analogy.errors import UserError
 
 BACKEND = "tensorflow"
 NEEDED = {"floatx": "float32", "epsilon": 1e-7, "image_data_format": "channels_last"}  # of Keras: its defaults
-log = logging.getLogger("analogy")
 
 
 def prepare_environment() -> None:
     """Set Keras' backend, number type, epsilon and order of axes, and a Matplotlib that can draw; say what is overruled.
 
-    Neither library is imported for it, unless keras.json deviates.
+    Neither library is imported for it, unless keras.json deviates. Modules that only an odd environment needs are imported
+    there, because this runs at every import of the package.
 
     Raises:
         UserError: Keras was imported before, with another backend. A process cannot change it.
     """
-    for line in (*_set_keras(), *_set_matplotlib()):
+    if lines := [*_set_keras(), *_set_matplotlib()]:
+        import logging
+        import multiprocessing
+
         if multiprocessing.parent_process() is None:  # the workers of a process do as it does
-            log.warning(line)
+            for line in lines:
+                logging.getLogger("analogy").warning(line)
 
 
 def _set_keras() -> list[str]:
@@ -35,6 +32,8 @@ def _set_keras() -> list[str]:
         import keras
 
         if keras.config.backend() != BACKEND:
+            from analogy.errors import UserError
+
             raise UserError(
                 f"Keras was imported with the backend {keras.config.backend()}; analogy needs {BACKEND}: "
                 f"import analogy first, or set KERAS_BACKEND={BACKEND}"
@@ -42,8 +41,8 @@ def _set_keras() -> list[str]:
         found = {name: getattr(keras.config, name)() for name in NEEDED}
         where, lines = "keras.config", []
     else:
-        path = Path(os.environ.get("KERAS_HOME") or os.path.expanduser("~/.keras"), "keras.json")
-        found, where = _read(path), str(path)
+        path = where = os.path.join(os.environ.get("KERAS_HOME") or os.path.expanduser("~/.keras"), "keras.json")
+        found = _read(path)
         named = {"KERAS_BACKEND": os.environ.get("KERAS_BACKEND"), f"{path}: backend": found.get("backend")}
         asked = [f"{source}={name}" for source, name in named.items() if name]
         lines = [f"{asked[0]} is overruled: analogy needs {BACKEND}"] if asked and not asked[0].endswith(f"={BACKEND}") else []
@@ -57,10 +56,15 @@ def _set_keras() -> list[str]:
     return lines + [f"{where}: {name}={value} is overruled: analogy needs {NEEDED[name]}" for name, value in others.items()]
 
 
-def _read(path: Path) -> dict:
+def _read(path: str) -> dict:
     """The content of keras.json; nothing where it is not there or not readable, as Keras does."""
+    if not os.path.exists(path):
+        return {}
+    import json
+
     try:
-        content = json.loads(path.read_text())
+        with open(path, encoding="utf-8") as file:
+            content = json.load(file)
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}
@@ -76,6 +80,8 @@ def _set_matplotlib() -> list[str]:
 
 
 def _is_there(module: str) -> bool:
+    from importlib.util import find_spec
+
     try:
         return find_spec(module) is not None
     except (ImportError, ValueError):
