@@ -1,8 +1,11 @@
-"""Memory settings of the C library (glibc) that make training steps on a CPU faster."""
+"""Memory: settings of the C library (glibc) that make training steps on a CPU faster, and long arrays in parts."""
 
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
+
+import numpy as np
 
 # Numbers of the options of glibc's mallopt(3).
 M_TRIM_THRESHOLD, M_MMAP_MAX, M_ARENA_MAX = -1, -4, -8
@@ -22,3 +25,10 @@ def keep_freed_memory() -> None:
         return
     for option, value in ((M_ARENA_MAX, 1), (M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, -1)):
         library.mallopt(option, value)
+
+
+def in_parts(function: Callable, *arrays: np.ndarray, most: int) -> np.ndarray:
+    """What a function makes of arrays [N, ...], row by row: it is given at most `most` rows of each at once, so that the memory
+    which it takes does not grow with N."""
+    parts = [slice(first, first + most) for first in range(0, len(arrays[0]), most)]
+    return np.concatenate([function(*(array[part] for array in arrays)) for part in parts])

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from analogy.errors import UserError
+from analogy.memory import in_parts
 from analogy.metrics.image import check_frames
 
 AT_ONCE = 16  # frames that go through the network together
@@ -37,8 +38,7 @@ class FeatureDistance:
     def __call__(self, truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
         """The distance of each frame: uint8 [T, H, W, 1|3] twice, H and W at least 32 -> [T] float64."""
         check_frames(truth, prediction)
-        parts = [slice(i, i + AT_ONCE) for i in range(0, len(truth), AT_ONCE)]
-        return np.concatenate([self._distance(truth[p], prediction[p]).numpy() for p in parts]).astype(np.float64)
+        return in_parts(lambda a, b: self._distance(a, b).numpy(), truth, prediction, most=AT_ONCE).astype(np.float64)
 
 
 class Lpips:
@@ -70,10 +70,12 @@ class Lpips:
     def __call__(self, truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
         """LPIPS of each frame: uint8 [T, H, W, 1|3] twice -> [T] float64."""
         check_frames(truth, prediction)
-        parts = [slice(i, i + AT_ONCE) for i in range(0, len(truth), AT_ONCE)]
+
+        def distance(*frames: np.ndarray) -> np.ndarray:
+            return self._network(*map(self._tensor, frames)).ravel().numpy()
+
         with self._torch.no_grad():
-            distances = [self._network(self._tensor(truth[p]), self._tensor(prediction[p])).ravel().numpy() for p in parts]
-        return np.concatenate(distances).astype(np.float64)
+            return in_parts(distance, truth, prediction, most=AT_ONCE).astype(np.float64)
 
     def _tensor(self, frames: np.ndarray):
         """uint8 [T, H, W, 1|3] -> float32 tensor [T, 3, H, W] in -1..1."""

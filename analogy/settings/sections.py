@@ -65,11 +65,17 @@ def vgg16_files(key: str, weights: str | None) -> Iterator[tuple[str, str]]:
         yield key, str(fetched_file("vgg16-hed")) if weights == "hed" else weights
 
 
-def check_weights(loss: Section, *terms: str) -> None:
-    """Raise ValueError if the weights of all these terms of a loss are 0."""
-    if not any(getattr(loss, term) for term in terms):
-        names, number = f"{', '.join(terms[:-1])} and {terms[-1]}", "both" if len(terms) == 2 else "all"
-        raise ValueError(f"{names} are {number} 0: give one of them a weight")
+class LossSection(Section):
+    """The weights of the terms of a loss. needed: one of these must be above 0, or nothing would be learned."""
+
+    needed: ClassVar[tuple[str, ...]]
+
+    @model_validator(mode="after")
+    def _learns(self) -> LossSection:
+        if not any(getattr(self, term) for term in self.needed):
+            names, number = f"{', '.join(self.needed[:-1])} and {self.needed[-1]}", "both" if len(self.needed) == 2 else "all"
+            raise ValueError(f"{names} are {number} 0: give one of them a weight")
+        return self
 
 
 # Pixels of a frame's side: SSIM needs 11, and a mistyped number would fill the memory.

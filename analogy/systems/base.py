@@ -178,6 +178,12 @@ class System:
 
     # ---------------------------------------------------------------- one way to descend
 
+    def weighted(self, terms: Mapping[str, Callable]) -> dict[str, tf.Tensor]:
+        """Terms of the loss with their weights, which the section `loss` names alike: name -> value. A term of weight 0 is not
+        computed. terms: name -> function without arguments that gives the term."""
+        weights = {name: getattr(self.settings.loss, name) for name in terms}
+        return {name: weight * terms[name]() for name, weight in weights.items() if weight}
+
     def descend(self, name: str, tape: tf.GradientTape, terms: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Take one gradient step with the optimiser `name`. Call it in replica context.
 

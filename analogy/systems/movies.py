@@ -88,18 +88,19 @@ class MoviePredictor(System):
 
     # ---------------------------------------------------------------- training
 
-    def _weighted(self, terms: Mapping[str, Callable], shape, over_frames: Callable) -> dict[str, tf.Tensor]:
-        """The terms of the loss with their weights: name -> [B]. A term of weight 0 is not computed.
+    def weighted_over_frames(self, terms: Mapping[str, Callable], shape, over_frames: Callable) -> dict[str, tf.Tensor]:
+        """`weighted`, of terms that are given frame by frame: name -> [B].
 
         Args:
             terms: name -> function without arguments that gives the term of every frame [B T].
             shape: of the predicted frames, [B, T, ...].
             over_frames: `tf.reduce_sum` or `tf.reduce_mean`, over the frames of an example.
         """
-        weights = {name: getattr(self.settings.loss, name) for name in terms}
-        return {
-            name: weight * over_frames(tf.reshape(terms[name](), shape[:2]), 1) for name, weight in weights.items() if weight
-        }
+
+        def of_examples(term: Callable) -> Callable:
+            return lambda: over_frames(tf.reshape(term(), shape[:2]), 1)
+
+        return self.weighted({name: of_examples(term) for name, term in terms.items()})
 
     # ---------------------------------------------------------------- prediction
 

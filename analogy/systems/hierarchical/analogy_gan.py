@@ -9,13 +9,14 @@ from analogy.errors import about
 from analogy.joints import JOINTS
 from analogy.losses import squared_error
 from analogy.models.building import build
+from analogy.models.pixels import to_unit
 from analogy.optimizers import held_variables
 from analogy.pretrained.feature_networks import feature_network, feature_network_name
 from analogy.pretrained.vgg16 import load_into_encoder, load_vgg16, vgg16_name
 from analogy.random_streams import StepStream
 from analogy.systems.hierarchical import losses
 from analogy.systems.hierarchical.networks.analogy import AnalogyGenerator, Discriminator
-from analogy.systems.hierarchical.painter import Painter, to_unit
+from analogy.systems.hierarchical.painter import Painter
 from analogy.systems.hierarchical.settings.analogy_gan import AnalogyGanSettings
 
 # The fused step divides by the gradient at a discriminator's logit, which may become zero. This lower bound is so small that it

@@ -7,9 +7,10 @@ import tensorflow as tf
 from analogy.joints import JOINTS
 from analogy.losses import dissimilarity
 from analogy.models.building import build
+from analogy.models.pixels import to_unit
 from analogy.systems.hierarchical.losses import log_error
 from analogy.systems.hierarchical.networks.masked import MaskedGenerator
-from analogy.systems.hierarchical.painter import Painter, augmented_pairs, to_unit
+from analogy.systems.hierarchical.painter import Painter, augmented_pairs
 from analogy.systems.hierarchical.settings.analogy_masked import AnalogyMaskedSettings
 
 KEYS = ("joints", "visibility", "crop", "next_joints", "next_visibility", "next_crop")

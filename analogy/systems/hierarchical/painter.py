@@ -13,15 +13,11 @@ from analogy.data.prepared import Clip
 from analogy.joints import JOINTS
 from analogy.metrics.regions import pose_region
 from analogy.models.heatmaps import joint_heatmaps, pose_maps
+from analogy.models.pixels import to_bytes, to_unit
 from analogy.predictions.frames import PredictedFrames
 from analogy.random_streams import StepStream, generator
 from analogy.systems.base import Column, System
 from analogy.systems.hierarchical.augmentation import DRAWS, augment_pair
-
-
-def to_unit(image):
-    """uint8 0..255 -> float32 -1..1."""
-    return tf.cast(image, tf.float32) / 127.5 - 1.0
 
 
 def augmented_pairs(settings, batch):
@@ -36,11 +32,6 @@ def augmented_pairs(settings, batch):
     draws = draw_uniform(settings, batch, StepStream.AUGMENTATION, [DRAWS])
     images = {key: to_unit(batch[key]) for key in ("image", "next_image")}
     return augment_pair({**batch, **images}, draws, settings.augmentation)
-
-
-def to_bytes(image):
-    """-1..1 -> uint8 0..255, rounded."""
-    return tf.saturate_cast(tf.round((tf.cast(image, tf.float32) + 1.0) * 127.5), tf.uint8)
 
 
 class Painter(System):

@@ -11,10 +11,11 @@ from analogy.data.clips import ClipDataset, LoadedClip
 from analogy.data.prepared import Clip
 from analogy.models.building import build
 from analogy.models.heatmaps import joint_heatmaps
+from analogy.models.pixels import to_unit
 from analogy.predictions.poses import PredictedJoints
 from analogy.systems.base import Column, System
 from analogy.systems.hierarchical.networks.hourglass import StackedHourglass, read_heatmaps
-from analogy.systems.hierarchical.painter import augmented_pairs, to_unit
+from analogy.systems.hierarchical.painter import augmented_pairs
 from analogy.systems.hierarchical.settings.pose_hourglass import PoseHourglassSettings
 
 VISIBLE = 0.3  # a joint counts as visible if its heatmap's peak is higher

@@ -20,6 +20,7 @@ from analogy.systems.keypoints.pictures import with_keypoints
 from analogy.systems.keypoints.predicted import PredictedMotion
 from analogy.systems.keypoints.sequences import DRAWS, augmented, between_frames, places, sequence_batches
 from analogy.systems.keypoints.settings import MotionSettings
+from analogy.systems.keypoints.translation import detected_by
 
 FRAMES_PER_CALL = 8  # of the detector
 
@@ -79,9 +80,7 @@ class MotionSystem(System):
 
     def detected(self, frames: np.ndarray) -> np.ndarray:
         """Frames uint8 [T, H, W, C] -> their keypoints float32 [T, K, 2]."""
-        parts = [frames[first : first + FRAMES_PER_CALL] for first in range(0, len(frames), FRAMES_PER_CALL)]
-        detect = self.used["translator"].detect
-        return np.concatenate([detect(frames=tf.constant(part))["keypoints"].numpy() for part in parts])
+        return detected_by(self.used["translator"].detect, frames, FRAMES_PER_CALL)
 
     def _labels(self, dataset: ClipDataset) -> KeptKeypoints:
         return KeptKeypoints(dataset, self.detected, self.used["translator"].weights, self.keypoints)

@@ -17,6 +17,7 @@ from analogy.data.pictures import read_picture
 from analogy.data.video import read_video
 from analogy.errors import Mistakes, UserError
 from analogy.files import VIDEOS
+from analogy.memory import in_parts
 from analogy.ownership import PREDICTION, check_output, replacing_folder
 from analogy.runs.find import find_run, saved_model_of
 from analogy.settings.loading import load_settings, read_experiment
@@ -201,11 +202,10 @@ def _transferred(
     model, frame: np.ndarray, driving: np.ndarray, frames_per_call: int
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """The picture moved as the driving video's keypoints move from its first frame on: films, and keypoints [1, T, K, 2]."""
-    parts = [slice(first, first + frames_per_call) for first in range(0, len(driving), frames_per_call)]
     own = model.call(None, {"frames": frame[None]}, "detect")
-    others = np.concatenate([model.call(None, {"frames": driving[part]}, "detect") for part in parts])
+    others = in_parts(lambda part: model.call(None, {"frames": part}, "detect"), driving, most=frames_per_call)
     points = own + others - others[:1]
-    moved = np.concatenate([_translated(model, frame, own, points[part]) for part in parts])
+    moved = in_parts(lambda part: _translated(model, frame, own, part), points, most=frames_per_call)
     return {"driving": driving, "transferred": moved}, points[None]
 
 

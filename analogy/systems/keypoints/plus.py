@@ -8,11 +8,12 @@ from analogy.data.batches import draw_uniform
 from analogy.losses import dssim, log_squared_error
 from analogy.models import colours
 from analogy.models.building import build
+from analogy.models.pixels import to_unit
 from analogy.random_streams import StepStream
 from analogy.systems.keypoints import warps
 from analogy.systems.keypoints.networks.plus import PlusDetector, PlusTranslator
 from analogy.systems.keypoints.settings import PlusSettings
-from analogy.systems.keypoints.translation import TranslationSystem, to_unit
+from analogy.systems.keypoints.translation import TranslationSystem
 
 NEAR = 0.2  # in units of half a side: keypoints that are nearer than about this push each other away
 

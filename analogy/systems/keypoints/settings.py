@@ -9,13 +9,13 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 
 from analogy.settings.sections import (
     FrameDataSettings,
+    LossSection,
     OptimizerSettings,
     PainterEvaluationSettings,
     PositiveInt,
     Section,
     Settings,
     Vgg16Weights,
-    check_weights,
     vgg16_files,
 )
 
@@ -59,19 +59,16 @@ class KeypointAugmentationSettings(Section):
     filters: bool
 
 
-class TranslatorLossSettings(Section):
+class TranslatorLossSettings(LossSection):
     """The weights of the terms; 0 leaves a term out. perceptual_weights: the network of the perceptual term."""
+
+    needed = ("perceptual", "l1", "dssim")
 
     perceptual: NonNegativeFloat
     perceptual_weights: Vgg16Weights
     l1: NonNegativeFloat
     dssim: NonNegativeFloat
     adversarial: NonNegativeFloat
-
-    @model_validator(mode="after")
-    def _measures_errors(self) -> TranslatorLossSettings:
-        check_weights(self, "perceptual", "l1", "dssim")
-        return self
 
     def files(self) -> Iterator[tuple[str, str]]:
         if self.perceptual:
@@ -201,19 +198,16 @@ class PlusAugmentationSettings(Section):
     colour: Annotated[float, Field(ge=0, le=1)]
 
 
-class PlusLossSettings(Section):
+class PlusLossSettings(LossSection):
     """The weights of the terms: log10 of the mean squared error; 1 - SSIM; equivariance, the distance of a warped frame's
     keypoints from the warped keypoints; separation, how close keypoints are."""
+
+    needed = ("log_mse", "dssim")
 
     log_mse: NonNegativeFloat
     dssim: NonNegativeFloat
     equivariance: NonNegativeFloat
     separation: NonNegativeFloat
-
-    @model_validator(mode="after")
-    def _measures_errors(self) -> PlusLossSettings:
-        check_weights(self, "log_mse", "dssim")
-        return self
 
 
 class PlusSettings(TranslationSettings):

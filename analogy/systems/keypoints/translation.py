@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import tensorflow as tf
 
 from analogy.data.clips import ClipDataset, LoadedClip
 from analogy.data.prepared import Clip
+from analogy.memory import in_parts
 from analogy.metrics.regions import pose_region
+from analogy.models.pixels import to_bytes, to_unit
 from analogy.systems.base import Column, System
 from analogy.systems.keypoints.joints_from_keypoints import JointRegression, joint_regression
 from analogy.systems.keypoints.pictures import with_keypoints
 from analogy.systems.keypoints.predicted import PredictedTranslation
 
 
-def to_unit(image):
-    """uint8 0..255 -> float32 -1..1."""
-    return tf.cast(image, tf.float32) / 127.5 - 1.0
-
-
-def to_bytes(image):
-    """-1..1 -> uint8 0..255, clipped and rounded."""
-    return tf.saturate_cast(tf.round((tf.cast(image, tf.float32) + 1.0) * 127.5), tf.uint8)
+def detected_by(detect: Callable, frames: np.ndarray, frames_per_call: int) -> np.ndarray:
+    """The keypoints of frames uint8 [T, H, W, C] by an endpoint `detect`: float32 [T, K, 2] in -1..1."""
+    return in_parts(lambda part: detect(frames=tf.constant(part))["keypoints"].numpy(), frames, most=frames_per_call)
 
 
 class TranslationSystem(System):
@@ -61,9 +58,7 @@ class TranslationSystem(System):
 
     def detected(self, frames: np.ndarray) -> np.ndarray:
         """The keypoints of frames uint8 [T, H, W, C]: float32 [T, K, 2] in -1..1. A long clip needs no more memory."""
-        most = self.settings.evaluation.frames_per_call
-        parts = [frames[first : first + most] for first in range(0, len(frames), most)]
-        return np.concatenate([self.endpoint("detect")(frames=tf.constant(part))["keypoints"].numpy() for part in parts])
+        return detected_by(self.endpoint("detect"), frames, self.settings.evaluation.frames_per_call)
 
     def translated(self, frame: np.ndarray, keypoints: np.ndarray, next_keypoints: np.ndarray) -> dict[str, np.ndarray]:
         """A reference frame uint8 [H, W, C] with its keypoints [K, 2], translated to each of next_keypoints [T, K, 2].

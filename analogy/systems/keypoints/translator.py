@@ -8,6 +8,7 @@ from analogy.data.batches import draw_uniform
 from analogy.errors import about
 from analogy.losses import dissimilarity, mean_per_example
 from analogy.models.building import build
+from analogy.models.pixels import to_unit
 from analogy.pretrained.perceptual import perceptual_distance, perceptual_name
 from analogy.random_streams import StepStream
 from analogy.systems.keypoints.augmentation import DRAWS, augment_pair
@@ -15,7 +16,7 @@ from analogy.systems.keypoints.networks.detector import Detector, ImageEncoder
 from analogy.systems.keypoints.networks.points import gaussian_maps
 from analogy.systems.keypoints.networks.translator import ImageDiscriminator, Translator
 from analogy.systems.keypoints.settings import TranslatorSettings
-from analogy.systems.keypoints.translation import TranslationSystem, to_unit
+from analogy.systems.keypoints.translation import TranslationSystem
 
 
 class TranslatorSystem(TranslationSystem):
@@ -108,8 +109,7 @@ class TranslatorSystem(TranslationSystem):
             "l1": lambda: mean_per_example(tf.abs(truth - answer)),
             "dssim": lambda: dissimilarity(truth, answer),
         }
-        weights = {name: getattr(self.settings.loss, name) for name in terms}
-        return {name: weight * terms[name]() for name, weight in weights.items() if weight}
+        return self.weighted(terms)
 
     def loss_in_words(self):
         loss = self.settings.loss

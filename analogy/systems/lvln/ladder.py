@@ -10,6 +10,7 @@ import tensorflow as tf
 from analogy.data.movies import Movie
 from analogy.losses import dssim, mean_per_example
 from analogy.models.building import build
+from analogy.models.pixels import fraction_to_bytes
 from analogy.models.rollout import roll, unroll
 from analogy.pretrained.torchvision_resnet import load_into_resnet
 from analogy.systems.base import Column, Panels
@@ -84,7 +85,7 @@ class LadderSystem(FramePredictor):
             "mse": lambda: mean_per_example(tf.square(truth - predicted)),
             "l1": lambda: mean_per_example(tf.abs(truth - predicted)),
         }
-        return self._weighted(terms, shape, tf.reduce_sum)
+        return self.weighted_over_frames(terms, shape, tf.reduce_sum)
 
     # ---------------------------------------------------------------- the range of the network's frames
 
@@ -105,7 +106,7 @@ class LadderSystem(FramePredictor):
         if self.settings.normalise:
             mean, deviation = self._colours()
             frames = frames * deviation + mean
-        return tf.cast(tf.round(255.0 * tf.clip_by_value(frames, 0.0, 1.0)), tf.uint8)
+        return fraction_to_bytes(frames)
 
     # ---------------------------------------------------------------- pictures
 

@@ -7,6 +7,7 @@ import tensorflow as tf
 from analogy.data.batches import draw_uniform
 from analogy.losses import dssim, log_squared_error, mean_per_example
 from analogy.models.building import build
+from analogy.models.pixels import fraction_to_bytes
 from analogy.random_streams import StepStream
 from analogy.systems.lvln.frame_predictor import FramePredictor, named_states
 from analogy.systems.lvln.networks.plus import MovingLadder
@@ -61,7 +62,7 @@ class PlusSystem(FramePredictor):
             "dssim": lambda: dssim(truth, predicted),
             "blur": lambda: tf.nn.relu(1.0 - slopes(predicted) / (slopes(truth) + SMALLEST_SLOPE)),
         }
-        return self._weighted(terms, shape, tf.reduce_mean)
+        return self.weighted_over_frames(terms, shape, tf.reduce_mean)
 
     def _further_pictures(self, answer):
         """The flow in colours."""
@@ -83,7 +84,7 @@ class PlusSystem(FramePredictor):
             the right and down its pixels were in the last observed frame, float32 [B, count, H, W, 2]."""
             with tf.control_dependencies([tf.debugging.assert_positive(count, "count: predict at least 1 frame")]):
                 future, flow, _ = self.network.roll(from_bytes(frames), count)
-            return {"future": tf.cast(tf.round(255.0 * tf.clip_by_value(future, 0.0, 1.0)), tf.uint8), "flow": flow}
+            return {"future": fraction_to_bytes(future), "flow": flow}
 
         @tf.function(input_signature=specs)
         def states(frames, count):

@@ -9,13 +9,13 @@ from typing import Annotated, Literal
 from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 
 from analogy.settings.sections import (
+    LossSection,
     MovieDataSettings,
     OptimizerSettings,
     PositiveInt,
     Section,
     Settings,
     WeightsFile,
-    check_weights,
 )
 
 # Kind of network -> what divides the sides of its frames.
@@ -43,17 +43,14 @@ class EncoderSettings(Section):
             yield "weights", self.weights
 
 
-class LadderLossSettings(Section):
+class LadderLossSettings(LossSection):
     """The weights of the terms for each predicted frame: 1 - SSIM, the mean squared and the mean absolute error."""
+
+    needed = ("dssim", "mse", "l1")
 
     dssim: NonNegativeFloat
     mse: NonNegativeFloat
     l1: NonNegativeFloat
-
-    @model_validator(mode="after")
-    def _not_all_zero(self) -> LadderLossSettings:
-        check_weights(self, "dssim", "mse", "l1")
-        return self
 
 
 class LadderSettings(Settings):
@@ -111,18 +108,15 @@ class PlusNetworkSettings(Section):
     colour: bool
 
 
-class PlusLossSettings(Section):
+class PlusLossSettings(LossSection):
     """The weights of the terms for each predicted frame: log10 of the mean squared error, 1 - SSIM, and blur, which is how much
     the slopes of the frame fall short of the truth's, as a share."""
+
+    needed = ("log_mse", "dssim")
 
     log_mse: NonNegativeFloat
     dssim: NonNegativeFloat
     blur: NonNegativeFloat
-
-    @model_validator(mode="after")
-    def _measures_errors(self) -> PlusLossSettings:
-        check_weights(self, "log_mse", "dssim")
-        return self
 
 
 class PlusSettings(Settings):

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-from rich.progress import track
 
 from analogy.data.doubts import fingerprint
+from analogy.data.kept_arrays import KeptArrays
 from analogy.data.prepared import Clip
 from analogy.data.python_calls import call_python
 from analogy.data.windows import StoredMovie
-from analogy.files import making, replacing
 from analogy.systems.vgg_lstm.networks.features import Features
 
 FOLDER = "vgg_features"  # in the folder of the prepared frames
@@ -24,10 +21,8 @@ log = logging.getLogger("analogy")
 
 
 class KeptFeatures:
-    """The features of all frames of some clips, float32, in one file a clip.
-
-    The files lie in a folder whose name is a checksum of the network's weights and of how frames are brought to their size: for
-    other weights or another size they are made anew. A file is called by the fingerprint of its clip.
+    """The features of all frames of some clips, float32, in files (`KeptArrays`) under a checksum of the network's weights and
+    of how frames are brought to their size: for other weights or another size they are made anew.
 
     Args:
         movies: whose clips are read, all of one prepared dataset.
@@ -44,12 +39,11 @@ class KeptFeatures:
         self.folder = self._prepared.folder / FOLDER / fingerprint([how, *weights])
         self._compute = tf.function(self._compute_frames, reduce_retracing=True)
         self.width = self._compute_frames(self._prepared.frames(clips[0][1], [0])).shape[-1]
-        missing = [clip for _, clip in clips if not self._is_kept(clip)]
-        for clip in track(missing, "features of VGG-16", disable=not sys.stdout.isatty() or not missing):
-            self._make(clip)
-        self._rows = [np.load(self._file(clip), mmap_mode="r") for _, clip in clips]
+        arrays = KeptArrays(self.folder, (self.width,), self._of_clip)
+        made = arrays.make_missing([clip for _, clip in clips], "features of VGG-16")
+        self._rows = [arrays.load(clip, mapped=True) for _, clip in clips]
         size = sum(rows.nbytes for rows in self._rows) / 1e6
-        log.info("features of %d clips, %.1f MB in %s, %d of them made now", len(clips), size, self.folder, len(missing))
+        log.info("features of %d clips, %.1f MB in %s, %d of them made now", len(clips), size, self.folder, made)
 
     def read(self, records: np.ndarray) -> np.ndarray:
         """Record numbers int64 [n] -> features float32 [n, N]."""
@@ -66,28 +60,11 @@ class KeptFeatures:
 
         return batches.map(with_features).prefetch(2)
 
-    def _file(self, clip: Clip) -> Path:
-        return self.folder / f"{clip.fingerprint}.npy"
-
-    def _is_kept(self, clip: Clip) -> bool:
-        """Whether the clip's file is there and whole."""
-        try:
-            return np.load(self._file(clip), mmap_mode="r").shape == (clip.length, self.width)
-        except (OSError, ValueError):
-            return False
-
-    def _make(self, clip: Clip) -> None:
-        file = self._file(clip)
-        if file.exists():  # it is damaged
-            file.unlink()
-        with making(file) as missing:
-            if not missing:
-                return
-            firsts = range(0, clip.length, FRAMES_PER_CALL)
-            numbers = [range(first, min(first + FRAMES_PER_CALL, clip.length)) for first in firsts]
-            rows = [self._compute(tf.constant(self._prepared.frames(clip, part))).numpy() for part in numbers]
-            with replacing(file) as temporary:
-                np.save(temporary, np.concatenate(rows))
+    def _of_clip(self, clip: Clip) -> np.ndarray:
+        """The features of all its frames, float32 [T, N]."""
+        firsts = range(0, clip.length, FRAMES_PER_CALL)
+        numbers = [range(first, min(first + FRAMES_PER_CALL, clip.length)) for first in firsts]
+        return np.concatenate([self._compute(tf.constant(self._prepared.frames(clip, part))).numpy() for part in numbers])
 
     def _compute_frames(self, frames):
         """uint8 [n, H, W, C] -> float32 [n, N]."""

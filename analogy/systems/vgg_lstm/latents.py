@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from analogy.data.batches import normal, step_uniform
+from analogy.models.pixels import fraction_to_bytes
 from analogy.predictions.frames import UnroundedFrames
 from analogy.random_streams import StepStream
 from analogy.systems.base import Column, System
@@ -152,7 +153,7 @@ class LatentSystem(ReadsSegments, System):
         def reconstruct(frames):
             """Segments of frames -> what is painted from the means of their latents."""
             mean, _ = self.encode_values(tf.cast(frames, tf.float32) / 255.0)
-            return to_bytes(self.paint(mean))
+            return {"frames": fraction_to_bytes(self.paint(mean))}
 
         @tf.function(input_signature=[frames_spec])
         def encode(frames):
@@ -163,17 +164,12 @@ class LatentSystem(ReadsSegments, System):
         @tf.function(input_signature=[latent_spec])
         def decode(latent):
             """Latents -> segments of frames."""
-            return to_bytes(self.paint(latent))
+            return {"frames": fraction_to_bytes(self.paint(latent))}
 
         @tf.function(input_signature=numbers)
         def sample(count, seed):
             """`count` segments from latents that are drawn from N(0, 1) by this seed."""
             with tf.control_dependencies([tf.debugging.assert_positive(count, "count: draw at least 1 segment")]):
-                return to_bytes(self.paint(self.prior_latents(count, seed)))
+                return {"frames": fraction_to_bytes(self.paint(self.prior_latents(count, seed)))}
 
         return {"reconstruct": reconstruct, "encode": encode, "decode": decode, "sample": sample}
-
-
-def to_bytes(frames) -> dict[str, tf.Tensor]:
-    """An endpoint's answer: frames in 0..1 as uint8."""
-    return {"frames": tf.cast(tf.round(255.0 * tf.clip_by_value(frames, 0.0, 1.0)), tf.uint8)}

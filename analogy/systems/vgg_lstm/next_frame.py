@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from analogy.models.building import build
+from analogy.models.pixels import fraction_to_bytes
 from analogy.models.rollout import roll
 from analogy.systems.movies import MoviePredictor
 from analogy.systems.vgg_lstm.networks.next_frame import NextFrame
@@ -65,7 +66,7 @@ class NextFrameSystem(ReadsSegments, MoviePredictor):
             """The frame after each of uint8 frames [B, k, H, W, C] and after each of `own` answers: uint8 [B, k + own, ...]."""
             values = tf.cast(frames, tf.float32) / 255.0
             answers, _ = roll(cell, values, own, self.network.zero_states(tf.shape(frames)[0]))
-            return tf.cast(tf.round(255.0 * answers), tf.uint8)
+            return fraction_to_bytes(answers)
 
         @tf.function(input_signature=[frames_spec, count_spec])
         def predict(frames, count):

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from analogy.losses import dssim, log_squared_error
 from analogy.models.building import build
+from analogy.models.pixels import fraction_to_bytes
 from analogy.systems.movies import MoviePredictor
 from analogy.systems.vgg_lstm.networks.plus import MovingFrame
 from analogy.systems.vgg_lstm.segments import ReadsSegments
@@ -47,7 +48,7 @@ class PlusSystem(ReadsSegments, MoviePredictor):
                 "dssim": lambda: dssim(truth, predicted),
                 "change": lambda: tf.reshape(change_error(*changes), [-1]),
             }
-            terms = self._weighted(terms, shape, tf.reduce_mean)
+            terms = self.weighted_over_frames(terms, shape, tf.reduce_mean)
         return self.descend("network", tape, terms)
 
     # ---------------------------------------------------------------- prediction
@@ -73,7 +74,7 @@ class PlusSystem(ReadsSegments, MoviePredictor):
             with tf.control_dependencies(checks):
                 values = tf.cast(frames, tf.float32) / 255.0
             future, flow = self.network.roll(values, self.features(values), count)
-            return {"future": tf.cast(tf.round(255.0 * tf.clip_by_value(future, 0.0, 1.0)), tf.uint8), "flow": flow}
+            return {"future": fraction_to_bytes(future), "flow": flow}
 
         return {"predict": predict}
 

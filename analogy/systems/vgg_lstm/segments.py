@@ -64,14 +64,13 @@ class ReadsSegments:
 
     def error_terms(self, truth, prediction) -> dict[str, tf.Tensor]:
         """The weighted errors of each example; frames [B, S, H, W, C] in 0..1: name -> [B]."""
-        loss, terms = self.settings.loss, {}
-        if loss.mse:
-            terms["mse"] = loss.mse * mean_per_example(tf.square(truth - prediction))
-        if loss.mae:
-            terms["mae"] = loss.mae * mean_per_example(tf.abs(truth - prediction))
-        if loss.perceptual:
-            terms["perceptual"] = loss.perceptual * perceptual_error(self.features, truth, prediction)
-        return terms
+        return self.weighted(
+            {
+                "mse": lambda: mean_per_example(tf.square(truth - prediction)),
+                "mae": lambda: mean_per_example(tf.abs(truth - prediction)),
+                "perceptual": lambda: perceptual_error(self.features, truth, prediction),
+            }
+        )
 
     # ---------------------------------------------------------------- the clips that trained
 

@@ -9,13 +9,13 @@ from typing import Annotated, Literal
 from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 
 from analogy.settings.sections import (
+    LossSection,
     MovieDataSettings,
     OptimizerSettings,
     PositiveInt,
     Section,
     Settings,
     Vgg16Weights,
-    check_weights,
     vgg16_files,
 )
 
@@ -43,18 +43,15 @@ class VggSettings(Section):
         yield from vgg16_files("weights", self.weights)
 
 
-class NextFrameLossSettings(Section):
+class NextFrameLossSettings(LossSection):
     """The weights of the mean squared error, of the mean absolute error, and of the error of VGG-16's relu2_2 and relu3_3,
     relative to the truth's."""
+
+    needed = ("mse", "mae", "perceptual")
 
     mse: NonNegativeFloat
     mae: NonNegativeFloat
     perceptual: NonNegativeFloat
-
-    @model_validator(mode="after")
-    def _measures_errors(self) -> NextFrameLossSettings:
-        check_weights(self, "mse", "mae", "perceptual")
-        return self
 
 
 class VaeLossSettings(NextFrameLossSettings):
@@ -156,18 +153,15 @@ class PlusNetworkSettings(Section):
     units: PositiveInt
 
 
-class PlusLossSettings(Section):
+class PlusLossSettings(LossSection):
     """The weights of the terms for each predicted frame: log10 of the mean squared error, 1 - SSIM, and how wrong the amount
     of change since the frame before is."""
+
+    needed = ("log_mse", "dssim", "change")
 
     log_mse: NonNegativeFloat
     dssim: NonNegativeFloat
     change: NonNegativeFloat
-
-    @model_validator(mode="after")
-    def _measures_errors(self) -> PlusLossSettings:
-        check_weights(self, "log_mse", "dssim", "change")
-        return self
 
 
 class PlusSettings(VggLstmSettings):

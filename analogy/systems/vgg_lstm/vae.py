@@ -6,8 +6,9 @@ import tensorflow as tf
 
 from analogy.data.batches import draw_uniform, normal
 from analogy.models.building import build
+from analogy.models.pixels import fraction_to_bytes
 from analogy.random_streams import StepStream
-from analogy.systems.vgg_lstm.latents import LatentSystem, to_bytes
+from analogy.systems.vgg_lstm.latents import LatentSystem
 from analogy.systems.vgg_lstm.networks.vae import LatentEncoder, SegmentDecoder, divergence, sampled
 from analogy.systems.vgg_lstm.settings import VaeSettings
 
@@ -81,6 +82,6 @@ class VaeSystem(LatentSystem):
         @tf.function(input_signature=[tf.TensorSpec([None, self.length, *self.frame], tf.uint8, "frames")])
         def reconstruct(frames):
             """Segments of frames -> what is painted of ones, whatever they show."""
-            return to_bytes(self._paint_ones(tf.shape(frames)[0]))
+            return {"frames": fraction_to_bytes(self._paint_ones(tf.shape(frames)[0]))}
 
         return {"reconstruct": reconstruct}

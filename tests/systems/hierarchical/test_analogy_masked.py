@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from analogy.data.clips import ClipDataset, LoadedClip
-from analogy.systems.hierarchical.painter import to_bytes, to_unit
+from analogy.models.pixels import to_bytes, to_unit
 from tests.systems.conftest import build_system
 
 TINY = ("data.image_size=32", "generator.widths=[4, 8]", "generator.work_size=32", "training.batch_size=4")
