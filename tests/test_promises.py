@@ -27,13 +27,8 @@ from tests.promise_rows import BATCH, EXPORTED, FORECASTERS, QUICK_ROWS, ROWS, R
 from tests.spoilt_future import spoil_future
 
 
-@pytest.fixture(params=ROWS)
-def row(request) -> Row:
-    return ROWS[request.param]
-
-
 @pytest.fixture(params=others_are_slow(ROWS))
-def costly_row(request) -> Row:
+def row(request) -> Row:
     return ROWS[request.param]
 
 
@@ -114,11 +109,11 @@ def test_every_trained_weight_gets_a_gradient_of_its_shape(row, rows, monkeypatc
             assert np.isfinite(gradient).all() and np.any(gradient), variable.path
 
 
-def test_half_precision_trains_with_terms_in_full_precision(costly_row, rows):
+def test_half_precision_trains_with_terms_in_full_precision(row, rows):
     """Layers compute in bfloat16, where the machine is quicker with it; losses, places and images must not."""
     with use_precision("bfloat16"):
-        system = rows.build(costly_row)
-        report = system.train_step(next(batches(system, rows.dataset(costly_row))))
+        system = rows.build(row)
+        report = system.train_step(next(batches(system, rows.dataset(row))))
     for name, value in report.items():
         assert np.asarray(value).dtype == np.float32 and np.isfinite(value), name
     for model in system.models.values():
@@ -126,8 +121,7 @@ def test_half_precision_trains_with_terms_in_full_precision(costly_row, rows):
             assert variable.dtype == "float32" and np.isfinite(variable).all(), variable.path
 
 
-def test_one_replica_in_eager_mode_equals_two_in_a_graph(costly_row, rows, two_replicas, monkeypatch):
-    row = costly_row
+def test_one_replica_in_eager_mode_equals_two_in_a_graph(row, rows, two_replicas, monkeypatch):
     eager, plain = rows.system(row), plain_descent(rows.settings(row))
     with two_replicas.scope():
         double = rows.build(row, *plain)
@@ -153,9 +147,8 @@ def test_one_replica_in_eager_mode_equals_two_in_a_graph(costly_row, rows, two_r
             np.testing.assert_array_equal(copies[0], copies[-1], err_msg=variable.path)
 
 
-def test_a_resumed_training_is_exact(costly_row, rows, tmp_path):
+def test_a_resumed_training_is_exact(row, rows, tmp_path):
     """One system trains on after its checkpoint, another one begins with the checkpoint: both end with the same weights."""
-    row = costly_row
     dataset = rows.dataset(row)
 
     def train(system, first: int, count: int) -> None:

@@ -312,6 +312,7 @@ def pose_runs(tmp_path_factory, actors):
     return results
 
 
+@pytest.mark.slow
 def test_predicted_poses_are_recognised(invoke, pose_runs, tmp_path):
     run, recogniser = pose_runs / "pose_lstm", pose_runs / "pose_actions"
     folder, measured = evaluate(invoke, tmp_path, "--run", run, "--recogniser", recogniser)

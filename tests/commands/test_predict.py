@@ -152,6 +152,7 @@ def test_what_was_there_is_not_overwritten(predict, runs, tmp_path):
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "precious"
 
 
+@pytest.mark.slow
 def test_both_steps_are_measured_against_time(invoke, runs, actors, tmp_path):
     steps = ("--pose-run", newest_run(runs, ("pose_residual",)), "--paint-run", newest_run(runs, ("analogy_masked",)))
     options = ("--data-dir", actors, "--clips", "0023,0024", *steps, "--results-dir", tmp_path)
@@ -165,6 +166,7 @@ def test_both_steps_are_measured_against_time(invoke, runs, actors, tmp_path):
     assert "copy last frame" in (run / "index.html").read_text()
 
 
+@pytest.mark.slow
 def test_a_trained_hourglass_is_an_estimator_too(tmp_path):
     small = ("data.image_size=32", "network.channels=16", "network.depth=1", "network.stacks=1")
     settings = load_settings(find_experiment("pose_hourglass"), SYSTEMS, scale="demo", overrides=small)

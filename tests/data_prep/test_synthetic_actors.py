@@ -163,6 +163,7 @@ def test_refuses_an_existing_folder_and_odd_numbers(dataset, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_script_of_a_user_needs_no_guard_around_its_lines(tmp_path):
     """`analogy.train` in a file of five lines renders in new processes, which must not run that file again."""
     script = tmp_path / "five_lines.py"

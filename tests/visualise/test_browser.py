@@ -19,6 +19,7 @@ from analogy.visualise.panels import write_picture
 from analogy.visualise.serve import make_server
 from analogy.visualise.video import column_boxes, side_by_side, write_mp4
 
+pytestmark = pytest.mark.slow  # a browser starts, and waits for pages
 SIZES = {"desk": (1280, 900), "phone": (390, 800)}
 
 

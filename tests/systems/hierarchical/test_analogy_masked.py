@@ -41,6 +41,7 @@ def test_every_weight_learns(batch, data):
     assert all(np.isfinite(gradient).all() and np.linalg.norm(gradient) > 1e-6 for gradient in recorded)
 
 
+@pytest.mark.slow
 def test_pictures_are_painted_by_the_averaged_weights(batch, moving_arm):
     system = build("data.image_size=64", "generator_optimizer.average=0.9", "generator_optimizer.learning_rate=0.1")
     wake(system)
