@@ -13,6 +13,7 @@ import numpy as np
 
 QUALITIES = range(1, 101)  # of JPEG
 RATE_FACTORS = range(51, -1, -1)  # CRF of x264, from the worst to the best
+H264_ENCODER = "libx264"
 NOT_PICTURES = (6, 7, 8)  # kinds of H.264's units: notes of the encoder, and parameters of the stream
 
 
@@ -30,6 +31,11 @@ def psnr_of_all(truth: np.ndarray, frames: np.ndarray) -> float:
     """The PSNR in dB of the mean squared error over all frames; uint8 of the same shape."""
     error = np.square(truth.astype(np.float64) - frames).mean()
     return float(10 * np.log10(255.0**2 / max(error, 1e-10)))
+
+
+def knows_h264() -> bool:
+    """Whether this PyAV has x264, which `h264_at` needs: one that was built on another FFmpeg may lack it."""
+    return H264_ENCODER in av.codecs_available
 
 
 def jpeg_at(frames: np.ndarray, psnr: float) -> Coded:
@@ -75,7 +81,7 @@ def _scan_size(file: bytes) -> int:
 
 
 def _h264(frames: np.ndarray, rate_factor: int) -> Coded:
-    encoder = av.CodecContext.create("libx264", "w")
+    encoder = av.CodecContext.create(H264_ENCODER, "w")
     encoder.height, encoder.width = frames.shape[1:3]
     encoder.pix_fmt, encoder.framerate, encoder.time_base = "yuv420p", 5, Fraction(1, 5)
     encoder.options = {"crf": str(rate_factor), "preset": "veryslow"}

@@ -293,9 +293,6 @@ class Trainer:
         log.info("evaluating on the test clips")
         figures = evaluate(self.system, self.dataset, folder, self.settings.evaluation.frames_per_second)
         figures["training_clips"] = self.system.training_figures(self.dataset)
-        figures["study"], plots = self.system.study(self.dataset)
-        for name, picture in plots.items():
-            write_picture(folder.path / "plots" / f"{name}.png", picture)
         evaluated = time.monotonic()
         log.info("exporting the SavedModel")
         export_saved_model(self.system, folder.path / "saved_model")
@@ -305,3 +302,8 @@ class Trainer:
         folder.summary["seconds"] = {**folder.summary.get("seconds", {}), **seconds}
         protocol = self.system.protocol(self.dataset) + describe(folder.summary.get("parts"))
         folder.update_summary(**figures, protocol=protocol)
+        # Last: a study that fails costs neither the figures nor the SavedModel.
+        study = self.system.study(self.dataset)
+        for name, picture in study.plots.items():
+            write_picture(folder.path / "plots" / f"{name}.png", picture)
+        folder.update_summary(study=study.figures)

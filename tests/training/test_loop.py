@@ -1,5 +1,6 @@
 """The loop itself, with a system of one number."""
 
+import json
 from types import SimpleNamespace
 
 import keras
@@ -7,7 +8,9 @@ import pytest
 import tensorflow as tf
 
 from analogy.errors import UserError
+from analogy.runs.folder import RunFolder
 from analogy.systems.base import System
+from analogy.training import loop
 from analogy.training.checkpoint import Checkpoints
 from analogy.training.loop import Trainer
 from analogy.training.stop import StopRequest
@@ -92,3 +95,22 @@ def test_only_trained_weights_must_be_finite(make_trainer):
         trainer.train(StopRequest())
     with pytest.raises(UserError, match="the weights of network are no longer finite"):
         trainer._save()
+
+
+def test_a_study_that_fails_leaves_the_figures_and_the_saved_model(make_trainer, tmp_path, monkeypatch):
+    def fail(dataset):
+        raise RuntimeError("no pictures")
+
+    trainer = make_trainer()
+    trainer.folder = RunFolder.create(tmp_path, "number")
+    monkeypatch.setattr(trainer.system, "study", fail)
+    monkeypatch.setattr(trainer.system, "protocol", lambda dataset: "of no clips")
+    monkeypatch.setattr(loop, "evaluate", lambda *arguments: {"test": {"psnr": 20.0}})
+    monkeypatch.setattr(loop, "export_saved_model", lambda system, path: path.mkdir())
+    trainer.settings.evaluation = SimpleNamespace(frames_per_second=4)
+    with pytest.raises(RuntimeError, match="no pictures"):
+        trainer.finish()
+    assert (trainer.folder.path / "saved_model").is_dir()
+    summary = json.loads((trainer.folder.path / "summary.json").read_text())
+    assert summary["test"] == {"psnr": 20.0} and summary["protocol"] == "of no clips" and "study" not in summary
+    trainer.folder.close()

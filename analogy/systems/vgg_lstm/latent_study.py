@@ -3,6 +3,7 @@ take beside JPEG and H.264."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from analogy.data.batches import normal, step_uniform
-from analogy.metrics.codecs import h264_at, jpeg_at, psnr_of_all
+from analogy.metrics.codecs import h264_at, jpeg_at, knows_h264, psnr_of_all
 from analogy.random_streams import StepStream
 from analogy.systems.base import Study
 from analogy.systems.vgg_lstm.networks.vae import divergence_by_number
@@ -25,6 +26,7 @@ SEGMENTS = 8  # test segments that are looked at
 SAMPLES = 3
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the second segment in an interpolation
 ACTIVE = 0.01  # variance of a number's mean above which it is active (Burda, Grosse & Salakhutdinov, arXiv:1509.00519)
+log = logging.getLogger("analogy")
 
 
 def study_latents(system: LatentSystem, windows: Sequence) -> Study:
@@ -73,18 +75,22 @@ def _used_numbers(means: np.ndarray, log_variances: np.ndarray, length: int) -> 
 
 def _bits(system: LatentSystem, segments: list, encoded: list) -> tuple[dict, np.ndarray]:
     """The size of the latents beside JPEG and H.264 at the same PSNR of each segment: means over the segments."""
-    rows, psnrs = [], []
+    codecs = {"JPEG": (jpeg_at, "files"), "H.264": (h264_at, "stream")}
+    if not knows_h264():
+        log.warning("latents are not compared with H.264: the installed PyAV has no libx264; its wheel of PyPI has it")
+        del codecs["H.264"]
+    bits, psnrs = [], []
     for index, (frames, (mean, log_variance)) in enumerate(zip(segments, encoded, strict=True)):
         # The divergence is the price of a sample of the latents, so that the PSNR is a sample's too.
         noise = normal(step_uniform(system.settings.seed, index + 1, StepStream.LATENT, mean.shape))
-        painted = system.decode(mean + tf.exp(0.5 * log_variance) * noise)
-        psnr = psnr_of_all(frames, painted)
-        jpeg, h264 = (code(to_rgb(frames), psnr) for code in (jpeg_at, h264_at))
+        psnr = psnr_of_all(frames, system.decode(mean + tf.exp(0.5 * log_variance) * noise))
         price = float(tf.reduce_sum(divergence_by_number(mean, log_variance))) / np.log(2.0) / system.length
-        rows.append([price, 32.0 * np.prod(mean.shape) / system.length, jpeg.pictures, jpeg.whole, h264.pictures, h264.whole])
-        psnrs.append([psnr, jpeg.psnr, h264.psnr])
-    names = ["latents, divergence", "latents, float32", "JPEG, pictures", "JPEG, files", "H.264, pictures", "H.264, stream"]
-    figures = dict(zip(names, np.mean(rows, 0).tolist(), strict=True))
-    psnr = dict(zip(("latents", "JPEG", "H.264"), np.mean(psnrs, 0).tolist(), strict=True))
+        bits.append({"latents, divergence": price, "latents, float32": 32.0 * np.prod(mean.shape) / system.length})
+        psnrs.append({"latents": psnr})
+        for name, (code, all_of_it) in codecs.items():
+            coded = code(to_rgb(frames), psnr)
+            bits[-1] |= {f"{name}, pictures": coded.pictures, f"{name}, {all_of_it}": coded.whole}
+            psnrs[-1][name] = coded.psnr
+    figures, psnr = ({name: float(np.mean([row[name] for row in rows])) for name in rows[0]} for rows in (bits, psnrs))
     title = "Bits a frame at " + ", ".join(f"{name} {value:.1f} dB" for name, value in psnr.items())
     return {"bits_a_frame": figures, "psnr_of_bits": psnr}, bars(figures, title, "", "bits a frame", logarithmic=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from types import SimpleNamespace
 
+import av
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -282,6 +283,15 @@ def test_latents_are_studied(vae_plus, movies):
     assert sum(figures["bits_of_each_number"]) == pytest.approx(bits, rel=1e-2)
     assert figures["bits_a_frame"]["latents, float32"] == 32 * 4 * 4 * 2
     assert figures["bits_a_frame"]["JPEG, pictures"] < figures["bits_a_frame"]["JPEG, files"]
+
+
+def test_a_study_without_an_h264_encoder_says_so_and_goes_on(vae_plus, movies, monkeypatch, caplog):
+    monkeypatch.setattr(av, "codecs_available", {"h264"})
+    figures = vae_plus.study(movies).figures
+    assert set(figures["psnr_of_bits"]) == {"latents", "JPEG"} and "JPEG, files" in figures["bits_a_frame"]
+    assert not any("H.264" in name for name in figures["bits_a_frame"])
+    [warning] = caplog.messages
+    assert warning.startswith("latents are not compared with H.264: the installed PyAV has no libx264")
 
 
 def test_a_decoder_of_ones_has_no_latents_to_study(movies):
