@@ -70,7 +70,7 @@ def make_schedule(settings, steps: int):
         settings: an OptimizerSettings.
         steps: number of steps of the whole training. A cosine schedule reaches zero there.
     """
-    rate, warmup = settings.learning_rate, settings.warmup_steps
+    rate, warmup = settings.learning_rate, min(settings.warmup_steps, steps // 2)
     schedules = keras.optimizers.schedules
     if settings.schedule == "cosine":
         schedule = schedules.CosineDecay(rate, steps - warmup)

@@ -16,6 +16,7 @@ from analogy.data.prepared import Clip, FrameFormat, PreparedClips
 from analogy.data.video import read_video
 from analogy.data.windows import StoredMovie, WindowPlan
 from analogy.errors import UserError
+from analogy.files import PICTURES
 from data_prep.frame_store.builder import encode_frame
 from data_prep.frame_store.source import Checked, Problem
 
@@ -31,7 +32,8 @@ def fit_frame(frame: np.ndarray, size: int | tuple[int, int], fit: str) -> np.nd
 
     size: (height, width), or the side of a square, in pixels.
     fit: "squeeze" changes the aspect ratio; "crop" keeps the largest part around the centre with the ratio of `size`;
-        "letterbox" keeps the whole frame, between black borders.
+        "letterbox" keeps the whole frame, between black borders; "cover" keeps the whole frame and its ratio, so that one side
+        may come out longer than in `size`.
     """
     (height, width), (from_height, from_width) = _sides(size), frame.shape[:2]
     if fit == "crop":
@@ -39,6 +41,9 @@ def fit_frame(frame: np.ndarray, size: int | tuple[int, int], fit: str) -> np.nd
         rows, columns = max(1, round(height * part)), max(1, round(width * part))
         top, left = (from_height - rows) // 2, (from_width - columns) // 2
         frame = frame[top : top + rows, left : left + columns]
+    if fit == "cover":
+        scale = max(height / from_height, width / from_width)
+        height, width = max(height, round(from_height * scale)), max(width, round(from_width * scale))
     inner = height, width
     if fit == "letterbox":
         scale = min(height / from_height, width / from_width)
@@ -62,7 +67,7 @@ class VideoFiles:
 
     A subclass has `dataset`, with which the prepared folder's name begins, `layout`, `format`, `items` and `describe`.
 
-    folder: of the dataset. size: (height, width) of the stored frames, or the side, in pixels. fit: see `MovieDataSettings`.
+    folder: of the dataset. size: (height, width) of the stored frames, or the side, in pixels. fit: see `fit_frame`.
     """
 
     folder: Path
@@ -91,7 +96,7 @@ class VideoFiles:
             denied = isinstance(error, PermissionError)
             detail = f"{error.filename}: may not be read; allow it" if denied else str(error).removeprefix(f"{file}: ")
             return Checked(item, problems=(Problem(clip.id, BAD_VIDEO, item, detail),))
-        rate = 0.0 if file.is_dir() else video.rate  # pictures do not say it
+        rate = 0.0 if file.is_dir() or file.suffix.lower() in PICTURES else video.rate  # pictures do not say it
         described = replace(clip, fps=rate, notes="; ".join(video.notes))
         return check_frames(item, [(described, video.frames)], self.format)
 

@@ -23,11 +23,12 @@ log = logging.getLogger("analogy")
 
 
 class VideosSource(VideoFiles):
-    """A folder of videos, as a source of the frame store. A folder with pictures in it is a video too."""
+    """A folder of videos, as a source of the frame store. A folder with pictures in it is a video too, and so is a strip, a
+    picture of frames side by side."""
 
     dataset = "videos"
     layout = (
-        "train/ and test/, or one folder, with videos or folders of pictures, in a sub-folder for each class if there are any"
+        "train/ and test/, or one folder, with videos, strips or folders of pictures, in a sub-folder for each class if any"
     )
     format = FrameFormat("jpeg", channels=3)
 
@@ -71,10 +72,11 @@ def open_videos(source: Path, cache: Path, settings) -> MovieDataset:
 def open_pairs(source: Path, cache: Path, settings) -> ClipDataset:
     """Open a folder of videos as pairs of frames and whole clips, without joints. Arguments and errors: see `open_videos`.
 
-    Frames are stored in the size of `data` (a KeypointDataSettings): their central square, or with crop full squeezed.
+    With crop centre, frames keep their ratio: the shorter side becomes the larger one of `data.image_size`, and squares can be
+    cut out anywhere along the longer side. Otherwise they are stored in that size, squeezed.
     """
-    data = settings.data
-    videos = VideosSource(source, tuple(data.image_size), "crop" if data.crop == "centre" else "squeeze")
+    data, size = settings.data, tuple(settings.data.image_size)
+    videos = VideosSource(source, max(size), "cover") if data.crop == "centre" else VideosSource(source, size)
     prepared, *halves, note = divided_videos(videos, cache, settings.seed)
     clips = [replace(clip, split=half) for half, part in zip(HALVES, halves, strict=True) for clip in part]
     dataset = ClipDataset(prepared, data, seed=settings.seed, clips=clips)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from analogy.errors import UserError
+
+SHORTEST_STRIP = 4  # frames: a single picture is hardly ever four times as wide as high, and a video hardly ever shorter
 
 
 def read_picture(path: Path) -> np.ndarray:
@@ -29,6 +32,20 @@ def read_picture(path: Path) -> np.ndarray:
             raise
         reason = "no known format" if isinstance(error, UnidentifiedImageError) else str(error).splitlines()[0]
         raise UserError(f"{path}: this picture cannot be read ({reason}); replace it or take it out of the folder") from error
+
+
+def picture_size(path: Path) -> tuple[int, int] | None:
+    """(height, width) of a picture in pixels, from the head of its file; None where it is no picture or cannot be read."""
+    with suppress(OSError, ValueError, SyntaxError, Image.DecompressionBombError), Image.open(path) as picture:
+        return picture.size[1], picture.size[0]
+    return None
+
+
+def frames_in_strip(height: int, width: int) -> int:
+    """The number of frames in a strip, a picture of square frames side by side from left to right, as Siarohin et al. publish
+    videos (2019, arXiv:1812.08861). 1 for every other picture."""
+    frames = width // height
+    return frames if width == frames * height and frames >= SHORTEST_STRIP else 1
 
 
 def as_rgb(picture: Image.Image) -> np.ndarray:

@@ -13,7 +13,7 @@ import numpy as np
 
 from analogy.data.decoding import Decoded, decode_file
 from analogy.data.doubts import DARKEST
-from analogy.data.pictures import read_picture
+from analogy.data.pictures import frames_in_strip, picture_size, read_picture
 from analogy.errors import UserError
 from analogy.files import PICTURES, VIDEOS, files_below
 
@@ -65,7 +65,7 @@ def read_video(
     if start < 0 or (count is not None and count < 1):
         raise UserError(f"{path}: frames {start} to {start} + {count}: choose a start of 0 or more and at least one frame")
     is_picture = path.suffix.lower() in PICTURES and path.is_file()
-    read = _read_one_picture if is_picture else _read_folder if path.is_dir() else _read_file
+    read = _read_picture if is_picture else _read_folder if path.is_dir() else _read_file
     keep = _Keeper(transform)
     frames, times, rate, codec, notes = read(path, start, count, keep)
     if not frames:
@@ -145,15 +145,19 @@ def _read_folder(path: Path, start: int, count: int | None, keep: _Keeper) -> De
     return Decoded([keep(read_picture(file)) for file in selected], times, USUAL_RATE, ", ".join(kinds), [])
 
 
-def _read_one_picture(path: Path, start: int, count: int | None, keep: _Keeper) -> Decoded:
-    del count
-    return Decoded([keep(read_picture(path))] * (start == 0), [0.0] * (start == 0), USUAL_RATE, path.suffix.lower()[1:], [])
+def _read_picture(path: Path, start: int, count: int | None, keep: _Keeper) -> Decoded:
+    """One picture, or the frames of a strip (`frames_in_strip`)."""
+    picture = read_picture(path)
+    frames = np.split(picture, frames_in_strip(*picture.shape[:2]), axis=1)[start:][:count]
+    times = [(start + number) / USUAL_RATE for number in range(len(frames))]
+    return Decoded([keep(np.ascontiguousarray(frame)) for frame in frames], times, USUAL_RATE, path.suffix.lower()[1:], [])
 
 
 def videos_below(folder: Path) -> dict[str, list[Path]]:
     """The videos below a folder: path relative to it -> the video file, or the pictures of a folder of pictures.
 
-    Pictures in a folder that has videos below it are none.
+    Pictures in a folder that has videos below it are none. Where the first picture of a folder is a strip of frames
+    (`frames_in_strip`), each of its pictures is a video.
     """
     found: dict[str, list[Path]] = {}
     for path in files_below(folder):
@@ -162,7 +166,15 @@ def videos_below(folder: Path) -> dict[str, list[Path]]:
         elif path.suffix.lower() in PICTURES:
             found.setdefault(str(path.parent.relative_to(folder)), []).append(path)
     above = {str(parent) for item in found for parent in Path(item).parents if item != "."}
-    return {item: files for item, files in sorted(found.items()) if item not in above}
+    found = {item: files for item, files in found.items() if item not in above}
+    for item in [item for item, (first, *_) in found.items() if _is_strip(first)]:
+        found |= {str(path.relative_to(folder)): [path] for path in found.pop(item)}
+    return dict(sorted(found.items()))
+
+
+def _is_strip(path: Path) -> bool:
+    size = picture_size(path) if path.suffix.lower() in PICTURES else None
+    return size is not None and frames_in_strip(*size) > 1
 
 
 def _natural(path: Path) -> list:

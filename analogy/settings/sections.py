@@ -302,7 +302,8 @@ class OptimizerSettings(Section):
     weight_decay: for adamw. Each update subtracts learning_rate x weight_decay x weight from every weight.
     schedule: "exponential" multiplies the rate by `decay` every `decay_steps` updates, in steps, or continuously with
     `staircase: false`; decay 1 is a constant rate. "cosine" lowers the rate to zero at the last step.
-    warmup_steps: updates in which the rate rises linearly to learning_rate. The schedule begins after them.
+    warmup_steps: updates in which the rate rises linearly to learning_rate; at most half of a short training. The schedule
+    begins after them.
     clip_norm: the largest allowed global norm of the gradients of the whole batch. 0: no clipping.
     average: momentum of moving averages of the weights, which the system then uses to predict. 0: no averages.
     """
@@ -381,16 +382,6 @@ class Settings(Section):
     @model_validator(mode="after")
     def _published_fits(self) -> Settings:
         check_published(self.published, self)
-        return self
-
-    @model_validator(mode="after")
-    def _warm_in_time(self) -> Settings:
-        for key in type(self).model_fields:
-            section = getattr(self, key)
-            if isinstance(section, OptimizerSettings) and section.warmup_steps >= self.training.steps:
-                raise ValueError(
-                    f"{key}.warmup_steps is {section.warmup_steps}: choose fewer than training.steps, {self.training.steps}"
-                )
         return self
 
 

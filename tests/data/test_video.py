@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from analogy.data.pictures import read_picture, upright_jpeg
-from analogy.data.video import read_video, write_pictures
+from analogy.data.video import read_video, videos_below, write_pictures
 from analogy.errors import UserError
 from analogy.systems.hierarchical.pose_files import read_poses, write_poses
 from analogy.visualise.video import write_mp4
@@ -50,6 +50,20 @@ def test_a_folder_is_read_in_the_order_of_its_numbers(tmp_path):
     assert "differ in size" in video.notes[0] and video.frames[3].shape == (20, 30, 3)
     write_pictures(tmp_path / "out", np.stack(video.frames[:2]))
     np.testing.assert_array_equal(read_video(tmp_path / "out").frames[1], video.frames[1])
+
+
+def test_a_strip_holds_square_frames_side_by_side(tmp_path):
+    frames = RNG.integers(0, 256, (5, 16, 16, 3), dtype=np.uint8)
+    for name, strip in (("a.png", np.concatenate(frames, 1)), ("b.png", np.concatenate(frames[:4], 1))):
+        Image.fromarray(strip).save(tmp_path / name)
+    video = read_video(tmp_path / "a.png")
+    np.testing.assert_array_equal(video.frames, frames)
+    np.testing.assert_array_equal(read_video(tmp_path / "a.png", start=1, count=2).frames, frames[1:3])
+    assert list(videos_below(tmp_path)) == ["a.png", "b.png"]
+    (tmp_path / "wide").mkdir()
+    Image.fromarray(np.concatenate(frames[:3], 1)).save(tmp_path / "wide" / "1.png")  # too short: a picture
+    assert len(read_video(tmp_path / "wide" / "1.png").frames) == 1
+    assert list(videos_below(tmp_path / "wide")) == ["."]
 
 
 def test_what_is_no_video_is_said(tmp_path):

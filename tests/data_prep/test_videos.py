@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 
+import cv2
 import imageio_ffmpeg
 import numpy as np
 import pytest
@@ -229,18 +230,26 @@ def test_even_times_in_a_video_of_any_rate(tmp_path):
     assert len(read_video(tmp_path / "a.mp4", even=True).frames) == 6
 
 
+def pairs_settings(folder, cache):
+    options = ("data.dataset=videos", "data.image_size=32", "data.crop=centre", f"data.folder={folder}", f"data.cache={cache}")
+    return load_settings(find_experiment("keypoints_nemo_translator"), SYSTEMS, scale="demo", overrides=options)
+
+
 def test_pairs_of_frames_for_keypoints(tmp_path):
-    """train/ and test/ with GIF and MP4, as Siarohin et al. publish videos; frames are the central squares."""
+    """train/ and test/ with GIF, MP4 and strips, as Siarohin et al. publish videos. Frames keep their longer side."""
     for half in ("train", "test"):
         (tmp_path / "raw" / half).mkdir(parents=True)
         write_gif(tmp_path / "raw" / half / "a.gif", frames(1), 10)
         write_mp4(tmp_path / "raw" / half / "b.mp4", frames(2), 10)
-    options = ("data.image_size=32", "data.crop=centre", f"data.folder={tmp_path / 'raw'}", f"data.cache={tmp_path / 'cache'}")
-    options = (*options, "data.dataset=videos")
-    settings = load_settings(find_experiment("keypoints_nemo_translator"), SYSTEMS, scale="demo", overrides=options)
-    dataset = open_dataset(settings)
+        (tmp_path / "strips" / half).mkdir(parents=True)
+        for seed in range(2):
+            cv2.imwrite(str(tmp_path / "strips" / half / f"{seed}.png"), np.concatenate(frames(seed, size=(40, 40)), 1))
+    strips = open_dataset(pairs_settings(tmp_path / "strips", tmp_path / "cache"))
+    assert [(clip.id, clip.length, clip.fps) for clip in strips.test] == [("test_0.png", 8, 0.0), ("test_1.png", 8, 0.0)]
+    dataset = open_dataset(pairs_settings(tmp_path / "raw", tmp_path / "cache"))
     assert [clip.id for clip in dataset.train] == ["train_a.gif", "train_b.mp4"]
     assert [clip.id for clip in dataset.test] == ["test_a.gif", "test_b.mp4"]
+    assert {(clip.height, clip.width) for clip in dataset.train} == {(32, 48)}
     batch = next(iter(dataset.batches(ReplicaContext(batch_size=2))))
     assert batch["image"].shape == batch["next_image"].shape == (2, 32, 32, 3)
     shown = dataset.load(dataset.test[1]).frames[0]
