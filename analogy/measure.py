@@ -178,7 +178,7 @@ def evaluate(plan: Evaluation) -> Path:
             "measured"
         )
     measures = Measures.choose(plan.metrics, weights=plan.weights, fvd_frames=plan.fvd_frames, features=plan.features)
-    predictor, dataset, facts, rate = _open_run(plan, measures) if plan.run else _open_videos(plan)
+    predictor, dataset, facts, rate = open_run(plan, measures) if plan.run else _open_videos(plan)
     if plan.recogniser:
         measures.recogniser = _open_recogniser(plan.recogniser, dataset)
     name = f"evaluation_of_{facts['of']}"
@@ -197,8 +197,11 @@ def _open_recogniser(run: Path, dataset):
     return recogniser
 
 
-def _open_run(plan: Evaluation, measures):
-    """Returns (system with trained networks, dataset, facts for summary.json, frames per second of the written videos)."""
+def open_run(plan: Evaluation, measures):
+    """Open the run of a plan. measures: a `Measures`, to which notes are added.
+
+    Returns (system with trained networks, dataset, facts for summary.json, frames per second of the written videos).
+    """
     from analogy.runs.find import load_endpoint
     from analogy.runs.uses import open_used
     from analogy.training.distribute import make_strategy

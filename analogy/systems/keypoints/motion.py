@@ -13,12 +13,13 @@ from analogy.data.prepared import Clip
 from analogy.losses import mean_per_example
 from analogy.models.building import build
 from analogy.random_streams import StepStream
-from analogy.systems.base import Column, System
+from analogy.systems.base import Column, Study, System
 from analogy.systems.keypoints.labels import KeptKeypoints
+from analogy.systems.keypoints.motion_study import study_futures
 from analogy.systems.keypoints.networks.motion import MotionDecoder, MotionEncoder, SequenceDiscriminator, divergence
 from analogy.systems.keypoints.pictures import with_keypoints
 from analogy.systems.keypoints.predicted import PredictedMotion
-from analogy.systems.keypoints.sequences import DRAWS, augmented, between_frames, places, sequence_batches
+from analogy.systems.keypoints.sequences import DRAWS, augmented, between_frames, places, sequence_batches, shown_frames
 from analogy.systems.keypoints.settings import MotionSettings
 from analogy.systems.keypoints.translation import detected_by
 
@@ -128,6 +129,10 @@ class MotionSystem(System):
         answer = self.endpoint("generate")(**{name: tf.constant(value) for name, value in inputs.items()})
         return {name: value.numpy()[0] for name, value in answer.items()}
 
+    def true_frames(self, dataset: ClipDataset, clip: Clip) -> np.ndarray:
+        """The first frame of a clip and its true future: uint8 [1 + T, H, W, C]."""
+        return dataset.load(clip, shown_frames(clip.length, self.horizon + 1)).frames
+
     def predict_clips(self, dataset: ClipDataset) -> Iterator[PredictedMotion]:
         pictured = {clip.id for clip in self.selected_clips(dataset.test)}
         for clip in dataset.test:
@@ -137,7 +142,7 @@ class MotionSystem(System):
         where = places(clip.length, self.horizon + 1)
         frames = dataset.load(clip).frames
         true_points = between_frames(self.detected(frames), where)
-        truth = frames[np.ceil(where).astype(int)]  # between two frames, the later one
+        truth = frames[shown_frames(clip.length, self.horizon + 1)]
         answer = self.predict(frames[0], clip.action, self.settings.evaluation.samples)
         samples, points = answer["frames"], answer["keypoints"]
         pictures = {}
@@ -171,16 +176,20 @@ class MotionSystem(System):
                 columns.append(Column(f"sample {number}, +{t + 1}", picture, predicted=True))
         return columns
 
+    def study(self, dataset: ClipDataset) -> Study:
+        return study_futures(self, dataset)
+
     def protocol(self, dataset: ClipDataset) -> str:
         network, count = self.settings.network, self.settings.evaluation.samples
+        how = f"fc_activation {network.fc_activation}, output {network.output}"
         conditioned = f"the action, one of {len(self.actions)}" if self.actions else "no action"
         size, crop = f"{self.frame[0]} x {self.frame[1]}", self.settings.data.crop
         return (
             f"{dataset.name}: {len(dataset.test)} test clips, {size}, {crop} crop; {self.horizon} future steps that span the "
             f"clip, from frame 0 and {conditioned}; {count} samples of each clip, seed {self.settings.seed}: figures are means "
             "over samples, _best those of the best sample; keypoints are those detected by "
-            f"{self.settings.uses['translator']}, in percent of the frame's side; baselines: frame 0 copied, and its keypoints "
-            f"kept (still); fc_activation {network.fc_activation}, output {network.output}"
+            f"{self.settings.uses['translator']}, in percent of the frame's side; baselines: frame 0 copied, its keypoints "
+            f"kept (still), the true future in another order (shuffled); {how}"
         )
 
     # ---------------------------------------------------------------- export

@@ -10,6 +10,7 @@ from analogy.metrics.frames import FRAME_METRICS
 from analogy.metrics.pose import measure_joints
 from analogy.predictions.frames import PredictedFrames, mean_and_best
 from analogy.systems.keypoints.joints_from_keypoints import JointRegression
+from analogy.systems.keypoints.sequences import shuffled
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +28,11 @@ class PredictedTranslation(PredictedFrames):
     crop: np.ndarray
     body: np.ndarray
     regression: JointRegression | None
+
+    def videos(self):
+        """Also "shuffled": each frame translated by the keypoints of another one."""
+        truth, methods = super().videos()
+        return truth, {**methods, "shuffled": shuffled(self.prediction)}
 
     def measure(self, metrics=FRAME_METRICS):
         measured = super().measure(metrics)
@@ -55,6 +61,11 @@ class PredictedMotion(PredictedFrames):
     true_keypoints: np.ndarray
     keypoint_samples: np.ndarray
 
+    def videos(self):
+        """Also "shuffled": the true frames in another order."""
+        truth, methods = super().videos()
+        return truth, {**methods, "shuffled": shuffled(truth)}
+
     def measure(self, metrics=FRAME_METRICS):
         measured = super().measure(metrics)
         first, truth = self.true_keypoints[:1], self.true_keypoints[1:]
@@ -62,6 +73,7 @@ class PredictedMotion(PredictedFrames):
         spread = _distance(self.keypoint_samples, self.keypoint_samples.mean(0)).mean(0)
         measured["prediction"] |= {**mean_and_best(errors), "sample_spread": spread}
         measured["still"] = {"keypoint_error": _distance(first, truth)}
+        measured["shuffled"] |= {"keypoint_error": _distance(shuffled(truth), truth)}
         return measured
 
 
@@ -80,11 +92,17 @@ def keypoint_figures(keypoints: np.ndarray, body: np.ndarray) -> dict[str, np.nd
         metric -> [T]: keypoints_on_body, the share of keypoints that lie on the body; keypoint_jitter, the mean length of their
         second difference in percent of the frame's side, NaN in the last frame.
     """
-    height, width = body.shape[1:3]
-    places = (np.clip(keypoints, -1, 1) + 1.0) / 2.0 * (np.array([width, height]) - 1)
-    columns, rows = np.moveaxis(places.round().astype(int), -1, 0)
-    on_body = body[np.arange(len(body))[:, None], rows, columns].mean(1)[1:]
+    on_body = keypoints_inside(keypoints, body).mean(1)[1:]
     jitter = np.full(len(keypoints) - 1, np.nan)
     if len(keypoints) > 2:
         jitter[:-1] = 50.0 * np.linalg.norm(keypoints[2:] - 2 * keypoints[1:-1] + keypoints[:-2], axis=-1).mean(1)
     return {"keypoints_on_body": on_body, "keypoint_jitter": jitter}
+
+
+def keypoints_inside(keypoints: np.ndarray, region: np.ndarray) -> np.ndarray:
+    """Which keypoints [T, K, 2] in -1..1 lie in a region, bool [T, H, W]: bool [T, K]. Those outside of the frame count as at
+    its border."""
+    height, width = region.shape[1:3]
+    places = (np.clip(keypoints, -1, 1) + 1.0) / 2.0 * (np.array([width, height]) - 1)
+    columns, rows = np.moveaxis(places.round().astype(int), -1, 0)
+    return region[np.arange(len(region))[:, None], rows, columns]

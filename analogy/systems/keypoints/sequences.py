@@ -36,6 +36,19 @@ def places(length: int, steps: int) -> np.ndarray:
     return np.minimum(np.arange(steps) * pace(length, steps), length - 1)
 
 
+def shown_frames(length: int, steps: int) -> np.ndarray:
+    """The numbers of the frames that are shown at the steps of a test clip's sequence, int [steps]: between two frames, the
+    later one."""
+    return np.ceil(places(length, steps)).astype(int)
+
+
+def shuffled(values: np.ndarray) -> np.ndarray:
+    """The same values along the first axis, in another order: always the same one, which scatters neighbours. A baseline that
+    has every frame of the truth, and none of its motion."""
+    golden = (5**0.5 - 1) / 2
+    return values[np.argsort(np.arange(1, len(values) + 1) * golden % 1.0)]
+
+
 def between_frames(points: np.ndarray, where: np.ndarray) -> np.ndarray:
     """Keypoints [T, K, 2] at places [S]: [S, K, 2]; between two frames, their mean."""
     return (points[np.floor(where).astype(int)] + points[np.ceil(where).astype(int)]) / 2.0

@@ -12,10 +12,11 @@ from analogy.data.prepared import Clip
 from analogy.memory import in_parts
 from analogy.metrics.regions import pose_region
 from analogy.models.pixels import to_bytes, to_unit
-from analogy.systems.base import Column, System
+from analogy.systems.base import Column, Study, System
 from analogy.systems.keypoints.joints_from_keypoints import JointRegression, joint_regression
 from analogy.systems.keypoints.pictures import with_keypoints
 from analogy.systems.keypoints.predicted import PredictedTranslation
+from analogy.systems.keypoints.translation_study import study_translation
 
 
 def detected_by(detect: Callable, frames: np.ndarray, frames_per_call: int) -> np.ndarray:
@@ -96,7 +97,7 @@ class TranslationSystem(System):
         answer = self.translated(loaded.frames[0], keypoints[0], keypoints[1:])
         truth = loaded.frames[1:]
         body = pose_region(loaded.joints, loaded.visibility, self.image_size, loaded.crop)
-        pictures = {"keypoints": with_keypoints(truth, keypoints[1:])} | self._parts(answer) if with_pictures else {}
+        pictures = {"keypoints": with_keypoints(truth, keypoints[1:])} | self.shown_parts(answer) if with_pictures else {}
         return PredictedTranslation(
             clip=clip.id,
             action=clip.action,
@@ -117,7 +118,7 @@ class TranslationSystem(System):
             regression=regression,
         )
 
-    def _parts(self, answer: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def shown_parts(self, answer: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Title -> pictures uint8 [T, H, W, 1 or 3]: what was painted before masking, and the mask."""
         if "mask" not in answer:
             return {}
@@ -129,7 +130,7 @@ class TranslationSystem(System):
         keypoints = self.detected(loaded.frames)
         answer = self.translated(loaded.frames[0], keypoints[0], keypoints[1:])
         pictures = with_keypoints(loaded.frames, keypoints)
-        parts = [Column(title, frames[0]) for title, frames in self._parts(answer).items()]
+        parts = [Column(title, frames[0]) for title, frames in self.shown_parts(answer).items()]
         return [
             Column("reference", pictures[0]),
             Column("truth", loaded.frames[1]),
@@ -137,6 +138,9 @@ class TranslationSystem(System):
             *parts,
             Column("translated", answer["frame"][0], predicted=True),
         ]
+
+    def study(self, dataset: ClipDataset) -> Study:
+        return study_translation(self, dataset)
 
     def protocol(self, dataset: ClipDataset) -> str:
         height, width = self.image_size
@@ -146,8 +150,9 @@ class TranslationSystem(System):
             f"{dataset.name}{notes}: {len(dataset.test)} test clips, {how.get(data.crop, data.crop)}, {height} x {width}, "
             f"{'gray' if data.gray else 'RGB'} uint8; every frame after the first is translated from frame 0, by the keypoints "
             "detected in the TRUE frame; PSNR, SSIM (11 x 11 Gaussian) a frame, averaged over frames, then over clips; "
-            f"baseline: frame 0 copied; {self._regression_in_words(dataset)}{self.loss_in_words()}; trained on "
-            f"{len(dataset.train)} clips, seed {self.settings.seed}"
+            "baselines: frame 0 copied; translations by the keypoints of other frames (shuffled); "
+            f"{self._regression_in_words(dataset)}{self.loss_in_words()}; trained on {len(dataset.train)} clips, "
+            f"seed {self.settings.seed}"
         )
 
     def _regression_in_words(self, dataset: ClipDataset) -> str:

@@ -13,7 +13,7 @@ from analogy.models.building import build, without_values
 from analogy.systems.keypoints.labels import KeptKeypoints
 from analogy.systems.keypoints.networks.motion import MotionDecoder, MotionEncoder, SequenceDiscriminator, divergence
 from analogy.systems.keypoints.predicted import PredictedMotion
-from analogy.systems.keypoints.sequences import augmented, between_frames, last_start, places, sequence_batches
+from analogy.systems.keypoints.sequences import augmented, between_frames, last_start, places, sequence_batches, shuffled
 
 
 def count(network, *inputs):
@@ -125,3 +125,17 @@ def test_samples_are_measured_as_mean_and_best():
     np.testing.assert_allclose(figures["keypoint_error"], [5.0, 5.0])  # 0.2 of half a side: 10 percent, and 0
     np.testing.assert_allclose(figures["keypoint_error_best"], [0.0, 0.0])
     np.testing.assert_allclose(figures["sample_spread"], [5.0, 5.0])
+
+
+def test_the_shuffled_future_is_a_baseline():
+    frames = np.stack([np.full((16, 16, 3), level, np.uint8) for level in (10, 20, 30, 40)])
+    points = np.arange(5.0)[:, None, None] * np.full((1, 1, 2), 0.1)
+    predicted = PredictedMotion(
+        clip="a", action="b", distance=np.arange(1, 5), observed_frames=frames[:1], truth=frames, prediction=frames,
+        baseline=frames, baseline_name="copy", true_keypoints=points, keypoint_samples=points[None, 1:],
+    )  # fmt: skip
+    figures, order = predicted.measure(), shuffled(np.arange(4))
+    assert list(figures) == ["prediction", "copy", "shuffled", "still"] and not (order == np.arange(4)).all()
+    expected = np.abs(order - np.arange(4)) * 10 / np.sqrt(2) * 0.1 * 10
+    np.testing.assert_allclose(figures["shuffled"]["keypoint_error"], expected, atol=1e-9)
+    assert figures["shuffled"]["psnr"].mean() < figures["prediction"]["psnr"].mean()

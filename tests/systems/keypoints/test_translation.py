@@ -8,6 +8,7 @@ from analogy.systems.keypoints.joints_from_keypoints import joint_regression
 from analogy.systems.keypoints.pictures import with_keypoints
 from analogy.systems.keypoints.predicted import keypoint_figures
 from analogy.systems.keypoints.translation import TranslationSystem
+from analogy.systems.keypoints.translation_study import FAR, Case, removed, study_translation
 
 
 def test_the_regression_finds_a_linear_relation_and_the_mean_pose():
@@ -45,3 +46,38 @@ def test_dots_lie_on_their_pixels():
 def test_without_labels_no_training_frame_is_read_for_a_regression():
     dataset = SimpleNamespace(reader=SimpleNamespace(labelled=False))  # with nothing to load
     assert TranslationSystem._regression(None, dataset) is None
+
+
+def test_to_remove_a_body_its_keypoints_leave_the_frame():
+    frames, body = np.zeros((2, 9, 9, 3), np.uint8), np.zeros((2, 9, 9), bool)
+    frames[1], body[0, 4, 4] = 255, True
+    keypoints = np.array([[[0.0, 0.0], [1.0, 1.0]], [[0.5, 0.5], [1.0, 1.0]]], np.float32)
+    case = removed(Case(frames, keypoints, body))
+    np.testing.assert_array_equal(case.keypoints, [[[0, 0], [1, 1]], [[FAR, FAR], [1, 1]]])
+    assert not case.frames.any()  # the reference is the target
+
+
+def test_the_cases_are_the_largest_motion_the_most_uncovered_and_a_removed_body(monkeypatch):
+    from analogy.systems.keypoints import translation_study
+
+    still, far = np.zeros((2, 1, 2), np.float32), np.array([[[0.0, 0.0]], [[1.0, 0.0]]], np.float32)
+    leaves, stays = np.zeros((2, 16, 16), bool), np.zeros((2, 16, 16), bool)
+    leaves[0, 4:9, 4:9] = stays[:, 4:9, 4:9] = True
+    shades = [np.full((2, 16, 16, 3), value, np.uint8) for value in (0, 100, 200)]
+    cases = [Case(shades[0], still, stays), Case(shades[1], far, stays), Case(shades[2], still, leaves)]
+    monkeypatch.setattr(translation_study, "_cases", lambda system, dataset, clip: cases)
+    asked = []
+
+    def translated(frame, keypoints, next_keypoints):
+        asked.append(int(frame[0, 0, 0]))
+        return {"frame": frame[None]}
+
+    system = SimpleNamespace(
+        selected_clips=lambda clips: clips, translated=translated, shown_parts=lambda answer: {}, image_size=(16, 16)
+    )
+    study = study_translation(system, SimpleNamespace(test=["a"]))
+    assert asked == [100, 200, 200] and list(study.plots) == ["translation_cases"]
+    picture = study.plots["translation_cases"]
+    assert picture.dtype == np.uint8 and picture.shape[0] > 3 * 160 and picture.shape[1] > 5 * 160
+    monkeypatch.setattr(translation_study, "_cases", lambda system, dataset, clip: [])
+    assert study_translation(system, SimpleNamespace(test=["a"])).plots == {}

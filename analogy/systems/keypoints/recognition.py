@@ -1,0 +1,105 @@
+"""Is the action recognised in a generated video? A linear read-out of features of videos, fitted on true training clips."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from analogy.systems.keypoints.sequences import shuffled
+
+if TYPE_CHECKING:
+    from analogy.systems.keypoints.motion import MotionSystem
+
+RIDGE = 10.0  # on features whose mean variance is 1: training clips are fewer than features
+
+
+@dataclass(frozen=True)
+class ReadOut:
+    """mean: [F], of the features. scale: by which they are divided. weights: [F, A]. offset: [A]."""
+
+    mean: np.ndarray
+    scale: float
+    weights: np.ndarray
+    offset: np.ndarray
+
+    def recognise(self, features: np.ndarray) -> np.ndarray:
+        """Features of videos [N, F] -> the number of the action in each, int [N]."""
+        return ((features - self.mean) / self.scale @ self.weights + self.offset).argmax(1)
+
+
+def fit_read_out(features: np.ndarray, labels: np.ndarray, actions: int) -> ReadOut:
+    """Fit a linear classifier by ridge regression on one-hot labels.
+
+    Args:
+        features: [N, F]. labels: int [N], numbers of actions, of which there are `actions`.
+    """
+    mean, scale = features.mean(0), float(np.sqrt(features.var(0).mean() + 1e-12))
+    x, wanted = (features - mean) / scale, np.eye(actions)[labels]
+    offset = wanted.mean(0)
+    kernel = x @ x.T + RIDGE * np.eye(len(x))  # [N, N]: the same weights as by the larger [F, F]
+    return ReadOut(mean, scale, x.T @ np.linalg.solve(kernel, wanted - offset), offset)
+
+
+@dataclass
+class Recognition:
+    """Outcomes, of one run or of the folds of several.
+
+    actions: their names. right: method -> for each video, whether the action of its clip was recognised: "truth", "generated"
+    (asked for the clip's own action), "still" (the first frame repeated), "shuffled" (the true frames in another order).
+    counts: int [A, A], the number of generated videos that were asked for the action in the row and recognised as that in the
+    column; empty where the run is not told actions.
+    """
+
+    actions: list[str]
+    right: dict[str, list[bool]] = field(default_factory=lambda: defaultdict(list))
+    counts: np.ndarray = field(default_factory=lambda: np.zeros([0, 0], int))
+
+    def accuracies(self) -> dict[str, float]:
+        """method -> the share of videos whose action was recognised, 0..1; "asked_for": over all actions that were asked for,
+        the share recognised as such (controllability)."""
+        shares = {method: float(np.mean(right)) for method, right in self.right.items()}
+        return {**shares, "asked_for": float(np.trace(self.counts) / self.counts.sum())} if self.counts.size else shares
+
+    def __add__(self, other: Recognition) -> Recognition:
+        """The outcomes of both. Their actions must be the same."""
+        right = {method: [*self.right[method], *other.right[method]] for method in self.right}
+        return Recognition(self.actions, right, self.counts + other.counts)
+
+
+def recognise_futures(system: MotionSystem, dataset, features: Callable, progress: Callable = iter) -> Recognition:
+    """Fit a read-out on the true futures of the training clips, mirrored ones too, and recognise those of the test clips: true
+    ones, generated ones, and trivial ones. For each test picture every action is asked for, with one sample.
+
+    Args:
+        features: videos uint8 [B, T, H, W, C] -> [B, F], such as the logits of `analogy.pretrained.i3d.I3d`.
+        progress: wraps the list of all clips, to show how far it is.
+    """
+    actions = system.actions or sorted({clip.action for clip in dataset.train})
+    training, labels, outcome = [], [], Recognition(actions)
+    clips = iter(progress([*dataset.train, *dataset.test]))
+    for clip, _ in zip(dataset.train, clips, strict=False):
+        future = system.true_frames(dataset, clip)[1:]
+        views = [future, future[:, :, ::-1]] if system.settings.data.flip else [future]
+        training += [np.asarray(features(view[None])) for view in views]
+        labels += [actions.index(clip.action)] * len(views)
+    read_out = fit_read_out(np.concatenate(training), np.array(labels), len(actions))
+    if system.actions:
+        outcome.counts = np.zeros([len(actions)] * 2, int)
+    for clip, _ in zip(dataset.test, clips, strict=False):
+        first, truth = np.split(system.true_frames(dataset, clip), [1])
+        wanted = actions.index(clip.action)
+        videos = {"truth": truth, "still": np.repeat(first, len(truth), 0), "shuffled": shuffled(truth)}
+        asked = {action: system.predict(first[0], action, 1)["frames"][0] for action in system.actions or [clip.action]}
+        found = {
+            name: int(read_out.recognise(np.asarray(features(video[None])))[0]) for name, video in (videos | asked).items()
+        }
+        for name in videos:
+            outcome.right[name].append(found[name] == wanted)
+        outcome.right["generated"].append(found[clip.action] == wanted)
+        for action in system.actions:
+            outcome.counts[actions.index(action), found[action]] += 1
+    return outcome

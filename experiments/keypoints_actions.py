@@ -1,0 +1,89 @@
+"""Is the action recognised that generated videos were asked for? By a linear read-out of I3D's logits, beside true videos.
+
+python experiments/keypoints_actions.py --run keypoints_plus_motion
+python experiments/keypoints_actions.py --run results/fold_0/NAME/DATE --run results/fold_1/NAME/DATE     # folds, pooled
+"""
+
+from __future__ import annotations
+
+from functools import reduce
+from operator import add
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from analogy.cli.console import app_of, clear_errors
+from analogy.errors import UserError
+from analogy.files import replacing
+from analogy.measure import check_evaluation, open_run
+from analogy.runs.folder import write_json
+from analogy.visualise.panels import write_picture
+from analogy.visualise.plots import confusion_matrix
+from analogy.visualise.tables import markdown_table
+
+SYSTEM = "keypoints_motion"
+TITLES = {
+    "truth": "true videos",
+    "generated": "generated videos, asked for their clip's action",
+    "still": "the first frame, repeated",
+    "shuffled": "true frames in another order",
+    "asked_for": "generated videos, every action asked for",
+    "chance": "chance",
+}
+
+
+def main(
+    run: Annotated[list[str], typer.Option(help="A run of keypoints_motion, or an experiment's name; once for each fold.")],
+    data_dir: Annotated[Path | None, typer.Option(help="The dataset's folder, if it has moved since training.")] = None,
+    results_dir: Annotated[Path, typer.Option(help="The folder of the runs; the table is written to it.")] = Path("results"),
+) -> None:
+    """Fit the read-out on the true futures of each run's training clips, recognise the test clips' true and generated futures,
+    and write RESULTS/recognised_actions/EXPERIMENT: table.md, figures.json and confusion.png."""
+    with clear_errors(results_dir):
+        plans = [check_evaluation(run=name, data_dir=data_dir, metrics=["fvd"], results_dir=results_dir) for name in run]
+        for name, plan in zip(run, plans, strict=True):
+            if plan.settings.system != SYSTEM:
+                raise UserError(f"--run {name}: it is a run of {plan.settings.system}; name one of {SYSTEM}")
+        if len({tuple(plan.settings.data.actions) for plan in plans}) > 1:
+            raise UserError("--run: these runs know different actions; name folds of one experiment")
+        outcome = reduce(add, [recognised(plan) for plan in plans])
+        folder = results_dir / "recognised_actions" / plans[0].settings.experiment
+        text = table(outcome, len(plans))
+        with replacing(folder / "table.md") as partial:
+            partial.write_text(text, encoding="utf-8")
+        write_json(folder / "figures.json", {"runs": run, "actions": outcome.actions, **outcome.accuracies()})
+        if outcome.counts.size:
+            write_picture(folder / "confusion.png", confusion_matrix(outcome.counts, outcome.actions))
+        typer.echo(text)
+
+
+def recognised(plan):
+    """The `Recognition` of one run. plan: its checked evaluation."""
+    from rich.progress import track
+
+    from analogy.evaluation.judge import Measures
+    from analogy.pretrained.i3d import I3d
+    from analogy.systems.keypoints.recognition import recognise_futures
+
+    system, dataset, *_ = open_run(plan, Measures())
+    return recognise_futures(system, dataset, I3d(plan.weights).logits, lambda clips: track(clips, "recognising clips"))
+
+
+def table(outcome, runs: int) -> str:
+    """A Markdown table of the shares of videos that were recognised, with the protocol."""
+    shares = {**outcome.accuracies(), "chance": 1.0 / len(outcome.actions)}
+    counted = {**{name: len(right) for name, right in outcome.right.items()}, "asked_for": int(outcome.counts.sum())}
+    lines = [[TITLES[name], str(counted.get(name, "")), f"{shares[name]:.1%}"] for name in TITLES if name in shares]
+    protocol = (
+        f"{len(outcome.actions)} actions; ridge regression on I3D's logits (Kinetics-400) of the true futures of the training "
+        f"clips and of their mirror images; one sample of each test picture and action; {runs} run(s), each with its own test "
+        "clips"
+    )
+    return "\n".join([*markdown_table(["videos", "number", "recognised"], lines), "", protocol, ""])
+
+
+app = app_of(main)
+
+if __name__ == "__main__":
+    app()
