@@ -204,7 +204,7 @@ def open_run(plan: Evaluation, measures):
     """
     from analogy.runs.find import load_endpoint
     from analogy.runs.uses import open_used
-    from analogy.training.distribute import make_strategy
+    from analogy.training.distribute import local_strategy
     from analogy.training.loop import build_system
     from data_prep.datasets import open_dataset
 
@@ -214,7 +214,7 @@ def open_run(plan: Evaluation, measures):
     dataset = open_dataset(settings, used)
     if plan.clips:
         _select(dataset, plan.clips)
-    system = build_system(entry.build, settings, make_strategy("cpu"), None, used)
+    system = build_system(entry.build, settings, local_strategy("cpu"), None, used)
     size = getattr(settings.data, "image_size", None)
     shape = {"resolution": [size] * 2 if isinstance(size, int) else size and list(size)}
     shape |= {name: getattr(settings.data, name, None) for name in ("context", "horizon")}

@@ -20,6 +20,7 @@ from analogy.runs.uses import resolve_runs, untrained_experiments
 from analogy.settings import Settings, find_experiment, load_settings
 from analogy.settings.loading import apply_overrides, parse_override, read_experiment
 from analogy.systems import SYSTEMS
+from analogy.training.cluster import patience, read_cluster
 from data_prep.datasets import DATASETS, check_dataset, folder_from_environment
 
 SCALES = ("auto", "paper", "demo")
@@ -68,6 +69,9 @@ def resolve_settings(
                     check_results_dir(results_dir)
                 elif resume.is_dir():  # what is no folder is refused below
                     check_writable(resume, "allow it")
+            with mistakes.noted():
+                read_cluster()
+                patience()
         settings = None
         with mistakes.noted():
             path = _stored_settings(resume) if resume else find_experiment(exp)

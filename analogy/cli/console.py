@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -64,6 +65,9 @@ def clear_errors(place: Path | None = None) -> Iterator[None]:
         except Stopped as stop:
             typer.echo(str(stop), err=True)
             raise typer.Exit(128 + stop.signal) from stop
+        except KeyboardInterrupt as interrupt:  # before training, or after it
+            typer.echo("stopped by SIGINT", err=True)
+            raise typer.Exit(128 + signal.SIGINT) from interrupt
         except OSError as error:
             where = error.filename or place
             if error.errno not in MENDS or where is None:

@@ -2,21 +2,70 @@
 
 from __future__ import annotations
 
-import json
-import os
+import logging
+import signal
+import threading
 
 import tensorflow as tf
 
 from analogy.errors import UserError
+from analogy.training.cluster import patience, read_cluster, wait_for_workers
+
+SECONDS_TO_CONNECT = 60  # workers that have all answered; it takes a few
+log = logging.getLogger("analogy")
 
 
 def make_strategy(devices: str) -> tf.distribute.Strategy:
     """The strategy for "auto", "cpu", "cpu:N" (N logical devices), "gpu" or "gpu:N".
 
-    If TF_CONFIG names several workers, it is a MultiWorkerMirroredStrategy. Call this before TensorFlow has used a device.
+    If TF_CONFIG names several workers, it is a MultiWorkerMirroredStrategy, and this waits for all of them. Call this before
+    TensorFlow has used a device.
 
     Raises:
-        UserError: TF_CONFIG is not valid, or there are not enough GPUs.
+        UserError: TF_CONFIG is not valid, a worker does not come, or there are not enough GPUs.
+    """
+    if (cluster := read_cluster()) is None:
+        return local_strategy(devices)
+    _choose_devices(devices)
+    wait_for_workers(cluster, patience())
+    return _strategy_of_workers()
+
+
+def _strategy_of_workers() -> tf.distribute.Strategy:
+    """A MultiWorkerMirroredStrategy of workers that have all answered.
+
+    TensorFlow would wait an hour for a worker that has ended since. Meanwhile no Python runs, and SIGTERM does nothing. So the
+    system ends this process in time, where it can.
+    """
+    log.info("connecting the workers; if one of them has ended meanwhile, SIGALRM ends this one after %d s", SECONDS_TO_CONNECT)
+    alarmed = threading.current_thread() is threading.main_thread()  # in others Python sets no handlers
+    if alarmed:
+        before = signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(SECONDS_TO_CONNECT)
+    try:
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    except (tf.errors.OpError, RuntimeError) as error:
+        raise UserError(
+            f"TF_CONFIG: the workers cannot be connected ({str(error).splitlines()[0]}); start all again"
+        ) from error
+    finally:
+        if alarmed:
+            signal.alarm(0)
+            signal.signal(signal.SIGALRM, before)
+
+
+def local_strategy(devices: str) -> tf.distribute.Strategy:
+    """`make_strategy` for this process alone, whatever TF_CONFIG says. Raises UserError if there are not enough GPUs."""
+    gpus, count = _choose_devices(devices)
+    kind = "GPU" if gpus else "CPU"
+    return tf.distribute.MirroredStrategy([f"{kind}:{index}" for index in range(count or len(gpus) or 1)])
+
+
+def _choose_devices(devices: str) -> tuple[list, int]:
+    """Make the devices that are asked for visible to TensorFlow.
+
+    Returns:
+        The GPUs, and the number of devices; 0 where that is not said.
     """
     kind, _, count = devices.partition(":")
     gpus = tf.config.list_physical_devices("GPU")
@@ -26,11 +75,7 @@ def make_strategy(devices: str) -> tf.distribute.Strategy:
         _make_logical_cpus(int(count or 1))
     if kind == "gpu" and len(gpus) < int(count or 1):
         raise UserError(f"--devices {devices}: TensorFlow sees {len(gpus)} GPU(s) here; use --devices auto or cpu")
-    if _workers() > 1:
-        return tf.distribute.MultiWorkerMirroredStrategy()
-    if gpus:
-        return tf.distribute.MirroredStrategy([f"GPU:{index}" for index in range(int(count or len(gpus)))])
-    return tf.distribute.MirroredStrategy([f"CPU:{index}" for index in range(int(count or 1))])
+    return gpus, int(count or 0)
 
 
 def _make_logical_cpus(count: int) -> None:
@@ -42,18 +87,6 @@ def _make_logical_cpus(count: int) -> None:
     except RuntimeError:
         if len(tf.config.list_logical_devices("CPU")) < count:
             raise
-
-
-def _workers() -> int:
-    """The number of workers in TF_CONFIG; 1 without it. Raises UserError."""
-    text = os.environ.get("TF_CONFIG")
-    if not text:
-        return 1
-    try:
-        cluster = json.loads(text)["cluster"]
-        return sum(len(cluster.get(role, [])) for role in ("chief", "worker"))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"TF_CONFIG is not valid: {error}; unset it, or give it cluster and task") from error
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
