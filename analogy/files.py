@@ -25,7 +25,7 @@ LONGEST_NAME = 150  # bytes; a file system allows 255 for a whole name
 # The suffixes by which videos and pictures of users are known.
 VIDEOS = (
     ".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".gif", ".mpg", ".mpeg", ".wmv", ".flv", ".ts", ".mts", ".m2ts", ".3gp",
-    ".ogv", ".mxf", ".dv", ".y4m",
+    ".ogv", ".mxf", ".dv", ".y4m", ".apng",
 )  # fmt: skip
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 
@@ -148,6 +148,11 @@ def files_below(folder: Path) -> Iterator[Path]:
         for name in sorted(names):
             if not name.startswith(".") and os.path.isfile(path := os.path.join(place, name)):
                 yield Path(path)
+
+
+def by_number(path: Path) -> list:
+    """A sort key for the names of files that puts frame2 before frame10."""
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", path.name)]
 
 
 def distinct_name(name: str, others: Container[str]) -> str:

@@ -90,7 +90,7 @@ class Entry(NamedTuple):
     stored_size: tuple[int, int] | None = None
 
 
-_FRAMES = Files("frames/NNNN/NNNNNN.jpg", ("frames/*/*.jpg",))
+_FRAMES = Files("frames/NNNN/NNNNNN.jpg", tuple(f"frames/*/*{end}" for end in (*PICTURES, *map(str.upper, PICTURES))))
 _LABELS = Files("labels/NNNN.mat", ("labels/*.mat",))
 _PRICES = Files("SYMBOL.csv", ("*.csv",))
 _DIGITS = Files("t10k-images-idx3-ubyte or t10k-images-idx3-ubyte.gz", ("t10k-images-idx3-ubyte", "t10k-images-idx3-ubyte.gz"))

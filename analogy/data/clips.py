@@ -13,7 +13,7 @@ from analogy.data.doubts import doubts_about_selected
 from analogy.data.frames import FrameReader
 from analogy.data.pairs import pair_batches
 from analogy.data.prepared import Clip, PreparedClips
-from analogy.data.selection import absent_clips, select_clips
+from analogy.data.selection import absent_clips, one_frame_clips, select_clips
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,8 @@ class ClipDataset:
             test_clips=settings.test_clips,
         )
         absent = absent_clips(clips, settings.train_clips, settings.test_clips)
-        self.doubts = [*prepared.doubts, *absent, *doubts_about_selected(self.train, self.test, settings)]
+        left_out = [*absent, *one_frame_clips(clips)]
+        self.doubts = [*prepared.doubts, *left_out, *doubts_about_selected(self.train, self.test, settings)]
         self.reader = FrameReader(
             prepared,
             crop=settings.crop,

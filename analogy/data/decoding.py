@@ -21,9 +21,11 @@ from analogy.data.pictures import over_white
 from analogy.errors import UserError
 
 MEND = "convert it to MP4 (ffmpeg -i IN -c:v libx264 OUT.mp4), or give a folder of its frames"
+COPY = "if it is cut off or damaged, copy it anew"
 SMALL = 400_000  # pixels of a frame up to which one thread decodes: datasets of small videos read several files at once
 # Width of a pixel by its height: a file that says more than the largest is not believed, and up to the least it is a rounded 1.
 LARGEST_ASPECT, LEAST_ASPECT = 8.0, 1.02
+LEAST_INTERLACED = 4  # pixels a side: FFmpeg de-interlaces no smaller frames
 
 
 class Decoded(NamedTuple):
@@ -47,7 +49,7 @@ def decode_file(path: Path, start: int, count: int | None, keep: Callable[[np.nd
     """Decode at most `count` frames from number `start` on; None decodes all. What `keep` makes of each frame is kept.
 
     Frames are upright and have square pixels. Interlaced ones are de-interlaced. What is transparent is laid over white. After
-    a damaged place nothing more is read.
+    a damaged place nothing more is read; where the beginning is damaged, reading begins at the first whole frame.
 
     Raises:
         UserError: the file is no video, or one that cannot be decoded.
@@ -77,17 +79,23 @@ def _decode(path: Path, start: int, count: int | None, keep: Callable[[np.ndarra
         else:
             notes += packets.lost(start + len(frames), times[-1] if times else None)
         rate = float(stream.average_rate or 0)
+        if packets.passed:
+            notes.append(f"its first {packets.passed} frames are damaged, and are left out")
         if not frames and packets.reason:
-            raise UserError(f"{path}: its frames ({stream.codec_context.name}) cannot be decoded: {packets.reason}; {MEND}")
+            raise UserError(
+                f"{path}: its frames ({stream.codec_context.name}) cannot be decoded: {packets.reason}; {COPY}; else {MEND}"
+            )
         return Decoded(frames, times, rate, stream.codec_context.codec.canonical_name, notes)
 
 
 def _open(path: Path):
-    """Open a file. It may name no other files or addresses, as playlists do."""
+    """Open a file. It may name no other files or addresses, as playlists do. Raises UserError."""
+    if path.stat().st_size == 0:
+        raise UserError(f"{path}: this file is empty (0 bytes); copy it anew")
     try:
         return av.open(f"file:{path.absolute()}", options={"protocol_whitelist": "file"}, metadata_errors="replace")
     except (FFmpegError, ValueError) as error:
-        raise UserError(f"{path}: this is not a video that FFmpeg can read ({_reason(error)}); {MEND}") from error
+        raise UserError(f"{path}: this is not a video that FFmpeg can read ({_reason(error)}); {COPY}; else {MEND}") from error
 
 
 def _video_stream(path: Path, container):
@@ -120,6 +128,7 @@ class _Packets:
     def __init__(self, container, stream, *, stop_at_damage: bool):
         self._container, self._stream, self._stop = container, stream, stop_at_damage
         self.reason = ""  # why decoding ended early
+        self.passed = 0  # the number of damaged frames at the beginning, which are left out
         self._read = 0
 
     def frames(self) -> Iterator[av.VideoFrame]:
@@ -129,7 +138,14 @@ class _Packets:
                 self._read += packet.dts is not None or packet.size > 0
                 try:
                     for frame in packet.decode():
-                        decoded = True
+                        # The decoder has filled in what is damaged, and makes further frames of it.
+                        if frame.is_corrupt or (self.passed and not decoded and not frame.key_frame):
+                            self.reason = "damaged data"
+                            if decoded:
+                                return
+                            self.passed += 1
+                            continue
+                        decoded, self.reason = True, ""
                         yield frame
                 except FFmpegError as error:
                     self.reason = _reason(error)
@@ -166,7 +182,7 @@ def _deinterlaced(frames: Iterator[av.VideoFrame], notes: list[str]) -> Iterator
     """The same frames; from the first interlaced one on, interlaced frames are de-interlaced (FFmpeg's bwdif)."""
     graph, form = None, None
     for frame in frames:
-        if graph is None and not frame.interlaced_frame:
+        if graph is None and not (frame.interlaced_frame and min(frame.width, frame.height) >= LEAST_INTERLACED):
             yield frame
             continue
         if graph is None:

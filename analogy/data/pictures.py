@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,9 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from analogy.errors import UserError
 
 SHORTEST_STRIP = 4  # frames: a single picture is hardly ever four times as wide as high, and a video hardly ever shorter
+# Formats in which several pictures are frames of an animation. A photograph (MPO, a kind of JPEG) may hold a smaller copy.
+ANIMATED = ("WEBP", "PNG", "TIFF")
+DAMAGED = (OSError, ValueError, SyntaxError, EOFError, UnidentifiedImageError, Image.DecompressionBombError)
 
 
 def read_picture(path: Path) -> np.ndarray:
@@ -24,10 +28,37 @@ def read_picture(path: Path) -> np.ndarray:
         UserError: the file is no picture, or a damaged one.
         OSError: the file cannot be read now.
     """
+    with _naming(path), Image.open(path) as picture:
+        return as_rgb(_upright(picture))
+
+
+def is_animation(path: Path) -> bool:
+    """Whether a file of pictures has several frames. A file that cannot be read has none."""
     try:
         with Image.open(path) as picture:
-            return as_rgb(ImageOps.exif_transpose(picture))
-    except (OSError, ValueError, SyntaxError, EOFError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+            return picture.format in ANIMATED and getattr(picture, "is_animated", False)
+    except DAMAGED:
+        return False
+
+
+def read_animation(path: Path) -> Iterator[tuple[np.ndarray, float]]:
+    """The frames of an animation, each as `read_picture` gives it, and for how many seconds each is shown.
+
+    0 seconds: the file does not say it. Raises as `read_picture`.
+    """
+    with _naming(path), Image.open(path) as picture:
+        for number in range(picture.n_frames):
+            picture.seek(number)
+            frame = as_rgb(_upright(picture))  # first, because some formats say the duration only then
+            yield frame, picture.info.get("duration", 0) / 1000
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """A context that turns what Pillow raises for damaged pictures into a UserError that names the file."""
+    try:
+        yield
+    except DAMAGED as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         reason = "no known format" if isinstance(error, UnidentifiedImageError) else str(error).splitlines()[0]
@@ -36,7 +67,7 @@ def read_picture(path: Path) -> np.ndarray:
 
 def picture_size(path: Path) -> tuple[int, int] | None:
     """(height, width) of a picture in pixels, from the head of its file; None where it is no picture or cannot be read."""
-    with suppress(OSError, ValueError, SyntaxError, Image.DecompressionBombError), Image.open(path) as picture:
+    with suppress(*DAMAGED), Image.open(path) as picture:
         return picture.size[1], picture.size[0]
     return None
 
@@ -48,8 +79,30 @@ def frames_in_strip(height: int, width: int) -> int:
     return frames if width == frames * height and frames >= SHORTEST_STRIP else 1
 
 
+def _orientation(picture: Image.Image) -> int:
+    """The EXIF orientation, 1 to 8; 1 where there is none that can be read."""
+    try:
+        value = picture.getexif().get(ExifTags.Base.Orientation, 1)
+    except DAMAGED:
+        return 1
+    return value if value in range(1, 9) else 1
+
+
+def _upright(picture: Image.Image) -> Image.Image:
+    """The picture turned and mirrored as its EXIF orientation says."""
+    return picture if _orientation(picture) == 1 else ImageOps.exif_transpose(picture)
+
+
+def orientation(data: bytes) -> int:
+    """The EXIF orientation, 1 to 8, of a picture file; 1 where it says none. Raises as `plain_jpeg`."""
+    with Image.open(io.BytesIO(data)) as picture:
+        return _orientation(picture)
+
+
 def as_rgb(picture: Image.Image) -> np.ndarray:
-    """A picture of Pillow in any mode -> uint8 RGB [H, W, 3]; what is transparent is laid over white."""
+    """A picture of Pillow in any mode -> uint8 RGB [H, W, 3]; what is transparent is laid over white. Raises ValueError."""
+    if picture.mode == "F":
+        raise ValueError("it holds fractions, whose range nobody knows: save it with 8 or 16 bits")
     if picture.mode.startswith("I"):  # 16 bits, which Pillow would clip instead of scale
         values = np.asarray(picture).astype(np.uint32)
         gray = (values >> 8 if values.max(initial=0) > 255 or picture.mode != "I" else values).astype(np.uint8)
@@ -68,13 +121,15 @@ def over_white(rgba: np.ndarray) -> np.ndarray:
     return ((rgb * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
 
 
-def upright_jpeg(data: bytes) -> bytes:
-    """A JPEG file turned as its EXIF orientation says, for readers that ignore it; unchanged where there is nothing to turn."""
-    if b"Exif" not in data[:65536]:
-        return data
+def plain_jpeg(data: bytes) -> bytes:
+    """A picture file as a JPEG file that every decoder shows as `read_picture` does.
+
+    A JPEG file of grey or RGB pixels without anything to turn stays as it is. Any other is encoded anew (quality 95, colours in
+    full resolution). Raises OSError or ValueError for what is no picture.
+    """
     with Image.open(io.BytesIO(data)) as picture:
-        if picture.getexif().get(ExifTags.Base.Orientation, 1) == 1:
+        if picture.format in ("JPEG", "MPO") and picture.mode in ("L", "RGB") and _orientation(picture) == 1:
             return data
-        turned = io.BytesIO()
-        ImageOps.exif_transpose(picture).save(turned, "JPEG", quality=95, subsampling=0)
-        return turned.getvalue()
+        encoded = io.BytesIO()
+        Image.fromarray(as_rgb(_upright(picture))).save(encoded, "JPEG", quality=95, subsampling=0)
+        return encoded.getvalue()

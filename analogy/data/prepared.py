@@ -245,8 +245,14 @@ class PreparedClips:
                 lines.append(f"{count} clips were left out, {reason} ({some(names)}): {file} lists them")
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             lines = []
-        noted = [f"{clip.id}: {clip.notes}" for clip in self.clips if clip.notes]
-        return lines + ([f"{len(noted)} of {len(self.clips)} clips are not as they should be: {some(noted)}"] if noted else [])
+        noted: dict[str, list[str]] = {}
+        for clip in self.clips:
+            if clip.notes:
+                noted.setdefault(clip.notes, []).append(clip.id)
+        if noted:
+            count, kinds = sum(map(len, noted.values())), [f"{some(clips)}: {notes}" for notes, clips in noted.items()]
+            lines.append(f"{count} of {len(self.clips)} clips are not as they should be: {some(kinds)}")
+        return lines
 
     def read(self, records: Iterable[int]) -> list[bytes]:
         """The serialized records with these numbers (int64), in the order of `records`.

@@ -33,6 +33,13 @@ def absent_clips(clips: Sequence[Clip], *split_files: Sequence[str] | str | None
     return lines
 
 
+def one_frame_clips(clips: Sequence[Clip]) -> list[str]:
+    """A line about the clips of one frame, which are left out; none if there are none."""
+    short = [clip.id for clip in clips if clip.length < 2]
+    what = "have one frame, in which there is nothing to predict, and are left out"
+    return [f"{len(short)} of {len(clips)} clips {what}: {some(short)}"] if short else []
+
+
 def select_clips(
     clips: Sequence[Clip],
     *,
@@ -72,6 +79,8 @@ def _clips_of_split(clips: Sequence[Clip], split: str, selection: Sequence[str] 
     if selection is None:
         selected = [clip for clip in usable.values() if clip.split == split]
         why = f"no clip of the dataset belongs to its {split} half; name some with data.{split}_clips=[...]"
+        if len(usable) < len(clips):
+            why = f"{one_frame_clips(clips)[0]}; " + (why if usable else "give clips of two frames or more")
     elif isinstance(selection, str):
         selected = [usable[name] for name in dict.fromkeys(read_split_file(Path(selection))) if name in usable]
         why = f"{selection}: none of the clips of this split file are in the dataset (data.{split}_clips)"

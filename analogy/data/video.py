@@ -1,10 +1,10 @@
-"""Reading the frames of a video, from a video file or a folder of pictures; writing pictures."""
+"""Reading the frames of a video, from a video file, an animation or a folder of pictures; writing pictures."""
 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,10 +12,10 @@ import cv2
 import numpy as np
 
 from analogy.data.decoding import Decoded, decode_file
-from analogy.data.doubts import DARKEST
-from analogy.data.pictures import frames_in_strip, picture_size, read_picture
+from analogy.data.doubts import DARKEST, some
+from analogy.data.pictures import frames_in_strip, is_animation, picture_size, read_animation, read_picture
 from analogy.errors import UserError
-from analogy.files import PICTURES, VIDEOS, files_below
+from analogy.files import PICTURES, VIDEOS, by_number, files_below
 
 USUAL_RATE = 25.0  # frames per second, assumed where a file gives no rate
 # The longest over the shortest time between frames, above which frames are unevenly spaced. Rounded times differ by less.
@@ -65,7 +65,7 @@ def read_video(
     if start < 0 or (count is not None and count < 1):
         raise UserError(f"{path}: frames {start} to {start} + {count}: choose a start of 0 or more and at least one frame")
     is_picture = path.suffix.lower() in PICTURES and path.is_file()
-    read = _read_picture if is_picture else _read_folder if path.is_dir() else _read_file
+    read = _read_pictures if is_picture else _read_folder if path.is_dir() else _read_file
     keep = _Keeper(transform)
     frames, times, rate, codec, notes = read(path, start, count, keep)
     if not frames:
@@ -116,10 +116,13 @@ class _Keeper:
 def _read_file(path: Path, start: int, count: int | None, keep: _Keeper) -> Decoded:
     decoded = decode_file(path, start, count, keep)
     rate, times, notes = decoded.rate, decoded.times, decoded.notes
-    if not 1.0 <= rate <= 1000.0:  # missing, or the rate of a clock instead of the frames
+    timed = not any(time is None for time in times) and all(np.diff(times) > 0)
+    if not 1.0 <= rate <= 1000.0 and timed and len(times) > 1:  # missing, or the rate of a clock instead of the frames
+        rate = 1 / float(np.median(np.diff(times)))
+    if not 1.0 <= rate <= 1000.0:
         notes.append(f"it does not say its frames per second; {USUAL_RATE:g} are assumed")
         rate = USUAL_RATE
-    if any(time is None for time in times) or any(np.diff(times) <= 0):
+    if not timed:
         times = [(start + number) / rate for number in range(len(times))]
     return decoded._replace(rate=rate, times=times)
 
@@ -136,34 +139,46 @@ def _evenly(frames: list[np.ndarray], times: list[float]) -> tuple[list[np.ndarr
 
 
 def _read_folder(path: Path, start: int, count: int | None, keep: _Keeper) -> Decoded:
-    files = sorted((file for file in path.iterdir() if file.suffix.lower() in PICTURES), key=_natural)
+    files = sorted((file for file in path.iterdir() if file.suffix.lower() in PICTURES), key=by_number)
     if not files:
         raise UserError(f"{path}: there are no pictures in this folder ({', '.join(PICTURES)})")
     selected = files[start:] if count is None else files[start : start + count]
     times = [(start + number) / USUAL_RATE for number in range(len(selected))]
     kinds = sorted({file.suffix.lower().removeprefix(".") for file in selected})
-    return Decoded([keep(read_picture(file)) for file in selected], times, USUAL_RATE, ", ".join(kinds), [])
+    frames = [keep(read_picture(file)) for file in selected]
+    animations = [file.name for file in selected if is_animation(file)]
+    notes = [f"{len(animations)} of its pictures are animations, of which the first frame is read: {some(animations)}"]
+    return Decoded(frames, times, USUAL_RATE, ", ".join(kinds), notes if animations else [])
 
 
-def _read_picture(path: Path, start: int, count: int | None, keep: _Keeper) -> Decoded:
-    """One picture, or the frames of a strip (`frames_in_strip`)."""
-    picture = read_picture(path)
-    frames = np.split(picture, frames_in_strip(*picture.shape[:2]), axis=1)[start:][:count]
-    times = [(start + number) / USUAL_RATE for number in range(len(frames))]
-    return Decoded([keep(np.ascontiguousarray(frame)) for frame in frames], times, USUAL_RATE, path.suffix.lower()[1:], [])
+def _read_pictures(path: Path, start: int, count: int | None, keep: _Keeper) -> Decoded:
+    """Read one file of pictures: an animation, a strip of frames (`frames_in_strip`), or a single picture."""
+    if is_animation(path):
+        pictures = read_animation(path)
+    else:
+        picture = read_picture(path)
+        frames = np.split(picture, frames_in_strip(*picture.shape[:2]), axis=1)
+        pictures = ((np.ascontiguousarray(frame), 0.0) for frame in frames)
+    selected = islice(pictures, start, None if count is None else start + count)
+    shown = [(keep(frame), seconds or 1 / USUAL_RATE) for frame, seconds in selected]
+    seconds = [duration for _, duration in shown]
+    times = (start / USUAL_RATE + np.cumsum([0.0, *seconds[:-1]])).tolist()[: len(shown)]
+    rate = 1 / float(np.median(seconds)) if len(shown) > 1 else USUAL_RATE
+    return Decoded([frame for frame, _ in shown], times, rate, path.suffix.lower().removeprefix("."), [])
 
 
 def videos_below(folder: Path) -> dict[str, list[Path]]:
     """The videos below a folder: path relative to it -> the video file, or the pictures of a folder of pictures.
 
-    Pictures in a folder that has videos below it are none. Where the first picture of a folder is a strip of frames
-    (`frames_in_strip`), each of its pictures is a video.
+    An animated WebP file is a video. Pictures in a folder that has videos below it are none. Where the first picture of a
+    folder is a strip of frames (`frames_in_strip`), each of its pictures is a video.
     """
     found: dict[str, list[Path]] = {}
     for path in files_below(folder):
-        if path.suffix.lower() in VIDEOS:
+        suffix = path.suffix.lower()
+        if suffix in VIDEOS or (suffix == ".webp" and is_animation(path)):
             found[str(path.relative_to(folder))] = [path]
-        elif path.suffix.lower() in PICTURES:
+        elif suffix in PICTURES:
             found.setdefault(str(path.parent.relative_to(folder)), []).append(path)
     above = {str(parent) for item in found for parent in Path(item).parents if item != "."}
     found = {item: files for item, files in found.items() if item not in above}
@@ -175,11 +190,6 @@ def videos_below(folder: Path) -> dict[str, list[Path]]:
 def _is_strip(path: Path) -> bool:
     size = picture_size(path) if path.suffix.lower() in PICTURES else None
     return size is not None and frames_in_strip(*size) > 1
-
-
-def _natural(path: Path) -> list:
-    """A sort key that puts frame2 before frame10."""
-    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", path.name)]
 
 
 def write_pictures(folder: Path, frames: np.ndarray) -> None:

@@ -19,6 +19,7 @@ from data_prep.frame_store.checking import check_items
 from data_prep.frame_store.source import Checked, Listing, Problem, Source, count_clips, list_items
 
 SHARD_BYTES = 64 << 20
+_REASONS = 4  # that are shown with an example where no clip is usable
 _EXAMPLES = 5  # ids of left-out clips that are printed for each reason
 _MOST_THREADS = 4  # threads that read items ahead of the writer; each holds the frames of two items
 
@@ -129,14 +130,21 @@ def _check(source: Source, listing: Listing, work: Path, beam_options: list[str]
             track=lambda outcomes, total: progress.track(outcomes, total, description="Checking clips"),
         )
     problems = list(chain.from_iterable(item.problems for item in checked))
-    for line in _summary(problems):
-        console.print(line, highlight=False, soft_wrap=True)
     if all(item.problems for item in checked):
         shutil.rmtree(work)
-        counts = ", ".join(f"{count} {reason}" for reason, count in count_clips(problems).items())
-        first = f"{problems[0].file}: {problems[0].detail}"
-        raise UserError(f"{source.folder}: no usable clip ({counts}); expected {source.layout}; the first: {first}")
+        raise UserError(f"{source.folder}: {_no_usable_clip(problems, source.layout)}")
+    for line in _summary(problems):
+        console.print(line, highlight=False, soft_wrap=True)
     return checked
+
+
+def _no_usable_clip(problems: list[Problem], layout: str) -> str:
+    """Why no clip is usable: the number of clips and an example for each reason."""
+    counts = count_clips(problems)
+    examples = {problem.reason: f"{problem.file}: {problem.detail}" for problem in reversed(problems)}
+    first = "; ".join(examples[reason] for reason in list(counts)[:_REASONS])
+    said = ", ".join(f"{count} {reason}" for reason, count in counts.items())
+    return f"no usable clip ({said}); expected {layout}; the first: {first}"
 
 
 def _summary(problems: list[Problem]) -> list[str]:

@@ -10,6 +10,7 @@ import scipy.io
 from analogy.errors import UserError
 from analogy.joints import JOINTS
 
+UNKNOWN = 1.0  # a coordinate of a hidden joint whose position is not known, as in the official files
 FARTHEST = 10_000  # pixels; boxes farther out are damaged data
 _SPLITS = {1: "train", -1: "test"}
 _NAME = re.compile(r"\w[\w -]{0,63}")
@@ -59,6 +60,8 @@ class _LabelFile:
         self.path = path
         try:
             self._fields = scipy.io.loadmat(path)
+        except NotImplementedError as error:
+            raise UserError(f"{path}: is a MATLAB 7.3 file, which is not read; save it with the option -v7") from error
         except Exception as error:  # SciPy raises a dozen unrelated types on a damaged file
             raise self.error(f"is not a readable MATLAB file ({str(error) or type(error).__name__})") from error
 
@@ -79,8 +82,8 @@ class _LabelFile:
             raise self.error(f"field '{name}' is {text[:40]!r}, not a name of letters, digits, spaces, '-' and '_'")
         return text
 
-    def matrix(self, name: str, columns: int) -> np.ndarray:
-        """The field as finite float32 [rows >= 1, columns]."""
+    def matrix(self, name: str, columns: int, *, finite: bool = True) -> np.ndarray:
+        """The field as float32 [rows >= 1, columns]. finite: whether values that are not are refused."""
         value = np.asarray(self._field(name))
         if np.iscomplexobj(value):
             raise self.error(f"field '{name}' holds complex numbers")
@@ -92,7 +95,7 @@ class _LabelFile:
             raise self.error(f"field '{name}' is not numeric") from error
         if value.ndim != 2 or value.shape[0] == 0 or value.shape[1] != columns:
             raise self.error(f"field '{name}' has shape {value.shape}, expected (rows, {columns})")
-        if not np.isfinite(value).all():
+        if finite and not np.isfinite(value).all():
             raise self.error(f"field '{name}' holds values that are not finite")
         return value
 
@@ -104,17 +107,21 @@ def read_labels(path: Path) -> Labels:
     disagree in two official files (1154 and 1865).
 
     Raises:
-        UserError: the file is missing or damaged, or a field is missing, ill-shaped or not finite.
+        UserError: the file is missing or damaged, or a field is missing, ill-shaped or not finite; a hidden joint need not be.
     """
     path = Path(path)
     mat = _LabelFile(path)
-    x, y = mat.matrix("x", JOINTS), mat.matrix("y", JOINTS)
+    x, y = (mat.matrix(name, JOINTS, finite=False) for name in "xy")
     visibility, boxes = mat.matrix("visibility", JOINTS), mat.matrix("bbox", 4)
     for name, value in (("y", y), ("visibility", visibility)):
         if len(value) != len(x):
             raise mat.error(f"field '{name}' has {len(value)} rows but 'x' has {len(x)}")
     if not np.isin(visibility, (0, 1)).all():
         raise mat.error("field 'visibility' holds values other than 0 and 1")
+    for name, value in (("x", x), ("y", y)):
+        if not np.isfinite(value[visibility == 1]).all():
+            raise mat.error(f"field '{name}' holds values that are not finite, at joints that are visible")
+        value[~np.isfinite(value)] = UNKNOWN
     if (boxes[:, 2:].max(0) <= boxes[:, :2].min(0)).any() or np.abs(boxes).max() > FARTHEST:
         raise mat.error(f"field 'bbox' holds boxes without an area, or more than {FARTHEST} pixels away")
     flag = mat.matrix("train", 1)[0, 0]

@@ -11,11 +11,13 @@ from pathlib import Path
 import tensorflow as tf
 
 from analogy.data.doubts import count_black, fingerprint, share_outside
-from analogy.data.pictures import upright_jpeg
+from analogy.data.pictures import DAMAGED, orientation, plain_jpeg
 from analogy.data.prepared import Clip, FrameFormat
 from analogy.errors import UserError
+from analogy.files import PICTURES
 from data_prep.frame_store import Checked, Problem, prepare_frames
 from data_prep.frame_store.prepare import SHARD_BYTES
+from data_prep.penn_action.frame_files import labelled_frames, official_names, picture_files
 from data_prep.penn_action.labels import Labels, read_labels
 
 LAYOUT = "frames/NNNN/NNNNNN.jpg and labels/NNNN.mat"
@@ -23,7 +25,6 @@ LAYOUT = "frames/NNNN/NNNNNN.jpg and labels/NNNN.mat"
 NO_FRAMES = "labels without frames"
 NO_LABELS = "frames without labels"
 BAD_LABELS = "unreadable labels"
-TOO_FEW_FRAMES = "fewer frames than labels"
 BAD_FRAME = "unreadable frame"
 WRONG_SIZE = "frame size differs from labels"
 
@@ -47,7 +48,10 @@ def prepare_penn_action(source: Path, cache: Path, *, name: str = "penn_action",
 
 @dataclass(frozen=True)
 class PennActionSource:
-    """A folder in the official layout. Its JPEG files are stored unchanged, unless their EXIF orientation says to turn them."""
+    """A folder in the official layout. Its JPEG files are stored unchanged, unless their EXIF orientation says to turn them.
+
+    Frames of other names or formats are read too: see `labelled_frames` and `analogy.data.pictures.plain_jpeg`.
+    """
 
     folder: Path
     name: str = "penn_action"
@@ -56,10 +60,10 @@ class PennActionSource:
 
     def items(self) -> dict[str, list[os.DirEntry]]:
         try:
-            items = {Path(entry.name).stem: [entry] for entry in _files(self.folder / "labels", ".mat")}
+            items = {Path(entry.name).stem: [entry] for entry in _files(self.folder / "labels", (".mat",))}
             for entry in os.scandir(self.folder / "frames"):
                 if entry.is_dir() and not entry.name.startswith("."):
-                    items.setdefault(entry.name, []).extend(_files(Path(entry.path), ".jpg"))
+                    items.setdefault(entry.name, []).extend(_files(Path(entry.path), PICTURES))
         except OSError as error:
             raise UserError(
                 f"{self.folder}: not a readable Penn Action folder ({error.strerror}: {error.filename}); expected {LAYOUT}"
@@ -72,24 +76,20 @@ class PennActionSource:
         return check_clip(self.folder, item)
 
     def read(self, item: str) -> Iterator[dict]:
-        labels = read_labels(label_path(self.folder, item))
-        for frame in range(labels.length):
+        labels, folder = read_labels(label_path(self.folder, item)), self.folder / "frames" / item
+        files = labelled_frames(folder, picture_files(folder), labels.length)
+        for frame, file in enumerate(files):
             yield {
-                "image": upright_jpeg(frame_path(self.folder, item, frame).read_bytes()),
+                "image": plain_jpeg(file.read_bytes()),
                 "joints": labels.joints[frame],
                 "visibility": labels.visibility[frame],
                 "box": labels.boxes[frame],
             }
 
 
-def _files(folder: Path, suffix: str) -> list[os.DirEntry]:
-    files = [entry for entry in os.scandir(folder) if entry.name.endswith(suffix) and not entry.name.startswith(".")]
+def _files(folder: Path, suffixes: tuple[str, ...]) -> list[os.DirEntry]:
+    files = [e for e in os.scandir(folder) if e.name.lower().endswith(suffixes) and not e.name.startswith(".")]
     return sorted(files, key=lambda entry: entry.name)
-
-
-def frame_path(source: Path, clip: str, frame: int) -> Path:
-    """The JPEG file of a frame. `frame` counts from 0, but the official file names count from 1."""
-    return source / "frames" / clip / f"{frame + 1:06d}.jpg"
 
 
 def label_path(source: Path, clip: str) -> Path:
@@ -106,21 +106,22 @@ def check_clip(source: Path, clip: str) -> Checked:
     labels_file, folder = label_path(source, clip), source / "frames" / clip
     if not labels_file.exists():
         return rejected((NO_LABELS, folder, f"{labels_file.name} is missing"))
-    if not folder.is_dir() or not any(folder.glob("*.jpg")):
-        return rejected((NO_FRAMES, folder, "the folder is empty" if folder.is_dir() else "the folder is missing"))
+    files = picture_files(folder) if folder.is_dir() else []
+    if not files:
+        there = next((path.name for path in sorted(folder.iterdir())), None) if folder.is_dir() else None
+        why = f"holds no picture ({', '.join(PICTURES)}), but {there}" if there else "is empty"
+        return rejected((NO_FRAMES, folder, f"the folder {why if folder.is_dir() else 'is missing'}"))
     try:
         labels = read_labels(labels_file)
     except UserError as error:
-        return rejected((BAD_LABELS, labels_file, str(error)))
-    paths = [frame_path(source, clip, frame) for frame in range(labels.length)]
-    missing = [path for path in paths if not path.exists()]
-    if missing:
-        return rejected((TOO_FEW_FRAMES, missing[0], f"{len(missing)} of {labels.length} labelled frames are missing"))
+        return rejected((BAD_LABELS, labels_file, str(error).removeprefix(f"{labels_file}: ")))
+    paths = labelled_frames(folder, files, labels.length)
+    if isinstance(paths, tuple):
+        return rejected(paths)
     frames = [_check_frame(path, labels) for path in paths]
     problems = [frame for frame in frames if isinstance(frame, tuple)]
     if problems:
         return rejected(*problems)
-    turned = sum(frame.turned for frame in frames)
     usable_clip = Clip(
         id=clip,
         action=labels.action,
@@ -130,25 +131,40 @@ def check_clip(source: Path, clip: str) -> Checked:
         height=labels.height,
         width=labels.width,
         union_box=labels.union_box,
-        notes=f"{turned} frames are turned as their EXIF orientation says; its labels must be of turned frames"
-        if turned
-        else "",
+        notes="; ".join(_notes(paths, frames)),
         fingerprint=fingerprint(frame.digest for frame in frames),
         joints_outside=share_outside(labels.joints, labels.visibility, labels.width, labels.height),
         black_frames=sum(frame.black for frame in frames),
-        unlabelled_frames=len([file for file in folder.glob("*.jpg") if file.name[0] != "."]) - len(paths),
+        unlabelled_frames=len(files) - len(paths),
         label_fingerprint=fingerprint([labels.joints.tobytes(), labels.visibility.tobytes(), labels.boxes.tobytes()]),
     )
     return Checked(clip, (usable_clip,), image_bytes=sum(path.stat().st_size for path in paths))
 
 
+def _notes(paths: list[Path], frames: list[_Frame]) -> list[str]:
+    """What the user should know of the frames of a usable clip."""
+    notes = []
+    if paths != official_names(paths[0].parent, len(paths)):
+        notes.append("its frames are not called 000001.jpg, 000002.jpg, ..., and are taken in the order of their names")
+    if turned := sum(frame.turned for frame in frames):
+        notes.append(f"{turned} frames are turned as their EXIF orientation says; its labels must be of turned frames")
+    if any(frame.encoded and not frame.turned for frame in frames):
+        notes.append("frames that are no JPEG files of grey or RGB pixels are stored as such, of quality 95")
+    return notes
+
+
 @dataclass(frozen=True)
 class _Frame:
-    """A sound frame. digest: SHA-256 of its file. black: whether it is all black. turned: whether its EXIF data turn it."""
+    """A sound frame.
+
+    digest: SHA-256 of its file. black: whether it is all black. turned: whether its EXIF data turn it. encoded: whether it is
+    stored as another JPEG file.
+    """
 
     digest: bytes
     black: bool
     turned: bool
+    encoded: bool
 
 
 def _check_frame(path: Path, labels: Labels) -> tuple[str, Path, str] | _Frame:
@@ -159,15 +175,18 @@ def _check_frame(path: Path, labels: Labels) -> tuple[str, Path, str] | _Frame:
         return BAD_FRAME, path, error.strerror or "cannot be read"
     # A decoder may fill the missing part of a truncated picture with grey and report nothing, so look for the end marker too.
     # It must come after the last scan, because an embedded thumbnail has an end marker of its own.
-    if not data.startswith(_START) or data.rfind(_END) <= data.rfind(_SCAN):
+    whole = data.startswith(_START) and data.rfind(_END) > data.rfind(_SCAN)
+    if path.suffix.lower() in (".jpg", ".jpeg") and not whole:
         return BAD_FRAME, path, "not a complete JPEG file"
     try:
         # This is the decoder of training. OpenCV's decoder accepts damaged files that this one refuses.
-        upright = upright_jpeg(data)
-        image = tf.io.decode_jpeg(upright, channels=3)
-    except (tf.errors.InvalidArgumentError, OSError, ValueError):
+        stored = plain_jpeg(data)
+        image = tf.io.decode_jpeg(stored, channels=3)
+    except (tf.errors.InvalidArgumentError, *DAMAGED):
         return BAD_FRAME, path, "does not decode"
+    encoded = stored is not data
+    turned = encoded and orientation(data) != 1
     if image.shape[:2] != (labels.height, labels.width):
-        size = f"{image.shape[0]}x{image.shape[1]}"
-        return WRONG_SIZE, path, f"frame {size}, labels {labels.height}x{labels.width} (height x width)"
-    return _Frame(hashlib.sha256(data).digest(), bool(count_black(image.numpy()[None])), turned=upright is not data)
+        size = f"{image.shape[0]}x{image.shape[1]}{', turned as its EXIF orientation says' if turned else ''}"
+        return WRONG_SIZE, path, f"frame {size}; labels {labels.height}x{labels.width} (height x width)"
+    return _Frame(hashlib.sha256(data).digest(), bool(count_black(image.numpy()[None])), turned, encoded)

@@ -3,7 +3,7 @@
 import pytest
 
 from analogy.data.prepared import Clip
-from analogy.data.selection import absent_clips, first_per_action, read_split_file, select_clips
+from analogy.data.selection import absent_clips, first_per_action, one_frame_clips, read_split_file, select_clips
 from analogy.errors import UserError
 
 
@@ -40,6 +40,17 @@ def test_a_split_file_with_paths_and_labels(tmp_path):
     train, _ = select_clips(CLIPS, train_clips=str(path), test_clips=["0001"])
     assert names(train) == ["0050", "0280"]
     assert absent_clips(CLIPS, str(path), ["9999"], None) == [f"1 of 3 clips of {path} are not in the dataset: 9999"]
+
+
+def test_clips_of_one_frame_are_said():
+    left_out = "1 of 5 clips have one frame, in which there is nothing to predict, and are left out: 0300"
+    assert one_frame_clips(CLIPS) == [left_out] and not one_frame_clips(CLIPS[:4])
+    with pytest.raises(
+        UserError, match=r"the train split is empty: 2 of 2 clips have one frame.*give clips of two frames or more"
+    ):
+        select_clips([clip("0001", frames=1), clip("0050", split="test", frames=1)])
+    with pytest.raises(UserError, match=r"1 of 2 clips have one frame.*name some with data\.train_clips"):
+        select_clips([clip("0001", frames=1), clip("0050", split="test")])
 
 
 @pytest.mark.parametrize(

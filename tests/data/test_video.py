@@ -1,15 +1,17 @@
 """Any video: files, folders of pictures; and poses from a file."""
 
 import re
+import shutil
 import subprocess
 
 import cv2
 import imageio_ffmpeg
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
-from analogy.data.pictures import read_picture, upright_jpeg
+from analogy.data.pictures import plain_jpeg, read_picture
 from analogy.data.video import read_video, videos_below, write_pictures
 from analogy.errors import UserError
 from analogy.systems.hierarchical.pose_files import read_poses, write_poses
@@ -250,6 +252,51 @@ def test_frames_without_a_picture_or_motion_are_said(tmp_path, value, said):
     assert read_video(tmp_path / "still").notes == [said]
 
 
+def test_damage_that_a_decoder_hides_ends_the_video(scene, tmp_path):
+    ffmpeg("-i", scene[0], "-c:v", "mpeg4", "-g", 6, "-bf", 0, "-q:v", 2, tmp_path / "whole.avi")
+    content = (tmp_path / "whole.avi").read_bytes()
+    starts = [found.start() for found in re.finditer(b"00dc", content[: content.rindex(b"idx1")])][-12:]
+    for number, frames, note in (
+        (8, range(8), "of 12 frames, those from number 8 on cannot be read"),
+        (0, range(6, 12), "its first 6 frames are damaged, and are left out"),
+    ):
+        middle = (starts[number] + starts[number + 1]) // 2
+        (tmp_path / "damaged.avi").write_bytes(content[:middle] + b"\x55" * 20 + content[middle + 20 :])
+        video = read_video(tmp_path / "damaged.avi")
+        assert len(video.frames) == len(frames) and video.notes == [note]
+        assert np.abs(np.stack(video.frames).astype(int) - scene[1][frames]).mean((1, 2, 3)).max() < 6
+
+
+def test_odd_small_files(scene, tmp_path):
+    (tmp_path / "empty.mp4").touch()
+    with pytest.raises(UserError, match=r"empty\.mp4: this file is empty \(0 bytes\); copy it anew"):
+        read_video(tmp_path / "empty.mp4")
+    ffmpeg("-i", scene[0], "-vf", "scale=16:2,format=yuv420p,setfield=tff", "-c:v", "ffv1", tmp_path / "flat.mkv")
+    assert read_video(tmp_path / "flat.mkv").frames[11].shape == (2, 16, 3)  # too low to be de-interlaced
+    ffmpeg("-i", scene[0], "-c:v", "libtheora", "-q:v", 9, tmp_path / "rate.ogv")  # it says no frames per second, but times
+    assert read_video(tmp_path / "rate.ogv").rate == pytest.approx(25) and not read_video(tmp_path / "rate.ogv").notes
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a.webp", "a.png"])
+def test_all_frames_of_an_animation_are_read(tmp_path, name):
+    pixels = np.random.default_rng(0).integers(0, 2, (8, 16, 24, 1), dtype=np.uint8) * 235
+    frames = [Image.fromarray(np.repeat(picture, 3, -1)) for picture in pixels]
+    durations, options = [40, 40, 40, 120, 40, 40, 40, 40], {} if name == "a.gif" else {"lossless": True}
+    frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:], duration=durations, disposal=2, **options)
+    video = read_video(tmp_path / name)
+    np.testing.assert_array_equal([frame[..., :1] for frame in video.frames], pixels)
+    np.testing.assert_allclose(video.times, np.cumsum([0, *durations[:-1]]) / 1000, atol=1e-6)
+    assert len(video.notes) == 1 and "40 to 120 ms apart" in video.notes[0]
+    assert len(read_video(tmp_path / name, even=True).frames) == 10
+    if name == "a.webp":
+        (tmp_path / "videos" / "pictures").mkdir(parents=True)
+        shutil.copy(tmp_path / name, tmp_path / "videos" / "b.webp")
+        frames[0].save(tmp_path / "videos" / "pictures" / "1.webp")
+        assert list(videos_below(tmp_path / "videos")) == ["b.webp", "pictures"]
+        (note,) = read_video(tmp_path / "videos").notes
+        assert note == "1 of its pictures are animations, of which the first frame is read: b.webp"
+
+
 # ---------------------------------------------------------------- pictures
 
 
@@ -273,7 +320,46 @@ def test_a_jpeg_is_turned_only_where_it_must_be(tmp_path):
         exif[0x0112] = orientation
         Image.fromarray(pixels).save(tmp_path / "a.jpg", exif=exif, quality=95)
         data = (tmp_path / "a.jpg").read_bytes()
-        assert (upright_jpeg(data) is data) == (orientation == 1)
-        (tmp_path / "b.jpg").write_bytes(upright_jpeg(data))
+        assert (plain_jpeg(data) is data) == (orientation == 1)
+        (tmp_path / "b.jpg").write_bytes(plain_jpeg(data))
         for name in ("a.jpg", "b.jpg"):
             assert np.abs(read_picture(tmp_path / name).astype(int) - expected).mean() < 4
+
+
+@pytest.mark.parametrize("orientation", range(10))
+def test_pictures_are_turned_as_they_say(tmp_path, orientation):
+    pixels = cv2.resize(RNG.integers(0, 256, (3, 4, 3), dtype=np.uint8), (64, 48), interpolation=cv2.INTER_CUBIC)
+    turned = {2: pixels[:, ::-1], 3: pixels[::-1, ::-1], 4: pixels[::-1], 5: pixels.swapaxes(0, 1), 6: np.rot90(pixels, -1)}
+    turned |= {7: pixels.swapaxes(0, 1)[::-1, ::-1], 8: np.rot90(pixels)}
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    for name in ("a.jpg", "a.png"):
+        Image.fromarray(pixels).save(tmp_path / name, exif=exif, quality=95)
+        (tmp_path / "plain.jpg").write_bytes(plain_jpeg((tmp_path / name).read_bytes()))
+        for path in (tmp_path / name, tmp_path / "plain.jpg"):
+            assert np.abs(read_picture(path).astype(int) - turned.get(orientation, pixels)).mean() < 4
+
+
+def test_every_kind_of_pixels(tmp_path):
+    colours = cv2.resize(RNG.integers(0, 256, (3, 4, 3), dtype=np.uint8), (64, 48), interpolation=cv2.INTER_CUBIC)
+    picture, gray = Image.fromarray(colours), np.asarray(Image.fromarray(colours).convert("L"))
+    over_white, palette = colours.copy(), picture.quantize(255)
+    over_white[:10] = 255
+    transparent = Image.fromarray(np.where(np.arange(48)[:, None] < 10, 255, np.asarray(palette)).astype(np.uint8), "P")
+    transparent.putpalette([*palette.getpalette()[:765], 7, 7, 7])
+    grays = np.repeat(gray[..., None], 3, -1)
+    transparent.save(tmp_path / "palette.png", transparency=255)
+    picture.convert("CMYK").save(tmp_path / "cmyk.jpg", quality=95)
+    picture.convert("L").save(tmp_path / "gray.jpg", quality=95)
+    cv2.imwrite(str(tmp_path / "deep.png"), colours[..., ::-1].astype(np.uint16) * 257)
+    cv2.imwrite(str(tmp_path / "deep_gray.tiff"), gray.astype(np.uint16) * 257)
+    picture.save(tmp_path / "photo.jpg", "MPO", save_all=True, append_images=[picture.resize((32, 24))], quality=95)
+    expected = {"palette.png": over_white, "cmyk.jpg": colours, "gray.jpg": grays, "deep.png": colours}
+    for name, pixels in (expected | {"deep_gray.tiff": grays, "photo.jpg": colours}).items():
+        stored = tf.io.decode_jpeg(plain_jpeg((tmp_path / name).read_bytes()), channels=3).numpy()
+        for read in (read_picture(tmp_path / name), stored):
+            assert np.abs(read.astype(int) - pixels).mean() < 6, name
+    assert len(read_video(tmp_path / "photo.jpg").frames) == 1
+    cv2.imwrite(str(tmp_path / "fractions.tiff"), gray.astype(np.float32) / 255)
+    with pytest.raises(UserError, match=r"fractions\.tiff.*save it with 8 or 16 bits"):
+        read_picture(tmp_path / "fractions.tiff")

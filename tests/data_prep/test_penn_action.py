@@ -1,5 +1,6 @@
 """Preparation of Penn Action: made-up clips in the official layout, and the real sample data where present."""
 
+import io
 import json
 from pathlib import Path
 
@@ -8,11 +9,13 @@ import numpy as np
 import pytest
 import scipy.io
 import tensorflow_datasets as tfds
+from PIL import Image
 
 from analogy.data.prepared import PreparedClips
 from analogy.errors import UserError
 from data_prep.penn_action import prepare_penn_action
 from data_prep.penn_action import source as penn
+from data_prep.penn_action.frame_files import TOO_FEW_FRAMES, UNCLEAR_NAMES
 from data_prep.penn_action.labels import read_labels
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -205,7 +208,7 @@ def test_every_kind_of_problem_is_listed_and_left_out(source, tmp_path, capsys):
     assert report["counts"] == {
         penn.BAD_FRAME: 2,
         penn.NO_FRAMES: 2,
-        penn.TOO_FEW_FRAMES: 1,
+        TOO_FEW_FRAMES: 1,
         penn.WRONG_SIZE: 1,
         penn.NO_LABELS: 1,
         penn.BAD_LABELS: 1,
@@ -215,7 +218,7 @@ def test_every_kind_of_problem_is_listed_and_left_out(source, tmp_path, capsys):
         ("0010", penn.NO_FRAMES, "frames/0010"),
         ("0011", penn.NO_FRAMES, "frames/0011"),
         ("0012", penn.NO_LABELS, "frames/0012"),
-        ("0013", penn.TOO_FEW_FRAMES, "frames/0013/000004.jpg"),
+        ("0013", TOO_FEW_FRAMES, "frames/0013/000004.jpg"),
         *(("0014", penn.WRONG_SIZE, f"frames/0014/{number:06d}.jpg") for number in (1, 2, 3)),
         ("0015", penn.BAD_FRAME, "frames/0015/000002.jpg"),
         ("0016", penn.BAD_FRAME, "frames/0016/000003.jpg"),
@@ -245,6 +248,114 @@ def test_the_real_sample(tmp_path, capsys):
     assert json.loads((folder / "problems.json").read_text())["counts"] == {penn.NO_FRAMES: 2318}
     assert "2318 clips left out, labels without frames: 0001, 0002" in capsys.readouterr().out
     assert_equals_source(folder, REAL)
+
+
+# ---- frames of other names and formats ----
+
+NAMES = {  # kind -> the name of a clip's frame number n, from 1
+    "from zero": lambda n: f"{n - 1:06d}.jpg",
+    "other digits": lambda n: f"{n}.jpg",
+    "upper case": lambda n: f"{n:06d}.JPG",
+    "jpeg": lambda n: f"{n:06d}.jpeg",
+    "png": lambda n: f"{n:06d}.png",
+    "prefix": lambda n: f"cam2_frame{n:05d}.jpg",
+    "from eight": lambda n: f"img ({n + 7}).Jpg",
+    "every second": lambda n: f"{2 * n - 1:06d}.jpg",
+    "letters": lambda n: f"{'abcdefghijkl'[n - 1]}.bmp",
+}
+
+
+@pytest.fixture
+def renamed(source):
+    """renamed(clip, kind) gives the frames of a clip other names, and the format that these say -> the folder."""
+
+    def rename(clip, kind):
+        old = (source / "frames" / clip).rename(source / "old")
+        (source / "frames" / clip).mkdir()
+        for number, path in enumerate(sorted(old.iterdir()), start=1):
+            new = source / "frames" / clip / NAMES[kind](number)
+            if new.suffix.lower() not in (".jpg", ".jpeg"):
+                cv2.imwrite(str(new), cv2.imread(str(path)))
+            else:
+                path.rename(new)
+        return source
+
+    return rename
+
+
+@pytest.mark.parametrize("kind", NAMES)
+def test_frames_of_other_names_are_read_in_their_order(renamed, tmp_path, kind):
+    write_labels(tmp_path / "penn", "0005", 12)
+    write_frames(tmp_path / "penn", "0005", 12)
+    truth = [cv2.imread(str(path))[..., ::-1] for path in sorted((tmp_path / "penn/frames/0005").iterdir())]
+    source = renamed("0005", kind)
+    ((clip,), problems) = (penn.check_clip(source, "0005").clips, penn.check_clip(source, "0005").problems)
+    assert not problems and "taken in the order of their names" in clip.notes
+    stored = [cv2.imdecode(np.frombuffer(f["image"], np.uint8), 1) for f in penn.PennActionSource(source).read("0005")]
+    assert np.abs(np.stack(stored)[..., ::-1].astype(int) - truth).mean((1, 2, 3)).max() < 8  # neighbours differ by 85
+
+
+def test_names_that_do_not_say_the_order_are_shown(source):
+    write_frames(source, "0004", 5)
+    (source / "frames/0004/000002.jpg").unlink()  # 1, 3, 4, 5 are four files for two labels
+    (source / "frames/0003/000002.jpg").rename(source / "frames/0003/000009.jpg")  # 1, 3, 4, 9: as many as labels
+    (source / "frames/0001/000002.jpg").unlink()  # 1, 3 for three labels
+    write_labels(source, "0004", 3)
+    wrong = {name: penn.check_clip(source, name).problems[0] for name in ("0001", "0003", "0004")}
+    assert [wrong[name].reason for name in sorted(wrong)] == [TOO_FEW_FRAMES, UNCLEAR_NAMES, UNCLEAR_NAMES]
+    assert wrong["0001"].detail == "1 of 3 labelled frames are missing; its pictures are called 000001.jpg to 000003.jpg"
+    assert wrong["0003"].detail.endswith(
+        "called 000001.jpg to 000009.jpg, and their numbers have gaps or come twice: name them 000001.jpg, 000002.jpg, ..."
+    )
+
+
+def test_the_reason_stands_in_the_error_where_no_clip_is_usable(source, tmp_path):
+    for clip in ("0001", "0002"):
+        for path in (source / "frames" / clip).iterdir():
+            path.rename(path.with_suffix(".gif"))
+    (source / "frames/0003/000001.jpg").write_bytes(b"no picture")
+    scipy.io.savemat(source / "labels/0004.mat", {"action": "squat"})
+    with pytest.raises(UserError) as raised:
+        prepare_penn_action(source, tmp_path / "cache")
+    for part in (
+        "(2 labels without frames, 1 unreadable frame, 1 unreadable labels)",
+        "frames/0001: the folder holds no picture (.jpg, .jpeg, .png, .bmp, .webp, .tif, .tiff), but 000001.gif",
+        "frames/0003/000001.jpg: not a complete JPEG file",
+        "labels/0004.mat: field 'x' is missing",
+    ):
+        assert part in str(raised.value)
+
+
+def test_labels_in_other_words(tmp_path):
+    visibility = np.ones((3, 13), np.uint8)
+    visibility[1, 4] = 0
+    x = np.full((3, 13), 7.0)
+    x[1, 4] = np.nan
+    write_labels(tmp_path, "0001", 3, x=x, visibility=visibility)
+    labels = read_labels(tmp_path / "labels" / "0001.mat")
+    assert labels.joints[1, 4, 0] == 1 and labels.joints[1, 5, 0] == 7
+    (tmp_path / "labels" / "0001.mat").write_bytes(b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM" + bytes(400))
+    with pytest.raises(UserError, match=r"0001\.mat: is a MATLAB 7\.3 file.*save it with the option -v7"):
+        read_labels(tmp_path / "labels" / "0001.mat")
+
+
+@pytest.mark.parametrize("orientation", [3, 6])
+def test_frames_are_stored_as_their_exif_orientation_says(source, tmp_path, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    for path in (source / "frames/0004").iterdir():
+        content = Image.open(path)
+        content.load()
+        content.save(path, exif=exif, quality=95)
+    checked = penn.check_clip(source, "0004")
+    if orientation == 3:
+        (clip,) = checked.clips
+        assert clip.notes == "2 frames are turned as their EXIF orientation says; its labels must be of turned frames"
+        stored = next(penn.PennActionSource(source).read("0004"))["image"]
+        plain = np.asarray(Image.open(source / "frames/0004/000001.jpg")).astype(int)
+        assert np.abs(np.asarray(Image.open(io.BytesIO(stored))) - plain[::-1, ::-1]).mean() < 4
+    else:
+        assert checked.problems[0].detail.startswith(f"frame {WIDTH}x{HEIGHT}, turned as its EXIF orientation says; labels")
 
 
 # ---- faults of the folders ----
