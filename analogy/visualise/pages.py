@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import jinja2
@@ -32,6 +32,7 @@ from analogy.runs.reading import (
     read_text,
     samples_of,
 )
+from analogy.settings.experiments import papers
 from analogy.visualise.curves import curves_of
 from analogy.visualise.published import published_curves, published_rows
 from analogy.visualise.wording import Comparison, compare, decimal, duration, short_count, whole
@@ -53,7 +54,8 @@ def write_run_page(run_folder: str | Path) -> None:
     page = {
         "run": run,
         "uses": _used_runs(run),
-        "scores": _scores(run),
+        "figures": (figures := _figures(run)),
+        "headline": next((figure for figure in figures if figure.name in HEADLINES), None),
         "meanings": [METRICS[name] for name in METRICS if METRICS[name].meaning and name in run.summary.test],
         "actions": _action_table(run),
         "training_clips": _training_table(run),
@@ -139,11 +141,27 @@ def _used_runs(run: Run) -> list[tuple[str, str, Path | None, str]]:
     return rows
 
 
-def _scores(run: Run) -> list[Comparison]:
+class Figure(NamedTuple):
+    """A test score. baselines: (name of a baseline, comparison with it) of each, the one to compare with first."""
+
+    name: str
+    label: str
+    score: str
+    baselines: list[tuple[str, Comparison]]
+
+
+def _figures(run: Run) -> list[Figure]:
     """The test scores, metrics of the table METRICS first and in its order."""
     names = [name for name in run.summary.test if name not in NOT_SCORES]
     names.sort(key=lambda name: list(METRICS).index(name) if name in METRICS else len(METRICS))
-    return [_score(run, name) for name in names]
+    methods = sorted(run.summary.baseline, key=lambda method: method != run.baseline)
+    figures = []
+    for name in names:
+        score, measured = run.summary.test.get(name), run.summary.baseline
+        baselines = [(method.replace("_", " "), compare(name, score, measured[method].get(name))) for method in methods]
+        alone = compare(name, score, None)
+        figures.append(Figure(name, alone.label, alone.score, baselines))
+    return figures
 
 
 def _score(run: Run, metric: str) -> Comparison:
@@ -241,7 +259,8 @@ def _row_of_any_run(run: Run, results: Path, metrics: Iterable[str]) -> dict[str
         log.debug("%s: no row of the list can be made of it", run.folder, exc_info=True)
         run = run if run.problem else Run(run.folder, {}, f"its files are not those of a run: {error}")
         folder = run.folder.relative_to(results)
-        return {"run": run, "link": folder, "thumbnail": None, "scores": {name: compare(name, None, None) for name in metrics}}
+        scores = {name: compare(name, None, None) for name in metrics}
+        return {"run": run, "link": folder, "moving": None, "thumbnail": None, "paper": "", "scores": scores}
 
 
 def _table_row(run: Run, results: Path, metrics: Iterable[str]) -> dict[str, Any]:
@@ -252,9 +271,30 @@ def _table_row(run: Run, results: Path, metrics: Iterable[str]) -> dict[str, Any
     return {
         "run": run,
         "link": page if (results / page).is_file() else folder,
+        "moving": _moving_thumbnail(run, folder),
         "thumbnail": folder / thumbnail.file if thumbnail else None,
+        "paper": papers().get(run.experiment, ""),
         "scores": {name: _score(run, name) for name in metrics},
     }
+
+
+def _moving_thumbnail(run: Run, folder: Path) -> dict[str, Any] | None:
+    """The prediction in the video of the run's median clip, by its first headline metric; None where no clip has one.
+
+    Returns:
+        {"file": the video, "place": [left, top, width, height of the prediction, width of the whole picture], in pixels}.
+    """
+    metric = next((name for name in HEADLINES if name in run.summary.test), "")
+    shown = []
+    for clip in clips_of(run):
+        views = dict(_views(clip.row.get("columns")))
+        if clip.file and clip.file.suffix == ".mp4" and all(views.get("prediction", [])[2:] or [0]):
+            whole_width = max(left + width for left, _, width, _ in views.values())
+            shown.append((number(clip.row, metric) or 0.0, folder / clip.file, [*views["prediction"], whole_width]))
+    if not shown:
+        return None
+    _, file, place = sorted(shown)[(len(shown) - 1) // 2]
+    return {"file": file, "place": place}
 
 
 def _existing(folder: str | Path) -> Path:

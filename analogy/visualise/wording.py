@@ -12,15 +12,16 @@ class Comparison:
 
     label: of the metric. value: the score as a number, or None.
     score, baseline: as texts with unit, empty where missing.
-    difference: score - baseline as a text. verdict: "wins", "LOSES" or "ties", or empty where there is none.
-    gain: the difference, positive where the score is better; None where there is no verdict.
+    gain: how much better the score is than the baseline, positive where it is better, whatever the metric's direction; None
+        where there is no verdict. gain_text: the gain with its sign and unit.
+    verdict: "wins", "LOSES" or "ties", or empty where there is none.
     """
 
     label: str
     value: float | None
     score: str
     baseline: str
-    difference: str = ""
+    gain_text: str = ""
     verdict: str = ""
     gain: float | None = None
 
@@ -31,23 +32,23 @@ def compare(name: str, score: float | None, baseline: float | None) -> Compariso
     There is no verdict where a number is missing, or where neither direction of the metric is better.
 
     Example:
-        >>> compare("psnr", 21.5, 22.0).difference, compare("psnr", 21.5, 22.0).verdict
+        >>> compare("psnr", 21.5, 22.0).gain_text, compare("psnr", 21.5, 22.0).verdict
         ('−0.50 dB', 'LOSES')
     """
     metric = metric_of(name)
     texts = [decimal(value, metric.digits, metric.unit) for value in (score, baseline)]
     if score is None or baseline is None or metric.better == "neither":
         return Comparison(metric.label, score, *texts)
-    difference = 0.0 if score == baseline else round(score - baseline, metric.digits)
-    gain = difference if metric.better == "higher" else -difference
+    better = score - baseline if metric.better == "higher" else baseline - score
+    gain = 0.0 if score == baseline else round(better, metric.digits)
     verdict = "wins" if gain > 0 else "LOSES" if gain < 0 else "ties"
-    return Comparison(metric.label, score, *texts, signed(difference, metric), verdict, gain)
+    return Comparison(metric.label, score, *texts, signed(gain, metric), verdict, gain)
 
 
-def signed(difference: float, metric: Metric) -> str:
+def signed(gain: float, metric: Metric) -> str:
     """+0.50 dB, −0.50 dB (with a true minus sign), ±0.00 dB."""
-    sign = "+" if difference > 0 else "−" if difference < 0 else "±"
-    return sign + decimal(abs(difference), metric.digits, metric.unit)
+    sign = "+" if gain > 0 else "−" if gain < 0 else "±"
+    return sign + decimal(abs(gain), metric.digits, metric.unit)
 
 
 def decimal(value: float | None, digits: int, unit: str = "") -> str:

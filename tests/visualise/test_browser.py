@@ -115,6 +115,8 @@ def test_runs_are_filtered_sorted_and_their_settings_compared(visit, results):
     assert names() == ["pool3_wide", "pool3"]
     psnr.click()
     assert names() == ["pool3", "pool3_wide"]
+    page.locator("#runs th", has_text="PSNR").locator("button", has_text="gain").click()
+    assert names() == ["pool3_wide", "pool3"]
     page.fill("#filter", "wide")
     assert names() == ["pool3_wide"] and page.inner_text("#count") == "1 of 2 runs"
     page.fill("#filter", "")
@@ -122,7 +124,7 @@ def test_runs_are_filtered_sorted_and_their_settings_compared(visit, results):
         pick.check()
     assert page.locator("#difference tbody tr").all_inner_texts()[0].split("\t")[0] == "training.steps"
     assert page.locator("#difference tbody tr").count() == 1
-    assert "analogy compare --run results/pool3/" in page.inner_text("#difference code")
+    assert "analogy compare --run results/pool3_wide/" in page.inner_text("#difference code")
 
 
 def brightness(page, clip, column):
@@ -166,6 +168,8 @@ def test_players_move_in_step(visit, results):
 def test_best_median_and_worst_clips(visit, results):
     page = visit(url(results / "pool3" / "2026-11-21_100000"))
     captions = lambda: page.locator("#clip-cards > li:visible .caption a").all_inner_texts()  # noqa: E731
+    assert [text[-1] for text in captions()] == ["1", "2", "3"]  # a page of many clips begins with three of them
+    page.select_option("#show", "")
     assert len(captions()) == 4 and captions()[0] == "squat / <script>0"
     page.select_option("#order", "psnr down")
     assert [text[-1] for text in captions()] == ["1", "2", "0", "3"]

@@ -123,7 +123,7 @@ def test_figures_of_other_metrics_are_shown_and_explained(tmp_path):
     baseline = {"copy_reference": {"psnr": 22.0, "sharpness_ratio": 1.0, "ghosting": 9.0}}
     write_run(tmp_path / "run", SUMMARY | {"test": test, "baseline": baseline, "clips": [clip]})
     html = page(tmp_path / "run")
-    for text in ["0.900", "Sharpness ratio (test)", "+3.3 levels", "What the figures mean", "mean absolute Laplacian"]:
+    for text in ["0.900", "Sharpness ratio", "−3.3 levels", "What the figures mean", "mean absolute Laplacian"]:
         assert text in html
     assert 'Ghosting <span class="number">12.3 levels</span>' in html and "period 2" not in html
 
@@ -179,7 +179,7 @@ def test_a_run_in_training_shows_what_there_is(tmp_path):
         assert try_lock(lock)
         write_run_page(folder)
     html = page(folder)
-    assert ">running<" in html and "<h1>seq2seq</h1>" in html
+    assert ">running<" in html and "<h1>seq2seq <" in html
     for heading in ["Protocol", "Test clips", "Plots", "Samples", "How it was made"]:
         assert f"<h2>{heading}" not in html
 
@@ -199,22 +199,22 @@ def test_an_empty_results_folder_and_a_missing_one(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "score", "baseline", "difference", "verdict"),
+    ("name", "score", "baseline", "gain", "verdict"),
     [
         ("psnr", 24.31, 22.1, "+2.21 dB", "wins"),
         ("psnr", 22.1, 24.31, "−2.21 dB", "LOSES"),
         ("psnr", 22.101, 22.1, "±0.00 dB", "ties"),
         ("psnr", float("inf"), float("inf"), "±0.00 dB", "ties"),
-        ("lpips", 0.2, 0.3, "−0.1000", "wins"),
-        ("ghosting", 21.04, 20.0, "+1.0 levels", "LOSES"),
+        ("lpips", 0.2, 0.3, "+0.1000", "wins"),
+        ("ghosting", 21.04, 20.0, "−1.0 levels", "LOSES"),
         ("sharpness_ratio", 0.9, 1.0, "", ""),  # sharper is not better
         ("unknown", 1.0, 2.0, "", ""),
         ("psnr", 24.31, None, "", ""),
     ],
 )
-def test_the_verdict_knows_which_direction_is_better(name, score, baseline, difference, verdict):
+def test_the_verdict_knows_which_direction_is_better(name, score, baseline, gain, verdict):
     comparison = compare(name, score, baseline)
-    assert (comparison.difference, comparison.verdict) == (difference, verdict)
+    assert (comparison.gain_text, comparison.verdict) == (gain, verdict)
 
 
 def test_numbers_read_well():

@@ -40,8 +40,8 @@ def test_a_number_a_horizon_and_a_curve_are_on_the_page_with_their_protocol(run)
     page = page_of(run)
     table = re.search(r'<section id="published">.*?</section>', page, re.S)[0]
     words = " ".join(re.sub(r"<[^>]+>", " ", table).split())
-    assert "MSE over the test set 0.020000 0.025000 +0.005000 LOSES as Table 1 prints it" in words
-    assert "MSE mean of 2 future steps 0.030000 0.025000 −0.005000 wins 200 windows" in words
+    assert "MSE over the test set 0.020000 0.025000 −0.005000 LOSES as Table 1 prints it" in words
+    assert "MSE mean of 2 future steps 0.030000 0.025000 +0.005000 wins 200 windows" in words
     assert "network/loss while training, 2 values up to step 20 in the curves beside it mean of an epoch" in words
     charts = {chart["title"]: chart for chart in json.loads(re.search(r'id="curve-data">(.*?)</script>', page, re.S)[1])}
     lines = {line["name"]: line["points"] for line in charts["network"]["lines"]}
