@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+import cv2
 import numpy as np
 
 from analogy.metrics.regions import pose_region
@@ -58,8 +59,10 @@ def study_translation(system: TranslationSystem, dataset) -> Study:
 
 
 def removed(case: Case) -> Case:
-    """The reference alone, with the keypoints on its body moved out of the frame."""
-    on_body = keypoints_inside(case.keypoints[:1], case.body[:1])[0]
+    """The reference alone, with the keypoints on and at its body moved out of the frame."""
+    margin = np.ones([case.body.shape[1] // 8] * 2, np.uint8)
+    near_body = cv2.dilate(case.body[0].astype(np.uint8), margin) > 0
+    on_body = keypoints_inside(case.keypoints[:1], near_body[None])[0]
     keypoints = np.where(on_body[:, None], FAR, case.keypoints[0]).astype(np.float32)
     return case._replace(frames=case.frames[[0, 0]], keypoints=np.stack([case.keypoints[0], keypoints]))
 
@@ -85,4 +88,4 @@ def _row(system: TranslationSystem, case: Case) -> dict[str, np.ndarray]:
         for name, part in {**frames, **parts, "result": answer["frame"][0]}.items()
     }
     before = {name: plain.pop(name) for name in frames}
-    return {**before, "its keypoints": dots[0], "target's": dots[1], **plain}
+    return {**before, "reference keypoints": dots[0], "target keypoints": dots[1], **plain}
