@@ -3,6 +3,7 @@
 A browser may reload a page while the run is still writing it, so a file is written under a temporary name and then renamed.
 """
 
+import errno
 import fcntl
 import logging
 import os
@@ -177,12 +178,29 @@ def expanded(path: str | Path) -> Path:
 def cache_folder(folder: str | None = None) -> Path:
     """The folder of prepared data: `folder` if it is set, else $ANALOGY_CACHE, else ~/.cache/analogy. Raises UserError."""
     with about("the cache ($ANALOGY_CACHE)"):
-        return expanded(folder or os.environ.get("ANALOGY_CACHE") or "~/.cache/analogy")
+        place = expanded(folder or os.environ.get("ANALOGY_CACHE") or "~/.cache/analogy")
+        check_path(place.absolute())
+        return place
+
+
+def check_path(path: Path) -> None:
+    """Raise a UserError for a path that no file can have here, or that TensorFlow cannot open: its name is no UTF-8."""
+    shown = str(path).encode(errors="surrogateescape").decode(errors="replace")
+    if shown != str(path):
+        raise UserError(f"{shown}: its name is no UTF-8; rename it")
+    try:
+        os.lstat(path)
+    except (ValueError, OSError) as error:
+        if isinstance(error, ValueError) or error.errno == errno.ENAMETOOLONG:
+            raise UserError(f"{shown!r}: no file can have this name ({getattr(error, 'strerror', error)})") from error
 
 
 def check_present(folder: Path | None, option: str) -> None:
     """Raise a UserError if the folder that an option names does not exist. None: the option was not given."""
-    if folder is not None and not folder.is_dir():
+    if folder is None:
+        return
+    check_path(folder)
+    if not folder.is_dir():
         problem = "this is a file, not a folder" if folder.exists() else "there is no such folder"
         raise UserError(f"{option} {folder}: {problem}")
 
@@ -193,6 +211,7 @@ def check_writable(folder: Path, mend: str) -> None:
     mend: the end of the message, which says what the user can do.
     """
     place = folder.absolute()
+    check_path(place)
     while not place.exists() and place != place.parent:
         place = place.parent
     if not place.is_dir():

@@ -14,7 +14,7 @@ from pkgutil import resolve_name
 from typing import TYPE_CHECKING, NamedTuple
 
 from analogy.errors import UserError
-from analogy.files import PICTURES, VIDEOS, cache_folder, files_below
+from analogy.files import PICTURES, VIDEOS, cache_folder, check_path, files_below
 from analogy.settings.sections import MovieDataSettings, Settings
 
 if TYPE_CHECKING:
@@ -300,6 +300,7 @@ def check_folder(name: str, kind: str, folder: Path) -> None:
     opening = DATASETS[name].openings[kind]
     if not opening.files:
         raise UserError(f"{folder}: {name} is generated from the seed and reads no folder; leave --data-dir (data.folder) out")
+    check_path(folder.absolute())
     if not folder.is_dir():
         what = "this is a file, not a folder" if folder.exists() else "there is no such folder"
         raise UserError(f"{folder}: {what}; name the folder of {name} with --data-dir (data.folder)")
