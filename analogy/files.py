@@ -5,10 +5,12 @@ A browser may reload a page while the run is still writing it, so a file is writ
 
 import errno
 import fcntl
+import json
 import logging
 import os
 import re
 import shutil
+import stat
 import tempfile
 import time
 import uuid
@@ -16,12 +18,15 @@ from collections.abc import Container, Iterator
 from contextlib import contextmanager, suppress
 from itertools import chain, count
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from analogy.errors import UserError, about
 
 log = logging.getLogger("analogy")
 MARK = ".analogy"  # a file in every folder that analogy has made; see analogy.ownership
+LARGEST_FILE = 1 << 30  # bytes; no file that is read as a whole is larger
+# Errors of the system that belong to one file, which others can be read without: a broken or looping link, a pipe, a folder.
+NO_FILE = (errno.ENOENT, errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.EINVAL, errno.ENXIO, errno.ENAMETOOLONG, errno.EFBIG)
 LONGEST_NAME = 150  # bytes; a file system allows 255 for a whole name
 # The suffixes by which videos and pictures of users are known.
 VIDEOS = (
@@ -67,6 +72,36 @@ def naming(path: Path) -> Iterator[None]:
         if error.errno is not None:  # without an errno it is an error of a library, which has its own message
             error.filename = str(path)
         raise
+
+
+def check_regular(path: str | Path, largest: int | None = LARGEST_FILE) -> None:
+    """Raise OSError where a path is no regular file, or one of more bytes than `largest`.
+
+    Reading a pipe may wait for ever, and a device may never end. Call this before a file of a user is read.
+    """
+    status = Path(path).stat()
+    if stat.S_ISDIR(status.st_mode):
+        raise OSError(errno.EISDIR, "this is a folder, not a file", str(path))
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "this is a pipe or a device, not a file", str(path))
+    if largest is not None and status.st_size > largest:
+        raise OSError(
+            errno.EFBIG, f"this file of {status.st_size / 1e9:.1f} GB is too large to be what it should be", str(path)
+        )
+
+
+def read_regular(path: str | Path) -> bytes:
+    """The content of a regular file of at most LARGEST_FILE bytes. Raises OSError."""
+    check_regular(path)
+    return Path(path).read_bytes()
+
+
+def read_json(path: str | Path) -> Any:
+    """The content of a JSON file. Raises OSError, or ValueError where it is no JSON, or nested too deeply."""
+    try:
+        return json.loads(read_regular(path).decode("utf-8"))
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
 
 
 @contextmanager
@@ -128,7 +163,7 @@ def locked(target: Path) -> Iterator[None]:
 
 
 def files_below(folder: Path) -> Iterator[Path]:
-    """The files below a folder, without hidden ones and without what is no file, such as a broken link.
+    """The files below a folder, without hidden ones. Broken links and pipes are among them: reading them says what they are.
 
     Links to folders are followed, but each folder is entered once. A folder that cannot be read is named in a warning.
     """
@@ -147,8 +182,8 @@ def files_below(folder: Path) -> Iterator[Path]:
             key=lambda name: (os.path.islink(os.path.join(place, name)), name),  # folders are known by their own names first
         )
         for name in sorted(names):
-            if not name.startswith(".") and os.path.isfile(path := os.path.join(place, name)):
-                yield Path(path)
+            if not name.startswith("."):
+                yield Path(place, name)
 
 
 def by_number(path: Path) -> list:

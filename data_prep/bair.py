@@ -16,6 +16,7 @@ from analogy.data.movies import MovieDataset, chosen_movies
 from analogy.data.prepared import Clip, FrameFormat, PreparedClips
 from analogy.data.windows import StoredMovie, WindowPlan
 from analogy.errors import UserError
+from analogy.files import NO_FILE, check_regular
 from data_prep.frame_store import Checked, Problem, prepare_frames
 from data_prep.video_source import check_frames
 
@@ -74,6 +75,7 @@ def read_record(path: Path) -> np.ndarray:
     features = {KEY.format(t): tf.io.FixedLenFeature([], tf.string) for t in range(FRAMES)}
     movies = []
     try:
+        check_regular(path, largest=None)
         for raw in tf.data.TFRecordDataset(str(path)):
             parsed = tf.io.parse_single_example(raw, features)
             encoded = [parsed[KEY.format(t)].numpy() for t in range(FRAMES)]
@@ -82,6 +84,10 @@ def read_record(path: Path) -> np.ndarray:
         raise UserError(
             f"{path}: not a file of BAIR robot pushing ({str(error).splitlines()[0][:120]}); fetch it again"
         ) from error
+    except OSError as error:
+        if error.errno not in NO_FILE:
+            raise
+        raise UserError(f"{path}: not a file of BAIR robot pushing ({error.strerror}); fetch it again") from error
     except tf.errors.OpError as error:  # the file may be sound, but cannot be read now
         raise OSError(errno.EIO, str(error).splitlines()[0], str(path)) from error
     if not movies:

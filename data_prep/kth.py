@@ -13,6 +13,7 @@ from analogy.data.movies import MovieDataset, chosen_movies, long_enough
 from analogy.data.prepared import Clip, FrameFormat, PreparedClips
 from analogy.data.windows import StoredMovie, WindowPlan
 from analogy.errors import UserError
+from analogy.files import read_regular
 from analogy.random_streams import DatasetStream, generator
 from data_prep.frame_store import prepare_frames
 from data_prep.video_source import VideoFiles
@@ -36,7 +37,7 @@ def read_sequences(path: Path) -> dict[str, list[tuple[int, int]]]:
         UserError: the file cannot be read, or lists nothing.
     """
     try:
-        lines = path.read_text(encoding="latin-1").splitlines()
+        lines = read_regular(path).decode("latin-1").splitlines()
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); the split `standard` needs this official list") from error
     sequences = {}

@@ -16,12 +16,13 @@ from analogy.data.drawn_movies import DrawnMovies
 from analogy.data.movies import Movie
 from analogy.data.moving_digits import draw_digits
 from analogy.errors import UserError
-from analogy.files import cache_folder, locked
+from analogy.files import cache_folder, check_regular, locked
 from analogy.random_streams import MOVIES_TO_LOOK_AT, TEST_MOVIES
 
 TRAIN_IMAGES, TEST_IMAGES = "train-images-idx3-ubyte", "t10k-images-idx3-ubyte"
 STANDARD_TEST = "mnist_test_seq.npy"  # uint8 [20, 10000, 64, 64], of Srivastava et al. 2015
 IMAGES = 2051  # the first number of an IDX file of unsigned bytes with three dimensions
+LARGEST_TEST = 2**34  # bytes of the standard test file, twenty times as many as it has
 LARGEST = 2**30  # bytes of unpacked images, ten times MNIST's and more: a small .gz can unpack to any size
 log = logging.getLogger("analogy")
 
@@ -32,6 +33,7 @@ def read_idx_images(path: Path) -> np.ndarray:
     Raises UserError for a missing or damaged file, and for one of more than LARGEST bytes.
     """
     try:
+        check_regular(path)
         with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
             magic, count, height, width = struct.unpack(">4i", file.read(16))
             if magic != IMAGES or min(count, height, width) < 1:
@@ -44,7 +46,8 @@ def read_idx_images(path: Path) -> np.ndarray:
                 raise ValueError("it goes on behind its last image")
         return np.frombuffer(content, np.uint8, size).reshape(count, height, width)
     except (OSError, EOFError, ValueError, struct.error) as error:
-        raise UserError(f"{path}: not an IDX file of images ({error}); fetch it again") from error
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"{path}: not an IDX file of images ({reason}); fetch it again") from error
 
 
 def read_digits(folder: Path | None) -> tuple[np.ndarray, np.ndarray, str]:
@@ -109,9 +112,11 @@ def _small_digits() -> tuple[np.ndarray, np.ndarray, str]:
 def read_standard_test(path: Path) -> np.ndarray:
     """Read the standard test file: uint8 [10000, 20, 64, 64, 1]. Raises UserError for a missing or damaged file."""
     try:
+        check_regular(path, LARGEST_TEST)
         movies = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, EOFError, ValueError) as error:
-        raise UserError(f"{path}: not a NumPy array ({error}); fetch it again") from error
+    except Exception as error:  # NumPy raises many kinds on a foreign file
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"{path}: not a NumPy array ({reason}); fetch it again") from error
     if movies.ndim != 4 or movies.shape[0] != 20 or movies.shape[2:] != (64, 64) or movies.dtype != np.uint8:
         raise UserError(f"{path}: {movies.dtype} {movies.shape}, not uint8 [20, N, 64, 64]")
     return movies.transpose(1, 0, 2, 3)[..., None]

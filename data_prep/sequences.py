@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import logging
 from collections.abc import Callable
 from datetime import datetime
@@ -14,6 +15,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from analogy.data.sequences import SequenceDataset
 from analogy.errors import UserError
+from analogy.files import read_regular
 from analogy.random_streams import DatasetStream, generator
 
 LENGTH = 50
@@ -164,10 +166,9 @@ def _by_date(blocks_of: dict[str, list[Block]]) -> tuple[list[np.ndarray], list[
 def _read_prices(file: Path) -> tuple[list[datetime], np.ndarray, int]:
     """Read a CSV file: dates and closing prices [N], oldest first, and the number of rows without a price."""
     try:
-        with open(file, newline="", encoding="utf-8-sig") as opened:
-            rows = list(csv.reader(opened))
+        rows = list(csv.reader(io.StringIO(read_regular(file).decode("utf-8-sig"), newline="")))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{file}: cannot be read: {error}") from error
+        raise UserError(f"{file}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
     head = [name.strip().lower() for name in rows[0]] if rows else []
     columns = [next((head.index(name) for name in names if name in head), None) for names in (DATES, PRICES)]
     if None in columns:

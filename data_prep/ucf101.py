@@ -12,6 +12,7 @@ from analogy.data.doubts import some
 from analogy.data.movies import MovieDataset
 from analogy.data.prepared import Clip, FrameFormat, PreparedClips
 from analogy.errors import UserError
+from analogy.files import read_regular
 from data_prep.frame_store import prepare_frames
 from data_prep.video_source import VideoFiles, whole_clips_dataset
 
@@ -70,7 +71,7 @@ def read_lists(source: Path, split: str) -> Lists:
 
 def _lines(file: Path) -> list[str]:
     try:
-        lines = [line.strip() for line in file.read_text(encoding="utf-8-sig", errors="replace").splitlines()]
+        lines = [line.strip() for line in read_regular(file).decode("utf-8-sig", errors="replace").splitlines()]
     except OSError as error:
         raise UserError(
             f"{file}: cannot be read ({error.strerror}); it is one of the lists of UCF101's recognition task"

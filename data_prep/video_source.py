@@ -20,7 +20,7 @@ from analogy.files import PICTURES
 from data_prep.frame_store.builder import encode_frame
 from data_prep.frame_store.source import Checked, Problem
 
-BAD_VIDEO, BAD_NAME = "unreadable video", "unreadable name"
+BAD_VIDEO = "unreadable video"
 # A frame repeats the one before where its values, 0..255, differ from it by less than this in the mean. Videos that were
 # brought from a lower frame rate to a higher one have such frames, which differ by the loss of the codec alone.
 REPEAT = 0.5
@@ -87,8 +87,6 @@ class VideoFiles:
 
     def check(self, item: str) -> Checked:
         """See `Source.check`: the video is decoded whole."""
-        if (shown := item.encode(errors="surrogateescape").decode(errors="replace")) != item:
-            return Checked(item, problems=(Problem(shown, BAD_NAME, shown, "its name is no UTF-8; rename it"),))
         file, clip = self.folder / item, self.describe(item)
         try:
             video = read_video(file, even=True, transform=self._small)

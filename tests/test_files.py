@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from analogy.files import distinct_name, files_below, making
+from analogy.files import LARGEST_FILE, NO_FILE, distinct_name, files_below, making, read_json, read_regular
 
 ROOT = Path(__file__).parent.parent
 PROGRAM = """
@@ -86,8 +86,31 @@ def test_files_below_a_folder_follow_links_once(tmp_path, caplog):
         (tmp_path / "mine" / name).symlink_to(target)
     os.mkfifo(tmp_path / "mine" / "fifo.mp4")
     found = {str(path.relative_to(tmp_path / "mine")) for path in files_below(tmp_path / "mine")}
-    assert found == {"real/a.mp4", "other/c.mp4", "d.mp4"} and not caplog.records
+    odd = {"gone.mp4", "self.mp4", "fifo.mp4"}  # whoever reads them says what they are
+    assert found == {"real/a.mp4", "other/c.mp4", "d.mp4"} | odd and not caplog.records
     assert not list(files_below(tmp_path / "gone")) and "cannot be read (No such file" in caplog.text
+
+
+def test_what_is_no_file_is_said_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "zero").symlink_to("/dev/zero")
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "gone").symlink_to("nowhere")
+    (tmp_path / "deep").write_text("[" * 100_000)
+    with (tmp_path / "sparse").open("wb") as file:
+        file.truncate(LARGEST_FILE + 1)
+    reasons = {
+        "pipe": "a pipe or a device, not a file", "zero": "a pipe or a device, not a file", ".": "a folder, not a file",
+        "loop": "Too many levels", "gone": "No such file", "sparse": "this file of 1.1 GB is too large",
+    }  # fmt: skip
+    for name, reason in reasons.items():
+        with pytest.raises(OSError, match=reason) as said:
+            read_regular(tmp_path / name)
+        assert said.value.errno in NO_FILE
+    with pytest.raises(ValueError, match="it is nested too deeply"):
+        read_json(tmp_path / "deep")
+    (tmp_path / "good").write_text('{"a": [1]}')
+    assert read_json(tmp_path / "good") == {"a": [1]}
 
 
 def test_names_of_clips_are_distinct_short_and_printable():

@@ -17,7 +17,7 @@ from av.error import FFmpegError
 from av.stream import Disposition
 from av.video.reformatter import VideoReformatter
 
-from analogy.data.pictures import over_white
+from analogy.data.pictures import check_pixels, over_white
 from analogy.errors import UserError
 
 MEND = "convert it to MP4 (ffmpeg -i IN -c:v libx264 OUT.mp4), or give a folder of its frames"
@@ -108,6 +108,10 @@ def _video_stream(path: Path, container):
     stream = streams[0]
     if stream.codec_context is None:
         raise UserError(f"{path}: its codec, {_unknown_codec(path)}, is unknown to FFmpeg {av.ffmpeg_version_info}; {MEND}")
+    try:
+        check_pixels(stream.codec_context.width, stream.codec_context.height)
+    except ValueError as error:
+        raise UserError(f"{path}: {error}; make its frames smaller (ffmpeg -i IN -vf scale=1280:-2 OUT.mp4)") from error
     return stream
 
 

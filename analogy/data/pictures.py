@@ -11,6 +11,9 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from analogy.errors import UserError
+from analogy.files import NO_FILE, check_regular
+
+MOST_PIXELS = 100_000_000  # of a picture or a frame; a small file can unpack to any size
 
 SHORTEST_STRIP = 4  # frames: a single picture is hardly ever four times as wide as high, and a video hardly ever shorter
 # Formats in which several pictures are frames of an animation. A photograph (MPO, a kind of JPEG) may hold a smaller copy.
@@ -28,13 +31,14 @@ def read_picture(path: Path) -> np.ndarray:
         UserError: the file is no picture, or a damaged one.
         OSError: the file cannot be read now.
     """
-    with _naming(path), Image.open(path) as picture:
+    with _opened(path) as picture:
         return as_rgb(_upright(picture))
 
 
 def is_animation(path: Path) -> bool:
     """Whether a file of pictures has several frames. A file that cannot be read has none."""
     try:
+        check_regular(path)
         with Image.open(path) as picture:
             return picture.format in ANIMATED and getattr(picture, "is_animated", False)
     except DAMAGED:
@@ -46,7 +50,7 @@ def read_animation(path: Path) -> Iterator[tuple[np.ndarray, float]]:
 
     0 seconds: the file does not say it. Raises as `read_picture`.
     """
-    with _naming(path), Image.open(path) as picture:
+    with _opened(path) as picture:
         for number in range(picture.n_frames):
             picture.seek(number)
             frame = as_rgb(_upright(picture))  # first, because some formats say the duration only then
@@ -54,21 +58,27 @@ def read_animation(path: Path) -> Iterator[tuple[np.ndarray, float]]:
 
 
 @contextmanager
-def _naming(path: Path) -> Iterator[None]:
-    """A context that turns what Pillow raises for damaged pictures into a UserError that names the file."""
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """A context with a picture. What Pillow raises for damaged pictures becomes a UserError that names the file."""
     try:
-        yield
+        check_regular(path)
+        with Image.open(path) as picture:
+            check_pixels(*picture.size)
+            yield picture
     except DAMAGED as error:
-        if isinstance(error, OSError) and error.errno is not None:
+        if isinstance(error, OSError) and error.errno not in (None, *NO_FILE):
             raise
-        reason = "no known format" if isinstance(error, UnidentifiedImageError) else str(error).splitlines()[0]
+        text = getattr(error, "strerror", None) or str(error).partition("\n")[0] or type(error).__name__
+        reason = "no known format" if isinstance(error, UnidentifiedImageError) else text
         raise UserError(f"{path}: this picture cannot be read ({reason}); replace it or take it out of the folder") from error
 
 
 def picture_size(path: Path) -> tuple[int, int] | None:
     """(height, width) of a picture in pixels, from the head of its file; None where it is no picture or cannot be read."""
-    with suppress(*DAMAGED), Image.open(path) as picture:
-        return picture.size[1], picture.size[0]
+    with suppress(*DAMAGED):
+        check_regular(path)
+        with Image.open(path) as picture:
+            return picture.size[1], picture.size[0]
     return None
 
 
@@ -77,6 +87,12 @@ def frames_in_strip(height: int, width: int) -> int:
     videos (2019, arXiv:1812.08861). 1 for every other picture."""
     frames = width // height
     return frames if width == frames * height and frames >= SHORTEST_STRIP else 1
+
+
+def check_pixels(width: int, height: int) -> None:
+    """Raise ValueError for a picture that would fill the memory."""
+    if width * height > MOST_PIXELS:
+        raise ValueError(f"its {width} x {height} pixels are more than {MOST_PIXELS // 1_000_000} million")
 
 
 def _orientation(picture: Image.Image) -> int:
@@ -128,6 +144,7 @@ def plain_jpeg(data: bytes) -> bytes:
     full resolution). Raises OSError or ValueError for what is no picture.
     """
     with Image.open(io.BytesIO(data)) as picture:
+        check_pixels(*picture.size)
         if picture.format in ("JPEG", "MPO") and picture.mode in ("L", "RGB") and _orientation(picture) == 1:
             return data
         encoded = io.BytesIO()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from bisect import bisect_right
 from collections import OrderedDict
@@ -20,6 +19,7 @@ from google.protobuf.message import DecodeError
 from analogy.data.doubts import Inspection, some
 from analogy.data.python_calls import call_python
 from analogy.errors import UserError
+from analogy.files import read_json
 
 MOST_OPEN = 32  # shards that are open at the same time; each needs a file descriptor
 BLOCK = 32  # neighbouring raw frames that are read and cached together
@@ -219,7 +219,7 @@ class PreparedClips:
         """
         folder = Path(folder)
         try:
-            metadata = json.loads((folder / "metadata.json").read_text(encoding="utf-8"))
+            metadata = read_json(folder / "metadata.json")
             name, entries, frame_format = metadata["name"], metadata["shards"], FrameFormat(**metadata["format"])
             clips = [Clip.from_json(clip) for clip in metadata["clips"]]
             files, records = [folder / entry["file"] for entry in entries], [entry["records"] for entry in entries]
@@ -239,7 +239,7 @@ class PreparedClips:
         file = self.folder / "problems.json"
         lines = []
         try:
-            report = json.loads(file.read_text(encoding="utf-8"))
+            report = read_json(file)
             for reason, count in report["counts"].items():
                 names = list(dict.fromkeys(p["clip"] for p in report["problems"] if p["reason"] == reason))
                 lines.append(f"{count} clips were left out, {reason} ({some(names)}): {file} lists them")

@@ -8,15 +8,16 @@ from pathlib import Path
 from analogy.data.doubts import some
 from analogy.data.prepared import Clip
 from analogy.errors import UserError
+from analogy.files import read_regular
 
 
 def read_split_file(path: Path) -> list[str]:
     """The clip ids in a split file, which has one clip per line. The first word of a line is the id or a path, such as
     `frames/2289 0`. Raises UserError."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = read_regular(path).decode("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: the split file cannot be read: {error}") from error
+        raise UserError(f"{path}: the split file cannot be read: {getattr(error, 'strerror', None) or error}") from error
     return [line.split()[0].rstrip("/").rsplit("/", 1)[-1] for line in lines if line.strip()]
 
 

@@ -15,7 +15,7 @@ from analogy.data.decoding import Decoded, decode_file
 from analogy.data.doubts import DARKEST, some
 from analogy.data.pictures import frames_in_strip, is_animation, picture_size, read_animation, read_picture
 from analogy.errors import UserError
-from analogy.files import PICTURES, VIDEOS, by_number, files_below
+from analogy.files import PICTURES, VIDEOS, by_number, check_regular, files_below
 
 USUAL_RATE = 25.0  # frames per second, assumed where a file gives no rate
 # The longest over the shortest time between frames, above which frames are unevenly spaced. Rounded times differ by less.
@@ -62,6 +62,11 @@ def read_video(
         raise UserError(f"{path}: there is no such file or folder")
     if not os.access(path, os.R_OK):
         raise UserError(f"{path}: this may not be read; allow it")
+    if not path.is_dir():
+        try:
+            check_regular(path, largest=None)
+        except OSError as error:
+            raise UserError(f"{path}: {error.strerror}; name a video, or a folder of its frames") from error
     if start < 0 or (count is not None and count < 1):
         raise UserError(f"{path}: frames {start} to {start} + {count}: choose a start of 0 or more and at least one frame")
     is_picture = path.suffix.lower() in PICTURES and path.is_file()
@@ -139,7 +144,7 @@ def _evenly(frames: list[np.ndarray], times: list[float]) -> tuple[list[np.ndarr
 
 
 def _read_folder(path: Path, start: int, count: int | None, keep: _Keeper) -> Decoded:
-    files = sorted((file for file in path.iterdir() if file.suffix.lower() in PICTURES), key=by_number)
+    files = sorted((file for file in path.iterdir() if file.suffix.lower() in PICTURES and not file.is_dir()), key=by_number)
     if not files:
         raise UserError(f"{path}: there are no pictures in this folder ({', '.join(PICTURES)})")
     selected = files[start:] if count is None else files[start : start + count]

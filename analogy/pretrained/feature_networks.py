@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from analogy.errors import UserError
 from analogy.models.vgg import VGG_MEAN_BGR, caffe_range
+from analogy.pretrained.archives import read_npz
 from analogy.pretrained.vgg16 import Weights, load_vgg16, read_weights, vgg16_name
 from analogy.random_streams import generator
 
@@ -119,6 +120,6 @@ def _load_squeezenet(path: str) -> Weights:
 
 
 def _read_npz(path: str) -> dict[str, list[np.ndarray]]:
-    with np.load(path) as file:
-        names = {key.rpartition("/")[0] for key in file.files}
-        return {name: [file[f"{name}/kernel"], file[f"{name}/bias"]] for name in names}
+    arrays = read_npz(path)
+    names = {key.rpartition("/")[0] for key in arrays}
+    return {name: [arrays[f"{name}/kernel"], arrays[f"{name}/bias"]] for name in names}

@@ -5,7 +5,6 @@ The weights are those of DeepMind (Apache-2.0). `analogy.pretrained.fetch_i3d` d
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 
 import keras
@@ -13,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from analogy.errors import UserError
+from analogy.pretrained.archives import read_npz
 
 MEND = "get it with `analogy fetch i3d`"
 
@@ -121,12 +121,12 @@ def _folded(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     Raises UserError.
     """
     try:
-        with np.load(path) as file:
-            arrays = {name: file[name] for name in file.files}
+        arrays = read_npz(path)
     except FileNotFoundError as error:
         raise UserError(f"{path}: I3D's weights are not there; {MEND}") from error
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path}: cannot be read ({error}); delete it and {MEND}") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"{path}: cannot be read ({reason}); delete it and {MEND}") from error
     layers = {}
     for name, shape in layer_shapes().items():
         kernel, bias = arrays.get(f"{name}/kernel"), arrays.get(f"{name}/bias")

@@ -17,7 +17,9 @@ import keras
 import numpy as np
 
 from analogy.errors import UserError
+from analogy.files import check_regular
 from analogy.models.resnet import ResNet18
+from analogy.pretrained.archives import LARGEST, check_unpacked
 from analogy.pretrained.pickles import ArrayUnpickler, Inert
 
 URL = "https://download.pytorch.org/models/resnet18-f37072fd.pth"  # the name holds the beginning of the file's SHA-256
@@ -82,7 +84,8 @@ def load_resnet18(source: str) -> dict[str, np.ndarray]:
     except FileNotFoundError as error:
         raise UserError(f"{path}: there is no such file; {MEND}") from error
     except Exception as error:  # zip, pickle and NumPy raise many kinds on a foreign file
-        raise UserError(f"{path}: the weights cannot be read ({type(error).__name__}: {error}); {MEND}") from error
+        reason = getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
+        raise UserError(f"{path}: the weights cannot be read ({reason}); {MEND}") from error
     weights = {name: value for name, value in weights.items() if not name.startswith("fc.") and value.dtype != np.int64}
     return {name: value.astype(np.float32) for name, value in weights.items()}
 
@@ -135,10 +138,12 @@ def _download() -> str:
 
 def _read(path: Path) -> dict[str, np.ndarray]:
     """name -> array. Raises all kinds of errors on a file that is something else."""
+    check_regular(path, LARGEST)
     if not zipfile.is_zipfile(path):
         with path.open("rb") as file:
             return _read_old(file)
     with zipfile.ZipFile(path) as archive:
+        check_unpacked(archive)
         (index,) = (name for name in archive.namelist() if name.endswith("/data.pkl"))
         folder = index.removesuffix("data.pkl")
         tensors = _Unpickler(io.BytesIO(archive.read(index))).load()

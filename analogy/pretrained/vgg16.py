@@ -14,7 +14,9 @@ import keras
 import numpy as np
 
 from analogy.errors import UserError
+from analogy.files import check_regular
 from analogy.models.vgg import VGG_16, Encoder
+from analogy.pretrained.archives import LARGEST
 from analogy.pretrained.fetch_vgg16 import vgg16_hed_file
 from analogy.pretrained.pickles import ArrayUnpickler, array_of
 
@@ -101,11 +103,13 @@ def read_weights(path: str, reader: Callable, shapes: dict[str, tuple[int, ...]]
     shapes: layer name -> shape of its kernel. mend: the end of error messages. Raises UserError.
     """
     try:
+        check_regular(path, LARGEST)
         layers = reader(path)
     except FileNotFoundError as error:
         raise UserError(f"{path}: there is no such file; {mend}") from error
     except Exception as error:  # pickle, zip and HDF5 raise many kinds on a foreign file
-        raise UserError(f"{path}: the weights cannot be read ({error}); {mend}") from error
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise UserError(f"{path}: the weights cannot be read ({reason}); {mend}") from error
     weights = {}
     for name, shape in shapes.items():
         try:
@@ -131,6 +135,8 @@ def _read_h5(path: str) -> dict[str, list[np.ndarray]]:
         if layer and isinstance(item, h5py.Dataset):
             if item.external or item.is_virtual:  # bytes of any file of this machine would become weights
                 raise ValueError(f"it takes {name} from another file")
+            if item.nbytes > LARGEST:
+                raise ValueError(f"its {name} unpacks to {item.nbytes / 1e9:.0f} GB, which are no weights")
             layers.setdefault("conv{}_{}".format(*layer.groups()), []).append(item[()])
 
     with h5py.File(path) as file:

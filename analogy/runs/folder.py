@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from analogy.errors import UserError
-from analogy.files import naming, remove_leftovers, replacing, try_lock
+from analogy.files import naming, read_json, remove_leftovers, replacing, try_lock
 from analogy.ownership import RUN, check_results_dir, is_run, kind_of, mark_folder
 from analogy.runs.summary import read_rows
 
@@ -133,7 +133,7 @@ class RunFolder:
     def _read_summary(self) -> dict:
         """The summary of a run that continues; empty for a new run, or where the file is damaged and will be written again."""
         try:
-            summary = json.loads((self.path / "summary.json").read_text(encoding="utf-8"))
+            summary = read_json(self.path / "summary.json")
         except (OSError, ValueError):
             return {}
         return summary if isinstance(summary, dict) else {}

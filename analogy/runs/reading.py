@@ -1,10 +1,7 @@
 """Reading run folders for the pages. A folder may be incomplete or damaged: what cannot be read is treated as missing."""
 
-import errno
-import json
 import os
 import re
-import stat
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from analogy.files import read_json, read_regular
 from analogy.ownership import EVALUATION, RUN, kind_of
 from analogy.runs.folder import is_running
 from analogy.runs.summary import Summary, read_summary
@@ -193,7 +191,7 @@ def files_of(folder: Path) -> list[Path]:
 def read_text(file: Path) -> str:
     """The text of a file; empty if it cannot be read. Bytes that are not UTF-8 are replaced."""
     try:
-        return _read_bytes(file).decode("utf-8", errors="replace")
+        return read_regular(file).decode("utf-8", errors="replace")
     except OSError:
         return ""
 
@@ -244,20 +242,13 @@ def _at(table: Any, *keys: str) -> Any:
 def _read_json(file: Path) -> tuple[Any, str]:
     """(content, "") of a JSON file, or (None, one line that says why it cannot be read)."""
     try:
-        return json.loads(_read_bytes(file).decode("utf-8")), ""
+        return read_json(file), ""
     except FileNotFoundError:
         return None, f"{file.name} is missing"
     except OSError as error:
         return None, f"{file.name} cannot be read: {error.strerror}"
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         return None, f"{file.name} is broken: {error}"
-
-
-def _read_bytes(file: Path) -> bytes:
-    """The content of a regular file. Raises OSError for anything else: reading a pipe, for instance, could wait for ever."""
-    if not stat.S_ISREG(file.stat().st_mode):
-        raise OSError(errno.EINVAL, "it is not a file")
-    return file.read_bytes()
 
 
 def _folders(folder: Path) -> list[Path]:

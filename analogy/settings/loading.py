@@ -18,7 +18,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from analogy.errors import UserError
-from analogy.files import replacing
+from analogy.files import read_regular, replacing
 from analogy.settings.sections import Settings
 
 SHARED_CONFIGS = Path(__file__).parent / "configs"  # searched for a `base:` that is not beside the file that names it
@@ -86,9 +86,9 @@ def parse_yaml(text: str, where: str) -> object:
 def read_mapping(path: Path) -> dict:
     """The content of a YAML file of `key: value` lines. Raises UserError."""
     try:
-        content = parse_yaml(path.read_text(encoding="utf-8"), str(path))
+        content = parse_yaml(read_regular(path).decode("utf-8"), str(path))
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read: {error}") from error
+        raise UserError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
     if not isinstance(content, dict):
         raise UserError(f"{path}: expected `key: value` lines, found {type(content).__name__}")
     return content

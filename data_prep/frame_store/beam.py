@@ -9,7 +9,7 @@ from io import StringIO
 from pathlib import Path
 
 from analogy.errors import UserError
-from data_prep.frame_store.checking import journal_line, read_journal
+from data_prep.frame_store.checking import check_item, journal_line, read_journal
 from data_prep.frame_store.source import Listing, Source
 
 
@@ -35,7 +35,7 @@ def check_on_beam(source: Source, listing: Listing, journal: Path, beam_options:
 
 
 def _check(source: Source, item: str) -> str:
-    return journal_line(source.check(item)).rstrip("\n")
+    return journal_line(check_item(source, item)).rstrip("\n")
 
 
 def download_config(beam_options: list[str]):

@@ -10,10 +10,13 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from data_prep.frame_store.source import Checked, Listing, Source
+from data_prep.frame_store.source import Checked, Listing, Problem, Source
+
+BAD_NAME = "unreadable name"
 
 Item, Result = TypeVar("Item"), TypeVar("Result")
 
@@ -33,11 +36,18 @@ def check_items(source: Source, listing: Listing, journal: Path, track: Callable
     done = read_journal(journal)
     waiting = [item for item in listing.items if item not in done]
     with journal.open("a", encoding="utf-8") as log:
-        for checked in track(map_ahead(source.check, waiting, os.cpu_count() or 1), len(waiting)):
+        for checked in track(map_ahead(partial(check_item, source), waiting, os.cpu_count() or 1), len(waiting)):
             log.write(journal_line(checked))
             log.flush()
             done[checked.item] = checked
     return [done[item] for item in listing.items]
+
+
+def check_item(source: Source, item: str) -> Checked:
+    """`Source.check` of an item whose name is text."""
+    if (shown := item.encode(errors="surrogateescape").decode(errors="replace")) != item:
+        return Checked(item, problems=(Problem(shown, BAD_NAME, shown, "its name is no UTF-8; rename it"),))
+    return source.check(item)
 
 
 def journal_line(checked: Checked) -> str:

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from analogy.data.prepared import Clip, FrameFormat
 from analogy.errors import UserError
+from analogy.files import NO_FILE
 
 FORMAT = "2.0.0"  # of the prepared data; with a new number, all sources are prepared again
 
@@ -116,14 +117,24 @@ def list_items(source: Source, settings: str = "") -> Listing:
     try:
         for item, files in items.items():
             for file in files:
-                status = file.stat()
-                line = f"{item}/{file.name} {status.st_size} {status.st_mtime_ns}\n"
+                line = f"{item}/{file.name} {_state(file)}\n"
                 digest.update(line.encode(errors="surrogateescape"))  # a name may be no UTF-8
     except OSError as error:
         raise UserError(
             f"{source.folder}: not readable ({error.strerror}: {error.filename}); expected {source.layout}"
         ) from error
     return Listing(tuple(items), digest.hexdigest())
+
+
+def _state(file: os.DirEntry | Path) -> str:
+    """Size and time of a file. A broken link has none; its check says so. Raises OSError where it cannot be known now."""
+    try:
+        status = file.stat()
+    except OSError as error:
+        if error.errno not in NO_FILE:
+            raise
+        return error.strerror
+    return f"{status.st_size} {status.st_mtime_ns}"
 
 
 def count_clips(problems: Sequence[Problem]) -> dict[str, int]:

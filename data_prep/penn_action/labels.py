@@ -8,6 +8,7 @@ import numpy as np
 import scipy.io
 
 from analogy.errors import UserError
+from analogy.files import check_regular
 from analogy.joints import JOINTS
 
 UNKNOWN = 1.0  # a coordinate of a hidden joint whose position is not known, as in the official files
@@ -59,11 +60,13 @@ class _LabelFile:
     def __init__(self, path: Path):
         self.path = path
         try:
+            check_regular(path)
             self._fields = scipy.io.loadmat(path)
         except NotImplementedError as error:
             raise UserError(f"{path}: is a MATLAB 7.3 file, which is not read; save it with the option -v7") from error
         except Exception as error:  # SciPy raises a dozen unrelated types on a damaged file
-            raise self.error(f"is not a readable MATLAB file ({str(error) or type(error).__name__})") from error
+            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            raise self.error(f"is not a readable MATLAB file ({reason})") from error
 
     def error(self, what: str) -> UserError:
         return UserError(f"{self.path}: {what}; copy the file anew from the Penn Action archive")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from analogy.data.doubts import count_black, fingerprint, share_outside
 from analogy.data.pictures import DAMAGED, orientation, plain_jpeg
 from analogy.data.prepared import Clip, FrameFormat
 from analogy.errors import UserError
-from analogy.files import PICTURES
+from analogy.files import NO_FILE, PICTURES, read_regular
 from data_prep.frame_store import Checked, Problem, prepare_frames
 from data_prep.frame_store.prepare import SHARD_BYTES
 from data_prep.penn_action.frame_files import labelled_frames, official_names, picture_files
@@ -62,8 +63,8 @@ class PennActionSource:
         try:
             items = {Path(entry.name).stem: [entry] for entry in _files(self.folder / "labels", (".mat",))}
             for entry in os.scandir(self.folder / "frames"):
-                if entry.is_dir() and not entry.name.startswith("."):
-                    items.setdefault(entry.name, []).extend(_files(Path(entry.path), PICTURES))
+                if not entry.name.startswith(".") and os.path.isdir(entry):
+                    items.setdefault(entry.name, []).extend(_frames(entry))
         except OSError as error:
             raise UserError(
                 f"{self.folder}: not a readable Penn Action folder ({error.strerror}: {error.filename}); expected {LAYOUT}"
@@ -87,6 +88,14 @@ class PennActionSource:
             }
 
 
+def _frames(folder: os.DirEntry) -> list[os.DirEntry]:
+    """The frames in a clip's folder; none where it may not be read, which `check_clip` says."""
+    try:
+        return _files(Path(folder.path), PICTURES)
+    except PermissionError:
+        return []
+
+
 def _files(folder: Path, suffixes: tuple[str, ...]) -> list[os.DirEntry]:
     files = [e for e in os.scandir(folder) if e.name.lower().endswith(suffixes) and not e.name.startswith(".")]
     return sorted(files, key=lambda entry: entry.name)
@@ -104,13 +113,15 @@ def check_clip(source: Path, clip: str) -> Checked:
         return Checked(clip, problems=tuple(listed))
 
     labels_file, folder = label_path(source, clip), source / "frames" / clip
-    if not labels_file.exists():
+    if not os.path.lexists(labels_file):
         return rejected((NO_LABELS, folder, f"{labels_file.name} is missing"))
-    files = picture_files(folder) if folder.is_dir() else []
+    if os.path.isdir(folder) and not os.access(folder, os.R_OK | os.X_OK):
+        return rejected((NO_FRAMES, folder, "the folder may not be read; allow it"))
+    files = picture_files(folder) if os.path.isdir(folder) else []
     if not files:
-        there = next((path.name for path in sorted(folder.iterdir())), None) if folder.is_dir() else None
+        there = next((path.name for path in sorted(folder.iterdir())), None) if os.path.isdir(folder) else None
         why = f"holds no picture ({', '.join(PICTURES)}), but {there}" if there else "is empty"
-        return rejected((NO_FRAMES, folder, f"the folder {why if folder.is_dir() else 'is missing'}"))
+        return rejected((NO_FRAMES, folder, f"the folder {why if os.path.isdir(folder) else 'is missing'}"))
     try:
         labels = read_labels(labels_file)
     except UserError as error:
@@ -170,8 +181,10 @@ class _Frame:
 def _check_frame(path: Path, labels: Labels) -> tuple[str, Path, str] | _Frame:
     """Decode a frame: the sound frame, or its problem as (reason, file, detail)."""
     try:
-        data = path.read_bytes()
+        data = read_regular(path)
     except OSError as error:
+        if error.errno not in (*NO_FILE, errno.EACCES):
+            raise  # it may be sound
         return BAD_FRAME, path, error.strerror or "cannot be read"
     # A decoder may fill the missing part of a truncated picture with grey and report nothing, so look for the end marker too.
     # It must come after the last scan, because an embedded thumbnail has an end marker of its own.

@@ -109,10 +109,10 @@ def test_folders_that_are_none_are_unreadable_and_say_why(good, tmp_path):
         "a_loop": "summary.json cannot be read: Too many levels of symbolic links",
         "an_experiment_that_is_a_loop": "the folder cannot be read: Too many levels of symbolic links",
         "nowhere": "summary.json is missing",
-        "summary_is_a_folder": "summary.json cannot be read: it is not a file",
+        "summary_is_a_folder": "summary.json cannot be read: this is a folder, not a file",
         "empty": "summary.json is missing",
         os.fsdecode(b"no\xfftext\n<b>"): "summary.json is missing",
-        "a_pipe": "summary.json cannot be read: it is not a file",
+        "a_pipe": "summary.json cannot be read: this is a pipe or a device, not a file",
     }
     write_run_page(blocked)
     write_pages(good)

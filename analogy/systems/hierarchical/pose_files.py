@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from analogy.errors import UserError
-from analogy.files import replacing
+from analogy.files import check_regular, read_json, replacing
 from analogy.joints import JOINTS, NAMES
 
 
@@ -27,17 +27,18 @@ def read_poses(path: Path) -> tuple[np.ndarray, np.ndarray]:
     path = Path(path)
     try:
         if path.suffix == ".npy":
-            values = np.load(path, allow_pickle=False)
+            check_regular(path)
+            values = np.load(path, allow_pickle=False, mmap_mode="r")  # so that a header can promise no more than there is
             joints, visibility = values[..., :2], values[..., 2] if values.shape[-1:] == (3,) else None
         else:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = read_json(path)
             joints, visibility = content["joints"], content.get("visibility")
         joints = np.asarray(joints, np.float32)
         visibility = np.ones(joints.shape[:-1]) if visibility is None else visibility
         visibility = np.asarray(visibility, np.float32)
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from error
-    except (EOFError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+    except Exception as error:  # NumPy raises many kinds on a foreign file
         raise UserError(f"{path}: not poses: expected .npy [T, 13, 2 or 3], or .json with joints [T, 13, 2]") from error
     if joints.ndim != 3 or joints.shape[1:] != (JOINTS, 2) or visibility.shape != joints.shape[:2]:
         raise UserError(

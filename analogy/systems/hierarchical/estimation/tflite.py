@@ -18,6 +18,7 @@ import tensorflow as tf
 from scipy.special import expit
 
 from analogy.errors import UserError
+from analogy.files import read_regular
 from analogy.systems.hierarchical.estimation import find_models
 
 # For each of the 13 joints, the indices of a model's keypoints whose mean it is. The head is the mean of several.
@@ -50,10 +51,12 @@ def load_model(path: Path):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the warning that the interpreter will move to another package
-            interpreter = tf.lite.Interpreter(str(path))
+            # From its bytes, because the library looks at these first: a file that is cut off would end the process.
+            interpreter = tf.lite.Interpreter(model_content=read_regular(path))
         interpreter.allocate_tensors()
-    except (ValueError, RuntimeError) as error:
-        raise UserError(f"{path}: not a TensorFlow Lite model ({str(error).splitlines()[0]})") from error
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise UserError(f"{path}: not a TensorFlow Lite model ({reason}); fetch the file again") from error
     return interpreter
 
 
