@@ -199,7 +199,7 @@ def _action_table(run: Run) -> dict[str, Any] | None:
 
     Returns:
         {"metrics": [label], "rows": [(action, [Comparison of each metric])], "won": [number of actions that are better than
-        the baseline, for each metric]}.
+        the baseline, for each metric; None where the baseline does not have it]}.
     """
     actions = run.summary.actions
     metrics = [name for name in HEADLINES if name in run.summary.test]
@@ -209,7 +209,8 @@ def _action_table(run: Run) -> dict[str, Any] | None:
         (action, [compare(name, *(methods.get(key, {}).get(name) for key in ("prediction", run.baseline))) for name in metrics])
         for action, methods in sorted(actions.items())
     ]
-    won = [sum((row[index].gain or 0) > 0 for _, row in rows) for index in range(len(metrics))]
+    gains = [[row[index].gain for _, row in rows if row[index].gain is not None] for index in range(len(metrics))]
+    won = [sum(gain > 0 for gain in of_metric) if of_metric else None for of_metric in gains]
     return {"metrics": [METRICS[name].label for name in metrics], "rows": rows, "won": won}
 
 

@@ -101,6 +101,17 @@ def test_run_page_states_the_figures(results):
     assert 'href="https://arxiv.org/abs/1704.05831"' in html
 
 
+def test_a_metric_that_the_baseline_lacks_is_not_compared_by_action(tmp_path):
+    (baseline,) = list(SUMMARY["baseline"])[:1]
+    actions = {
+        action: {"prediction": {"psnr": psnr, "pck_10": 0.4}, baseline: {"psnr": 20.0}}
+        for action, psnr in (("bowl", 21.0), ("squat", 19.0))
+    }
+    write_run(tmp_path / "run", SUMMARY | {"test": {**SUMMARY["test"], "pck_10": 0.4}, "actions": actions})
+    html = page(tmp_path / "run")
+    assert "PSNR: better than the baseline on 1 of 2 actions" in html and "PCK@0.1: better than the baseline" not in html
+
+
 def test_what_looks_wrong_is_said_as_text(tmp_path):
     write_run(tmp_path / "run", SUMMARY | {"doubts": ["look at the data: <script>alert(1)</script> has black frames"]})
     html = page(tmp_path / "run")
