@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from analogy.models.warp import backward_warp, carried_on
+from analogy.models.warp import backward_warp, carried_on, read_places
 
 
 def images(height=5, width=7, channels=2):
@@ -65,3 +65,23 @@ def test_a_square_is_carried_on_over_a_background_that_stands_still():
 def test_what_no_pixel_reaches_has_the_mean_flow():
     flow = carried_on(constant_flow(0, -1.5), 2.0).numpy()
     np.testing.assert_allclose(flow, constant_flow(0, -3), atol=1e-4)  # the upper rows too, into which nothing comes
+
+
+def test_places_are_read_as_a_flow_reads_them():
+    rng = np.random.default_rng(0)
+    images, flow = rng.uniform(size=(2, 5, 7, 3)).astype(np.float32), rng.uniform(-9, 9, (2, 5, 7, 2)).astype(np.float32)
+    columns = np.arange(7, dtype=np.float32) + flow[..., 0]
+    rows = np.arange(5, dtype=np.float32)[:, None] + flow[..., 1]
+    several = [tf.stack([part, part[::-1]], -1) for part in (columns, rows)]  # two places of each pixel
+    with tf.GradientTape() as tape:
+        tape.watch(several)
+        read = read_places(images, *several)
+        loss = tf.reduce_sum(tf.square(read[..., 0, :]))
+    expected = backward_warp(tf.constant(images), tf.constant(flow))
+    np.testing.assert_allclose(read[..., 0, :], expected, atol=1e-5)
+    wanted = tf.constant(flow)
+    with tf.GradientTape() as other:
+        other.watch(wanted)
+        other_loss = tf.reduce_sum(tf.square(backward_warp(tf.constant(images), wanted)))
+    gradient = tf.stack([part[..., 0] for part in tape.gradient(loss, several)], -1)
+    np.testing.assert_allclose(gradient, other.gradient(other_loss, wanted), atol=1e-4)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from analogy.models.building import Composite
-from analogy.models.mixing import BLURS, mix, soften
+from analogy.models.mixing import BLURS, soften
 from analogy.models.unet import Unet, leaky
-from analogy.models.warp import backward_warp
+from analogy.models.warp import read_places
 from analogy.systems.keypoints.networks.points import gaussian_maps, grid, points_of_maps
 
 FAINT = 0.003  # added to a share before the logarithm, so that the network can still overrule a share of 0
@@ -73,33 +72,31 @@ class PlusTranslator(Composite, keras.Model):
         """
         size, count = frame.shape[1:3], self.keypoints
         before, after = (gaussian_maps(points, size, self.sharpness) for points in (keypoints, next_keypoints))
-        moved = self._moved(frame, keypoints, next_keypoints)  # [B, K, H, W, C]
+        moved = self._moved(frame, keypoints, next_keypoints)  # [B, H, W, K, C]
         guess = tf.concat([tf.fill(tf.shape(after[..., :1]), KEPT), after, tf.zeros_like(after[..., :1])], -1)
-        beside = tf.transpose(moved, [0, 2, 3, 1, 4])
-        beside = tf.reshape(beside, [-1, *size, count * self.channels])
+        beside = tf.reshape(moved, [-1, *size, count * self.channels])
         raw = self.unet(tf.concat([frame, beside, after, before], -1))
         painted = frame + raw[..., count + 2 : count + 2 + self.channels]
-        candidates = tf.concat([frame[:, None], moved, painted[:, None]], 1)
         shares = tf.nn.softmax(tf.math.log(guess + FAINT) + raw[..., : count + 2])
         mask = shares[..., :1]
-        others = mix(candidates[:, 1:], shares[..., 1:] / (1.0 - mask + 1e-6))
+        others = tf.reduce_sum(moved * shares[..., 1:-1, None], 3) + painted * shares[..., -1:]
+        others = others / (1.0 - mask + 1e-6)
         others = soften(others, raw[..., count + 2 + self.channels :])
         return mask * frame + (1.0 - mask) * others, others, mask
 
     def _moved(self, frame, keypoints, next_keypoints):
-        """The reference, moved with each keypoint: a pixel at z shows the place k + A (z - k')."""
-        height, width, channels = frame.shape[1:]
-        x, y = tf.meshgrid(grid(width), grid(height))
-        places = tf.stack([x, y], -1)  # [H, W, 2]
-        away = places - next_keypoints[:, :, None, None]  # [B, K, H, W, 2]
-        if self.hidden:
-            bends = self._bends(keypoints, next_keypoints)[:, :, None, None]  # [B, K, 1, 1, 2, 2]
-            away = away + tf.reduce_sum(bends * away[..., None, :], -1)
-        source = keypoints[:, :, None, None] + away
-        flow = (source - places) * tf.constant(np.array([width - 1, height - 1]) / 2.0, tf.float32)
-        copies = tf.repeat(frame, self.keypoints, 0)
-        moved = backward_warp(copies, tf.reshape(flow, [-1, height, width, 2]))
-        return tf.reshape(moved, [-1, self.keypoints, height, width, channels])
+        """The reference, moved with each keypoint, [B, H, W, K, C]: a pixel at z shows the place k + A (z - k').
+
+        Both coordinates of that place are sums of a part that depends on the column alone, and one that depends on the row."""
+        height, width = frame.shape[1:3]
+        away_x = grid(width)[:, None] - next_keypoints[:, None, :, 0]  # [B, W, K]
+        away_y = grid(height)[:, None] - next_keypoints[:, None, :, 1]  # [B, H, K]
+        bends = self._bends(keypoints, next_keypoints)[:, None] if self.hidden else tf.zeros([1, 1, self.keypoints, 2, 2])
+        x_by_column = keypoints[:, None, :, 0] + away_x * (1.0 + bends[..., 0, 0])
+        y_by_row = keypoints[:, None, :, 1] + away_y * (1.0 + bends[..., 1, 1])
+        x = x_by_column[:, None] + (away_y * bends[..., 0, 1])[:, :, None]  # [B, H, W, K]
+        y = (away_x * bends[..., 1, 0])[:, None] + y_by_row[:, :, None]
+        return read_places(frame, (x + 1.0) * ((width - 1) / 2.0), (y + 1.0) * ((height - 1) / 2.0))
 
     def _bends(self, keypoints, next_keypoints):
         """What is added to the identity in each keypoint's matrix: [B, K, 2, 2]."""

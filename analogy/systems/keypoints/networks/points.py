@@ -49,6 +49,6 @@ def gaussian_maps(points, size: tuple[int, int], sharpness: float = 14.3):
         [B, H, W, K] float32.
     """
     height, width = size
-    along_x = tf.exp(-tf.square(sharpness * (grid(width) - points[..., 0:1])))  # [B, K, W]
-    along_y = tf.exp(-tf.square(sharpness * (grid(height) - points[..., 1:2])))  # [B, K, H]
-    return tf.einsum("bkh,bkw->bhwk", along_y, along_x)
+    along_x = tf.exp(-tf.square(sharpness * (grid(width)[:, None] - points[:, None, :, 0])))  # [B, W, K]
+    along_y = tf.exp(-tf.square(sharpness * (grid(height)[:, None] - points[:, None, :, 1])))  # [B, H, K]
+    return along_y[:, :, None] * along_x[:, None]
