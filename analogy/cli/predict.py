@@ -1,6 +1,7 @@
 """Predict the future frames of a video from a few observed ones: poses are estimated and predicted, then frames are painted.
 
-With --run RUN: films from one picture, by learned keypoints; sampled futures, or the motion of another video (--driving)."""
+With --run RUN: the next frames of any video, by a run that predicts frames (lvln, ConvLSTM, VGG-16 + LSTM); or films from one
+picture, by learned keypoints: sampled futures, or the motion of another video (--driving)."""
 
 from __future__ import annotations
 
@@ -12,7 +13,9 @@ import typer
 from analogy.cli.console import RESULTS, clear_errors
 from analogy.errors import UserError
 
-OF_VIDEOS = ("poses", "models", "data_dir", "start", "context", "horizon", "pose_run", "paint_run", "full_frame", "export")
+OF_POSES = ("poses", "models", "data_dir", "pose_run", "paint_run", "full_frame", "export")
+OF_VIDEOS = ("start", "context", "horizon")
+USUAL_HORIZON = 45  # frames that are predicted from poses
 OF_SAMPLES = ("action", "samples", "seed")
 OF_PICTURES = (*OF_SAMPLES, "crop", "driving")
 
@@ -23,7 +26,7 @@ def main(
         str,
         typer.Argument(
             metavar="VIDEO",
-            help="A video file, a folder of pictures, or with --data-dir a Penn Action clip (0050); with --run a picture.",
+            help="A video file, a folder of pictures, or with --data-dir a Penn Action clip (0050); a picture for keypoints.",
         ),
     ],
     poses: Annotated[
@@ -37,7 +40,10 @@ def main(
     context: Annotated[
         int | None, typer.Option(min=1, help="Number of observed frames, at least as many as the pose run reads.")
     ] = None,
-    horizon: Annotated[int, typer.Option(min=1, help="Number of frames to predict.")] = 45,
+    horizon: Annotated[
+        int | None,
+        typer.Option(min=1, help=f"Number of frames to predict. Default: {USUAL_HORIZON}, with --run as many as it learned."),
+    ] = None,
     pose_run: Annotated[str | None, typer.Option(help="A finished pose run, or its experiment. Default: the newest.")] = None,
     paint_run: Annotated[
         str | None, typer.Option(help="A finished analogy run, or its experiment. Default: the newest.")
@@ -50,22 +56,32 @@ def main(
     export: Annotated[Path | None, typer.Option(help="Also write both steps as one SavedModel into this folder.")] = None,
     run: Annotated[
         str | None,
-        typer.Option(help="For one picture: a run of keypoints_motion, or its experiment; with --driving of a translator."),
+        typer.Option(
+            help="A run that predicts frames; for one picture one of keypoints_motion, or with --driving of a translator."
+        ),
     ] = None,
-    action: Annotated[str | None, typer.Option(help="With --run: the action that follows.")] = None,
-    samples: Annotated[int, typer.Option(help="With --run: number of futures.")] = 4,
-    seed: Annotated[int, typer.Option(min=0, help="With --run: of the samples.")] = 0,
+    action: Annotated[str | None, typer.Option(help="With a picture: the action that follows.")] = None,
+    samples: Annotated[int, typer.Option(help="With a picture: number of futures.")] = 4,
+    seed: Annotated[int, typer.Option(min=0, help="With a picture: seed of the samples.")] = 0,
     crop: Annotated[
         str | None,
-        typer.Option(help="With --run: x_min,y_min,x_max,y_max in pixels. Default: the largest square in the middle."),
+        typer.Option(help="With a picture: x_min,y_min,x_max,y_max in pixels. Default: the largest square in the middle."),
     ] = None,
-    driving: Annotated[Path | None, typer.Option(help="With --run: a video whose motion the picture takes over.")] = None,
+    driving: Annotated[Path | None, typer.Option(help="With a picture: a video whose motion the picture takes over.")] = None,
 ) -> None:
     with clear_errors(out or results_dir):
-        _check_together(_given_options(invocation))
+        given = _given_options(invocation)
+        _check_together(given)
         if run is not None:
+            folder, settings = _open(run, results_dir)
+            if settings.data.kind == "movies":
+                _refuse(given, OF_PICTURES, f"is for one picture, and {folder} is a run of {settings.system}: leave it out")
+                _predict_movie(source, folder, settings, start, context, horizon, results_dir, out)
+                return
+            _refuse(given, OF_VIDEOS, f"is for videos, and {folder} is a run of {settings.system}: leave it out")
             _predict_picture(source, run, action, samples, seed, crop, driving, results_dir, out)
             return
+        horizon = horizon or USUAL_HORIZON
         from analogy.systems.hierarchical.video_prediction import check_request, predict_video
 
         request = check_request(
@@ -97,16 +113,37 @@ def _given_options(invocation: typer.Context) -> set[str]:
 def _check_together(given: set[str]) -> None:
     """Raises UserError where an option has no meaning beside the others, or without one that is missing."""
 
-    def refuse(names: tuple[str, ...], mend: str) -> None:
-        if options := [f"--{name.replace('_', '-')}" for name in names if name in given]:
-            raise UserError(f"{options[0]} {mend}")
-
     if "run" not in given:
-        refuse(OF_PICTURES, "goes with --run, which names a run of keypoints_motion or of a translator")
+        _refuse(given, OF_PICTURES, "goes with --run, which names a run of keypoints_motion or of a translator")
         return
-    refuse(OF_VIDEOS, "is for videos, and --run for one picture: leave one of them out")
+    _refuse(given, OF_POSES, "is for predictions by poses, and --run names another run: leave one of them out")
     if "driving" in given:
-        refuse(OF_SAMPLES, "is for sampled futures, and --driving gives the motion: leave one of them out")
+        _refuse(given, OF_SAMPLES, "is for sampled futures, and --driving gives the motion: leave one of them out")
+
+
+def _refuse(given: set[str], names: tuple[str, ...], mend: str) -> None:
+    """Raises UserError where one of these options is given."""
+    if options := [f"--{name.replace('_', '-')}" for name in names if name in given]:
+        raise UserError(f"{options[0]} {mend}")
+
+
+def _open(run: str, results_dir: Path):
+    """(folder, settings) of a run. Raises UserError."""
+    from analogy.runs.find import find_run
+    from analogy.systems.run_settings import settings_of_run
+
+    folder = find_run(run, results_dir, "--run")
+    return folder, settings_of_run(folder)
+
+
+def _predict_movie(source, run, settings, start, context, horizon, results_dir, out) -> None:
+    from analogy.systems.movie_prediction import check_request, predict_video_frames
+
+    options = {"start": start, "context": context, "horizon": horizon, "results_dir": results_dir, "out": out}
+    request = check_request(source, run=run, settings=settings, **options)
+    for line in predict_video_frames(request):
+        print(line)
+    print(f"written to {request.folder}: open {request.folder / 'index.html'}")
 
 
 def _predict_picture(source, run, action, samples, seed, crop, driving, results_dir, out) -> None:

@@ -75,6 +75,11 @@ class SavedModel:
                 reasons.append(f"{name}({', '.join(map(_describe, specs.values()))}): {error}")
         raise UserError(f"{self.folder} cannot predict from this. " + ". ".join(reasons))
 
+    def inputs(self, endpoint: str) -> dict[str, tf.TensorSpec]:
+        """name -> type and shape of each input of an endpoint. Raises UserError where there is no such endpoint."""
+        (name,) = self._endpoints(endpoint)
+        return self._loaded.signatures[name].structured_input_signature[1]
+
     def _endpoints(self, endpoint: str | None) -> list[str]:
         """The names of the endpoints to try: `endpoint` alone, or all. Those with the most fixed sizes come first, because they
         are made for a single clip. Raises UserError."""

@@ -111,15 +111,15 @@ def test_a_driving_video_is_taken_in_parts():
         (("--run", "nobody"), "--run nobody: neither a run folder nor an experiment"),
         (
             ("--run", "keypoints_plus_motion", "--action", "bowl", "--poses", "movenet"),
-            "--poses is for videos, and --run for one",
+            "--poses is for predictions by poses",
         ),
         (
             ("--run", "keypoints_plus_motion", "--action", "bowl", "--horizon", "45"),
-            "--horizon is for videos, and --run for one picture",
+            "--horizon is for videos, and",
         ),
         (
             ("--run", "keypoints_plus_motion", "--action", "bowl", "--data-dir", "Penn"),
-            "--data-dir is for videos, and --run for one picture",
+            "--data-dir is for predictions by poses",
         ),
         (("--action", "bowl"), "--action goes with --run"),
         (("--samples", "4"), "--samples goes with --run"),

@@ -20,9 +20,8 @@ from analogy.files import VIDEOS
 from analogy.memory import in_parts
 from analogy.ownership import PREDICTION, check_output, replacing_folder
 from analogy.runs.find import find_run, saved_model_of
-from analogy.settings.loading import load_settings, read_experiment
-from analogy.systems import SYSTEMS
 from analogy.systems.keypoints.pictures import with_keypoints
+from analogy.systems.run_settings import settings_of_run
 from analogy.visualise.pages import write_page
 from analogy.visualise.video import side_by_side, write_gif, write_mp4
 
@@ -84,7 +83,7 @@ def check_request(
         with mistakes.noted():
             found = find_run(run, results_dir, "--run")
             saved_model_of(found)
-            of_run = _settings_of(found)
+            of_run = settings_of_run(found)
             _check_kind(found, of_run, driving)
             settings = of_run
         if settings and driving is None:
@@ -120,13 +119,6 @@ def _check_picture(path: Path) -> None:
         raise UserError(f"{path}: with --run a single picture is predicted from: name a picture, such as a frame of the video")
     if not path.is_file():
         raise UserError(f"{path}: there is no such picture")
-
-
-def _settings_of(run: Path):
-    path = run / "settings.yaml"
-    if not path.is_file():
-        raise UserError(f"--run {run}: it has no settings.yaml, which names its actions and sizes; name a run folder")
-    return load_settings(path, SYSTEMS, scale=str(read_experiment(path).get("scale")))
 
 
 def _check_kind(run: Path, settings, driving: Path | None) -> None:

@@ -1,0 +1,241 @@
+"""From the first frames of anybody's video to those that follow, for `analogy predict VIDEO --run RUN`.
+
+`check_request` checks all options first, without TensorFlow, and `predict_video_frames` then does the work.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+
+import numpy as np
+
+from analogy.data.video import read_video, write_pictures
+from analogy.data.windows import WindowPlan
+from analogy.errors import Mistakes, UserError
+from analogy.metrics.image import psnr, ssim
+from analogy.ownership import PREDICTION, check_output, replacing_folder
+from analogy.predictions.motion import motion_continued
+from analogy.runs.find import saved_model_of
+from analogy.settings.sections import MovieDataSettings
+from analogy.visualise.pages import write_page
+from analogy.visualise.video import column_boxes, side_by_side, write_gif, write_mp4
+from analogy.visualise.wording import Comparison, compare
+from data_prep.datasets import find_opening
+from data_prep.video_source import fit_frame
+
+FASTEST = 120  # frames per second of a video, for which enough of it is read
+ENDED = 128  # the grey of a frame that the video no longer has
+
+
+@dataclass(frozen=True)
+class Request:
+    """The checked options. Nothing is loaded yet.
+
+    source: the video. run: the run folder. data: the run's settings of its data. channels: of its frames. start: number of the
+    first observed frame of the video. context: number of observed frames. horizon: number of predicted frames. folder: where
+    all is written.
+    """
+
+    source: Path
+    run: Path
+    data: MovieDataSettings
+    channels: int
+    start: int
+    context: int
+    horizon: int
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Cut:
+    """The frames of a video that are observed, and those that are to be predicted, as far as it has them.
+
+    observed: uint8 [k, H, W, C]. truth: uint8 [0 to T, H, W, C]. rate: frames per second. notes: what the user should know.
+    """
+
+    observed: np.ndarray
+    truth: np.ndarray
+    rate: float
+    notes: list[str]
+
+
+def check_request(
+    source: str,
+    *,
+    run: Path,
+    settings,
+    start: int = 0,
+    context: int | None = None,
+    horizon: int | None = None,
+    results_dir: Path,
+    out: Path | None = None,
+) -> Request:
+    """Check the options of `analogy predict VIDEO --run RUN`.
+
+    Args:
+        run: the folder of a run. settings: its settings, whose `data` is a MovieDataSettings.
+        context, horizon: None for as many frames as the run was trained with.
+
+    Raises:
+        UserError: one line for each mistake.
+    """
+    path, data = Path(source), settings.data
+    folder = out or results_dir / "predictions" / path.stem
+    context, channels = data.context if context is None else context, find_opening(settings).channels
+    with Mistakes() as mistakes:
+        if not path.exists():
+            mistakes.add(f"{path}: there is no such video")
+        with mistakes.noted():
+            saved_model_of(run)
+        if context < data.context:
+            mistakes.add(f"--context {context}: {run} reads {data.context} frames: give at least as many")
+        with mistakes.noted():
+            check_output(folder, PREDICTION, [path, run])
+    return Request(path, run, data, channels, start, context, horizon or data.horizon, folder)
+
+
+def predict_video_frames(request: Request) -> list[str]:
+    """Predict and write `request.folder`: films, the predicted frames as pictures, and a page.
+
+    Returns:
+        Lines for the user.
+
+    Raises:
+        UserError: the video cannot be read or is too short, or the run predicts no frames.
+    """
+    cut = cut_video(request)
+    from analogy.runs.calling import SavedModel
+
+    model = SavedModel(request.run)
+    future = predicted_frames(model, cut.observed, request.horizon)
+    methods = {
+        "prediction": future,
+        "motion continued": motion_continued(cut.observed, request.horizon),
+        "last frame copied": np.repeat(cut.observed[-1:], request.horizon, 0),
+    }
+    figures = _figures(cut.truth, methods)
+    lines = _lines(request, cut, figures)
+    _write(request, cut, methods, figures, lines)
+    return lines
+
+
+# ---------------------------------------------------------------- reading
+
+
+def cut_video(request: Request) -> Cut:
+    """Read the frames that are needed, as the run's dataset would store and space them. Raises UserError."""
+    data, length = request.data, request.context + request.horizon
+    slowest_pace = max(1.0, FASTEST / data.fps) if data.fps else data.skip
+    video = read_video(
+        request.source,
+        start=request.start,
+        count=ceil(length * slowest_pace),
+        even=True,
+        transform=lambda frame: fit_frame(_coloured(frame, request.channels), data.size, data.fit),
+    )
+    plan, notes = WindowPlan(length, skip=data.skip, fps=data.fps), list(video.notes)
+    try:
+        pace = plan.pace(video.rate)
+        numbers = plan.numbers(0, video.rate)
+    except ValueError:
+        pace, numbers = 1.0, np.arange(length)
+        notes.append(
+            f"it has {video.rate:g} frames per second, and {data.fps:g} were trained: each frame is taken, so that things move "
+            "faster than in training"
+        )
+    numbers = numbers[numbers < len(video.frames)]
+    if len(numbers) < request.context:
+        raise UserError(
+            f"{request.source}: it has {len(video.frames)} frames from number {request.start} on; this run observes "
+            f"{request.context}, every {pace:.3g}th: give a longer video, or a smaller --start"
+        )
+    frames = np.stack([video.frames[number] for number in numbers])
+    return Cut(frames[: request.context], frames[request.context :], video.rate / pace, notes)
+
+
+def _coloured(frame: np.ndarray, channels: int) -> np.ndarray:
+    """uint8 RGB [H, W, 3] -> the same, or its luminance [H, W, 1]."""
+    if channels == 3:
+        return frame
+    return np.rint(frame @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)[..., None]
+
+
+# ---------------------------------------------------------------- predicting
+
+
+def predicted_frames(model, observed: np.ndarray, horizon: int) -> np.ndarray:
+    """Observed frames uint8 [k, H, W, C] -> the next `horizon` frames, uint8 [T, H, W, C].
+
+    model: a `SavedModel` with the endpoint `predict`. One that takes a fixed number of frames and answers with another is
+    called again on its own answers until there are enough. Raises UserError where it predicts no frames.
+    """
+    inputs = model.inputs("predict")
+    if "count" in inputs:
+        answer = model.call(None, {"frames": observed, "count": horizon}, "predict")
+        return answer["future"] if isinstance(answer, dict) else answer
+    (name,) = inputs
+    known, context = observed, inputs[name].shape[1]
+    while len(known) < len(observed) + horizon:
+        known = np.concatenate([known, model.call(None, {name: known[-context:]}, "predict")])
+    return known[len(observed) :][:horizon]
+
+
+# ---------------------------------------------------------------- writing
+
+
+def _figures(truth: np.ndarray, methods: dict[str, np.ndarray]) -> list[tuple[str, str, list[tuple[str, Comparison]]]]:
+    """Rows of a table (metric, the prediction's figure, [(other method, comparison with it)]): means over the true frames."""
+    if not len(truth):
+        return []
+    rows = []
+    for name, function in (("psnr", psnr), ("ssim", ssim)):
+        means = {method: float(np.mean(function(truth, frames[: len(truth)]))) for method, frames in methods.items()}
+        ours = means.pop("prediction")
+        comparisons = [(method, compare(name, ours, mean)) for method, mean in means.items()]
+        rows.append((comparisons[0][1].label, comparisons[0][1].score, comparisons))
+    return rows
+
+
+def _lines(request: Request, cut: Cut, figures) -> list[str]:
+    """What the user should know of the prediction."""
+    lines = [f"{request.source}: {note}" for note in cut.notes]
+    if request.horizon > request.data.horizon:
+        lines.append(
+            f"the run was trained and measured on {request.data.horizon} future frames; what follows, up to frame "
+            f"{request.horizon}, is rolled on"
+        )
+    if len(cut.truth) < request.horizon:
+        lines.append(f"the video goes on for {len(cut.truth)} of the {request.horizon} predicted frames")
+    for label, score, comparisons in figures:
+        beside = ", ".join(f"{method} {row.baseline} ({row.gain_text} {row.verdict})" for method, row in comparisons)
+        lines.append(f"{label} of {len(cut.truth)} frames: {score}; {beside}")
+    return lines
+
+
+def _write(request: Request, cut: Cut, methods: dict[str, np.ndarray], figures, lines: list[str]) -> None:
+    """Write films of all columns side by side, the prediction alone, its frames, and a page."""
+    ended = np.full((request.horizon - len(cut.truth), *cut.observed.shape[1:]), ENDED, np.uint8)
+    columns = [("video", np.concatenate([cut.observed, cut.truth, ended]))]
+    columns += [(name, np.concatenate([cut.observed, frames])) for name, frames in methods.items()]
+    together, boxes = side_by_side(columns), column_boxes(columns)
+    with replacing_folder(request.folder, PREDICTION) as partial:
+        write_mp4(partial / "films.mp4", together, cut.rate)
+        write_gif(partial / "films.gif", together, cut.rate)
+        write_mp4(partial / "prediction.mp4", methods["prediction"], cut.rate)
+        write_pictures(partial / "frames", methods["prediction"])
+        page = {
+            "films": Path("films.mp4"),
+            "source": request.source,
+            "run": request.run,
+            "observed": request.context,
+            "horizon": request.horizon,
+            "rate": cut.rate,
+            "views": [(title, list(box)) for (title, _), box in zip(columns, boxes, strict=True)],
+            "length": len(together),
+            "figures": figures,
+            "measured": len(cut.truth),
+            "lines": lines,
+        }
+        write_page(partial / "index.html", "video_future.html", page)

@@ -1,0 +1,17 @@
+"""The settings of a finished run, for commands that call its SavedModel."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from analogy.errors import UserError
+from analogy.settings.loading import load_settings, read_experiment
+from analogy.systems import SYSTEMS
+
+
+def settings_of_run(run: Path):
+    """The settings of the run in this folder, which the option --run names. Raises UserError where it has none."""
+    path = run / "settings.yaml"
+    if not path.is_file():
+        raise UserError(f"--run {run}: it has no settings.yaml, which names its actions and sizes; name a run folder")
+    return load_settings(path, SYSTEMS, scale=str(read_experiment(path).get("scale")))
