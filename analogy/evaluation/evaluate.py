@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from itertools import chain, groupby
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,7 +20,7 @@ from analogy.systems.base import System
 from analogy.visualise.panels import coloured, write_panels, write_picture
 from analogy.visualise.plots import plot_horizon, plot_losses
 from analogy.visualise.published import published_curves
-from analogy.visualise.video import column_boxes, side_by_side, write_gif, write_mp4
+from analogy.visualise.video import column_boxes, mp4_writer, side_by_side, write_gif
 
 
 def write_samples(system: System, dataset, folder: RunFolder, step: int, tensorboard=None) -> list[np.ndarray]:
@@ -54,7 +57,7 @@ def evaluate(
         folder: the run folder to write to.
         frames_per_second: of the videos.
         metrics: name -> function of (true, predicted) frames; see `analogy.metrics.frames`.
-        observers: functions that are called with every predicted clip, such as FVD's.
+        observers: functions that are called with every predicted clip, of a long one with its first part, such as FVD's.
 
     Returns:
         Entries of summary.json: "test" (means over the test set), "baseline" (the same of each baseline), "actions" (means of
@@ -63,18 +66,16 @@ def evaluate(
     means = HorizonMetrics(pooled=predictor.pooled)
     means_of_action: dict[str, HorizonMetrics] = defaultdict(lambda: HorizonMetrics(pooled=predictor.pooled))
     rows, baselines = [], []
-    for clip in predictor.predict_clips(dataset):
-        measured = clip.measure(metrics)
-        for observe in observers:
-            observe(clip)
-        means_of_action[clip.action].add(clip.distance, measured)
-        figures = means.add(clip.distance, measured)
+    for (clip, action), parts in groupby(predictor.predict_clips(dataset), key=lambda part: (part.clip, part.action)):
+        clip_folder = folder.path / "test" / action
+        measured = _measure(parts, metrics, observers, clip_folder, frames_per_second)
+        means_of_action[action].add(measured.distance, measured.figures)
+        figures = means.add(measured.distance, measured.figures)
         method, *clip_baselines = figures  # the prediction comes first, then the baselines
         baselines += [name for name in clip_baselines if name not in baselines]
         baseline = {f"baseline_{name}": value for name, value in figures[clip_baselines[0]].items()}
-        entry = {"clip": clip.clip, "action": clip.action, "frames": clip.length}
-        video = _write_clip(clip, folder.path / "test" / clip.action, frames_per_second)
-        rows.append({**entry, **figures[method], **baseline, **video})
+        entry = {"clip": clip, "action": action, "frames": measured.frames}
+        rows.append({**entry, **figures[method], **baseline, **measured.video})
     horizon = means.curves()
     if published := _published_curves(predictor, horizon):
         horizon["methods"]["published"] = published
@@ -101,26 +102,60 @@ def _published_curves(predictor: Predictor, horizon: dict) -> dict[str, list[flo
     return {name: [figures[step - 1] for step in horizon["distance"]] for name, figures in curves.items() if name in measured}
 
 
-def _write_clip(clip: Predicted, folder: Path, frames_per_second: int) -> dict:
-    """Write the clip's video, its picture, or both.
+class _Measured(NamedTuple):
+    """A clip that is measured and drawn.
 
-    Returns:
-        "video": its number of frames and its frame rate; "columns": title -> the column's box in the video, which pages use to
-        show one column alone. Empty where no video is written.
+    distance [T]; figures: method -> metric -> [T] or [windows, T]; frames: how many are measured.
+    video: where one is written, "video": its number of frames and its frame rate, and "columns": title -> the column's box in
+    it, which pages use to show one column alone. Otherwise empty.
     """
-    if not clip.with_pictures:
-        return {}
-    if (picture := clip.picture()) is not None:
-        write_picture(folder / f"{clip.clip}.png", picture)
-    columns = clip.columns()
-    if not columns:
-        return {}
-    folder.mkdir(parents=True, exist_ok=True)
-    frames = side_by_side(columns)
-    write_mp4(folder / f"{clip.clip}.mp4", frames, frames_per_second)
-    write_gif(folder / f"{clip.clip}.gif", frames, frames_per_second)
-    boxes = {title: box for (title, _), box in zip(columns, column_boxes(columns), strict=True)}
-    return {"columns": boxes, "video": {"frames": len(frames), "fps": frames_per_second}}
+
+    distance: np.ndarray
+    figures: dict[str, dict[str, np.ndarray]]
+    frames: int
+    video: dict
+
+
+def _measure(
+    parts: Iterator[Predicted],
+    metrics: Mapping[str, Callable],
+    observers: Sequence[Callable[[Predicted], None]],
+    folder: Path,
+    frames_per_second: int,
+) -> _Measured:
+    """Measure a clip part by part, and write its video, its picture, or both; no more than two parts are held in memory.
+
+    parts: of the clip. folder: for the video and the picture. The GIF shows the first part alone. For the rest see `evaluate`.
+    """
+    first = next(parts)
+    for observe in observers:
+        observe(first)
+    with_pictures, frames, shown = first.with_pictures, 0, 0
+    columns = first.columns() if with_pictures else []
+    if with_pictures and (picture := first.picture()) is not None:
+        write_picture(folder / f"{first.clip}.png", picture)
+    distances, measured = [], []
+    film = mp4_writer(folder / f"{first.clip}.mp4", frames_per_second) if columns else nullcontext()
+    with film as append:
+        for part in chain([first], parts):
+            distances.append(part.distance)
+            measured.append(part.measure(metrics))
+            frames += part.length
+            if append:
+                pictures = side_by_side(columns if part is first else part.columns())
+                append(pictures)
+                shown += len(pictures)
+                if part is first:
+                    write_gif(folder / f"{first.clip}.gif", pictures, frames_per_second)
+    video = {}
+    if columns:
+        boxes = {title: box for (title, _), box in zip(columns, column_boxes(columns), strict=True)}
+        video = {"columns": boxes, "video": {"frames": shown, "fps": frames_per_second}}
+    figures = {
+        method: {name: np.concatenate([np.asarray(part[method][name]) for part in measured], -1) for name in values}
+        for method, values in measured[0].items()
+    }
+    return _Measured(np.concatenate(distances), figures, frames, video)
 
 
 def write_loss_plot(folder: RunFolder) -> None:

@@ -9,10 +9,13 @@ import numpy as np
 from analogy.errors import UserError
 
 SHORTEST = 9  # frames: I3D cannot read shorter videos
+LONGEST = 256  # frames: the first part in which a long clip is predicted, see `analogy.predictions.base`
 
 
 def check_length(length: int) -> None:
-    """Raises UserError where I3D cannot read videos of `length` frames."""
+    """Raises UserError where FVD cannot be computed from `length` frames of every video."""
+    if length > LONGEST:
+        raise UserError(f"FVD takes at most {LONGEST} frames of a video, not {length}")
     if length < SHORTEST:
         raise UserError(f"FVD needs at least {SHORTEST} frames of a video, not {length}")
 

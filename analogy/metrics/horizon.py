@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from scipy.stats import t as student_t
+
+SUMS = 6  # that are kept of each distance
 
 
 class HorizonMetrics:
@@ -22,11 +24,9 @@ class HorizonMetrics:
     def __init__(self, *, pooled: bool = False):
         self.pooled = pooled
         self._frames: dict[int, int] = defaultdict(int)
-        # method -> metric -> distance -> [sum of the values, number of values]
-        self._sums: dict = defaultdict(lambda: defaultdict(lambda: defaultdict(lambda: np.zeros(2))))
-        # For confidence bands. With s the sum and n the number of a clip's values at a distance:
-        # method -> metric -> distance -> [number of clips, sum of s^2, sum of s n, sum of n^2] over the clips
-        self._spread: dict = defaultdict(lambda: defaultdict(lambda: defaultdict(lambda: np.zeros(4))))
+        # method -> metric -> [distance, SUMS]. With s the sum and n the number of a clip's values at a distance:
+        # sums over the clips of s, n, 1 (where n > 0), and for confidence bands of s^2, s n, n^2.
+        self._sums: dict = defaultdict(lambda: defaultdict(lambda: np.zeros((0, SUMS))))
         # method -> metric -> [mean of each clip]
         self._clips: dict = defaultdict(lambda: defaultdict(list))
 
@@ -49,11 +49,9 @@ class HorizonMetrics:
             for name, values in metrics.items():
                 values = np.atleast_2d(values)
                 defined = np.isfinite(values)
-                for d, column, usable in zip(distance, values.T, defined.T, strict=True):
-                    if usable.any():
-                        total, count = column[usable].sum(), usable.sum()
-                        self._sums[method][name][int(d)] += total, count
-                        self._spread[method][name][int(d)] += 1, total**2, total * count, count**2
+                total, count = np.where(defined, values, 0.0).sum(0), defined.sum(0)
+                new = np.stack([total, count, count > 0, total**2, total * count, count**2], -1)
+                self._sums[method][name] = _added(self._sums[method][name], distance, new)
                 if defined.any():
                     row[method][name] = float(values[defined].mean())
                     self._clips[method][name].append(row[method][name])
@@ -62,8 +60,8 @@ class HorizonMetrics:
     def mean(self, method: str) -> dict[str, float]:
         """metric -> its mean over the test set."""
         if self.pooled:
-            totals = {name: sum(sums.values()) for name, sums in self._sums[method].items() if sums}
-            return {name: float(total / count) for name, (total, count) in totals.items()}
+            totals = {name: sums[:, :2].sum(0) for name, sums in self._sums[method].items()}
+            return {name: float(total / count) for name, (total, count) in totals.items() if count}
         return {name: float(np.mean(means)) for name, means in self._clips[method].items()}
 
     def curves(self) -> dict:
@@ -79,38 +77,49 @@ class HorizonMetrics:
         other. They use Student's t, because there are few clips.
         """
         distance = sorted(self._frames)
-        methods = {
-            method: {
-                name: [float(sums[d][0] / sums[d][1]) if d in sums else None for d in distance]
-                for name, sums in metrics.items()
+        methods, bands = (
+            {
+                method: {name: [figure(row) for row in _rows(sums, distance)] for name, sums in metrics.items() if sums.any()}
+                for method, metrics in self._sums.items()
             }
-            for method, metrics in self._sums.items()
-        }
-        bands = {
-            method: {
-                name: [_half_band(self._sums[method][name].get(d), spread.get(d)) for d in distance]
-                for name, spread in metrics.items()
-            }
-            for method, metrics in self._spread.items()
-        }
+            for figure in (_mean, _half_band)
+        )
         return {"distance": distance, "frames": [self._frames[d] for d in distance], "methods": methods, "bands": bands}
 
 
-def _half_band(sums: np.ndarray | None, spread: np.ndarray | None) -> float | None:
+def _added(sums: np.ndarray, distance: np.ndarray, new: np.ndarray) -> np.ndarray:
+    """`sums` [distance, SUMS] with the sums of a clip, `new` [T, SUMS], added at its distances [T]."""
+    missing = int(distance.max(initial=-1)) + 1 - len(sums)
+    if missing > 0:
+        sums = np.concatenate([sums, np.zeros((missing, SUMS))])
+    np.add.at(sums, distance, new)
+    return sums
+
+
+def _rows(sums: np.ndarray, distance: Sequence[int]) -> Iterator[np.ndarray]:
+    """The sums [SUMS] at each distance; zeros where there is no value."""
+    return (sums[d] if d < len(sums) else np.zeros(SUMS) for d in distance)
+
+
+def _mean(sums: np.ndarray) -> float | None:
+    """The mean at a distance; None where there is no value. sums: a row of `_sums`."""
+    return float(sums[0] / sums[1]) if sums[1] else None
+
+
+def _half_band(sums: np.ndarray) -> float | None:
     """Half the width of the 95 % confidence interval of a mean over values that come in clips.
 
     It is Student's quantile times the standard error of the ratio estimator (sum of values / number of values).
 
-    Args:
-        sums, spread: an entry of `_sums` and of `_spread`.
+    sums: a row of `_sums`.
 
     Returns:
         None for fewer than two clips.
     """
-    if sums is None or spread is None or spread[0] < 2:
+    total, values, clips, squares, products, counts = sums
+    if clips < 2:
         return None
-    clips, squares, products, counts = spread
-    mean = sums[0] / sums[1]
+    mean = total / values
     residual = max(squares - 2.0 * mean * products + mean**2 * counts, 0.0)
-    error = np.sqrt(residual * clips / (clips - 1)) / sums[1]
+    error = np.sqrt(residual * clips / (clips - 1)) / values
     return float(student_t.ppf(0.975, clips - 1) * error)

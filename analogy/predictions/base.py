@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from analogy.errors import UserError
 from analogy.metrics.frames import FRAME_METRICS
+from analogy.metrics.fvd import LONGEST
 
+PART = LONGEST  # frames of a clip that are predicted, measured and drawn at once, so that long clips need no more memory
 Metrics = Mapping[str, Callable]  # name -> function of true and predicted frames; see `analogy.metrics.frames`
 Figures = dict[str, np.ndarray]  # metric -> [T] or [windows, T]; NaN where it is undefined
 
@@ -17,6 +19,9 @@ Figures = dict[str, np.ndarray]  # metric -> [T] or [windows, T]; NaN where it i
 @dataclass(frozen=True, kw_only=True)
 class Predicted:
     """What was predicted for one test clip. Each subclass is a kind of prediction, with its own metrics and pictures.
+
+    A long clip is predicted in parts of PART frames: they come one after another under the same name, and only the first has
+    observed frames.
 
     clip: name of the clip.
     action: the action of the clip.
@@ -67,3 +72,8 @@ class Predicted:
     def picture(self) -> np.ndarray | None:
         """A still picture of the prediction, uint8 [H, W, 3]; None where there is none."""
         return None
+
+
+def parts_of(count: int) -> Iterator[np.ndarray]:
+    """The numbers 0 .. count - 1 in parts of at most PART."""
+    return (np.arange(first, min(first + PART, count)) for first in range(0, count, PART))

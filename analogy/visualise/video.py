@@ -3,9 +3,12 @@
 import errno
 import os
 import subprocess
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
+from typing import IO
 
 import imageio_ffmpeg
 import numpy as np
@@ -34,22 +37,52 @@ def write_mp4(path: str | Path, frames: np.ndarray, fps: float) -> None:
         ValueError: another type or shape, or no frames.
         OSError: the disk is full or damaged. RuntimeError: ffmpeg fails.
     """
-    frames = _checked(frames, fps)
-    odd_rows, odd_columns = frames.shape[1] % 2, frames.shape[2] % 2
-    frames = np.pad(frames, [(0, 0), (0, odd_rows), (0, odd_columns), (0, 0)], mode="edge")
-    height, width = frames.shape[1:3]
-    with replacing(path) as temporary:
-        # ffmpeg is called directly, because imageio_ffmpeg's writer does not report a full disk.
-        raw = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", str(Fraction(fps).limit_denominator())]
-        encoded = ["-vcodec", "libx264", "-pix_fmt", "yuv420p", "-crf", "18", *COLOUR, *STREAMING]
-        command = [imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-v", "error", *raw, "-i", "-", *encoded, f"file:{temporary}"]
-        done = subprocess.run(command, input=np.ascontiguousarray(frames).reshape(-1).data, capture_output=True)
-        if done.returncode:
-            message = done.stderr.decode(errors="replace").strip() or f"it ended with {done.returncode}"
+    with mp4_writer(path, fps) as append:
+        append(frames)
+
+
+@contextmanager
+def mp4_writer(path: str | Path, fps: float) -> Iterator[Callable[[np.ndarray], None]]:
+    """`write_mp4` in parts: a context that gives a function, which appends frames uint8 [T, H, W, 1 or 3] of one size."""
+    process = None
+    with replacing(path) as temporary, tempfile.TemporaryFile() as said:
+
+        def append(frames: np.ndarray) -> None:
+            nonlocal process
+            frames = _checked(frames, fps)
+            odd_rows, odd_columns = frames.shape[1] % 2, frames.shape[2] % 2
+            frames = np.pad(frames, [(0, 0), (0, odd_rows), (0, odd_columns), (0, 0)], mode="edge")
+            process = process or _start_ffmpeg(temporary, frames.shape[1:3], fps, said)
+            with suppress(BrokenPipeError):  # ffmpeg has ended, and has said why
+                process.stdin.write(np.ascontiguousarray(frames).reshape(-1).data)
+
+        try:
+            yield append
+        except BaseException:
+            if process:
+                process.kill()
+                process.communicate()
+            raise
+        if process is None:
+            raise ValueError(f"{path}: a video needs a frame")
+        with suppress(BrokenPipeError):
+            process.stdin.close()
+        if process.wait():
+            said.seek(0)
+            message = said.read().decode(errors="replace").strip() or f"it ended with {process.returncode}"
             for number in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
                 if os.strerror(number) in message:
                     raise OSError(number, os.strerror(number), str(path))
             raise RuntimeError(f"{path}: ffmpeg cannot write this video: {message.splitlines()[-1]}")
+
+
+def _start_ffmpeg(path: Path, size: tuple[int, int], fps: float, said: IO) -> subprocess.Popen:
+    """Start ffmpeg, which takes frames of `size` (height, width) from its standard input, and writes its errors to `said`."""
+    # ffmpeg is called directly, because imageio_ffmpeg's writer does not report a full disk.
+    raw = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{size[1]}x{size[0]}", "-r", str(Fraction(fps).limit_denominator())]
+    encoded = ["-vcodec", "libx264", "-pix_fmt", "yuv420p", "-crf", "18", *COLOUR, *STREAMING]
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-v", "error", *raw, "-i", "-", *encoded, f"file:{path}"]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said)
 
 
 def write_gif(path: str | Path, frames: np.ndarray, fps: float) -> None:

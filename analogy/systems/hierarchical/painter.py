@@ -14,10 +14,12 @@ from analogy.joints import JOINTS
 from analogy.metrics.regions import pose_region
 from analogy.models.heatmaps import joint_heatmaps, pose_maps
 from analogy.models.pixels import to_bytes, to_unit
+from analogy.predictions.base import parts_of
 from analogy.predictions.frames import PredictedFrames
 from analogy.random_streams import StepStream, generator
 from analogy.systems.base import Column, System
 from analogy.systems.hierarchical.augmentation import DRAWS, augment_pair
+from analogy.visualise.panels import coloured
 
 
 def augmented_pairs(settings, batch):
@@ -135,21 +137,25 @@ class Painter(System):
 
     def predict_clips(self, dataset: ClipDataset) -> Iterator[PredictedFrames]:
         for clip in self.selected_clips(dataset.test):
-            loaded = dataset.load(clip)
-            targets = np.arange(1, clip.length)
-            body = pose_region(loaded.joints, loaded.visibility, self.image_size, loaded.crop)
-            yield PredictedFrames(
-                clip=clip.id,
-                action=clip.action,
-                distance=targets,
-                observed_frames=loaded.frames[:1],
-                truth=loaded.frames[1:],
-                prediction=self.predict(loaded, 0, targets),
-                baseline=np.broadcast_to(loaded.frames[:1], loaded.frames[1:].shape),
-                baseline_name="copy_reference",
-                extra_columns={"pose": self._pose_pictures(loaded, targets)},
-                regions={"old": np.broadcast_to(body[:1], body[1:].shape), "new": body[1:]},
-            )
+            for targets in parts_of(clip.length - 1):
+                yield self._predict_part(dataset, clip, targets + 1)
+
+    def _predict_part(self, dataset: ClipDataset, clip: Clip, targets: np.ndarray) -> PredictedFrames:
+        """Paint the frames with these numbers from frame 0."""
+        loaded, painted = dataset.load(clip, np.array([0, *targets])), np.arange(1, len(targets) + 1)
+        body = pose_region(loaded.joints, loaded.visibility, self.image_size, loaded.crop)
+        return PredictedFrames(
+            clip=clip.id,
+            action=clip.action,
+            distance=targets,
+            observed_frames=loaded.frames[: int(targets[0] == 1)],
+            truth=loaded.frames[1:],
+            prediction=self.predict(loaded, 0, painted),
+            baseline=np.broadcast_to(loaded.frames[:1], loaded.frames[1:].shape),
+            baseline_name="copy_reference",
+            extra_columns={"pose": np.stack([coloured(self._pose_pictures(loaded, [number])[0]) for number in painted])},
+            regions={"old": np.broadcast_to(body[:1], body[1:].shape), "new": body[1:]},
+        )
 
     def protocol(self, dataset: ClipDataset) -> str:
         height, width = self.image_size

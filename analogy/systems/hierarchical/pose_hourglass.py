@@ -12,6 +12,7 @@ from analogy.data.prepared import Clip
 from analogy.models.building import build
 from analogy.models.heatmaps import joint_heatmaps
 from analogy.models.pixels import to_unit
+from analogy.predictions.base import parts_of
 from analogy.predictions.poses import PredictedJoints
 from analogy.systems.base import Column, System
 from analogy.systems.hierarchical.networks.hourglass import StackedHourglass, read_heatmaps
@@ -71,20 +72,21 @@ class PoseHourglass(System):
     def predict_clips(self, dataset: ClipDataset) -> Iterator[PredictedJoints]:
         mean = self._mean_pose(dataset)
         for clip in self.selected_clips(dataset.test):
-            loaded = dataset.load(clip)
-            joints, scores = self.predict(loaded)
-            yield PredictedJoints(
-                clip=clip.id,
-                action=clip.action,
-                distance=np.arange(clip.length),
-                frames=loaded.frames,
-                scale=loaded.crop / np.array(self.image_size[::-1]),
-                truth=loaded.joints,
-                truth_visibility=loaded.visibility,
-                prediction=joints,
-                visibility=(scores > VISIBLE).astype(np.float32),
-                mean_pose=mean,
-            )
+            for numbers in parts_of(clip.length):
+                loaded = dataset.load(clip, numbers)
+                joints, scores = self.predict(loaded)
+                yield PredictedJoints(
+                    clip=clip.id,
+                    action=clip.action,
+                    distance=numbers,
+                    frames=loaded.frames,
+                    scale=loaded.crop / np.array(self.image_size[::-1]),
+                    truth=loaded.joints,
+                    truth_visibility=loaded.visibility,
+                    prediction=joints,
+                    visibility=(scores > VISIBLE).astype(np.float32),
+                    mean_pose=mean,
+                )
 
     def _mean_pose(self, dataset: ClipDataset) -> np.ndarray:
         """The baseline [13, 2]: the mean place of each joint in the first frames of about 100 training clips."""

@@ -1,5 +1,7 @@
 """One step of the image-analogy GAN, and the promises every system makes."""
 
+from types import SimpleNamespace
+
 import keras
 import numpy as np
 import pytest
@@ -145,6 +147,19 @@ def test_prediction_of_a_clip_does_not_depend_on_how_many_frames_a_call_paints(b
     a, b = whole.predict(loaded, 0, targets), single.predict(loaded, 0, targets)
     assert a.shape == (7, 32, 32, 3) and a.dtype == np.uint8
     assert np.abs(a.astype(int) - b).max() <= 1
+
+
+def test_a_clip_in_parts_is_the_whole_clip(build, clips, monkeypatch):
+    (whole,) = (system := build()).predict_clips(data := SimpleNamespace(test=clips.test[:1], load=clips.load))
+    monkeypatch.setattr("analogy.predictions.base.PART", 4)
+    parts = list(system.predict_clips(data))
+    assert [part.length for part in parts] == [4, 3] and [len(part.observed_frames) for part in parts] == [1, 0]
+    for key in ("distance", "observed_frames", "truth", "baseline"):
+        np.testing.assert_array_equal(np.concatenate([getattr(part, key) for part in parts]), getattr(whole, key))
+    painted = np.concatenate([part.prediction for part in parts]).astype(int)
+    assert np.abs(painted - whole.prediction).max() <= 1  # another number of frames in a call, rounded
+    for (title, frames), *further in zip(whole.columns(), *(part.columns() for part in parts), strict=True):
+        assert len(frames) == sum(len(part) for _, part in further) and {name for name, _ in further} == {title}
 
 
 def test_the_feature_loss_of_a_pretrained_network_reaches_the_generator(build, batch, squeezenet):
