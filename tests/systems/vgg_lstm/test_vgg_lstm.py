@@ -22,6 +22,7 @@ from analogy.settings import find_experiment, list_experiments, load_settings
 from analogy.systems import SYSTEMS
 from analogy.systems.vgg_lstm.networks.plus import MovingFrame
 from analogy.systems.vgg_lstm.networks.vae import divergence
+from analogy.systems.vgg_lstm.networks.vae_plus import MapDecoder, MapEncoder, block_waves
 from analogy.systems.vgg_lstm.plus import change_error
 from data_prep.datasets import open_dataset
 from tests.systems.conftest import build_system
@@ -312,6 +313,21 @@ def test_the_loss_of_ours_is_the_evidence_bound_for_each_number(vae_plus, monkey
     share = 2 / 4  # after 2 of 4 steps of warm-up
     expected = share * np.sum(divergence, (1, 2, 3, 4)) / (3 * 32 * 32 * 3)
     np.testing.assert_allclose(terms["divergence"], expected, rtol=1e-3)
+
+
+def test_untrained_ours_paints_what_slow_waves_can_say():
+    waves, sizes = block_waves(3, 32)
+    products = np.einsum("yxcj,yxck->jk", waves, waves)
+    np.testing.assert_allclose(products, np.eye(32), atol=1e-12)
+    assert (np.diff(sizes) <= 0).all() and np.ptp(waves[..., 0]) < 1e-12  # the first one is the mean
+    encoder, decoder = MapEncoder(units=2, latents=32), MapDecoder(channels=3, units=3)
+    ramp = np.linspace(0.2, 0.8, 32, dtype=np.float32)
+    frames = np.stack(np.meshgrid(ramp, ramp))[None, ..., None].repeat(3, -1)
+    mean, _ = encoder(tf.constant(frames, tf.float32), tf.zeros([1, 2, 8]))
+    painted = decoder(mean).numpy()
+    np.testing.assert_allclose(painted, frames, atol=0.01)
+    more, _ = block_waves(1, 70)
+    assert more.shape == (8, 8, 1, 70) and not more[..., 64:].any()
 
 
 def test_maps_of_ours_say_where_things_are(vae_plus):
