@@ -20,7 +20,7 @@ def test_videos_are_named_by_their_place(tmp_path):
 
 @pytest.mark.parametrize(
     ("count", "side", "said"),
-    [(4, 16, "lack the 2 given frames"), (7, 16, "cut both to the same frames"), (6, 20, "bring both to one size")],
+    [(3, 16, "cut both to the same frames"), (7, 16, "cut both to the same frames"), (6, 20, "bring both to one size")],
 )
 def test_predictions_of_another_shape_are_said_with_the_mend(tmp_path, count, side, said):
     write_pictures(tmp_path / "true" / "a", np.zeros((6, 16, 16, 3), np.uint8))
@@ -35,7 +35,42 @@ def test_two_videos_of_one_name_and_loose_pictures_are_one_line(tmp_path):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     write_pictures(tmp_path / "flat", np.zeros((2, 16, 16, 3), np.uint8))
+    write_pictures(tmp_path / "deep" / "a", np.zeros((2, 16, 16, 3), np.uint8))
     with pytest.raises(UserError, match=r"a\.avi and .*a\.mp4 have the same name"):
         find_videos(tmp_path / "two")
-    with pytest.raises(UserError, match="its pictures are one video; put them into a folder"):
-        find_videos(tmp_path / "flat")
+    for predictions, truth in (("flat", "deep"), ("deep", "flat")):
+        with pytest.raises(UserError, match="flat: its pictures are one video; put them into a folder"):
+            pair_videos([tmp_path / predictions], tmp_path / truth)
+    (pair,) = pair_videos([tmp_path / "flat"], tmp_path / "flat")
+    assert (pair.name, pair.truth, pair.samples) == ("flat", tmp_path / "flat", [tmp_path / "flat"])
+    (tmp_path / "arrays").mkdir()
+    (tmp_path / "arrays" / "predictions.npy").touch()
+    with pytest.raises(UserError, match=r"nor a folder of pictures in it, but predictions\.npy"):
+        find_videos(tmp_path / "arrays")
+
+
+def test_future_frames_alone_and_grey_ones_are_measured_and_said(tmp_path):
+    colours = np.random.default_rng(0).integers(0, 256, (6, 16, 16, 3), dtype=np.uint8)
+    write_pictures(tmp_path / "true" / "a", colours)
+    write_pictures(tmp_path / "future" / "a", colours[2:] // 2)
+    write_pictures(tmp_path / "gray" / "a", np.repeat(colours[..., :1], 3, -1))
+    videos = {name: pair_videos([tmp_path / name], tmp_path / "true") for name in ("future", "gray")}
+    judges = {name: Videos(2) for name in videos}
+    (future,), (gray,) = (list(judges[name].predict_clips(videos[name])) for name in videos)
+    np.testing.assert_array_equal(future.prediction, colours[2:] // 2)
+    assert "the future frames alone are predicted in a" in judges["future"].protocol(videos["future"])
+    np.testing.assert_array_equal(gray.prediction[..., 1], colours[2:, ..., 0])
+    assert "GREY predictions of coloured videos: a" in judges["gray"].protocol(videos["gray"])
+    assert "GREY" not in judges["future"].protocol(videos["future"])
+    with pytest.raises(UserError, match="if it holds the future frames alone, say how many were given: --context 2"):
+        list(Videos(1).predict_clips(videos["future"]))
+
+
+def test_a_long_video_comes_in_parts(tmp_path, monkeypatch):
+    frames = np.random.default_rng(0).integers(0, 256, (9, 16, 16, 3), dtype=np.uint8)
+    write_pictures(tmp_path / "a", frames)
+    monkeypatch.setattr("analogy.predictions.base.PART", 3)
+    parts = list(Videos(2).predict_clips(pair_videos([tmp_path], tmp_path)))
+    assert [part.length for part in parts] == [3, 3, 1] and [len(part.observed_frames) for part in parts] == [2, 0, 0]
+    np.testing.assert_array_equal(np.concatenate([part.prediction for part in parts]), frames[2:])
+    assert np.concatenate([part.distance for part in parts]).tolist() == list(range(1, 8))
