@@ -204,6 +204,8 @@ def distinct_name(name: str, others: Container[str]) -> str:
 
 def expanded(path: str | Path) -> Path:
     """The path with `~` or `~user` at its beginning replaced by that home folder. Raises UserError where there is none."""
+    if "\0" in str(path):
+        raise UserError(f"{str(path)!r}: a path cannot hold the sign \\0")
     try:
         return Path(path).expanduser()
     except RuntimeError as error:

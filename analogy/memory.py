@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import os
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 
@@ -25,6 +28,17 @@ def keep_freed_memory() -> None:
         return
     for option, value in ((M_ARENA_MAX, 1), (M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, -1)):
         library.mallopt(option, value)
+
+
+def machine_memory() -> int:
+    """Bytes of memory that this machine, or the container in which the process runs, has; 0 where that cannot be known."""
+    with suppress(OSError, ValueError):
+        most = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        for file in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+            with suppress(OSError, ValueError):  # no container, or "max"
+                most = min(most, int(Path(file).read_text()))
+        return most
+    return 0
 
 
 def in_parts(function: Callable, *arrays: np.ndarray, most: int) -> np.ndarray:

@@ -9,6 +9,7 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain, count
 from pathlib import Path
 
 from analogy.errors import UserError
@@ -89,6 +90,12 @@ def replacing_folder(folder: Path, kind: str, *, within_run: bool = False) -> It
     finally:
         for leftover in (partial, before):
             shutil.rmtree(leftover, ignore_errors=True)
+
+
+def unused_folder(folder: Path) -> Path:
+    """This folder; or, where it is there already, one with a number behind its name: earlier results of one name are kept."""
+    names = chain([folder], (folder.with_name(f"{folder.name}_{number}") for number in count(2)))
+    return next(name for name in names if not os.path.lexists(name))
 
 
 def check_output(folder: Path, kind: str, inputs: Iterable[Path | None] = ()) -> None:

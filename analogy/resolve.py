@@ -21,6 +21,7 @@ from analogy.settings import Settings, find_experiment, load_settings
 from analogy.settings.loading import apply_overrides, parse_override, read_experiment
 from analogy.systems import SYSTEMS
 from analogy.training.cluster import patience, read_cluster
+from analogy.visualise.video import check_encoder
 from data_prep.datasets import DATASETS, check_dataset, folder_from_environment
 
 SCALES = ("auto", "paper", "demo")
@@ -69,6 +70,8 @@ def resolve_settings(
                     check_results_dir(results_dir)
                 elif resume.is_dir():  # what is no folder is refused below
                     check_writable(resume, "allow it")
+            with mistakes.noted():
+                check_encoder()
             with mistakes.noted():
                 read_cluster()
                 patience()
@@ -172,6 +175,8 @@ def _read_settings(
 ) -> Settings:
     """Load the settings of an experiment's file, after deciding the scale and the dataset. Raises UserError."""
     stored = read_experiment(path)
+    if (kept := stored.get("scale")) and scale not in ("auto", kept):
+        raise UserError(f"--scale {scale}: {path} has the settings of a run at scale {kept}; leave --scale out")
     published, folder = ((stored.get("data") or {}).get(key) for key in ("dataset", "folder"))
     entry = DATASETS.get(str(published))
     if not resumes and not data_dir:

@@ -26,6 +26,7 @@ from analogy.ownership import (
     mark_folder,
     refuse_foreign,
     replacing_folder,
+    unused_folder,
 )
 from analogy.resolve import resolve_settings
 from analogy.runs.folder import RunFolder
@@ -142,6 +143,16 @@ def test_pictures_are_written_into_a_new_folder_alone(tmp_path):
     with pytest.raises(FileExistsError):
         write_pictures(tmp_path, np.zeros([1, 16, 16, 3], np.uint8))
     assert (tmp_path / "mine.png").read_text() == "precious"
+
+
+def test_earlier_results_of_one_name_are_kept(tmp_path):
+    assert unused_folder(tmp_path / "clip") == tmp_path / "clip"
+    for name in ("clip", "clip_2"):
+        assert unused_folder(tmp_path / "clip") == tmp_path / name
+        with replacing_folder(tmp_path / name, PREDICTION):
+            pass
+    (tmp_path / "clip_3").symlink_to("nowhere")
+    assert unused_folder(tmp_path / "clip") == tmp_path / "clip_4"
 
 
 # ---------------------------------------------------------------- what is in use

@@ -9,7 +9,7 @@ import typer
 
 from analogy.cli.console import RESULTS, clear_errors
 from analogy.errors import Mistakes
-from analogy.ownership import COMPARISON, check_output, check_results_dir
+from analogy.ownership import COMPARISON, check_output, check_results_dir, unused_folder
 from analogy.runs.find import find_run
 from analogy.runs.reading import COMPARISONS
 from analogy.systems import SYSTEMS
@@ -21,7 +21,9 @@ def main(
         typer.Option(help="A run folder, or an experiment's name for its latest finished run; give it twice or more."),
     ] = None,
     results_dir: Annotated[Path, typer.Option(help="The folder of the runs.")] = RESULTS,
-    out: Annotated[Path | None, typer.Option(help="The comparison's folder. Default: RESULTS_DIR/comparisons/NAME.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The comparison's folder. Default: a new one in RESULTS_DIR/comparisons.")
+    ] = None,
 ) -> None:
     with clear_errors(results_dir):
         folders: list[Path] = []
@@ -37,7 +39,7 @@ def main(
         from analogy.visualise.comparison import comparison_name, write_comparison
         from analogy.visualise.pages import write_results_page
 
-        folder = out or results_dir / COMPARISONS / comparison_name(folders)
+        folder = out or unused_folder(results_dir / COMPARISONS / comparison_name(folders))
         check_output(folder, COMPARISON, folders)
         print(write_comparison(folders, folder, SYSTEMS))
         if out is None:

@@ -68,6 +68,10 @@ def clear_errors(place: Path | None = None) -> Iterator[None]:
         except KeyboardInterrupt as interrupt:  # before training, or after it
             typer.echo("stopped by SIGINT", err=True)
             raise typer.Exit(128 + signal.SIGINT) from interrupt
+        except MemoryError as error:
+            why = f" ({error})" if str(error) else ""
+            typer.echo(f"error: there is not enough memory{why}; give less at once: fewer or smaller frames", err=True)
+            raise typer.Exit(2) from error
         except OSError as error:
             where = error.filename or place
             if error.errno not in MENDS or where is None:

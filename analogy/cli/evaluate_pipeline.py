@@ -29,8 +29,8 @@ def main(
     clips: Annotated[
         str | None, typer.Option(help="Numbers of clips, such as 0050,0280. Default: test clips of each action.")
     ] = None,
-    clips_per_action: Annotated[int, typer.Option(min=1, help="Number of test clips of each action.")] = 1,
-    horizon: Annotated[int, typer.Option(min=1, help="Largest number of future frames.")] = 45,
+    clips_per_action: Annotated[int, typer.Option(min=1, max=10_000, help="Number of test clips of each action.")] = 1,
+    horizon: Annotated[int, typer.Option(min=1, max=10_000, help="Largest number of future frames.")] = 45,
     poses: Annotated[str | None, typer.Option(help="Also estimate poses, with movenet or blazepose.")] = None,
     models: Annotated[Path | None, typer.Option(help="Folder of the estimators' .tflite files.")] = None,
     results_dir: Annotated[Path, typer.Option(help="The folder of the runs; this one is written to it.")] = RESULTS,

@@ -16,6 +16,7 @@ from analogy.errors import UserError
 OF_POSES = ("poses", "models", "data_dir", "pose_run", "paint_run", "full_frame", "export")
 OF_VIDEOS = ("start", "context", "horizon")
 USUAL_HORIZON = 45  # frames that are predicted from poses
+MOST_FRAMES = 10_000  # of one prediction
 OF_SAMPLES = ("action", "samples", "seed")
 OF_PICTURES = (*OF_SAMPLES, "crop", "driving")
 
@@ -38,18 +39,23 @@ def main(
     ] = None,
     start: Annotated[int, typer.Option(min=0, help="Number of the first observed frame.")] = 0,
     context: Annotated[
-        int | None, typer.Option(min=1, help="Number of observed frames, at least as many as the pose run reads.")
+        int | None,
+        typer.Option(min=1, max=MOST_FRAMES, help="Number of observed frames, at least as many as the pose run reads."),
     ] = None,
     horizon: Annotated[
         int | None,
-        typer.Option(min=1, help=f"Number of frames to predict. Default: {USUAL_HORIZON}, with --run as many as it learned."),
+        typer.Option(
+            min=1,
+            max=MOST_FRAMES,
+            help=f"Number of frames to predict. Default: {USUAL_HORIZON}, with --run as many as it learned.",
+        ),
     ] = None,
     pose_run: Annotated[str | None, typer.Option(help="A finished pose run, or its experiment. Default: the newest.")] = None,
     paint_run: Annotated[
         str | None, typer.Option(help="A finished analogy run, or its experiment. Default: the newest.")
     ] = None,
     results_dir: Annotated[Path, typer.Option(help="The folder of the runs.")] = RESULTS,
-    out: Annotated[Path | None, typer.Option(help="Folder for the output. Default: results/predictions/NAME.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the output. Default: a new one in results/predictions.")] = None,
     full_frame: Annotated[
         bool, typer.Option("--full-frame", help="Paste the prediction into the whole last observed frame.")
     ] = False,
@@ -62,7 +68,7 @@ def main(
     ] = None,
     action: Annotated[str | None, typer.Option(help="With a picture: the action that follows.")] = None,
     samples: Annotated[int, typer.Option(help="With a picture: number of futures.")] = 4,
-    seed: Annotated[int, typer.Option(min=0, help="With a picture: seed of the samples.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="With a picture: seed of the samples.")] = 0,
     crop: Annotated[
         str | None,
         typer.Option(help="With a picture: x_min,y_min,x_max,y_max in pixels. Default: the largest square in the middle."),

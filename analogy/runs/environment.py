@@ -48,14 +48,19 @@ def _commit() -> str | None:
     None outside of a checkout. The package may be installed in a folder of another repository, so Git must track this file.
     """
     here = Path(__file__)
-    git = ["git", "-C", str(here.parent)]
+    # Within a hook of Git, variables name the repository of that hook.
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+
+    def git(*command: str) -> str:
+        done = ["git", "-C", str(here.parent), *command]
+        return subprocess.run(done, env=variables, capture_output=True, text=True, check=True).stdout.strip()
+
     try:
-        subprocess.run([*git, "ls-files", "--error-unmatch", here.name], capture_output=True, check=True)
-        commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
-        changed = subprocess.run([*git, "status", "--porcelain", "-uno"], capture_output=True, text=True).stdout
+        git("ls-files", "--error-unmatch", here.name)
+        commit, changed = git("rev-parse", "HEAD"), git("status", "--porcelain", "-uno")
     except (OSError, subprocess.CalledProcessError):
         return None
-    return commit + ("+changes" if changed.strip() else "")
+    return commit + ("+changes" if changed else "")
 
 
 def _processor() -> str:

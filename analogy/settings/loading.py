@@ -198,6 +198,8 @@ def load_settings(
     for key, value in (values or {}).items():
         content = _set(content, key, os.fspath(value) if isinstance(value, os.PathLike) else value, key)
     content = apply_overrides(content, overrides)
+    if content["scale"] != scale:
+        raise UserError(f"--set scale={content['scale']}: it would be recorded, and change nothing; choose it with --scale")
     system = content.get("system")
     if not isinstance(system, str) or system not in systems:
         raise UserError(f"{path}: system: {system!r} is not one of {', '.join(systems)}")

@@ -25,6 +25,13 @@ from analogy.settings.section import Section
 
 # TensorFlow counts in int32. The limit also catches a typing mistake of many digits.
 PositiveInt = Annotated[int, Field(gt=0, lt=2**31)]
+# Bounds by sense. What lies beyond is a mistyped number, which would fill the memory or never end.
+Units = Annotated[int, Field(gt=0, le=65_536)]  # of a layer: units or channels
+Layers = Annotated[int, Field(gt=0, le=100)]  # that are stacked, or members of an ensemble
+WidthFactor = Annotated[float, Field(gt=0, le=64)]  # by which a published number of channels is multiplied
+FrameCount = Annotated[int, Field(gt=0, le=1000)]  # of a window
+ExampleCount = Annotated[int, Field(gt=0, le=10_000_000)]  # that are made or read
+MOST_DEVICES = 64  # in one process
 
 
 def _clip_name(value: object) -> object:
@@ -38,7 +45,10 @@ ClipId = Annotated[str, BeforeValidator(_clip_name), StringConstraints(min_lengt
 def _absolute(path: str) -> str:
     """Make a path absolute, so that it means the same file whatever the current folder is. Raises ValueError."""
     try:
+        path.encode()
         return str(expanded(path).resolve())
+    except UnicodeEncodeError as error:
+        raise ValueError("its name is no UTF-8, which settings.yaml cannot keep; rename it, or name a link to it") from error
     except (UserError, RuntimeError) as error:  # the home of an unknown user (~nobody), or a link to itself
         raise ValueError(f"this is no path that can be followed: {error}") from error
 
@@ -82,13 +92,15 @@ class LossSection(Section):
 SMALLEST_SIDE, LARGEST_SIDE = 16, 4096
 
 # Folders in results/ that are no experiments.
-RESERVED_FOLDERS = ("comparisons", "predictions")
+RESERVED_FOLDERS = ("comparisons", "predictions", "index.html")
 
 
 def _folder_name(name: str) -> str:
     """Check an experiment's name: its runs lie in a folder of that name. Raises ValueError."""
     if not name.strip() or name[0] in ".-" or any(sign in "/\\" or not sign.isprintable() for sign in name):
         raise ValueError("it names a folder: choose letters, digits and _, without / or a dot or dash at its beginning")
+    if name != name.strip():
+        raise ValueError("it names a folder: leave out the spaces around it")
     if len(name.encode()) > 100:
         raise ValueError("it names a folder: choose at most 100 characters")
     if name in RESERVED_FOLDERS:
@@ -134,7 +146,7 @@ class FrameDataSettings(PeopleDataSettings):
     kind = "frames"
     image_size: tuple[PositiveInt, PositiveInt]
     crop: Literal["consistent", "per_frame", "full", "centre"]
-    padding: Annotated[int, Field(ge=0)]
+    padding: Annotated[int, Field(ge=0, le=LARGEST_SIDE)]
     gray: bool
     min_frame_distance: Annotated[int, Field(ge=0)]
     flip: bool
@@ -152,9 +164,10 @@ class FrameDataSettings(PeopleDataSettings):
 
     @model_validator(mode="after")
     def _large_enough(self) -> FrameDataSettings:
-        if min(self.image_size) < SMALLEST_SIDE:
+        if min(self.image_size) < SMALLEST_SIDE or max(self.image_size) > LARGEST_SIDE:
             raise ValueError(
-                f"image_size is {self.image_size}: choose sides of at least {SMALLEST_SIDE} pixels (SSIM needs 11)"
+                f"image_size is {self.image_size}: choose sides of at least {SMALLEST_SIDE} pixels (SSIM needs 11), at most "
+                f"{LARGEST_SIDE}"
             )
         if self.frame_distance and (self.frame_distance[0] > self.frame_distance[1] or self.min_frame_distance):
             raise ValueError(
@@ -195,8 +208,8 @@ class MovieDataSettings(DatasetSettings):
     """
 
     kind = "movies"
-    context: PositiveInt
-    horizon: PositiveInt
+    context: FrameCount
+    horizon: FrameCount
     image_size: PositiveInt | tuple[PositiveInt, PositiveInt]
     fit: Literal["squeeze", "crop", "letterbox"] = "squeeze"
     fps: PositiveFloat | None = None
@@ -208,7 +221,7 @@ class MovieDataSettings(DatasetSettings):
     train_clips: Annotated[list[ClipId], Field(min_length=1)] | None = None
     leave_out_repeats: bool = False
     curriculum: list[RateStage] = []
-    test_count: PositiveInt
+    test_count: ExampleCount
     split: Literal["published", "standard", "rec1", "rec2", "rec3", "det24"]
     test_persons: list[Annotated[int, Field(ge=0)]] | None = None
 
@@ -271,8 +284,8 @@ class StartFrom(Section):
 
 class TrainingSettings(Section):
     steps: PositiveInt
-    batch_size: PositiveInt
-    steps_per_call: PositiveInt
+    batch_size: Annotated[int, Field(gt=0, le=65_536)]
+    steps_per_call: Annotated[int, Field(gt=0, le=100_000)]
     log_every: PositiveInt
     sample_every: PositiveInt
     checkpoint_every: PositiveInt
@@ -285,6 +298,8 @@ class TrainingSettings(Section):
     @model_validator(mode="after")
     def _shared_evenly(self) -> TrainingSettings:
         count = int(self.devices.partition(":")[2] or 1)
+        if count > MOST_DEVICES:
+            raise ValueError(f"devices is {self.devices}: choose at most {MOST_DEVICES} in one process")
         if self.batch_size % count:
             raise ValueError(
                 f"batch_size is {self.batch_size}, which {count} devices cannot share evenly: choose a multiple of {count}, or "
@@ -341,11 +356,11 @@ class OptimizerSettings(Section):
 class EvaluationSettings(Section):
     clips_per_action: PositiveInt
     preferred_clips: list[ClipId]
-    frames_per_second: PositiveInt
+    frames_per_second: Annotated[int, Field(gt=0, le=1000)]
 
 
 class PainterEvaluationSettings(EvaluationSettings):
-    frames_per_call: PositiveInt
+    frames_per_call: FrameCount
 
 
 class Settings(Section):

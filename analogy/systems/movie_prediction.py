@@ -15,7 +15,7 @@ from analogy.data.video import read_video, write_pictures
 from analogy.data.windows import WindowPlan
 from analogy.errors import Mistakes, UserError
 from analogy.metrics.image import psnr, ssim
-from analogy.ownership import PREDICTION, check_output, replacing_folder
+from analogy.ownership import PREDICTION, check_output, replacing_folder, unused_folder
 from analogy.predictions.motion import motion_continued
 from analogy.runs.find import saved_model_of
 from analogy.settings.sections import MovieDataSettings
@@ -82,7 +82,7 @@ def check_request(
         UserError: one line for each mistake.
     """
     path, data = Path(source), settings.data
-    folder = out or results_dir / "predictions" / path.stem
+    folder = out or unused_folder(results_dir / "predictions" / path.stem)
     context, channels = data.context if context is None else context, find_opening(settings).channels
     with Mistakes() as mistakes:
         if not path.exists():

@@ -24,6 +24,7 @@ from analogy.runs.history import describe
 from analogy.systems.base import System
 from analogy.training.checkpoint import Checkpoints, load_networks, saved_checkpoints
 from analogy.training.health import Health, weights_hash
+from analogy.training.memory_need import counted_weights, say_memory
 from analogy.training.progress import Progress
 from analogy.training.stop import Stopped, StopRequest
 from analogy.training.tensorboard import TensorBoard
@@ -59,7 +60,7 @@ def build_system(
     keras.utils.set_random_seed(settings.seed)
     if settings.training.deterministic:
         tf.config.experimental.enable_op_determinism()
-    with strategy.scope():
+    with strategy.scope(), counted_weights(settings):
         system = build(settings, used)
         system.prepare_training()
         resumes = checkpoints and saved_checkpoints(checkpoints)
@@ -92,6 +93,7 @@ class Trainer:
         self._pending: list[list[float]] = []
         self._validated: dict[str, float] = {}
         self._one_step = tf.function(self._step_on_devices)
+        self._traced = False
         self._workers = Workers(strategy, self._newest_checkpoint)
 
     # ---------------------------------------------------------------- resume
@@ -174,9 +176,19 @@ class Trainer:
         The values are fetched from the device only after the last step, so that a GPU never waits for Python.
         """
         with self._workers.all_there():
-            steps = [self._one_step(next(iterator)) for _ in range(count)]
+            first = next(iterator)
+            if not self._traced:
+                self._traced = True
+                say_memory(self._one_step, first, self._bytes_of_variables(), self.settings)
+            steps = [self._one_step(first), *(self._one_step(next(iterator)) for _ in range(count - 1))]
             names = sorted(steps[0])
             return names, np.array([[step[name].numpy() for name in names] for step in steps])
+
+    def _bytes_of_variables(self) -> int:
+        """Of all networks and optimisers on all replicas."""
+        holders = (*self.system.models.values(), *self.system.optimizers.values())
+        each = sum(variable.value.dtype.size * math.prod(variable.shape) for holder in holders for variable in holder.variables)
+        return each * self.strategy.num_replicas_in_sync
 
     def _step_on_devices(self, batch) -> dict[str, tf.Tensor]:
         """Do one step on every replica. Returns name -> scalar, summed over the replicas."""

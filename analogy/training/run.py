@@ -21,6 +21,7 @@ from analogy.settings.published import summary_rows
 from analogy.systems import SYSTEMS
 from analogy.training.distribute import check_batch, is_chief, make_strategy
 from analogy.training.loop import Trainer, build_system
+from analogy.training.memory_need import enough_memory
 from analogy.training.precision import resolve_precision, use_precision
 from analogy.training.stop import Stopped, StopRequest
 from analogy.visualise.pages import write_pages
@@ -65,7 +66,7 @@ def run_experiment(
     strategy = make_strategy(settings.training.devices)  # before anything else touches a device
     precision = resolve_precision(settings.training.precision)
     # Our signal handlers are set after those of TensorFlow, which handles SIGTERM where there are several workers.
-    with stop or nullcontext(StopRequest()) as stop, use_precision(precision):
+    with stop or nullcontext(StopRequest()) as stop, use_precision(precision), enough_memory(settings):
         return _run_on(strategy, precision, settings, open_dataset, results_dir, run, stop, began)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 SMALLEST_HEIGHT = 160  # pixels; smaller pictures are enlarged, so that details can be recognised
+MOST_WIDTH = 8192  # pixels of a row of columns; encoders and browsers refuse much wider videos
 GAP = 4  # pixels between neighbours
 TITLE_HEIGHT = 24  # pixels
 PAPER, INK = (255, 255, 255), (40, 44, 52)
@@ -35,10 +36,16 @@ def absolute_difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.abs(a.astype(np.int16) - b).astype(np.uint8)
 
 
-def common_height(heights: Sequence[int]) -> int:
-    """The tallest height, multiplied by the smallest whole number that makes it at least `SMALLEST_HEIGHT`."""
-    tallest = max(heights)
-    return tallest * ceil(SMALLEST_HEIGHT / tallest)
+def common_height(sizes: Sequence[tuple[int, int]]) -> int:
+    """The height to which pictures of these sizes (height, width) are scaled in a row.
+
+    It is the tallest height, multiplied by the smallest whole number that makes it at least `SMALLEST_HEIGHT`. Where the row
+    would be wider than `MOST_WIDTH`, as those of panoramas, it is less.
+    """
+    tallest = max(height for height, _ in sizes)
+    height = tallest * ceil(SMALLEST_HEIGHT / tallest)
+    widest = MOST_WIDTH - GAP * (len(sizes) - 1)
+    return max(1, min(height, int(widest / sum(width / own for own, width in sizes))))
 
 
 def scaled_width(height: int, width: int, new_height: int) -> int:

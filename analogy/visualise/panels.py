@@ -121,7 +121,7 @@ def write_panels(path: str | Path, columns: Sequence[tuple[str, np.ndarray]]) ->
     if not columns:
         raise ValueError("write_panels needs at least one column")
     pictures = [_checked(picture) for _, picture in columns]
-    height = common_height([len(picture) for picture in pictures])
+    height = common_height([picture.shape[:2] for picture in pictures])
     pictures = [scale_to_height(picture, height) for picture in pictures]
     titles = title_row([title for title, _ in columns], [picture.shape[1] for picture in pictures])
     write_picture(path, np.concatenate([titles, picture_row(pictures, height)]))

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from typing import IO
 
@@ -14,6 +15,7 @@ import imageio_ffmpeg
 import numpy as np
 from PIL import Image
 
+from analogy.errors import UserError
 from analogy.files import replacing
 from analogy.visualise.canvas import GAP, TITLE_HEIGHT, common_height, picture_row, scaled_width, title_row, to_rgb
 
@@ -85,6 +87,19 @@ def _start_ffmpeg(path: Path, size: tuple[int, int], fps: float, said: IO) -> su
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said)
 
 
+@cache
+def check_encoder() -> None:
+    """Raise a UserError where no videos can be written: FFmpeg is not there, or has no H.264."""
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            write_mp4(Path(folder, "test.mp4"), np.zeros([2, 16, 16, 3], np.uint8), 10)
+    except (OSError, RuntimeError) as error:
+        raise UserError(
+            f"videos of the results cannot be written ({getattr(error, 'strerror', None) or str(error).splitlines()[-1]}): "
+            "reinstall imageio-ffmpeg, which brings FFmpeg, or name a program in $IMAGEIO_FFMPEG_EXE"
+        ) from error
+
+
 def write_gif(path: str | Path, frames: np.ndarray, fps: float) -> None:
     """Write a GIF that loops for ever. Equal neighbouring frames are stored once, with a longer duration.
 
@@ -133,7 +148,7 @@ def side_by_side(columns: Sequence[tuple[str, np.ndarray]]) -> np.ndarray:
 
 def column_boxes(columns: Sequence[tuple[str, np.ndarray]]) -> list[tuple[int, int, int, int]]:
     """The box of each column in the result of `side_by_side`, without its title: (left, top, width, height) in pixels."""
-    height = common_height([clip.shape[1] for _, clip in columns])
+    height = common_height([clip.shape[1:3] for _, clip in columns])
     boxes, left = [], 0
     for _, clip in columns:
         width = scaled_width(clip.shape[1], clip.shape[2], height)

@@ -119,9 +119,9 @@ def test_devices_that_are_not_there_are_refused_before_the_data_are_opened(invok
         raise AssertionError("the data were opened")
 
     monkeypatch.setattr(data_prep.datasets, "open_dataset", touched)
-    options = ("--devices", "gpu:98", "--set", "training.batch_size=98", "--results-dir", tmp_path)
+    options = ("--devices", "gpu:14", "--set", "training.batch_size=14", "--results-dir", tmp_path)
     (line,) = errors(invoke("run", "analogy_pool3", *options))
-    assert "--devices gpu:98: TensorFlow sees" in line
+    assert "--devices gpu:14: TensorFlow sees" in line
 
 
 def test_the_script_takes_the_same_options(run_experiment, tmp_path):

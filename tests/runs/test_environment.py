@@ -20,5 +20,10 @@ def test_the_commit_is_that_of_our_own_repository_only(tmp_path, monkeypatch):
     git("add", ".")
     git("commit", "-q", "-m", "ours")
     assert environment._commit() == git("rev-parse", "HEAD")
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "elsewhere"))  # as in a hook of another repository
+    monkeypatch.setenv("GIT_WORK_TREE", str(tmp_path))
+    assert environment._commit() is not None
+    monkeypatch.undo()
+    monkeypatch.setattr(environment, "__file__", str(installed))
     installed.write_text("# changed")
     assert environment._commit() == git("rev-parse", "HEAD") + "+changes"

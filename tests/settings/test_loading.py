@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from analogy.errors import UserError
+from analogy.resolve import resolve_settings
 from analogy.settings import list_experiments, load_settings, write_settings
 from analogy.settings.experiments import find_experiment
 from analogy.settings.loading import parse_yaml, read_experiment, settings_text
@@ -278,3 +279,29 @@ def test_a_paper_is_listed_by_its_folder_alone(monkeypatch, tmp_path):
     path.with_name("drift_base.yaml").write_text("summary: not an experiment\n")
     monkeypatch.setattr("analogy.settings.experiments._PAPERS", tmp_path)
     assert list_experiments() == {"drift": ("sixth", "Squares", "nobody", path)}
+
+
+def test_the_scale_of_a_run_stays_what_it_was(tmp_path):
+    """Its settings are resolved, so another scale would be recorded, and change nothing."""
+    settings = resolve_settings("analogy_pool3", results_dir=tmp_path, scale="demo")
+    write_settings(settings, tmp_path / "settings.yaml")
+    again = str(tmp_path / "settings.yaml")
+    assert (
+        resolve_settings(again, results_dir=tmp_path) == resolve_settings(again, results_dir=tmp_path, scale="demo") == settings
+    )
+    with pytest.raises(UserError, match=r"--scale paper: .* has the settings of a run at scale demo; leave --scale out"):
+        resolve_settings(again, results_dir=tmp_path, scale="paper")
+    with pytest.raises(UserError, match=r"--set scale=paper: .*choose it with --scale"):
+        resolve_settings("analogy_pool3", results_dir=tmp_path, scale="demo", overrides=["scale=paper"])
+
+
+def test_a_folder_that_settings_cannot_keep_is_refused(tmp_path):
+    (tmp_path / "no\udcfftext").mkdir()
+    with pytest.raises(UserError, match=r"data\.folder: its name is no UTF-8, which settings\.yaml cannot keep"):
+        resolve_settings("analogy_pool3", results_dir=tmp_path, data_dir=tmp_path / "no\udcfftext")
+
+
+@pytest.mark.parametrize("name", ["index.html", " pool3", "pool3 "])
+def test_an_experiment_takes_no_name_of_something_else(tmp_path, name):
+    with pytest.raises(UserError, match="experiment: "):
+        resolve_settings("analogy_pool3", results_dir=tmp_path, scale="demo", values={"experiment": name})

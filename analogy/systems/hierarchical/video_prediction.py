@@ -20,7 +20,7 @@ from rich.progress import track
 from analogy.data.video import Video, read_video, write_pictures
 from analogy.errors import Mistakes, UserError
 from analogy.files import check_present
-from analogy.ownership import PREDICTION, SAVED_MODEL, check_output, replacing_folder
+from analogy.ownership import PREDICTION, SAVED_MODEL, check_output, replacing_folder, unused_folder
 from analogy.runs.find import find_run, folders_named, saved_model_of
 from analogy.systems.hierarchical.estimation import ESTIMATORS, find_models
 from analogy.systems.hierarchical.pose_files import read_poses, write_poses
@@ -82,7 +82,7 @@ def check_request(
     Raises:
         UserError: one line for each mistake.
     """
-    folder = out or results_dir / "predictions" / _name(source, start)
+    folder = out or unused_folder(results_dir / "predictions" / _name(source, start))
     clip = estimator_run = steps = None
     with Mistakes() as mistakes:
         with mistakes.noted():

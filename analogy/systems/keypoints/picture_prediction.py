@@ -18,7 +18,7 @@ from analogy.data.video import read_video
 from analogy.errors import Mistakes, UserError
 from analogy.files import VIDEOS
 from analogy.memory import in_parts
-from analogy.ownership import PREDICTION, check_output, replacing_folder
+from analogy.ownership import PREDICTION, check_output, replacing_folder, unused_folder
 from analogy.runs.find import find_run, saved_model_of
 from analogy.systems.keypoints.pictures import with_keypoints
 from analogy.systems.run_settings import settings_of_run
@@ -74,7 +74,7 @@ def check_request(
     Raises:
         UserError: one line for each mistake.
     """
-    path, folder = Path(picture), out or results_dir / "predictions" / Path(picture).stem
+    path, folder = Path(picture), out or unused_folder(results_dir / "predictions" / Path(picture).stem)
     found = settings = box = None
     number = 0
     with Mistakes() as mistakes:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 
 from analogy.settings.sections import (
+    FrameCount,
     FrameDataSettings,
     LossSection,
     OptimizerSettings,
@@ -15,7 +16,9 @@ from analogy.settings.sections import (
     PositiveInt,
     Section,
     Settings,
+    Units,
     Vgg16Weights,
+    WidthFactor,
     vgg16_files,
 )
 
@@ -38,7 +41,7 @@ class TranslatorNetworkSettings(Section):
     normalisation that stays at each step."""
 
     keypoints: Keypoints
-    width: PositiveFloat
+    width: WidthFactor
     softmax: Literal["marginals", "pixels"]
     map_sharpness: PositiveFloat
     resize: Literal["half_pixel", "legacy"]
@@ -48,7 +51,7 @@ class TranslatorNetworkSettings(Section):
 
 
 class DiscriminatorSettings(Section):
-    width: PositiveFloat
+    width: WidthFactor
 
 
 class KeypointAugmentationSettings(Section):
@@ -80,7 +83,7 @@ class TranslationSettings(Settings):
     from keypoints to joints is fitted, which measures the keypoints."""
 
     data: KeypointDataSettings
-    regression_frames: PositiveInt
+    regression_frames: FrameCount
     evaluation: PainterEvaluationSettings
 
     @model_validator(mode="after")
@@ -109,7 +112,7 @@ class TranslatorSettings(TranslationSettings):
 class MotionDataSettings(KeypointDataSettings):
     """Clips, of which sequences of 1 + horizon steps are made that span most of each clip (spec section 1.4)."""
 
-    horizon: PositiveInt
+    horizon: FrameCount
 
 
 class MotionNetworkSettings(Section):
@@ -117,8 +120,8 @@ class MotionNetworkSettings(Section):
     then lists all, in the order of their numbers. fc_activation: of the latent's and the logit's layer. output: keypoints are
     predicted as places, or as offsets from those of the first frame."""
 
-    units: PositiveInt
-    latent_size: PositiveInt
+    units: Units
+    latent_size: Units
     action: bool
     fc_activation: Literal["relu", "linear"]
     output: Literal["absolute", "offset"]
@@ -179,8 +182,8 @@ class PlusNetworkSettings(Section):
     turned and stretched."""
 
     keypoints: Keypoints
-    detector_widths: Annotated[list[PositiveInt], Field(min_length=1, max_length=3)]
-    widths: Annotated[list[PositiveInt], Field(min_length=1, max_length=3)]
+    detector_widths: Annotated[list[Units], Field(min_length=1, max_length=3)]
+    widths: Annotated[list[Units], Field(min_length=1, max_length=3)]
     temperature: PositiveFloat
     map_sharpness: PositiveFloat
     bend: bool

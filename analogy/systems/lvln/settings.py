@@ -6,16 +6,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
+from pydantic import Field, NonNegativeFloat, model_validator
 
 from analogy.settings.sections import (
+    FrameCount,
     LossSection,
     MovieDataSettings,
     OptimizerSettings,
-    PositiveInt,
     Section,
     Settings,
+    Units,
     WeightsFile,
+    WidthFactor,
 )
 
 # Kind of network -> what divides the sides of its frames.
@@ -25,7 +27,7 @@ SIDES_OF = {"ladder": 32, "full_resolution": 32, "toy": 4, "plus": 16}
 class LadderNetworkSettings(Section):
     kind: Literal["ladder", "full_resolution", "toy"]
     head: Literal["shuffle", "bilinear", "nearest"]
-    width: PositiveFloat
+    width: WidthFactor
     column_map: Literal["published", "correct"]
 
 
@@ -66,7 +68,7 @@ class LadderSettings(Settings):
     encoder: EncoderSettings
     align: Literal["paper", "code"]
     normalise: bool
-    training_horizon: PositiveInt | None
+    training_horizon: FrameCount | None
     loss: LadderLossSettings
     optimizer: OptimizerSettings
 
@@ -102,7 +104,7 @@ def check_lengths(settings: LadderSettings | PlusSettings) -> None:
 class PlusNetworkSettings(Section):
     """The arguments of `analogy.systems.lvln.networks.plus.MovingLadder`."""
 
-    width: PositiveFloat
+    width: WidthFactor
     start: Literal["flow", "difference", "none"]
     candidates: Annotated[int, Field(ge=1, le=5)]
     colour: bool
@@ -129,7 +131,7 @@ class PlusSettings(Settings):
     data: MovieDataSettings
     network: PlusNetworkSettings
     augment: bool
-    training_horizon: PositiveInt | None
+    training_horizon: FrameCount | None
     loss: PlusLossSettings
     optimizer: OptimizerSettings
 
@@ -147,7 +149,7 @@ class ClassifierNetworkSettings(Section):
     hidden layer."""
 
     features: Literal["c4", "c13", "c4_c13", "pixels"]
-    units: PositiveInt
+    units: Units
     classes: Annotated[int, Field(ge=2, lt=2**31)]
     normalised: bool
     dropout: Annotated[float, Field(ge=0, lt=1)]

@@ -6,7 +6,16 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from analogy.settings.sections import DatasetSettings, MovieDataSettings, OptimizerSettings, PositiveInt, Section, Settings
+from analogy.settings.sections import (
+    DatasetSettings,
+    ExampleCount,
+    MovieDataSettings,
+    OptimizerSettings,
+    PositiveInt,
+    Section,
+    Settings,
+    Units,
+)
 
 
 class SequenceDataSettings(DatasetSettings):
@@ -19,8 +28,8 @@ class SequenceDataSettings(DatasetSettings):
     kind = "sequences"
     context: Annotated[int, Field(ge=1, le=49)]
     horizon: Annotated[int, Field(ge=1, le=49)]
-    train_count: PositiveInt
-    test_count: PositiveInt
+    train_count: ExampleCount
+    test_count: ExampleCount
     split: Literal["published", "chronological"]
     groups_of: PositiveInt
 
@@ -32,8 +41,8 @@ class SequenceDataSettings(DatasetSettings):
 
 
 class Seq2SeqNetworkSettings(Section):
-    depth: Annotated[int, Field(ge=0)]
-    units: PositiveInt
+    depth: Annotated[int, Field(ge=0, le=100)]
+    units: Units
     wiring: Literal["published", "standard"]
     predicts: Literal["frame", "change"]
     shared: bool

@@ -12,10 +12,11 @@ from analogy.settings.sections import (
     LossSection,
     MovieDataSettings,
     OptimizerSettings,
-    PositiveInt,
     Section,
     Settings,
+    Units,
     Vgg16Weights,
+    WidthFactor,
     vgg16_files,
 )
 
@@ -35,7 +36,7 @@ class VggSettings(Section):
 
     weights: Vgg16Weights | None
     trained: bool
-    width: PositiveFloat
+    width: WidthFactor
     scale: PositiveFloat
     keep_features: bool
 
@@ -77,9 +78,9 @@ class VaeNetworkSettings(Section):
 
     scales: Literal[1, 3]
     latent: Literal["frame", "sequence"]
-    encoder_units: PositiveInt
-    latent_size: PositiveInt
-    decoder_units: list[PositiveInt]
+    encoder_units: Units
+    latent_size: Units
+    decoder_units: list[Units]
     decoder_input: Literal["latent", "ones", "ones_maps"]
 
 
@@ -150,7 +151,7 @@ class VaeSettings(PaintingSettings):
 class PlusNetworkSettings(Section):
     """units: channels of the ConvGRU, and of the layers around it."""
 
-    units: PositiveInt
+    units: Units
 
 
 class PlusLossSettings(LossSection):
@@ -179,8 +180,8 @@ class VaePlusNetworkSettings(Section):
     """units: channels of the ConvGRUs, and of most layers around them. latents: channels of the latent maps, which have an
     eighth of the frame's height and width."""
 
-    units: PositiveInt
-    latents: PositiveInt
+    units: Units
+    latents: Units
 
 
 class VaePlusLossSettings(Section):

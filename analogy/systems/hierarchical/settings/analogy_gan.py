@@ -10,9 +10,10 @@ from pydantic import Field, PositiveFloat, model_validator
 from analogy.settings.sections import (
     OptimizerSettings,
     PainterSettings,
-    PositiveInt,
     Section,
+    Units,
     Vgg16Weights,
+    WidthFactor,
     vgg16_files,
 )
 
@@ -21,12 +22,12 @@ Weight = Annotated[float, Field(ge=0)]
 
 class GeneratorSettings(Section):
     depth: Annotated[int, Field(ge=2, le=5)]
-    width: PositiveFloat
+    width: WidthFactor
     pose_encoder: Literal["full", "simplified", "none"]
     heatmap_sigma: PositiveFloat
     upsampling: Literal["deconvolution", "nearest", "nearest_valid"]
     skip: bool
-    maxout: PositiveInt
+    maxout: Units
     image_range: Literal["unit", "byte", "caffe"]
     pretrained_stages: Annotated[int, Field(ge=0, le=5)]
     pretrained_conv1_1: bool
@@ -39,8 +40,8 @@ class GeneratorSettings(Section):
 
 
 class DiscriminatorSettings(Section):
-    width: PositiveFloat
-    units: PositiveInt
+    width: WidthFactor
+    units: Units
     dropout: Annotated[float, Field(ge=0, lt=1)]
 
 

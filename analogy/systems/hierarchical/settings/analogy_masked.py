@@ -6,12 +6,17 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 
-from analogy.settings.sections import OptimizerSettings, PainterSettings, PositiveInt, Section
+from analogy.settings.sections import (
+    OptimizerSettings,
+    PainterSettings,
+    Section,
+    Units,
+)
 
 
 class MaskedGeneratorSettings(Section):
-    widths: Annotated[list[PositiveInt], Field(min_length=1)]
-    work_size: Annotated[int, Field(ge=32)]
+    widths: Annotated[list[Units], Field(min_length=1)]
+    work_size: Annotated[int, Field(ge=32, le=4096)]
     heatmap_sigma: PositiveFloat
 
 

@@ -6,7 +6,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, model_validator
 
-from analogy.settings.sections import OptimizerSettings, PeopleDataSettings, PositiveInt, Section, Settings
+from analogy.settings.sections import (
+    FrameCount,
+    Layers,
+    OptimizerSettings,
+    PeopleDataSettings,
+    Section,
+    Settings,
+    Units,
+)
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 
@@ -16,10 +24,10 @@ class PoseDataSettings(PeopleDataSettings):
 
     kind = "poses"
     viewpoint: str
-    min_frames: PositiveInt
-    context: Annotated[int, Field(ge=2)]
-    horizon: PositiveInt
-    min_future: PositiveInt
+    min_frames: FrameCount
+    context: Annotated[int, Field(ge=2, le=1000)]
+    horizon: FrameCount
+    min_future: FrameCount
     order: Literal["random", "passes"]
     first_share: Share
     time_stretch: Annotated[float, Field(ge=0, le=1)]
@@ -42,10 +50,10 @@ class PoseSettings(Settings):
 
 class PoseLstmNetworkSettings(Section):
     coordinates: Literal["displacement", "box", "pixels", "square"]
-    units: PositiveInt
-    layers: PositiveInt
-    embedding: Annotated[int, Field(ge=0)]
-    head: list[PositiveInt]
+    units: Units
+    layers: Layers
+    embedding: Annotated[int, Field(ge=0, le=65_536)]
+    head: list[Units]
     activation: Literal["tanh", "sigmoid", "linear"]
     shared: bool
     hand_over: Literal["state", "output"]
@@ -61,9 +69,9 @@ class PoseLstmSettings(PoseSettings):
 
 
 class PoseResidualNetworkSettings(Section):
-    units: PositiveInt
-    basis: PositiveInt
-    members: PositiveInt
+    units: Units
+    basis: Units
+    members: Layers
     dropout: Share
     noise: NonNegativeFloat
     conditioned: bool
@@ -92,7 +100,7 @@ class PoseResidualSettings(PoseSettings):
 
 
 class PoseActionsNetworkSettings(Section):
-    units: PositiveInt
+    units: Units
     dropout: Share
 
 

@@ -6,14 +6,19 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveFloat, model_validator
 
-from analogy.settings.sections import OptimizerSettings, PainterSettings, PositiveInt, Section
+from analogy.settings.sections import (
+    Layers,
+    OptimizerSettings,
+    PainterSettings,
+    Section,
+)
 from analogy.systems.hierarchical.settings.analogy_masked import AugmentationSettings
 
 
 class HourglassSettings(Section):
-    channels: Annotated[int, Field(ge=16, multiple_of=16)]
-    stacks: PositiveInt
-    depth: PositiveInt
+    channels: Annotated[int, Field(ge=16, multiple_of=16, le=65_536)]
+    stacks: Layers
+    depth: Layers
     stride: Literal[2, 4]
     heatmap_sigma: PositiveFloat
 

@@ -1,0 +1,59 @@
+"""The memory of a training is said before its first step, and running out of it is a line that names what to lower."""
+
+from __future__ import annotations
+
+import pytest
+import tensorflow as tf
+
+from analogy.errors import UserError
+from analogy.memory import machine_memory
+from analogy.training import memory_need
+from analogy.training.memory_need import counted_weights, enough_memory, peak_bytes, say_memory
+
+MEGABYTE = 1 << 20
+
+
+def test_the_peak_is_that_of_tensors_alive_at_once():
+    def function(x):  # of 1 MB each: a and b live together, then b and c
+        a = tf.exp(x)
+        b = tf.exp(a)
+        c = tf.exp(tf.reshape(b, [-1]))
+        return tf.reduce_sum(c) + tf.reduce_sum(b)
+
+    graph = tf.function(function).get_concrete_function(tf.TensorSpec([MEGABYTE // 4])).graph
+    assert 2 * MEGABYTE <= peak_bytes(graph) < 2.01 * MEGABYTE
+
+
+def test_a_step_beyond_the_machine_is_said_and_one_within_it_is_not(tiny, monkeypatch, caplog):
+    step = tf.function(lambda x: tf.reduce_sum(tf.exp(x)))
+    batch = tf.zeros([MEGABYTE // 4])
+    for most, said in ((4 * MEGABYTE, False), (MEGABYTE, True), (0, False)):
+        caplog.clear()
+        monkeypatch.setattr(memory_need, "machine_memory", lambda most=most: most)
+        say_memory(step, batch, 1000, tiny())
+        text = "and this machine has 0 GB: lower training.batch_size (4) or data.image_size ((32, 32)), or make the networks"
+        assert (text in caplog.text) == said
+
+
+def test_weights_beyond_the_machine_are_refused_while_they_are_made(tiny, monkeypatch):
+    monkeypatch.setattr(memory_need, "machine_memory", lambda: MEGABYTE)
+    with counted_weights(tiny()):
+        tf.Variable(tf.zeros([MEGABYTE // 8]))
+    said = r"alone take more than the 0 GB of this machine.*generator or discriminator"
+    with pytest.raises(UserError, match=said), counted_weights(tiny()):
+        for _ in range(5):
+            tf.Variable(tf.zeros([MEGABYTE // 8]))
+
+
+@pytest.mark.parametrize("error", [MemoryError(), tf.errors.ResourceExhaustedError(None, None, "OOM when allocating\nmore")])
+def test_no_more_memory_is_a_line(tiny, error):
+    with (
+        pytest.raises(UserError, match=r"not enough memory \(.*\): lower training.batch_size \(4\) or data.image_size") as said,
+        enough_memory(tiny()),
+    ):
+        raise error
+    assert "\n" not in str(said.value)
+
+
+def test_this_machine_has_memory():
+    assert 1 << 28 < machine_memory() < 1 << 50
