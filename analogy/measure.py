@@ -17,7 +17,7 @@ from analogy.metrics.table import USUAL
 from analogy.ownership import check_results_dir
 from analogy.pretrained.fetching import fetched_file
 from analogy.runs.find import find_model, find_run, is_saved_model, run_of, saved_model_of
-from analogy.runs.history import describe, trained_steps
+from analogy.runs.history import describe, differences_of_data, trained_steps
 from analogy.runs.reading import read_run
 from analogy.settings import Settings, load_settings
 from analogy.settings.loading import read_experiment
@@ -31,7 +31,7 @@ class Evaluation:
     """A checked evaluation: every option is right, nothing is loaded yet. It measures either a run or videos.
 
     A run: `run` is its folder, or with `exported` the folder of its SavedModel. `settings` are those for the evaluation.
-    `clips` names the test clips to select, where the settings have no key for them.
+    `clips` names the test clips to select, where the settings have no key for them; `selected` says whether any are named.
     Videos: `videos` are pairs of a true video and its predictions, of which the first `context` frames are observed ones.
     """
 
@@ -46,6 +46,7 @@ class Evaluation:
     exported: bool = False
     settings: Settings | None = None
     clips: tuple[str, ...] = ()
+    selected: bool = False
     videos: tuple[Video, ...] = ()
     predictions: tuple[Path, ...] = ()
     truth: Path | None = None
@@ -126,8 +127,9 @@ def _check_run(name: str, settings_file: Path | None, data_dir: Path | None, cli
     stored = settings_file or run_of(folder) / "settings.yaml"
     settings = load_settings(stored, SYSTEMS, **_changes(stored, data_dir, clips))
     check_dataset(settings)
+    selected = bool(clips)
     clips = () if hasattr(settings.data, "test_clips") else clips  # then the settings name them
-    return {"run": folder, "exported": exported, "settings": settings, "clips": clips}
+    return {"run": folder, "exported": exported, "settings": settings, "clips": clips, "selected": selected}
 
 
 def _changes(stored: Path, data_dir: Path | None, clips: Sequence[str]) -> dict:
@@ -202,6 +204,7 @@ def open_run(plan: Evaluation, measures):
 
     Returns (system with trained networks, dataset, facts for summary.json, frames per second of the written videos).
     """
+    from analogy.data.fingerprint import dataset_fingerprint
     from analogy.runs.find import load_endpoint
     from analogy.runs.uses import open_used
     from analogy.training.distribute import local_strategy
@@ -212,6 +215,10 @@ def open_run(plan: Evaluation, measures):
     entry = SYSTEMS[settings.system]
     used = open_used(settings, entry.system.needs)
     dataset = open_dataset(settings, used)
+    differing = differences_of_data(run_of(folder), dataset_fingerprint(dataset), selected=plan.selected)
+    if differing:
+        measures.notes.append(differing)
+        print(differing)
     if plan.clips:
         _select(dataset, plan.clips)
     system = build_system(entry.build, settings, local_strategy("cpu"), None, used)
@@ -225,8 +232,8 @@ def open_run(plan: Evaluation, measures):
         "summary": f"{settings.summary}: measured again" + (", as exported" if plan.exported else ""), "source": str(folder),
         "published": summary_rows(settings.published, settings),
     }  # fmt: skip
-    if differing := describe(read_run(run_of(folder)).table.get("parts")):
-        measures.notes.append(f"trained in parts{differing}")
+    if parts := describe(read_run(run_of(folder)).table.get("parts")):
+        measures.notes.append(f"trained in parts{parts}")
     if plan.exported:
         first = next(iter(system.endpoints()))
         system.use_export(load_endpoint(folder, first))

@@ -113,6 +113,18 @@ def check_data(run: Path, settings: Settings, fingerprint: Mapping[str, str]) ->
         )
 
 
+def differences_of_data(run: Path, fingerprint: Mapping[str, str], *, selected: bool) -> str:
+    """In what the data differ from those that a run trained on last, for the protocol of an evaluation; "" where they do not.
+
+    fingerprint: the fingerprint of the opened dataset. selected: the user has named the test clips, which may be others.
+    """
+    before = _parts_before(run)
+    changed = changed_parts(before[-1].dataset, fingerprint) if before else []
+    if selected:  # a test clip more or less changes the parts about all clips too
+        changed = [part for part in changed if part in ("name", "train")]
+    return f"NOT the data of the training: {', '.join(PARTS[part] for part in changed)} differ" if changed else ""
+
+
 def go_on(run: Path, settings: Settings, fingerprint: Mapping[str, str], step: int) -> list[dict]:
     """The list `parts` for summary.json of a run that begins (step 0) or is resumed after `step` steps.
 

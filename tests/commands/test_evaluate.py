@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 import pytest
+import scipy.io
 import tensorflow as tf
 
 from analogy.data.video import read_video, write_pictures
@@ -52,6 +53,18 @@ def test_a_run_measured_again_has_the_figures_it_had(invoke, finished, tmp_path)
     assert np.mean([float(row["psnr"]) for row in rows]) == pytest.approx(before["test"]["psnr"], abs=1e-3)
     assert (folder / "table.md").read_text().startswith("| method | PSNR | SSIM |")
     assert r"copy reference & " in (folder / "table.tex").read_text() and (folder / "plots" / "mse_horizon.png").is_file()
+
+
+def test_halves_that_were_exchanged_after_the_training_are_said(invoke, finished, actors, tmp_path):
+    run, data = finished[0], tmp_path / "data"
+    shutil.copytree(actors, data)
+    for file in (data / "labels").glob("*.mat"):
+        fields = {name: value for name, value in scipy.io.loadmat(file).items() if name[0] != "_"}
+        scipy.io.savemat(file, fields | {"train": -int(fields["train"][0, 0])})
+    _, measured = evaluate(invoke, tmp_path, "--run", run, "--data-dir", data, "--metrics", "psnr")
+    assert "NOT the data of the training: which clips train, which clips test differ" in measured["protocol"]
+    done = invoke("run", "--resume", run, "--data-dir", data, "--steps", 12)
+    assert done.exit_code == 2 and "the data are not those of the first 8 steps: which clips train" in done.stderr
 
 
 def test_the_exported_network_has_the_same_figures(invoke, finished, tmp_path):

@@ -10,7 +10,7 @@ import pytest
 from analogy.errors import UserError
 from analogy.resolve import resolve_settings
 from analogy.runs.find import find_run, load_endpoint
-from analogy.runs.history import check_data, check_settings, describe, flat_settings, go_on
+from analogy.runs.history import check_data, check_settings, describe, differences_of_data, flat_settings, go_on
 from analogy.settings import find_experiment, load_settings
 from analogy.systems import SYSTEMS
 from analogy.training.run import run_experiment
@@ -112,6 +112,14 @@ def test_other_clips_are_refused_and_other_labels_are_said(run, caplog):
     parts = go_on(run, settings(), DATA | {"labels": "other"}, 12)
     assert describe(parts) == "; from step 13 on with other data: the labels of a clip"
     assert "from step 13 on: the labels of a clip differ from before" in caplog.text
+
+
+def test_other_data_are_said_where_a_run_is_measured_again(run):
+    said = "NOT the data of the training: which clips train, which clips test differ"
+    other = DATA | {"train": "b", "test": "a"}
+    assert differences_of_data(run, other, selected=False) == said and not differences_of_data(run, DATA, selected=False)
+    assert differences_of_data(run, other, selected=True) == "NOT the data of the training: which clips train differ"
+    assert not differences_of_data(run / "checkpoints", other, selected=False)  # nothing is known of its data
 
 
 def test_a_run_of_an_earlier_version_goes_on_and_says_what_cannot_be_told(run, caplog):
