@@ -16,8 +16,9 @@ import typer
 import analogy
 from analogy.cli.console import app_of, clear_errors, names_in
 from analogy.cli.continuing import finished_run
-from analogy.errors import UserError
+from analogy.errors import Mistakes, UserError
 from analogy.files import replacing
+from analogy.resolve import resolve_settings
 from analogy.settings.loading import parse_override
 from analogy.visualise.tables import markdown_table
 
@@ -43,6 +44,7 @@ def main(
     with clear_errors(results_dir):
         common = {"data.dataset": dataset, **dict(map(parse_override, set_ or []))}
         predictors = dict(map(parse_override, predictor_set or []))
+        check_settings({**common, **folds(persons)[0]}, predictors, results_dir, scale=scale, data_dir=data_dir)
         recognised: dict[str, list[list[float]]] = {}  # what is read -> for each fold, whether each test window was recognised
         for number, tested in enumerate(folds(persons)):
             fold = results_dir / dataset / f"fold_{number}"
@@ -66,6 +68,19 @@ def main(
         with replacing(results_dir / dataset / "classifiers.md") as partial:
             partial.write_text(text, encoding="utf-8")
         typer.echo(text)
+
+
+def check_settings(common: dict, predictors: dict, results: Path, **options) -> None:
+    """Check the settings of the predictor and of the classifiers before the first is trained. Raises UserError.
+
+    common: dotted key -> value, of all runs. predictors: of the predictors alone.
+    """
+    every = {PREDICTOR: predictors, **{exp: {"train_used": True} for exp in HEADS.values()}}  # the predictor is not there yet
+    with Mistakes() as mistakes:
+        for exp, values in every.items():
+            with mistakes.noted():
+                values = {**common, **values}
+                resolve_settings(exp, results_dir=results, writes=False, values=values, stages_follow=True, **options)
 
 
 def folds(persons: list[str] | None) -> list[dict]:

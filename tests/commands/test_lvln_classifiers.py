@@ -25,6 +25,7 @@ def trained(tmp_path, monkeypatch):
         return SimpleNamespace(folder=folder)
 
     monkeypatch.setattr(lvln_classifiers, "finished_run", finished_run)
+    monkeypatch.setattr(lvln_classifiers, "check_settings", lambda *values, **options: None)
     return asked
 
 
@@ -65,3 +66,26 @@ def test_every_fold_has_a_trained_and_an_untrained_predictor(trained, tmp_path):
 def test_mistakes_are_one_line(tmp_path):
     result = CliRunner().invoke(lvln_classifiers.app, ["--dataset", "weizmann", "--persons", "0, x"])
     assert result.exit_code == 2 and result.output == "error: --persons: x is no number of a person\n"
+
+
+@pytest.mark.parametrize(
+    ("option", "setting", "message"),
+    [
+        ("--set", "network.lateral=3", "lvln_classifier_c4.yaml, --set: unknown setting network.lateral"),  # of no classifier
+        ("--set", "network.classes=7", "lvln_three_frame.yaml, --set: unknown setting network.classes"),
+        ("--predictor-set", "training.stepz=3", "unknown setting training.stepz"),
+    ],
+)
+def test_a_setting_that_some_runs_do_not_have_is_found_before_any_is_trained(tmp_path, monkeypatch, option, setting, message):
+    def finished_run(*values, **options):
+        raise AssertionError("a run was trained")
+
+    monkeypatch.setattr(lvln_classifiers, "finished_run", finished_run)
+    options = ["--dataset", "synthetic_actors", "--results-dir", str(tmp_path), option, setting]
+    result = CliRunner().invoke(lvln_classifiers.app, options)
+    assert result.exit_code == 2 and message in result.stderr, result.output
+
+
+def test_settings_that_all_runs_have_are_right(tmp_path):
+    common = {"data.dataset": "synthetic_actors", "data.image_size": 64}
+    lvln_classifiers.check_settings(common, {"network.width": 0.125}, tmp_path, scale="demo", data_dir=None)

@@ -18,7 +18,8 @@ def analogy(shell: str) -> subprocess.CompletedProcess:
     return subprocess.run(command, env=environment, capture_output=True, text=True)
 
 
-@pytest.mark.parametrize("shell", ["analogy list | head -1", "analogy list >&-", "analogy list <&- >&- 2>&-"])
+# `true` reads nothing: it has ended long before the first word, as `head -1` may have.
+@pytest.mark.parametrize("shell", ["analogy list | true", "analogy list >&-", "analogy list <&- >&- 2>&-"])
 def test_output_that_nobody_reads_is_no_mistake(shell):
     done = analogy(shell)
     assert done.returncode == 0 and not done.stderr
@@ -42,6 +43,21 @@ class Broken(io.StringIO):
 
     def flush(self):
         raise OSError(5, "Input/output error")
+
+
+def test_a_reader_that_has_read_enough_ends_nothing(monkeypatch):
+    """As `| head -1`: certain here, where the pipe is closed between two lines."""
+    reading, writing = os.pipe()
+    with open(writing, "w") as pipe:
+        monkeypatch.setattr(sys, "stdout", pipe)
+        with lasting_streams() as output:
+            print("one", flush=True)
+            assert os.read(reading, 9) == b"one\n"
+            os.close(reading)
+            print("two", flush=True)
+            print("three")
+            assert output.fault.errno == 32
+            output.check()  # no mistake
 
 
 def test_a_terminal_that_is_closed_ends_nothing(monkeypatch):
