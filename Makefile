@@ -32,8 +32,11 @@ bench:  ## speed, as ratios to a plain baseline (several minutes, several GB)
 claims:  ## train the matched runs behind the published claims and say which hold (about 90 minutes; goes on where it stopped)
 	$(PYTHON) experiments/claims.py
 
+models:  ## train the models that come along again (three minutes)
+	$(PYTHON) experiments/ready_models.py
+
 demo:  ## train, evaluate, export and show the first experiment, without a dataset
 	$(PYTHON) experiments/run.py --exp analogy_pool3
 
-.PHONY: help setup test test-slow torture lint format bench claims demo
+.PHONY: help setup test test-slow torture lint format bench claims models demo
 .DEFAULT_GOAL := help

@@ -8,7 +8,7 @@ import typer
 
 from analogy.cli.console import set_environment
 
-COMMANDS = ("run", "list", "evaluate", "predict", "compare", "browse", "fetch", "prepare", "evaluate-pipeline")
+COMMANDS = ("run", "list", "evaluate", "predict", "compare", "browse", "fetch", "prepare", "models", "evaluate-pipeline")
 
 
 def make_app() -> typer.Typer:

@@ -12,6 +12,7 @@ import typer
 
 from analogy.cli.console import RESULTS, clear_errors
 from analogy.errors import UserError
+from analogy.runs.ready import FOR_VIDEOS, ready_models
 
 OF_POSES = ("poses", "models", "data_dir", "pose_run", "paint_run", "full_frame", "export")
 OF_VIDEOS = ("start", "context", "horizon")
@@ -77,6 +78,10 @@ def main(
 ) -> None:
     with clear_errors(out or results_dir):
         given = _given_options(invocation)
+        if not given & {"run", *OF_POSES} and Path(source).exists():
+            run = str(ready_models()[FOR_VIDEOS].run)
+            given.add("run")
+            print(f"{FOR_VIDEOS}, which comes along, predicts the frames (see `analogy models`); name another with --run")
         _check_together(given)
         if run is not None:
             folder, settings = _open(run, results_dir)

@@ -191,7 +191,7 @@ def test_a_penn_action_clip_with_its_labels(predict, runs, actors, tmp_path):
         (["0001"], "--data-dir"),
         (["clip.mp4", "--poses", "labels"], "no clip of Penn Action"),
         (["clip.mp4", "--poses", "guess"], "--poses guess"),
-        (["clip.mp4"], "--models"),
+        (["clip.mp4", "--poses", "movenet"], "--models"),
         (["clip.mp4", "--models", "."], "movenet"),
         (["clip.mp4", "--poses", "a.npy", "--context", "2"], "reads 4 observed"),
         (["clip.mp4", "--poses", "a.npy", "--start", "6"], "must be observed"),

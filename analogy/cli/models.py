@@ -1,0 +1,23 @@
+"""List the trained models that come along: what trained them, how good they are beside trivial baselines, and their limits."""
+
+from __future__ import annotations
+
+from analogy.cli.console import clear_errors
+
+
+def main() -> None:
+    with clear_errors():
+        from analogy.metrics.table import HEADLINES
+        from analogy.runs.ready import ready_models
+        from analogy.visualise.wording import compare
+
+        for name, (_, about, summary, size) in ready_models().items():
+            print(f"{name}  ({size / 2**20:.1f} MB)\n  {about['does']}\n  trained on: {about['data']}; seed {summary['seed']}")
+            for metric in HEADLINES:
+                for method, figures in summary["baseline"].items():
+                    if metric in summary["test"] and metric in figures:
+                        row = compare(metric, summary["test"][metric], figures[metric])
+                        beside = f"{method.replace('_', ' ')} {row.baseline}: {row.gain_text}, {row.verdict}"
+                        print(f"  {row.label} {row.score}; {beside}")
+            print(f"  on real videos: {about['real']}\n  not good for: {about['limits']}\n  made by: {about['command']}")
+            print("  use it: analogy predict VIDEO" + f" --run {name}\n")
