@@ -225,7 +225,9 @@ class PreparedClips:
             files, records = [folder / entry["file"] for entry in entries], [entry["records"] for entry in entries]
             sizes = [entry["bytes"] for entry in entries]
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-            raise UserError(f"{folder}: not a prepared data set; prepare the data first and give its folder") from error
+            raise UserError(
+                f"{folder}: not a prepared data set, or a damaged one; delete this folder, and the data are prepared again"
+            ) from error
         for file, size in zip(files, sizes, strict=True):
             present_size = file.stat().st_size if file.exists() else None
             if present_size != size:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from analogy.data.python_calls import user_errors
 from analogy.errors import UserError
 from analogy.evaluation.contract import Predictor
 from analogy.evaluation.evaluate import evaluate
@@ -115,7 +116,8 @@ def write_evaluation(
     began, folder = time.monotonic(), RunFolder.create(results, experiment, EVALUATION)
     try:
         folder.update_summary(experiment=experiment, status="running", **facts)
-        figures = evaluate(predictor, dataset, folder, frames_per_second, measures.frames, measures.observers)
+        with user_errors():
+            figures = evaluate(predictor, dataset, folder, frames_per_second, measures.frames, measures.observers)
         protocol = "; ".join([predictor.protocol(dataset), *measures.notes])
         if measures.fvd:
             protocol += "; " + _add_fvd(figures, measures.fvd)

@@ -10,6 +10,7 @@ from contextlib import nullcontext, suppress
 from pathlib import Path
 
 from analogy.data.fingerprint import dataset_fingerprint
+from analogy.data.python_calls import user_errors
 from analogy.memory import keep_freed_memory
 from analogy.metrics.table import HEADLINES
 from analogy.runs.environment import describe_environment
@@ -66,7 +67,7 @@ def run_experiment(
     strategy = make_strategy(settings.training.devices)  # before anything else touches a device
     precision = resolve_precision(settings.training.precision)
     # Our signal handlers are set after those of TensorFlow, which handles SIGTERM where there are several workers.
-    with stop or nullcontext(StopRequest()) as stop, use_precision(precision), enough_memory(settings):
+    with stop or nullcontext(StopRequest()) as stop, use_precision(precision), enough_memory(settings), user_errors():
         return _run_on(strategy, precision, settings, open_dataset, results_dir, run, stop, began)
 
 
