@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 
 
@@ -11,6 +12,17 @@ class UserError(Exception):
 
     The message names the file or the key and says how to mend it, with one line for each fault.
     """
+
+
+# Lines and parts of TensorFlow's messages that name nodes of a graph, which say nothing to a user.
+_ABOUT_NODES = re.compile(r"\s*(Graph execution error:|Detected at node |<stack traces|\[\[\{\{|File \")|\s*$")
+_NODE = re.compile(r"\{\{.*?\}\} ?|\s*\[Op:.*$|\s*\[\[\{\{.*$")
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an exception's message that says something, at most 240 characters, without TensorFlow's node names."""
+    lines = [_NODE.sub("", line).strip() for line in str(error).splitlines() if not _ABOUT_NODES.match(line)]
+    return next(filter(None, lines), type(error).__name__)[:240]
 
 
 @contextlib.contextmanager

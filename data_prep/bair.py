@@ -15,7 +15,7 @@ from analogy.data.doubts import doubts_about
 from analogy.data.movies import MovieDataset, chosen_movies
 from analogy.data.prepared import Clip, FrameFormat, PreparedClips
 from analogy.data.windows import StoredMovie, WindowPlan
-from analogy.errors import UserError
+from analogy.errors import UserError, first_line
 from analogy.files import NO_FILE, check_regular
 from data_prep.frame_store import Checked, Problem, prepare_frames
 from data_prep.video_source import check_frames
@@ -81,15 +81,13 @@ def read_record(path: Path) -> np.ndarray:
             encoded = [parsed[KEY.format(t)].numpy() for t in range(FRAMES)]
             movies.append(np.stack([np.frombuffer(frame, np.uint8).reshape(SIDE, SIDE, 3) for frame in encoded]))
     except (tf.errors.DataLossError, tf.errors.InvalidArgumentError, ValueError) as error:
-        raise UserError(
-            f"{path}: not a file of BAIR robot pushing ({str(error).splitlines()[0][:120]}); fetch it again"
-        ) from error
+        raise UserError(f"{path}: not a file of BAIR robot pushing ({first_line(error)[:120]}); fetch it again") from error
     except OSError as error:
         if error.errno not in NO_FILE:
             raise
         raise UserError(f"{path}: not a file of BAIR robot pushing ({error.strerror}); fetch it again") from error
     except tf.errors.OpError as error:  # the file may be sound, but cannot be read now
-        raise OSError(errno.EIO, str(error).splitlines()[0], str(path)) from error
+        raise OSError(errno.EIO, first_line(error), str(path)) from error
     if not movies:
         raise UserError(f"{path}: there is no sequence in it; fetch it again")
     return np.stack(movies)

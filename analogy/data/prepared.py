@@ -18,7 +18,7 @@ from google.protobuf.message import DecodeError
 
 from analogy.data.doubts import Inspection, some
 from analogy.data.python_calls import call_python
-from analogy.errors import UserError
+from analogy.errors import UserError, first_line
 from analogy.files import read_json
 
 MOST_OPEN = 32  # shards that are open at the same time; each needs a file descriptor
@@ -273,8 +273,7 @@ class PreparedClips:
             yield
         except (RuntimeError, DecodeError) as error:
             raise UserError(
-                f"{self.folder}: a record cannot be read ({str(error).splitlines()[0]}); "
-                "delete the folder and prepare the data again"
+                f"{self.folder}: a record cannot be read ({first_line(error)}); delete the folder and prepare the data again"
             ) from error
 
     def read_in_graph(self, records: tf.Tensor) -> tf.Tensor:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from analogy.errors import UserError
+from analogy.errors import UserError, first_line
 from analogy.runs.find import endpoints_of, load_saved_model, saved_model_of
 
 UNKNOWN_ACTION = -1
@@ -99,7 +99,7 @@ class SavedModel:
         try:
             outputs = self._loaded.signatures[name](**{key: tf.constant(part.value) for key, part in fitted.items()})
         except tf.errors.InvalidArgumentError as error:
-            raise UserError(str(error).splitlines()[0]) from error
+            raise UserError(first_line(error)) from error
         specs = self._loaded.signatures[name].structured_input_signature[1]
         arrays = {key: output.numpy() for key, output in outputs.items()}
         # A single example was put into a batch of one: take it out of the batch again.

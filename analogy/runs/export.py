@@ -6,7 +6,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from analogy.errors import UserError
+from analogy.errors import UserError, first_line
 from analogy.ownership import SAVED_MODEL, check_output, is_run, replacing_folder
 from analogy.runs.find import DEFAULT_SIGNATURE
 
@@ -52,5 +52,5 @@ def write_saved_model(module: tf.Module, endpoints: dict, folder: Path, *, withi
                 module, str(partial), signatures={DEFAULT_SIGNATURE: next(iter(endpoints.values())), **endpoints}
             )
         except tf.errors.OpError as error:
-            why = str(error).splitlines()[0]
+            why = first_line(error)
             raise UserError(f"{folder}: the SavedModel cannot be written ({why}); make room there") from error

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Collection
 from pathlib import Path
 
-from analogy.errors import UserError, about
+from analogy.errors import UserError, about, first_line
 from analogy.files import expanded, without_wildcards
 from analogy.runs.reading import Run, read_experiment_runs, read_run, read_runs
 from analogy.runs.ready import FOLDER as READY
@@ -123,7 +123,7 @@ def load_saved_model(run: Path):
         with without_wildcards(folder) as readable:
             return tf.saved_model.load(str(readable))
     except (OSError, ValueError, tf.errors.OpError) as error:
-        raise UserError(f"{folder}: cannot be loaded ({str(error).splitlines()[0]}); export the run again") from error
+        raise UserError(f"{folder}: cannot be loaded ({first_line(error)}); export the run again") from error
 
 
 def saved_model_of(run: Path) -> Path:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from analogy.errors import UserError
+from analogy.errors import UserError, first_line
 from analogy.files import without_wildcards
 
 log = logging.getLogger("analogy")
@@ -75,7 +75,7 @@ class Checkpoints:
             yield
         except tf.errors.OpError as error:
             raise UserError(
-                f"{self._folder}: the checkpoint cannot be written ({_first_line(error)}); "
+                f"{self._folder}: the checkpoint cannot be written ({first_line(error)}); "
                 "make room there, then go on with --resume"
             ) from error
 
@@ -211,9 +211,9 @@ def _newest_whole(paths: list[str], restore: Callable[[str], object], misfit: st
                 restore(str(folder / Path(path).name))
             return path
         except DAMAGED as error:
-            log.warning("%s: this checkpoint is damaged and left out (%s)", path, _first_line(error))
+            log.warning("%s: this checkpoint is damaged and left out (%s)", path, first_line(error))
         except (AssertionError, ValueError) as error:
-            raise UserError(misfit.format(path, _first_line(error))) from error
+            raise UserError(misfit.format(path, first_line(error))) from error
     return None
 
 
@@ -250,10 +250,3 @@ def _named(models: dict) -> dict[str, tf.Module]:
         module = named[f"model_{name}"] = tf.Module()
         module.weights = [variable.value for variable in model.variables]
     return named
-
-
-def _first_line(error: Exception) -> str:
-    """The first line of an error message, at most 240 characters."""
-    text = re.sub(r"\{\{.*?\}\}+ ?", "", str(error))  # TensorFlow's names of graph nodes
-    lines = [line for line in text.splitlines() if line.strip()]
-    return lines[0][:240] if lines else type(error).__name__

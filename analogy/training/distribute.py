@@ -8,7 +8,7 @@ import threading
 
 import tensorflow as tf
 
-from analogy.errors import UserError
+from analogy.errors import UserError, first_line
 from analogy.training.cluster import patience, read_cluster, wait_for_workers
 
 SECONDS_TO_CONNECT = 60  # workers that have all answered; it takes a few
@@ -45,9 +45,7 @@ def _strategy_of_workers() -> tf.distribute.Strategy:
     try:
         return tf.distribute.MultiWorkerMirroredStrategy()
     except (tf.errors.OpError, RuntimeError) as error:
-        raise UserError(
-            f"TF_CONFIG: the workers cannot be connected ({str(error).splitlines()[0]}); start all again"
-        ) from error
+        raise UserError(f"TF_CONFIG: the workers cannot be connected ({first_line(error)}); start all again") from error
     finally:
         if alarmed:
             signal.alarm(0)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from analogy.errors import UserError
+from analogy.errors import UserError, first_line
 
 
 class TensorBoard:
@@ -29,7 +29,7 @@ class TensorBoard:
                     tf.summary.scalar(name, value, step)
             self._writer.flush()
         except tf.errors.OpError as error:
-            why = str(error).splitlines()[0]
+            why = first_line(error)
             raise UserError(f"{self._folder}: cannot be written ({why}); make room there, then go on with --resume") from error
 
     def image(self, name: str, image: np.ndarray, step: int) -> None:
