@@ -104,6 +104,11 @@ def read_json(path: str | Path) -> Any:
         raise ValueError("it is nested too deeply") from error
 
 
+def has_wildcards(path: Path) -> bool:
+    """Whether a path holds a sign that has a special meaning in patterns."""
+    return bool(re.search(r"[\[\]*?{}\\]", str(path)))
+
+
 @contextmanager
 def without_wildcards(folder: Path) -> Iterator[Path]:
     """Yield a path to this folder that TensorFlow can read and write.
@@ -112,7 +117,7 @@ def without_wildcards(folder: Path) -> Iterator[Path]:
     A path with such characters is replaced by a temporary link to the folder. Any other path is yielded unchanged.
     """
     folder = Path(folder).absolute()
-    if not re.search(r"[\[\]*?\\]", str(folder)):
+    if not has_wildcards(folder):
         yield folder
         return
     with tempfile.TemporaryDirectory(prefix="analogy-") as place:

@@ -16,7 +16,7 @@ from analogy.runs.find import load_saved_model
 from analogy.training.checkpoint import Checkpoints, saved_checkpoints
 from analogy.training.tensorboard import TensorBoard
 from analogy.visualise.video import write_gif, write_mp4
-from data_prep.frame_store import prepare_frames
+from data_prep.frame_store import prepare_frames, prepare_on_beam
 from tests.data_prep.toy_source import ToySource
 
 RNG = np.random.default_rng(0)
@@ -93,3 +93,10 @@ def test_names_that_cannot_be_used_are_refused_before_anything_starts(tmp_path, 
     ):
         with pytest.raises(UserError, match=r"its name is no UTF-8; rename it|no file can have this name|cannot hold the sign"):
             check(tmp_path / name / "below")
+
+
+def test_beam_refuses_a_cache_whose_name_is_a_pattern(tmp_path):
+    pytest.importorskip("apache_beam")
+    with pytest.raises(UserError, match=r"Apache Beam takes .* for patterns; choose another --cache"):
+        prepare_on_beam(ToySource(tmp_path), tmp_path / "[cache]", [])
+    assert not (tmp_path / "[cache]").exists()

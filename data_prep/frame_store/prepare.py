@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from analogy.errors import UserError
-from analogy.files import making
+from analogy.files import has_wildcards, making
 from analogy.ownership import PREPARED, kind_of, mark_folder, refuse_foreign
 from data_prep.frame_store.beam import check_on_beam, download_config, pipeline_options
 from data_prep.frame_store.builder import FrameStore
@@ -74,9 +74,11 @@ def prepare_on_beam(source: Source, cache: Path, beam_options: list[str]) -> Pat
         beam_options: options of the pipelines, as on a command line: ["--runner=FlinkRunner", "--flink_master=HOST:8081", ...].
 
     Raises:
-        UserError: Apache Beam is not installed, or refuses a runner or a value; and as `prepare_frames`.
+        UserError: Apache Beam is not installed, or refuses a runner, a value or the cache; and as `prepare_frames`.
     """
     pipeline_options(beam_options)  # refused before anything is checked
+    if has_wildcards(Path(cache).absolute()):
+        raise UserError(f"{cache}: Apache Beam takes * ? [ ] {{ }} and \\ in a path for patterns; choose another --cache")
     return prepare_frames(source, cache, beam_options=beam_options)
 
 
