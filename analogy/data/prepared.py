@@ -243,9 +243,11 @@ class PreparedClips:
         try:
             report = read_json(file)
             for reason, count in report["counts"].items():
-                names = list(dict.fromkeys(p["clip"] for p in report["problems"] if p["reason"] == reason))
-                lines.append(f"{count} clips were left out, {reason} ({some(names)}): {file} lists them")
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+                problems = [problem for problem in report["problems"] if problem["reason"] == reason]
+                names = list(dict.fromkeys(problem["clip"] for problem in problems))
+                first = f"the first: {problems[0]['file']}: {problems[0]['detail']}"
+                lines.append(f"{count} clips were left out, {reason} ({some(names)}): {file} lists them; {first}")
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError):
             lines = []
         noted: dict[str, list[str]] = {}
         for clip in self.clips:

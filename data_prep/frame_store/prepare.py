@@ -150,11 +150,13 @@ def _no_usable_clip(problems: list[Problem], layout: str) -> str:
 
 
 def _summary(problems: list[Problem]) -> list[str]:
-    """For each reason one line: how many clips are left out, and the first few of them."""
+    """For each reason one line: how many clips are left out, the first few of them, and what is wrong with the first."""
     lines = []
     for reason, count in count_clips(problems).items():
-        ids = sorted({problem.clip for problem in problems if problem.reason == reason})
-        lines.append(f"{count} clips left out, {reason}: {', '.join(ids[:_EXAMPLES])}{', ...' * (count > _EXAMPLES)}")
+        alike = [problem for problem in problems if problem.reason == reason]
+        ids, first = sorted({problem.clip for problem in alike}), f"{alike[0].file}: {alike[0].detail}"
+        listed = f"{', '.join(ids[:_EXAMPLES])}{', ...' * (count > _EXAMPLES)}"
+        lines.append(f"{count} clips left out, {reason}: {listed}; the first: {first}")
     if lines:
         lines.append("The prepared folder lists them all in problems.json.")
     return lines

@@ -84,7 +84,10 @@ def test_what_is_left_out_is_said(source, tmp_path):
     folder = prepare_frames(source, tmp_path / "cache")
     assert_equals_source(folder, source)
     (line,) = PreparedClips.open(folder).doubts
-    assert line == f"1 clips were left out, empty (train0): {folder / 'problems.json'} lists them"
+    said = (
+        f"1 clips were left out, empty (train0): {folder / 'problems.json'} lists them; the first: train0.npy: it has no frame"
+    )
+    assert line == said
     for path in source.folder.glob("t*[1-9].npy"):
         path.unlink()
     with pytest.raises(
