@@ -164,8 +164,9 @@ def _run_in(folder: RunFolder, settings, trainer: Trainer, fingerprint, precisio
 def _say_result(folder: RunFolder) -> None:
     """Log the test figures beside each baseline, the duration, and the page to open."""
     test = folder.summary["test"]
-    for name, figures in folder.summary["baseline"].items():
-        scores = [compare(metric, test[metric], figures.get(metric)) for metric in HEADLINES if metric in test]
+    for baseline, figures in folder.summary["baseline"].items():
+        scores = [compare(name, test[name], figures[name]) for name in HEADLINES if name in test and name in figures]
         comparison = "; ".join(f"{s.label} {s.score} against {s.baseline}, {s.verdict}" for s in scores)
-        log.info("%d test clips, %s: %s", test["clips"], name.replace("_", " "), comparison)
+        if scores:
+            log.info("%d test clips, %s: %s", test["clips"], baseline.replace("_", " "), comparison)
     log.info("done in %.0f s: open %s", folder.summary["seconds"]["total"], folder.path / "index.html")

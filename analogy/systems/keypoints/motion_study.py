@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from analogy.systems.keypoints.motion import MotionSystem
 
 SHOWN = 6  # steps of the future
+SMALLEST_SIDE = 128  # pixels; smaller frames are enlarged
 
 
 def study_futures(system: MotionSystem, dataset) -> Study:
@@ -23,8 +24,10 @@ def study_futures(system: MotionSystem, dataset) -> Study:
     steps = np.unique(np.linspace(0, len(truth) - 1, SHOWN).round().astype(int))
     titles = ["picture", *(f"+{step + 1}" for step in steps)]
 
+    factor = -(-SMALLEST_SIDE // min(first.shape[1:3]))
+
     def row(frames: np.ndarray) -> list[np.ndarray]:
-        return [first[0], *frames[steps]]
+        return [frame.repeat(factor, 0).repeat(factor, 1) for frame in (first[0], *frames[steps])]
 
     samples = system.predict(first[0], clip.action, system.settings.evaluation.samples)["frames"]
     of_samples = {f"sample {number}": row(frames) for number, frames in enumerate(samples[:4], 1)}
