@@ -170,7 +170,8 @@ def locked(target: Path) -> Iterator[None]:
 def files_below(folder: Path) -> Iterator[Path]:
     """The files below a folder, without hidden ones. Broken links and pipes are among them: reading them says what they are.
 
-    Links to folders are followed, but each folder is entered once. A folder that cannot be read is named in a warning.
+    Runs and evaluations below it are passed over: what they have written is no data. Links to folders are followed, but each
+    folder is entered once. A folder that cannot be read is named in a warning.
     """
     entered: set[str] = set()
 
@@ -178,7 +179,7 @@ def files_below(folder: Path) -> Iterator[Path]:
         log.warning("%s: this folder cannot be read (%s), and is left out", error.filename, error.strerror)
 
     for place, folders, names in os.walk(folder, onerror=warn, followlinks=True):
-        if (real := os.path.realpath(place)) in entered:
+        if (real := os.path.realpath(place)) in entered or (place != str(folder) and _is_result(Path(place))):
             folders.clear()
             continue
         entered.add(real)
@@ -194,6 +195,14 @@ def files_below(folder: Path) -> Iterator[Path]:
 def by_number(path: Path) -> list:
     """A sort key for the names of files that puts frame2 before frame10."""
     return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", path.name)]
+
+
+def _is_result(folder: Path) -> bool:
+    """Whether analogy has made this folder for a run or an evaluation."""
+    try:
+        return (folder / MARK).read_text(encoding="utf-8", errors="replace").startswith(("a run\n", "an evaluation\n"))
+    except OSError:
+        return False
 
 
 def distinct_name(name: str, others: Container[str]) -> str:

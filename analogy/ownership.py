@@ -112,18 +112,19 @@ def check_output(folder: Path, kind: str, inputs: Iterable[Path | None] = ()) ->
     for path in inputs:
         if path is not None and place in (real := Path(os.path.realpath(path)), *real.parents):
             raise UserError(f"{folder}: this command uses {path}, which would be replaced; name another folder")
-    _refuse_inside_run(folder)
+    refuse_inside_run(folder)
     refuse_foreign(folder, kind)
     check_writable(folder, "choose another folder")
 
 
 def check_results_dir(results: Path) -> None:
     """Raise a UserError if a folder for runs lies inside of a run, or cannot be written."""
-    _refuse_inside_run(results)
+    refuse_inside_run(results)
     check_writable(results, "choose another --results-dir")
 
 
-def _refuse_inside_run(folder: Path) -> None:
+def refuse_inside_run(folder: Path) -> None:
+    """Raise a UserError if a folder to be written lies in a run."""
     place = Path(os.path.realpath(folder))
     if run := next((parent for parent in (place, *place.parents) if is_run(parent)), None):
         raise UserError(f"{folder}: lies in the run {run}, whose files stay as they are; name a folder outside of it")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from analogy.errors import UserError
 from analogy.files import PICTURES, VIDEOS, cache_folder, check_path, files_below
+from analogy.ownership import refuse_inside_run
 from analogy.settings.sections import MovieDataSettings, Settings
 
 if TYPE_CHECKING:
@@ -225,7 +226,7 @@ def check_dataset(settings: Settings) -> Opening:
     """
     data = settings.data
     opening = find_opening(settings)
-    cache_folder(data.cache)
+    refuse_inside_run(cache_folder(data.cache))
     if isinstance(data, MovieDataSettings):
         _check_movies(data, opening)
         if DATASETS[data.dataset].generated and not DATASETS[data.dataset].source:

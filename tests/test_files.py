@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from analogy.files import LARGEST_FILE, NO_FILE, distinct_name, files_below, making, read_json, read_regular
+from analogy.ownership import PREDICTION, RUN, mark_folder
 
 ROOT = Path(__file__).parent.parent
 PROGRAM = """
@@ -89,6 +90,17 @@ def test_files_below_a_folder_follow_links_once(tmp_path, caplog):
     odd = {"gone.mp4", "self.mp4", "fifo.mp4"}  # whoever reads them says what they are
     assert found == {"real/a.mp4", "other/c.mp4", "d.mp4"} | odd and not caplog.records
     assert not list(files_below(tmp_path / "gone")) and "cannot be read (No such file" in caplog.text
+
+
+def test_the_films_of_runs_are_no_data(tmp_path):
+    """As where results/ lies in the folder of the videos: the next run would train on the films of the one before."""
+    for name in ("a.mp4", "results/exp/run/test/b.mp4", "results/predictions/clip/c.mp4"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    mark_folder(tmp_path / "results" / "exp" / "run", RUN)
+    mark_folder(tmp_path / "results" / "predictions" / "clip", PREDICTION)
+    assert {path.name for path in files_below(tmp_path)} == {"a.mp4", "c.mp4"}
+    assert {path.name for path in files_below(tmp_path / "results" / "exp" / "run")} == {"b.mp4"}  # where it is asked for
 
 
 def test_what_is_no_file_is_said_and_not_waited_for(tmp_path):

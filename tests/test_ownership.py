@@ -179,6 +179,16 @@ def test_a_run_is_no_place_for_output(run, place, old, monkeypatch):
     assert contents(run) == before
 
 
+def test_a_run_is_no_place_for_prepared_data(invoke, run, monkeypatch):
+    before = contents(run)
+    done = invoke("prepare", "synthetic_actors", "--cache", run / "cache")
+    assert done.exit_code == 2 and "lies in the run" in done.stderr
+    monkeypatch.setenv("ANALOGY_CACHE", str(run))
+    with pytest.raises(UserError, match="lies in the run"):
+        resolve_settings("analogy_pool3", results_dir=run.parent.parent, scale="demo")
+    assert contents(run) == before
+
+
 def test_what_a_command_reads_is_no_place_for_its_output(tmp_path):
     clip = tmp_path / "videos" / "clip"
     clip.mkdir(parents=True)

@@ -15,6 +15,7 @@ import typer
 from analogy.cli.console import clear_errors
 from analogy.errors import Mistakes, UserError
 from analogy.files import cache_folder, check_present, check_writable
+from analogy.ownership import refuse_inside_run
 from analogy.settings.sections import SMALLEST_SIDE
 from analogy.training.progress import messages_shown
 from data_prep.datasets import DATASETS, check_folder, folder_from_environment
@@ -82,6 +83,7 @@ def _check(name: str, data_dir: Path | None, image_size: str | None, place: Path
     with Mistakes() as mistakes:
         with mistakes.noted():
             check_writable(place, "choose another --cache")
+            refuse_inside_run(place)
         if on_beam and find_spec("apache_beam") is None:
             mistakes.add('--beam-options needs Apache Beam: pip install "analogy-video[beam]"')
         entry = DATASETS.get(name)

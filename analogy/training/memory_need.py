@@ -45,10 +45,12 @@ def enough_memory(settings) -> Iterator[None]:
     """A context in which running out of memory is a UserError that names the settings to lower."""
     try:
         yield
-    except (MemoryError, tf.errors.ResourceExhaustedError) as error:
-        why = (str(error).splitlines() or ["no more can be had"])[0][:160]
+    except (MemoryError, tf.errors.ResourceExhaustedError, TypeError) as error:
+        if isinstance(error, TypeError) and "ResourceExhaustedError" not in str(error):
+            raise  # Keras makes a TypeError of it while it builds a layer
+        why = "a layer is too large" if isinstance(error, TypeError) else (str(error).splitlines() or ["no more can be had"])[0]
         raise UserError(
-            f"there is not enough memory ({why}): lower {settings_to_lower(settings)}, or make the networks smaller"
+            f"there is not enough memory ({why[:160]}): lower {settings_to_lower(settings)}, or make the networks smaller"
         ) from error
 
 

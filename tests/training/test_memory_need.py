@@ -45,7 +45,14 @@ def test_weights_beyond_the_machine_are_refused_while_they_are_made(tiny, monkey
             tf.Variable(tf.zeros([MEGABYTE // 8]))
 
 
-@pytest.mark.parametrize("error", [MemoryError(), tf.errors.ResourceExhaustedError(None, None, "OOM when allocating\nmore")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        tf.errors.ResourceExhaustedError(None, None, "OOM when allocating\nmore"),
+        TypeError("Exception encountered when calling Seq2Seq.call().\n\nResourceExhaustedError.__init__() missing 2 required"),
+    ],
+)
 def test_no_more_memory_is_a_line(tiny, error):
     with (
         pytest.raises(UserError, match=r"not enough memory \(.*\): lower training.batch_size \(4\) or data.image_size") as said,
@@ -53,6 +60,11 @@ def test_no_more_memory_is_a_line(tiny, error):
     ):
         raise error
     assert "\n" not in str(said.value)
+
+
+def test_other_mistakes_stay_what_they_are(tiny):
+    with pytest.raises(TypeError, match="a float"), enough_memory(tiny()):
+        raise TypeError("a float")
 
 
 def test_this_machine_has_memory():
