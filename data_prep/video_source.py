@@ -12,6 +12,7 @@ import numpy as np
 
 from analogy.data.doubts import count_black, doubts_about, fingerprint
 from analogy.data.movies import MovieDataset, chosen_movies, long_enough, spread_windows
+from analogy.data.pictures import is_animation
 from analogy.data.prepared import Clip, FrameFormat, PreparedClips
 from analogy.data.video import read_video
 from analogy.data.windows import StoredMovie, WindowPlan
@@ -94,8 +95,7 @@ class VideoFiles:
             denied = isinstance(error, PermissionError)
             detail = f"{error.filename}: may not be read; allow it" if denied else str(error).removeprefix(f"{file}: ")
             return Checked(item, problems=(Problem(clip.id, BAD_VIDEO, item, detail),))
-        rate = 0.0 if file.is_dir() or file.suffix.lower() in PICTURES else video.rate  # pictures do not say it
-        described = replace(clip, fps=rate, notes="; ".join(video.notes))
+        described = replace(clip, fps=video.rate if _says_times(file) else 0.0, notes="; ".join(video.notes))
         return check_frames(item, [(described, video.frames)], self.format)
 
     def read(self, item: str) -> Iterator[dict]:
@@ -106,6 +106,13 @@ class VideoFiles:
     def _small(self, frame: np.ndarray) -> np.ndarray:
         """uint8 RGB [H, W, 3] -> the frame to store. One channel is stored where the frames are grey, with equal channels."""
         return fit_frame(frame[..., : self.format.channels], self.size, self.fit)
+
+
+def _says_times(file: Path) -> bool:
+    """Whether a video says when its frames are shown. Folders of pictures, strips and pages of a TIFF file do not."""
+    suffix = file.suffix.lower()
+    animated = suffix in PICTURES and suffix not in (".tif", ".tiff") and is_animation(file)
+    return file.is_file() and (suffix not in PICTURES or animated)
 
 
 def check_frames(item: str, clips: Sequence[tuple[Clip, Sequence[np.ndarray]]], stored: FrameFormat) -> Checked:

@@ -8,6 +8,7 @@ import cv2
 import imageio_ffmpeg
 import numpy as np
 import pytest
+from PIL import Image
 
 from analogy.data import video
 from analogy.data.batches import ReplicaContext
@@ -255,3 +256,13 @@ def test_pairs_of_frames_for_keypoints(tmp_path):
     shown = dataset.load(dataset.test[1]).frames[0]
     expected = fit_frame(frames(2)[0][:, 10:50], (32, 32), "squeeze")
     assert np.abs(shown.astype(int) - expected).mean() < 12  # two codecs in between
+
+
+def test_only_what_says_its_times_has_a_frame_rate(tmp_path):
+    pictures = [Image.fromarray(np.full((8, 8, 3), 60 * n, np.uint8)) for n in range(4)]
+    for name, options in (("a.webp", {"duration": 50, "lossless": True}), ("b.tif", {}), ("c.gif", {"duration": 50})):
+        pictures[0].save(tmp_path / name, save_all=True, append_images=pictures[1:], **options)
+    (tmp_path / "d").mkdir()
+    pictures[0].save(tmp_path / "d" / "1.png")
+    rates = {item: VideosSource(tmp_path, (8, 8)).check(item).clips[0].fps for item in ("a.webp", "b.tif", "c.gif", "d")}
+    assert rates == {"a.webp": pytest.approx(20), "b.tif": 0, "c.gif": pytest.approx(20), "d": 0}
