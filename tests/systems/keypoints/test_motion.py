@@ -11,6 +11,7 @@ import tensorflow as tf
 from analogy.data.batches import ReplicaContext
 from analogy.models.building import build, without_values
 from analogy.systems.keypoints.labels import KeptKeypoints
+from analogy.systems.keypoints.motion_study import study_futures
 from analogy.systems.keypoints.networks.motion import MotionDecoder, MotionEncoder, SequenceDiscriminator, divergence
 from analogy.systems.keypoints.predicted import PredictedMotion
 from analogy.systems.keypoints.sequences import augmented, between_frames, last_start, places, sequence_batches, shuffled
@@ -139,3 +140,27 @@ def test_the_shuffled_future_is_a_baseline():
     expected = np.abs(order - np.arange(4)) * 10 / np.sqrt(2) * 0.1 * 10
     np.testing.assert_allclose(figures["shuffled"]["keypoint_error"], expected, atol=1e-9)
     assert figures["shuffled"]["psnr"].mean() < figures["prediction"]["psnr"].mean()
+
+
+def test_the_study_shows_samples_of_one_picture_and_every_action():
+    frames = np.zeros((9, 16, 16, 3), np.uint8)
+    asked = []
+
+    def predict(frame, action, count):
+        asked.append((action, count))
+        return {"frames": np.full((count, 8, 16, 16, 3), 50 * len(asked), np.uint8)}
+
+    def system(actions):
+        settings = SimpleNamespace(evaluation=SimpleNamespace(samples=3))
+        return SimpleNamespace(
+            selected_clips=lambda clips: clips, true_frames=lambda dataset, clip: frames, predict=predict, actions=actions,
+            settings=settings,
+        )  # fmt: skip
+
+    dataset = SimpleNamespace(test=[SimpleNamespace(action="bowl")])
+    plots = study_futures(system(["bowl", "squat"]), dataset).plots
+    assert list(plots) == ["futures_samples", "futures_actions"] and asked == [("bowl", 3), ("bowl", 1), ("squat", 1)]
+    samples, actions = plots.values()
+    assert len(samples) > 4 * 128 > len(actions) > 2 * 128  # the truth and 3 samples; 2 actions
+    assert (actions == 150).all(-1).sum() > 5 * 128**2 > (samples == 150).all(-1).sum()
+    assert list(study_futures(system([]), dataset).plots) == ["futures_samples"]
