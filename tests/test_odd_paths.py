@@ -34,7 +34,7 @@ NAMES = ("[thesis] 2026", "a*b?c", "back\\slash\\", " %04d {0} $HOME ~ ", "-x=#1
 
 @pytest.mark.parametrize("name", NAMES, ids=ascii)
 def test_checkpoints_are_kept_in_any_folder(tmp_path, name):
-    model = tf.keras.Sequential([tf.keras.layers.Dense(1, input_shape=(2,))])
+    model = tf.keras.Sequential([tf.keras.Input((2,)), tf.keras.layers.Dense(1)])
     system = SimpleNamespace(models={"m": model}, state={}, optimizers={})
     step = tf.Variable(0, dtype=tf.int64)
     checkpoints = Checkpoints(tmp_path / name, system, step, 2)
