@@ -21,7 +21,6 @@ from analogy.settings import Settings, find_experiment, load_settings
 from analogy.settings.loading import apply_overrides, parse_override, read_experiment
 from analogy.systems import SYSTEMS
 from analogy.training.cluster import patience, read_cluster
-from analogy.visualise.video import check_encoder
 from data_prep.datasets import DATASETS, check_dataset, folder_from_environment
 
 SCALES = ("auto", "paper", "demo")
@@ -71,6 +70,8 @@ def resolve_settings(
                 elif resume.is_dir():  # what is no folder is refused below
                     check_writable(resume, "allow it")
             with mistakes.noted():
+                from analogy.visualise.video import check_encoder  # brings OpenCV, which `--help` and `list` do without
+
                 check_encoder()
             with mistakes.noted():
                 read_cluster()

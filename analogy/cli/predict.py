@@ -78,7 +78,7 @@ def main(
 ) -> None:
     with clear_errors(out or results_dir):
         given = _given_options(invocation)
-        if not given & {"run", *OF_POSES} and Path(source).exists():
+        if not given & {"run", *OF_POSES, *OF_PICTURES} and Path(source).exists():
             run = str(ready_models()[FOR_VIDEOS].run)
             given.add("run")
             print(f"{FOR_VIDEOS}, which comes along, predicts the frames (see `analogy models`); name another with --run")

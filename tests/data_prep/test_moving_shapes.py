@@ -18,10 +18,10 @@ def opened(*overrides):
     return open_dataset(load_settings(path, SYSTEMS, scale="demo", overrides=[*options, *overrides]))
 
 
-@pytest.mark.parametrize("override", ["data.test_count=100000", "data.horizon=100000"])
-def test_more_movies_than_memory_are_refused(override):
+@pytest.mark.parametrize("overrides", [("data.test_count=100000",), ("data.test_count=20000", "data.horizon=1000")])
+def test_more_movies_than_memory_are_refused(overrides):
     with pytest.raises(UserError, match=r"data\.test_count is \d+: .* GB, and are drawn in memory"):
-        opened("data.image_size=[64, 64]", override)
+        opened("data.image_size=[64, 64]", *overrides)
 
 
 def test_a_shape_turns_where_it_touches_a_wall():
