@@ -41,7 +41,7 @@ def main(
     start: Annotated[int, typer.Option(min=0, help="Number of the first observed frame.")] = 0,
     context: Annotated[
         int | None,
-        typer.Option(min=1, max=MOST_FRAMES, help="Number of observed frames, at least as many as the pose run reads."),
+        typer.Option(min=1, max=MOST_FRAMES, help="Number of observed frames, at least as many as the run reads."),
     ] = None,
     horizon: Annotated[
         int | None,
@@ -78,7 +78,7 @@ def main(
 ) -> None:
     with clear_errors(out or results_dir):
         given = _given_options(invocation)
-        if not given & {"run", *OF_POSES, *OF_PICTURES} and Path(source).exists():
+        if not given & {"run", *OF_POSES, *OF_PICTURES} and not source.isdecimal():
             run = str(ready_models()[FOR_VIDEOS].run)
             given.add("run")
             print(f"{FOR_VIDEOS}, which comes along, predicts the frames (see `analogy models`); name another with --run")
@@ -139,15 +139,20 @@ def _refuse(given: set[str], names: tuple[str, ...], mend: str) -> None:
 
 
 def _open(run: str, results_dir: Path):
-    """(folder, settings) of a run. Raises UserError."""
-    from analogy.runs.find import find_run
+    """(folder, settings) of a run, or where there is none of that name of the model that comes along. Raises UserError."""
+    from analogy.runs.find import find_run, folders_named
     from analogy.systems.run_settings import settings_of_run
 
+    if (model := ready_models().get(run)) and not folders_named(run, results_dir, "--run"):
+        print(f"--run {run}: there is no run of your own in {results_dir}; the model that comes along is taken")
+        return model.run, settings_of_run(model.run)
     folder = find_run(run, results_dir, "--run")
     return folder, settings_of_run(folder)
 
 
 def _predict_movie(source, run, settings, start, context, horizon, results_dir, out) -> None:
+    if not Path(source).exists():  # said before TensorFlow is imported
+        raise UserError(f"{source}: there is no such video; name a video file, or a folder of pictures")
     from analogy.systems.movie_prediction import check_request, predict_video_frames
 
     options = {"start": start, "context": context, "horizon": horizon, "results_dir": results_dir, "out": out}

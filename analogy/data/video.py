@@ -172,6 +172,14 @@ def _read_pictures(path: Path, start: int, count: int | None, keep: _Keeper) -> 
     return Decoded([frame for frame, _ in shown], times, rate, path.suffix.lower().removeprefix("."), [])
 
 
+def video_name(source: str, start: int = 0) -> str:
+    """A name for what is made of a video from frame number `start` on. For a folder of pictures it contains the parent's name
+    too, because many are named "frames"."""
+    path = Path(source).resolve() if Path(source).exists() else Path(source)
+    name = f"{path.parent.name}_{path.name}" if path.is_dir() else path.stem
+    return f"{name}_from_{start}" if start else name
+
+
 def videos_below(folder: Path) -> dict[str, list[Path]]:
     """The videos below a folder: path relative to it -> the video file, or the pictures of a folder of pictures.
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from analogy.errors import UserError, about, first_line
 from analogy.files import expanded, without_wildcards
 from analogy.runs.reading import Run, read_experiment_runs, read_run, read_runs
-from analogy.runs.ready import FOLDER as READY
 
 MODEL = "saved_model"  # the name of the folder of a run's SavedModel
 DEFAULT_SIGNATURE = "serving_default"  # TensorFlow's name for the signature that a server takes where none is named
@@ -38,8 +37,7 @@ def find_model(name: str | Path, results: Path, key: str) -> Path:
     """The absolute path of a run, or of a SavedModel if `name` is the folder of one.
 
     Args:
-        name: the name or the folder of an experiment: then its newest finished run, or where there is none the model of that
-            name that comes along; or the folder of a run or of a SavedModel.
+        name: the name or the folder of an experiment: then its newest finished run; or the folder of a run or of a SavedModel.
         results: the folder in which experiments are searched.
         key: the option or setting that names the run; error messages begin with it.
 
@@ -55,8 +53,6 @@ def find_model(name: str | Path, results: Path, key: str) -> Path:
         if finished := [run for run in runs if run.status == "finished"]:
             return finished[0].folder
         unfinished += [run for run in runs if _is_run(run.folder)]
-    if not unfinished and (READY / name / "summary.json").is_file() and Path(name).name == str(name):
-        return READY / name
     if unfinished:
         raise UserError(f"{key} {name}: no finished run in {unfinished[0].folder.parent}; {_how_to_finish(unfinished[0])}")
     if len(Path(name).parts) > 1 and not Path(name).expanduser().exists():

@@ -47,8 +47,9 @@ def take_over(run: Path, folder: Path) -> None:
     Paths of this machine are in none of these files.
     """
     summary = json.loads((run / "summary.json").read_text("utf-8"))
+    shutil.copytree(run / "saved_model", folder / "new", ignore=shutil.ignore_patterns(".*"))
     shutil.rmtree(folder / "saved_model", ignore_errors=True)
-    shutil.copytree(run / "saved_model", folder / "saved_model", ignore=shutil.ignore_patterns(".*"))
+    (folder / "new").rename(folder / "saved_model")
     shutil.copy(run / "settings.yaml", folder / "settings.yaml")
     reduced = {key: summary[key] for key in KEPT if key in summary}
     (folder / "summary.json").write_text(json.dumps(reduced, indent=1) + "\n", "utf-8")

@@ -1,6 +1,6 @@
 """From the first frames of anybody's video to those that follow, for `analogy predict VIDEO --run RUN`.
 
-`check_request` checks all options first, without TensorFlow, and `predict_video_frames` then does the work.
+`check_request` checks all options first, before anything is read or loaded, and `predict_video_frames` then does the work.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from analogy.data.video import read_video, write_pictures
-from analogy.data.windows import WindowPlan
-from analogy.errors import Mistakes, UserError
+from analogy.data.video import Video, read_video, video_name, write_pictures
+from analogy.data.windows import SAME_RATE, WindowPlan
+from analogy.errors import Mistakes, UserError, about
 from analogy.metrics.image import psnr, ssim
 from analogy.ownership import PREDICTION, check_output, replacing_folder, unused_folder
 from analogy.predictions.motion import motion_continued
@@ -25,7 +25,8 @@ from analogy.visualise.wording import Comparison, compare
 from data_prep.datasets import find_opening
 from data_prep.video_source import fit_frame
 
-FASTEST = 120  # frames per second of a video, for which enough of it is read
+FASTEST = 120  # frames per second of a video, of which enough is read at once
+MOST_FRAMES = 1000  # of one prediction, which is held in memory
 ENDED = 128  # the grey of a frame that the video no longer has
 
 
@@ -33,13 +34,14 @@ ENDED = 128  # the grey of a frame that the video no longer has
 class Request:
     """The checked options. Nothing is loaded yet.
 
-    source: the video. run: the run folder. data: the run's settings of its data. channels: of its frames. start: number of the
-    first observed frame of the video. context: number of observed frames. horizon: number of predicted frames. folder: where
-    all is written.
+    source: the video. run: the run folder. experiment: the run's. data: its settings of the data. channels: of its frames.
+    start: number of the first observed frame of the video. context: number of observed frames. horizon: number of predicted
+    frames. folder: where all is written.
     """
 
     source: Path
     run: Path
+    experiment: str
     data: MovieDataSettings
     channels: int
     start: int
@@ -82,18 +84,19 @@ def check_request(
         UserError: one line for each mistake.
     """
     path, data = Path(source), settings.data
-    folder = out or unused_folder(results_dir / "predictions" / path.stem)
+    folder = out or unused_folder(results_dir / "predictions" / video_name(source, start))
     context, channels = data.context if context is None else context, find_opening(settings).channels
     with Mistakes() as mistakes:
-        if not path.exists():
-            mistakes.add(f"{path}: there is no such video")
         with mistakes.noted():
             saved_model_of(run)
         if context < data.context:
             mistakes.add(f"--context {context}: {run} reads {data.context} frames: give at least as many")
+        if max(context, horizon or 0) > MOST_FRAMES:
+            mistakes.add(f"--context {context}, --horizon {horizon}: give at most {MOST_FRAMES} frames")
         with mistakes.noted():
             check_output(folder, PREDICTION, [path, run])
-    return Request(path, run, data, channels, start, context, horizon or data.horizon, folder)
+    name = settings.experiment
+    return Request(path, run, name, data, channels, start, context, horizon or data.horizon, folder)
 
 
 def predict_video_frames(request: Request) -> list[str]:
@@ -105,10 +108,11 @@ def predict_video_frames(request: Request) -> list[str]:
     Raises:
         UserError: the video cannot be read or is too short, or the run predicts no frames.
     """
-    cut = cut_video(request)
     from analogy.runs.calling import SavedModel
 
     model = SavedModel(request.run)
+    check_model(model, request.run)
+    cut = cut_video(request)
     future = predicted_frames(model, cut.observed, request.horizon)
     methods = {
         "prediction": future,
@@ -121,26 +125,29 @@ def predict_video_frames(request: Request) -> list[str]:
     return lines
 
 
+def check_model(model, run: Path) -> None:
+    """Raises UserError unless `predicted_frames` can call this `SavedModel`."""
+    with about(f"{run}: this run predicts no frames of videos"):
+        inputs = model.inputs("predict")
+    if "count" not in inputs and [spec.shape.rank for spec in inputs.values()] != [5]:
+        raise UserError(f"{run}: this run predicts no frames of videos; its endpoint predict takes {', '.join(inputs)}")
+
+
 # ---------------------------------------------------------------- reading
 
 
 def cut_video(request: Request) -> Cut:
     """Read the frames that are needed, as the run's dataset would store and space them. Raises UserError."""
     data, length = request.data, request.context + request.horizon
-    slowest_pace = max(1.0, FASTEST / data.fps) if data.fps else data.skip
-    video = read_video(
-        request.source,
-        start=request.start,
-        count=ceil(length * slowest_pace),
-        even=True,
-        transform=lambda frame: fit_frame(_coloured(frame, request.channels), data.size, data.fit),
-    )
-    plan, notes = WindowPlan(length, skip=data.skip, fps=data.fps), list(video.notes)
-    try:
-        pace = plan.pace(video.rate)
-        numbers = plan.numbers(0, video.rate)
-    except ValueError:
-        pace, numbers = 1.0, np.arange(length)
+    plan = WindowPlan(length, skip=data.skip, fps=data.fps)
+    count = ceil(length * (max(1.0, FASTEST / data.fps) if data.fps else data.skip))
+    video = _read(request, count)
+    pace, numbers = _paced(plan, video.rate)
+    if len(video.frames) >= count and numbers[-1] >= len(video.frames):  # a video of slow motion
+        video = _read(request, int(numbers[-1]) + 1)
+        pace, numbers = _paced(plan, video.rate)
+    notes = list(video.notes)
+    if data.fps and pace == 1.0 and video.rate < data.fps * SAME_RATE:
         notes.append(
             f"it has {video.rate:g} frames per second, and {data.fps:g} were trained: each frame is taken, so that things move "
             "faster than in training"
@@ -153,6 +160,26 @@ def cut_video(request: Request) -> Cut:
         )
     frames = np.stack([video.frames[number] for number in numbers])
     return Cut(frames[: request.context], frames[request.context :], video.rate / pace, notes)
+
+
+def _read(request: Request, count: int) -> Video:
+    """The first `count` frames from the start on, as the run's dataset would store them. Raises UserError."""
+    data = request.data
+    return read_video(
+        request.source,
+        start=request.start,
+        count=count,
+        even=True,
+        transform=lambda frame: fit_frame(_coloured(frame, request.channels), data.size, data.fit),
+    )
+
+
+def _paced(plan: WindowPlan, rate: float) -> tuple[float, np.ndarray]:
+    """The distance of the frames to take from a video of this rate, and their numbers. Of one that is too slow, all."""
+    try:
+        return plan.pace(rate), plan.numbers(0, rate)
+    except ValueError:
+        return 1.0, np.arange(plan.length)
 
 
 def _coloured(frame: np.ndarray, channels: int) -> np.ndarray:
@@ -229,6 +256,8 @@ def _write(request: Request, cut: Cut, methods: dict[str, np.ndarray], figures, 
             "films": Path("films.mp4"),
             "source": request.source,
             "run": request.run,
+            "experiment": request.experiment,
+            "start": request.start,
             "observed": request.context,
             "horizon": request.horizon,
             "rate": cut.rate,

@@ -14,4 +14,7 @@ def settings_of_run(run: Path):
     path = run / "settings.yaml"
     if not path.is_file():
         raise UserError(f"--run {run}: it has no settings.yaml, which names its actions and sizes; name a run folder")
-    return load_settings(path, SYSTEMS, scale=str(read_experiment(path).get("scale")))
+    scale = read_experiment(path).get("scale")
+    if scale not in ("paper", "demo"):
+        raise UserError(f"{path}: scale: expected paper or demo, as runs write it; name another run")
+    return load_settings(path, SYSTEMS, scale=scale)

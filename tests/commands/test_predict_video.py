@@ -1,6 +1,7 @@
 """analogy predict VIDEO --run RUN: the next frames of any video, by runs that predict frames."""
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import cv2
@@ -8,11 +9,12 @@ import keras
 import numpy as np
 import pytest
 
+from analogy.errors import UserError
 from analogy.runs.export import export_saved_model
 from analogy.settings import find_experiment, load_settings
 from analogy.settings.loading import write_settings
 from analogy.systems import SYSTEMS
-from analogy.systems.movie_prediction import predicted_frames
+from analogy.systems.movie_prediction import check_model, predicted_frames
 from analogy.visualise.video import read_mp4, write_mp4
 
 TINY = {
@@ -69,6 +71,22 @@ def test_a_network_of_fixed_lengths_is_rolled_on_and_gray_runs_see_gray(invoke, 
     done, out = predict(invoke, video, results, "--run", "convlstm_mmnist_l1", "--horizon", 5)
     assert done.exit_code == 0, (done.output, done.exception)
     assert len(list((out / "frames").iterdir())) == 5 and "PSNR of 5 frames" in done.output
+
+
+def test_enough_of_a_slow_motion_video_is_read(invoke, results, tmp_path):
+    """240 frames a second, of which the run takes 5: every 48th."""
+    frames = (np.arange(200, dtype=np.uint8))[:, None, None, None] * np.ones((1, 32, 32, 3), np.uint8)
+    write_mp4(tmp_path / "slow.mp4", frames, 240)
+    done, _ = predict(invoke, tmp_path / "slow.mp4", results, "--run", "lvln_plus", "--horizon", 2)
+    assert done.exit_code == 0 and "PSNR of 2 frames" in done.output, done.output  # numbers 144 and 192
+
+
+def test_a_run_that_predicts_no_frames_is_named():
+    def inputs(endpoint):
+        raise UserError("there is no endpoint predict; there is classify")
+
+    with pytest.raises(UserError, match=r"runs/x: this run predicts no frames of videos: .* there is classify"):
+        check_model(SimpleNamespace(inputs=inputs), Path("runs/x"))
 
 
 def test_own_answers_are_observed_in_turn():

@@ -5,6 +5,8 @@ import json
 import numpy as np
 import pytest
 
+from analogy.cli.predict import _open
+from analogy.errors import UserError
 from analogy.metrics.image import psnr
 from analogy.runs.find import find_run
 from analogy.runs.ready import FOR_VIDEOS, KEPT, ready_models, take_over
@@ -25,13 +27,15 @@ def test_they_are_small_whole_and_name_no_place_of_a_machine():
         assert not any(home in file.read_bytes() for file in model.run.rglob("*") if file.is_file())
 
 
-def test_one_is_found_by_name_where_there_is_no_run_of_ones_own(tmp_path):
-    run = ready_models()[FOR_VIDEOS].run
-    assert find_run(FOR_VIDEOS, tmp_path, "--run") == run
-    own = tmp_path / FOR_VIDEOS / "2026-01-01_000000"
-    own.mkdir(parents=True)
-    (own / "summary.json").write_text('{"status": "finished"}')
-    assert find_run(FOR_VIDEOS, tmp_path, "--run") == own.resolve()
+def test_only_prediction_takes_one_by_name_and_only_where_there_is_no_run_of_ones_own(tmp_path, capsys):
+    folder, settings = _open(FOR_VIDEOS, tmp_path)
+    assert folder == ready_models()[FOR_VIDEOS].run and settings.experiment == FOR_VIDEOS
+    assert "there is no run of your own" in capsys.readouterr().out
+    with pytest.raises(UserError, match="neither a run folder nor an experiment"):
+        find_run(FOR_VIDEOS, tmp_path, "uses.predictor")
+    (tmp_path / FOR_VIDEOS).mkdir()
+    with pytest.raises(UserError, match="neither a run folder nor an experiment"):
+        _open(FOR_VIDEOS, tmp_path)
 
 
 def test_a_run_is_reduced_to_what_predicting_needs(tmp_path):

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from rich.progress import track
 
-from analogy.data.video import Video, read_video, write_pictures
+from analogy.data.video import Video, read_video, video_name, write_pictures
 from analogy.errors import Mistakes, UserError
 from analogy.files import check_present
 from analogy.ownership import PREDICTION, SAVED_MODEL, check_output, replacing_folder, unused_folder
@@ -82,7 +82,7 @@ def check_request(
     Raises:
         UserError: one line for each mistake.
     """
-    folder = out or unused_folder(results_dir / "predictions" / _name(source, start))
+    folder = out or unused_folder(results_dir / "predictions" / video_name(source, start))
     clip = estimator_run = steps = None
     with Mistakes() as mistakes:
         with mistakes.noted():
@@ -149,14 +149,6 @@ def _check_poses(poses: str, models: Path | None, results: Path, unlabelled: str
     elif not Path(poses).is_file():
         raise UserError(f"--poses {poses}: there is no such file")
     return None
-
-
-def _name(source: str, start: int) -> str:
-    """The name of the output folder. For a folder of pictures it contains the parent's name too, because many are named
-    "frames"."""
-    path = Path(source).resolve() if Path(source).exists() else Path(source)
-    name = f"{path.parent.name}_{path.name}" if path.is_dir() else path.stem
-    return f"{name}_from_{start}" if start else name
 
 
 # ---------------------------------------------------------------- predicting

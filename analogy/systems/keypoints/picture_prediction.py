@@ -14,7 +14,7 @@ import numpy as np
 
 from analogy.data.frames import central_square
 from analogy.data.pictures import read_picture
-from analogy.data.video import read_video
+from analogy.data.video import read_video, video_name
 from analogy.errors import Mistakes, UserError
 from analogy.files import VIDEOS
 from analogy.memory import in_parts
@@ -74,7 +74,7 @@ def check_request(
     Raises:
         UserError: one line for each mistake.
     """
-    path, folder = Path(picture), out or unused_folder(results_dir / "predictions" / Path(picture).stem)
+    path, folder = Path(picture), out or unused_folder(results_dir / "predictions" / video_name(picture))
     found = settings = box = None
     number = 0
     with Mistakes() as mistakes:
