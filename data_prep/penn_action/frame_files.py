@@ -10,6 +10,7 @@ from analogy.files import PICTURES, by_number
 
 TOO_FEW_FRAMES = "fewer frames than labels"
 UNCLEAR_NAMES = "frames whose names do not say their order"
+OFFICIAL_NAME = re.compile(r"\d{6}\.jpg")
 
 
 def picture_files(folder: Path) -> list[Path]:
@@ -21,9 +22,9 @@ def picture_files(folder: Path) -> list[Path]:
 def labelled_frames(folder: Path, files: list[Path], length: int) -> list[Path] | tuple[str, Path, str]:
     """The files of the first `length` frames of a clip, or the problem as (reason, file, detail).
 
-    Official names are 000001.jpg, 000002.jpg, ... Pictures with other names are taken in their order where it is clear: where
-    their numbers count up by one, from any number on; or where there are as many as labels, and their numbers count up in equal
-    steps, or they have none.
+    Official names are 000001.jpg, 000002.jpg, ... Where such names begin after 000001.jpg, the first frames are lost. Pictures
+    with other names are taken in their order where it is clear: where their numbers count up by one, from any number on; or
+    where there are as many as labels, and their numbers count up in equal steps, or they have none.
 
     folder: of the clip. files: what `picture_files` gives for it, at least one.
     """
@@ -35,6 +36,8 @@ def labelled_frames(folder: Path, files: list[Path], length: int) -> list[Path] 
         missing = next(path for path in official if path not in files)
         example = missing if set(official) & set(files) else files[0]
         return TOO_FEW_FRAMES, example, f"{length - len(files)} of {length} labelled frames are missing; {called}"
+    if all(OFFICIAL_NAME.fullmatch(path.name) for path in files) and int(files[0].stem) > 1:
+        return TOO_FEW_FRAMES, official[0], f"the first of {length} labelled frames is missing; {called}"
     numbers = [re.findall(r"\d+", path.stem)[-1:] for path in files]
     steps = {int(after[0]) - int(before[0]) if before and after else None for before, after in pairwise(numbers)}
     if steps == {1} or (len(files) == length and len(steps) <= 1 and steps != {0}):

@@ -15,7 +15,7 @@ from analogy.data.prepared import PreparedClips
 from analogy.errors import UserError
 from data_prep.penn_action import prepare_penn_action
 from data_prep.penn_action import source as penn
-from data_prep.penn_action.frame_files import TOO_FEW_FRAMES, UNCLEAR_NAMES
+from data_prep.penn_action.frame_files import TOO_FEW_FRAMES, UNCLEAR_NAMES, labelled_frames
 from data_prep.penn_action.labels import read_labels
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -382,6 +382,14 @@ def test_a_cache_that_cannot_be_written(source, tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(UserError, match=r"cannot be prepared in .*file.*make the folder writable"):
         prepare_penn_action(source, tmp_path / "file" / "cache")
+
+
+def test_official_names_without_the_first_do_not_shift_the_labels(tmp_path):
+    files = [tmp_path / f"{number:06d}.jpg" for number in range(13)]
+    assert labelled_frames(tmp_path, files[1:12], 11) == files[1:12]
+    assert labelled_frames(tmp_path, files[:11], 11) == files[:11]  # counted from 0
+    detail = "the first of 11 labelled frames is missing; its pictures are called 000002.jpg to 000012.jpg"
+    assert labelled_frames(tmp_path, files[2:13], 11) == (TOO_FEW_FRAMES, files[1], detail)
 
 
 def test_what_looks_wrong_is_kept_with_the_prepared_clips(source, tmp_path):
