@@ -17,11 +17,11 @@ from analogy.files import MARK, check_writable, partial_name, remove_leftovers
 
 AN_HOUR = 3600.0  # in seconds; no process takes so long to write one folder
 # The kinds of folders.
-RUN, EVALUATION, SAVED_MODEL, PREDICTION, COMPARISON, PREPARED = (
-    "a run", "an evaluation", "a SavedModel", "a prediction", "a comparison", "prepared data",
+RUN, EVALUATION, SAVED_MODEL, PREDICTION, COMPARISON, PREPARED, RECOGNISED = (
+    "a run", "an evaluation", "a SavedModel", "a prediction", "a comparison", "prepared data", "a table of recognised actions",
 )  # fmt: skip
 # Earlier versions set no mark. This file suggests that a folder is theirs, but it may still belong to a user.
-_EARLIER = {SAVED_MODEL: "saved_model.pb", PREDICTION: "joints.json", COMPARISON: "comparison.md"}
+_EARLIER = {SAVED_MODEL: "saved_model.pb", PREDICTION: "joints.json", COMPARISON: "comparison.md", RECOGNISED: "figures.json"}
 _PARTS_OF_AN_EARLIER_RUN = ("summary.json", "log.txt", "checkpoints", "samples", "plots")
 
 

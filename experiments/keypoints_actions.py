@@ -15,8 +15,8 @@ import typer
 
 from analogy.cli.console import app_of, clear_errors
 from analogy.errors import UserError
-from analogy.files import replacing
 from analogy.measure import check_evaluation, open_run
+from analogy.ownership import RECOGNISED, check_output, replacing_folder
 from analogy.runs.folder import write_json
 from analogy.visualise.panels import write_picture
 from analogy.visualise.plots import confusion_matrix
@@ -47,15 +47,20 @@ def main(
                 raise UserError(f"--run {name}: it is a run of {plan.settings.system}; name one of {SYSTEM}")
         if len({tuple(plan.settings.data.actions) for plan in plans}) > 1:
             raise UserError("--run: these runs know different actions; name folds of one experiment")
-        outcome = reduce(add, [recognised(plan) for plan in plans])
         folder = results_dir / "recognised_actions" / plans[0].settings.experiment
-        text = table(outcome, len(plans))
-        with replacing(folder / "table.md") as partial:
-            partial.write_text(text, encoding="utf-8")
-        write_json(folder / "figures.json", {"runs": run, "actions": outcome.actions, **outcome.accuracies()})
+        check_output(folder, RECOGNISED)
+        outcome = reduce(add, [recognised(plan) for plan in plans])
+        write_outcome(folder, outcome, run)
+        typer.echo(table(outcome, len(run)))
+
+
+def write_outcome(folder: Path, outcome, runs: list[str]) -> None:
+    """Write table.md, figures.json and confusion.png. The folder's mark says that it is no run."""
+    with replacing_folder(folder, RECOGNISED) as partial:
+        (partial / "table.md").write_text(table(outcome, len(runs)), encoding="utf-8")
+        write_json(partial / "figures.json", {"runs": runs, "actions": outcome.actions, **outcome.accuracies()})
         if outcome.counts.size:
-            write_picture(folder / "confusion.png", confusion_matrix(outcome.counts, outcome.actions))
-        typer.echo(text)
+            write_picture(partial / "confusion.png", confusion_matrix(outcome.counts, outcome.actions))
 
 
 def recognised(plan):

@@ -5,8 +5,19 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from analogy.runs.reading import read_runs
 from analogy.systems.keypoints.recognition import Recognition
 from experiments import keypoints_actions, published_animations
+
+OUTCOME = Recognition(["bend", "wave"], {"truth": [True] * 4}, np.array([[3, 1], [2, 2]]))
+
+
+def test_the_table_is_no_run(tmp_path):
+    for _ in range(2):  # the second replaces the first
+        keypoints_actions.write_outcome(tmp_path / "recognised_actions" / "toy", OUTCOME, ["toy"])
+    written = {path.name for path in (tmp_path / "recognised_actions" / "toy").iterdir()}
+    assert written == {".analogy", "table.md", "figures.json", "confusion.png"}
+    assert read_runs(tmp_path) == []
 
 
 def test_the_table_of_recognised_actions():
