@@ -16,12 +16,12 @@ import numpy as np
 import tensorflow as tf
 
 from analogy.data.batches import ReplicaContext
-from analogy.errors import UserError
+from analogy.errors import UserError, first_line
 from analogy.evaluation.evaluate import evaluate, write_loss_plot, write_samples
 from analogy.runs.export import export_saved_model
 from analogy.runs.folder import RunFolder
 from analogy.runs.history import describe
-from analogy.systems.base import System
+from analogy.systems.base import Study, System
 from analogy.training.checkpoint import Checkpoints, load_networks, saved_checkpoints
 from analogy.training.health import Health, weights_hash
 from analogy.training.memory_need import counted_weights, say_memory
@@ -36,6 +36,7 @@ log = logging.getLogger("analogy")
 
 # The steps of one call take at most about this long, so that signals, the progress bar and pictures need not wait longer.
 SECONDS_PER_CALL = 5.0
+STUDY_FAILED = "the study of what was learned failed"
 
 
 def build_system(
@@ -314,8 +315,20 @@ class Trainer:
         folder.summary["seconds"] = {**folder.summary.get("seconds", {}), **seconds}
         protocol = self.system.protocol(self.dataset) + describe(folder.summary.get("parts"))
         folder.update_summary(**figures, protocol=protocol)
-        # Last: a study that fails costs neither the figures nor the SavedModel.
-        study = self.system.study(self.dataset)
+        study = self._study(folder)
         for name, picture in study.plots.items():
             write_picture(folder.path / "plots" / f"{name}.png", picture)
         folder.update_summary(study=study.figures)
+
+    def _study(self, folder: RunFolder) -> Study:
+        """The system's study. One that fails is a doubt of the run: it costs neither the figures nor the SavedModel."""
+        doubts = [doubt for doubt in folder.summary.get("doubts", []) if not doubt.startswith(STUDY_FAILED)]
+        study = Study({}, {})
+        try:
+            study = self.system.study(self.dataset)
+        except Exception as error:
+            doubts.append(f"{STUDY_FAILED}: {first_line(error)}")
+            log.warning("%s", doubts[-1])
+            log.debug("where the study failed", exc_info=True)
+        folder.update_summary(doubts=doubts)
+        return study

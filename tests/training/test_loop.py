@@ -1,6 +1,7 @@
 """The loop itself, with a system of one number."""
 
 import json
+import signal
 from types import SimpleNamespace
 
 import keras
@@ -13,7 +14,7 @@ from analogy.systems.base import System
 from analogy.training import loop
 from analogy.training.checkpoint import Checkpoints
 from analogy.training.loop import Trainer
-from analogy.training.stop import StopRequest
+from analogy.training.stop import Stopped, StopRequest
 
 SECTION = SimpleNamespace(
     name="sgd", learning_rate=0.25, momentum=0.0, weight_decay=0.0, schedule="exponential", decay=1.0, warmup_steps=0,
@@ -97,7 +98,7 @@ def test_only_trained_weights_must_be_finite(make_trainer):
         trainer._save()
 
 
-def test_a_study_that_fails_leaves_the_figures_and_the_saved_model(make_trainer, tmp_path, monkeypatch):
+def test_a_study_that_fails_leaves_the_figures_and_the_saved_model(make_trainer, tmp_path, monkeypatch, caplog):
     def fail(dataset):
         raise RuntimeError("no pictures")
 
@@ -106,11 +107,19 @@ def test_a_study_that_fails_leaves_the_figures_and_the_saved_model(make_trainer,
     monkeypatch.setattr(trainer.system, "study", fail)
     monkeypatch.setattr(trainer.system, "protocol", lambda dataset: "of no clips")
     monkeypatch.setattr(loop, "evaluate", lambda *arguments: {"test": {"psnr": 20.0}})
-    monkeypatch.setattr(loop, "export_saved_model", lambda system, path: path.mkdir())
+    monkeypatch.setattr(loop, "export_saved_model", lambda system, path: path.mkdir(exist_ok=True))
     trainer.settings.evaluation = SimpleNamespace(frames_per_second=4)
-    with pytest.raises(RuntimeError, match="no pictures"):
+    for _ in range(2):  # a run that is resumed says it once
         trainer.finish()
     assert (trainer.folder.path / "saved_model").is_dir()
     summary = json.loads((trainer.folder.path / "summary.json").read_text())
-    assert summary["test"] == {"psnr": 20.0} and summary["protocol"] == "of no clips" and "study" not in summary
+    assert summary["test"] == {"psnr": 20.0} and summary["protocol"] == "of no clips" and summary["study"] == {}
+    assert summary["doubts"] == ["the study of what was learned failed: no pictures"] and summary["doubts"][0] in caplog.text
+
+    def stop(dataset):
+        raise Stopped("stopped", signal.SIGTERM)
+
+    monkeypatch.setattr(trainer.system, "study", stop)
+    with pytest.raises(Stopped):
+        trainer.finish()
     trainer.folder.close()
