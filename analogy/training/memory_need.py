@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +18,8 @@ from analogy.memory import machine_memory
 VIEWS = ("Identity", "IdentityN", "Reshape", "Squeeze", "ExpandDims", "StopGradient", "ReadVariableOp", "Placeholder", "NoOp")
 # Settings that a step's memory grows with, those first that cost least to lower.
 LOWERED = ("training.batch_size", "data.image_size", "data.horizon", "data.context")
+# Faults that are no lack of memory, although TensorFlow raises a ResourceExhaustedError for them.
+OF_DISKS_AND_FILES = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE)
 log = logging.getLogger("analogy")
 
 
@@ -42,12 +46,18 @@ def counted_weights(settings) -> Iterator[None]:
 
 @contextmanager
 def enough_memory(settings) -> Iterator[None]:
-    """A context in which running out of memory is a UserError that names the settings to lower."""
+    """A context in which running out of memory is a UserError that names the settings to lower.
+
+    TensorFlow calls a full disk and too many open files exhausted resources too: these are raised as OSError.
+    """
     try:
         yield
     except (MemoryError, tf.errors.ResourceExhaustedError, TypeError) as error:
         if isinstance(error, TypeError) and "ResourceExhaustedError" not in str(error):
             raise  # Keras makes a TypeError of it while it builds a layer
+        for number in OF_DISKS_AND_FILES:
+            if os.strerror(number) in str(error):
+                raise OSError(number, os.strerror(number)) from error
         why = "a layer is too large" if isinstance(error, TypeError) else (str(error).splitlines() or ["no more can be had"])[0]
         raise UserError(
             f"there is not enough memory ({why[:160]}): lower {settings_to_lower(settings)}, or make the networks smaller"

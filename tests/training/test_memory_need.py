@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+
 import pytest
 import tensorflow as tf
 
@@ -60,6 +63,13 @@ def test_no_more_memory_is_a_line(tiny, error):
     ):
         raise error
     assert "\n" not in str(said.value)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EMFILE])
+def test_a_full_disk_and_too_many_open_files_are_no_lack_of_memory(tiny, number):
+    with pytest.raises(OSError, match=os.strerror(number)) as said, enough_memory(tiny()):
+        raise tf.errors.ResourceExhaustedError(None, None, f"/data/a.tfrecord; {os.strerror(number)}")
+    assert said.value.errno == number
 
 
 def test_other_mistakes_stay_what_they_are(tiny):
