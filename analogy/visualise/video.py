@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -24,6 +25,7 @@ COLOUR = ["-vf", "scale=out_color_matrix=bt709:out_range=tv", "-colorspace", "bt
 COLOUR += ["-color_trc", "bt709", "-color_range", "tv"]
 # The index goes to the front of the file, so that a browser can start before it has read the whole file.
 STREAMING = ["-movflags", "+faststart"]
+OF_FOLDERS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)  # faults of the place of a file
 SHORTEST_GIF_FRAME = 20  # milliseconds; browsers show shorter frames for 100
 
 
@@ -94,10 +96,13 @@ def check_encoder() -> None:
         with tempfile.TemporaryDirectory() as folder:
             write_mp4(Path(folder, "test.mp4"), np.zeros([2, 16, 16, 3], np.uint8), 10)
     except (OSError, RuntimeError) as error:
-        raise UserError(
-            f"videos of the results cannot be written ({getattr(error, 'strerror', None) or str(error).splitlines()[-1]}): "
-            "reinstall imageio-ffmpeg, which brings FFmpeg, or name a program in $IMAGEIO_FFMPEG_EXE"
-        ) from error
+        why = getattr(error, "strerror", None) or str(error).splitlines()[-1]
+        mend = "reinstall imageio-ffmpeg, which brings FFmpeg, or name a program in $IMAGEIO_FFMPEG_EXE"
+        if tempfile.tempdir is None:  # none of the usual folders can be written
+            mend = "name a folder for temporary files in $TMPDIR"
+        elif getattr(error, "errno", None) in OF_FOLDERS and shutil.which(imageio_ffmpeg.get_ffmpeg_exe()):
+            mend = f"make room in the folder of temporary files ({tempfile.tempdir}) and allow it, or name another in $TMPDIR"
+        raise UserError(f"videos of the results cannot be written ({why}): {mend}") from error
 
 
 def write_gif(path: str | Path, frames: np.ndarray, fps: float) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import re
+
 import numpy as np
 import pytest
 
@@ -79,6 +83,18 @@ def test_a_missing_encoder_is_noticed_before_anything_else(asked_anew, program, 
     monkeypatch.setattr(video.imageio_ffmpeg, "get_ffmpeg_exe", lambda: program)
     with pytest.raises(UserError, match=r"videos of the results cannot be written .*: reinstall imageio-ffmpeg"):
         resolve_settings("analogy_pool3", results_dir=tmp_path, scale="demo")
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES])
+def test_no_room_for_temporary_files_names_their_folder(asked_anew, number, tmp_path, monkeypatch):
+    def fail(path, *_):
+        raise OSError(number, os.strerror(number), str(path))
+
+    monkeypatch.setattr(video, "write_mp4", fail)
+    monkeypatch.setattr(video.tempfile, "tempdir", str(tmp_path))
+    said = rf"{os.strerror(number)}\): make room in the folder of temporary files \({re.escape(str(tmp_path))}\).*TMPDIR"
+    with pytest.raises(UserError, match=said):
+        video.check_encoder()
 
 
 def test_no_encoder_at_all_is_the_same(asked_anew, tmp_path, monkeypatch):
