@@ -133,9 +133,11 @@ def wait_for_workers(cluster: Cluster, seconds: float) -> None:
 
 
 def _listening(cluster: Cluster) -> socket.socket:
-    """A socket at the own port. TensorFlow takes the port over when it is closed."""
+    """A socket at the own port, for IPv4 and, where there is, IPv6. TensorFlow takes the port over when it is closed."""
+    both = socket.has_dualstack_ipv6()
+    family = socket.AF_INET6 if both else socket.AF_INET
     try:
-        return socket.create_server(("", cluster.port), backlog=128)
+        return socket.create_server(("", cluster.port), family=family, backlog=128, dualstack_ipv6=both)
     except OSError as error:
         own = cluster.addresses[cluster.own]
         raise UserError(

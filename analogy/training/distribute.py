@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
+import math
 import signal
 import threading
 
 import tensorflow as tf
 
 from analogy.errors import UserError, first_line
-from analogy.training.cluster import patience, read_cluster, wait_for_workers
+from analogy.training.cluster import PATIENCE, patience, read_cluster, wait_for_workers
 
-SECONDS_TO_CONNECT = 60  # workers that have all answered; it takes a few
+SECONDS_TO_CONNECT = 60  # at least, for workers that have all answered; it usually takes a few
 log = logging.getLogger("analogy")
 
 
@@ -28,20 +29,20 @@ def make_strategy(devices: str) -> tf.distribute.Strategy:
         return local_strategy(devices)
     _choose_devices(devices)
     wait_for_workers(cluster, patience())
-    return _strategy_of_workers()
+    return _strategy_of_workers(math.ceil(max(SECONDS_TO_CONNECT, patience())))
 
 
-def _strategy_of_workers() -> tf.distribute.Strategy:
+def _strategy_of_workers(seconds: int) -> tf.distribute.Strategy:
     """A MultiWorkerMirroredStrategy of workers that have all answered.
 
     TensorFlow would wait an hour for a worker that has ended since. Meanwhile no Python runs, and SIGTERM does nothing. So the
-    system ends this process in time, where it can.
+    system ends this process after `seconds`, where it can.
     """
-    log.info("connecting the workers; if one of them has ended meanwhile, SIGALRM ends this one after %d s", SECONDS_TO_CONNECT)
     alarmed = threading.current_thread() is threading.main_thread()  # in others Python sets no handlers
     if alarmed:
+        log.warning("connecting the workers; SIGALRM ends this one where it takes %d s: set %s for more", seconds, PATIENCE)
         before = signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.alarm(SECONDS_TO_CONNECT)
+        signal.alarm(seconds)
     try:
         return tf.distribute.MultiWorkerMirroredStrategy()
     except (tf.errors.OpError, RuntimeError) as error:
@@ -49,7 +50,8 @@ def _strategy_of_workers() -> tf.distribute.Strategy:
     finally:
         if alarmed:
             signal.alarm(0)
-            signal.signal(signal.SIGALRM, before)
+            if before is not None:  # None: set by other than Python, which cannot set it again
+                signal.signal(signal.SIGALRM, before)
 
 
 def local_strategy(devices: str) -> tf.distribute.Strategy:

@@ -118,6 +118,12 @@ def test_a_port_that_is_taken_is_named(two):
         wait_for_workers(two, 1.0)
 
 
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
+def test_it_answers_on_ipv4_and_ipv6(two):
+    with clusters._listening(two):
+        assert [clusters._silence(f"{host}:{two.port}") for host in ("127.0.0.1", "[::1]")] == ["", ""]
+
+
 @pytest.mark.slow
 def test_a_worker_that_ends_after_it_has_answered_keeps_nobody(two):
     """While TensorFlow connects workers no Python runs, SIGTERM does nothing, and it would wait an hour."""
@@ -126,7 +132,8 @@ def test_a_worker_that_ends_after_it_has_answered_keeps_nobody(two):
         "from analogy.training import distribute; distribute.SECONDS_TO_CONNECT = 5; print('begun', flush=True);"
         "distribute.make_strategy('cpu')"
     )
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CONFIG": config({"worker": list(two.addresses.values())})}
+    workers = config({"worker": list(two.addresses.values())})
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CONFIG": workers, "ANALOGY_WORKERS_SECONDS": "5"}
     with socket.create_server((host, int(port))):  # it answers, and says nothing more
         process = subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE)
         assert process.stdout.readline() == b"begun\n"
