@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+
 import keras
 import tensorflow as tf
+
+log = logging.getLogger("analogy")
 
 
 class FusedAdam(keras.optimizers.Adam):
@@ -71,6 +75,8 @@ def make_schedule(settings, steps: int):
         steps: number of steps of the whole training. A cosine schedule reaches zero there.
     """
     rate, warmup = settings.learning_rate, min(settings.warmup_steps, steps // 2)
+    if warmup < settings.warmup_steps:
+        log.info("the learning rate rises over %d steps, half of the training, not %d", warmup, settings.warmup_steps)
     schedules = keras.optimizers.schedules
     if settings.schedule == "cosine":
         schedule = schedules.CosineDecay(rate, steps - warmup)

@@ -130,6 +130,14 @@ def test_schedules_by_hand(keys, expected):
         assert float(schedule(6)) == pytest.approx(0, abs=1e-9)
 
 
+def test_a_warm_up_that_is_too_long_for_the_training_is_said(caplog):
+    caplog.set_level("INFO", "analogy")
+    make_schedule(section(warmup_steps=3), 6)
+    assert not caplog.text
+    make_schedule(section(warmup_steps=50), 6)
+    assert "the learning rate rises over 3 steps, half of the training, not 50" in caplog.text
+
+
 def test_averaged_weights_by_hand():
     variable = keras.Variable(START, dtype="float32")
     optimizer = make_optimizer(section(name="sgd", average=0.9), [variable], steps=10)
