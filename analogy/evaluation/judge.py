@@ -19,7 +19,7 @@ from analogy.evaluation.evaluate import evaluate
 from analogy.evaluation.recogniser import Recogniser
 from analogy.evaluation.selection import check_selection
 from analogy.metrics.frames import ERROR_METRICS, FRAME_METRICS
-from analogy.metrics.fvd import Fvd
+from analogy.metrics.fvd import LONGEST, Fvd
 from analogy.metrics.perceptual import FeatureDistance, Lpips
 from analogy.metrics.table import metric_of
 from analogy.ownership import EVALUATION
@@ -151,8 +151,8 @@ def _add_fvd(figures: dict, fvd: Fvd) -> str:
     few = "; fewer than 256 videos: indicative only" if result["videos"] < 256 else ""
     return (
         f"FVD: {result['videos']} real and {result['videos']} predicted videos, their first {result['length']} predicted "
-        f"frames ({result['left_out']} shorter videos left out), logits of I3D (Kinetics-400), real against real halves "
-        f"{halves}{few}"
+        f"frames (at most {LONGEST} of a clip; {result['left_out']} shorter videos left out), logits of I3D (Kinetics-400), "
+        f"real against real halves {halves}{few}"
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from analogy.errors import UserError
 
 SHORTEST = 9  # frames: I3D cannot read shorter videos
-LONGEST = 256  # frames: the first part in which a long clip is predicted, see `analogy.predictions.base`
+LONGEST = 256  # frames: of a long clip, evaluation hands over no more than the first part
 
 
 def check_length(length: int) -> None:
@@ -65,7 +65,8 @@ class Fvd:
 
     Args:
         logits: videos uint8 [B, T, H, W, C] -> features [B, F]; by convention the 400 logits of `analogy.pretrained.i3d.I3d`.
-        length: the first `length` frames of every video are used. Shorter videos are left out; `left_out` counts them.
+        length: the first `length` frames of every video are used, at most LONGEST. Shorter videos are left out; `left_out`
+            counts them.
     """
 
     def __init__(self, logits: Callable, length: int = 16):

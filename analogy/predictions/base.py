@@ -9,9 +9,8 @@ import numpy as np
 
 from analogy.errors import UserError
 from analogy.metrics.frames import FRAME_METRICS
-from analogy.metrics.fvd import LONGEST
 
-PART = LONGEST  # frames of a clip that are predicted, measured and drawn at once, so that long clips need no more memory
+PART = 256  # frames of a clip that are predicted, measured and drawn at once, so that long clips need no more memory
 Metrics = Mapping[str, Callable]  # name -> function of true and predicted frames; see `analogy.metrics.frames`
 Figures = dict[str, np.ndarray]  # metric -> [T] or [windows, T]; NaN where it is undefined
 

@@ -287,7 +287,10 @@ class System:
         return Study({}, {})
 
     def predict_clips(self, dataset) -> Iterator[Predicted]:
-        """The predictions of all test clips, one clip after the other, each over its whole length."""
+        """The predictions of all test clips, one clip after the other, each over its whole length.
+
+        A long clip comes in parts of one name and action, whose distances go on: see `analogy.predictions.base.Predicted`.
+        """
         raise NotImplementedError
 
     def protocol(self, dataset) -> str:
