@@ -126,6 +126,9 @@ def _measure(
     """Measure a clip part by part, and write its video, its picture, or both; no more than two parts are held in memory.
 
     parts: of the clip. folder: for the video and the picture. The GIF shows the first part alone. For the rest see `evaluate`.
+
+    Raises:
+        ValueError: a part does not continue the one before, so it is of another clip of the same name and action.
     """
     first = next(parts)
     for observe in observers:
@@ -138,6 +141,8 @@ def _measure(
     film = mp4_writer(folder / f"{first.clip}.mp4", frames_per_second) if columns else nullcontext()
     with film as append:
         for part in chain([first], parts):
+            if distances and part.distance[0] <= distances[-1][-1]:
+                raise ValueError(f"two clips of {part.action} are called {part.clip}: give each a name of its own")
             distances.append(part.distance)
             measured.append(part.measure(metrics))
             frames += part.length

@@ -9,6 +9,7 @@ import pytest
 from analogy.data.video import read_video
 from analogy.evaluation.evaluate import evaluate
 from analogy.metrics.frames import FRAME_METRICS, measure_frames
+from analogy.metrics.fvd import LONGEST
 from analogy.predictions.base import PART, parts_of
 from analogy.predictions.frames import PredictedFrames
 
@@ -48,6 +49,15 @@ def test_parts_give_the_figures_and_the_film_of_the_whole(tmp_path, monkeypatch)
     assert len(films[0]) == count + 1 == whole["clips"][0]["video"]["frames"]
     np.testing.assert_array_equal(*films)
     assert (tmp_path / "whole/test/horizon.json").read_text() == (tmp_path / "parts/test/horizon.json").read_text()
+
+
+def test_the_first_part_is_enough_for_fvd():
+    assert LONGEST <= PART
+
+
+def test_another_clip_of_the_same_name_is_no_part(tmp_path):
+    with pytest.raises(ValueError, match="two clips of moves are called long"):
+        evaluated(tmp_path, (part(np.arange(1, 5)) for _ in range(2)), {"psnr": FRAME_METRICS["psnr"]})
 
 
 def test_frames_are_measured_alike_however_many_there_are():
