@@ -192,9 +192,9 @@ def files_below(folder: Path) -> Iterator[Path]:
                 yield Path(place, name)
 
 
-def by_number(path: Path) -> list:
-    """A sort key for the names of files that puts frame2 before frame10."""
-    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", path.name)]
+def by_number(path: Path) -> tuple[list, str]:
+    """A sort key for the names of files that puts frame2 before frame10, and 01 always before 1."""
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", path.name)], path.name
 
 
 def _is_result(folder: Path) -> bool:

@@ -14,6 +14,7 @@ from PIL import Image
 from analogy.data.pictures import plain_jpeg, read_picture
 from analogy.data.video import read_video, videos_below, write_pictures
 from analogy.errors import UserError
+from analogy.files import by_number
 from analogy.metrics.image import psnr
 from analogy.systems.hierarchical.pose_files import read_poses, write_poses
 from analogy.visualise.video import write_mp4
@@ -53,6 +54,14 @@ def test_a_folder_is_read_in_the_order_of_its_numbers(tmp_path):
     assert "differ in size" in video.notes[0] and video.frames[3].shape == (20, 30, 3)
     write_pictures(tmp_path / "out", np.stack(video.frames[:2]))
     np.testing.assert_array_equal(read_video(tmp_path / "out").frames[1], video.frames[1])
+
+
+def test_pictures_of_one_number_have_an_order(tmp_path):
+    names = ["01.png", "1.png", "2.png", "001.png", "a.png", "1a1.png"]
+    paths = [tmp_path / name for name in names]
+    ordered = sorted(paths, key=by_number)
+    assert ordered == sorted(reversed(paths), key=by_number)
+    assert [path.name for path in ordered][:3] == ["001.png", "01.png", "1.png"]
 
 
 def test_a_strip_holds_square_frames_side_by_side(tmp_path):
