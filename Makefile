@@ -23,7 +23,7 @@ format:  ## let ruff mend both
 # Videos, pictures, frames of other names, folders of any name, long clips, predictions of others.
 FILES_OF_USERS = tests/data/test_video.py tests/data_prep/test_penn_action.py tests/data_prep/test_special_files.py \
 	tests/test_odd_paths.py tests/evaluation
-torture:  ## kills, full disks, malformed inputs, long runs (half an hour); the report is results/torture/index.html
+torture:  ## kills, full disks, malformed inputs, files of users, long runs (40 minutes at most); the report is results/torture/index.html
 	rm -f results/torture/report.xml
 	-timeout 2400 $(PYTHON) -m pytest tests/torture $(FILES_OF_USERS) -o junit_family=xunit1 --junitxml=results/torture/report.xml
 	$(PYTHON) tests/torture/report.py results/torture/report.xml
