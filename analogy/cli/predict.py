@@ -90,7 +90,7 @@ def main(
                 _predict_movie(source, folder, settings, start, context, horizon, results_dir, out)
                 return
             _refuse(given, OF_VIDEOS, f"is for videos, and {folder} is a run of {settings.system}: leave it out")
-            _predict_picture(source, run, action, samples, seed, crop, driving, results_dir, out)
+            _predict_picture(source, folder, settings, action, samples, seed, crop, driving, results_dir, out)
             return
         horizon = horizon or USUAL_HORIZON
         from analogy.systems.hierarchical.video_prediction import check_request, predict_video
@@ -162,12 +162,13 @@ def _predict_movie(source, run, settings, start, context, horizon, results_dir, 
     print(f"written to {request.folder}: open {request.folder / 'index.html'}")
 
 
-def _predict_picture(source, run, action, samples, seed, crop, driving, results_dir, out) -> None:
+def _predict_picture(source, run, settings, action, samples, seed, crop, driving, results_dir, out) -> None:
     from analogy.systems.keypoints.picture_prediction import check_request, predict_futures
 
     request = check_request(
         source,
         run=run,
+        settings=settings,
         action=action,
         samples=samples,
         seed=seed,

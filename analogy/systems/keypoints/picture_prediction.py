@@ -19,9 +19,8 @@ from analogy.errors import Mistakes, UserError
 from analogy.files import VIDEOS
 from analogy.memory import in_parts
 from analogy.ownership import PREDICTION, check_output, replacing_folder, unused_folder
-from analogy.runs.find import find_run, saved_model_of
+from analogy.runs.find import saved_model_of
 from analogy.systems.keypoints.pictures import with_keypoints
-from analogy.systems.run_settings import settings_of_run
 from analogy.visualise.pages import write_page
 from analogy.visualise.video import side_by_side, write_gif, write_mp4
 
@@ -60,7 +59,8 @@ class Request:
 def check_request(
     picture: str,
     *,
-    run: str,
+    run: Path,
+    settings,
     action: str | None = None,
     samples: int = 4,
     seed: int = 0,
@@ -71,22 +71,22 @@ def check_request(
 ) -> Request:
     """Check the options of `analogy predict PICTURE --run RUN`.
 
+    Args:
+        run: the folder of a run. settings: its settings.
+
     Raises:
         UserError: one line for each mistake.
     """
     path, folder = Path(picture), out or unused_folder(results_dir / "predictions" / video_name(picture))
-    found = settings = box = None
-    number = 0
+    box, number, fits = None, 0, False
     with Mistakes() as mistakes:
         with mistakes.noted():
             _check_picture(path)
         with mistakes.noted():
-            found = find_run(run, results_dir, "--run")
-            saved_model_of(found)
-            of_run = settings_of_run(found)
-            _check_kind(found, of_run, driving)
-            settings = of_run
-        if settings and driving is None:
+            saved_model_of(run)
+            _check_kind(run, settings, driving)
+            fits = True
+        if fits and driving is None:
             with mistakes.noted():
                 number = _number_of(action, settings)
         if not 1 <= samples <= MOST_SAMPLES:
@@ -96,10 +96,10 @@ def check_request(
         with mistakes.noted():
             box = _read_box(crop)
         with mistakes.noted():
-            check_output(folder, PREDICTION, [path, driving, found])
+            check_output(folder, PREDICTION, [path, driving, run])
     return Request(
         picture=path,
-        run=found,
+        run=run,
         action=number,
         action_name=action or "",
         size=tuple(settings.data.image_size),
