@@ -14,9 +14,8 @@ from analogy.errors import UserError
 from analogy.files import expanded
 from analogy.runs.find import find_run
 from analogy.runs.reading import read_run
-from analogy.settings import Experiment, Settings, list_experiments, load_settings
-from analogy.settings.loading import read_experiment
-from analogy.systems import SYSTEMS
+from analogy.settings import Experiment, Settings, list_experiments
+from analogy.systems.run_settings import settings_of_run
 from data_prep.datasets import DATASETS, Entry
 
 if TYPE_CHECKING:
@@ -51,9 +50,7 @@ class Run:
     @cached_property
     def settings(self) -> Settings:
         """The settings of the training, read from settings.yaml. Raises UserError where that file is missing or not valid."""
-        path = self.folder / "settings.yaml"
-        scale = str(read_experiment(path).get("scale"))
-        return load_settings(path, SYSTEMS, scale=scale)
+        return settings_of_run(self.folder)
 
     @property
     def test(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from analogy.data.video import Video, read_video, video_name, write_pictures
@@ -186,7 +187,7 @@ def _coloured(frame: np.ndarray, channels: int) -> np.ndarray:
     """uint8 RGB [H, W, 3] -> the same, or its luminance [H, W, 1]."""
     if channels == 3:
         return frame
-    return np.rint(frame @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)[..., None]
+    return cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)[..., None]
 
 
 # ---------------------------------------------------------------- predicting

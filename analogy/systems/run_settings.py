@@ -1,4 +1,4 @@
-"""The settings of a finished run, for commands that call its SavedModel."""
+"""The settings of a finished run, for what calls its SavedModel."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from analogy.systems import SYSTEMS
 
 
 def settings_of_run(run: Path):
-    """The settings of the run in this folder, which the option --run names. Raises UserError where it has none."""
+    """The settings of the run in this folder. Raises UserError where it has none."""
     path = run / "settings.yaml"
     if not path.is_file():
-        raise UserError(f"--run {run}: it has no settings.yaml, which names its actions and sizes; name a run folder")
+        raise UserError(f"{run}: it has no settings.yaml, which names its actions and sizes; name a run folder")
     scale = read_experiment(path).get("scale")
     if scale not in ("paper", "demo"):
         raise UserError(f"{path}: scale: expected paper or demo, as runs write it; name another run")
