@@ -32,7 +32,9 @@ def main(
     clips_per_action: Annotated[int, typer.Option(min=1, max=10_000, help="Number of test clips of each action.")] = 1,
     horizon: Annotated[int, typer.Option(min=1, max=10_000, help="Largest number of future frames.")] = 45,
     poses: Annotated[str | None, typer.Option(help="Also estimate poses, with movenet or blazepose.")] = None,
-    models: Annotated[Path | None, typer.Option(help="Folder of the estimators' .tflite files.")] = None,
+    models: Annotated[
+        Path | None, typer.Option(help="Folder of the estimators' .tflite files. Default: those of `analogy fetch blazepose`.")
+    ] = None,
     results_dir: Annotated[Path, typer.Option(help="The folder of the runs; this one is written to it.")] = RESULTS,
 ) -> None:
     with clear_errors(results_dir), messages_shown():

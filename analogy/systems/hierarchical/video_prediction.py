@@ -22,7 +22,7 @@ from analogy.errors import Mistakes, UserError
 from analogy.files import check_present
 from analogy.ownership import PREDICTION, SAVED_MODEL, check_output, replacing_folder, unused_folder
 from analogy.runs.find import find_run, folders_named, saved_model_of
-from analogy.systems.hierarchical.estimation import ESTIMATORS, find_models
+from analogy.systems.hierarchical.estimation import ESTIMATORS, find_models, usual_estimator
 from analogy.systems.hierarchical.pose_files import read_poses, write_poses
 from analogy.systems.hierarchical.steps import find_steps
 from data_prep.datasets import check_folder
@@ -92,7 +92,7 @@ def check_request(
             if clip is None and not Path(source).exists():
                 raise UserError(f"{source}: there is no such file; name a video, or a folder of pictures")
         if poses or clip or Path(source).exists():  # a source that does not exist has no default for `poses`
-            poses = poses or ("labels" if clip else "movenet")
+            poses = poses or ("labels" if clip else usual_estimator(models))
             with mistakes.noted():
                 estimator_run = _check_poses(poses, models, results_dir, None if clip else source)
         with mistakes.noted():
