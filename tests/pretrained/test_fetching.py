@@ -74,7 +74,7 @@ def mediapipe(tmp_path, monkeypatch):
 
 def test_only_the_pose_models_and_their_licence_are_taken_and_then_found(invoke, tmp_path, monkeypatch, mediapipe):
     monkeypatch.setenv("ANALOGY_CACHE", str(tmp_path / "cache"))
-    with pytest.raises(UserError, match="--poses blazepose: its models are not in .*; get it with `analogy fetch blazepose`"):
+    with pytest.raises(UserError, match=r"--poses blazepose: its models are not in .*; get it with `analogy fetch blazepose`"):
         find_models("blazepose", None)
     done = invoke("fetch", "blazepose")
     assert done.exit_code == 0 and "licence: Apache-2.0" in done.stdout
