@@ -11,7 +11,8 @@ from pathlib import Path
 
 from analogy.errors import Mistakes, UserError, about
 from analogy.evaluation.selection import check_selection
-from analogy.evaluation.videos import Video, pair_videos
+from analogy.evaluation.tiles import Layout, TiledVideos
+from analogy.evaluation.videos import Video, find_videos, pair_videos
 from analogy.files import check_present
 from analogy.metrics.table import USUAL
 from analogy.ownership import check_results_dir
@@ -32,7 +33,8 @@ class Evaluation:
 
     A run: `run` is its folder, or with `exported` the folder of its SavedModel. `settings` are those for the evaluation.
     `clips` names the test clips to select, where the settings have no key for them; `selected` says whether any are named.
-    Videos: `videos` are pairs of a true video and its predictions, of which the first `context` frames are observed ones.
+    Videos: `videos` are pairs of a true video and its predictions, of which the first `context` frames are observed ones. With
+    `tiles` instead, `predictions` are animations that hold both.
     """
 
     results_dir: Path
@@ -51,6 +53,7 @@ class Evaluation:
     predictions: tuple[Path, ...] = ()
     truth: Path | None = None
     context: int = 1
+    tiles: Layout | None = None
 
 
 def check_evaluation(
@@ -66,6 +69,9 @@ def check_evaluation(
     fvd_frames: int = 16,
     features: str | None = None,
     recogniser: str | None = None,
+    tiles: str | None = None,
+    tile_size: str | None = None,
+    tile_corners: str | None = None,
     results_dir: Path,
 ) -> Evaluation:
     """Check the options of `analogy evaluate`, without importing TensorFlow.
@@ -78,8 +84,12 @@ def check_evaluation(
     subject: dict = {}
     with Mistakes() as mistakes:
         if (run is None) == (not predictions):
-            mistakes.add("give either --run, or --predictions with --truth")
-        of_videos, of_run = {"--truth": truth, "--context": context}, {"--settings": settings, "--data-dir": data_dir}
+            mistakes.add("give either --run, or --predictions with --truth, or --predictions with --tiles")
+        of_tiles = {"--tiles": tiles, "--tile-size": tile_size, "--tile-corners": tile_corners}
+        of_videos, of_run = (
+            {"--truth": truth, "--context": context, **of_tiles},
+            {"--settings": settings, "--data-dir": data_dir},
+        )
         subject_option, misplaced = ("--predictions", of_run) if run is None else ("--run", of_videos)
         for name, value in misplaced.items():
             if value is not None and (run is not None or predictions):
@@ -99,7 +109,14 @@ def check_evaluation(
             with mistakes.noted():
                 if run is not None:
                     subject = _check_run(run, settings, data_dir, tuple(clips), results_dir)
+                elif tiles is not None:
+                    subject = _check_tiles(
+                        tuple(predictions), truth, context, clips, Layout.read(tiles, tile_size, tile_corners)
+                    )
                 elif predictions:
+                    for name in ("--tile-size", "--tile-corners"):
+                        if of_tiles[name] is not None:
+                            mistakes.add(f"{name} has no meaning without --tiles, the names of the tiles")
                     subject = _check_videos(tuple(predictions), truth, context or 1, clips)
     return Evaluation(
         results_dir=results_dir,
@@ -158,6 +175,26 @@ def _check_videos(predictions: tuple[Path, ...], truth: Path | None, context: in
                 check_present(folder, option)
     videos = tuple(pair_videos(predictions, truth, clips))
     return {"videos": videos, "predictions": predictions, "truth": truth, "context": context}
+
+
+def _check_tiles(
+    predictions: tuple[Path, ...], truth: Path | None, context: int | None, clips: Sequence[str], layout: Layout
+) -> dict:
+    """predictions: animations, and folders of them. clips: the names of those to measure; all where it is empty."""
+    with Mistakes() as mistakes:
+        if truth is not None:
+            mistakes.add("--truth has no meaning with --tiles: one of the tiles is the truth; leave it out")
+        if context is None:
+            mistakes.add("--tiles needs --context, the number of observed frames with which the animations begin")
+        for path in predictions:
+            with mistakes.noted():
+                check_present(path, "--predictions")
+    every = {}
+    for path in predictions:
+        every |= {path.stem: path} if path.is_file() else find_videos(path)
+    if missing := [name for name in clips if name not in every]:
+        raise UserError(f"--clips {missing[0]}: there is no such animation; there are {', '.join(list(every)[:5])}, ...")
+    return {"predictions": tuple(every[name] for name in clips or every), "context": context, "tiles": layout}
 
 
 # ---------------------------------------------------------------- the evaluation
@@ -273,7 +310,12 @@ def _open_videos(plan: Evaluation):
     from analogy.evaluation.videos import Videos
 
     facts = {
-        "of": "videos", "dataset": plan.truth.name, "range": "uint8 0..255", "source": ", ".join(map(str, plan.predictions)),
-        "system": "videos", "summary": f"Predicted videos of {plan.predictions[0].name}", "context": plan.context,
+        "of": "videos", "range": "uint8 0..255", "source": ", ".join(map(str, plan.predictions)), "system": "videos",
+        "context": plan.context,
     }  # fmt: skip
+    if plan.tiles:
+        folder = plan.predictions[0].parent.name
+        facts |= {"dataset": folder, "summary": f"Published animations of {folder}"}
+        return TiledVideos(plan.tiles, plan.context), plan.predictions, facts, 10
+    facts |= {"dataset": plan.truth.name, "summary": f"Predicted videos of {plan.predictions[0].name}"}
     return Videos(plan.context), plan.videos, facts, 10

@@ -1,6 +1,7 @@
-"""Train an experiment in folds over a folder of videos: each video is tested by a run that never saw its class.
+"""Train experiments in folds: each video is tested by runs that saw neither its class nor, of a dataset of persons, its person.
 
 python experiments/folds.py --exp lvln_plus --data-dir UCF-101 --also KTH
+python experiments/folds.py --exp lvln_plus_weizmann --data-dir WEIZMANN --persons "0, 2, 4, 6" --persons "1, 3, 5"
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ import numpy as np
 import typer
 
 from analogy.cli.console import app_of, clear_errors
-from analogy.cli.continuing import finished_run
-from analogy.errors import UserError
+from analogy.cli.continuing import finished_run, persons_of_folds
+from analogy.errors import Mistakes, UserError
 from analogy.files import VIDEOS, files_below, replacing
+from analogy.resolve import resolve_settings
 from analogy.settings.loading import parse_override
 from analogy.visualise.tables import markdown_table
 
@@ -24,31 +26,62 @@ WHERE_MEASURED = ("collapse_index",)  # metrics that only some papers' systems h
 
 
 def main(
-    exp: Annotated[str, typer.Option(help="The experiment.")],
-    data_dir: Annotated[Path, typer.Option(help="A folder of videos, CLASS/VIDEO: the folds are made of its classes.")],
+    exp: Annotated[list[str], typer.Option(help="The experiment. Repeat the option for more of them, in the same folds.")],
+    data_dir: Annotated[
+        Path, typer.Option(help="A folder of videos, CLASS/VIDEO, whose classes make the folds; or with --persons a dataset.")
+    ],
     also: Annotated[list[Path] | None, typer.Option(help="A further folder of videos, which trains in every fold.")] = None,
     folds: Annotated[int, typer.Option(min=2, help="The number of folds.")] = 4,
+    persons: Annotated[list[str] | None, typer.Option(help="Instead: the persons that test in a fold; once for each.")] = None,
     scale: Annotated[str, typer.Option(help="paper or demo.")] = "paper",
     set_: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE: other settings of all runs.")] = None,
     results_dir: Annotated[Path, typer.Option(help="Where the folds and runs are written.")] = Path("results/folds"),
 ) -> None:
     """Class number c in alphabetical order tests in fold c modulo `folds`. Start it again to go on with what was stopped."""
     with clear_errors(results_dir):
-        videos = videos_below(data_dir)
-        further = [path for folder in also or [] for path in videos_below(folder)]
-        if len({path.parent.name for path in videos}) < folds:
-            raise UserError(f"{data_dir}: {folds} folds need as many classes; choose fewer --folds")
-        values = {"data.dataset": "videos", **dict(map(parse_override, set_ or []))}
-        figures: dict[str, dict] = {}
-        for fold in range(folds):
-            results = results_dir / exp / f"fold_{fold}"
-            link_fold(results / "videos", videos, further, fold, folds, trained=(results / exp).exists())
-            run = finished_run(exp, results, scale=scale, data_dir=results / "videos", set=values)
-            figures |= json.loads((run.folder / "test" / "horizon_by_action.json").read_text(encoding="utf-8"))
-        text = table(figures)
-        with replacing(results_dir / exp / "folds.md") as partial:
-            partial.write_text(text, encoding="utf-8")
-        typer.echo(text)
+        values = dict(map(parse_override, set_ or []))
+        if persons:
+            if also:
+                raise UserError("--also: further videos train with folds of classes; leave it out with --persons")
+            plan = [(data_dir, {**values, **tested}) for tested in persons_of_folds(persons)]
+        else:
+            folders = fold_folders(exp, data_dir, also or [], folds, results_dir)
+            plan = [(folder, {"data.dataset": "videos", **values}) for folder in folders]
+        check(exp, plan, results_dir, scale)
+        for name in exp:
+            figures: dict[str, dict] = {}
+            for fold, (folder, settings) in enumerate(plan):
+                run = finished_run(name, results_dir / f"fold_{fold}", scale=scale, data_dir=folder, set=settings)
+                of_fold = json.loads((run.folder / "test" / "horizon_by_action.json").read_text(encoding="utf-8"))
+                figures |= {f"{video}, fold {fold}" if persons else video: curves for video, curves in of_fold.items()}
+            text = table(figures)
+            with replacing(results_dir / f"{name}.md") as partial:
+                partial.write_text(text, encoding="utf-8")
+            typer.echo(f"{name}\n\n{text}")
+
+
+def check(experiments: list[str], plan: list[tuple[Path, dict]], results: Path, scale: str) -> None:
+    """Check the settings of all runs before the first is trained. Raises UserError. plan: (folder, settings) of each fold."""
+    with Mistakes() as mistakes:
+        for name in experiments:
+            with mistakes.noted():
+                options = {"results_dir": results, "writes": False, "scale": scale, "stages_follow": True}
+                for folder, values in plan:
+                    resolve_settings(name, data_dir=folder, values=values, **options)
+
+
+def fold_folders(experiments: list[str], data_dir: Path, also: list[Path], folds: int, results: Path) -> list[Path]:
+    """Make the folder of links of each fold, and return them. Raises UserError where there are fewer classes than folds."""
+    videos = videos_below(data_dir)
+    further = [path for folder in also for path in videos_below(folder)]
+    if len({path.parent.name for path in videos}) < folds:
+        raise UserError(f"{data_dir}: {folds} folds need as many classes; choose fewer --folds")
+    folders = []
+    for fold in range(folds):
+        trained = any((results / f"fold_{fold}" / name).exists() for name in experiments)
+        link_fold(folder := results / f"fold_{fold}" / "videos", videos, further, fold, folds, trained=trained)
+        folders.append(folder)
+    return folders
 
 
 def videos_below(folder: Path) -> list[Path]:

@@ -14,9 +14,9 @@ import numpy as np
 import typer
 
 import analogy
-from analogy.cli.console import app_of, clear_errors, names_in
-from analogy.cli.continuing import finished_run
-from analogy.errors import Mistakes, UserError
+from analogy.cli.console import app_of, clear_errors
+from analogy.cli.continuing import finished_run, persons_of_folds
+from analogy.errors import Mistakes
 from analogy.files import replacing
 from analogy.resolve import resolve_settings
 from analogy.settings.loading import parse_override
@@ -44,9 +44,9 @@ def main(
     with clear_errors(results_dir):
         common = {"data.dataset": dataset, **dict(map(parse_override, set_ or []))}
         predictors = dict(map(parse_override, predictor_set or []))
-        check_settings({**common, **folds(persons)[0]}, predictors, results_dir, scale=scale, data_dir=data_dir)
+        check_settings({**common, **persons_of_folds(persons)[0]}, predictors, results_dir, scale=scale, data_dir=data_dir)
         recognised: dict[str, list[list[float]]] = {}  # what is read -> for each fold, whether each test window was recognised
-        for number, tested in enumerate(folds(persons)):
+        for number, tested in enumerate(persons_of_folds(persons)):
             fold = results_dir / dataset / f"fold_{number}"
 
             def train(name: str, exp: str, values: dict, fold=fold, tested=tested) -> analogy.Run:
@@ -81,14 +81,6 @@ def check_settings(common: dict, predictors: dict, results: Path, **options) -> 
             with mistakes.noted():
                 values = {**common, **values}
                 resolve_settings(exp, results_dir=results, writes=False, values=values, stages_follow=True, **options)
-
-
-def folds(persons: list[str] | None) -> list[dict]:
-    """The persons that test in each fold, such as "0, 1" -> its settings. Raises UserError for what is no number."""
-    tested = [names_in(text) for text in persons or []]
-    if wrong := [name for names in tested for name in names if not name.isdigit()]:
-        raise UserError(f"--persons: {wrong[0]} is no number of a person")
-    return [{"data.test_persons": [int(name) for name in names]} for names in tested] or [{}]
 
 
 def read(recognised: dict, what: str, run: analogy.Run, prefix: str = "") -> None:

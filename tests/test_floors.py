@@ -62,6 +62,7 @@ FLOORS = (
     ("predictions",),
     ("systems",),
     ("evaluation",),
+    ("leaderboard",),
     ("training",),
     ("resolve", "measure"),
     ("api",),

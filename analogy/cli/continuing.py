@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import analogy
+from analogy.cli.console import names_in
 from analogy.errors import UserError
 from analogy.resolve import resolve_settings
 from analogy.runs.history import differences
@@ -38,3 +39,15 @@ def finished_run(
         raise UserError(f"{runs[-1]}: here {'; '.join(map(str, changes))}: leave it as it was, or name another --results-dir")
     run = analogy.Run(runs[-1])
     return run if run.status == "finished" else analogy.train(resume=run.folder, results_dir=results)
+
+
+def persons_of_folds(persons: Sequence[str] | None) -> list[dict]:
+    """The persons that test in each fold, such as "0, 1" -> its settings; without any, one fold, the dataset's own. Raises
+    UserError for what is no number, and for a person that tests twice."""
+    tested = [names_in(text) for text in persons or []]
+    every = [name for names in tested for name in names]
+    if wrong := [name for name in every if not name.isdigit()]:
+        raise UserError(f"--persons: {wrong[0]} is no number of a person")
+    if twice := [name for name in every if every.count(name) > 1]:
+        raise UserError(f"--persons: {twice[0]} would test twice; name each person once")
+    return [{"data.test_persons": [int(name) for name in names]} for names in tested] or [{}]

@@ -21,11 +21,23 @@ def main(
         str | None, typer.Option(help="Names of test clips, such as 0050,0280. Default: those of the run.")
     ] = None,
     predictions: Annotated[
-        list[Path] | None, typer.Option(help="A folder of predicted videos. Repeat the option for further samples of them.")
+        list[Path] | None,
+        typer.Option(help="A folder of predicted videos. Repeat the option for further samples of them."),
     ] = None,
     truth: Annotated[Path | None, typer.Option(help="The folder of the true videos, with the same file names.")] = None,
     context: Annotated[
         int | None, typer.Option(min=1, help="With --predictions: number of observed frames at the start. Default: 1.")
+    ] = None,
+    tiles: Annotated[
+        str | None,
+        typer.Option(
+            help="With --predictions of animations that show truth and predictions side by side: the names of the tiles, row "
+            "by row, such as truth,SV2P,ours. One is truth; - leaves one out."
+        ),
+    ] = None,
+    tile_size: Annotated[str | None, typer.Option(help="Of a tile, such as 64x64. Default: found.")] = None,
+    tile_corners: Annotated[
+        str | None, typer.Option(help="x,y of each tile's upper left pixel, such as '0,0 66,0'. Default: a grid, found.")
     ] = None,
     metrics: Annotated[
         str | None,
@@ -51,6 +63,9 @@ def main(
             fvd_frames=fvd_frames,
             features=features,
             recogniser=recogniser,
+            tiles=tiles,
+            tile_size=tile_size,
+            tile_corners=tile_corners,
             results_dir=results_dir,
         )
         folder = evaluate(plan)

@@ -1,9 +1,15 @@
 """Folds over a folder of videos: which video tests where, and the table of their figures."""
 
-import pytest
+import json
+from types import SimpleNamespace
 
+import pytest
+from typer.testing import CliRunner
+
+from analogy.cli.continuing import persons_of_folds
 from analogy.errors import UserError
 from analogy.settings.loading import parse_override
+from experiments import folds
 from experiments.folds import link_fold, table, videos_below
 
 
@@ -66,3 +72,36 @@ def test_mistakes_are_one_line(tmp_path):
     with pytest.raises(UserError, match="KEY=VALUE"):
         parse_override("training.steps")
     assert parse_override("training.steps=3") == ("training.steps", 3)
+
+
+def test_every_experiment_is_trained_in_each_fold_of_persons(tmp_path, monkeypatch):
+    trained = []
+
+    def finished(name, results, *, scale, data_dir, set):
+        trained.append((name, results.name, set["data.test_persons"]))
+        (folder := results / name / "run" / "test").mkdir(parents=True)
+        figures = {metric: [20.0 + len(trained)] for metric in folds.METRICS}
+        curves = {"frames": [2], "methods": {"prediction": figures}}
+        (folder / "horizon_by_action.json").write_text(json.dumps({"bending": curves}))
+        return SimpleNamespace(folder=folder.parent)
+
+    monkeypatch.setattr(folds, "finished_run", finished)
+    monkeypatch.setattr(folds, "resolve_settings", lambda name, **options: None)
+    persons = ["--persons", "0, 2", "--persons", "1"]
+    options = ["--exp", "a", "--exp", "b", "--data-dir", str(tmp_path), "--results-dir", str(tmp_path / "results")]
+    done = CliRunner().invoke(folds.app, [*options, *persons])
+    assert done.exit_code == 0, done.output
+    assert trained == [(name, f"fold_{fold}", tested) for name in "ab" for fold, tested in enumerate([[0, 2], [1]])]
+    text = (tmp_path / "results" / "b.md").read_text()
+    assert "| bending, fold 0 | 2 | prediction | 23.00" in text and "| **all windows** | 4 | prediction | 23.50" in text
+    done = CliRunner().invoke(folds.app, [*options, *persons, "--also", str(tmp_path)])
+    assert done.exit_code == 2 and "--also: further videos train with folds of classes" in done.output
+
+
+def test_wrong_persons_are_one_line():
+    assert persons_of_folds(["0, 1", "2"]) == [{"data.test_persons": [0, 1]}, {"data.test_persons": [2]}]
+    assert persons_of_folds(None) == [{}]
+    with pytest.raises(UserError, match="--persons: x is no number"):
+        persons_of_folds(["x"])
+    with pytest.raises(UserError, match="--persons: 1 would test twice"):
+        persons_of_folds(["0, 1", "1"])

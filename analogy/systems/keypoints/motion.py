@@ -9,9 +9,12 @@ import tensorflow as tf
 
 from analogy.data.batches import ReplicaContext, draw_uniform, normal, step_uniform
 from analogy.data.clips import ClipDataset
+from analogy.data.movies import long_enough, spread_windows
 from analogy.data.prepared import Clip
+from analogy.data.windows import StoredMovie, WindowPlan
 from analogy.losses import mean_per_example
 from analogy.models.building import build
+from analogy.predictions.motion import motion_continued
 from analogy.random_streams import StepStream
 from analogy.systems.base import Column, Study, System
 from analogy.systems.keypoints.labels import KeptKeypoints
@@ -93,7 +96,8 @@ class MotionSystem(System):
     def train_batches(self, dataset: ClipDataset, context: ReplicaContext) -> tf.data.Dataset:
         labels = [self.label_of(clip.action) for clip in dataset.train]
         points = self._labels(dataset).read(dataset.train)
-        return sequence_batches(points, labels, self.horizon + 1, context, seed=self.settings.seed)
+        seed, pace = self.settings.seed, self.settings.data.pace
+        return sequence_batches(points, labels, self.horizon + 1, context, seed=seed, largest_pace=pace)
 
     def train_step(self, batch):
         how, loss = self.settings.augmentation, self.settings.loss
@@ -131,38 +135,68 @@ class MotionSystem(System):
 
     def true_frames(self, dataset: ClipDataset, clip: Clip) -> np.ndarray:
         """The first frame of a clip and its true future: uint8 [1 + T, H, W, C]."""
-        return dataset.load(clip, shown_frames(clip.length, self.horizon + 1)).frames
+        return dataset.load(clip, shown_frames(clip.length, self.horizon + 1, self.settings.data.pace)).frames
 
     def predict_clips(self, dataset: ClipDataset) -> Iterator[PredictedMotion]:
-        pictured = {clip.id for clip in self.selected_clips(dataset.test)}
-        for clip in dataset.test:
-            yield self._predicted(dataset, clip, clip.id in pictured)
+        if self.settings.data.test_windows is None:
+            pictured = {clip.id for clip in self.selected_clips(dataset.test)}
+            for clip in dataset.test:
+                yield self._of_clip(dataset, clip, clip.id in pictured)
+        else:
+            windows = self._windows(dataset)
+            pictured = {window.id for window in self.selected_clips(windows)}
+            for window in windows:
+                yield self._of_window(dataset, window, window.id in pictured)
 
-    def _predicted(self, dataset: ClipDataset, clip: Clip, with_pictures: bool) -> PredictedMotion:
-        where = places(clip.length, self.horizon + 1)
+    def _windows(self, dataset: ClipDataset) -> list[StoredMovie]:
+        """The test windows of neighbouring frames: those of a system of next frames with the same seed, lengths and count."""
+        data, plan = self.settings.data, WindowPlan(self.settings.data.context + self.horizon)
+        clips = [StoredMovie(clip.id, dataset.reader.prepared, clip, range(clip.length)) for clip in dataset.test]
+        return spread_windows(long_enough(clips, plan)[0], plan, data.test_windows, self.settings.seed)
+
+    def _of_clip(self, dataset: ClipDataset, clip: Clip, with_pictures: bool) -> PredictedMotion:
+        steps = clip.length, self.horizon + 1, self.settings.data.pace
         frames = dataset.load(clip).frames
-        true_points = between_frames(self.detected(frames), where)
-        truth = frames[shown_frames(clip.length, self.horizon + 1)]
-        answer = self.predict(frames[0], clip.action, self.settings.evaluation.samples)
+        true_points = between_frames(self.detected(frames), places(*steps))
+        return self._predicted(
+            frames[:1], frames[shown_frames(*steps)][1:], true_points, clip=clip.id, action=clip.action,
+            with_pictures=with_pictures, baseline_name="copy_first_frame",
+        )  # fmt: skip
+
+    def _of_window(self, dataset: ClipDataset, window: StoredMovie, with_pictures: bool) -> PredictedMotion:
+        """Of the observed frames, the last alone is read. The motion that a baseline continues is that of the last two."""
+        context, frames = self.settings.data.context, dataset.load(window.clip, window.numbers).frames
+        observed_frames, truth = frames[:context], frames[context:]
+        further = {"motion_continued": motion_continued(observed_frames, self.horizon)} if context > 1 else {}
+        return self._predicted(
+            observed_frames, truth, self.detected(frames[context - 1 :]), clip=window.id, action=window.action,
+            with_pictures=with_pictures, baseline_name="copy_last_frame", other_methods=further,
+        )  # fmt: skip
+
+    def _predicted(self, observed_frames: np.ndarray, truth: np.ndarray, true_points: np.ndarray, **named) -> PredictedMotion:
+        """Sampled futures of the last observed frame.
+
+        observed_frames: uint8 [k, H, W, C]. truth: uint8 [T, H, W, C]. true_points: keypoints of the last observed frame and of
+        the truth, [1 + T, K, 2]. named: further fields of `PredictedMotion`.
+        """
+        last = observed_frames[-1]
+        answer = self.predict(last, named["action"], self.settings.evaluation.samples)
         samples, points = answer["frames"], answer["keypoints"]
         pictures = {}
-        if with_pictures:
+        if named["with_pictures"]:
             pictures = {"keypoints": with_keypoints(samples[0], points[0])}
             pictures |= {f"sample {number + 1}": samples[number] for number in range(1, min(4, len(samples)))}
         return PredictedMotion(
-            clip=clip.id,
-            action=clip.action,
             distance=np.arange(1, self.horizon + 1),
-            with_pictures=with_pictures,
-            observed_frames=frames[:1],
-            truth=truth[1:],
+            observed_frames=observed_frames,
+            truth=truth,
             prediction=samples[0],
             samples=samples,
-            baseline=np.broadcast_to(frames[:1], samples[0].shape),
-            baseline_name="copy_first_frame",
+            baseline=np.broadcast_to(last, samples[0].shape),
             extra_columns=pictures,
             true_keypoints=true_points,
             keypoint_samples=points,
+            **named,
         )
 
     def panel_columns(self, dataset: ClipDataset, clip: Clip) -> list[Column]:
@@ -183,14 +217,27 @@ class MotionSystem(System):
         network, count = self.settings.network, self.settings.evaluation.samples
         how = f"fc_activation {network.fc_activation}, output {network.output}"
         conditioned = f"the action, one of {len(self.actions)}" if self.actions else "no action"
+        notes = f" ({dataset.notes})" if dataset.notes else ""
         size, crop = f"{self.frame[0]} x {self.frame[1]}", self.settings.data.crop
+        asked, copied, further = self._task_in_words(dataset)
         return (
-            f"{dataset.name}: {len(dataset.test)} test clips, {size}, {crop} crop; {self.horizon} future steps that span the "
-            f"clip, from frame 0 and {conditioned}; {count} samples of each clip, seed {self.settings.seed}: figures are means "
-            "over samples, _best those of the best sample; keypoints are those detected by "
-            f"{self.settings.uses['translator']}, in percent of the frame's side; baselines: frame 0 copied, its keypoints "
-            f"kept (still), the true future in another order (shuffled); {how}"
+            f"{dataset.name}{notes}: {asked} and {conditioned}; {size}, {crop} crop; {count} samples of each, seed "
+            f"{self.settings.seed}: figures are means over samples, _best those of the best sample; keypoints are detected "
+            f"by {self.settings.uses['translator']}, in percent of the frame's side; baselines: {copied} copied, its keypoints "
+            f"kept (still), the true future in another order (shuffled){further}; {how}"
         )
+
+    def _task_in_words(self, dataset: ClipDataset) -> tuple[str, str, str]:
+        """What is predicted from what, the frame that the baseline copies, and further baselines."""
+        data = self.settings.data
+        if data.test_windows is None:
+            pace = "that span the clip" if data.pace is None else f"{data.pace} frame{'s' * (data.pace > 1)} apart"
+            return f"{len(dataset.test)} test clips, {self.horizon} future steps {pace}, from frame 0", "frame 0", ""
+        asked = (
+            f"{len(self._windows(dataset))} test windows of {data.context} observed and {self.horizon} predicted frames, of "
+            f"which it reads the last observed one"
+        )
+        return asked, "the last observed frame", ", half of the motion between the last two observed frames continued"
 
     # ---------------------------------------------------------------- export
 

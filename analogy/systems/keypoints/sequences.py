@@ -14,32 +14,33 @@ from analogy.random_streams import StepStream
 DRAWS = 3  # number of random numbers for each example
 
 
-def pace(length, steps: int):
+def pace(length, steps: int, largest: int | None = None):
     """The distance between neighbouring steps in frames of a clip: the largest whole number of which `steps` fit; a half, where
     the clip is shorter, so that midpoints of neighbours stand between its frames. Speeds are so made alike.
 
-    length: int or int array, the number of the clip's frames.
+    length: int or int array, the number of the clip's frames. largest: the pace where it fits, such as 1 for every frame.
     """
-    return np.maximum(np.asarray(length) // steps, 0.5)
+    fitting = np.maximum(np.asarray(length) // steps, 0.5)
+    return fitting if largest is None else np.minimum(fitting, largest)
 
 
-def last_start(length, steps: int):
+def last_start(length, steps: int, largest: int | None = None):
     """The last frame at which a sequence of `steps` steps can begin; 0 where a clip is too short for half the pace."""
-    length, distance = np.asarray(length), pace(length, steps)
+    length, distance = np.asarray(length), pace(length, steps, largest)
     if_long, if_short = length - distance * steps, length - np.ceil((steps + 1) / 2)
     return np.maximum(np.where(distance >= 1, if_long, if_short), 0).astype(int)
 
 
-def places(length: int, steps: int) -> np.ndarray:
+def places(length: int, steps: int, largest: int | None = None) -> np.ndarray:
     """Where the sequence of a test clip lies: float [steps], frame numbers from 0 on; .5 is between two frames. A clip that is
     too short ends with its last frame."""
-    return np.minimum(np.arange(steps) * pace(length, steps), length - 1)
+    return np.minimum(np.arange(steps) * pace(length, steps, largest), length - 1)
 
 
-def shown_frames(length: int, steps: int) -> np.ndarray:
+def shown_frames(length: int, steps: int, largest: int | None = None) -> np.ndarray:
     """The numbers of the frames that are shown at the steps of a test clip's sequence, int [steps]: between two frames, the
     later one."""
-    return np.ceil(places(length, steps)).astype(int)
+    return np.ceil(places(length, steps, largest)).astype(int)
 
 
 def shuffled(values: np.ndarray) -> np.ndarray:
@@ -55,19 +56,26 @@ def between_frames(points: np.ndarray, where: np.ndarray) -> np.ndarray:
 
 
 def sequence_batches(
-    points: Sequence[np.ndarray], labels: Sequence[int], steps: int, context: ReplicaContext, *, seed: int
+    points: Sequence[np.ndarray],
+    labels: Sequence[int],
+    steps: int,
+    context: ReplicaContext,
+    *,
+    seed: int,
+    largest_pace: int | None = None,
 ) -> tf.data.Dataset:
     """Endless batches: step int64; position [b]; keypoints [b, steps, K, 2]; label int32 [b].
 
     For each, a clip and the beginning are drawn uniformly.
 
     Args:
-        points: of each clip, [T, K, 2]. labels: the number of each clip's action.
+        points: of each clip, [T, K, 2]. labels: the number of each clip's action. largest_pace: see `pace`.
     """
     lengths = np.array([len(part) for part in points])
     first = tf.constant(np.cumsum([0, *lengths[:-1]]), tf.int32)
     whole, label = tf.constant(np.concatenate(points), tf.float32), tf.constant(labels, tf.int32)
-    starts, distance = tf.constant(last_start(lengths, steps) + 1), tf.constant(pace(lengths, steps), tf.float32)
+    starts = tf.constant(last_start(lengths, steps, largest_pace) + 1)
+    distance = tf.constant(pace(lengths, steps, largest_pace), tf.float32)
     length = tf.constant(lengths, tf.int32)
 
     def element(step, position):

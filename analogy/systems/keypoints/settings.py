@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 
 from analogy.settings.sections import (
+    ExampleCount,
     FrameCount,
     FrameDataSettings,
     LossSection,
@@ -110,9 +111,26 @@ class TranslatorSettings(TranslationSettings):
 
 
 class MotionDataSettings(KeypointDataSettings):
-    """Clips, of which sequences of 1 + horizon steps are made that span most of each clip (spec section 1.4)."""
+    """Clips, of which sequences of 1 + horizon steps are made.
+
+    pace: the distance between steps in frames, where the clip is long enough; null: sequences span most of each clip (spec
+    section 1.4).
+    test_windows: the number of test windows of context + horizon neighbouring frames, of which the last observed one is read;
+    null: a test clip is predicted from its frame 0.
+    """
 
     horizon: FrameCount
+    pace: FrameCount | None = None
+    test_windows: ExampleCount | None = None
+    context: FrameCount = 1
+
+    @model_validator(mode="after")
+    def _windows_of_neighbours(self) -> MotionDataSettings:
+        if self.test_windows is None and self.context > 1:
+            raise ValueError(f"context is {self.context}: it is for test_windows; set both, or leave context at 1")
+        if self.test_windows is not None and self.pace != 1:
+            raise ValueError("test_windows are of neighbouring frames: set pace to 1, so that training has the same steps")
+        return self
 
 
 class MotionNetworkSettings(Section):

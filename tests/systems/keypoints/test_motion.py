@@ -1,6 +1,7 @@
 """The motion generator: published sizes, sequences of one length, labels that are made once."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,8 +10,14 @@ import pytest
 import tensorflow as tf
 
 from analogy.data.batches import ReplicaContext
+from analogy.data.movies import spread_windows
+from analogy.data.windows import StoredMovie, WindowPlan
+from analogy.errors import UserError
 from analogy.models.building import build, without_values
+from analogy.settings import find_experiment, load_settings
+from analogy.systems import SYSTEMS
 from analogy.systems.keypoints.labels import KeptKeypoints
+from analogy.systems.keypoints.motion import MotionSystem
 from analogy.systems.keypoints.motion_study import study_futures
 from analogy.systems.keypoints.networks.motion import MotionDecoder, MotionEncoder, SequenceDiscriminator, divergence
 from analogy.systems.keypoints.predicted import PredictedMotion
@@ -65,6 +72,16 @@ def test_sequences_span_clips_of_any_length():
     np.testing.assert_array_equal(last_start([70, 66, 33, 20, 17, 10], 33), [4, 0, 0, 3, 0, 0])
     points = np.arange(20.0)[:, None, None] * np.ones((1, 2, 2))
     np.testing.assert_allclose(between_frames(points, places(20, 33))[:, 1, 0], np.arange(33) / 2)
+
+
+def test_a_given_pace_is_kept_where_the_clip_is_long_enough():
+    np.testing.assert_array_equal(places(70, 11, 1), np.arange(11))
+    np.testing.assert_array_equal(places(6, 11, 1), places(6, 11))  # too short: as without it
+    np.testing.assert_array_equal(last_start([70, 11], 11, 1), [59, 0])
+    clips = [np.arange(10.0)[:, None, None] * np.ones((1, 1, 2))]
+    batch = next(iter(sequence_batches(clips, [0], 3, ReplicaContext(batch_size=400), seed=0, largest_pace=1)))
+    values = batch["keypoints"].numpy()[:, :, 0, 0]
+    assert set(values[:, 0]) == set(range(8)) and (np.diff(values) == 1).all()
 
 
 def test_training_draws_every_beginning():
@@ -140,6 +157,52 @@ def test_the_shuffled_future_is_a_baseline():
     expected = np.abs(order - np.arange(4)) * 10 / np.sqrt(2) * 0.1 * 10
     np.testing.assert_allclose(figures["shuffled"]["keypoint_error"], expected, atol=1e-9)
     assert figures["shuffled"]["psnr"].mean() < figures["prediction"]["psnr"].mean()
+
+
+def test_windows_begin_where_those_of_next_frames_do_and_the_last_observed_frame_is_read():
+    """So that both can stand in one table."""
+    frames = np.random.default_rng(0).integers(0, 256, (9, 16, 16, 3), dtype=np.uint8)
+    clip = SimpleNamespace(id="a", action="wave", length=9, fps=0.0, repeats=())
+    prepared = SimpleNamespace()
+    asked = []
+
+    def predict(frame, action, count):
+        asked.append(frame)
+        return {"frames": np.repeat(frame[None, None], 2, 1).repeat(count, 0), "keypoints": np.zeros((count, 2, 3, 2))}
+
+    data = SimpleNamespace(context=3, test_windows=4)
+    settings = SimpleNamespace(data=data, seed=5, evaluation=SimpleNamespace(samples=2))
+    system = SimpleNamespace(
+        settings=settings, horizon=2, predict=predict, selected_clips=lambda windows: windows[:1],
+        detected=lambda frames: np.zeros((len(frames), 3, 2)),
+    )  # fmt: skip
+    for name in ("_windows", "_of_window", "_predicted"):
+        setattr(system, name, partial(getattr(MotionSystem, name), system))
+    dataset = SimpleNamespace(
+        test=[clip],
+        reader=SimpleNamespace(prepared=prepared),
+        load=lambda clip, numbers: SimpleNamespace(frames=frames[np.asarray(numbers)]),
+    )
+    predicted = list(MotionSystem.predict_clips(system, dataset))
+    expected = spread_windows([StoredMovie("a", prepared, clip, range(9))], WindowPlan(5), 4, 5)
+    assert [window.clip for window in predicted] == [window.id for window in expected] and len(expected) == 4
+    assert [window.with_pictures for window in predicted] == [True, False, False, False]
+    for window, drawn, frame in zip(predicted, expected, asked, strict=True):
+        np.testing.assert_array_equal(window.observed_frames, frames[drawn.numbers[:3]])
+        np.testing.assert_array_equal(window.truth, frames[drawn.numbers[3:]])
+        np.testing.assert_array_equal(frame, frames[drawn.numbers[2]])
+        figures = window.measure()
+        assert list(figures) == ["prediction", "copy_last_frame", "motion_continued", "shuffled", "still"]
+        np.testing.assert_allclose(figures["prediction"]["psnr"], figures["copy_last_frame"]["psnr"])
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [(["data.context=3"], "it is for test_windows"), (["data.test_windows=4"], "set pace to 1")],
+)
+def test_windows_that_training_does_not_prepare_are_one_line(overrides, said):
+    with pytest.raises(UserError, match=said):
+        load_settings(find_experiment("keypoints_weizmann"), SYSTEMS, scale="paper", overrides=overrides)
 
 
 def test_the_study_shows_samples_of_one_picture_and_every_action():

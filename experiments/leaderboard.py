@@ -1,0 +1,60 @@
+"""Measure the leaderboard again: docs/leaderboard.md and a page, from runs and from published animations.
+
+python experiments/leaderboard.py --results-dir results --animations FOLDER
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from analogy.cli.console import RESULTS, app_of, clear_errors
+from analogy.errors import Mistakes, UserError
+from analogy.files import check_present
+
+HERE = Path(__file__).parent
+
+
+def main(
+    plan: Annotated[Path, typer.Option(help="Its tables, and from what each is measured.")] = HERE / "leaderboard.yaml",
+    results_dir: Annotated[Path, typer.Option(help="The folder of the runs; leaderboard.html is written to it.")] = RESULTS,
+    animations: Annotated[Path | None, typer.Option(help="The folder of animations that other people published.")] = None,
+    out: Annotated[Path, typer.Option(help="The Markdown file to write.")] = HERE.parent / "docs" / "leaderboard.md",
+) -> None:
+    """Measure all tables of the plan. Rows for which there is no run, and tables for which there are no files, are named at the
+    end of the leaderboard."""
+    with clear_errors(results_dir):
+        from analogy.leaderboard.boards import measure
+        from analogy.leaderboard.plan import read_plan
+        from analogy.leaderboard.report import check_output, write_leaderboard_page, write_markdown
+        from analogy.training.progress import Progress
+
+        with Mistakes() as mistakes:
+            with mistakes.noted():
+                check_present(animations, "--animations")
+            with mistakes.noted():
+                check_output(out)
+            with mistakes.noted():
+                asked = read_plan(plan)
+        boards, missing = [], []
+        with Progress("tables", 0, len(asked.boards)) as bar:
+            for number, board in enumerate(asked.boards, 1):
+                measured, absent = measure(board, results_dir, animations)
+                boards += measured
+                missing += absent
+                bar.update(number)
+        if not boards:
+            raise UserError(f"nothing to measure: {missing[0]}")
+        write_markdown(out, asked, boards, missing)
+        write_leaderboard_page(page := results_dir / "leaderboard.html", asked, boards, missing)
+        for line in missing:
+            typer.echo(f"not measured: {line}")
+        typer.echo(f"written to {out}; open {page}")
+
+
+app = app_of(main)
+
+if __name__ == "__main__":
+    app()

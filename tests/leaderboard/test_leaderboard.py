@@ -1,0 +1,184 @@
+"""The leaderboard, made again from small runs and animations that are drawn here."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from analogy.errors import UserError
+from analogy.leaderboard.boards import Board, Row, beside_the_start
+from analogy.leaderboard.plan import read_plan
+from analogy.leaderboard.report import cells_of, head_of
+from experiments import leaderboard
+
+SIDE = 16
+COPY = {"psnr": 20.0, "ssim": 0.7, "sharpness_ratio": 1.0}
+PLAN = """
+title: Toys
+introduction: Each table has its own protocol.
+boards:
+  - title: Walkers
+    protocol: 2 folds.
+    runs:
+      - {title: ladder, kind: ours, runs: folds/fold_*/ladder}
+      - {title: points, kind: faithful, runs: folds/fold_*/points, note: one frame}
+      - {title: forgotten, kind: ours, runs: folds/fold_*/forgotten}
+  - title: Tiles
+    protocol: Grey.
+    animations: {pattern: tiles/*.gif, tiles: [truth, dim, best], context: 1, chosen: [best]}
+  - title: Smile
+    protocol: One start.
+    samples: {start: start.png, truth: real.gif, predictions: {Long: long.gif, Small: small.gif}}
+  - title: Old
+    protocol: Measured earlier.
+    figures:
+      - {title: first frame, kind: baseline, psnr: 17.1, ssim: 0.573}
+      - {title: network, kind: others, psnr: 18.19, ssim: 0.523}
+"""
+
+
+def write_run(folder, psnr, clips, copied=COPY, **more):
+    folder.mkdir(parents=True)
+    test = {"psnr": psnr, "ssim": 0.8, "sharpness_ratio": 0.9, "clips": clips, **more}
+    motion = {"motion_continued": {"psnr": 20.5, "ssim": 0.71, "sharpness_ratio": 0.9}}
+    summary = {"status": "finished", "experiment": folder.parent.name, "steps": 50, "seconds": {"train": 90.0}, "test": test}
+    (folder / "summary.json").write_text(json.dumps({**summary, "baseline": {"copy_last_frame": copied, **motion}}))
+    (folder / "index.html").touch()
+
+
+def save_gif(path, frames):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    first, *others = (Image.fromarray(frame).convert("L") for frame in frames)
+    first.save(path, save_all=True, append_images=others, duration=100)
+
+
+@pytest.fixture
+def stored(tmp_path):
+    """Runs of two folds, a tiled animation of brightening frames, and a start picture with two predictions."""
+    results, animations = tmp_path / "results", tmp_path / "animations"
+    for fold, (psnr, clips) in enumerate([(22.0, 1), (24.0, 3)]):
+        copied = {**COPY, "psnr": 20.0 + fold}
+        write_run(results / "folds" / f"fold_{fold}" / "ladder" / "2026-01-01_000000", psnr, clips, copied)
+        write_run(
+            results / "folds" / f"fold_{fold}" / "points" / "2026-01-01_000000",
+            19.0,
+            clips,
+            copied,
+            psnr_best=23.0,
+            ssim_best=0.9,
+        )
+    ramp = np.repeat(np.arange(SIDE, dtype=np.uint8)[None, :, None] * 8, SIDE, 0).repeat(3, 2)
+    truth = np.stack([ramp + np.uint8(20 * t) for t in range(3)])
+    dim = np.stack([ramp, *(truth[1:] - 10)])
+    save_gif(animations / "tiles" / "a.gif", np.concatenate([truth, dim, truth], 2))
+    Image.fromarray(ramp).save(animations / "start.png")
+    save_gif(animations / "real.gif", truth[1:])
+    save_gif(animations / "long.gif", truth[1:] + np.uint8(5))
+    save_gif(animations / "small.gif", np.stack([np.full((12, 12, 3), 50 + t, np.uint8) for t in range(3)]))
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(PLAN)
+    return plan, results, animations, tmp_path / "docs" / "leaderboard.md"
+
+
+def make(plan, results, animations, out):
+    options = ["--plan", plan, "--results-dir", results, "--out", out]
+    return CliRunner().invoke(
+        leaderboard.app, list(map(str, [*options, *(["--animations", animations] if animations else [])]))
+    )
+
+
+def test_the_tables_are_made_again(stored):
+    done = make(*stored)
+    assert done.exit_code == 0, (done.output, done.exception)
+    text = stored[-1].read_text()
+    lines = text.splitlines()
+    assert lines[1] == "# Toys" and "2 folds. 4 test windows." in lines
+    assert "| system | whose | PSNR (dB) | gain | SSIM | gain | Sharpness ratio | trained |" in lines
+    assert "| the last observed frame, copied | trivial | 20.75 |  | 0.7000 |  | 1.000 |  |" in lines
+    assert "| its motion continued, at half speed | trivial | 20.50 | −0.25 | 0.7100 | +0.0100 | 0.900 |  |" in lines
+    # (22 + 3 x 24) / 4, the mean over windows
+    assert "| ladder | ours | **23.50** | +2.75 | **0.8000** | +0.1000 | 0.900 | 50 steps, 1 min 30 s |" in lines
+    mean = (
+        "| points, mean of its samples (one frame) | published, rebuilt here | 19.00 | −1.75 | **0.8000** | +0.1000 | 0.900 |"
+    )
+    assert f"{mean} 50 steps, 1 min 30 s |" in lines
+    best = (
+        "| points, best of its samples (chosen by the truth) | published, rebuilt here | 23.00 | +2.25 | 0.9000 | +0.2000 |  |"
+    )
+    assert f"{best} 50 steps, 1 min 30 s |" in lines
+    dim = 20 * np.log10(255 / 10)
+    (row,) = [line for line in lines if line.startswith("| dim | published by others")]
+    assert row.startswith(f"| dim | published by others | **{dim:.2f}** |")
+    assert "stored as gif (lossy)" in text and "motion continued" not in text.split("## Tiles")[1]
+    assert "| network | published by others | **18.19** | +1.09 | 0.5230 | −0.0500 |  |" in lines
+    assert lines[-1] == "- Walkers: forgotten: there is no finished run in folds/fold_*/forgotten, below the folder of runs"
+    page = (stored[1] / "leaderboard.html").read_text()
+    assert page.count("<table") == 5 and "folds/fold_1/ladder/2026-01-01_000000/index.html" in page and "Not measured" in page
+    assert make(*stored).exit_code == 0  # again, over its own files
+
+
+def test_predictions_of_other_sizes_and_lengths_have_tables_of_their_own(stored):
+    make(*stored)
+    headings = [line for line in stored[-1].read_text().splitlines() if line.startswith("## Smile")]
+    assert headings == ["## Smile: 2 frames of 16 x 16", "## Smile: 2 frames of 12 x 12"]
+
+
+@pytest.mark.parametrize("longer", ["truth", "prediction"])
+def test_the_longer_video_is_cut_and_the_truth_made_as_small(longer):
+    frames = np.full((4, 32, 32, 3), 50, np.uint8)
+    truth, prediction = (frames, frames[:2, :16, :16]) if longer == "truth" else (frames[:2], frames[:, :16, :16])
+    figures = beside_the_start(frames[0], truth, prediction).measure()
+    assert len(figures["prediction"]["psnr"]) == 2 and (figures["prediction"]["ssim"] > 0.999).all()
+
+
+def test_rows_of_other_frames_are_refused(stored):
+    results = stored[1]
+    write_run(results / "folds" / "fold_0" / "forgotten" / "2026-01-01_000000", 30.0, 4, {**COPY, "psnr": 26.0})
+    done = make(*stored)
+    assert done.exit_code == 2 and not stored[-1].exists()
+    assert "ladder and forgotten are not measured on the same frames: psnr of the copied frame is 20.75 and 26" in done.output
+
+
+def test_what_is_missing_or_not_ours_is_one_line(stored):
+    plan, results, _, out = stored
+    done = make(plan, results, None, out)
+    assert done.exit_code == 0 and "not measured: Tiles: there is no folder of published animations" in done.output
+    assert "## Old" in out.read_text() and "## Tiles" not in out.read_text()
+    out.write_text("# My notes")
+    done = make(*stored)
+    assert done.exit_code == 2 and "this file is no leaderboard, and is not replaced" in done.output
+    assert out.read_text() == "# My notes"
+    done = make(plan, results, stored[2] / "nowhere", out)
+    assert "nowhere: there is no such folder" in done.output
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ("kind: ours", "boards.0.runs.0.kind"),
+        ("protocol: Grey.", "Tiles: give one of runs, animations, samples, figures"),
+        ("title: Toys", "title: Field required"),
+    ],
+)
+def test_a_wrong_plan_is_one_line_a_mistake(tmp_path, changed, said):
+    wrong = {
+        "kind: ours": "kind: best",
+        "protocol: Grey.": "protocol: Grey.\n    samples: {start: a, truth: b, predictions: {c: d}}",
+    }
+    path = tmp_path / "plan.yaml"
+    path.write_text(PLAN.replace(changed, wrong.get(changed, ""), 1))
+    with pytest.raises(UserError, match=said):
+        read_plan(path)
+
+
+def test_a_gain_is_positive_where_ours_is_better():
+    rows = [Row("copied", "baseline", COPY), Row("ours", "ours", {"psnr": 19.5, "ssim": 0.75, "sharpness_ratio": 0.4})]
+    board = Board("", "", rows)
+    assert dict(zip(head_of(board), cells_of(board, rows[1]), strict=False))["PSNR (dB)"] == "19.50"
+    assert cells_of(board, rows[1])[3::2][:2] == ["−0.50", "+0.0500"]
+
+
+def test_our_own_plan_can_be_read():
+    assert len(read_plan(leaderboard.HERE / "leaderboard.yaml").boards) > 4
