@@ -60,6 +60,15 @@ def decode_file(path: Path, start: int, count: int | None, keep: Callable[[np.nd
         return _decode(path, start, count, keep, threads=False)
 
 
+def stream_file(path: Path) -> Iterator[np.ndarray]:
+    """The frames that `decode_file` reads of a whole file, one by one: no more than one is held. Raises as it does."""
+    with _open(path) as container:
+        stream = _video_stream(path, container)
+        stream.thread_type = "NONE"
+        for frame, _ in _shown(_Packets(container, stream, stop_at_damage=True), stream, 0, []):
+            yield frame
+
+
 def _decode(path: Path, start: int, count: int | None, keep: Callable[[np.ndarray], np.ndarray], *, threads: bool) -> Decoded:
     notes: list[str] = []
     with _open(path) as container:
@@ -67,13 +76,10 @@ def _decode(path: Path, start: int, count: int | None, keep: Callable[[np.ndarra
         threads = threads and stream.codec_context.width * stream.codec_context.height > SMALL
         stream.thread_type = "AUTO" if threads else "NONE"
         packets = _Packets(container, stream, stop_at_damage=not threads)
-        show, frames, times = None, [], []
-        for number, frame in enumerate(_deinterlaced(packets.frames(), notes)):
-            if number < start:  # seeking is not exact in every container
-                continue
-            show = show or _Look(frame, stream, notes)
-            frames.append(keep(show(frame)))
-            times.append(frame.time)
+        frames, times = [], []
+        for frame, time in _shown(packets, stream, start, notes):
+            frames.append(keep(frame))
+            times.append(time)
             if len(frames) == count:
                 break
         else:
@@ -86,6 +92,16 @@ def _decode(path: Path, start: int, count: int | None, keep: Callable[[np.ndarra
                 f"{path}: its frames ({stream.codec_context.name}) cannot be decoded: {packets.reason}; {COPY}; else {MEND}"
             )
         return Decoded(frames, times, rate, stream.codec_context.codec.canonical_name, notes)
+
+
+def _shown(packets: _Packets, stream, start: int, notes: list[str]) -> Iterator[tuple[np.ndarray, float | None]]:
+    """The frames from number `start` on as people see them, uint8 RGB [H, W, 3], and the time of each in seconds."""
+    show = None
+    for number, frame in enumerate(_deinterlaced(packets.frames(), notes)):
+        if number < start:  # seeking is not exact in every container
+            continue
+        show = show or _Look(frame, stream, notes)
+        yield show(frame), frame.time
 
 
 def _open(path: Path):

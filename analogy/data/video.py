@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from analogy.data.decoding import Decoded, decode_file
+from analogy.data.decoding import Decoded, decode_file, stream_file
 from analogy.data.doubts import DARKEST, some
 from analogy.data.pictures import frames_in_strip, is_animation, picture_size, read_animation, read_picture
 from analogy.errors import UserError
@@ -87,6 +87,20 @@ def read_video(
     return Video(frames, rate, notes + keep.notes(frames), times, codec)
 
 
+def stream_video(path: Path) -> Iterator[np.ndarray]:
+    """The frames that `read_video` has read of the whole of this path, one by one: no more than one is held.
+
+    Raises as `read_video`, which checks what is unusual in a video, and says it.
+    """
+    if path.is_dir():
+        frames = map(read_picture, _pictures_of(path))
+    elif path.suffix.lower() in PICTURES:
+        frames = (frame for frame, _ in _pictures_in(path))
+    else:
+        frames = stream_file(path)
+    return map(_Keeper(None), frames)
+
+
 class _Keeper:
     """Looks at the frames of a video as they come, brings them to the size of the first, and keeps what `transform` makes."""
 
@@ -144,9 +158,7 @@ def _evenly(frames: list[np.ndarray], times: list[float]) -> tuple[list[np.ndarr
 
 
 def _read_folder(path: Path, start: int, count: int | None, keep: _Keeper) -> Decoded:
-    files = sorted((file for file in path.iterdir() if file.suffix.lower() in PICTURES and not file.is_dir()), key=by_number)
-    if not files:
-        raise UserError(f"{path}: there are no pictures in this folder ({', '.join(PICTURES)})")
+    files = _pictures_of(path)
     selected = files[start:] if count is None else files[start : start + count]
     times = [(start + number) / USUAL_RATE for number in range(len(selected))]
     kinds = sorted({file.suffix.lower().removeprefix(".") for file in selected})
@@ -156,15 +168,26 @@ def _read_folder(path: Path, start: int, count: int | None, keep: _Keeper) -> De
     return Decoded(frames, times, USUAL_RATE, ", ".join(kinds), notes if animations else [])
 
 
-def _read_pictures(path: Path, start: int, count: int | None, keep: _Keeper) -> Decoded:
-    """Read one file of pictures: an animation, a strip of frames (`frames_in_strip`), or a single picture."""
+def _pictures_of(folder: Path) -> list[Path]:
+    """The pictures of a folder that is a video, in the order of their numbers. Raises UserError where there are none."""
+    files = sorted((file for file in folder.iterdir() if file.suffix.lower() in PICTURES and not file.is_dir()), key=by_number)
+    if not files:
+        raise UserError(f"{folder}: there are no pictures in this folder ({', '.join(PICTURES)})")
+    return files
+
+
+def _pictures_in(path: Path) -> Iterator[tuple[np.ndarray, float]]:
+    """The frames of one file of pictures, and for how many seconds each is shown (0: unknown): of an animation, a strip of
+    frames (`frames_in_strip`), or a single picture."""
     if is_animation(path):
-        pictures = read_animation(path)
-    else:
-        picture = read_picture(path)
-        frames = np.split(picture, frames_in_strip(*picture.shape[:2]), axis=1)
-        pictures = ((np.ascontiguousarray(frame), 0.0) for frame in frames)
-    selected = islice(pictures, start, None if count is None else start + count)
+        return read_animation(path)
+    picture = read_picture(path)
+    frames = np.split(picture, frames_in_strip(*picture.shape[:2]), axis=1)
+    return ((np.ascontiguousarray(frame), 0.0) for frame in frames)
+
+
+def _read_pictures(path: Path, start: int, count: int | None, keep: _Keeper) -> Decoded:
+    selected = islice(_pictures_in(path), start, None if count is None else start + count)
     shown = [(keep(frame), seconds or 1 / USUAL_RATE) for frame, seconds in selected]
     seconds = [duration for _, duration in shown]
     times = (start / USUAL_RATE + np.cumsum([0.0, *seconds[:-1]])).tolist()[: len(shown)]

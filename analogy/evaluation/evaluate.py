@@ -156,11 +156,7 @@ def _measure(
     if columns:
         boxes = {title: box for (title, _), box in zip(columns, column_boxes(columns), strict=True)}
         video = {"columns": boxes, "video": {"frames": shown, "fps": frames_per_second}}
-    figures = {
-        method: {name: np.concatenate([np.asarray(part[method][name]) for part in measured], -1) for name in values}
-        for method, values in measured[0].items()
-    }
-    return _Measured(np.concatenate(distances), figures, frames, video)
+    return _Measured(np.concatenate(distances), first.joined(measured), frames, video)
 
 
 def write_loss_plot(folder: RunFolder) -> None:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from analogy.data.doubts import some
-from analogy.data.video import read_video, videos_below
+from analogy.data.video import read_video, stream_video, videos_below
 from analogy.errors import UserError
 from analogy.files import VIDEOS, distinct_name, files_below
+from analogy.metrics.frames import FRAME_METRICS
 from analogy.predictions.base import parts_of
-from analogy.predictions.frames import PredictedFrames
+from analogy.predictions.frames import PredictedFrames, mean_and_best
 
 SMALLEST = 11  # pixels a side: SSIM's window
 GRAY = 4  # of 255: the channels of a grey video differ by no more, however it is stored
@@ -63,61 +66,111 @@ class Videos:
 
     def predict_clips(self, dataset: Sequence[Video]) -> Iterator[PredictedFrames]:
         for video in dataset:
-            whole = self._predicted(video)
-            # The best of several samples is chosen by the whole video.
-            yield from [whole] if whole.samples is not None else map(whole.part, parts_of(whole.length))
+            yield from self._parts(video)
 
-    def _predicted(self, video: Video) -> PredictedFrames:
-        k, (truth, _) = self.context, self._read(video.truth)
-        if len(truth) <= k:
+    def _parts(self, video: Video) -> Iterator[PredictedFrames]:
+        """Read a video and its predictions twice: first to check them, then to hand them on in parts. Raises UserError."""
+        k, truth = self.context, self._look(video.truth)
+        length = truth.length - k
+        if length < 1:
             raise UserError(
-                f"{video.truth}: {len(truth)} frames, of which --context {k} were given: nothing is left to measure"
+                f"{video.truth}: {truth.length} frames, of which --context {k} were given: nothing is left to measure"
             )
-        if min(truth.shape[1:3]) < SMALLEST:
+        if min(truth.size) < SMALLEST:
             raise UserError(
-                f"{video.truth}: {truth.shape[2]} x {truth.shape[1]} pixels: choose videos of at least {SMALLEST} a side"
+                f"{video.truth}: {truth.size[1]} x {truth.size[0]} pixels: choose videos of at least {SMALLEST} a side"
             )
-        samples, codecs = zip(*(self._future(path, video, truth) for path in video.samples), strict=True)
-        self.codecs |= {codec if codec in LOSSLESS else f"{codec} (lossy)" for codec in codecs}
-        return PredictedFrames(
-            clip=video.name,
-            action="videos",
-            distance=np.arange(1, len(truth) - k + 1),
-            observed_frames=truth[:k],
-            truth=truth[k:],
-            prediction=samples[0],
-            baseline=np.broadcast_to(truth[k - 1 : k], truth[k:].shape),
-            baseline_name="copy_last_frame",
-            samples=np.stack(samples) if len(samples) > 1 else None,
-        )
+        looks = [self._look(path) for path in video.samples]
+        passed = [self._check(path, look, video, truth) for path, look in zip(video.samples, looks, strict=True)]
+        self.codecs |= {look.codec if look.codec in LOSSLESS else f"{look.codec} (lossy)" for look in looks}
+        true_frames = stream_video(video.truth)
+        samples = [islice(stream_video(path), count, None) for path, count in zip(video.samples, passed, strict=True)]
+        observed = _next(true_frames, k, video.truth)
+        for numbers in parts_of(length):
+            count = len(numbers)
+            predictions = [_next(frames, count, path) for frames, path in zip(samples, video.samples, strict=True)]
+            part = dict(
+                clip=video.name,
+                action="videos",
+                distance=numbers + 1,
+                observed_frames=observed if numbers[0] == 0 else observed[:0],
+                truth=_next(true_frames, count, video.truth),
+                prediction=predictions[0],
+                baseline=np.broadcast_to(observed[-1:], (count, *observed.shape[1:])),
+                baseline_name="copy_last_frame",
+            )
+            yield PartOfSamples(**part, samples=np.stack(predictions)) if len(samples) > 1 else PredictedFrames(**part)
 
-    def _future(self, path: Path, video: Video, truth: np.ndarray) -> tuple[np.ndarray, str]:
-        """The future frames of a predicted video, uint8 [T, H, W, 3], and its codec. Raises UserError. truth: with the observed
-        frames."""
-        sample, codec = self._read(path)
-        if len(sample) == len(truth) - self.context and sample.shape[1:] == truth.shape[1:]:
+    def _check(self, path: Path, look: _Look, video: Video, truth: _Look) -> int:
+        """Compare a predicted video with the true one. Returns how many of its frames are observed ones. Raises UserError."""
+        alone = look.size == truth.size and look.length == truth.length - self.context
+        if alone:
             self.future_alone.append(video.name)
-            sample = np.concatenate([truth[: self.context], sample])
-        if sample.shape != truth.shape:
-            raise UserError(_difference(path, sample.shape, video.truth, truth.shape, self.context))
-        future = sample[self.context :]
-        if _is_gray(future) and not _is_gray(truth):
+        elif (look.length, look.size) != (truth.length, truth.size):
+            raise UserError(_difference(path, look, video.truth, truth, self.context))
+        passed = 0 if alone else self.context
+        if all(look.gray[passed:]) and not all(truth.gray[self.context :]):
             self.gray.append(video.name)
             print(f"{path}: its frames are grey, but those of {video.truth} are coloured")
-        return future, codec
+        return passed
 
-    def _read(self, path: Path) -> tuple[np.ndarray, str]:
-        """Read a video: uint8 [T, H, W, C], and its codec. Faults that reading could mend are printed and noted."""
-        video = read_video(path)
+    def _look(self, path: Path) -> _Look:
+        """Read a video without keeping its frames. Faults that reading could mend are printed and noted. Raises UserError."""
+        video = read_video(path, transform=_facts)
         self.notes += [f"{path.name}: {note}" for note in video.notes]
         for note in video.notes:
             print(f"{path}: {note}")
-        return np.stack(video.frames), video.codec
+        height, width, _ = video.frames[0].ravel().tolist()
+        return _Look(len(video.frames), (height, width), [bool(facts[..., 2]) for facts in video.frames], video.codec)
 
 
-def _difference(path: Path, shape: tuple[int, ...], truth: Path, true_shape: tuple[int, ...], context: int) -> str:
-    """A message about a predicted video of another shape [T, H, W, C] than its true one."""
-    (frames, *size, _), (true_frames, *true_size, _) = shape, true_shape
+class _Look(NamedTuple):
+    """What a video is. size: (height, width). gray: of each frame, whether its channels nearly equal one another."""
+
+    length: int
+    size: tuple[int, int]
+    gray: list[bool]
+    codec: str
+
+
+def _facts(frame: np.ndarray) -> np.ndarray:
+    """What `_Look` needs of a frame uint8 [H, W, 3]: [1, 1, 3], its height and width, and whether it is grey."""
+    gray = int(np.ptp(frame.astype(np.int16), axis=-1).max()) <= GRAY
+    return np.array([[[*frame.shape[:2], gray]]])
+
+
+def _next(frames: Iterator[np.ndarray], count: int, path: Path) -> np.ndarray:
+    """The next frames [count, H, W, 3] of the video at a path. Raises UserError where it has become shorter."""
+    taken = list(islice(frames, count))
+    if len(taken) < count:
+        raise UserError(f"{path}: it has changed while it was measured; begin again when it is finished")
+    return np.stack(taken)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartOfSamples(PredictedFrames):
+    """A part of several predictions of one video. The best is that of the whole video: it is chosen at the end."""
+
+    def measure(self, metrics=FRAME_METRICS):
+        """As `PredictedFrames.measure`, but the figures of the prediction are [N, T], those of each sample."""
+        samples = [self._measure_frames(sample, metrics) for sample in self.samples]
+        others = {name: frames for name, frames in self.videos()[1].items() if name != "prediction"}
+        return {
+            "prediction": {name: np.stack([figures[name] for figures in samples]) for name in samples[0]},
+            **{name: self._measure_frames(frames, metrics) for name, frames in others.items()},
+        }
+
+    def joined(self, parts):
+        whole = super().joined(parts)
+        samples = [
+            {name: values[number] for name, values in whole["prediction"].items()} for number in range(len(self.samples))
+        ]
+        return {**whole, "prediction": mean_and_best(samples)}
+
+
+def _difference(path: Path, look: _Look, truth: Path, true_look: _Look, context: int) -> str:
+    """A message about a predicted video of another length or size than its true one."""
+    (frames, size, *_), (true_frames, true_size, *_) = look, true_look
     said = (
         f"{path} has {frames} frames of {size[1]} x {size[0]}, but {truth} has {true_frames} of {true_size[1]} x {true_size[0]}"
     )
@@ -127,11 +180,6 @@ def _difference(path: Path, shape: tuple[int, ...], truth: Path, true_shape: tup
         mend = f"if it holds the future frames alone, say how many were given: --context {true_frames - frames}"
         return f"{said}: {mend}"
     return f"{said}: cut both to the same frames, which begin with the {context} given ones (--context)"
-
-
-def _is_gray(frames: np.ndarray) -> bool:
-    """Whether the channels of all frames [T, H, W, 3] nearly equal one another."""
-    return all(int(np.ptp(frame.astype(np.int16), axis=-1).max()) <= GRAY for frame in frames[:: max(1, len(frames) // 8)])
 
 
 def find_videos(folder: Path) -> dict[str, Path]:

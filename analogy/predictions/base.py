@@ -49,6 +49,13 @@ class Predicted:
         """
         raise NotImplementedError
 
+    def joined(self, parts: list[dict[str, Figures]]) -> dict[str, Figures]:
+        """The figures of the whole clip, from those that `measure` gave of each of its parts."""
+        return {
+            method: {name: np.concatenate([np.asarray(part[method][name]) for part in parts], -1) for name in figures}
+            for method, figures in parts[0].items()
+        }
+
     def videos(self) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """The true frames uint8 [T, H, W, C], and method -> its frames. Raises UserError where no frames are predicted."""
         raise UserError(f"{self.clip}: this run predicts no frames, which the asked metric compares")

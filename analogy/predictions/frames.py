@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -55,15 +55,6 @@ class PredictedFrames(Predicted):
 
     def videos(self):
         return self.truth, {"prediction": self.prediction, self.baseline_name: self.baseline, **self.other_methods}
-
-    def part(self, numbers: np.ndarray) -> PredictedFrames:
-        """The future frames with these successive numbers, from 0 on; the first part has the observed frames too.
-
-        Only for predictions without samples, other methods, regions and centres.
-        """
-        taken = slice(numbers[0], numbers[-1] + 1)
-        arrays = {name: getattr(self, name)[taken] for name in ("distance", "truth", "prediction", "baseline")}
-        return replace(self, observed_frames=self.observed_frames[: None if taken.start == 0 else 0], **arrays)
 
     def columns(self):
         """The truth, the extra columns, every method but the baseline, and the absolute difference to the truth.

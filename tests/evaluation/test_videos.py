@@ -1,11 +1,15 @@
 """Which videos of two folders are measured against each other."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
 from analogy.data.video import write_pictures
 from analogy.errors import UserError
 from analogy.evaluation.videos import Videos, find_videos, pair_videos
+from analogy.metrics.frames import ERROR_METRICS
+from analogy.visualise.video import mp4_writer
 
 
 def test_videos_are_named_by_their_place(tmp_path):
@@ -74,3 +78,45 @@ def test_a_long_video_comes_in_parts(tmp_path, monkeypatch):
     assert [part.length for part in parts] == [3, 3, 1] and [len(part.observed_frames) for part in parts] == [2, 0, 0]
     np.testing.assert_array_equal(np.concatenate([part.prediction for part in parts]), frames[2:])
     assert np.concatenate([part.distance for part in parts]).tolist() == list(range(1, 8))
+
+
+def test_the_best_of_several_samples_is_the_best_of_the_whole_video(tmp_path, monkeypatch):
+    """Sample 1 is better in the first part, sample 2 in the whole."""
+    truth = np.full((7, 16, 16, 3), 100, np.uint8)
+    write_pictures(tmp_path / "true" / "a", truth)
+    for name, errors in {"one": (1, 1, 1, 9, 9, 9), "two": (2, 2, 2, 2, 2, 2)}.items():
+        write_pictures(tmp_path / name / "a", truth + np.array([0, *errors], np.uint8)[:, None, None, None])
+    videos = pair_videos([tmp_path / "one", tmp_path / "two"], tmp_path / "true")
+    figures = {}
+    for size in (256, 3):
+        monkeypatch.setattr("analogy.predictions.base.PART", size)
+        parts = list(Videos(1).predict_clips(videos))
+        figures[size] = parts[0].joined([part.measure({"mae": ERROR_METRICS["mae"]}) for part in parts])
+    assert figures[3]["prediction"]["mae_best"].tolist() == [2.0] * 6 and len(parts) == 2
+    for name, values in figures[256]["prediction"].items():
+        np.testing.assert_array_equal(figures[3]["prediction"][name], values)
+
+
+@pytest.mark.parametrize("count", [300, 1200])
+def test_a_long_video_takes_the_memory_of_two_parts(tmp_path, monkeypatch, count):
+    monkeypatch.setattr("analogy.predictions.base.PART", 16)
+    for name in ("true", "predicted"):
+        (tmp_path / name).mkdir()
+        with mp4_writer(tmp_path / name / "a.mp4", 25) as append:
+            append(np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3), dtype=np.uint8).repeat(count, 0))
+    tracemalloc.start()
+    lengths = [part.length for part in Videos(4).predict_clips(pair_videos([tmp_path / "predicted"], tmp_path / "true"))]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert sum(lengths) == count - 4 and max(lengths) == 16
+    assert peak < 2_000_000 + 1000 * count  # whole, it would be 24 kB a frame
+
+
+def test_a_video_that_becomes_shorter_while_it_is_measured_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setattr("analogy.predictions.base.PART", 2)
+    write_pictures(tmp_path / "a", np.zeros((8, 16, 16, 3), np.uint8))
+    parts = Videos(1).predict_clips(pair_videos([tmp_path], tmp_path))
+    next(parts)
+    monkeypatch.setattr("analogy.evaluation.videos.islice", lambda frames, count: iter(()))
+    with pytest.raises(UserError, match="a: it has changed while it was measured"):
+        next(parts)
