@@ -20,7 +20,7 @@ from analogy.runs.uses import resolve_runs, untrained_experiments
 from analogy.settings import Settings, find_experiment, load_settings
 from analogy.settings.loading import apply_overrides, parse_override, read_experiment
 from analogy.systems import SYSTEMS
-from analogy.training.cluster import patience, read_cluster
+from analogy.training.schedulers import check_cluster
 from data_prep.datasets import DATASETS, check_dataset, folder_from_environment
 
 SCALES = ("auto", "paper", "demo")
@@ -43,6 +43,7 @@ def resolve_settings(
     overrides: Sequence[str] = (),
     resume: Path | None = None,
     stages_follow: bool = False,
+    cluster: str = "tf_config",
 ) -> Settings:
     """The checked settings of a run that can start.
 
@@ -56,6 +57,7 @@ def resolve_settings(
         overrides: `a.b=value` texts, applied last.
         resume: the folder of a run to continue, with its own dataset.
         stages_follow: experiments in `uses` that will be trained first (`train_used`) may be missing; their names stay.
+        cluster: who says which workers train together, one of `analogy.training.schedulers.KINDS`.
 
     Raises:
         UserError: one line for each mistake.
@@ -74,8 +76,7 @@ def resolve_settings(
 
                 check_encoder()
             with mistakes.noted():
-                read_cluster()
-                patience()
+                check_cluster(cluster)
         settings = None
         with mistakes.noted():
             path = _stored_settings(resume) if resume else find_experiment(exp)

@@ -38,6 +38,10 @@ def main(
     resume: Annotated[Path | None, typer.Option(help="The folder of an interrupted run to continue.")] = None,
     precision: Annotated[str | None, typer.Option(help="auto, float32, bfloat16 or float16.")] = None,
     devices: Annotated[str | None, typer.Option(help="auto, cpu, cpu:2, gpu, gpu:2 ...")] = None,
+    cluster: Annotated[
+        str,
+        typer.Option(envvar="ANALOGY_CLUSTER", help="Who names the workers that train together: tf_config, slurm, kubernetes."),
+    ] = "tf_config",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the settings and the models' parameter counts, and stop.")
     ] = False,
@@ -58,6 +62,7 @@ def main(
             "values": shorthand_values(steps=steps, seed=seed, precision=precision, devices=devices),
             "overrides": set_ or [],
             "resume": resume,
+            "cluster": cluster,
         }
         if dry_run:
             settings = resolve_settings(name or exp, **options)
@@ -66,7 +71,7 @@ def main(
             return
         for settings in stages(name or exp, **options):
             say_settings(settings)
-            _run(settings, results_dir, resume)
+            _run(settings, results_dir, resume, cluster)
 
 
 def _print_parameters(settings: Settings) -> None:
@@ -84,9 +89,9 @@ def _print_parameters(settings: Settings) -> None:
         print(f"  {name}: {count:,}")
 
 
-def _run(settings: Settings, results_dir: Path, resume: Path | None) -> None:
+def _run(settings: Settings, results_dir: Path, resume: Path | None, cluster: str) -> None:
     began = time.monotonic()  # before TensorFlow is imported, so that the run's seconds include it
     from analogy.training.run import run_experiment
     from data_prep.datasets import open_dataset
 
-    run_experiment(settings, open_dataset, results_dir, resume, StopRequest(), began)
+    run_experiment(settings, open_dataset, results_dir, resume, StopRequest(), began, cluster)

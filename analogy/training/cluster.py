@@ -1,4 +1,4 @@
-"""The workers that TF_CONFIG names: processes, usually on several machines, that train one run together.
+"""Workers: processes, usually on several machines, that train one run together. What TF_CONFIG says; waiting for the others.
 
 It imports no TensorFlow, so that a mistake in TF_CONFIG, or a worker that does not come, is found and said at once.
 """
@@ -23,10 +23,14 @@ log = logging.getLogger("analogy")
 
 
 class Cluster(NamedTuple):
-    """All workers, and which of them this process is. addresses: name, such as "worker 0" -> "host:port"."""
+    """All workers, and which of them this process is.
+
+    addresses: name, such as "worker 0" -> "host:port". own: the name of this process. source: where this was read.
+    """
 
     addresses: dict[str, str]
     own: str
+    source: str = "TF_CONFIG"
 
     @property
     def port(self) -> int:
@@ -115,7 +119,7 @@ def wait_for_workers(cluster: Cluster, seconds: float) -> None:
     began, said = time.monotonic(), False
     with _listening(cluster):
         while True:
-            reasons = {name: reason for name, address in missing.items() if (reason := _silence(address))}
+            reasons = {name: reason for name, address in missing.items() if (reason := silence(address))}
             missing = {name: cluster.addresses[name] for name in reasons}
             if not missing:
                 return
@@ -123,7 +127,7 @@ def wait_for_workers(cluster: Cluster, seconds: float) -> None:
             absent = ", ".join(f"{name} ({cluster.addresses[name]}: {reason})" for name, reason in reasons.items())
             if waited > seconds:
                 raise UserError(
-                    f"TF_CONFIG: after {seconds:.0f} s this worker, {cluster.own}, has no answer of {absent}; start all "
+                    f"{cluster.source}: after {seconds:.0f} s this worker, {cluster.own}, has no answer of {absent}; start all "
                     f"workers, or wait longer with {PATIENCE}"
                 )
             if waited > SECONDS_TO_WORDS and not said:
@@ -141,12 +145,12 @@ def _listening(cluster: Cluster) -> socket.socket:
     except OSError as error:
         own = cluster.addresses[cluster.own]
         raise UserError(
-            f"TF_CONFIG: {cluster.own} ({own}): its port cannot be used ({error.strerror}); is another program there? Choose "
-            "another port"
+            f"{cluster.source}: {cluster.own} ({own}): its port cannot be used ({error.strerror}); is another program there? "
+            "Choose another port"
         ) from error
 
 
-def _silence(address: str) -> str:
+def silence(address: str) -> str:
     """Why there is no answer at an address; empty where there is one."""
     try:
         socket.create_connection(_split(address), timeout=1.0).close()

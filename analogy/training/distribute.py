@@ -1,4 +1,4 @@
-"""Devices and the distribution strategy: one CPU or GPU, several GPUs, logical CPUs, or several workers by TF_CONFIG."""
+"""Devices and the distribution strategy: one CPU or GPU, several GPUs, logical CPUs, or several workers."""
 
 from __future__ import annotations
 
@@ -10,33 +10,38 @@ import threading
 import tensorflow as tf
 
 from analogy.errors import UserError, first_line
-from analogy.training.cluster import PATIENCE, patience, read_cluster, wait_for_workers
+from analogy.training.cluster import PATIENCE, Cluster, patience, wait_for_workers
+from analogy.training.schedulers import find_cluster
+from analogy.training.watch import watched
 
 SECONDS_TO_CONNECT = 60  # at least, for workers that have all answered; it usually takes a few
 log = logging.getLogger("analogy")
 
 
-def make_strategy(devices: str) -> tf.distribute.Strategy:
+def make_strategy(devices: str, workers: str = "tf_config") -> tf.distribute.Strategy:
     """The strategy for "auto", "cpu", "cpu:N" (N logical devices), "gpu" or "gpu:N".
 
-    If TF_CONFIG names several workers, it is a MultiWorkerMirroredStrategy, and this waits for all of them. Call this before
+    Where there are several workers, it is a MultiWorkerMirroredStrategy, and this waits for all of them. Call this before
     TensorFlow has used a device.
 
+    Args:
+        workers: who says which workers there are, one of `schedulers.KINDS`.
+
     Raises:
-        UserError: TF_CONFIG is not valid, a worker does not come, or there are not enough GPUs.
+        UserError: what is said of the workers is not valid, a worker does not come, or there are not enough GPUs.
     """
-    if (cluster := read_cluster()) is None:
+    if (cluster := find_cluster(workers)) is None:
         return local_strategy(devices)
     _choose_devices(devices)
     wait_for_workers(cluster, patience())
-    return _strategy_of_workers(math.ceil(max(SECONDS_TO_CONNECT, patience())))
+    return _strategy_of_workers(cluster, math.ceil(max(SECONDS_TO_CONNECT, patience())))
 
 
-def _strategy_of_workers(seconds: int) -> tf.distribute.Strategy:
+def _strategy_of_workers(cluster: Cluster, seconds: int) -> tf.distribute.Strategy:
     """A MultiWorkerMirroredStrategy of workers that have all answered.
 
-    TensorFlow would wait an hour for a worker that has ended since. Meanwhile no Python runs, and SIGTERM does nothing. So the
-    system ends this process after `seconds`, where it can.
+    TensorFlow would wait an hour for a worker that has ended since. Meanwhile no Python runs, and SIGTERM does nothing. So a
+    second process looks whether the others still answer; and the system ends this process after `seconds`, where it can.
     """
     alarmed = threading.current_thread() is threading.main_thread()  # in others Python sets no handlers
     if alarmed:
@@ -44,9 +49,10 @@ def _strategy_of_workers(seconds: int) -> tf.distribute.Strategy:
         before = signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.alarm(seconds)
     try:
-        return tf.distribute.MultiWorkerMirroredStrategy()
+        with watched(cluster):
+            return tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=_resolver(cluster))
     except (tf.errors.OpError, RuntimeError) as error:
-        raise UserError(f"TF_CONFIG: the workers cannot be connected ({first_line(error)}); start all again") from error
+        raise UserError(f"{cluster.source}: the workers cannot be connected ({first_line(error)}); start all again") from error
     finally:
         if alarmed:
             signal.alarm(0)
@@ -54,8 +60,19 @@ def _strategy_of_workers(seconds: int) -> tf.distribute.Strategy:
                 signal.signal(signal.SIGALRM, before)
 
 
+def _resolver(cluster: Cluster) -> tf.distribute.cluster_resolver.ClusterResolver:
+    """The cluster as TensorFlow wants it. Of TF_CONFIG it says what TFConfigClusterResolver would."""
+    roles: dict[str, list[str]] = {}
+    for name, address in cluster.addresses.items():
+        roles.setdefault(name.split()[0], []).append(address)
+    role, index = cluster.own.split()
+    return tf.distribute.cluster_resolver.SimpleClusterResolver(
+        tf.train.ClusterSpec(roles), task_type=role, task_id=int(index), rpc_layer="grpc"
+    )
+
+
 def local_strategy(devices: str) -> tf.distribute.Strategy:
-    """`make_strategy` for this process alone, whatever TF_CONFIG says. Raises UserError if there are not enough GPUs."""
+    """`make_strategy` for this process alone, without other workers. Raises UserError if there are not enough GPUs."""
     gpus, count = _choose_devices(devices)
     kind = "GPU" if gpus else "CPU"
     return tf.distribute.MirroredStrategy([f"{kind}:{index}" for index in range(count or len(gpus) or 1)])

@@ -38,6 +38,7 @@ def run_experiment(
     run: Path | None = None,
     stop: StopRequest | None = None,
     began: float | None = None,
+    workers: str = "tf_config",
 ) -> Path | None:
     """Train an experiment, or resume a run; then evaluate, export and write the pages.
 
@@ -50,6 +51,7 @@ def run_experiment(
         stop: handles signals during the run. Without it, Ctrl-C is Python's own KeyboardInterrupt.
         began: time.monotonic() at the start of the command, so that the run's seconds include importing TensorFlow. Default:
             the time of this call.
+        workers: who says which workers train together, one of `schedulers.KINDS`.
 
     Returns:
         The run folder; None on workers other than the chief, which write nothing.
@@ -64,7 +66,7 @@ def run_experiment(
     if run:
         check_settings(run, settings)
     keep_freed_memory()
-    strategy = make_strategy(settings.training.devices)  # before anything else touches a device
+    strategy = make_strategy(settings.training.devices, workers)  # before anything else touches a device
     precision = resolve_precision(settings.training.precision)
     # Our signal handlers are set after those of TensorFlow, which handles SIGTERM where there are several workers.
     with stop or nullcontext(StopRequest()) as stop, use_precision(precision), enough_memory(settings), user_errors():

@@ -14,6 +14,7 @@ import pytest
 from analogy.errors import UserError
 from analogy.resolve import resolve_settings
 from analogy.training import cluster as clusters
+from analogy.training import watch as watching
 from analogy.training.cluster import Cluster, patience, read_cluster, wait_for_workers
 from tests.conftest import ROOT
 
@@ -121,20 +122,64 @@ def test_a_port_that_is_taken_is_named(two):
 @pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
 def test_it_answers_on_ipv4_and_ipv6(two):
     with clusters._listening(two):
-        assert [clusters._silence(f"{host}:{two.port}") for host in ("127.0.0.1", "[::1]")] == ["", ""]
+        assert [clusters.silence(f"{host}:{two.port}") for host in ("127.0.0.1", "[::1]")] == ["", ""]
+
+
+def connecting(two, patched: str, **how) -> subprocess.Popen:
+    """A process that connects as the first of two workers."""
+    begin = "print('begun', flush=True); distribute.make_strategy('cpu')"
+    code = f"from analogy.training import distribute, watch; {patched}; {begin}"
+    workers = config({"worker": list(two.addresses.values())})
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CONFIG": workers, "ANALOGY_WORKERS_SECONDS": "5"}
+    process = subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, **how)
+    assert process.stdout.readline() == b"begun\n"
+    return process
 
 
 @pytest.mark.slow
-def test_a_worker_that_ends_after_it_has_answered_keeps_nobody(two):
+def test_a_worker_that_says_nothing_more_after_it_has_answered_keeps_nobody(two):
     """While TensorFlow connects workers no Python runs, SIGTERM does nothing, and it would wait an hour."""
     host, _, port = two.addresses["worker 1"].partition(":")
-    code = (
-        "from analogy.training import distribute; distribute.SECONDS_TO_CONNECT = 5; print('begun', flush=True);"
-        "distribute.make_strategy('cpu')"
-    )
-    workers = config({"worker": list(two.addresses.values())})
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CONFIG": workers, "ANALOGY_WORKERS_SECONDS": "5"}
-    with socket.create_server((host, int(port))):  # it answers, and says nothing more
-        process = subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE)
-        assert process.stdout.readline() == b"begun\n"
-        assert process.wait(60) == -signal.SIGALRM
+    with socket.create_server((host, int(port))):
+        assert connecting(two, "distribute.SECONDS_TO_CONNECT = 5").wait(60) == -signal.SIGALRM
+
+
+@pytest.mark.slow
+def test_a_worker_that_ends_after_it_has_answered_is_named(two):
+    host, _, port = two.addresses["worker 1"].partition(":")
+    with socket.create_server((host, int(port))) as server:
+        process = connecting(two, "watch.SECONDS_OF_SILENCE = 2", stderr=subprocess.PIPE)
+        server.accept()[0].close()
+    _, said = process.communicate(timeout=60)  # long before SECONDS_TO_CONNECT
+    assert process.returncode == -signal.SIGALRM
+    assert f"worker 1 ({two.addresses['worker 1']}: Connection refused) has ended while the workers were connected" in str(said)
+
+
+def test_the_watch_ends_with_what_it_watches_for(two, monkeypatch, capsys):
+    killed = []
+    monkeypatch.setattr(watching.os, "kill", lambda *arguments: killed.append(arguments))
+    monkeypatch.setattr(watching.time, "sleep", lambda seconds: None)
+    others = {"worker 1": two.addresses["worker 1"]}
+    watching.watch(os.getppid() + 1, 0.0, others)  # the parent has ended already
+    assert not killed
+    watching.watch(os.getppid(), 0.05, others)
+    assert killed == [(os.getppid(), signal.SIGALRM)] and "worker 1 (127.0.0.1:" in capsys.readouterr().err
+
+
+def test_no_watch_is_left_behind(two):
+    psutil = pytest.importorskip("psutil")
+    before = psutil.Process().children()
+    with watching.watched(two):
+        (watcher,) = set(psutil.Process().children()) - set(before)
+    assert not watcher.is_running()
+
+
+def test_tensorflow_gets_what_its_own_reader_of_tf_config_would_say(monkeypatch):
+    import tensorflow as tf
+
+    from analogy.training.distribute import _resolver
+
+    monkeypatch.setenv("TF_CONFIG", config({"chief": ["a:1"], "worker": ["b:2", "c:3"]}, {"type": "worker", "index": 1}))
+    ours, theirs = _resolver(read_cluster()), tf.distribute.cluster_resolver.TFConfigClusterResolver()
+    assert ours.cluster_spec() == theirs.cluster_spec()
+    assert (ours.task_type, ours.task_id, ours.rpc_layer) == (theirs.task_type, theirs.task_id, "grpc")

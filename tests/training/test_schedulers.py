@@ -1,0 +1,153 @@
+"""The workers as Slurm and Kubernetes have started them: what TensorFlow's resolvers read, and what is refused."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from analogy.errors import UserError
+from analogy.training import schedulers
+from analogy.training.schedulers import KINDS, NEEDED, check_cluster, find_cluster
+
+STEP = {
+    "SLURM_JOB_ID": "4711", "SLURM_PROCID": "1", "SLURM_LOCALID": "1", "SLURMD_NODENAME": "node2", "SLURM_STEP_NUM_TASKS": "4",
+    "SLURM_STEP_NODELIST": "node[2,10]", "SLURM_STEP_TASKS_PER_NODE": "2(x2)",
+}  # fmt: skip
+POD = {"ANALOGY_PODS": "job-name=kth", "ANALOGY_WORKERS": "3", "ANALOGY_NAMESPACE": "video", "ANALOGY_POD_IP": "10.0.0.2"}
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch):
+    """A function that sets the environment; none of it is set before."""
+    for name in ("TF_CONFIG", "ANALOGY_WORKERS_PORT", "SLURM_JOB_ID", *NEEDED["slurm"], *NEEDED["kubernetes"]):
+        monkeypatch.delenv(name, raising=False)
+
+    def write(values: dict[str, str]) -> None:
+        for name, value in values.items():
+            monkeypatch.setenv(name, value)
+
+    return write
+
+
+def test_a_slurm_step_is_read(environment):
+    environment(STEP)
+    cluster = find_cluster("slurm")
+    first = 20_000 + 4711 % 750 * 16
+    # The resolver sorts by letters: node10 comes before node2. This process is the second on node2 all the same.
+    assert list(cluster.addresses.values()) == [f"node{node}:{first + place}" for node in (10, 2) for place in (0, 1)]
+    assert (cluster.own, cluster.port, cluster.source) == ("worker 3", first + 1, "--cluster slurm")
+
+
+def test_every_task_of_a_step_is_another_worker_of_the_same_cluster(environment):
+    environment(STEP)
+    found = []
+    for node in ("node2", "node10"):
+        for place in "01":
+            environment({"SLURMD_NODENAME": node, "SLURM_LOCALID": place})
+            found.append(find_cluster("slurm"))
+    assert sorted(cluster.own for cluster in found) == [f"worker {index}" for index in range(4)]
+    assert all(cluster.addresses == found[0].addresses for cluster in found)
+
+
+def test_nodes_of_several_sizes_and_a_port_of_one_s_own(environment):
+    environment({**STEP, "SLURM_STEP_NUM_TASKS": "4", "SLURM_STEP_TASKS_PER_NODE": "3,1", "ANALOGY_WORKERS_PORT": "5000"})
+    assert list(find_cluster("slurm").addresses.values()) == ["node10:5000", "node2:5000", "node2:5001", "node2:5002"]
+
+
+def test_a_step_of_one_task_trains_alone(environment):
+    environment({**STEP, "SLURM_STEP_NUM_TASKS": "1", "SLURM_STEP_NODELIST": "node2", "SLURM_STEP_TASKS_PER_NODE": "1"})
+    environment({"SLURM_LOCALID": "0", "SLURM_PROCID": "0"})
+    assert find_cluster("slurm") is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "said"),
+    [
+        ("pbs", {}, "--cluster pbs: choose tf_config, slurm or kubernetes"),
+        ("slurm", {}, "no SLURM_PROCID .*start the command with srun"),
+        ("slurm", {**STEP, "SLURM_STEP_NODELIST": " "}, "no SLURM_STEP_NODELIST"),
+        ("slurm", {**STEP, "SLURM_STEP_NODELIST": "node[2-"}, "slurm: Invalid hostlist"),
+        ("slurm", {**STEP, "SLURM_STEP_TASKS_PER_NODE": "two"}, "slurm: Invalid tasks-per-node"),
+        ("slurm", {**STEP, "SLURM_STEP_NUM_TASKS": "5"}, "Requested 5 tasks but only 4"),
+        ("slurm", {**STEP, "SLURM_PROCID": "x"}, "--cluster slurm: invalid literal"),
+        ("slurm", {**STEP, "SLURMD_NODENAME": "node3"}, "this process is node3:[0-9]+, which is none of node10:"),
+        ("slurm", {**STEP, "ANALOGY_WORKERS_PORT": "99999"}, "ANALOGY_WORKERS_PORT is 99999"),
+        ("slurm", {**STEP, "TF_CONFIG": "{}"}, "TF_CONFIG is set too"),
+        ("kubernetes", {}, "no ANALOGY_PODS .*docs/scale.md"),
+        ("kubernetes", {**POD, "ANALOGY_WORKERS": "0"}, "ANALOGY_WORKERS is 0"),
+        ("tf_config", {"TF_CONFIG": "{"}, "TF_CONFIG is not JSON"),
+    ],
+)
+def test_mistakes_are_one_line(environment, kind, values, said):
+    environment(values)
+    with pytest.raises(UserError, match=said) as caught:
+        find_cluster(kind)
+    assert "\n" not in str(caught.value)
+
+
+def test_they_are_found_before_anything_starts(environment, invoke, tmp_path):
+    environment({})
+    done = invoke("run", "seq2seq_sins_l1", "--scale", "demo", "--cluster", "slurm", "--results-dir", tmp_path / "results")
+    assert done.exit_code == 2 and "no SLURM_PROCID" in done.stderr and not (tmp_path / "results").exists()
+
+
+class Api:
+    """Kubernetes' answers, one a question: (name, phase, address) of each pod."""
+
+    def __init__(self, *answers):
+        self.answers, self.asked = list(answers), []
+
+    def list_namespaced_pod(self, namespace, label_selector):
+        self.asked.append((namespace, label_selector))
+        pods = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(pods, Exception):
+            raise pods
+        items = [
+            SimpleNamespace(
+                metadata=SimpleNamespace(name=name), status=SimpleNamespace(phase=phase, pod_ip=ip, host_ip="1.1.1.1")
+            )
+            for name, phase, ip in pods
+        ]
+        return SimpleNamespace(items=items)
+
+
+RUNNING = [("kth-2", "Running", "10.0.0.3"), ("kth-0", "Running", "10.0.0.1"), ("kth-1", "Running", "10.0.0.2")]
+
+
+def pods_running(api):
+    return schedulers._pods_running(schedulers._PodsOfNamespace(api), (ConnectionError,), lambda seconds: None)
+
+
+def test_pods_are_waited_for_and_have_their_own_addresses(environment):
+    environment(POD)
+    gone = ("kth-0-first-try", "Failed", "10.0.0.9")
+    api = Api([], RUNNING[:2], [*RUNNING[:2], ("kth-1", "Pending", None)], [*RUNNING, gone])
+    assert pods_running(api) == ["10.0.0.1:8470", "10.0.0.2:8470", "10.0.0.3:8470"]
+    assert api.asked == [("video", "job-name=kth")] * 4
+    cluster = schedulers._cluster(pods_running(api), "10.0.0.2:8470", "kubernetes", "")
+    assert (cluster.own, cluster.source) == ("worker 1", "--cluster kubernetes")
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (RUNNING[:2], "after 0 s 2 of 3 pods job-name=kth run; ANALOGY_WORKERS_SECONDS"),
+        ([("kth-0", "Pending", None)], 'Pod "kth-0" is not running; phase: "Pending"'),
+        ([*RUNNING, ("kth-9", "Running", "10.0.0.8")], "4 of 3 pods"),
+        (ConnectionError("forbidden"), r"cannot be listed \(forbidden\); may the job's service account list pods"),
+    ],
+)
+def test_pods_that_do_not_come_are_one_line(environment, answer, said):
+    environment({**POD, "ANALOGY_WORKERS_SECONDS": "0.01"})
+    with pytest.raises(UserError, match=said):
+        pods_running(Api(answer))
+
+
+def test_the_package_of_kubernetes_is_named(environment, monkeypatch):
+    environment(POD)
+    monkeypatch.setattr(schedulers.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"pip install 'analogy-video\[kubernetes\]'"):
+        check_cluster("kubernetes")
+
+
+def test_each_kind_says_what_it_needs():
+    assert tuple(NEEDED) == KINDS
