@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import time
@@ -81,19 +82,39 @@ def wait_for(condition: Callable[[], object], process: subprocess.Popen, seconds
         time.sleep(0.02)
 
 
-def start_workers(run_experiment, *options, second: Sequence = (), **how) -> list[subprocess.Popen]:
-    """The same experiment in two processes that train together. second: more options, of the second worker alone."""
-    sockets = [socket.socket() for _ in range(2)]
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
     for socket_ in sockets:
         socket_.bind(("127.0.0.1", 0))
-    workers = [f"127.0.0.1:{socket_.getsockname()[1]}" for socket_ in sockets]
+    ports = [socket_.getsockname()[1] for socket_ in sockets]
     for socket_ in sockets:
         socket_.close()
+    return ports
+
+
+def start_workers(run_experiment, *options, second: Sequence = (), **how) -> list[subprocess.Popen]:
+    """The same experiment in two processes that train together. second: more options, of the second worker alone."""
+    workers = [f"127.0.0.1:{port}" for port in free_ports(2)]
     configurations = [{"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}} for index in range(2)]
     return [
         run_experiment(*options, *more, wait=False, env={"TF_CONFIG": json.dumps(configuration)}, **how)
         for configuration, more in zip(configurations, ((), second), strict=True)
     ]
+
+
+def start_slurm_step(run_experiment, tasks: int, *options, **how) -> list[subprocess.Popen]:
+    """The same experiment in several processes with `--cluster slurm`, in the environment that Slurm would give them."""
+    step = {
+        "SLURM_JOB_ID": str(os.getpid()), "SLURM_STEP_NUM_TASKS": str(tasks), "SLURM_STEP_NODELIST": "localhost",
+        "SLURM_STEP_TASKS_PER_NODE": str(tasks), "SLURMD_NODENAME": "localhost",
+    }  # fmt: skip
+    return [
+        run_experiment(
+            *options, "--cluster", "slurm", wait=False,
+            env={**step, "SLURM_PROCID": str(task), "SLURM_LOCALID": str(task)}, **how,
+        )
+        for task in range(tasks)
+    ]  # fmt: skip
 
 
 def write_exported_run(folder: Path, experiment: str, *overrides: str) -> Path:

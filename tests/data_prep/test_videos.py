@@ -3,7 +3,9 @@
 import os
 import shutil
 import subprocess
+from fractions import Fraction
 
+import av
 import cv2
 import imageio_ffmpeg
 import numpy as np
@@ -36,6 +38,19 @@ def frames(seed, count=8, size=(40, 60)):
 
 def ffmpeg(*options):
     subprocess.run([imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-v", "error", *map(str, options)], check=True)
+
+
+def write_timed(path, pictures, milliseconds):
+    """A video whose frames are shown at these times. FFmpeg's program of imageio-ffmpeg 0.6 would drop the last."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.height, stream.width = pictures.shape[1:3]
+        stream.codec_context.time_base = Fraction(1, 1000)
+        for picture, time in zip(pictures, milliseconds, strict=True):
+            frame = av.VideoFrame.from_ndarray(picture, "rgb24")
+            frame.pts, frame.time_base = time, Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
 
 
 @pytest.mark.parametrize(
@@ -98,8 +113,7 @@ def test_what_cannot_be_used_is_counted_and_said(tmp_path):
     write_pictures(folder / "sizes", frames(7))
     write_pictures(folder / "other", frames(7, size=(20, 20))[:3])
     (folder / "other" / "000001.png").rename(folder / "sizes" / "999.png")
-    uneven = ["-vf", "settb=1/1000,setpts='if(lt(N,4),N*100,N*100+200)'", "-fps_mode", "vfr", "-enc_time_base", "1/1000"]
-    ffmpeg("-i", folder / "0.mp4", *uneven, folder / "uneven.mp4")
+    write_timed(folder / "uneven.mp4", frames(0), [100 * n + 200 * (n > 3) for n in range(8)])
     dataset = open_videos(folder, tmp_path / "cache", settings("seed=3"))
     used = {movie.clip.id for movie in (*dataset.train, *dataset.test)}
     assert used == {"0.mp4", "1.mp4", "2.mp4", "3.mp4", "sizes", "uneven.mp4"}
@@ -218,9 +232,7 @@ def test_repeats_are_frames_that_hardly_change():
 
 
 def test_a_clock_that_is_early_and_late_in_turn_loses_no_frames(tmp_path):
-    write_mp4(tmp_path / "even.mp4", frames(0, count=8), 25)
-    jitter = ["-vf", "settb=1/1000,setpts='(N+0.45*mod(N,2))*40'", "-fps_mode", "vfr", "-enc_time_base", "1/1000"]
-    ffmpeg("-i", tmp_path / "even.mp4", *jitter, tmp_path / "jitter.mp4")
+    write_timed(tmp_path / "jitter.mp4", frames(0), [40 * n + 18 * (n % 2) for n in range(8)])
     read = read_video(tmp_path / "jitter.mp4", even=True)
     assert read.rate == pytest.approx(25, rel=0.01) and len(read.frames) in (8, 9)
     assert "22 to 58 ms apart" in read.notes[0]

@@ -15,7 +15,7 @@ import pytest
 from analogy.ownership import MARK, RUN, mark_folder
 from analogy.training.checkpoint import saved_checkpoints
 from tests.conftest import run_options
-from tests.run_folders import assert_equal_runs, rows, start_workers, the_run, wait_for, weights
+from tests.run_folders import assert_equal_runs, rows, start_slurm_step, start_workers, the_run, wait_for, weights
 
 QUICK = "seq2seq_sins_l1"
 ENDLESS = ("--set", "training.steps=1000000")
@@ -220,21 +220,27 @@ def test_a_run_that_would_go_on_with_another_network_is_one_clear_line(finished,
 
 
 @pytest.mark.slow
-def test_two_workers_end_with_equal_weights_and_one_run_folder(undisturbed, run_experiment, tmp_path):
-    said = []
-    for process in start_workers(run_experiment, "--results-dir", tmp_path, "--scale", "demo", exp=QUICK):
+@pytest.mark.parametrize("count", [2, 4])
+def test_workers_end_with_equal_weights_and_one_run_folder(count, undisturbed, run_experiment, tmp_path):
+    """Two by TF_CONFIG; four as a step of Slurm."""
+    said, options = [], ("--results-dir", tmp_path, "--scale", "demo")
+    if count == 2:
+        workers = start_workers(run_experiment, *options, exp=QUICK)
+    else:
+        workers = start_slurm_step(run_experiment, count, *options, exp=QUICK)
+    for process in workers:
         out, err = process.communicate(timeout=240)
         assert process.returncode == 0, out[-2000:] + err[-3000:]
         said += [line for line in out.splitlines() if "weights" in line]
     run = the_run(tmp_path)
-    assert len(said) == 2 and said[0] == said[1]  # both workers print the same fingerprint of their weights
-    # Each worker trained on its half of every batch; the sums agree with the run on one replica.
+    assert len(said) == count and set(said) == {said[0]}  # all workers print the same fingerprint of their weights
+    # Each worker trained on its part of every batch; the sums agree with the run on one replica.
     # Adam blows the rounding of single weights up to a whole step; the mean stays well below one.
-    one, two = weights(undisturbed), weights(run)
+    one, many = weights(undisturbed), weights(run)
     compared = [name for name in one if name.startswith("model_")]
     assert len(compared) >= 4
     for name in compared:
-        difference = np.abs(two[name] - one[name])
+        difference = np.abs(many[name] - one[name])
         assert difference.max() < 2e-3 and difference.mean() < 2e-4, (name, difference.max(), difference.mean())
     assert [row["step"] for row in rows(run)] == [2, 4, 6, 8]
 

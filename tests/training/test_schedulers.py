@@ -1,12 +1,17 @@
 """The workers as Slurm and Kubernetes have started them: what TensorFlow's resolvers read, and what is refused."""
 
+import re
+import subprocess
 from types import SimpleNamespace
 
 import pytest
+import yaml
 
 from analogy.errors import UserError
+from analogy.settings import find_experiment
 from analogy.training import schedulers
 from analogy.training.schedulers import KINDS, NEEDED, check_cluster, find_cluster
+from tests.conftest import ROOT
 
 STEP = {
     "SLURM_JOB_ID": "4711", "SLURM_PROCID": "1", "SLURM_LOCALID": "1", "SLURMD_NODENAME": "node2", "SLURM_STEP_NUM_TASKS": "4",
@@ -151,3 +156,29 @@ def test_the_package_of_kubernetes_is_named(environment, monkeypatch):
 
 def test_each_kind_says_what_it_needs():
     assert tuple(NEEDED) == KINDS
+
+
+def blocks(kind: str) -> list[str]:
+    """The blocks of this kind in docs/scale.md."""
+    return re.findall(rf"```{kind}\n(.*?)```", (ROOT / "docs" / "scale.md").read_text(encoding="utf-8"), re.S)
+
+
+def test_the_job_files_of_the_docs_can_be_read_and_name_what_is_needed(environment):
+    files = [list(yaml.safe_load_all(block)) for block in blocks("yaml")]
+    ((tfjob,), (*_, job)) = files
+    (container,) = tfjob["spec"]["tfReplicaSpecs"]["Worker"]["template"]["spec"]["containers"]
+    (alone,) = job["spec"]["template"]["spec"]["containers"]
+    assert container["name"] == "tensorflow"  # where TFJob writes TF_CONFIG
+    names = {entry["name"]: entry.get("value") for entry in alone["env"]}
+    assert set(NEEDED["kubernetes"]) <= set(names)
+    assert names["ANALOGY_PODS"] == f"job-name={job['metadata']['name']}"
+    assert names["ANALOGY_WORKERS"] == str(job["spec"]["completions"]) == str(job["spec"]["parallelism"])
+    (script,) = (block for block in blocks("sh") if "#SBATCH" in block)
+    assert subprocess.run(["bash", "-n"], input=script, text=True).returncode == 0
+    line = next(line for line in script.replace("\\\n", "").splitlines() if line.startswith("srun"))
+    for command in (container["command"], alone["command"], line.split()[2:]):
+        assert command[:2] == ["analogy", "run"] and find_experiment(command[2]).is_file()
+        options = dict(zip(command[3::2], command[4::2], strict=True))
+        assert (
+            set(options) <= {"--cluster", "--data-dir", "--results-dir", "--set"} and options.get("--cluster", "slurm") in KINDS
+        )
