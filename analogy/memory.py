@@ -1,9 +1,10 @@
-"""Memory: settings of the C library (glibc) that make training steps on a CPU faster, and long arrays in parts."""
+"""Memory: how much there is, settings of the C library (glibc) that make training on a CPU faster, and long arrays in parts."""
 
 from __future__ import annotations
 
 import ctypes
 import os
+import subprocess
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -38,6 +39,15 @@ def machine_memory() -> int:
             with suppress(OSError, ValueError):  # no container, or "max"
                 most = min(most, int(Path(file).read_text()))
         return most
+    return 0
+
+
+def gpu_memory() -> int:
+    """Bytes of memory of the smallest GPU, as NVIDIA's own program says; 0 where that cannot be known."""
+    command = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
+    with suppress(OSError, ValueError, subprocess.SubprocessError):
+        said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout
+        return min(int(line) for line in said.split()) << 20
     return 0
 
 

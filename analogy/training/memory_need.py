@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import tensorflow as tf
 
 from analogy.errors import UserError
-from analogy.memory import machine_memory
+from analogy.memory import gpu_memory, machine_memory
 
 # Operations whose result is their input, or a variable: they take no memory of their own.
 VIEWS = ("Identity", "IdentityN", "Reshape", "Squeeze", "ExpandDims", "StopGradient", "ReadVariableOp", "Placeholder", "NoOp")
@@ -75,21 +75,25 @@ def settings_to_lower(settings) -> str:
 
 
 def say_memory(step: tf.types.experimental.PolymorphicFunction, batch, variables: int, settings) -> None:
-    """Log a warning where a training step needs more memory than the machine has.
+    """Log a warning where a training step needs more memory than the machine has, or with GPUs the smallest of them.
 
     Args:
         step: the function of a step. It is traced here if it was not; its first call would trace it otherwise.
         batch: its argument.
         variables: bytes of all variables.
     """
-    most = machine_memory()
-    if not most or tf.config.list_logical_devices("GPU"):
+    gpus = len(tf.config.list_logical_devices("GPU"))
+    most, place = (gpu_memory(), "the smallest GPU here") if gpus else (machine_memory(), "this machine")
+    if not most and not gpus:
         return
-    needed = variables + peak_bytes(step.get_concrete_function(batch).graph)
-    if needed > most:
+    # A replica's share: on CPUs all replicas of this machine are on it.
+    needed = (variables + peak_bytes(step.get_concrete_function(batch).graph)) / max(1, gpus)
+    if gpus and not most:
+        log.info("a step needs about %.1f GB of memory on each GPU; how much there is is not known", needed / 1e9)
+    elif needed > most:
         log.warning(
-            "a step needs about %.0f GB of memory, and this machine has %.0f GB: lower %s, or make the networks smaller",
-            needed / 1e9, most / 1e9, settings_to_lower(settings),
+            "a step needs about %.0f GB of memory, and %s has %.0f GB: lower %s, or make the networks smaller",
+            needed / 1e9, place, most / 1e9, settings_to_lower(settings),
         )  # fmt: skip
 
 

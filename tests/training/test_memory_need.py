@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from analogy.errors import UserError
-from analogy.memory import machine_memory
+from analogy.memory import gpu_memory, machine_memory
 from analogy.training import memory_need
 from analogy.training.memory_need import counted_weights, enough_memory, peak_bytes, say_memory
 
@@ -36,6 +36,33 @@ def test_a_step_beyond_the_machine_is_said_and_one_within_it_is_not(tiny, monkey
         say_memory(step, batch, 1000, tiny())
         text = "and this machine has 0 GB: lower training.batch_size (4) or data.image_size ((32, 32)), or make the networks"
         assert (text in caplog.text) == said
+
+
+@pytest.mark.parametrize(
+    ("answer", "level", "said"),
+    [
+        ("echo 16384; echo 1", "WARNING", "and the smallest GPU here has 0 GB: lower training.batch_size"),
+        ("echo 16384", "", ""),
+        ("echo [N/A]", "INFO", "a step needs about 0.0 GB of memory on each GPU; how much there is is not known"),
+        ("exit 9", "INFO", "how much there is is not known"),
+    ],
+)
+def test_of_gpus_the_smallest_counts(tiny, tmp_path, monkeypatch, caplog, answer, level, said):
+    """Four GPUs that TensorFlow is made to see, and an `nvidia-smi` of ours: 4 x 1 MB of tensors, so more than 1 MB on each."""
+    (tmp_path / "nvidia-smi").write_text(f"#!/bin/sh\n{answer}\n")
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(memory_need.tf.config, "list_logical_devices", lambda kind: ["a", "b", "c", "d"])
+    monkeypatch.setattr(memory_need, "machine_memory", lambda: 1)  # which does not count
+    step = tf.function(lambda x: tf.reduce_sum(tf.exp(x)))
+    with caplog.at_level("INFO", logger="analogy"):
+        say_memory(step, tf.zeros([MEGABYTE]), 4 * 1000, tiny())
+    assert [record.levelname for record in caplog.records] == [level][: bool(level)] and said in caplog.text
+
+
+def test_a_machine_without_nvidia_knows_no_memory_of_gpus(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert gpu_memory() == 0
 
 
 def test_weights_beyond_the_machine_are_refused_while_they_are_made(tiny, monkeypatch):
