@@ -1,20 +1,60 @@
-"""Train the models that come along with the package again, from nothing, and put them in their place (`make models`)."""
+"""Train the models that come along with the package again, from nothing, and put them in their place (`make models`).
+
+With names, only these: python experiments/ready_models.py lvln_plus
+"""
 
 from __future__ import annotations
 
+import json
+import shutil
 import sys
 import tempfile
 from pathlib import Path
 
 import analogy
-from analogy.runs.ready import ready_models, take_over
+from analogy.runs.find import MODEL
+from analogy.runs.ready import FOLDER, ready_models
+from analogy.runs.uses import checksum
+
+KEPT = (
+    "experiment", "summary", "source", "system", "dataset", "scale", "status", "steps", "seed", "precision", "parameters",
+    "protocol", "seconds", "test", "baseline",
+)  # fmt: skip
+
+
+def take_over(run: Path, folder: Path) -> None:
+    """Put what predicting needs of a finished run into `folder`, instead of what it held. about.yaml stays.
+
+    Weights are rounded to half precision, which halves their size in a wheel. summary.json gets the commit that trained the
+    run, and the checksum of the SavedModel. Paths of this machine are in none of these files.
+    """
+    summary, environment = (json.loads((run / name).read_text("utf-8")) for name in ("summary.json", "environment.json"))
+    _copy_rounded(run / MODEL, folder / "new")
+    shutil.rmtree(folder / MODEL, ignore_errors=True)
+    (folder / "new").rename(folder / MODEL)
+    shutil.copy(run / "settings.yaml", folder / "settings.yaml")
+    reduced = {key: summary[key] for key in KEPT if key in summary}
+    reduced |= {"commit": environment.get("commit"), "checksum": checksum(folder / MODEL)}
+    (folder / "summary.json").write_text(json.dumps(reduced, indent=1) + "\n", "utf-8")
+
+
+def _copy_rounded(source: Path, target: Path) -> None:
+    """Copy a SavedModel whose attribute `weights` lists its variables, as `runs.export` writes it, with rounded weights."""
+    import tensorflow as tf
+
+    model = tf.saved_model.load(str(source))
+    for weight in model.weights:
+        weight.assign(tf.cast(tf.cast(weight, tf.float16), weight.dtype))
+    tf.saved_model.save(model, str(target), signatures=dict(model.signatures))
 
 
 def main() -> None:
-    for name, model in ready_models().items():
+    models = ready_models()
+    for name in sys.argv[1:] or models:
         with tempfile.TemporaryDirectory() as folder:
-            run = analogy.train(name, scale=model.summary["scale"], results_dir=Path(folder))
-            take_over(run.folder, model.run)
+            before = models[name].summary
+            run = analogy.train(name, scale=before["scale"], steps=before["steps"], results_dir=Path(folder))
+            take_over(run.folder, FOLDER / name)
             print(f"{name}: {run.test}", file=sys.stderr)
 
 

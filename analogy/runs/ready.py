@@ -6,19 +6,16 @@ Each is a folder in analogy/ready_models with the run's settings.yaml and summar
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import NamedTuple
 
 import yaml
 
+from analogy.runs.find import find_run, folders_named
+
 FOLDER = Path(__file__).parent.parent / "ready_models"
 ABOUT = "about.yaml"
 FOR_VIDEOS = "lvln_plus"  # predicts the next frames of any video
-KEPT = (
-    "experiment", "summary", "source", "system", "dataset", "scale", "status", "steps", "seed", "precision", "parameters",
-    "protocol", "seconds", "test", "baseline",
-)  # fmt: skip
 
 
 class ReadyModel(NamedTuple):
@@ -41,15 +38,8 @@ def ready_models() -> dict[str, ReadyModel]:
     return models
 
 
-def take_over(run: Path, folder: Path) -> None:
-    """Put what predicting needs of a finished run into `folder`, instead of what it held. about.yaml stays.
-
-    Paths of this machine are in none of these files.
-    """
-    summary = json.loads((run / "summary.json").read_text("utf-8"))
-    shutil.copytree(run / "saved_model", folder / "new", ignore=shutil.ignore_patterns(".*"))
-    shutil.rmtree(folder / "saved_model", ignore_errors=True)
-    (folder / "new").rename(folder / "saved_model")
-    shutil.copy(run / "settings.yaml", folder / "settings.yaml")
-    reduced = {key: summary[key] for key in KEPT if key in summary}
-    (folder / "summary.json").write_text(json.dumps(reduced, indent=1) + "\n", "utf-8")
+def run_or_ready(name: str | Path, results: Path, key: str) -> Path:
+    """The folder of a run, or where there is none of that name, of the model that comes along. See `find_run`."""
+    if (model := ready_models().get(str(name))) and not folders_named(name, results, key):
+        return model.run
+    return find_run(name, results, key)

@@ -71,6 +71,7 @@ class UsedModel(BaseModel):
         return f"{self.run}, checksum {self.checksum}"
 
 
+TextsByName = _lenient(dict[str, Text], "texts by name", dict)
 UsedModels = _lenient(dict[str, _lenient(list[UsedModel], "a list of runs", list)], "lists of runs by role", dict)
 
 
@@ -80,7 +81,7 @@ class Summary(BaseModel):
     seconds: part of the run -> its duration. parameters: network -> number of trainable weights. test: metric -> figure.
     baseline: baseline -> metric -> figure. actions: action -> method -> metric -> figure. clips: one row of unchecked values
     for each test clip. training_clips: method -> metric -> figure on clips that trained. uses: role -> the models that the run
-    has used, the newest last.
+    has used, the newest last. try_next: experiment -> what it reaches on the same data.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True)
@@ -106,6 +107,7 @@ class Summary(BaseModel):
     actions: FiguresByAction = {}
     clips: Tables = []
     uses: UsedModels = {}
+    try_next: TextsByName = {}
 
 
 class MetricsRow(BaseModel):

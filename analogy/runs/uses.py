@@ -11,6 +11,7 @@ from analogy.data.doubts import some
 from analogy.errors import UserError, about
 from analogy.runs.find import find_run, has_run, load_endpoint, saved_model_of
 from analogy.runs.reading import read_table
+from analogy.runs.ready import run_or_ready
 from analogy.runs.summary import UsedModel, read_summary
 from analogy.settings.experiments import list_experiments
 from analogy.settings.loading import read_mapping
@@ -41,7 +42,7 @@ def resolve_runs(settings: Settings, results: Path, *, resumes: bool = False, un
     uses = settings.uses | {role: str(run) for role, run in found.items()}
     settings = settings.model_copy(update={"uses": uses})
     if start := None if resumes else settings.training.start_from:
-        start = start.model_copy(update={"run": str(find_run(start.run, results, "training.start_from"))})
+        start = start.model_copy(update={"run": str(run_or_ready(start.run, results, "training.start_from"))})
         training = settings.training.model_copy(update={"start_from": start})
         settings = settings.model_copy(update={"training": training})
     return settings

@@ -368,7 +368,8 @@ class Settings(Section):
 
     The YAML keys `base` and `demo` are applied in loading and are no settings. published: results of the paper.
     uses: role -> the finished run whose SavedModel this one uses; an experiment's name, or a path. train_used: experiments in
-    `uses` of which there is no run are trained first, with the same seed and data.
+    `uses` of which there is no run are trained first, with the same seed and data. try_next: experiment -> what it reaches on
+    the same data, for the page and the last line of output of a demo that minutes cannot make good.
     """
 
     # `only_with` for the published figures of older runs, whose settings do not have this key.
@@ -384,6 +385,7 @@ class Settings(Section):
     published: list[Published] = []
     uses: dict[str, RunName] = {}
     train_used: bool = False
+    try_next: dict[FolderName, str] = {}
     seed: Annotated[int, Field(ge=0, lt=2**31)]
     data: DatasetSettings
     training: TrainingSettings

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from analogy.errors import UserError, first_line
 from analogy.files import without_wildcards
+from analogy.runs.find import MODEL
 
 log = logging.getLogger("analogy")
 # The exceptions of TensorFlow for a damaged file; which one depends on the damaged part.
@@ -155,21 +156,24 @@ def _files_of(path: str) -> list[Path]:
 def load_networks(system, run: Path, names: Sequence[str] | None = None) -> str:
     """Load the networks of a system from the newest checkpoint of a run, to start training from them.
 
-    The trained weights are loaded, not their moving averages.
+    The trained weights are loaded, not their moving averages. A run that has a SavedModel alone, such as a model that comes
+    along, gives the networks that it predicts with.
 
     Args:
         names: the names of the networks to load; None loads all.
 
     Returns:
-        The checkpoint's path.
+        The path of the checkpoint, or of the SavedModel.
 
     Raises:
-        UserError: there is no checkpoint, the system or the run has no network of that name, or the weights do not fit.
+        UserError: there is neither, the system or the run has no network of that name, or the weights do not fit.
     """
     key = "training.start_from"
     if unknown := [name for name in names or () if name not in system.models]:
         raise UserError(f"{key}.networks: there is no network {unknown[0]}; there are {', '.join(system.models)}")
     paths = saved_checkpoints(run / "checkpoints")
+    if not paths and (run / MODEL).is_dir():
+        return _load_exported(system, run, names)
     models = {name: system.models[name] for name in names or system.models}
     networks = tf.train.Checkpoint(**_named(models))
 
@@ -184,6 +188,31 @@ def load_networks(system, run: Path, names: Sequence[str] | None = None) -> str:
         return whole
     what = "no checkpoint that can be read" if paths else "no checkpoint"
     raise UserError(f"{key}: {run}: there is {what}; name another run")
+
+
+def _load_exported(system, run: Path, names: Sequence[str] | None) -> str:
+    """`load_networks` from the SavedModel of a run, whose weights lie in the order of `system.exported`."""
+    key, path = "training.start_from", run / MODEL
+    named = {id(model): name for name, model in system.models.items()}
+    # What is exported may be a copy of a network, such as that of the lowest validation error.
+    exported = [named.get(id(model), name) for model, name in zip(system.exported, system.models, strict=False)]
+    if missing := [name for name in names or () if name not in exported]:
+        raise UserError(f"{key}.networks: {path} has no network {missing[0]}; it has {', '.join(exported)}")
+    places = [variable for name in exported for variable in system.models[name].variables]
+    wanted = {id(variable) for name in names or exported for variable in system.models[name].variables}
+    try:
+        with without_wildcards(path) as folder:
+            saved = tf.train.load_checkpoint(str(folder / "variables" / "variables"))
+            keys = [f"weights/{index}/.ATTRIBUTES/VARIABLE_VALUE" for index in range(len(places))]
+            shapes = {name: shape for name, shape in saved.get_variable_to_shape_map().items() if name.startswith("weights/")}
+            if shapes != {name: list(place.shape) for name, place in zip(keys, places, strict=True)}:
+                raise UserError(f"{key}: {path}: its networks do not fit: they have other weights than those of these settings")
+            for name, place in zip(keys, places, strict=True):
+                if id(place) in wanted:
+                    place.assign(saved.get_tensor(name))
+    except DAMAGED as error:
+        raise UserError(f"{key}: {path} cannot be read ({first_line(error)}); name another run") from error
+    return str(path)
 
 
 def _newest_whole(paths: list[str], restore: Callable[[str], object], misfit: str) -> str | None:

@@ -126,6 +126,7 @@ def _run_in(folder: RunFolder, settings, trainer: Trainer, fingerprint, precisio
         parts=parts,
         uses=used_models(settings, folder.summary),
         published=summary_rows(settings.published, settings),
+        try_next=settings.try_next,
     )  # fmt: skip
     write_pages(folder.path)
     started = time.monotonic()
@@ -164,7 +165,7 @@ def _run_in(folder: RunFolder, settings, trainer: Trainer, fingerprint, precisio
 
 
 def _say_result(folder: RunFolder) -> None:
-    """Log the test figures beside each baseline, the duration, and the page to open."""
+    """Log the test figures beside each baseline, the duration, the page to open, and what to try next."""
     test = folder.summary["test"]
     for baseline, figures in folder.summary["baseline"].items():
         scores = [compare(name, test[name], figures[name]) for name in HEADLINES if name in test and name in figures]
@@ -172,3 +173,5 @@ def _say_result(folder: RunFolder) -> None:
         if scores:
             log.info("%d test clips, %s: %s", test["clips"], baseline.replace("_", " "), comparison)
     log.info("done in %.0f s: open %s", folder.summary["seconds"]["total"], folder.path / "index.html")
+    for experiment, reaches in folder.summary["try_next"].items():
+        log.info("try next on the same data: %s: %s", experiment, reaches)

@@ -1,27 +1,45 @@
 """The models that come along: they are whole, said honestly, found by name, and reach the figures that they claim."""
 
+import io
 import json
+import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from analogy.cli.predict import _open
 from analogy.errors import UserError
-from analogy.metrics.image import psnr
+from analogy.measure import check_evaluation, evaluate
+from analogy.metrics.table import HEADLINES
+from analogy.resolve import resolve_settings
 from analogy.runs.find import find_run
-from analogy.runs.ready import FOR_VIDEOS, KEPT, ready_models, take_over
+from analogy.runs.ready import FOR_VIDEOS, ready_models, run_or_ready
+from analogy.runs.uses import checksum
 from analogy.systems.run_settings import settings_of_run
+from analogy.training.checkpoint import load_networks
+from analogy.visualise.wording import compare
+from experiments.ready_models import KEPT, take_over
 from tests.conftest import ROOT
 
-LARGEST = 6 * 2**20  # bytes of all together
+LARGEST = 6 * 2**20  # bytes of all together in a wheel, which is a zip file
+
+
+def bytes_in_a_wheel(folder: Path) -> int:
+    with zipfile.ZipFile(packed := io.BytesIO(), "w", zipfile.ZIP_DEFLATED) as wheel:
+        for file in sorted(folder.rglob("*")):
+            wheel.write(file, file.relative_to(folder))
+    return len(packed.getvalue())
 
 
 def test_they_are_small_whole_and_name_no_place_of_a_machine():
     models = ready_models()
-    assert FOR_VIDEOS in models and sum(model.size for model in models.values()) < LARGEST
+    assert FOR_VIDEOS in models and sum(bytes_in_a_wheel(model.run) for model in models.values()) < LARGEST
     for name, model in models.items():
         assert model.about.keys() == {"does", "data", "command", "real", "limits"}
         assert model.summary["experiment"] == name and model.summary["status"] == "finished" and model.summary["baseline"]
+        assert model.summary["seed"] == 0 and model.summary["checksum"] == checksum(model.run / "saved_model")
+        assert len(model.summary["commit"]) == 40
         assert settings_of_run(model.run).experiment == name
         home = str(ROOT.parent).encode()
         assert not any(home in file.read_bytes() for file in model.run.rglob("*") if file.is_file())
@@ -39,19 +57,55 @@ def test_only_prediction_takes_one_by_name_and_only_where_there_is_no_run_of_one
 
 
 def test_a_run_is_reduced_to_what_predicting_needs(tmp_path):
+    import tensorflow as tf
+
+    from analogy.runs.export import write_saved_model
+
     run, folder = tmp_path / "run", tmp_path / "model"
-    (run / "saved_model" / "variables").mkdir(parents=True)
-    (run / "saved_model" / "saved_model.pb").write_text("graph")
-    (run / "saved_model" / ".analogy").write_text("mark")
-    (run / "settings.yaml").write_text("seed: 0\\n")
+    module = tf.Module()
+    module.weights = [tf.Variable([1.0001, 3.0])]
+    signature = [tf.TensorSpec([None, 2], tf.float32, "values")]
+    module.scale = tf.function(lambda values: {"out": values * module.weights[0]}, input_signature=signature)
+    write_saved_model(module, {"scale": module.scale}, run / "saved_model")
+    (run / "settings.yaml").write_text("seed: 0\n")
+    (run / "environment.json").write_text(json.dumps({"commit": "abc", "folder": str(run)}))
     (run / "summary.json").write_text(json.dumps({"seed": 0, "test": {"psnr": 1.0}, "clips": [1], "parts": []}))
     (folder / "saved_model").mkdir(parents=True)
     (folder / "saved_model" / "old").write_text("old")
-    (folder / "about.yaml").write_text("does: it\\n")
+    (folder / "about.yaml").write_text("does: it\n")
     take_over(run, folder)
-    files = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
-    assert files == ["about.yaml", "saved_model/saved_model.pb", "settings.yaml", "summary.json"]
-    assert json.loads((folder / "summary.json").read_text()).keys() <= set(KEPT)
+    files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    assert {"about.yaml", "saved_model/saved_model.pb", "settings.yaml", "summary.json"} < files
+    assert "saved_model/old" not in files
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary.keys() <= {*KEPT, "commit", "checksum"} and summary["commit"] == "abc"
+    assert summary["checksum"] == checksum(folder / "saved_model")
+    again = tf.saved_model.load(str(folder / "saved_model"))
+    assert again.scale(tf.ones([1, 2]))["out"].numpy().tolist() == [[1.0, 3.0]], "rounded to half precision"
+    assert again.signatures["scale"](values=tf.ones([1, 2]))["out"].numpy().tolist() == [[1.0, 3.0]]
+
+
+def test_training_starts_from_one_by_its_name_where_there_is_no_run_of_ones_own(tmp_path):
+    assert run_or_ready(FOR_VIDEOS, tmp_path, "training.start_from") == ready_models()[FOR_VIDEOS].run
+    settings = resolve_settings(
+        FOR_VIDEOS, results_dir=tmp_path, scale="demo", overrides=[f"training.start_from={FOR_VIDEOS}"], writes=False
+    )
+    assert Path(settings.training.start_from.run) == ready_models()[FOR_VIDEOS].run
+    (tmp_path / FOR_VIDEOS).mkdir()
+    with pytest.raises(UserError, match="neither a run folder nor an experiment"):
+        run_or_ready(FOR_VIDEOS, tmp_path, "training.start_from")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(ready_models()))
+def test_the_networks_of_each_fit_its_experiment(name):
+    from analogy.systems import SYSTEMS
+    from analogy.training.distribute import local_strategy
+    from analogy.training.loop import build_system
+
+    settings = settings_of_run(ready_models()[name].run)
+    system = build_system(SYSTEMS[settings.system].build, settings, local_strategy("cpu"), None)
+    assert load_networks(system, ready_models()[name].run).endswith("saved_model")
 
 
 def test_the_list_of_models(invoke):
@@ -63,19 +117,16 @@ def test_the_list_of_models(invoke):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(ready_models()))
-def test_each_reaches_its_figures(name):
-    from analogy.runs.calling import SavedModel
-    from analogy.systems.movie_prediction import predicted_frames
-    from data_prep.datasets import open_dataset
-
+def test_each_reaches_its_figures_as_it_comes_along(name, tmp_path):
     ready = ready_models()[name]
-    settings, model = settings_of_run(ready.run), SavedModel(ready.run)
-    context, figures = settings.data.context, []
-    for movie in open_dataset(settings).test:
-        future = predicted_frames(model, np.asarray(movie.frames[:context]), settings.data.horizon)
-        figures.append(psnr(np.asarray(movie.frames[context : context + len(future)]), future).mean())
-    assert np.mean(figures) == pytest.approx(ready.summary["test"]["psnr"], abs=0.02)
-    assert np.mean(figures) > max(method["psnr"] for method in ready.summary["baseline"].values())
+    folder = evaluate(check_evaluation(run=str(ready.run / "saved_model"), results_dir=tmp_path))
+    figures, claimed = json.loads((folder / "summary.json").read_text())["test"], ready.summary["test"]
+    measured = [metric for metric in HEADLINES if metric in claimed]
+    assert measured
+    for metric in measured:
+        assert figures[metric] == pytest.approx(claimed[metric], rel=2e-3), metric
+    copying = next(iter(ready.summary["baseline"].values()))
+    assert compare(measured[0], figures[measured[0]], copying[measured[0]]).verdict == "wins"
 
 
 def test_a_video_without_further_options_is_predicted_by_it(invoke, tmp_path):

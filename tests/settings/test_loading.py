@@ -305,3 +305,11 @@ def test_a_folder_that_settings_cannot_keep_is_refused(tmp_path):
 def test_an_experiment_takes_no_name_of_something_else(tmp_path, name):
     with pytest.raises(UserError, match="experiment: "):
         resolve_settings("analogy_pool3", results_dir=tmp_path, scale="demo", values={"experiment": name})
+
+
+def test_what_a_demo_says_to_try_next_are_other_experiments_with_figures():
+    hints = {name: load(path=find_experiment(name), scale="demo").try_next for name in list_experiments()}
+    assert list(hints["analogy_pool3"]) == ["analogy_masked", "keypoints_plus"] and not load().try_next
+    for name, experiments in hints.items():
+        assert name not in experiments and experiments.keys() <= set(list_experiments())
+        assert all("copying" in reaches for reaches in experiments.values())

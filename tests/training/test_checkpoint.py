@@ -84,6 +84,7 @@ class OneNetwork:
         optimizer = keras.optimizers.Adam()
         optimizer.build(network.trainable_variables)
         self.models, self.state, self.optimizers = {"network": network}, {}, {"network": optimizer}
+        self.exported = [network]
 
     def weights(self):
         return [variable.numpy() for variable in self.models["network"].variables]
@@ -172,6 +173,27 @@ def test_networks_start_from_the_newest_checkpoint_that_is_whole(tmp_path):
     assert load_networks(OneNetwork(), tmp_path).endswith("step-2")
     (tmp_path / "checkpoints" / "step-2.index").write_bytes(b"")
     with pytest.raises(UserError, match="no checkpoint that can be read"):
+        load_networks(OneNetwork(), tmp_path)
+
+
+def test_networks_start_from_a_saved_model_where_there_is_no_checkpoint(tmp_path):
+    exported, started = OneNetwork(), OneNetwork()
+    module = tf.Module()
+    module.weights = [variable.value for variable in exported.models["network"].variables]
+    tf.saved_model.save(module, str(tmp_path / "saved_model"))
+    started.exported = [keras.Sequential()]  # such as a copy of the network that was best
+    assert load_networks(started, tmp_path) == str(tmp_path / "saved_model")
+    for here, there in zip(started.weights(), exported.weights(), strict=True):
+        np.testing.assert_array_equal(here, there)
+    started.models["judge"] = started.models["network"]
+    with pytest.raises(UserError, match=r"networks: .*saved_model has no network judge; it has network"):
+        load_networks(started, tmp_path, ["judge"])
+    larger = OneNetwork()
+    larger.models = {"network": keras.Sequential([keras.layers.Input((4,)), keras.layers.Dense(9)])}
+    with pytest.raises(UserError, match="its networks do not fit"):
+        load_networks(larger, tmp_path)
+    (tmp_path / "saved_model" / "variables" / "variables.index").write_bytes(b"")
+    with pytest.raises(UserError, match="cannot be read"):
         load_networks(OneNetwork(), tmp_path)
 
 

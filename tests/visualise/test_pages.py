@@ -91,6 +91,12 @@ def results(tmp_path):
     return tmp_path / "results"
 
 
+def test_a_page_says_what_to_try_next(tmp_path):
+    write_run(tmp_path / "results" / "analogy_pool3" / "run", {**SUMMARY, "try_next": {"analogy_masked": "25 dB & more"}})
+    html = page(tmp_path / "results" / "analogy_pool3" / "run")
+    assert "<code>analogy run analogy_masked</code>" in html and "25 dB &amp; more" in html
+
+
 def test_run_page_states_the_figures(results):
     html = page(results / "analogy_pool3" / "2026-11-21_142530")
     for text in ["24.31 dB", "22.10 dB", "+2.21 dB", "wins", "−0.0089", "LOSES", "2,000", "1 h 05 min", "3.47 million"]:
