@@ -78,7 +78,7 @@ def _check(
             elif poses is not None:
                 raise UserError(f"--poses {poses}: choose {' or '.join(ESTIMATORS)}")
         with mistakes.noted():
-            steps = find_steps(pose_run, paint_run, results_dir)
+            steps = tuple(step.run for step in find_steps(pose_run, paint_run, results_dir))
             for run in steps:
                 saved_model_of(run)
         with mistakes.noted():

@@ -1,7 +1,9 @@
-"""Predict the future frames of a video from a few observed ones: poses are estimated and predicted, then frames are painted.
+"""Predict the future frames of a video, or of one picture.
 
-With --run RUN: the next frames of any video, by a run that predicts frames (lvln, ConvLSTM, VGG-16 + LSTM); or films from one
-picture, by learned keypoints: sampled futures, or the motion of another video (--driving)."""
+Without further options, the best model that is there is taken, and said: where a person is found, poses are predicted and
+frames painted; for one picture and an action, learned keypoints; else the next frames of any video. With --run RUN: the next
+frames by a run that predicts frames (lvln, ConvLSTM, VGG-16 + LSTM); or films from one picture, by a run of learned keypoints:
+sampled futures, or the motion of another video (--driving)."""
 
 from __future__ import annotations
 
@@ -13,13 +15,14 @@ import typer
 from analogy.cli.console import RESULTS, clear_errors
 from analogy.errors import UserError
 from analogy.runs.ready import FOR_VIDEOS, ready_models
+from analogy.systems.hierarchical.estimation import find_models, usual_estimator
 
 OF_POSES = ("poses", "models", "data_dir", "pose_run", "paint_run", "full_frame", "export")
 OF_VIDEOS = ("start", "context", "horizon")
 USUAL_HORIZON = 45  # frames that are predicted from poses
 MOST_FRAMES = 10_000  # of one prediction
 OF_SAMPLES = ("action", "samples", "seed")
-OF_PICTURES = (*OF_SAMPLES, "crop", "driving")
+OF_PICTURES = ("samples", "seed", "crop", "driving")
 
 
 def main(
@@ -69,7 +72,13 @@ def main(
             help="A run that predicts frames; for one picture one of keypoints_motion, or with --driving of a translator."
         ),
     ] = None,
-    action: Annotated[str | None, typer.Option(help="With a picture: the action that follows.")] = None,
+    action: Annotated[
+        str | None,
+        typer.Option(
+            help="The action that follows. Needed with a picture; with a video it is else read from the poses, where a run of "
+            "pose_actions is there."
+        ),
+    ] = None,
     samples: Annotated[int, typer.Option(help="With a picture: number of futures.")] = 4,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="With a picture: seed of the samples.")] = 0,
     crop: Annotated[
@@ -80,42 +89,96 @@ def main(
 ) -> None:
     with clear_errors(out or results_dir):
         given = _given_options(invocation)
+        maybe_poses = False
         if not given & {"run", *OF_POSES, *OF_PICTURES} and not source.isdecimal():
-            run = str(ready_models()[FOR_VIDEOS].run)
+            run, maybe_poses = _best_model(source, action, results_dir)
             given.add("run")
-            print(f"{FOR_VIDEOS}, which comes along, predicts the frames (see `analogy models`); name another with --run")
         _check_together(given)
-        if run is not None:
-            folder, settings = _open(run, results_dir)
-            if settings.data.kind == "movies":
-                _refuse(given, OF_PICTURES, f"is for one picture, and {folder} is a run of {settings.system}: leave it out")
-                _predict_movie(source, folder, settings, start, context, horizon, results_dir, out)
-                return
-            _refuse(given, OF_VIDEOS, f"is for videos, and {folder} is a run of {settings.system}: leave it out")
-            _predict_picture(source, folder, settings, action, samples, seed, crop, driving, results_dir, out)
+        request = {
+            "poses": poses,
+            "models": models,
+            "data_dir": data_dir,
+            "start": start,
+            "context": context,
+            "horizon": horizon or USUAL_HORIZON,
+            "pose_run": pose_run,
+            "paint_run": paint_run,
+            "action": action,
+            "results_dir": results_dir,
+            "out": out,
+            "full_frame": full_frame,
+            "export": export,
+        }
+        if run is None:
+            _predict_by_poses(source, request)
             return
-        horizon = horizon or USUAL_HORIZON
-        from analogy.systems.hierarchical.video_prediction import check_request, predict_video
+        if maybe_poses and _predicted_by_poses(source, request):
+            return
+        folder, settings = _open(run, results_dir)
+        if settings.data.kind == "movies":
+            names = (*OF_PICTURES, "action")
+            _refuse(given, names, f"is not for next frames, and {folder} is a run of {settings.system}: leave it out")
+            _predict_movie(source, folder, settings, start, context, horizon, results_dir, out)
+            return
+        _refuse(given, OF_VIDEOS, f"is for videos, and {folder} is a run of {settings.system}: leave it out")
+        _predict_picture(source, folder, settings, action, samples, seed, crop, driving, results_dir, out)
 
-        request = check_request(
-            source,
-            poses=poses,
-            models=models,
-            data_dir=data_dir,
-            start=start,
-            context=context,
-            horizon=horizon,
-            pose_run=pose_run,
-            paint_run=paint_run,
-            results_dir=results_dir,
-            out=out,
-            full_frame=full_frame,
-            export=export,
+
+def _best_model(source: str, action: str | None, results_dir: Path) -> tuple[str, bool]:
+    """What predicts the future of this source without further options: the folder of a model that comes along, and whether
+    poses are to be tried first, by those that are there. Says what is taken. Raises UserError."""
+    from analogy.data.video import is_single_picture
+    from analogy.systems.hierarchical.steps import find_steps
+
+    path, models = Path(source), ready_models()
+    if path.is_file() and is_single_picture(path):
+        generators = [model for model in models.values() if model.summary["system"] == "keypoints_motion"]
+        if not generators:
+            raise UserError(
+                f"{source}: a single picture, from which no model that comes along predicts: name a run of keypoints_motion "
+                "with --run, or give a video"
+            )
+        print(f"{generators[0].run.name}, which comes along, predicts from one picture (see `analogy models`)")
+        return str(generators[0].run), False
+    taken = f"{FOR_VIDEOS}, which comes along, predicts the frames (see `analogy models`); name another with --run"
+    try:
+        find_steps(None, None, results_dir)
+        find_models(usual_estimator(None), None)
+    except UserError as error:
+        if action is not None:
+            raise UserError(
+                f"--action {action}: on a video it is for people's poses, which cannot be predicted: {error}"
+            ) from error
+        print(f"people's poses are not predicted: {str(error).splitlines()[0]}\n{taken}")
+        return str(models[FOR_VIDEOS].run), False
+    return str(models[FOR_VIDEOS].run), True
+
+
+def _predicted_by_poses(source: str, request: dict) -> bool:
+    """Predict by poses, if the video shows a person; else say why not, and return False."""
+    from analogy.systems.hierarchical.video_prediction import Unsuited
+
+    try:
+        _predict_by_poses(source, request)
+    except Unsuited as error:
+        if request["action"] is not None:
+            raise
+        print(
+            f"{error}\nso {FOR_VIDEOS}, which comes along, predicts the frames (see `analogy models`); name another with --run"
         )
-        seconds = predict_video(request)
-        durations = ", ".join(f"{stage} {duration:.1f} s" for stage, duration in seconds.items())
-        rate = horizon / max(1e-9, seconds["poses"] + seconds["frames"])
-        print(f"{durations}; {rate:.1f} predicted frames a second\nwritten to {request.folder}")
+        return False
+    return True
+
+
+def _predict_by_poses(source: str, request: dict) -> None:
+    from analogy.systems.hierarchical.video_prediction import check_request, predict_video
+
+    checked = check_request(source, **request)
+    seconds = predict_video(checked)
+    durations = ", ".join(f"{stage} {duration:.1f} s" for stage, duration in seconds.items())
+    rate = checked.horizon / max(1e-9, seconds["poses"] + seconds["frames"])
+    print(f"{durations}; {rate:.1f} predicted frames a second")
+    print(f"written to {checked.folder}: open {checked.folder / 'index.html'}")
 
 
 def _given_options(invocation: typer.Context) -> set[str]:

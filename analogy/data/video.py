@@ -195,6 +195,11 @@ def _read_pictures(path: Path, start: int, count: int | None, keep: _Keeper) -> 
     return Decoded([frame for frame, _ in shown], times, rate, path.suffix.lower().removeprefix("."), [])
 
 
+def is_single_picture(path: Path) -> bool:
+    """Whether a file is a picture of one frame: neither an animation nor a strip of frames."""
+    return path.suffix.lower() in PICTURES and not is_animation(path) and not _is_strip(path)
+
+
 def video_name(source: str, start: int = 0) -> str:
     """A name for what is made of a video from frame number `start` on. For a folder of pictures it contains the parent's name
     too, because many are named "frames"."""

@@ -79,12 +79,13 @@ def folders_named(name: str | Path, results: Path, key: str) -> list[Path]:
     return [place for place in places if place.is_dir()]
 
 
-def newest_run(results: Path, systems: Collection[str]) -> Path:
-    """The newest finished run of one of these systems that has a SavedModel. Raises UserError."""
-    for run in read_runs(results) if results.is_dir() else []:
-        if run.summary.system in systems and run.status == "finished" and is_saved_model(run.folder / MODEL):
-            return run.folder.absolute()
-    raise UserError(f"{results}: there is no finished run of {' or '.join(systems)}; train one, or name one")
+def finished_runs(results: Path, systems: Collection[str]) -> list[Path]:
+    """The finished runs of these systems that have a SavedModel, the newest first."""
+    return [
+        run.folder.absolute()
+        for run in (read_runs(results) if results.is_dir() else [])
+        if run.summary.system in systems and run.status == "finished" and is_saved_model(run.folder / MODEL)
+    ]
 
 
 def load_endpoint(run: Path, endpoint: str):

@@ -26,8 +26,11 @@ from analogy.visualise.wording import Comparison, compare
 from data_prep.datasets import find_opening
 from data_prep.video_source import fit_frame
 
+# Rows of a table: metric, the prediction's figure, and for each other method its name and the comparison with it.
+Figures = list[tuple[str, str, list[tuple[str, Comparison]]]]
 FASTEST = 120  # frames per second of a video, of which enough is read at once
 MOST_FRAMES = 1000  # of one prediction, which is held in memory
+FILES = (("prediction.mp4", "the prediction alone"), ("frames/", "its frames"))  # that are linked on the page
 ENDED = 128  # the grey of a frame that the video no longer has
 
 
@@ -120,7 +123,7 @@ def predict_video_frames(request: Request) -> list[str]:
         "motion continued": motion_continued(cut.observed, request.horizon),
         "last frame copied": np.repeat(cut.observed[-1:], request.horizon, 0),
     }
-    figures = _figures(cut.truth, methods)
+    figures = figures_beside_truth(cut.truth, methods)
     lines = _lines(request, cut, figures)
     _write(request, cut, methods, figures, lines)
     return lines
@@ -213,8 +216,12 @@ def predicted_frames(model, observed: np.ndarray, horizon: int) -> np.ndarray:
 # ---------------------------------------------------------------- writing
 
 
-def _figures(truth: np.ndarray, methods: dict[str, np.ndarray]) -> list[tuple[str, str, list[tuple[str, Comparison]]]]:
-    """Rows of a table (metric, the prediction's figure, [(other method, comparison with it)]): means over the true frames."""
+def figures_beside_truth(truth: np.ndarray, methods: dict[str, np.ndarray]) -> Figures:
+    """Means over the true frames, of the method "prediction" beside the other methods.
+
+    Args:
+        truth: uint8 [0 to T, H, W, C]. methods: name -> uint8 [T, H, W, C].
+    """
     if not len(truth):
         return []
     rows = []
@@ -236,9 +243,15 @@ def _lines(request: Request, cut: Cut, figures) -> list[str]:
         )
     if len(cut.truth) < request.horizon:
         lines.append(f"the video goes on for {len(cut.truth)} of the {request.horizon} predicted frames")
+    return lines + figure_lines(figures, len(cut.truth))
+
+
+def figure_lines(figures: Figures, count: int) -> list[str]:
+    """The rows of `figures_beside_truth` as lines. count: number of true frames."""
+    lines = []
     for label, score, comparisons in figures:
         beside = ", ".join(f"{method} {row.baseline} ({row.gain_text} {row.verdict})" for method, row in comparisons)
-        lines.append(f"{label} of {len(cut.truth)} frames: {score}; {beside}")
+        lines.append(f"{label} of {count} frame{'s' if count != 1 else ''}: {score}; {beside}")
     return lines
 
 
@@ -256,8 +269,8 @@ def _write(request: Request, cut: Cut, methods: dict[str, np.ndarray], figures, 
         page = {
             "films": Path("films.mp4"),
             "source": request.source,
-            "run": request.run,
-            "experiment": request.experiment,
+            "made_by": f"{request.experiment}, run {request.run.name}",
+            "files": [("films.mp4", "all films side by side"), ("films.gif", "as GIF"), *FILES],
             "start": request.start,
             "observed": request.context,
             "horizon": request.horizon,

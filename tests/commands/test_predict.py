@@ -13,10 +13,12 @@ import tensorflow as tf
 from analogy.data.video import read_video
 from analogy.errors import UserError
 from analogy.runs.export import export_saved_model
-from analogy.runs.find import newest_run
+from analogy.runs.find import finished_runs
+from analogy.runs.ready import FOR_VIDEOS
 from analogy.settings import find_experiment, load_settings
 from analogy.systems import SYSTEMS
 from analogy.systems.hierarchical.estimation.hourglass import Hourglass
+from analogy.systems.hierarchical.estimation.tflite import Pose, whole_frame
 from analogy.systems.hierarchical.estimation.tracking import track_person
 from analogy.systems.hierarchical.pipeline import Pipeline, crop_box
 from analogy.systems.hierarchical.pose_files import read_poses
@@ -75,7 +77,7 @@ assert not {"analogy", "pydantic", "typer"} & set(sys.modules)
 
 @pytest.mark.slow
 def test_one_saved_model_of_both_steps(runs, tmp_path):
-    pipeline = Pipeline(newest_run(runs, ("pose_residual",)), newest_run(runs, ("analogy_masked",)))
+    pipeline = Pipeline(finished_runs(runs, ("pose_residual",))[0], finished_runs(runs, ("analogy_masked",))[0])
     assert pipeline.context == 4 and pipeline.image_size == [32, 32]
     frame, joints, visibility = scene()
     given = {"frame": frame, "joints": joints, "visibility": visibility, "action": np.int32(-1), "count": np.int32(9)}
@@ -95,13 +97,13 @@ def test_one_saved_model_of_both_steps(runs, tmp_path):
 
 def test_runs_that_cannot_do_it_are_refused(runs):
     with pytest.raises(UserError, match="has no endpoint predict; it has generate, generate_clip"):
-        Pipeline(newest_run(runs, ("analogy_masked",)), newest_run(runs, ("pose_residual",)))
+        Pipeline(finished_runs(runs, ("analogy_masked",))[0], finished_runs(runs, ("pose_residual",))[0])
     with pytest.raises(UserError, match="--pose-run nobody: neither a run folder"):
         find_steps("nobody", None, runs)
     with pytest.raises(UserError, match="--pose-run: the name of a run is missing"):  # not the newest: a variable was empty
         find_steps("", None, runs)
     poses, painter = find_steps(None, "paint", runs)
-    assert poses.parent.name == "poses" and painter.parent.name == "paint" and painter.is_absolute()
+    assert poses.run.parent.name == "poses" and painter.run.parent.name == "paint" and painter.run.is_absolute()
 
 
 @pytest.fixture
@@ -126,7 +128,10 @@ def test_a_video_gets_its_future(predict, runs, tmp_path, full_frame):
     assert done.returncode == 0, done.stderr
     assert "predicted frames a second" in done.stdout
     files = {file.name for file in (tmp_path / "out").iterdir()}
-    assert files == {".analogy", "prediction.mp4", "prediction.gif", "beside.mp4", "joints.json", "frames"}
+    assert files == {".analogy", "prediction.mp4", "prediction.gif", "beside.mp4", "joints.json", "frames", "index.html"}
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert "is there to recognise the action" in page and "last frame copied" in page  # one true frame follows the six
+    assert "the video goes on for 2 of the 7 predicted frames" in done.stdout and "PSNR of 2 frames" in done.stdout
     pictures = read_video(tmp_path / "out" / "frames").frames
     assert len(pictures) == 7 and (pictures[0].shape == frame.shape) == full_frame
     if full_frame:
@@ -141,10 +146,57 @@ def test_a_video_gets_its_future(predict, runs, tmp_path, full_frame):
     assert len(read_video(tmp_path / "out" / "beside.mp4").frames) == 13
 
 
+class Somebody:
+    """An estimator that always sees the same person."""
+
+    name, visible_from = "somebody", 0.5
+
+    def detect(self, frame):
+        return [whole_frame(frame)]
+
+    def estimate(self, frame, region):
+        joints = np.random.default_rng(0).uniform(30, 70, (13, 2)).astype(np.float32)
+        return Pose(joints, np.ones(13, np.float32), region)
+
+
+class Nobody(Somebody):
+    def detect(self, frame):
+        return []
+
+
+@pytest.mark.parametrize("estimator", [Somebody(), Nobody()])
+def test_without_a_run_a_person_is_predicted_by_poses_and_all_else_by_next_frames(
+    predict, runs, tmp_path, monkeypatch, estimator
+):
+    for module in ("analogy.cli.predict", "analogy.systems.hierarchical.video_prediction"):
+        monkeypatch.setattr(f"{module}.find_models", lambda *_: [])
+    monkeypatch.setattr("analogy.systems.hierarchical.video_prediction._open_estimator", lambda _: estimator)
+    next_frames = []
+    monkeypatch.setattr("analogy.cli.predict._predict_movie", lambda source, run, *_: next_frames.append(run.name))
+    write_mp4(tmp_path / "clip.mp4", np.stack([scene()[0]] * 8), 10)
+    done = predict(tmp_path / "clip.mp4", "--horizon", 3, "--results-dir", runs, "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    if isinstance(estimator, Nobody):
+        assert next_frames == [FOR_VIDEOS] and "sees nobody in 4 frames" in done.stdout and "so lvln_plus" in done.stdout
+    else:
+        assert not next_frames and f"poses by {finished_runs(runs, ('pose_residual',))[0]} (the newest in" in done.stdout
+        assert (tmp_path / "out" / "index.html").is_file()
+
+
+def test_without_pose_models_it_is_said_how_to_get_them(predict, runs, tmp_path, monkeypatch):
+    monkeypatch.setenv("ANALOGY_CACHE", str(tmp_path / "empty"))
+    monkeypatch.setattr("analogy.cli.predict._predict_movie", lambda *_: None)
+    write_mp4(tmp_path / "clip.mp4", np.stack([scene()[0]] * 8), 10)
+    done = predict(tmp_path / "clip.mp4", "--results-dir", runs)
+    assert done.returncode == 0 and "get it with `analogy fetch blazepose`" in done.stdout and FOR_VIDEOS in done.stdout
+    done = predict(tmp_path / "clip.mp4", "--action", "squat", "--results-dir", runs)
+    assert done.returncode == 2 and "--action squat: on a video it is for people's poses" in done.stderr
+
+
 def test_what_was_there_is_not_overwritten(predict, runs, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("precious")
-    pipeline = Pipeline(newest_run(runs, ("pose_residual",)), newest_run(runs, ("analogy_masked",)))
+    pipeline = Pipeline(finished_runs(runs, ("pose_residual",))[0], finished_runs(runs, ("analogy_masked",))[0])
     with pytest.raises(UserError, match="something without our mark"):
         pipeline.export(tmp_path / "mine")
     done = predict("clip.mp4", "--poses", "a.npy", "--results-dir", runs, "--out", tmp_path / "mine")
@@ -154,7 +206,12 @@ def test_what_was_there_is_not_overwritten(predict, runs, tmp_path):
 
 @pytest.mark.slow
 def test_both_steps_are_measured_against_time(invoke, runs, actors, tmp_path):
-    steps = ("--pose-run", newest_run(runs, ("pose_residual",)), "--paint-run", newest_run(runs, ("analogy_masked",)))
+    steps = (
+        "--pose-run",
+        finished_runs(runs, ("pose_residual",))[0],
+        "--paint-run",
+        finished_runs(runs, ("analogy_masked",))[0],
+    )
     options = ("--data-dir", actors, "--clips", "0023,0024", *steps, "--results-dir", tmp_path)
     done = invoke("evaluate_pipeline", *options)
     assert done.exit_code == 0, (done.stderr, done.exception)
@@ -217,7 +274,7 @@ def test_exchanged_runs_are_said_before_anything_is_loaded(runs, tmp_path, monke
     monkeypatch.chdir(tmp_path)
     (tmp_path / "clip.mp4").touch()
     (tmp_path / "a.npy").touch()
-    poses, painter = newest_run(runs, ("pose_residual",)), newest_run(runs, ("analogy_masked",))
+    poses, painter = finished_runs(runs, ("pose_residual",))[0], finished_runs(runs, ("analogy_masked",))[0]
     done = invoke(*command, "--pose-run", painter, "--paint-run", poses, "--results-dir", runs)
     assert done.exit_code == 2 and done.stderr.splitlines() == [
         f"error: --pose-run {painter}: {painter} is a run of analogy_masked; name one of pose_residual or pose_lstm",

@@ -121,7 +121,7 @@ def test_a_driving_video_is_taken_in_parts():
             ("--run", "keypoints_plus_motion", "--action", "bowl", "--data-dir", "Penn"),
             "--data-dir is for predictions by poses",
         ),
-        (("--action", "bowl"), "--action goes with --run"),
+        (("--action", "bowl"), "from which no model that comes along predicts"),
         (("--samples", "4"), "--samples goes with --run"),
         (("--seed", "0"), "--seed goes with --run"),
         (("--run", "keypoints_plus", "--driving", "a.mp4", "--action", "bowl"), "--action is for sampled futures"),

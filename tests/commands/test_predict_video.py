@@ -107,7 +107,7 @@ def test_own_answers_are_observed_in_turn():
         (("--run", "lvln_plus", "--start", 9), "has 3 frames from number 9 on; this run observes 3, every 2th"),
         (("--run", "lvln_plus", "--start", 99), "no frame number 99"),
         (("--run", "lvln_plus", "--context", 1), "--context 1: "),
-        (("--run", "lvln_plus", "--action", "bowl"), "--action is for one picture"),
+        (("--run", "lvln_plus", "--action", "bowl"), "--action is not for next frames"),
         (("--run", "lvln_plus", "--poses", "movenet"), "--poses is for predictions by poses"),
         (("--run", "nobody"), "--run nobody: neither a run folder nor an experiment"),
     ],

@@ -9,7 +9,7 @@ import pytest
 
 from analogy.errors import UserError
 from analogy.files import try_lock
-from analogy.runs.find import endpoints_of, find_run, load_endpoint, newest_run, run_of
+from analogy.runs.find import endpoints_of, find_run, finished_runs, load_endpoint, run_of
 from tests.run_folders import finished_run
 
 
@@ -77,10 +77,9 @@ def test_a_name_that_means_no_run_is_one_line(results, name, message):
     assert message.format(results=results) in said
 
 
-def test_the_newest_run_of_a_system_has_a_saved_model(results):
-    assert newest_run(results, ("painter", "detector")) == results / "detector" / "2026-01-02_000000"
-    assert "no finished run of painter; train one" in refusal(newest_run, results, ("painter",))
-    assert "no finished run of painter or pose" in refusal(newest_run, results / "nowhere", ("painter", "pose"))
+def test_the_finished_runs_of_a_system_have_a_saved_model(results):
+    assert finished_runs(results, ("painter", "detector"))[0] == results / "detector" / "2026-01-02_000000"
+    assert finished_runs(results, ("painter",)) == [] == finished_runs(results / "nowhere", ("painter", "pose"))
 
 
 def test_an_endpoint_is_loaded_or_refused_in_one_line(results, tmp_path):

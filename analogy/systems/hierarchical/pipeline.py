@@ -15,7 +15,6 @@ from analogy.runs.export import write_saved_model
 from analogy.runs.find import load_endpoint, run_of
 from analogy.settings.loading import read_experiment
 
-UNKNOWN_ACTION = -1
 # The crop is larger than the box around the joints, because joints lie inside the body: on each side, by this share of the
 # box's longer side.
 MARGIN = 0.15
@@ -81,7 +80,7 @@ class Pipeline(tf.Module):
         Args:
             frame: the last observed frame, uint8 [H, W, 3].
             joints [k, 13, 2], visibility [k, 13]: the observed poses, in pixels of the frame.
-            action: int32, or UNKNOWN_ACTION.
+            action: int32, or -1 where it is unknown.
             count: int32.
 
         Returns:

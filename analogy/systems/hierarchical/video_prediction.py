@@ -11,23 +11,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
-import cv2
 import numpy as np
 from rich.progress import track
 
-from analogy.data.video import Video, read_video, video_name, write_pictures
+from analogy.data.video import Video, read_video, video_name
 from analogy.errors import Mistakes, UserError
 from analogy.files import check_present
-from analogy.ownership import PREDICTION, SAVED_MODEL, check_output, replacing_folder, unused_folder
+from analogy.ownership import PREDICTION, SAVED_MODEL, check_output, unused_folder
 from analogy.runs.find import find_run, folders_named, saved_model_of
+from analogy.systems.hierarchical.background import observed_background, uncovered
 from analogy.systems.hierarchical.estimation import ESTIMATORS, find_models, usual_estimator
-from analogy.systems.hierarchical.pose_files import read_poses, write_poses
-from analogy.systems.hierarchical.steps import find_steps
+from analogy.systems.hierarchical.observed_action import check_action, told_action
+from analogy.systems.hierarchical.pose_files import read_poses
+from analogy.systems.hierarchical.steps import Step, find_recogniser, find_steps
+from analogy.systems.hierarchical.video_output import Prediction, write_prediction
 from data_prep.datasets import check_folder
 
-GIF_SIDE = 400  # pixels
 FRAMES_PER_UPDATE = 16  # frames that are painted between two updates of the progress bar
 
 
@@ -38,7 +38,8 @@ class Request:
     source: the video, folder of pictures, or number of a Penn Action clip. clip: the folder of frames if the source is a Penn
     Action clip, or None. poses: where the observed poses come from: "labels", the name of an estimator, or a file.
     estimator_run: the run of a pose estimator that is used instead, or None. start: index of the first observed frame.
-    context: number of observed frames; None for as many as the pose run reads. horizon: number of future frames. folder: where
+    context: number of observed frames; None for as many as the pose run reads. horizon: number of future frames. predictor,
+    painter: the two steps. recogniser: of the observed action, or None. action: as the user names it, or None. folder: where
     the prediction is written. full_frame: write whole frames instead of the crop around the person. export: where to write
     both steps as one SavedModel, or None.
     """
@@ -52,8 +53,10 @@ class Request:
     start: int
     context: int | None
     horizon: int
-    pose_run: Path
-    paint_run: Path
+    predictor: Step
+    painter: Step
+    recogniser: Step | None
+    action: str | None
     folder: Path
     full_frame: bool
     export: Path | None
@@ -70,6 +73,7 @@ def check_request(
     horizon: int = 45,
     pose_run: str | None = None,
     paint_run: str | None = None,
+    action: str | None = None,
     results_dir: Path,
     out: Path | None = None,
     full_frame: bool = False,
@@ -97,16 +101,39 @@ def check_request(
                 estimator_run = _check_poses(poses, models, results_dir, None if clip else source)
         with mistakes.noted():
             steps = find_steps(pose_run, paint_run, results_dir)
-            for run in steps:
-                saved_model_of(run)
-        used = [clip or Path(source), data_dir, models, Path(poses) if poses else None, estimator_run, *(steps or ())]
+            for step in steps:
+                saved_model_of(step.run)
+            check_action(action, steps[0])
+        used = [
+            clip or Path(source),
+            data_dir,
+            models,
+            Path(poses) if poses else None,
+            estimator_run,
+            *(step.run for step in steps or ()),
+        ]
         with mistakes.noted():
             check_output(folder, PREDICTION, [*used, export])
         if export:
             with mistakes.noted():
                 check_output(export, SAVED_MODEL, [*used, folder])
     return Request(
-        source, clip, data_dir, poses, models, estimator_run, start, context, horizon, *steps, folder, full_frame, export
+        source=source,
+        clip=clip,
+        data_dir=data_dir,
+        poses=poses,
+        models=models,
+        estimator_run=estimator_run,
+        start=start,
+        context=context,
+        horizon=horizon,
+        predictor=steps[0],
+        painter=steps[1],
+        recogniser=None if action else find_recogniser(results_dir),
+        action=action,
+        folder=folder,
+        full_frame=full_frame,
+        export=export,
     )
 
 
@@ -154,6 +181,10 @@ def _check_poses(poses: str, models: Path | None, results: Path, unlabelled: str
 # ---------------------------------------------------------------- predicting
 
 
+class Unsuited(UserError):
+    """The video does not show a person for as long as the pose predictor reads."""
+
+
 def predict_video(request: Request) -> dict[str, float]:
     """Read the video, estimate the observed poses, predict future poses, paint the frames, and write `request.folder`.
 
@@ -161,7 +192,8 @@ def predict_video(request: Request) -> dict[str, float]:
         stage -> seconds.
 
     Raises:
-        UserError: the video is too short or damaged, nobody is seen in it, or the runs do not fit it.
+        Unsuited: the video is too short, or nobody is seen in it.
+        UserError: the video is damaged, or the runs do not fit it.
     """
     seconds: dict[str, float] = {}
     with _timed(seconds, "load"):
@@ -173,33 +205,41 @@ def predict_video(request: Request) -> dict[str, float]:
         video = _read(request.source, request.clip, start, observed, request.horizon)
     with _timed(seconds, "estimate"):
         if estimator:
-            poses = _estimate_poses(estimator, video.frames[:observed])
+            poses, notes = _estimate_poses(estimator, video.frames[:observed])
         else:
-            poses = _load_poses(request.poses, request.clip, request.data_dir, start, observed)
+            poses, notes = _load_poses(request.poses, request.clip, request.data_dir, start, observed), []
     if not poses[1][-1].any():
         last = start + observed - 1
-        raise UserError(f"{request.source}: the person is not seen in frame {last}, the last observed; choose another --start")
-    prediction = _predict(pipeline, video.frames[observed - 1], *poses, request.horizon, seconds)
+        raise Unsuited(f"{request.source}: the person is not seen in frame {last}, the last observed; choose another --start")
+    told = told_action(request.action, request.predictor, request.recogniser, *poses)
+    lines = [*_lines(request, video.notes), *notes, *told.lines]
+    print("\n".join(lines))
+    prediction = _predict(pipeline, video.frames[:observed], *poses, request.horizon, told.number, seconds)
     with _timed(seconds, "write"):
-        _write(request.folder, video, prediction, request.full_frame)
+        for line in write_prediction(request, video, prediction, lines):
+            print(line)
     return seconds
 
 
-class Prediction(NamedTuple):
-    """joints [k + T, 13, 2] in pixels of the video, and visibility [k + T, 13], of the observed and then the future frames;
-    frames uint8 [T, h, w, C]: the future frames within the area `box` (x_min, y_min, x_max, y_max) of the video."""
-
-    joints: np.ndarray
-    visibility: np.ndarray
-    frames: np.ndarray
-    box: tuple[int, int, int, int]
+def _lines(request: Request, notes: list[str]) -> list[str]:
+    """What the user should know of the runs and of the video."""
+    predictor, painter = request.predictor, request.painter
+    lines = [
+        f"poses by {predictor.run} ({predictor.why}; trained on {predictor.trained_on})",
+        f"frames by {painter.run} ({painter.why})",
+    ]
+    if predictor.horizon and request.horizon > predictor.horizon:
+        lines.append(
+            f"the poses were trained and measured up to {predictor.horizon} frames ahead; what follows, up to frame "
+            f"{request.horizon}, is rolled on"
+        )
+    return [*lines, *(f"{request.source}: {note}" for note in notes)]
 
 
 def _open_pipeline(request: Request):
     from analogy.systems.hierarchical.pipeline import Pipeline
 
-    print(f"poses by {request.pose_run}\nframes by {request.paint_run}")
-    pipeline = Pipeline(request.pose_run, request.paint_run)
+    pipeline = Pipeline(request.predictor.run, request.painter.run)
     if request.export:
         pipeline.export(request.export)
         print(f"both as one SavedModel: {request.export}")
@@ -219,19 +259,16 @@ def _open_estimator(request: Request):
     return None
 
 
-def _predict(pipeline, reference, joints, visibility, horizon: int, seconds: dict[str, float]) -> Prediction:
+def _predict(pipeline, frames, joints, visibility, horizon: int, action: int, seconds: dict[str, float]) -> Prediction:
     """Predict `horizon` poses and frames.
 
-    reference: the last observed frame, uint8 [H, W, 3]. joints [n, 13, 2], visibility [n, 13]: the observed poses, n >= k.
-    seconds: gets the time of each stage.
+    frames: the n observed ones, uint8 [H, W, 3] each, n >= k. joints [n, 13, 2], visibility [n, 13]: their poses. action: its
+    number. seconds: gets the time of each stage.
     """
-    from analogy.systems.hierarchical.pipeline import UNKNOWN_ACTION
-
+    reference = frames[-1]
     k, size = pipeline.context, np.array(reference.shape[1::-1], np.int32)
     with _timed(seconds, "poses"):
-        future, future_visibility = pipeline.forecast(
-            joints[-k:], visibility[-k:], size, np.int32(UNKNOWN_ACTION), np.int32(horizon)
-        )
+        future, future_visibility = pipeline.forecast(joints[-k:], visibility[-k:], size, np.int32(action), np.int32(horizon))
     all_joints, all_visibility = np.concatenate([joints, future]), np.concatenate([visibility, future_visibility])
     box = pipeline.crop(all_joints[-horizon - k :], all_visibility[-horizon - k :], size).numpy()
     parts = []
@@ -241,7 +278,12 @@ def _predict(pipeline, reference, joints, visibility, horizon: int, seconds: dic
             targets = len(joints) + np.minimum(np.arange(first, first + FRAMES_PER_UPDATE), horizon - 1)
             poses = all_joints[targets], all_visibility[targets]
             parts.append(pipeline.paint(reference, joints[-1], visibility[-1], *poses, box).numpy())
-    return Prediction(all_joints, all_visibility, np.concatenate(parts)[:horizon], tuple(int(edge) for edge in box))
+        background = observed_background(frames, joints, visibility)
+        view = pipeline.view(background.picture, box).numpy()
+        shown = slice(len(joints) - 1, None)  # the reference frame and the future
+        painted = np.concatenate(parts)[:horizon]
+        painted = uncovered(painted, view, background.seen, box, all_joints[shown], all_visibility[shown])
+    return Prediction(all_joints, all_visibility, painted, tuple(int(edge) for edge in box))
 
 
 @contextmanager
@@ -253,26 +295,28 @@ def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
 
 def _read(source: str, clip: Path | None, start: int, observed: int, horizon: int) -> Video:
     video = read_video(clip or Path(source), start=start, count=observed + horizon)
-    for note in video.notes:
-        print(f"{source}: {note}")
     if len(video.frames) < observed:
-        raise UserError(
+        raise Unsuited(
             f"{source}: {len(video.frames)} frames from number {start} on, but {observed} must be observed: "
             "give a longer video or a smaller --start"
         )
     return video
 
 
-def _estimate_poses(estimator, frames: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Track one person through k observed frames: joints [k, 13, 2] and visibility [k, 13]. Prints what may be wrong."""
+def _estimate_poses(estimator, frames: list[np.ndarray]) -> tuple[tuple[np.ndarray, np.ndarray], list[str]]:
+    """Track one person through k observed frames: (joints [k, 13, 2], visibility [k, 13]), and what may be wrong."""
     from analogy.systems.hierarchical.estimation.tracking import name_sides_by_image, track_person
 
-    person = track_person(track(frames, estimator.name, disable=not sys.stdout.isatty()), estimator)
+    try:
+        person = track_person(track(frames, estimator.name, disable=not sys.stdout.isatty()), estimator)
+    except UserError as error:
+        raise Unsuited(str(error)) from error
+    notes = []
     if person.people > 1:
-        print(f"at least {person.people} people are seen; the one that {estimator.name} is surest of is followed")
+        notes.append(f"at least {person.people} people are seen; the one that {estimator.name} is surest of is followed")
     if person.missing:
-        print(f"nobody is seen in {person.missing} of {len(frames)} observed frames")
-    return name_sides_by_image(person.joints, person.visibility)
+        notes.append(f"nobody is seen in {person.missing} of {len(frames)} observed frames")
+    return name_sides_by_image(person.joints, person.visibility), notes
 
 
 def _load_poses(
@@ -294,62 +338,3 @@ def _load_poses(
             "give poses of all of them, or a smaller --start or --context"
         )
     return joints[start : start + observed], visibility[start : start + observed]
-
-
-# ---------------------------------------------------------------- writing
-
-
-def _write(folder: Path, video: Video, prediction: Prediction, full_frame: bool) -> None:
-    """Write prediction.mp4, prediction.gif, frames/, joints.json, and beside.mp4 (truth if there is one, poses and prediction
-    side by side). If one of them fails, nothing is written."""
-    from analogy.visualise.video import side_by_side, write_gif, write_mp4
-
-    observed = len(prediction.joints) - len(prediction.frames)
-    x_min, y_min, x_max, y_max = prediction.box
-    view = (slice(None), slice(None)) if full_frame else (slice(y_min, y_max), slice(x_min, x_max))
-    last = video.frames[observed - 1]
-    predicted = np.stack([_paste_crop(last, frame, prediction.box)[view] for frame in prediction.frames])
-
-    with replacing_folder(folder, PREDICTION) as partial:
-        write_mp4(partial / "prediction.mp4", predicted, video.rate)
-        write_gif(partial / "prediction.gif", _shrink(predicted), video.rate)
-        write_pictures(partial / "frames", predicted)
-        facts = {"observed_frames": observed, "box": prediction.box, "frames_per_second": video.rate}
-        write_poses(partial / "joints.json", prediction.joints, prediction.visibility, **facts)
-
-        truth = [frame[view] for frame in video.frames]
-        columns = [("poses", _draw_poses(video, prediction, view)), ("prediction", np.stack([*truth[:observed], *predicted]))]
-        if len(truth) > observed:
-            black = [np.zeros_like(truth[0])] * (len(prediction.joints) - len(truth))
-            columns.insert(0, ("truth", np.stack(truth + black)))
-        write_mp4(partial / "beside.mp4", side_by_side(columns), video.rate)
-
-
-def _shrink(frames: np.ndarray) -> np.ndarray:
-    """Frames [T, H, W, C] resized to at most GIF_SIDE pixels per side. A larger GIF takes minutes to write."""
-    scale = GIF_SIDE / max(frames.shape[1:3])
-    if scale >= 1:
-        return frames
-    return np.stack([cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) for frame in frames])
-
-
-def _paste_crop(frame: np.ndarray, crop: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
-    """A copy of the frame [H, W, 3] whose area `box` is replaced by the painted crop [h, w, C]."""
-    x_min, y_min, x_max, y_max = box
-    crop = cv2.resize(crop, (x_max - x_min, y_max - y_min), interpolation=cv2.INTER_LINEAR)
-    whole = frame.copy()
-    whole[y_min:y_max, x_min:x_max] = crop if crop.ndim == 3 else crop[..., None]
-    return whole
-
-
-def _draw_poses(video: Video, prediction: Prediction, view) -> np.ndarray:
-    """All poses drawn on darkened frames, uint8 [k + T, h, w, 3]: observed poses in green on their own frames, future poses in
-    orange on the last observed frame. view: the slices of rows and columns that are written."""
-    from analogy.visualise.skeletons import GREEN, ORANGE, draw_skeleton
-
-    observed, pictures = len(prediction.joints) - len(prediction.frames), []
-    for index, (pose, visibility) in enumerate(zip(prediction.joints, prediction.visibility, strict=True)):
-        frame = video.frames[min(index, observed - 1)] // 2
-        draw_skeleton(frame, pose, visibility, GREEN if index < observed else ORANGE, width=max(2, len(frame) // 240))
-        pictures.append(frame[view])
-    return np.stack(pictures)

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from analogy.files import VIDEOS
 from analogy.memory import in_parts
 from analogy.ownership import PREDICTION, check_output, replacing_folder, unused_folder
 from analogy.runs.find import saved_model_of
+from analogy.systems.actions import action_number
 from analogy.systems.keypoints.pictures import with_keypoints
 from analogy.visualise.pages import write_page
 from analogy.visualise.video import side_by_side, write_gif, write_mp4
@@ -143,13 +143,7 @@ def _number_of(action: str | None, settings) -> int:
     actions = settings.data.actions
     if action is None:
         raise UserError(f"--action is missing; this run knows {', '.join(actions)}")
-    if action not in actions:
-        near = difflib.get_close_matches(action, actions, n=3, cutoff=0.4)
-        raise UserError(
-            f"--action {action}: this run does not know it; "
-            + (f"did you mean {', '.join(near)}?" if near else f"it knows {', '.join(actions)}")
-        )
-    return actions.index(action)
+    return action_number(action, actions)
 
 
 def _read_box(crop: str | None) -> Box | None:
