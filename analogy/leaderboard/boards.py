@@ -23,7 +23,11 @@ from data_prep.video_source import fit_frame
 
 METRICS = ("psnr", "ssim", "sharpness_ratio")
 COPIED = ("copy_last_frame", "copy_first_frame", "copy_reference")
-TITLES = {**dict.fromkeys(COPIED, "the last observed frame, copied"), "motion_continued": "its motion continued, at half speed"}
+TITLES = {
+    **dict.fromkeys(COPIED, "the first frame, copied"),
+    "copy_last_frame": "the last observed frame, copied",
+    "motion_continued": "its motion continued, at half speed",
+}
 SAME_FIGURE = 1e-3  # relative difference: rows of one table are measured on the same frames
 
 
@@ -94,34 +98,37 @@ def found_runs(plan: BoardPlan, results: Path) -> tuple[list[tuple[RunRow, list[
 
 def measure_runs(plan: BoardPlan, found: Sequence[tuple[RunRow, list[Run]]]) -> Board:
     """One row for each entry, beside the baselines, which all runs have measured on the same frames. Raises UserError."""
-    baselines: dict[str, Mapping[str, float]] = {}
-    rows, first = [], found[0][0].title
-    for row, runs in found:
-        methods = mean_over_runs(runs)
-        copied = next((name for name in COPIED if name in methods), None)
-        if copied is None:
-            raise UserError(f"{runs[0].folder}: it has not measured the copied frame; {row.title} is for another table")
-        count = {"clips": sum(run.summary.test.get("clips", 0) for run in runs)}
-        same_frames(
-            baselines.setdefault("copied", {**methods[copied], **count}), {**methods[copied], **count}, first, row.title
-        )
-        if "motion_continued" in methods:
-            baselines.setdefault("motion_continued", methods["motion_continued"])
-        rows += rows_of(row, runs, methods["prediction"])
-    trivial = [Row(TITLES[COPIED[0]], "baseline", baselines.pop("copied"))]
-    trivial += [Row(TITLES[name], "baseline", figures) for name, figures in baselines.items()]
-    windows = f"{whole(trivial[0].figures['clips'])} test windows"
-    return Board(plan.title, f"{plan.protocol.strip()} {windows}.", [*trivial, *ranked(rows)])
+    methods = [mean_over_runs(runs) for _, runs in found]
+    (first, _), *others = found
+    copied = next((name for name in COPIED if name in methods[0]), None)
+    if copied is None:
+        raise UserError(f"{plan.title}: {first.title} has not measured the copied frame, over which gains are counted")
+    for (row, _), figures in zip(others, methods[1:], strict=True):
+        check_same_frames(methods[0], figures, copied, first.title, row.title)
+    trivial = []
+    for name in (copied, "motion_continued"):
+        trivial += [Row(TITLES[name], "baseline", figures[name]) for figures in methods if name in figures][:1]
+    rows = [
+        row
+        for (entry, runs), figures in zip(found, methods, strict=True)
+        for row in rows_of(entry, runs, figures["prediction"])
+    ]
+    tested = f"{whole(methods[0]['prediction']['clips'])} test {'windows' if copied == 'copy_last_frame' else 'clips'}"
+    return Board(plan.title, f"{plan.protocol.strip()} {tested}.", [*trivial, *ranked(rows)])
 
 
 def mean_over_runs(runs: Sequence[Run]) -> dict[str, dict[str, float]]:
-    """method -> metric -> mean over the test windows of all runs, such as those of all folds."""
+    """method -> metric -> mean over the test windows of all runs, such as those of all folds. "clips" of "prediction" is the
+    number of these windows."""
     sums: dict[str, dict[str, list[tuple[float, float]]]] = {}
     for run in runs:
+        clips = run.summary.test.get("clips", 1)
         for method, figures in {"prediction": run.summary.test, **run.summary.baseline}.items():
             for name, value in figures.items():
-                sums.setdefault(method, {}).setdefault(name, []).append((value, run.summary.test.get("clips", 1)))
-    return {method: {name: weighted(pairs) for name, pairs in metrics.items()} for method, metrics in sums.items()}
+                sums.setdefault(method, {}).setdefault(name, []).append((value, clips))
+    means = {method: {name: weighted(pairs) for name, pairs in metrics.items()} for method, metrics in sums.items()}
+    means["prediction"]["clips"] = sum(run.summary.test.get("clips", 1) for run in runs)
+    return means
 
 
 def weighted(pairs: Sequence[tuple[float, float]]) -> float:
@@ -129,13 +136,19 @@ def weighted(pairs: Sequence[tuple[float, float]]) -> float:
     return sum(value * weight for value, weight in pairs) / sum(weight for _, weight in pairs)
 
 
-def same_frames(figures: Mapping, others: Mapping, title: str, other: str) -> None:
-    """Raise a UserError where copying has other figures, so that the rows are of different protocols."""
-    for name in ("clips", "psnr", "ssim"):
-        if not isclose(figures[name], others[name], rel_tol=SAME_FIGURE):
+def check_same_frames(first: Mapping, other: Mapping, copied: str, title: str, other_title: str) -> None:
+    """Raise a UserError where copying has other figures, so that the rows are of different protocols. first, other: method ->
+    metric -> figure. copied: the method that copies."""
+    if copied not in other:
+        raise UserError(f"{other_title} has not measured the baseline {copied} of {title}; give it a table of its own")
+    compared = {name: (first[copied][name], other[copied][name]) for name in ("psnr", "ssim")}
+    compared["clips"] = first["prediction"]["clips"], other["prediction"]["clips"]
+    for name, (value, another) in compared.items():
+        if not isclose(value, another, rel_tol=SAME_FIGURE):
+            what = "number of test clips" if name == "clips" else f"{name} of the copied frame"
             raise UserError(
-                f"{title} and {other} are not measured on the same frames: {name} of the copied frame is {figures[name]:.6g} "
-                f"and {others[name]:.6g}; give them tables of their own, or train one of them again"
+                f"{title} and {other_title} are not measured on the same frames: the {what} is {value:.6g} and {another:.6g}; "
+                "give them tables of their own, or train one of them again"
             )
 
 

@@ -138,7 +138,9 @@ def test_rows_of_other_frames_are_refused(stored):
     write_run(results / "folds" / "fold_0" / "forgotten" / "2026-01-01_000000", 30.0, 4, {**COPY, "psnr": 26.0})
     done = make(*stored)
     assert done.exit_code == 2 and not stored[-1].exists()
-    assert "ladder and forgotten are not measured on the same frames: psnr of the copied frame is 20.75 and 26" in done.output
+    assert (
+        "ladder and forgotten are not measured on the same frames: the psnr of the copied frame is 20.75 and 26" in done.output
+    )
 
 
 def test_what_is_missing_or_not_ours_is_one_line(stored):
