@@ -188,7 +188,7 @@ def _check_tiles(
             mistakes.add("--tiles needs --context, the number of observed frames with which the animations begin")
         for path in predictions:
             with mistakes.noted():
-                check_present(path, "--predictions")
+                check_present(None if path.is_file() else path, "--predictions")
     every = {}
     for path in predictions:
         every |= {path.stem: path} if path.is_file() else find_videos(path)

@@ -122,6 +122,8 @@ def test_evaluate_reads_tiled_animations(tiles, tmp_path, invoke):
     for name in ("psnr", "ssim"):
         assert measured["methods"]["prediction"][name] == measured["methods"]["copy_last_frame"][name]
     assert "stored as gif (lossy)" in measured["protocol"]
+    done = invoke(*options[:2], tmp_path / "gifs" / "a.gif", *options[3:], "--tiles", "truth,stopped", "--context", 2)
+    assert done.exit_code == 2 and "2 tiles, alike in the first frame, are not found in its 72 x 31 pixels" in done.stderr
     done = invoke(*options, "--tiles", "truth,stopped", "--truth", tmp_path)
     assert (
         done.exit_code == 2
