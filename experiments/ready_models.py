@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 import analogy
+from analogy.metrics.table import HEADLINES
 from analogy.runs.find import MODEL
 from analogy.runs.ready import FOLDER, ready_models
 from analogy.runs.uses import checksum
@@ -34,6 +35,7 @@ def take_over(run: Path, folder: Path) -> None:
     (folder / "new").rename(folder / MODEL)
     shutil.copy(run / "settings.yaml", folder / "settings.yaml")
     reduced = {key: summary[key] for key in KEPT if key in summary}
+    reduced["clips"] = [{key: row[key] for key in ("clip", "action", *HEADLINES) if key in row} for row in summary["clips"]]
     reduced |= {"commit": environment.get("commit"), "checksum": checksum(folder / MODEL)}
     (folder / "summary.json").write_text(json.dumps(reduced, indent=1) + "\n", "utf-8")
 

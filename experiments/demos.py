@@ -1,0 +1,123 @@
+"""The table of all demos, docs/demos.md: what each experiment reaches at demo scale beside trivial baselines, and its time.
+
+python experiments/demos.py --results-dir results                          # of the finished runs that are there
+python experiments/demos.py --results-dir results --run seq2seq_sins_l1    # trains these first
+"""
+
+from __future__ import annotations
+
+from itertools import groupby
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from analogy.cli.console import RESULTS, app_of, clear_errors, names_in
+from analogy.errors import UserError
+from analogy.metrics.table import HEADLINES
+from analogy.resolve import resolve_settings
+from analogy.runs.reading import Run, read_experiment_runs
+from analogy.settings import Settings, find_experiment, list_experiments
+from analogy.systems.run_settings import settings_of_run
+from analogy.visualise.wording import compare, duration, whole
+
+OUT = Path(__file__).parent.parent / "docs" / "demos.md"
+HEAD = """# What the demos reach
+
+Every experiment has a demo: a few minutes on a laptop, without a dataset or a download (`analogy run EXPERIMENT --scale demo`).
+This table is made from finished runs by `python experiments/demos.py`. A run counts if its settings are those of today's demo.
+The protocol of each figure is on its run's page. "Measured on" names the data and the number of test clips; none of them trained.
+{times}
+A demo shows that a system works. It is not what the system reaches in full, and a method that loses to a baseline here is said to
+lose. The demos of experiments that were not run have the budgets of their kin.
+"""
+COLUMNS = ("experiment", "steps", "reaches", "beside", "measured on", "time")
+# Settings that say what a run is called, where it lies and how often it is looked at, and not what it learns.
+BESIDE = {
+    "summary": True, "source": True, "published": True, "uses": True, "try_next": True,
+    "data": {"folder", "cache"},
+    "training": {"log_every", "sample_every", "checkpoint_every", "keep_checkpoints", "steps_per_call"},
+    "evaluation": True,
+}  # fmt: skip
+
+
+def main(
+    results_dir: Annotated[
+        list[Path] | None, typer.Option(help="A folder of runs; several may be given. Runs are trained into the first.")
+    ] = None,
+    run: Annotated[str, typer.Option(help="Experiments to train at demo scale first, separated by commas.")] = "",
+    times: Annotated[str, typer.Option(help="A sentence about the machine on which the times were taken.")] = "",
+    out: Annotated[Path, typer.Option(help="The Markdown file to write.")] = OUT,
+) -> None:
+    """Write the table of all demos, from the newest finished run of each."""
+    places = results_dir or [RESULTS]
+    with clear_errors(places[0]):
+        names = names_in(run)
+        for name in names:
+            find_experiment(name)
+        for name in names:
+            import analogy
+
+            analogy.train(name, scale="demo", results_dir=places[0])
+        rows = {name: row_of(name, places) for name in list_experiments()}
+        if not any(rows.values()):
+            raise UserError(f"{places[0]}: there is no finished run of a demo; name some with --run")
+        out.write_text("\n".join(lines(rows, times)), "utf-8")
+        typer.echo(f"{sum(map(bool, rows.values()))} of {len(rows)} demos were run; written to {out}")
+
+
+def lines(rows: dict[str, tuple[str, ...] | None], times: str):
+    """The Markdown file, line by line: a table for each paper, and below it the names of the demos that were not run."""
+    yield HEAD.format(times=f"{times}\n" if times else "")
+    for paper, entries in groupby(list_experiments().items(), key=lambda entry: entry[1].paper):
+        names = [name for name, _ in entries]
+        yield f"## {paper}\n\n| {' | '.join(COLUMNS)} |\n|{' --- |' * len(COLUMNS)}"
+        yield from (f"| `{name}` | {' | '.join(rows[name])} |" for name in names if rows[name])
+        if missing := [f"`{name}`" for name in names if not rows[name]]:
+            yield f"\nNot run: {', '.join(missing)}.\n"
+
+
+def row_of(name: str, places: list[Path]) -> tuple[str, ...] | None:
+    """The row of an experiment, from its newest finished run with the settings of its demo; None where there is no such run."""
+    found = [run for place in places for run in read_experiment_runs(place / name) if run.status == "finished"]
+    asked = resolve_settings(name, results_dir=places[0], scale="demo", writes=False, stages_follow=True) if found else None
+    for run in sorted(found, key=lambda run: run.started, reverse=True):
+        if learns(_settings(run)) == learns(asked):
+            return _cells(run)
+    return None
+
+
+def learns(settings: Settings | None) -> dict | None:
+    """The settings that decide what is learned, and from what."""
+    return settings and settings.model_dump(mode="json", exclude=BESIDE)
+
+
+def _settings(run: Run) -> Settings | None:
+    try:
+        return settings_of_run(run.folder)
+    except UserError:  # of an older version
+        return None
+
+
+def _cells(run: Run) -> tuple[str, ...]:
+    summary = run.summary
+    metric = next(name for name in HEADLINES if name in summary.test)
+    reached, beside = compare(metric, summary.test[metric], None), []
+    for method, figures in summary.baseline.items():
+        if metric in figures:
+            comparison = compare(metric, summary.test[metric], figures[metric])
+            verdict = f" ({comparison.verdict})" if comparison.verdict else ""
+            beside.append(f"{method.replace('_', ' ')} {comparison.baseline}{verdict}")
+    return (
+        whole(summary.steps),
+        f"{reached.label} **{reached.score}**",
+        "; ".join(beside),
+        f"{summary.dataset}, {whole(summary.test.get('clips'))} clips",
+        duration(summary.seconds.get("total")),
+    )
+
+
+app = app_of(main)
+
+if __name__ == "__main__":
+    app()
