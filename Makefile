@@ -35,7 +35,7 @@ bench:  ## speed, as ratios to a plain baseline (several minutes, several GB)
 claims:  ## train the matched runs behind the published claims and say which hold (about 90 minutes; goes on where it stopped)
 	$(PYTHON) experiments/claims.py
 
-models:  ## train the models that come along again (three minutes)
+models:  ## train the models that come along again (half an hour)
 	$(PYTHON) experiments/ready_models.py
 
 demo:  ## train, evaluate, export and show the first experiment, without a dataset

@@ -26,9 +26,9 @@ HEAD = """# What the demos reach
 
 Every experiment has a demo: a few minutes on a laptop, without a dataset or a download (`analogy run EXPERIMENT --scale demo`).
 This table is made from finished runs by `python experiments/demos.py`. A run counts if its settings are those of today's demo.
-The protocol of each figure is on its run's page. "Measured on" names the data and the number of test clips; none of them trained.
+"Measured on" names the data and the number of test clips, none of which trained. A run's page has its protocol.
 {times}
-A demo shows that a system works. It is not what the system reaches in full, and a method that loses to a baseline here is said to
+A demo shows that a system works. It is not what the system reaches in full, and a method that loses to a baseline is said to
 lose. The demos of experiments that were not run have the budgets of their kin.
 """
 COLUMNS = ("experiment", "steps", "reaches", "beside", "measured on", "time")

@@ -6,12 +6,13 @@ With names, only these: python experiments/ready_models.py lvln_plus
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-import analogy
 from analogy.metrics.table import HEADLINES
 from analogy.runs.find import MODEL
 from analogy.runs.ready import FOLDER, ready_models
@@ -51,13 +52,12 @@ def _copy_rounded(source: Path, target: Path) -> None:
 
 
 def main() -> None:
-    models = ready_models()
-    for name in sys.argv[1:] or models:
+    for name in sys.argv[1:] or ready_models():
         with tempfile.TemporaryDirectory() as folder:
-            before = models[name].summary
-            run = analogy.train(name, scale=before["scale"], steps=before["steps"], results_dir=Path(folder))
-            take_over(run.folder, FOLDER / name)
-            print(f"{name}: {run.test}", file=sys.stderr)
+            program, *arguments = shlex.split(ready_models()[name].about["command"])
+            subprocess.run([program, *arguments, "--results-dir", folder], check=True)
+            (run,) = Path(folder).glob(f"{name}/*/")
+            take_over(run, FOLDER / name)
 
 
 if __name__ == "__main__":
