@@ -3,11 +3,23 @@
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
-from analogy.files import LARGEST_FILE, NO_FILE, distinct_name, files_below, making, read_json, read_regular
+from analogy.errors import UserError
+from analogy.files import (
+    LARGEST_FILE,
+    NO_FILE,
+    distinct_name,
+    files_below,
+    has_wildcards,
+    making,
+    read_json,
+    read_regular,
+    without_wildcards,
+)
 from analogy.ownership import PREDICTION, RUN, mark_folder
 
 ROOT = Path(__file__).parent.parent
@@ -131,3 +143,15 @@ def test_names_of_clips_are_distinct_short_and_printable():
     assert distinct_name("new\nline🎬", ()) == "new_line🎬"
     long = distinct_name("é" * 200, ())
     assert long == "é" * 75 and distinct_name("é" * 201, {long}) == f"{long}~2"
+
+
+def test_a_temporary_folder_whose_name_is_a_pattern_is_not_used_for_links(tmp_path, monkeypatch):
+    odd = tmp_path / "[x] y"
+    odd.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(odd))
+    with without_wildcards(odd) as plain:
+        assert not has_wildcards(plain) and plain.resolve() == odd
+    assert not plain.exists()
+    monkeypatch.setattr("analogy.files.USUAL_TEMPORARY_FOLDERS", (str(tmp_path / "none"),))
+    with pytest.raises(UserError, match="set TMPDIR to a folder without them"), without_wildcards(odd):
+        pass
