@@ -8,7 +8,7 @@ sampled futures, or the motion of another video (--driving)."""
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -18,7 +18,7 @@ from analogy.runs.ready import FOR_VIDEOS, ready_models
 from analogy.systems.hierarchical.estimation import find_models, usual_estimator
 
 OF_POSES = ("poses", "models", "data_dir", "pose_run", "paint_run", "full_frame", "export")
-OF_VIDEOS = ("start", "context", "horizon")
+OF_VIDEOS = ("start", "context", "horizon", "fit")
 USUAL_HORIZON = 45  # frames that are predicted from poses
 MOST_FRAMES = 10_000  # of one prediction
 OF_SAMPLES = ("action", "samples", "seed")
@@ -85,6 +85,13 @@ def main(
         str | None,
         typer.Option(help="With a picture: x_min,y_min,x_max,y_max in pixels. Default: the largest square in the middle."),
     ] = None,
+    fit: Annotated[
+        Literal["crop", "letterbox", "squeeze"] | None,
+        typer.Option(
+            help="With next frames: crop keeps the middle, letterbox the whole frame between black borders, squeeze the whole "
+            "frame in another shape. Default: as the run was trained."
+        ),
+    ] = None,
     driving: Annotated[Path | None, typer.Option(help="With a picture: a video whose motion the picture takes over.")] = None,
 ) -> None:
     with clear_errors(out or results_dir):
@@ -112,13 +119,13 @@ def main(
         if run is None:
             _predict_by_poses(source, request)
             return
-        if maybe_poses and _predicted_by_poses(source, request):
+        if maybe_poses and fit is None and _predicted_by_poses(source, request):
             return
         folder, settings = _open(run, results_dir)
         if settings.data.kind == "movies":
             names = (*OF_PICTURES, "action")
             _refuse(given, names, f"is not for next frames, and {folder} is a run of {settings.system}: leave it out")
-            _predict_movie(source, folder, settings, start, context, horizon, results_dir, out)
+            _predict_movie(source, folder, settings, start, context, horizon, fit, results_dir, out)
             return
         _refuse(given, OF_VIDEOS, f"is for videos, and {folder} is a run of {settings.system}: leave it out")
         _predict_picture(source, folder, settings, action, samples, seed, crop, driving, results_dir, out)
@@ -190,6 +197,7 @@ def _check_together(given: set[str]) -> None:
     """Raises UserError where an option has no meaning beside the others, or without one that is missing."""
 
     if "run" not in given:
+        _refuse(given, ("fit",), "goes with --run: the crop around a person is found")
         _refuse(given, OF_PICTURES, "goes with --run, which names a run of keypoints_motion or of a translator")
         return
     _refuse(given, OF_POSES, "is for predictions by poses, and --run names another run: leave one of them out")
@@ -215,12 +223,12 @@ def _open(run: str, results_dir: Path):
     return folder, settings_of_run(folder)
 
 
-def _predict_movie(source, run, settings, start, context, horizon, results_dir, out) -> None:
+def _predict_movie(source, run, settings, start, context, horizon, fit, results_dir, out) -> None:
     if not Path(source).exists():  # said before TensorFlow is imported
         raise UserError(f"{source}: there is no such video; name a video file, or a folder of pictures")
     from analogy.systems.movie_prediction import check_request, predict_video_frames
 
-    options = {"start": start, "context": context, "horizon": horizon, "results_dir": results_dir, "out": out}
+    options = {"start": start, "context": context, "horizon": horizon, "fit": fit, "results_dir": results_dir, "out": out}
     request = check_request(source, run=run, settings=settings, **options)
     for line in predict_video_frames(request):
         print(line)

@@ -75,6 +75,7 @@ def check_request(
     start: int = 0,
     context: int | None = None,
     horizon: int | None = None,
+    fit: str | None = None,
     results_dir: Path,
     out: Path | None = None,
 ) -> Request:
@@ -82,12 +83,13 @@ def check_request(
 
     Args:
         run: the folder of a run. settings: its settings, whose `data` is a MovieDataSettings.
-        context, horizon: None for as many frames as the run was trained with.
+        context, horizon: None for as many frames as the run was trained with. fit: how frames of another shape are brought to
+            the run's (see `fit_frame`); None for as it was trained.
 
     Raises:
         UserError: one line for each mistake.
     """
-    path, data = Path(source), settings.data
+    path, data = Path(source), settings.data.model_copy(update={"fit": fit} if fit else {})
     folder = out or unused_folder(results_dir / "predictions" / video_name(source, start))
     context, channels = data.context if context is None else context, find_opening(settings).channels
     with Mistakes() as mistakes:
