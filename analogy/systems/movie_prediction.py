@@ -126,9 +126,9 @@ def predict_video_frames(request: Request) -> list[str]:
         "last frame copied": np.repeat(cut.observed[-1:], request.horizon, 0),
     }
     figures = figures_beside_truth(cut.truth, methods)
-    lines = _lines(request, cut, figures)
+    lines = _lines(request, cut)
     _write(request, cut, methods, figures, lines)
-    return lines
+    return lines + figure_lines(figures, len(cut.truth))
 
 
 def check_model(model, run: Path) -> None:
@@ -235,7 +235,7 @@ def figures_beside_truth(truth: np.ndarray, methods: dict[str, np.ndarray]) -> F
     return rows
 
 
-def _lines(request: Request, cut: Cut, figures) -> list[str]:
+def _lines(request: Request, cut: Cut) -> list[str]:
     """What the user should know of the prediction."""
     lines = [f"{request.source}: {note}" for note in cut.notes]
     if request.horizon > request.data.horizon:
@@ -245,7 +245,7 @@ def _lines(request: Request, cut: Cut, figures) -> list[str]:
         )
     if len(cut.truth) < request.horizon:
         lines.append(f"the video goes on for {len(cut.truth)} of the {request.horizon} predicted frames")
-    return lines + figure_lines(figures, len(cut.truth))
+    return lines
 
 
 def figure_lines(figures: Figures, count: int) -> list[str]:

@@ -39,7 +39,7 @@ def write_prediction(request, video: Video, prediction: Prediction, lines: list[
         request: of `video_prediction`. lines: for the page, what the user should know.
 
     Returns:
-        Further lines: the figures beside the truth, where the video goes on.
+        Further lines: how long the video goes on, and the figures beside its frames.
     """
     horizon = len(prediction.frames)
     observed = len(prediction.joints) - horizon
@@ -52,9 +52,7 @@ def write_prediction(request, video: Video, prediction: Prediction, lines: list[
     figures = figures_beside_truth(
         truth, {"prediction": predicted, "last frame copied": np.repeat(last[view][None], horizon, 0)}
     )
-    more = figure_lines(figures, len(truth))
-    if 0 < len(truth) < horizon:
-        more.insert(0, f"the video goes on for {len(truth)} of the {horizon} predicted frames")
+    ends = [f"the video goes on for {len(truth)} of the {horizon} predicted frames"] if len(truth) < horizon else []
 
     columns = [("poses", _draw_poses(video, prediction, view)), ("prediction", np.concatenate([shown[:observed], predicted]))]
     if len(truth):
@@ -85,10 +83,10 @@ def write_prediction(request, video: Video, prediction: Prediction, lines: list[
             "length": observed + horizon,
             "figures": figures,
             "measured": len(truth),
-            "lines": [*lines, *more],
+            "lines": [*lines, *ends],
         }
         write_page(partial / "index.html", "video_future.html", page)
-    return more
+    return ends + figure_lines(figures, len(truth))
 
 
 def _shrink(frames: np.ndarray) -> np.ndarray:
