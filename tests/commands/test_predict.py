@@ -164,7 +164,21 @@ class Nobody(Somebody):
         return []
 
 
-@pytest.mark.parametrize("estimator", [Somebody(), Nobody()])
+class Leaving(Somebody):
+    """Sees the person in the first frame alone."""
+
+    first = None
+
+    def detect(self, frame):
+        self.first = frame if self.first is None else self.first
+        return [whole_frame(frame)] if frame is self.first else []
+
+    def estimate(self, frame, region):
+        pose = super().estimate(frame, region)
+        return pose if frame is self.first else pose._replace(scores=0 * pose.scores)
+
+
+@pytest.mark.parametrize("estimator", [Somebody(), Nobody(), Leaving()])
 def test_without_a_run_a_person_is_predicted_by_poses_and_all_else_by_next_frames(
     predict, runs, tmp_path, monkeypatch, estimator
 ):
@@ -176,8 +190,9 @@ def test_without_a_run_a_person_is_predicted_by_poses_and_all_else_by_next_frame
     write_mp4(tmp_path / "clip.mp4", np.stack([scene()[0]] * 8), 10)
     done = predict(tmp_path / "clip.mp4", "--horizon", 3, "--results-dir", runs, "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr
-    if isinstance(estimator, Nobody):
-        assert next_frames == [FOR_VIDEOS] and "sees nobody in 4 frames" in done.stdout and "so lvln_plus" in done.stdout
+    if isinstance(estimator, (Nobody, Leaving)):
+        words = "sees nobody in 4 frames" if isinstance(estimator, Nobody) else "sees nobody in 3 of 4 observed frames"
+        assert next_frames == [FOR_VIDEOS] and words in done.stdout and "so lvln_plus" in done.stdout
     else:
         assert not next_frames and f"poses by {finished_runs(runs, ('pose_residual',))[0]} (the newest in" in done.stdout
         assert (tmp_path / "out" / "index.html").is_file()

@@ -68,7 +68,7 @@ def write_prediction(request, video: Video, prediction: Prediction, lines: list[
         page = {
             "films": Path("beside.mp4"),
             "source": Path(request.source),
-            "made_by": f"predicted poses and a painter ({request.predictor.run.name}, {request.painter.run.name})",
+            "made_by": f"poses of {_name(request.predictor.run)} and frames of {_name(request.painter.run)}",
             "files": [
                 ("beside.mp4", "all films side by side"),
                 *FILES,
@@ -87,6 +87,11 @@ def write_prediction(request, video: Video, prediction: Prediction, lines: list[
         }
         write_page(partial / "index.html", "video_future.html", page)
     return ends + figure_lines(figures, len(truth))
+
+
+def _name(run: Path) -> str:
+    """Such as EXPERIMENT/RUN."""
+    return f"{run.parent.name}/{run.name}"
 
 
 def _shrink(frames: np.ndarray) -> np.ndarray:

@@ -311,6 +311,11 @@ def _estimate_poses(estimator, frames: list[np.ndarray]) -> tuple[tuple[np.ndarr
         person = track_person(track(frames, estimator.name, disable=not sys.stdout.isatty()), estimator)
     except UserError as error:
         raise Unsuited(str(error)) from error
+    if 2 * person.missing > len(frames):
+        raise Unsuited(
+            f"{estimator.name} sees nobody in {person.missing} of {len(frames)} observed frames: choose another --start, or "
+            "give your own poses"
+        )
     notes = []
     if person.people > 1:
         notes.append(f"at least {person.people} people are seen; the one that {estimator.name} is surest of is followed")
