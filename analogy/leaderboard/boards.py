@@ -17,7 +17,8 @@ from analogy.leaderboard.plan import Animations, BoardPlan, RunRow, Samples
 from analogy.metrics.horizon import HorizonMetrics
 from analogy.predictions.frames import PredictedFrames
 from analogy.runs.calling import SavedModel
-from analogy.runs.reading import Run, read_experiment_runs
+from analogy.runs.reading import Run, read_experiment_runs, read_run
+from analogy.runs.ready import ready_models
 from analogy.visualise.wording import duration, whole
 from data_prep.video_source import fit_frame
 
@@ -81,9 +82,15 @@ def measure(plan: BoardPlan, results: Path, animations: Path | None) -> tuple[li
 
 
 def found_runs(plan: BoardPlan, results: Path) -> tuple[list[tuple[RunRow, list[Run]]], list[str]]:
-    """The newest finished run in each folder of each row, and one line for each row without one."""
-    rows, missing = [], []
+    """The newest finished run in each folder of each row, or its ready model; and one line for each row without a run. Raises
+    UserError where no model of that name comes along."""
+    rows, missing, models = [], [], ready_models()
     for row in plan.runs:
+        if row.ready:
+            if row.ready not in models:
+                raise UserError(f"{plan.title}: {row.title}: no model {row.ready} comes along; there are {', '.join(models)}")
+            rows.append((row, [read_run(models[row.ready].run)]))
+            continue
         folders = sorted(folder for folder in results.glob(row.runs) if folder.is_dir())
         finished = [[run for run in read_experiment_runs(folder) if run.status == "finished"] for folder in folders]
         if finished and all(finished):
@@ -204,9 +211,18 @@ def said(reader: TiledVideos, files: Sequence[Path]) -> str:
 
 
 def predicted_by(model: SavedModel, clip: PredictedFrames) -> np.ndarray:
-    """The frames uint8 [T, H, W, 3] that a run's SavedModel predicts from the observed frames of a clip. Raises UserError."""
-    answer = model.call(None, {"frames": clip.observed_frames, "count": np.int32(clip.length)}, "predict")
-    return answer["future"] if isinstance(answer, dict) else answer
+    """The frames uint8 [T, H, W, 3] that a run's SavedModel predicts from the observed frames of a clip. For a model of larger
+    frames their borders are repeated outwards, and cut off again. Raises UserError."""
+    height, width = clip.truth.shape[1:3]
+    rows, columns = model.inputs("predict")["frames"].shape[2:4]
+    if rows < height or columns < width:
+        raise UserError(f"{model.folder}: it predicts frames of {columns} x {rows}, smaller than {width} x {height}")
+    top, left = (rows - height) // 2, (columns - width) // 2
+    borders = (0, 0), (top, rows - height - top), (left, columns - width - left), (0, 0)
+    frames = np.pad(clip.observed_frames, borders, mode="edge")
+    answer = model.call(None, {"frames": frames, "count": np.int32(clip.length)}, "predict")
+    future = answer["future"] if isinstance(answer, dict) else answer
+    return future[:, top : top + height, left : left + width]
 
 
 # ---------------------------------------------------------------- one start picture

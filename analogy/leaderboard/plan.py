@@ -21,13 +21,21 @@ class RunRow(Section):
     """A row that is measured from runs.
 
     runs: folders of an experiment below the results, a glob pattern: the newest finished run of each is taken, such as one a
-    fold, whose figures are averaged over their test windows. note: what a reader must know of this row.
+    fold, whose figures are averaged over their test windows. ready: instead, the name of a model that comes along, to predict
+    the frames of animations. note: what a reader must know of this row.
     """
 
     title: str
     kind: Kind
-    runs: str
+    runs: str = ""
+    ready: str = ""
     note: str = ""
+
+    @model_validator(mode="after")
+    def _has_runs(self) -> RunRow:
+        if bool(self.runs) == bool(self.ready):
+            raise ValueError(f"{self.title}: give either runs, or the name of a ready model")
+        return self
 
 
 class Animations(Section):
@@ -79,6 +87,8 @@ class BoardPlan(Section):
         given = [name for name in SOURCES if getattr(self, name)]
         if len(given) != 1 and given != ["runs", "animations"]:
             raise ValueError(f"{self.title}: give one of {', '.join(SOURCES)}, or animations and runs; there are {given}")
+        if ready := [row.ready for row in self.runs if row.ready and not self.animations]:
+            raise ValueError(f"{self.title}: ready: {ready[0]} predicts the frames of animations, and there are none")
         return self
 
 

@@ -1,6 +1,8 @@
 """The leaderboard, made again from small runs and animations that are drawn here."""
 
 import json
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,8 +10,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from analogy.errors import UserError
-from analogy.leaderboard.boards import Board, Row, beside_the_start
-from analogy.leaderboard.plan import read_plan
+from analogy.leaderboard.boards import Board, Row, beside_the_start, found_runs, predicted_by
+from analogy.leaderboard.plan import BoardPlan, RunRow, read_plan
 from analogy.leaderboard.report import cells_of, head_of
 from experiments import leaderboard
 
@@ -141,6 +143,37 @@ def test_rows_of_other_frames_are_refused(stored):
     assert (
         "ladder and forgotten are not measured on the same frames: the psnr of the copied frame is 20.75 and 26" in done.output
     )
+
+
+def test_a_model_of_larger_frames_is_given_repeated_borders_which_are_cut_off():
+    frames = np.random.default_rng(0).integers(0, 256, (5, 12, 14, 3), dtype=np.uint8)
+    clip = beside_the_start(frames[0], frames[2:], frames[2:])
+    given = []
+
+    def call(observed, inputs, endpoint):
+        given.append(inputs["frames"])
+        return {"future": np.repeat(inputs["frames"][-1:], inputs["count"], 0), "flow": None}
+
+    model = SimpleNamespace(inputs=lambda endpoint: {"frames": np.zeros((1, 1, 16, 17, 3))}, call=call, folder="runs/x")
+    np.testing.assert_array_equal(predicted_by(model, clip), clip.baseline)
+    assert given[0].shape == (1, 16, 17, 3) and (given[0][0, :2, 1:15] == frames[0, :1]).all()
+    model.inputs = lambda endpoint: {"frames": np.zeros((1, 1, 8, 96, 3))}
+    with pytest.raises(UserError, match="runs/x: it predicts frames of 96 x 8, smaller than 14 x 12"):
+        predicted_by(model, clip)
+
+
+def test_a_ready_model_is_found_by_its_name():
+    named = {"title": "a", "kind": "ours", "ready": "lvln_plus"}
+    tiles = {"pattern": "*.gif", "tiles": ["truth", "a"], "context": 2}
+    board = BoardPlan(title="t", protocol="p", runs=[named], animations=tiles)
+    ((_, (run,)),), missing = found_runs(board, Path("nowhere"))
+    assert run.experiment == "lvln_plus" and not missing
+    with pytest.raises(UserError, match=r"no model lvln comes along; there are .*lvln_plus"):
+        found_runs(BoardPlan(title="t", protocol="p", runs=[{**named, "ready": "lvln"}], animations=tiles), Path("nowhere"))
+    with pytest.raises(ValueError, match="predicts the frames of animations, and there are none"):
+        BoardPlan(title="t", protocol="p", runs=[named])
+    with pytest.raises(ValueError, match="give either runs, or the name of a ready model"):
+        RunRow(title="a", kind="ours")
 
 
 def test_what_is_missing_or_not_ours_is_one_line(stored):
