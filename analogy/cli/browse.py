@@ -8,17 +8,20 @@ from typing import Annotated
 import typer
 
 from analogy.cli.console import RESULTS, clear_errors
+from analogy.cli.opening import Open, show
 
 
 def main(
     results_dir: Annotated[Path, typer.Option(help="The folder of the runs.")] = RESULTS,
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 selects a free port.")] = 8000,
+    open_: Open = None,
 ) -> None:
     from analogy.visualise.serve import make_server
 
     with clear_errors():
         server = make_server(results_dir, port)
-    print(f"open http://127.0.0.1:{server.server_port}/ (Ctrl-C ends)", flush=True)
+    print(f"open {(address := f'http://127.0.0.1:{server.server_port}/')} (Ctrl-C ends)", flush=True)
+    show(address, open_)
     try:
         server.serve_forever()
     except KeyboardInterrupt:

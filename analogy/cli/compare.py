@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from analogy.cli.console import RESULTS, clear_errors
+from analogy.cli.opening import Open, show
 from analogy.errors import Mistakes
 from analogy.ownership import COMPARISON, check_output, check_results_dir, unused_folder
 from analogy.runs.find import find_run
@@ -24,6 +25,7 @@ def main(
     out: Annotated[
         Path | None, typer.Option(help="The comparison's folder. Default: a new one in RESULTS_DIR/comparisons.")
     ] = None,
+    open_: Open = None,
 ) -> None:
     with clear_errors(results_dir):
         folders: list[Path] = []
@@ -45,3 +47,4 @@ def main(
         if out is None:
             write_results_page(results_dir)
         print(f"open {folder / 'index.html'}")
+        show(folder / "index.html", open_)

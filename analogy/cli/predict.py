@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 import typer
 
 from analogy.cli.console import RESULTS, clear_errors
+from analogy.cli.opening import Open, show
 from analogy.errors import UserError
 from analogy.runs.ready import FOR_VIDEOS, ready_models
 from analogy.systems.hierarchical.estimation import find_models, usual_estimator
@@ -93,6 +94,7 @@ def main(
         ),
     ] = None,
     driving: Annotated[Path | None, typer.Option(help="With a picture: a video whose motion the picture takes over.")] = None,
+    open_: Open = None,
 ) -> None:
     with clear_errors(out or results_dir):
         given = _given_options(invocation)
@@ -117,18 +119,19 @@ def main(
             "export": export,
         }
         if run is None:
-            _predict_by_poses(source, request)
+            show(_predict_by_poses(source, request), open_)
             return
-        if maybe_poses and fit is None and _predicted_by_poses(source, request):
+        if maybe_poses and fit is None and (page := _predicted_by_poses(source, request)):
+            show(page, open_)
             return
         folder, settings = _open(run, results_dir)
         if settings.data.kind == "movies":
             names = (*OF_PICTURES, "action")
             _refuse(given, names, f"is not for next frames, and {folder} is a run of {settings.system}: leave it out")
-            _predict_movie(source, folder, settings, start, context, horizon, fit, results_dir, out)
+            show(_predict_movie(source, folder, settings, start, context, horizon, fit, results_dir, out), open_)
             return
         _refuse(given, OF_VIDEOS, f"is for videos, and {folder} is a run of {settings.system}: leave it out")
-        _predict_picture(source, folder, settings, action, samples, seed, crop, driving, results_dir, out)
+        show(_predict_picture(source, folder, settings, action, samples, seed, crop, driving, results_dir, out), open_)
 
 
 def _best_model(source: str, action: str | None, results_dir: Path) -> tuple[str, bool]:
@@ -161,23 +164,22 @@ def _best_model(source: str, action: str | None, results_dir: Path) -> tuple[str
     return str(models[FOR_VIDEOS].run), True
 
 
-def _predicted_by_poses(source: str, request: dict) -> bool:
-    """Predict by poses, if the video shows a person; else say why not, and return False."""
+def _predicted_by_poses(source: str, request: dict) -> Path | None:
+    """Predict by poses, if the video shows a person, and return the page; else say why not, and return None."""
     from analogy.systems.hierarchical.video_prediction import Unsuited
 
     try:
-        _predict_by_poses(source, request)
+        return _predict_by_poses(source, request)
     except Unsuited as error:
         if request["action"] is not None:
             raise
         print(
             f"{error}\nso {FOR_VIDEOS}, which comes along, predicts the frames (see `analogy models`); name another with --run"
         )
-        return False
-    return True
+        return None
 
 
-def _predict_by_poses(source: str, request: dict) -> None:
+def _predict_by_poses(source: str, request: dict) -> Path:
     from analogy.systems.hierarchical.video_prediction import check_request, predict_video
 
     checked = check_request(source, **request)
@@ -185,7 +187,13 @@ def _predict_by_poses(source: str, request: dict) -> None:
     durations = ", ".join(f"{stage} {duration:.1f} s" for stage, duration in seconds.items())
     rate = checked.horizon / max(1e-9, seconds["poses"] + seconds["frames"])
     print(f"{durations}; {rate:.1f} predicted frames a second")
-    print(f"written to {checked.folder}: open {checked.folder / 'index.html'}")
+    return _written(checked.folder)
+
+
+def _written(folder: Path) -> Path:
+    """Say where the prediction lies. Returns its page."""
+    print(f"written to {folder}: open {folder / 'index.html'}")
+    return folder / "index.html"
 
 
 def _given_options(invocation: typer.Context) -> set[str]:
@@ -223,7 +231,7 @@ def _open(run: str, results_dir: Path):
     return folder, settings_of_run(folder)
 
 
-def _predict_movie(source, run, settings, start, context, horizon, fit, results_dir, out) -> None:
+def _predict_movie(source, run, settings, start, context, horizon, fit, results_dir, out) -> Path:
     if not Path(source).exists():  # said before TensorFlow is imported
         raise UserError(f"{source}: there is no such video; name a video file, or a folder of pictures")
     from analogy.systems.movie_prediction import check_request, predict_video_frames
@@ -232,10 +240,10 @@ def _predict_movie(source, run, settings, start, context, horizon, fit, results_
     request = check_request(source, run=run, settings=settings, **options)
     for line in predict_video_frames(request):
         print(line)
-    print(f"written to {request.folder}: open {request.folder / 'index.html'}")
+    return _written(request.folder)
 
 
-def _predict_picture(source, run, settings, action, samples, seed, crop, driving, results_dir, out) -> None:
+def _predict_picture(source, run, settings, action, samples, seed, crop, driving, results_dir, out) -> Path:
     from analogy.systems.keypoints.picture_prediction import check_request, predict_futures
 
     request = check_request(
@@ -251,4 +259,4 @@ def _predict_picture(source, run, settings, action, samples, seed, crop, driving
         out=out,
     )
     predict_futures(request)
-    print(f"written to {request.folder}: open {request.folder / 'index.html'}")
+    return _written(request.folder)

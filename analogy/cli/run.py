@@ -10,6 +10,7 @@ import typer
 
 from analogy.cli.console import RESULTS, clear_errors
 from analogy.cli.list import print_experiments
+from analogy.cli.opening import Open, show
 from analogy.errors import UserError
 from analogy.resolve import resolve_settings, say_settings, shorthand_values, stages
 from analogy.settings import Settings, settings_text
@@ -45,6 +46,7 @@ def main(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the settings and the models' parameter counts, and stop.")
     ] = False,
+    open_: Open = None,
 ) -> None:
     with clear_errors(resume or results_dir), messages_shown():
         if list_:
@@ -71,7 +73,9 @@ def main(
             return
         for settings in stages(name or exp, **options):
             say_settings(settings)
-            _run(settings, results_dir, resume, cluster)
+            folder = _run(settings, results_dir, resume, cluster)
+        if folder:  # the chief's alone
+            show(folder / "index.html", open_)
 
 
 def _print_parameters(settings: Settings) -> None:
@@ -89,9 +93,9 @@ def _print_parameters(settings: Settings) -> None:
         print(f"  {name}: {count:,}")
 
 
-def _run(settings: Settings, results_dir: Path, resume: Path | None, cluster: str) -> None:
+def _run(settings: Settings, results_dir: Path, resume: Path | None, cluster: str) -> Path | None:
     began = time.monotonic()  # before TensorFlow is imported, so that the run's seconds include it
     from analogy.training.run import run_experiment
     from data_prep.datasets import open_dataset
 
-    run_experiment(settings, open_dataset, results_dir, resume, StopRequest(), began, cluster)
+    return run_experiment(settings, open_dataset, results_dir, resume, StopRequest(), began, cluster)
