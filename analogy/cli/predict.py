@@ -20,7 +20,6 @@ from analogy.systems.hierarchical.estimation import find_models, usual_estimator
 
 OF_POSES = ("poses", "models", "data_dir", "pose_run", "paint_run", "full_frame", "export")
 OF_VIDEOS = ("start", "context", "horizon", "fit")
-USUAL_HORIZON = 45  # frames that are predicted from poses
 MOST_FRAMES = 10_000  # of one prediction
 OF_SAMPLES = ("action", "samples", "seed")
 OF_PICTURES = ("samples", "seed", "crop", "driving")
@@ -54,7 +53,7 @@ def main(
         typer.Option(
             min=1,
             max=MOST_FRAMES,
-            help=f"Number of frames to predict. Default: {USUAL_HORIZON}, with --run as many as it learned.",
+            help="Number of frames to predict. Default: as many as the run learned.",
         ),
     ] = None,
     pose_run: Annotated[str | None, typer.Option(help="A finished pose run, or its experiment. Default: the newest.")] = None,
@@ -99,8 +98,8 @@ def main(
     with clear_errors(out or results_dir):
         given = _given_options(invocation)
         maybe_poses = False
-        if not given & {"run", *OF_POSES, *OF_PICTURES} and not source.isdecimal():
-            run, maybe_poses = _best_model(source, action, results_dir)
+        if not given & {"run", *OF_POSES} and (_is_picture(source) or (not given & {*OF_PICTURES} and not source.isdecimal())):
+            run, maybe_poses = _best_model(source, action, driving, results_dir)
             given.add("run")
         _check_together(given)
         request = {
@@ -109,7 +108,7 @@ def main(
             "data_dir": data_dir,
             "start": start,
             "context": context,
-            "horizon": horizon or USUAL_HORIZON,
+            "horizon": horizon,
             "pose_run": pose_run,
             "paint_run": paint_run,
             "action": action,
@@ -134,22 +133,29 @@ def main(
         show(_predict_picture(source, folder, settings, action, samples, seed, crop, driving, results_dir, out), open_)
 
 
-def _best_model(source: str, action: str | None, results_dir: Path) -> tuple[str, bool]:
+def _is_picture(source: str) -> bool:
+    from analogy.data.video import is_single_picture
+
+    return Path(source).is_file() and is_single_picture(Path(source))
+
+
+def _best_model(source: str, action: str | None, driving: Path | None, results_dir: Path) -> tuple[str, bool]:
     """What predicts the future of this source without further options: the folder of a model that comes along, and whether
     poses are to be tried first, by those that are there. Says what is taken. Raises UserError."""
-    from analogy.data.video import is_single_picture
     from analogy.systems.hierarchical.steps import find_steps
+    from analogy.systems.keypoints.picture_prediction import GENERATORS, TRANSLATORS
 
-    path, models = Path(source), ready_models()
-    if path.is_file() and is_single_picture(path):
-        generators = [model for model in models.values() if model.summary["system"] == "keypoints_motion"]
-        if not generators:
+    models = ready_models()
+    if _is_picture(source):
+        systems = GENERATORS if driving is None else TRANSLATORS
+        suited = [model.run for model in models.values() if model.summary["system"] in systems]
+        if not suited:
             raise UserError(
-                f"{source}: a single picture, from which no model that comes along predicts: name a run of keypoints_motion "
-                "with --run, or give a video"
+                f"{source}: no model that comes along predicts from a single picture alone: name a run of keypoints_motion "
+                "with --run, give a video whose motion it takes over with --driving, or a video instead of the picture"
             )
-        print(f"{generators[0].run.name}, which comes along, predicts from one picture (see `analogy models`)")
-        return str(generators[0].run), False
+        print(f"{suited[0].name}, which comes along, makes films of one picture (see `analogy models`)")
+        return str(suited[0]), False
     taken = f"{FOR_VIDEOS}, which comes along, predicts the frames (see `analogy models`); name another with --run"
     try:
         find_steps(None, None, results_dir)

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from analogy.errors import Mistakes, UserError
-from analogy.runs.find import find_run, finished_runs
+from analogy.runs.find import finished_runs
 from analogy.runs.reading import read_run
-from analogy.runs.ready import ready_models
+from analogy.runs.ready import ready_models, run_or_ready
 from analogy.settings.loading import read_experiment
 
 POSE_SYSTEMS, PAINT_SYSTEMS, ACTION_SYSTEMS = (
@@ -78,7 +78,7 @@ def _find_step(name: str | None, results: Path, systems: Collection[str], option
         if step := _best(results, systems):
             return step
         raise UserError(f"{results}: there is no finished run of {' or '.join(systems)}; train one, or name one with {option}")
-    run = find_run(name, results, option)
+    run = run_or_ready(name, results, option)
     system = read_run(run).summary.system  # missing if this is a SavedModel outside of its run
     if system and system not in systems:
         raise UserError(f"{option} {name}: {run} is a run of {system}; name one of {' or '.join(systems)}")

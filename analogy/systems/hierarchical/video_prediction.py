@@ -28,6 +28,7 @@ from analogy.systems.hierarchical.steps import Step, find_recogniser, find_steps
 from analogy.systems.hierarchical.video_output import Prediction, write_prediction
 from data_prep.datasets import check_folder
 
+USUAL_HORIZON = 45  # frames, where the run of a pose predictor does not say how many it was trained for
 FRAMES_PER_UPDATE = 16  # frames that are painted between two updates of the progress bar
 
 
@@ -70,7 +71,7 @@ def check_request(
     data_dir: Path | None = None,
     start: int = 0,
     context: int | None = None,
-    horizon: int = 45,
+    horizon: int | None = None,
     pose_run: str | None = None,
     paint_run: str | None = None,
     action: str | None = None,
@@ -81,7 +82,7 @@ def check_request(
 ) -> Request:
     """Check the options of `analogy predict`, without importing TensorFlow.
 
-    Args: as the options of that command.
+    Args: as the options of that command. horizon: None for as many frames as the pose predictor was trained for.
 
     Raises:
         UserError: one line for each mistake.
@@ -126,7 +127,7 @@ def check_request(
         estimator_run=estimator_run,
         start=start,
         context=context,
-        horizon=horizon,
+        horizon=horizon or steps[0].horizon or USUAL_HORIZON,
         predictor=steps[0],
         painter=steps[1],
         recogniser=None if action else find_recogniser(results_dir),
