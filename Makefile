@@ -38,8 +38,14 @@ claims:  ## train the matched runs behind the published claims and say which hol
 models:  ## train the models that come along again (half an hour)
 	$(PYTHON) experiments/ready_models.py
 
+docs:  ## build the documentation as a site into site/; links that lead nowhere are errors (needs the extra [docs])
+	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --strict
+
+pictures:  ## make the two moving pictures of the README again (trains what is missing; half an hour)
+	$(PYTHON) experiments/readme_pictures.py
+
 demo:  ## train, evaluate, export and show the first experiment, without a dataset
 	$(PYTHON) experiments/run.py --exp analogy_pool3
 
-.PHONY: help setup test test-slow torture lint format bench claims models demo
+.PHONY: help setup test test-slow torture lint format bench claims models docs pictures demo
 .DEFAULT_GOAL := help

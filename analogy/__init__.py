@@ -5,6 +5,7 @@
     run.test["psnr"], run.baseline["copy_reference"]["psnr"]
     run = analogy.load("results/analogy_pool3")
     frames = run.predict(frame=frame, joints=joints, next_joints=next_joints)
+    analogy.predict("my_video.mp4")
 
 `analogy.experiments()` and `analogy.datasets()` list what there is; `analogy.evaluate` measures a run again.
 Importing the package is quick: everything else, TensorFlow above all, is imported when it is first used.
@@ -17,10 +18,10 @@ from typing import TYPE_CHECKING
 from analogy.environment import prepare_environment
 
 if TYPE_CHECKING:
-    from analogy.api import Run, datasets, evaluate, experiments, load, train
+    from analogy.api import Run, datasets, evaluate, experiments, load, predict, train
     from analogy.errors import UserError
 
-__all__ = ["Run", "UserError", "datasets", "evaluate", "experiments", "load", "train"]
+__all__ = ["Run", "UserError", "datasets", "evaluate", "experiments", "load", "predict", "train"]
 
 prepare_environment()
 

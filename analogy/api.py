@@ -1,4 +1,4 @@
-"""What `import analogy` offers: the functions train, load, evaluate, experiments and datasets, and the class Run.
+"""What `import analogy` offers: the functions train, load, predict, evaluate, experiments and datasets, and the class Run.
 
 A mistake in the arguments raises `analogy.UserError` before anything is loaded or trained. Its message says how to mend it.
 """
@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from analogy.errors import UserError
 from analogy.files import expanded
-from analogy.runs.find import find_run
+from analogy.runs.find import find_run, folders_named
 from analogy.runs.reading import read_run
+from analogy.runs.ready import FOR_VIDEOS, ready_models
 from analogy.settings import Experiment, Settings, list_experiments
 from analogy.systems.run_settings import settings_of_run
 from data_prep.datasets import DATASETS, Entry
@@ -21,7 +22,9 @@ from data_prep.datasets import DATASETS, Entry
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["Run", "UserError", "datasets", "evaluate", "experiments", "load", "train"]
+    from analogy.data.contract import Dataset
+
+__all__ = ["Run", "UserError", "datasets", "evaluate", "experiments", "load", "predict", "train"]
 
 
 class Run:
@@ -75,6 +78,23 @@ class Run:
     def page(self) -> Path:
         """The HTML page of the run, to open in a browser."""
         return self.folder / "index.html"
+
+    @property
+    def films(self) -> dict[str, Path]:
+        """ACTION/CLIP -> the film (GIF) of a test clip: the truth, the prediction, and how they differ, side by side."""
+        films = sorted((self.folder / "test").glob("*/*.gif"))
+        return {f"{film.parent.name}/{film.stem}": film for film in films}
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The run's dataset, opened again: `dataset.train` and `dataset.test` are its clips. Of labelled frames,
+        `dataset.load(clip)` reads one. Raises UserError where the data are no longer there.
+        """
+        from analogy.runs.uses import open_used
+        from analogy.systems import SYSTEMS
+        from data_prep.datasets import open_dataset
+
+        return open_dataset(self.settings, open_used(self.settings, SYSTEMS[self.settings.system].system.needs))
 
     def predict(self, observed=None, /, *, endpoint: str | None = None, **inputs) -> np.ndarray | dict[str, np.ndarray]:
         """Predict with the run's SavedModel, which holds the networks as they were exported.
@@ -190,11 +210,51 @@ def load(run: str | Path, results_dir: str | Path = "results") -> Run:
 
     Args:
         run: the run's folder; or an experiment, by its name or its folder in `results_dir`: then its newest finished run.
+            Where there is none, a model of that name that comes along with the package (`analogy models`).
 
     Raises:
         UserError: there is no such run.
     """
-    return Run(find_run(run, expanded(results_dir), "load"))
+    results = expanded(results_dir)
+    if (model := ready_models().get(str(run))) and not folders_named(str(run), results, "load"):
+        return Run(model.run)
+    return Run(find_run(run, results, "load"))
+
+
+def predict(
+    video: str | Path,
+    run: Run | str | Path = FOR_VIDEOS,
+    *,
+    horizon: int | None = None,
+    out: str | Path | None = None,
+    results_dir: str | Path = "results",
+) -> Path:
+    """Predict the next frames of a video, as `analogy predict VIDEO` does.
+
+    Args:
+        video: a video file, a GIF, or a folder of pictures.
+        run: a Run that predicts frames, or an argument of `load`. Default: the model that comes along.
+        horizon: the number of predicted frames. Default: as many as the run learned.
+        out: the folder to write. Default: a new one in results_dir/predictions.
+
+    Returns:
+        The folder with index.html, prediction.mp4, frames/ and films.gif: the video, the prediction and both baselines side by
+        side.
+
+    Raises:
+        UserError: the video cannot be read or is too short, or the run predicts no frames.
+    """
+    from analogy.systems.movie_prediction import check_request, predict_video_frames
+
+    run, results = run if isinstance(run, Run) else load(run, results_dir), expanded(results_dir)
+    if run.settings.data.kind != "movies":
+        raise UserError(f"{run.folder}: this run predicts no frames of videos; name one that does, such as {FOR_VIDEOS}")
+    request = check_request(
+        str(_path(video)), run=run.folder, settings=run.settings, horizon=horizon, results_dir=results, out=_path(out)
+    )
+    for line in predict_video_frames(request):
+        print(line)
+    return request.folder
 
 
 def evaluate(

@@ -1,0 +1,180 @@
+"""Make the two moving pictures of the README again, from finished demo runs (`make pictures`).
+
+person.gif: a person's future, by predicted joints. five_papers.gif: a tile for each paper, the truth above the prediction; each
+shows the median test clip of its run, by PSNR. All clips are rendered or drawn by this package, and none has been trained on.
+What is not trained yet is trained first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+import analogy
+from analogy.cli.app import make_app
+from analogy.data.moving_shapes import draw_shapes
+from analogy.errors import UserError
+from analogy.files import cache_folder
+from analogy.metrics.image import psnr
+from analogy.random_streams import TEST_MOVIES
+from analogy.visualise.canvas import GAP, to_rgb
+from analogy.visualise.video import read_mp4, side_by_side, write_gif
+from data_prep.synthetic_actors.opening import rendered_actors
+
+IMAGES = Path(__file__).parent.parent / "docs" / "images"
+PERSON = "0106"  # a rendered clip that tests: a squat
+OBSERVED, PREDICTED = 3, 6  # frames of each tile of five_papers.gif; the observed ones are the last before the prediction
+TILE, BORDER = 144, 3  # pixels
+GREY, ORANGE = (150, 150, 150), (235, 120, 0)  # the border around what is observed, and around what is predicted
+RATE, PAUSE = 4, 4  # frames per second; frames for which the last one stays
+
+
+class Clip(NamedTuple):
+    """A predicted test clip: observed uint8 [OBSERVED, H, W, C], truth and prediction uint8 [PREDICTED, H, W, C]."""
+
+    observed: np.ndarray
+    truth: np.ndarray
+    prediction: np.ndarray
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--results-dir", type=Path, default=Path("results"), help="the folder of the runs")
+    parser.add_argument("--out", type=Path, default=IMAGES, help="the folder of the two pictures")
+    options = parser.parse_args()
+    names = {"pose_lstm_residual", *(name for name, _ in PAPERS.values())}
+    runs = {name: demo_run(name, options.results_dir) for name in sorted(names)}
+    write_person(runs["pose_lstm_residual"], runs["analogy_masked"], options.out / "person.gif")
+    write_strip(
+        {title: median(list(clips(runs[name]))) for title, (name, clips) in PAPERS.items()}, options.out / "five_papers.gif"
+    )
+    for path in sorted(options.out.glob("*.gif")):
+        print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
+
+
+def demo_run(name: str, results: Path) -> analogy.Run:
+    """The newest finished run of an experiment, or the model that comes along; without them, the demo is trained."""
+    try:
+        return analogy.load(name, results)
+    except UserError:
+        return analogy.train(name, scale="demo", results_dir=results)
+
+
+# ---------------------------------------------------------------- a person's future
+
+
+def write_person(pose_run: analogy.Run, paint_run: analogy.Run, path: Path) -> None:
+    """The film that `analogy predict` writes: the truth, the joints, and the painted frames."""
+    with tempfile.TemporaryDirectory() as folder:
+        words = [
+            "predict",
+            PERSON,
+            "--data-dir",
+            rendered_actors(cache_folder(None)),
+            "--horizon",
+            25,
+            "--out",
+            f"{folder}/future",
+        ]
+        words += ["--pose-run", pose_run.folder, "--paint-run", paint_run.folder]
+        make_app()([str(word) for word in words], standalone_mode=False)
+        frames, rate = read_mp4(f"{folder}/future/beside.mp4")
+    write_gif(path, paused(frames), rate)
+
+
+def paused(frames: np.ndarray) -> np.ndarray:
+    """The frames, of which the last one stays for a moment."""
+    return np.concatenate([frames, frames[-1:].repeat(PAUSE, 0)])
+
+
+# ---------------------------------------------------------------- five papers: the test clips of a run, predicted
+
+
+def painted(run: analogy.Run) -> Iterator[Clip]:
+    """Painted from one frame and the true joints of the later ones."""
+    first, later = OBSERVED - 1, slice(OBSERVED, OBSERVED + PREDICTED)
+    for item in run.dataset.test:
+        clip = run.dataset.load(item)
+        prediction = run.predict(
+            frame=clip.frames[first],
+            joints=clip.joints[first],
+            visibility=clip.visibility[first],
+            next_joints=clip.joints[later],
+            next_visibility=clip.visibility[later],
+            crop=clip.crop[first],
+        )
+        yield Clip(clip.frames[:OBSERVED], clip.frames[later], prediction)
+
+
+def translated(run: analogy.Run) -> Iterator[Clip]:
+    """Translated from one frame by the keypoints that are found in the later ones."""
+    for item in run.dataset.test:
+        frames = run.dataset.load(item).frames[: OBSERVED + PREDICTED]
+        observed, truth = frames[:OBSERVED], frames[OBSERVED:]
+        first = observed[-1:].repeat(PREDICTED, 0)
+        keypoints, next_keypoints = run.predict(frames=first), run.predict(frames=truth)
+        answer = run.predict(frame=first, keypoints=keypoints, next_keypoints=next_keypoints)
+        yield Clip(observed, truth, answer["frame"])
+
+
+def digits(run: analogy.Run) -> Iterator[Clip]:
+    """The test videos of moving digits, predicted from as many frames as the run reads."""
+    context = run.settings.data.context
+    for video in run.dataset.test:
+        truth = video.frames[context : context + PREDICTED]
+        yield Clip(video.frames[context - OBSERVED : context], truth, run.predict(video.frames[:context])[:PREDICTED])
+
+
+def shapes(run: analogy.Run) -> Iterator[Clip]:
+    """The test videos of moving shapes, drawn for longer than the run's horizon where that is shorter."""
+    data, context = run.settings.data, run.settings.data.context
+    drawn = draw_shapes(run.settings.seed, np.int64(TEST_MOVIES), data.test_count, context + PREDICTED, data.size).numpy()
+    for frames in np.rint(255 * drawn).astype(np.uint8):
+        future = run.predict(frames=frames[:context], count=PREDICTED)["future"]
+        yield Clip(frames[context - OBSERVED : context], frames[context:], future)
+
+
+# Title of a tile -> the experiment, and how its test clips are predicted.
+PAPERS: dict[str, tuple[str, Callable[[analogy.Run], Iterator[Clip]]]] = {
+    "hierarchical": ("analogy_masked", painted),
+    "seq2seq": ("convlstm_plus_mmnist", digits),
+    "lvln": ("lvln_plus", shapes),
+    "vgg_lstm": ("vgg_lstm_plus", shapes),
+    "keypoints": ("keypoints_plus", translated),
+}
+
+
+# ---------------------------------------------------------------- five papers: the film
+
+
+def median(clips: list[Clip]) -> Clip:
+    """The clip whose prediction has the median PSNR."""
+    return sorted(clips, key=lambda clip: psnr(clip.truth, clip.prediction).mean())[len(clips) // 2]
+
+
+def write_strip(tiles: dict[str, Clip], path: Path) -> None:
+    """A GIF with a column for each clip: the truth above, what is observed and predicted below."""
+    columns = []
+    for title, clip in tiles.items():
+        above = [framed(frame, GREY) for frame in (*clip.observed, *clip.truth)]
+        below = [framed(frame, GREY) for frame in clip.observed] + [framed(frame, ORANGE) for frame in clip.prediction]
+        white = np.full((len(above), GAP, above[0].shape[1], 3), 255, np.uint8)
+        columns.append((title, np.concatenate([np.stack(above), white, np.stack(below)], 1)))
+    write_gif(path, paused(side_by_side(columns)), RATE)
+
+
+def framed(frame: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
+    """A frame uint8 [H, W, C], TILE pixels high, with a border."""
+    size = (round(TILE * frame.shape[1] / frame.shape[0]), TILE)
+    larger = cv2.resize(np.ascontiguousarray(to_rgb(frame)), size, interpolation=cv2.INTER_CUBIC)
+    return cv2.copyMakeBorder(larger, *[BORDER] * 4, cv2.BORDER_CONSTANT, value=colour)
+
+
+if __name__ == "__main__":
+    main()
