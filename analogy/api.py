@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from analogy.errors import UserError
 from analogy.files import expanded
-from analogy.runs.find import find_run, folders_named
 from analogy.runs.reading import read_run
-from analogy.runs.ready import FOR_VIDEOS, ready_models
+from analogy.runs.ready import FOR_VIDEOS, run_or_ready
 from analogy.settings import Experiment, Settings, list_experiments
 from analogy.systems.run_settings import settings_of_run
 from data_prep.datasets import DATASETS, Entry
@@ -215,10 +214,7 @@ def load(run: str | Path, results_dir: str | Path = "results") -> Run:
     Raises:
         UserError: there is no such run.
     """
-    results = expanded(results_dir)
-    if (model := ready_models().get(str(run))) and not folders_named(str(run), results, "load"):
-        return Run(model.run)
-    return Run(find_run(run, results, "load"))
+    return Run(run_or_ready(run, expanded(results_dir), "load"))
 
 
 def predict(

@@ -28,11 +28,12 @@ from analogy.visualise.video import read_mp4, side_by_side, write_gif
 from data_prep.synthetic_actors.opening import rendered_actors
 
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
-PERSON = "0106"  # a rendered clip that tests: a squat
+PERSON, WIDTH = "0102", 560  # a rendered clip that tests, jumping jacks; the width of its film in pixels
+NOISE = 10  # grey levels that the compression of a film adds
 OBSERVED, PREDICTED = 3, 6  # frames of each tile of five_papers.gif; the observed ones are the last before the prediction
 TILE, BORDER = 144, 3  # pixels
 GREY, ORANGE = (150, 150, 150), (235, 120, 0)  # the border around what is observed, and around what is predicted
-RATE, PAUSE = 4, 4  # frames per second; frames for which the last one stays
+RATE, SLOWED, PAUSE = 4, 10, 5  # frames per second of the tiles and of the person; frames for which the last one stays
 
 
 class Clip(NamedTuple):
@@ -84,8 +85,19 @@ def write_person(pose_run: analogy.Run, paint_run: analogy.Run, path: Path) -> N
         ]
         words += ["--pose-run", pose_run.folder, "--paint-run", paint_run.folder]
         make_app()([str(word) for word in words], standalone_mode=False)
-        frames, rate = read_mp4(f"{folder}/future/beside.mp4")
-    write_gif(path, paused(frames), rate)
+        frames, _ = read_mp4(f"{folder}/future/beside.mp4")
+    height = round(frames.shape[1] * WIDTH / frames.shape[2])
+    smaller = np.stack([cv2.resize(frame, (WIDTH, height), interpolation=cv2.INTER_AREA) for frame in frames])
+    write_gif(path, paused(calmed(smaller)), SLOWED)
+
+
+def calmed(frames: np.ndarray) -> np.ndarray:
+    """Let pixels that hardly change stay as they were: noise takes most of the room in a GIF."""
+    calm = frames.copy()
+    for t in range(1, len(frames)):
+        still = np.abs(frames[t].astype(int) - calm[t - 1]).max(-1, keepdims=True) <= NOISE
+        calm[t] = np.where(still, calm[t - 1], frames[t])
+    return calm
 
 
 def paused(frames: np.ndarray) -> np.ndarray:

@@ -10,6 +10,8 @@ import tensorflow as tf
 
 import analogy
 from analogy.runs.calling import SavedModel, _fit_all
+from analogy.runs.ready import FOLDER as READY_MODELS
+from analogy.visualise.video import write_gif
 from tests.run_folders import write_exported_run
 
 SMALL = {"network.units": 4, "data.context": 3, "data.horizon": 2, "data.train_count": 40, "data.test_count": 6,
@@ -20,7 +22,7 @@ def test_the_import_brings_nothing_heavy():
     script = (
         "import sys, analogy\n"
         "assert not {'tensorflow', 'keras', 'numpy', 'pydantic'} & set(sys.modules)\n"
-        "assert {'train', 'load', 'evaluate', 'datasets', 'experiments', 'Run'} <= set(dir(analogy))\n"
+        "assert {'train', 'load', 'predict', 'evaluate', 'datasets', 'experiments', 'Run'} <= set(dir(analogy))\n"
         "assert 'analogy_pool3' in analogy.experiments() and 'penn_action' in analogy.datasets()\n"
         "assert issubclass(analogy.UserError, Exception) and not {'tensorflow', 'keras'} & set(sys.modules)\n"
     )
@@ -48,6 +50,8 @@ def test_five_lines(trained):
     future = again.predict(values)
     assert future.shape == (5, 2, 1) and future.dtype == np.float32
     np.testing.assert_allclose(again.predict(values=values[1]), future[1], atol=1e-6)
+    # Its data, drawn again: 6 test sequences in groups of 3. It has no films.
+    assert [group.values.shape for group in again.dataset.test] == [(3, 5, 1)] * 2 and again.films == {}
 
 
 @pytest.mark.slow
@@ -67,6 +71,24 @@ def test_a_run_is_gone_on_with_and_measured_again(trained):
     assert measured.test["mse"] == pytest.approx(longer.test["mse"], rel=1e-4) and measured.page.is_file()
 
 
+def test_a_model_that_comes_along_is_loaded_by_its_name(tmp_path):
+    run = analogy.load("lvln_plus", tmp_path)
+    assert run.folder == READY_MODELS / "lvln_plus" and run.test["psnr"] > run.baseline["copy_last_frame"]["psnr"]
+
+
+def test_a_video_is_predicted(tmp_path, capsys):
+    small = ("data.image_size=16", "data.context=3", "data.horizon=2", "network.units=2", "network.depth=1")
+    run = analogy.Run(write_exported_run(tmp_path / "run", "convlstm_mmnist_l1", *small))
+    write_gif(
+        tmp_path / "mine.gif", 20 * np.arange(6, dtype=np.uint8)[:, None, None, None] * np.ones([1, 16, 16, 3], np.uint8), 10
+    )
+    folder = analogy.predict(tmp_path / "mine.gif", run, horizon=3, out=tmp_path / "out")
+    assert folder == tmp_path / "out" and len(list((folder / "frames").glob("*.png"))) == 3
+    assert (folder / "films.gif").is_file() and "PSNR of 3 frames" in capsys.readouterr().out
+    with pytest.raises(analogy.UserError, match=r"none\.mp4"):
+        analogy.predict(tmp_path / "none.mp4", run)
+
+
 def test_mistakes_are_errors_that_say_how_to_mend_them(trained, tmp_path):
     with pytest.raises(analogy.UserError, match="did you mean analogy_pool3"):
         analogy.train("analogy_pol3")
@@ -77,6 +99,8 @@ def test_mistakes_are_errors_that_say_how_to_mend_them(trained, tmp_path):
     assert len(str(error.value).splitlines()) == 3
     with pytest.raises(analogy.UserError, match="neither a run folder nor an experiment"):
         analogy.load("nothing", tmp_path)
+    with pytest.raises(analogy.UserError, match="this run predicts no frames of videos; name one that does, such as lvln_plus"):
+        analogy.predict(tmp_path, trained)
     with pytest.raises(analogy.UserError, match="there is no beauty"):
         analogy.evaluate(trained, metrics=["beauty"], results_dir=tmp_path)
     with pytest.raises(analogy.UserError, match=r"predict\(values float32 \[any, 3, 1\]\): values has the shape \[4, 1\]"):

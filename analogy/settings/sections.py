@@ -283,6 +283,17 @@ class StartFrom(Section):
 
 
 class TrainingSettings(Section):
+    """How long and on what is trained.
+
+    steps: updates of the weights. batch_size: examples of an update, shared by all devices. steps_per_call: updates in one call
+    of TensorFlow.
+    log_every, sample_every, checkpoint_every: steps between two rows of the losses, two sets of sample pictures, two
+    checkpoints. keep_checkpoints: number of the newest that stay.
+    precision: of the arithmetic; "auto" takes bfloat16 or float16 where the devices compute it natively.
+    devices: auto, cpu, gpu, or a number of them, such as gpu:2. deterministic: TensorFlow's deterministic operations alone.
+    start_from: the run whose networks are loaded first; null: none.
+    """
+
     steps: PositiveInt
     batch_size: Annotated[int, Field(gt=0, le=65_536)]
     steps_per_call: Annotated[int, Field(gt=0, le=100_000)]
@@ -354,6 +365,12 @@ class OptimizerSettings(Section):
 
 
 class EvaluationSettings(Section):
+    """What a run shows of its test clips.
+
+    clips_per_action: at most so many clips of each action are shown in pictures and films. Some systems also measure these
+    alone, and their protocol says so. preferred_clips: the clips that come first. frames_per_second: of the films.
+    """
+
     clips_per_action: PositiveInt
     preferred_clips: list[ClipId]
     frames_per_second: Annotated[int, Field(gt=0, le=1000)]
