@@ -32,7 +32,7 @@ PERSON, WIDTH = "0102", 560  # a rendered clip that tests, jumping jacks; the wi
 NOISE = 10  # grey levels that the compression of a film adds
 OBSERVED, PREDICTED = 3, 6  # frames of each tile of five_papers.gif; the observed ones are the last before the prediction
 TILE, BORDER = 144, 3  # pixels
-GREY, ORANGE = (150, 150, 150), (235, 120, 0)  # the border around what is observed, and around what is predicted
+GREY, ORANGE, INK = (150, 150, 150), (235, 120, 0), (40, 44, 52)  # of what is observed, and of what is predicted
 RATE, SLOWED, PAUSE = 4, 10, 5  # frames per second of the tiles and of the person; frames for which the last one stays
 
 
@@ -135,12 +135,25 @@ def translated(run: analogy.Run) -> Iterator[Clip]:
         yield Clip(observed, truth, answer["frame"])
 
 
-def digits(run: analogy.Run) -> Iterator[Clip]:
-    """The test videos of moving digits, predicted from as many frames as the run reads."""
-    context = run.settings.data.context
-    for video in run.dataset.test:
-        truth = video.frames[context : context + PREDICTED]
-        yield Clip(video.frames[context - OBSERVED : context], truth, run.predict(video.frames[:context])[:PREDICTED])
+def sines(run: analogy.Run) -> Iterator[Clip]:
+    """The sine with the median error, drawn as far as it is observed, and then further with each frame."""
+    values, context = run.dataset.test[0].values, run.settings.data.context
+    future = run.predict(values[:, :context])
+    middle = np.argsort(np.square(future - values[:, context:]).mean((1, 2)))[len(values) // 2]
+    truth, answer = values[middle, :, 0], np.concatenate([values[middle, :context, 0], future[middle, :, 0]])
+    counts = np.linspace(0, context, OBSERVED + 1)[1:], np.linspace(context, len(truth), PREDICTED + 1)[1:]
+    observed, later, predicted = (
+        np.stack([curve(line, round(count), colour) for count in part])
+        for line, part, colour in ((truth, counts[0], INK), (truth, counts[1], INK), (answer, counts[1], ORANGE))
+    )
+    yield Clip(observed, later, predicted)
+
+
+def curve(values: np.ndarray, count: int, colour: tuple[int, int, int]) -> np.ndarray:
+    """A picture of the first values of a sequence [T] in 0..1, uint8 [TILE, TILE, 3]."""
+    across, up = np.linspace(4, TILE - 5, len(values)), TILE - 15 - (TILE - 30) * values
+    points = np.rint(np.stack([across, up], 1)[:count]).astype(np.int32)
+    return cv2.polylines(np.full((TILE, TILE, 3), 255, np.uint8), [points], False, colour, 2, cv2.LINE_AA)
 
 
 def shapes(run: analogy.Run) -> Iterator[Clip]:
@@ -155,7 +168,7 @@ def shapes(run: analogy.Run) -> Iterator[Clip]:
 # Title of a tile -> the experiment, and how its test clips are predicted.
 PAPERS: dict[str, tuple[str, Callable[[analogy.Run], Iterator[Clip]]]] = {
     "hierarchical": ("analogy_masked", painted),
-    "seq2seq": ("convlstm_plus_mmnist", digits),
+    "seq2seq": ("seq2seq_plus_sins", sines),
     "lvln": ("lvln_plus", shapes),
     "vgg_lstm": ("vgg_lstm_plus", shapes),
     "keypoints": ("keypoints_plus", translated),
