@@ -173,7 +173,7 @@ def train(
         UserError: one line for each mistake in the arguments; or a fault of the data or of the disk.
         KeyboardInterrupt: Ctrl-C. `resume` continues the run from its last checkpoint.
 
-    Example:
+    Examples:
         >>> run = analogy.train("seq2seq_noise_l1", scale="demo", steps=20)
         >>> run.test["mse"], run.baseline["linear_map"]["mse"]
     """
