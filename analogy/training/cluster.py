@@ -69,7 +69,7 @@ def _read_addresses(roles: object) -> dict[str, str]:
         for index, place in enumerate(places):
             if not isinstance(place, str) or _split(place) is None:
                 raise UserError(f"TF_CONFIG: cluster: {role} {index}: {place!r} is no address host:port; {MEND}")
-            if place in addresses.values():
+            if _split(place) in map(_split, addresses.values()):  # "a:1" and "a:01" too
                 raise UserError(f"TF_CONFIG: cluster: {place} stands there twice; give each worker a port of its own")
             addresses[f"{role} {index}"] = place
     if "chief 1" in addresses:

@@ -39,6 +39,7 @@ WRONG = {
     config({"worker": ["a:1", ":2"]}): "worker 1: ':2' is no address",
     config({"worker": ["a:1", 2]}): "worker 1: 2 is no address",
     config({"worker": ["a:1", "a:1"]}): "a:1 stands there twice",
+    config({"worker": ["a:1", "a:01"]}): "a:01 stands there twice",
     config({"chief": ["a:1", "b:2"]}, {"type": "chief", "index": 0}): "more than one chief",
     json.dumps({"cluster": TWO}): "task: expected which worker this process is",
     config(TWO, {"type": "worker"}): "task: expected which worker this process is",
