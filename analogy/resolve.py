@@ -169,6 +169,9 @@ def _stored_settings(run: Path) -> Path:
         raise UserError(
             f"--resume {run}: this is not a run folder, though it has a settings.yaml; name one of results/EXPERIMENT"
         )
+    for path in run.iterdir():
+        if path.exists() and not (path.is_file() or path.is_dir()):  # opening it would wait for ever
+            raise UserError(f"--resume {run}: {path.name} in it is a pipe or a device, not a file; take it out of the folder")
     return run / "settings.yaml"
 
 

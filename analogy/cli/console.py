@@ -48,6 +48,11 @@ def names_in(text: str | None) -> list[str]:
     return [name.strip() for name in (text or "").split(",") if name.strip()]
 
 
+def _printable(line: str) -> str:
+    """A line in which the control characters of hostile names are written out, so that they do nothing to the terminal."""
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in line)
+
+
 @contextmanager
 def clear_errors(place: Path | None = None) -> Iterator[None]:
     """A context that prints errors which the user can mend as lines `error: ...`, and exits with status 2.
@@ -59,8 +64,8 @@ def clear_errors(place: Path | None = None) -> Iterator[None]:
             yield
             output.check()
         except UserError as error:
-            for line in str(error).splitlines():
-                typer.echo(f"error: {line}", err=True)
+            for line in str(error).split("\n"):
+                typer.echo(f"error: {_printable(line)}", err=True)
             raise typer.Exit(2) from error
         except Stopped as stop:
             typer.echo(str(stop), err=True)

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from analogy.cli.streams import LastingStream, lasting_streams
+from analogy.ownership import RUN, mark_folder
 from tests.conftest import ROOT
 
 
@@ -71,3 +72,19 @@ def test_a_terminal_that_is_closed_ends_nothing(monkeypatch):
     full.fault = OSError(28, "No space left on device")
     with pytest.raises(OSError, match="standard output"):
         full.check()
+
+
+def test_control_characters_of_names_do_nothing_to_the_terminal(invoke, tmp_path):
+    done = invoke("evaluate", "--run", "\x1b[2J\x07x", "--results-dir", tmp_path)
+    assert done.exit_code == 2 and r"error: --run \x1b[2J\x07x: neither a run folder" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["metrics.jsonl", "log.txt", ".lock"])
+def test_a_pipe_in_a_run_is_not_waited_for(invoke, tmp_path, name):
+    run = tmp_path / "results" / "seq2seq_sins_l1" / "now"
+    run.mkdir(parents=True)
+    mark_folder(run, RUN)
+    (run / "settings.yaml").write_text("seed: 0\n")
+    os.mkfifo(run / name)
+    done = invoke("run", "--resume", run)
+    assert done.exit_code == 2 and f"{name} in it is a pipe or a device, not a file; take it out of the folder" in done.stderr
