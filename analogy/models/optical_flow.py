@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import tensorflow as tf
 
 from analogy.models.warp import backward_warp
@@ -47,16 +46,17 @@ def optical_flows(
 def gaussian(values, deviation: float):
     """Smooth [B, H, W, C], H and W static, by a Gaussian of this standard deviation in pixels. At the border the weights of the
     pixels inside are scaled to the sum 1. Two products with matrices are faster on CPUs than depthwise convolutions."""
-    rows, columns = (_gaussian_matrix(side, deviation) for side in values.shape[1:3])
-    values = tf.einsum("hy,bywc->bhwc", tf.constant(rows, values.dtype), values)
-    return tf.einsum("wx,bhxc->bhwc", tf.constant(columns, values.dtype), values)
+    rows, columns = (tf.cast(_gaussian_matrix(side, deviation), values.dtype) for side in values.shape[1:3])
+    values = tf.einsum("hy,bywc->bhwc", rows, values)
+    return tf.einsum("wx,bhxc->bhwc", columns, values)
 
 
-def _gaussian_matrix(side: int, deviation: float) -> np.ndarray:
-    """[side, side]: row i has the weights of all pixels in the smoothed pixel i."""
-    distance = np.arange(side)[:, None] - np.arange(side)
-    weights = np.exp(-np.square(distance / deviation) / 2)
-    return weights / weights.sum(1, keepdims=True)
+def _gaussian_matrix(side: int, deviation: float):
+    """[side, side]: row i has the weights of all pixels in the smoothed pixel i. A graph computes it from two numbers: a constant
+    for each of its many uses would be the largest part of a SavedModel."""
+    pixels = tf.range(side, dtype=tf.float32)
+    weights = tf.exp(-tf.square((pixels[:, None] - pixels) / deviation) / 2)
+    return weights / tf.reduce_sum(weights, 1, keepdims=True)
 
 
 def _resized(flow, size):

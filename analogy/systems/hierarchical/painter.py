@@ -103,7 +103,8 @@ class Painter(System):
             pose = [tf.gather(x, selected) for x in (next_joints, next_visibility, next_crop)]
             return to_bytes(self.paint(reference, *pose))
 
-        painted = tf.map_fn(part, tf.range(parts), fn_output_signature=tf.uint8, parallel_iterations=1)
+        frames = tf.TensorSpec([None, *self.image_size, self.channels], tf.uint8)
+        painted = tf.map_fn(part, tf.range(parts), fn_output_signature=frames, parallel_iterations=1)
         return {"frames": tf.reshape(painted, [-1, *self.image_size, self.channels])[:count]}
 
     def predict(self, clip: LoadedClip, reference: int, targets: np.ndarray) -> np.ndarray:

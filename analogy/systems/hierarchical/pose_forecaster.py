@@ -84,8 +84,8 @@ class PoseForecaster(System):
 
         def forecast_round(index, poses, visibilities):
             """Append T poses to [B, n, 13, 2], and their visibility to [B, n, 13]."""
-            last_poses = tf.ensure_shape(poses[:, -k:], [None, k, JOINTS, 2])
-            last_visibilities = tf.ensure_shape(visibilities[:, -k:], [None, k, JOINTS])
+            last_poses = tf.reshape(poses[:, -k:], [-1, k, JOINTS, 2])  # of static sizes
+            last_visibilities = tf.reshape(visibilities[:, -k:], [-1, k, JOINTS])
             future, future_visibility = self.forecast(self.observe(last_poses, last_visibilities, box, size, action))
             return index + 1, tf.concat([poses, future], 1), tf.concat([visibilities, future_visibility], 1)
 

@@ -247,8 +247,13 @@ class MotionSystem(System):
         with tf.control_dependencies([tf.debugging.assert_positive(count, "count: draw at least 1 future")]):
             count = tf.identity(count)
         latent = normal(step_uniform(seed, 0, StepStream.LATENT, tf.stack([batch * count, size])))
+        return self._decoded(first, action, tf.reshape(latent, [batch, count, size]))
+
+    def _decoded(self, first, action, latent):
+        """k0 [B, K, 2], numbers of actions [B] and latents [B, N, Z] -> futures [B, N, T, K, 2]."""
+        batch, count, size = tf.shape(latent)[0], tf.shape(latent)[1], latent.shape[-1]
         action = tf.repeat(self._one_hot(action), count, 0)
-        future = self.decoder(tf.ensure_shape(latent, [None, size]), tf.repeat(first, count, 0), action)
+        future = self.decoder(tf.reshape(latent, [-1, size]), tf.repeat(first, count, 0), action)
         return tf.reshape(tf.cast(future, tf.float32), [batch, count, self.horizon, self.keypoints, 2])
 
     def _translated(self, frame, first, future):
@@ -260,7 +265,8 @@ class MotionSystem(System):
         def step(points):
             return translate(frame=frames, keypoints=keypoints, next_keypoints=points)["frame"]
 
-        painted = tf.map_fn(step, steps, fn_output_signature=tf.uint8, parallel_iterations=1)  # [T, B N, H, W, C]
+        output = tf.TensorSpec([None, *self.frame], tf.uint8)
+        painted = tf.map_fn(step, steps, fn_output_signature=output, parallel_iterations=1)  # [T, B N, H, W, C]
         return tf.reshape(tf.transpose(painted, [1, 0, 2, 3, 4]), [-1, count, self.horizon, *self.frame])
 
     def endpoints(self):
@@ -268,6 +274,7 @@ class MotionSystem(System):
         keypoints = tf.TensorSpec([None, self.keypoints, 2], tf.float32, "keypoints")
         action = tf.TensorSpec([None], tf.int32, "action")
         numbers = [tf.TensorSpec([], tf.int32, name) for name in ("seed", "count")]
+        latent = tf.TensorSpec([None, None, self.settings.network.latent_size], tf.float32, "latent")
 
         @tf.function(input_signature=[frame, action, *numbers])
         def generate(frame, action, seed, count):
@@ -282,4 +289,10 @@ class MotionSystem(System):
             """Keypoints of frames, numbers of actions, a seed, a count N -> keypoints of N futures [B, N, T, K, 2]."""
             return {"keypoints": self._sampled(keypoints, action, seed, count)}
 
-        return {"generate": generate, "sample": sample}
+        @tf.function(input_signature=[keypoints, action, latent])
+        def decode(keypoints, action, latent):
+            """`sample` with latents [B, N, Z] that the caller draws from the standard normal distribution: for runtimes without
+            such random numbers."""
+            return {"keypoints": self._decoded(keypoints, action, latent)}
+
+        return {"generate": generate, "sample": sample, "decode": decode}

@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from analogy.joints import JOINTS
+from analogy.models.warp import read_places
 
 # (name, joints of the near end, joints of the far end, then as shares of the body's height: length, radius, and overhang beyond
 # the far end). An end with several joints lies at their mean. The parts are in the order of painting: later parts cover earlier
@@ -145,22 +146,13 @@ def warp_parts(image, transforms, scale, next_scale):
 
     transforms: [B, K, 2, 3] of `part_transforms`. scale, next_scale: [B, 2], source pixels per pixel in reference and target.
     """
-    shape = tf.shape(image)
-    batch, height, width, channels = shape[0], shape[1], shape[2], image.shape[-1]
+    height, width = image.shape[1:3]
     linear = transforms[..., :2] * next_scale[:, None, None, :] / scale[:, None, :, None]
     shift = transforms[..., 2] / scale[:, None, :]
-    rows = tf.concat([linear, shift[..., None]], -1)  # [B, K, 2, 3]
-    flat = tf.reshape(rows, [batch * COUNT, 6])
-    flat = tf.concat([flat, tf.zeros([batch * COUNT, 2])], -1)
-    moved = tf.raw_ops.ImageProjectiveTransformV3(
-        images=tf.repeat(image, COUNT, axis=0),
-        transforms=flat,
-        output_shape=tf.stack([height, width]),
-        fill_value=0.0,
-        interpolation="BILINEAR",
-        fill_mode="NEAREST",
-    )
-    return tf.reshape(moved, tf.stack([batch, COUNT, height, width, channels]))
+    x, y = tf.range(width, dtype=tf.float32), tf.range(height, dtype=tf.float32)[:, None]
+    from_x, from_y, start = (values[..., None, None] for values in (linear[..., 0], linear[..., 1], shift))  # [B, K, 2, 1, 1]
+    places = from_x * x + from_y * y + start  # [B, K, 2, H, W]
+    return read_places(image, places[:, :, 0], places[:, :, 1])
 
 
 def fill_in(image, hole):

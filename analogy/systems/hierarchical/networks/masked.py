@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from analogy.models.building import Composite
 from analogy.models.mixing import BLURS, mix, soften
+from analogy.models.pixels import smoothly_resized
 from analogy.models.unet import Unet
 from analogy.systems.hierarchical.networks import limbs
 from analogy.systems.hierarchical.networks.limbs import PARTS
@@ -63,7 +64,7 @@ class MaskedGenerator(Composite, keras.Model):
             # A joint at p lies at the centre of pixel p, which is 0.5 away from the pixel's edge.
             joints, next_joints = ((place + 0.5) * shrink - 0.5 for place in (joints, next_joints))
             pose = joints, visibility, crop, next_joints, next_visibility, next_crop
-            image = tf.image.resize(image, side, antialias=True)
+            image = smoothly_resized(image, side)
             choices = limbs.choices(image, *pose)
         guess = mix(choices.pictures, choices.shares)
         nearest = tf.reduce_max(choices.near_before, -1, keepdims=True)

@@ -148,7 +148,7 @@ class PoseResidual(Composite, keras.Model):
         """noise: in training, for every member the noise [B, k, 7 J] to add to the features, and the dropout masks of its two
         layers [B, units]. It is an input so that it can be a function of seed and step."""
         features, last, scale = observed_features(joints, visibility)
-        condition = tf.repeat(condition[:, None], joints.shape[1], 1)  # [B, k, A]
+        condition = tf.tile(condition[:, None], [1, joints.shape[1], 1])  # [B, k, A]
         futures = []
         for member, (feature_noise, *masks) in zip(self.members, noise or [(0.0,)] * len(self.members), strict=True):
             coefficients = member(tf.concat([features + feature_noise, condition], -1), *masks)
