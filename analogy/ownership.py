@@ -17,8 +17,9 @@ from analogy.files import MARK, check_writable, partial_name, remove_leftovers
 
 AN_HOUR = 3600.0  # in seconds; no process takes so long to write one folder
 # The kinds of folders.
-RUN, EVALUATION, SAVED_MODEL, PREDICTION, COMPARISON, PREPARED, RECOGNISED = (
+RUN, EVALUATION, SAVED_MODEL, PREDICTION, COMPARISON, PREPARED, RECOGNISED, EXPORT = (
     "a run", "an evaluation", "a SavedModel", "a prediction", "a comparison", "prepared data", "a table of recognised actions",
+    "an export",
 )  # fmt: skip
 # Earlier versions set no mark. This file suggests that a folder is theirs, but it may still belong to a user.
 _EARLIER = {SAVED_MODEL: "saved_model.pb", PREDICTION: "joints.json", COMPARISON: "comparison.md", RECOGNISED: "figures.json"}

@@ -18,6 +18,8 @@ import pytest
 import tensorflow as tf
 
 from analogy.data.batches import ReplicaContext
+from analogy.runs.conversion import made_up
+from analogy.runs.formats import export_run
 from analogy.settings import find_experiment, list_experiments, load_settings
 from analogy.systems import SYSTEMS
 from analogy.training.checkpoint import Checkpoints
@@ -218,24 +220,6 @@ assert not foreign, foreign
 """
 
 
-def made_up(spec: tf.TensorSpec, rng: np.random.Generator) -> np.ndarray:
-    """An input that an endpoint can be given; 3 wherever any length will do."""
-    shape = [3 if side is None else side for side in spec.shape.as_list()]
-    if spec.name == "box":
-        return np.tile(np.array([2, 3, 60, 70], np.float32), [*shape[:-1], 1])
-    if spec.name in ("crop", "size"):
-        return rng.uniform(60, 120, shape).astype(np.float32)
-    if spec.name in ("visibility", "next_visibility", "valid"):
-        return (rng.uniform(size=shape) < 0.8).astype(np.float32)
-    if spec.name in ("joints", "next_joints"):
-        return rng.uniform(2, 60, shape).astype(np.float32)
-    if spec.dtype == tf.uint8:
-        return rng.integers(0, 256, shape, dtype=np.uint8)
-    if spec.dtype.is_integer:
-        return np.full(shape, 7 if spec.name == "count" else 1, spec.dtype.as_numpy_dtype)
-    return rng.uniform(0, 1, shape).astype(np.float32)
-
-
 @pytest.fixture(scope="session")
 def exports(all_rows, request):
     """row's name -> (what the system itself answers, what its SavedModel answers elsewhere), by endpoint and output."""
@@ -283,6 +267,32 @@ def test_what_is_measured_of_an_export_is_what_was_exported(name, rows):
         for variable in model.variables:
             variable.assign(tf.zeros_like(variable))
     assert_close(expected, next(iter(system.predict_clips(dataset))).measure()["prediction"], rtol=1e-3, atol=1e-3)
+
+
+# ---------------------------------------------------------------- other runtimes
+
+# row -> format -> the endpoints that it can take: the painters, the pose predictor, keypoints' three parts, the ConvLSTM.
+CONVERTED = {
+    "convlstm": {"tflite": {"predict"}, "onnx": {"predict"}},
+    "pose_residual": {"tflite": {"predict"}, "onnx": {"predict"}},
+    "analogy_gan": {"tflite": {"generate"}, "onnx": {"generate", "generate_clip"}},
+    "analogy_masked": {"tflite": {"generate"}, "onnx": {"generate", "generate_clip"}},
+    "keypoints_plus": {"tflite": {"detect", "translate"}, "onnx": {"detect", "translate"}},
+    "keypoints_motion": {"tflite": {"decode"}, "onnx": {"decode"}},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("format", ["tflite", "onnx"])
+@pytest.mark.parametrize("name", CONVERTED)
+def test_an_endpoint_answers_alike_in_another_runtime(name, format, all_rows, tmp_path):
+    """To a grey level, or 1e-3: `export_run` refuses what differs more."""
+    if format == "onnx":
+        for package in ("tf2onnx", "onnxruntime"):
+            pytest.importorskip(package, reason="the packages of the extra `onnx` are not installed")
+    said = []
+    export_run(all_rows.export(ROWS[name]), format, tmp_path / "out", say=said.append)
+    assert {path.stem for path in (tmp_path / "out").glob(f"*.{format}")} == CONVERTED[name][format], said
 
 
 # ---------------------------------------------------------------- bad input

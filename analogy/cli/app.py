@@ -8,7 +8,19 @@ import typer
 
 from analogy.cli.console import set_environment
 
-COMMANDS = ("run", "list", "evaluate", "predict", "compare", "browse", "fetch", "prepare", "models", "evaluate-pipeline")
+COMMANDS = (
+    "run",
+    "list",
+    "evaluate",
+    "predict",
+    "compare",
+    "browse",
+    "fetch",
+    "prepare",
+    "models",
+    "export",
+    "evaluate-pipeline",
+)
 
 
 def make_app() -> typer.Typer:

@@ -52,8 +52,8 @@ def gaussian(values, deviation: float):
 
 
 def _gaussian_matrix(side: int, deviation: float):
-    """[side, side]: row i has the weights of all pixels in the smoothed pixel i. A graph computes it from two numbers: a constant
-    for each of its many uses would be the largest part of a SavedModel."""
+    """[side, side]: row i has the weights of all pixels in the smoothed pixel i. A graph computes it: a constant for each of
+    its many uses would be half of a SavedModel's graph."""
     pixels = tf.range(side, dtype=tf.float32)
     weights = tf.exp(-tf.square((pixels[:, None] - pixels) / deviation) / 2)
     return weights / tf.reduce_sum(weights, 1, keepdims=True)

@@ -28,7 +28,9 @@ def smoothly_resized(images, size: tuple[int, int]):
     images: [B, H, W, C] float, H and W static. Returns [B, *size, C].
     """
     down, along = (_triangles(old, new) for old, new in zip(images.shape[1:3], size, strict=True))
-    return tf.einsum("wx,bhxc->bhwc", tf.constant(along, images.dtype), tf.einsum("hy,byxc->bhxc", tf.constant(down, images.dtype), images))
+    return tf.einsum(
+        "wx,bhxc->bhwc", tf.constant(along, images.dtype), tf.einsum("hy,byxc->bhxc", tf.constant(down, images.dtype), images)
+    )
 
 
 def _triangles(old: int, new: int) -> np.ndarray:
