@@ -270,6 +270,7 @@ def test_a_penn_action_clip_with_its_labels(predict, runs, actors, tmp_path):
         (["clip.mp4", "--poses", "b.npy"], "poses of 2 frames"),
         (["clip.mp4", "--poses", "a.npy", "--paint-run", "."], "--paint-run .: neither a run folder"),
         ([" ", "--poses", "a.npy"], "the name of the video is empty"),
+        (["clip.mp4", "--poses", "a.npy", "--fit", "crop"], "--fit goes with --run: the crop around a person is found"),
     ],
 )
 def test_a_mistake_is_one_clear_line(runs, tmp_path, monkeypatch, invoke, options, message):

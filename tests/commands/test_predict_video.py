@@ -14,7 +14,8 @@ from analogy.runs.export import export_saved_model
 from analogy.settings import find_experiment, load_settings
 from analogy.settings.loading import write_settings
 from analogy.systems import SYSTEMS
-from analogy.systems.movie_prediction import check_model, predicted_frames
+from analogy.systems.movie_prediction import check_model, check_request, cut_video, predicted_frames
+from analogy.systems.run_settings import settings_of_run
 from analogy.visualise.video import read_mp4, write_mp4
 
 TINY = {
@@ -122,3 +123,15 @@ def test_a_mistake_is_one_line(invoke, results, video, options, message):
 def test_a_missing_video(invoke, results, tmp_path):
     done, out = predict(invoke, tmp_path / "none.mp4", results, "--run", "lvln_plus")
     assert done.exit_code == 2 and "none.mp4: there is no such video" in done.output and not out.exists()
+
+
+@pytest.mark.parametrize(("fit", "corner", "middle"), [("letterbox", 0, 200), ("crop", 200, 200), (None, 200, 200)])
+def test_frames_are_fitted_as_asked(results, tmp_path, fit, corner, middle):
+    frames = np.full((12, 40, 80, 3), 200, np.uint8)
+    write_mp4(tmp_path / "wide.mp4", frames, 10)
+    run = next((results / "lvln_plus").iterdir())
+    settings = settings_of_run(run)
+    request = check_request(str(tmp_path / "wide.mp4"), run=run, settings=settings, fit=fit, results_dir=tmp_path)
+    assert request.data.fit == (fit or settings.data.fit)
+    frame = cut_video(request).observed[0]
+    assert abs(int(frame[0, 0, 0]) - corner) < 12 and abs(int(frame[16, 16, 0]) - middle) < 12
