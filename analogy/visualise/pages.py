@@ -4,7 +4,7 @@ import json
 import logging
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from math import isfinite
 from pathlib import Path
@@ -85,10 +85,20 @@ def write_results_page(results_folder: str | Path) -> None:
     """
     results = _existing(results_folder)
     runs = read_runs(results)
-    measured = [name for name in HEADLINES if any(name in run.summary.test for run in runs)]
+    measured = _columns([run.summary.test for run in runs])
     rows = [_row_of_any_run(run, results, measured) for run in runs]
     page = {"rows": rows, "metrics": measured, "comparisons": comparisons_of(results), "settings": _all_settings(runs)}
     write_page(results / "index.html", "results.html", page)
+
+
+def _columns(figures: Sequence[Mapping]) -> list[str]:
+    """The headline metrics that are columns of the list: those with a better direction, which some run has.
+
+    The squared error of frames says what their PSNR says, and is left out where only runs with a PSNR have it.
+    """
+    measured = [name for name in HEADLINES if METRICS[name].better != "neither" and any(name in test for test in figures)]
+    only_frames = all("psnr" in test for test in figures if "mse" in test)
+    return [name for name in measured if name != "mse" or not only_frames]
 
 
 def write_pages(run_folder: Path) -> None:

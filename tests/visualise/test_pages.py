@@ -9,6 +9,7 @@ import pytest
 
 from analogy.errors import UserError
 from analogy.files import try_lock
+from analogy.visualise import pages
 from analogy.visualise.pages import write_results_page, write_run_page
 from analogy.visualise.panels import write_panels
 from analogy.visualise.video import write_mp4
@@ -240,3 +241,9 @@ def test_numbers_read_well():
     )
     assert [short_count(count) for count in (950, 1_200, 14_714_688)] == ["950", "1.2 thousand", "14.7 million"]
     assert [decimal(value, 2) for value in (None, -1.0, float("inf"))] == ["", "−1.00", "∞"]
+
+
+def test_the_list_has_columns_that_say_something():
+    frames, sequences = {"psnr": 20.0, "ssim": 0.5, "mse": 0.01, "collapse_index": 0.7}, {"mse": 0.02}
+    assert pages._columns([frames]) == ["psnr", "ssim"], "the error says what PSNR says; the index has no better direction"
+    assert set(pages._columns([frames, sequences, {"pose_mse": 0.1}])) == {"psnr", "ssim", "mse", "pose_mse"}

@@ -1,0 +1,45 @@
+"""The table of all demos: a run counts only with the settings of today's demo, and what was not run is named."""
+
+import json
+
+import pytest
+import typer
+
+from analogy.settings import find_experiment, list_experiments, load_settings, write_settings
+from analogy.systems import SYSTEMS
+from experiments.demos import lines, main, row_of
+
+SUMMARY = {
+    "status": "finished", "dataset": "sines", "steps": 3440, "seconds": {"total": 87.0}, "test": {"mse": 2e-4, "clips": 7000},
+    "baseline": {"last_value": {"mse": 0.2}, "linear_map": {"mse": 1e-4}},
+}  # fmt: skip
+
+
+def write_run(folder, *overrides):
+    folder.mkdir(parents=True)
+    settings = load_settings(find_experiment("seq2seq_sins_l1"), SYSTEMS, scale="demo", overrides=overrides)
+    write_settings(settings, folder / "settings.yaml")
+    (folder / "summary.json").write_text(json.dumps({"experiment": "seq2seq_sins_l1", **SUMMARY}))
+
+
+def test_a_row_has_the_figure_beside_each_baseline_and_the_time(tmp_path):
+    write_run(tmp_path / "seq2seq_sins_l1" / "2026-01-01_000000", "training.log_every=7")
+    steps, reached, beside, measured, time = row_of("seq2seq_sins_l1", [tmp_path])
+    assert (steps, measured, time) == ("3,440", "sines, 7,000 clips", "1 min 27 s")
+    assert reached == "MSE **0.000200**" and beside == "last value 0.200000 (wins); linear map 0.000100 (LOSES)"
+    table = "\n".join(lines({name: None for name in list_experiments()} | {"seq2seq_sins_l1": ("1", "2", "3", "4", "5")}, "T."))
+    assert "| `seq2seq_sins_l1` | 1 | 2 | 3 | 4 | 5 |" in table and "Not run: " in table and "\nT.\n" in table
+    for name in list_experiments():
+        assert table.count(f"`{name}`") == 1, name
+
+
+def test_a_run_of_other_settings_does_not_count(tmp_path):
+    write_run(tmp_path / "seq2seq_sins_l1" / "2026-01-01_000000", "training.steps=7")
+    assert row_of("seq2seq_sins_l1", [tmp_path]) is None
+
+
+def test_without_any_run_nothing_is_written(tmp_path, capsys):
+    with pytest.raises(typer.Exit):
+        main(results_dir=[tmp_path], out=tmp_path / "demos.md")
+    assert not (tmp_path / "demos.md").exists()
+    assert "no finished run of a demo" in capsys.readouterr().err
