@@ -41,7 +41,7 @@ models:  ## train the models that come along again (half an hour)
 docs:  ## build the documentation as a site into site/; links that lead nowhere are errors (needs the extra [docs])
 	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --strict
 
-pictures:  ## make the two moving pictures of the README again (trains what is missing; half an hour)
+pictures:  ## make the two moving pictures of the README again (first trains the two demos that do not come along)
 	$(PYTHON) experiments/readme_pictures.py
 
 demo:  ## train, evaluate, export and show the first experiment, without a dataset
