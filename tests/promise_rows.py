@@ -77,7 +77,7 @@ ROWS = {
         "lvln_toy_net",
         (*LADDER, "data.dataset=moving_shapes", "data.horizon=2", "align=code", "normalise=true", "training_horizon=1"),
     ),
-    "lvln_plus": Row("lvln_plus", (*LADDER, "data.dataset=moving_ball", "data.context=3")),
+    "lvln_plus": Row("lvln_plus_sharp", (*LADDER, "data.dataset=moving_ball", "data.context=3")),
     "lvln_classifier": Row(
         "lvln_classifier_c4_c13",
         (*LADDER[:3], "data.dataset=moving_ball", "data.test_count=6", "network.units=8"),

@@ -108,17 +108,20 @@ class PlusNetworkSettings(Section):
     start: Literal["flow", "difference", "none"]
     candidates: Annotated[int, Field(ge=1, le=5)]
     colour: bool
+    detail: bool = False
 
 
 class PlusLossSettings(LossSection):
     """The weights of the terms for each predicted frame: log10 of the mean squared error, 1 - SSIM, and blur, which is how much
-    the slopes of the frame fall short of the truth's, as a share."""
+    the slopes of the frame fall short of the truth's, as a share. detail: the same of its sharpness, the mean absolute
+    Laplacian; from this term only the mask of detail learns."""
 
     needed = ("log_mse", "dssim")
 
     log_mse: NonNegativeFloat
     dssim: NonNegativeFloat
     blur: NonNegativeFloat
+    detail: NonNegativeFloat = 0.0
 
 
 class PlusSettings(Settings):

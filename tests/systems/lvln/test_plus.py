@@ -3,7 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
-from analogy.systems.lvln.plus import cut_out
+from analogy.metrics.detail import sharpness as sharpness_of_bytes
+from analogy.systems.lvln.plus import cut_out, sharpness
 
 
 def test_a_part_of_a_window_is_enlarged():
@@ -16,3 +17,8 @@ def test_a_part_of_a_window_is_enlarged():
     np.testing.assert_allclose(whole, windows[0], atol=1e-5)
     np.testing.assert_allclose(first, windows[0] / 2, atol=1e-5)  # half as many rows and columns, from the first ones
     np.testing.assert_allclose(last[..., :2], windows[0][..., :2] / 2 + [4.0, 6.0], atol=1e-5)
+
+
+def test_training_measures_sharpness_as_evaluation_does():
+    frames = np.random.default_rng(0).integers(0, 256, (2, 9, 13, 3), np.uint8)
+    np.testing.assert_allclose(255 * sharpness(frames.astype(np.float32) / 255), sharpness_of_bytes(frames), rtol=1e-5)

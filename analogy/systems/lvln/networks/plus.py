@@ -19,6 +19,7 @@ MOST_MOTION = 1.3  # a candidate goes on with 0 to 1.3 times the observed motion
 SOFT = 2.0  # the standard deviation of the Gaussian that blurs the soft frame, in pixels
 ERROR_WINDOW = 2.0  # the standard deviation of the Gaussian that averages a candidate's squared errors, in pixels
 SMALLEST_ERROR = 1e-4  # added to these squared errors, sums over the channels
+MASK_SPEED = 4.0  # the mask of detail learns so many times as fast as the other outputs
 TRUST = 0.9  # before training, a candidate's weight is divided by its error to this power
 
 
@@ -49,8 +50,8 @@ CANDIDATES = (
 class Scene(NamedTuple):
     """What the network knows after a frame, observed or predicted.
 
-    images: name -> [B, H, W, C], the images that candidates move. They stay those of the last observed frame, so that no
-        prediction is a warp of a warp, which would blur.
+    images: name -> [B, H, W, C], the images that candidates move, and the last frame's finest `detail`. They stay those of the
+        last observed frame, so that no prediction is a warp of a prediction, which would blur.
     motions: name -> [B, H, W, 2], where the last observed frame's pixels were in the frame before.
     errors: [B, H, W, candidates], the logarithm of each candidate's squared error around a pixel of the last observed frame,
         when it is predicted from the frame before and the motion until there; less the mean of all candidates. 0 where there
@@ -75,9 +76,13 @@ class MovingLadder(Composite, keras.Model):
 
     A ladder of four levels (1/2, 1/4, 1/8, 1/16 of the frame): an encoder, lateral blocks of ConvGRUs with location-dependent
     convolutions, a decoder with bilinear upsampling. The head works at half size. For each of several candidates it predicts a
-    backward flow of the last observed frame and a weight, and for all together a residual colour. The prediction is the blend
-    of the warped candidates, plus the colour. It is read by the encoder as the next frame. The better a candidate would have
-    predicted the last observed frame at a place, the more it weighs there.
+    backward flow of the last observed frame and a weight, and for all together a mask of detail and a residual colour. The
+    prediction is the blend of the warped candidates, plus the colour. It is read by the encoder as the next frame. The better a
+    candidate would have predicted the last observed frame at a place, the more it weighs there.
+
+    A blend is soft: its candidates' fine detail cancels out where they disagree. Where the mask says so, the finest detail
+    comes from the last frame alone instead, and only what is coarser is blended, as the bands of a pyramid are (Burt and
+    Adelson 1983).
 
     Args:
         channels: C.
@@ -87,11 +92,22 @@ class MovingLadder(Composite, keras.Model):
             neighbouring frames is an input; `none`: neither. Without `flow` the untrained network copies the last frame.
         candidates: how many of `CANDIDATES`, 1 to 5. 1: the head predicts one flow, and no weights.
         colour: whether the head predicts a residual colour.
+        detail: whether the head predicts the mask of detail. It starts at a half.
     """
 
-    def __init__(self, *, channels: int, width: float, start: str, candidates: int, colour: bool, name: str = "moving_ladder"):
+    def __init__(
+        self,
+        *,
+        channels: int,
+        width: float,
+        start: str,
+        candidates: int,
+        colour: bool,
+        detail: bool = False,
+        name: str = "moving_ladder",
+    ):
         super().__init__(name=name, autocast=False)  # flows and images stay float32
-        self.channels, self.start, self.colour = channels, start, colour
+        self.channels, self.start, self.colour, self.detail = channels, start, colour, detail
         self.candidates = CANDIDATES[:candidates]
         fine, middle, coarse, coarsest = (scaled(c, width) for c in (32, 48, 64, 64))
         units = scaled(16, width)
@@ -113,29 +129,34 @@ class MovingLadder(Composite, keras.Model):
         if candidates > 1:
             self.trust = self.add_weight(name="trust", shape=(), initializer=keras.initializers.Constant(TRUST), autocast=False)
         self.head = _conv(outputs, "head", kernel_initializer="zeros", dtype="float32")
+        if detail:
+            self.mask = _conv(1, "mask", kernel_initializer="zeros", dtype="float32")
 
     def call(self, frames, *, count: int):
-        """k and `count` are static. Returns frames [B, count, H, W, C], not clipped, and the flows of the first candidate."""
+        """k and `count` are static. Returns frames [B, count, H, W, C], not clipped, their blends, and the flows of the first
+        candidate."""
         frames = tf.unstack(frames, axis=1)
         scene = None
         for before, frame in pairwise(frames):
             scene = self.observe(before, frame, scene)
-        frame, flow, scene = self.next_frame(scene)
-        predicted = [(frame, flow)]
-        for _ in range(count - 1):
-            frame, flow, scene = self.next_frame(self.imagine(frame, flow, scene))
-            predicted.append((frame, flow))
+        predicted = []
+        for _ in range(count):
+            if predicted:
+                _, blend, flow = predicted[-1]
+                scene = self.imagine(blend, flow, scene)
+            *parts, scene = self.next_frame(scene)
+            predicted.append(parts)
         return tuple(tf.stack(parts, 1) for parts in zip(*predicted, strict=True))
 
     def roll(self, frames, count) -> tuple[tf.Tensor, tf.Tensor, Scene]:
-        """As `call`, for any k of at least 2 and any `count` of at least 0; also the scene after all these frames."""
+        """As `call`, for any k of at least 2 and any `count` of at least 0: frames, flows, and the scene after all of them."""
 
         def observe(index, scene):
             return index + 1, self.observe(frames[:, index - 1], frames[:, index], scene)
 
         def predict(index, scene, predicted, flows):
-            frame, flow, scene = self.next_frame(scene)
-            return index + 1, self.imagine(frame, flow, scene), predicted.write(index, frame), flows.write(index, flow)
+            frame, blend, flow, scene = self.next_frame(scene)
+            return index + 1, self.imagine(blend, flow, scene), predicted.write(index, frame), flows.write(index, flow)
 
         _, scene = tf.while_loop(lambda index, _: index < tf.shape(frames)[1], observe, (1, self._nothing(frames[:, 0])))
         frame, still = scene.images["last"], scene.flows[0]
@@ -147,7 +168,8 @@ class MovingLadder(Composite, keras.Model):
         """The scene before the first pair of frames: of everything only the shape, and zeros."""
         still = tf.zeros_like(frame[..., :1]) * tf.zeros([2])
         taps, states = self._encode(frame, frame, still, None)
-        images, motions = {"last": frame, "soft": frame}, {"fine": still, "coarse": still}
+        images = {"last": frame, "soft": frame, "detail": frame}
+        motions = {"fine": still, "coarse": still}
         errors = tf.concat([still[..., :1]] * len(self.candidates), -1)
         shapes = Scene(images, motions, errors, [still] * len(self.candidates), taps, states, tf.zeros([]))
         return tf.nest.map_structure(tf.zeros_like, shapes)
@@ -160,7 +182,8 @@ class MovingLadder(Composite, keras.Model):
         fine, coarse, *_ = optical_flows(frame, before) if self.start == "flow" else (still, still)
         difference = tf.zeros_like(frame) if self.start == "none" else frame - backward_warp(before, fine)
         taps, states = self._encode(frame, difference, fine, scene.states if scene else None)
-        images, motions = {"last": frame, "soft": gaussian(frame, SOFT)}, {"fine": fine, "coarse": coarse}
+        images = {"last": frame, "soft": gaussian(frame, SOFT), "detail": finest_detail(frame)}
+        motions = {"fine": fine, "coarse": coarse}
         errors = self._errors(frame, scene)
         return Scene(images, motions, errors, [still] * len(self.candidates), taps, states, tf.zeros([]))
 
@@ -176,17 +199,18 @@ class MovingLadder(Composite, keras.Model):
         return tf.stop_gradient(errors - tf.reduce_mean(errors, -1, keepdims=True))
 
     def imagine(self, frame, flow, scene: Scene) -> Scene:
-        """The scene after reading a predicted frame and its flow as if it were the next frame. Its images stay."""
+        """The scene after reading a blend and its flow as if it were the next frame. Its images stay."""
         moved = backward_warp(scene.images["last"], flow)
         frame = tf.clip_by_value(frame, 0.0, 1.0)
         difference = tf.zeros_like(frame) if self.start == "none" else frame - moved
         taps, states = self._encode(frame, difference, flow / tf.maximum(scene.step, 1.0), scene.states)
         return scene._replace(taps=taps, states=states)
 
-    def next_frame(self, scene: Scene) -> tuple[tf.Tensor, tf.Tensor, Scene]:
-        """The next frame [B, H, W, C], its flow [B, H, W, 2] (of the first candidate), and the scene with all flows."""
-        n = len(self.candidates)
-        shares, turns, weights, colour = tf.split(self._decode(scene), [n, 2 * n, n, -1], -1)
+    def next_frame(self, scene: Scene) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, Scene]:
+        """The next frame [B, H, W, C], its blend, which is the same without the mask of detail, its flow [B, H, W, 2] (of the
+        first candidate), and the scene with all flows."""
+        n, features = len(self.candidates), self._decode(scene)
+        shares, turns, weights, colour = tf.split(_doubled(self.head(features)), [n, 2 * n, n, -1], -1)
         start = np.array([candidate.share for candidate in self.candidates], np.float32)
         shares = MOST_MOTION * tf.sigmoid(shares + np.log(start / (MOST_MOTION - start)))
         flows = [
@@ -201,10 +225,21 @@ class MovingLadder(Composite, keras.Model):
         if n > 1:
             weights -= self.trust * backward_warp(scene.errors, tf.stop_gradient(flows[0]))
         weights = tf.nn.softmax(weights)
-        frame = tf.add_n([weight * image for weight, image in zip(tf.split(weights, n, -1), moved, strict=True)])
+        blend = tf.add_n([weight * image for weight, image in zip(tf.split(weights, n, -1), moved, strict=True)])
         if self.colour:
-            frame += colour / 4  # smaller steps of learning than those of flows in pixels
-        return frame, flows[0], scene._replace(flows=flows, step=scene.step + 1)
+            blend += colour / 4  # smaller steps of learning than those of flows in pixels
+        frame = self._with_detail(blend, features, scene.images["detail"], flows[0]) if self.detail else blend
+        return frame, blend, flows[0], scene._replace(flows=flows, step=scene.step + 1)
+
+    def _with_detail(self, blend, features, detail, flow):
+        """The blend, with the finest detail of the last frame where the mask says so.
+
+        It is moved by whole pixels: between pixels, a bilinear warp would take away just what is to be kept. What is learned
+        here does not change the blend.
+        """
+        blend, features, flow = (tf.stop_gradient(part) for part in (blend, features, flow))
+        mask = tf.sigmoid(MASK_SPEED * _doubled(self.mask(features)))
+        return blend + mask * (backward_warp(detail, tf.round(flow)) - finest_detail(blend))
 
     # ---------------------------------------------------------------- the ladder
 
@@ -228,7 +263,7 @@ class MovingLadder(Composite, keras.Model):
         return taps, next_states
 
     def _decode(self, scene: Scene):
-        """The head's output [B, H, W, outputs], float32. It is computed at half size: flows and weights are smooth."""
+        """What the head reads, float32 [B, H / 2, W / 2, channels]. It works at half size: flows and weights are smooth."""
         x = scene.taps[-1]
         for index, layer in enumerate(self.decoder[:-1]):
             x = _leaky(layer(tf.concat([_doubled(x), scene.taps[-1 - index]], -1) if index else x))
@@ -239,13 +274,23 @@ class MovingLadder(Composite, keras.Model):
         given = tf.concat(given, -1)
         given = tf.cast(tf.nn.avg_pool2d(given, 2, 2, "VALID"), x.dtype)
         x = _leaky(self.decoder[-1](tf.concat([_doubled(x), scene.taps[0], given], -1)))
-        return _doubled(self.head(tf.cast(_leaky(self.last(x)), tf.float32)))
+        return tf.cast(_leaky(self.last(x)), tf.float32)
 
 
 def _conv(channels: int, name: str, *, size: int = 3, stride: int = 1, kernel_initializer="he_normal", **kwargs):
     return keras.layers.Conv2D(
         channels, size, stride, padding="same", kernel_initializer=kernel_initializer, name=name, **kwargs
     )
+
+
+def finest_detail(images):
+    """The highest band of images [B, H, W, C]: each pixel less the mean of its four neighbours, taken twice and halved. Of a
+    wave of 3 pixels along a side a quarter is left, of 4 pixels an eighth, of 8 pixels a hundredth."""
+    for _ in range(2):
+        padded = tf.pad(images, [[0, 0], [1, 1], [1, 1], [0, 0]], "SYMMETRIC")
+        across, down = padded[:, 1:-1, :-2] + padded[:, 1:-1, 2:], padded[:, :-2, 1:-1] + padded[:, 2:, 1:-1]
+        images -= (across + down) / 4
+    return images / 2
 
 
 def _leaky(x):
