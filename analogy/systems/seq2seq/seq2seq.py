@@ -12,6 +12,7 @@ from analogy.data.movies import Movie
 from analogy.data.sequences import SequenceDataset, SequenceGroup
 from analogy.models.building import build
 from analogy.predictions.frames import UnroundedFrames
+from analogy.predictions.motion import motion_continued
 from analogy.predictions.sequences import PredictedSequences
 from analogy.random_streams import StepStream
 from analogy.systems.base import Column, System
@@ -136,8 +137,10 @@ class ConvLstmSystem(Seq2SeqSystem):
     def predict_clips(self, dataset) -> Iterator[UnroundedFrames]:
         pictured_ids = {movie.id for movie in self.selected_clips(dataset.test)}
         for movie in dataset.test:
-            future = self._predict_movie(movie)
-            yield predicted_movie(movie, self.context, future, with_pictures=movie.id in pictured_ids)
+            future, observed_frames = self._predict_movie(movie), np.asarray(movie.frames[: self.context])
+            methods = {"motion_continued": motion_continued(observed_frames, self.horizon)}
+            with_pictures = movie.id in pictured_ids
+            yield predicted_movie(movie, self.context, future, other_methods=methods, with_pictures=with_pictures)
 
     def panel_columns(self, dataset, movie: Movie):
         """The columns of the report: truth, prediction and absolute difference, at three times."""
@@ -148,8 +151,9 @@ class ConvLstmSystem(Seq2SeqSystem):
         return (
             f"{dataset.name}{notes}: {len(dataset.test)} test windows of {self.context} observed and {self.horizon} predicted "
             f"frames, {self.frame[0]} x {self.frame[1]}; mean squared error of the unrounded prediction, values in 0..1; "
-            f"PSNR and SSIM (11 x 11 Gaussian) of uint8 frames; averaged over frames, then over windows; baseline: the last "
-            f"observed frame copied; seed {self.settings.seed}"
+            f"PSNR and SSIM (11 x 11 Gaussian) of uint8 frames; averaged over frames, then over windows; baselines: the last "
+            f"observed frame copied, and half of the motion between the last two of them continued (OpenCV's DIS flow); "
+            f"seed {self.settings.seed}"
         )
 
 

@@ -134,7 +134,7 @@ def test_videos_are_measured_unrounded_shown_and_exported(movies, tmp_path, wiri
     system = build_system("convlstm_mmnist_l1", *MOVIES, *wiring)
     predicted = list(system.predict_clips(movies))
     measured = predicted[0].measure({"mse": mse, "mse_sum": mse_sum})
-    assert list(measured) == ["prediction", "copy_last_frame"] and len(predicted) == 3
+    assert list(measured) == ["prediction", "copy_last_frame", "motion_continued"] and len(predicted) == 3
     np.testing.assert_allclose(measured["prediction"]["mse_sum"], 4096 * measured["prediction"]["mse"], rtol=1e-9)
     truth = movies.test[0].frames[2:] / 255.0
     np.testing.assert_allclose(
@@ -142,7 +142,7 @@ def test_videos_are_measured_unrounded_shown_and_exported(movies, tmp_path, wiri
     )
     last = np.square(movies.test[0].frames[1:2] / 255.0 - truth).mean((1, 2, 3))
     np.testing.assert_allclose(measured["copy_last_frame"]["mse"], last, rtol=1e-4)
-    assert [title for title, _ in predicted[0].columns()] == ["truth", "prediction", "|difference|"]
+    assert [title for title, _ in predicted[0].columns()] == ["truth", "prediction", "motion continued", "|difference|"]
     assert predicted[0].picture().dtype == np.uint8 and predicted[0].picture().shape[2] == 3
     assert len(next(system.sample_panels(movies)).columns) == 7
 
