@@ -71,7 +71,9 @@ def lines(rows: dict[str, tuple[str, ...] | None], times: str):
     yield HEAD.format(times=f"{times}\n" if times else "")
     for paper, entries in groupby(list_experiments().items(), key=lambda entry: entry[1].paper):
         names = [name for name, _ in entries]
-        yield f"## {paper}\n\n| {' | '.join(COLUMNS)} |\n|{' --- |' * len(COLUMNS)}"
+        yield f"## {paper}\n"
+        if any(rows[name] for name in names):
+            yield f"| {' | '.join(COLUMNS)} |\n|{' --- |' * len(COLUMNS)}"
         yield from (f"| `{name}` | {' | '.join(rows[name])} |" for name in names if rows[name])
         if missing := [f"`{name}`" for name in names if not rows[name]]:
             yield f"\nNot run: {', '.join(missing)}.\n"
