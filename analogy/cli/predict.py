@@ -143,10 +143,13 @@ def _best_model(source: str, action: str | None, driving: Path | None, results_d
     """What predicts the future of this source without further options: the folder of a model that comes along, and whether
     poses are to be tried first, by those that are there. Says what is taken. Raises UserError."""
     from analogy.systems.hierarchical.steps import find_steps
-    from analogy.systems.keypoints.picture_prediction import GENERATORS, TRANSLATORS
 
+    if not Path(source).exists():  # said before TensorFlow is imported
+        raise UserError(f"{source}: there is no such video; name a video file, or a folder of pictures")
     models = ready_models()
     if _is_picture(source):
+        from analogy.systems.keypoints.picture_prediction import GENERATORS, TRANSLATORS
+
         systems = GENERATORS if driving is None else TRANSLATORS
         suited = [model.run for model in models.values() if model.summary["system"] in systems]
         if not suited:

@@ -25,7 +25,6 @@ from analogy.systems.hierarchical.estimation import ESTIMATORS, find_models, usu
 from analogy.systems.hierarchical.observed_action import check_action, told_action
 from analogy.systems.hierarchical.pose_files import read_poses
 from analogy.systems.hierarchical.steps import Step, find_recogniser, find_steps
-from analogy.systems.hierarchical.video_output import Prediction, write_prediction
 from data_prep.datasets import check_folder
 
 USUAL_HORIZON = 45  # frames, where the run of a pose predictor does not say how many it was trained for
@@ -196,6 +195,8 @@ def predict_video(request: Request) -> dict[str, float]:
         Unsuited: the video is too short, or nobody is seen in it.
         UserError: the video is damaged, or the runs do not fit it.
     """
+    from analogy.systems.hierarchical.video_output import write_prediction
+
     seconds: dict[str, float] = {}
     with _timed(seconds, "load"):
         pipeline, estimator = _open_pipeline(request), _open_estimator(request)
@@ -260,12 +261,14 @@ def _open_estimator(request: Request):
     return None
 
 
-def _predict(pipeline, frames, joints, visibility, horizon: int, action: int, seconds: dict[str, float]) -> Prediction:
-    """Predict `horizon` poses and frames.
+def _predict(pipeline, frames, joints, visibility, horizon: int, action: int, seconds: dict[str, float]):
+    """Predict `horizon` poses and frames: a `video_output.Prediction`.
 
     frames: the n observed ones, uint8 [H, W, 3] each, n >= k. joints [n, 13, 2], visibility [n, 13]: their poses. action: its
     number. seconds: gets the time of each stage.
     """
+    from analogy.systems.hierarchical.video_output import Prediction
+
     reference = frames[-1]
     k, size = pipeline.context, np.array(reference.shape[1::-1], np.int32)
     with _timed(seconds, "poses"):
