@@ -21,6 +21,7 @@ from analogy.settings import Settings, find_experiment, load_settings
 from analogy.settings.loading import apply_overrides, parse_override, read_experiment
 from analogy.systems import SYSTEMS
 from analogy.training.schedulers import check_cluster
+from analogy.training.trackers import check_trackers
 from data_prep.datasets import DATASETS, check_dataset, folder_from_environment
 
 SCALES = ("auto", "paper", "demo")
@@ -97,6 +98,8 @@ def resolve_settings(
                     check_settings(resume, settings)
             if resume and exp not in (None, settings.experiment):
                 mistakes.add(f"--resume {resume}: this run is of {settings.experiment}, not of {exp}")
+            with mistakes.noted():
+                check_trackers(settings.training.trackers)
             for key, file in settings.files():
                 if not Path(file).is_file():
                     mistakes.add(f"{key}: {file}: there is no such file{fetch_command(file)}")

@@ -23,8 +23,8 @@ from analogy.visualise.published import published_curves
 from analogy.visualise.video import column_boxes, mp4_writer, side_by_side, write_gif
 
 
-def write_samples(system: System, dataset, folder: RunFolder, step: int, tensorboard=None) -> list[np.ndarray]:
-    """Write sample panels to samples/step-000500/{train,test}/ACTION/CLIP.png, and the same pictures to TensorBoard.
+def write_samples(system: System, dataset, folder: RunFolder, step: int, trackers=None) -> list[np.ndarray]:
+    """Write sample panels to samples/step-000500/{train,test}/ACTION/CLIP.png, and the same pictures to the trackers.
 
     Returns:
         The last predicted column of every panel, as the system gives it; empty where the system predicts no pictures.
@@ -35,8 +35,8 @@ def write_samples(system: System, dataset, folder: RunFolder, step: int, tensorb
         path.parent.mkdir(parents=True, exist_ok=True)
         columns = [(column.title, coloured(column.picture)) for column in panels.columns]
         write_panels(path, columns)
-        if tensorboard:
-            tensorboard.image(f"{panels.split}/{panels.action}/{panels.clip}", columns[-1][1], step)
+        if trackers:
+            trackers.image(f"{panels.split}/{panels.action}/{panels.clip}", columns[-1][1], step)
         predicted += [column.picture for column in panels.columns if column.predicted][-1:]
     return predicted
 

@@ -303,6 +303,7 @@ class TrainingSettings(Section):
     keep_checkpoints: PositiveInt
     precision: Literal["auto", "float32", "bfloat16", "float16"]
     devices: Annotated[str, StringConstraints(pattern=r"^(auto|(cpu|gpu)(:[1-9][0-9]*)?)$")]
+    trackers: list[Literal["wandb", "mlflow"]] = []  # beside TensorBoard; see `analogy.training.trackers`
     deterministic: bool
     start_from: StartFrom | None
 

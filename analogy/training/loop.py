@@ -20,14 +20,14 @@ from analogy.errors import UserError, first_line
 from analogy.evaluation.evaluate import evaluate, write_loss_plot, write_samples
 from analogy.runs.export import export_saved_model
 from analogy.runs.folder import RunFolder
-from analogy.runs.history import describe
+from analogy.runs.history import describe, flat_settings
 from analogy.systems.base import Study, System
 from analogy.training.checkpoint import Checkpoints, load_networks, saved_checkpoints
 from analogy.training.health import Health, weights_hash
 from analogy.training.memory_need import counted_weights, say_memory
 from analogy.training.progress import Progress
 from analogy.training.stop import Stopped, StopRequest
-from analogy.training.tensorboard import TensorBoard
+from analogy.training.trackers import Trackers
 from analogy.training.workers import Workers
 from analogy.visualise.pages import write_run_page
 from analogy.visualise.panels import write_picture
@@ -88,7 +88,9 @@ class Trainer:
             self.step = tf.Variable(0, dtype=tf.int64, trainable=False, aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA)
         keep = settings.training.keep_checkpoints
         self.checkpoints = Checkpoints(checkpoints_path, system, self.step, keep) if checkpoints_path else None
-        self.tensorboard = TensorBoard(folder.path / "tensorboard") if folder else None
+        self.trackers = None
+        if folder:
+            self.trackers = Trackers(folder.path, settings.training.trackers, settings.experiment, flat_settings(settings))
         # The values for the next row of metrics.jsonl: the scalars of each step since the last row, sorted by name; and the
         # figures of the last validation.
         self._pending: list[list[float]] = []
@@ -257,14 +259,14 @@ class Trainer:
         self._pending, self._validated = [], {}
         if self.folder:
             self.folder.add_row({"step": step, "seconds": round(seconds, 3), **means})
-            self.tensorboard.scalars(means, step)
+            self.trackers.scalars(means, step)
         losses = {name: value for name, value in means.items() if name.endswith("/loss")} or means
         progress.say(step, "  ".join(f"{name} {value:.4g}" for name, value in losses.items()))
 
     def _write_samples(self, step: int, health: Health) -> None:
         """Write sample pictures, doubts about the training, plots, and the run's page."""
         with self.system.averaged_weights():
-            predicted = write_samples(self.system, self.dataset, self.folder, step, self.tensorboard)
+            predicted = write_samples(self.system, self.dataset, self.folder, step, self.trackers)
         self.folder.summary["steps"] = step  # written with the doubts
         self._say_doubts(health.doubts(self.folder.rows(), predicted))
         write_loss_plot(self.folder)
@@ -296,6 +298,7 @@ class Trainer:
         if self.folder:
             with self.system.averaged_weights():
                 self._evaluate_and_export(self.folder)
+            self.trackers.figures(self.folder.summary["test"])
         if self._workers.many:
             # Equal hashes in the logs show that the workers have equal weights.
             log.info("weights %s", " ".join(weights_hash(model.variables) for model in self.system.models.values()))

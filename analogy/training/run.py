@@ -98,7 +98,10 @@ def _run_on(strategy, precision: str, settings, open_dataset, results_dir: Path,
     try:
         # A checkpoint that does not fit is refused here, before anything in the folder is written.
         trainer = _make_trainer(system, settings, dataset, strategy, folder, folder.path / "checkpoints")
-        _run_in(folder, settings, trainer, fingerprint, precision, began, stop)
+        try:
+            _run_in(folder, settings, trainer, fingerprint, precision, began, stop)
+        finally:
+            trainer.trackers.close()
     finally:
         folder.close()
     return folder.path

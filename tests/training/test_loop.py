@@ -15,6 +15,7 @@ from analogy.training import loop
 from analogy.training.checkpoint import Checkpoints
 from analogy.training.loop import Trainer
 from analogy.training.stop import Stopped, StopRequest
+from analogy.training.trackers import Trackers
 
 SECTION = SimpleNamespace(
     name="sgd", learning_rate=0.25, momentum=0.0, weight_decay=0.0, schedule="exponential", decay=1.0, warmup_steps=0,
@@ -104,6 +105,7 @@ def test_a_study_that_fails_leaves_the_figures_and_the_saved_model(make_trainer,
 
     trainer = make_trainer()
     trainer.folder = RunFolder.create(tmp_path, "number")
+    trainer.trackers = Trackers(trainer.folder.path, [], "number", {})
     monkeypatch.setattr(trainer.system, "study", fail)
     monkeypatch.setattr(trainer.system, "protocol", lambda dataset: "of no clips")
     monkeypatch.setattr(loop, "evaluate", lambda *arguments: {"test": {"psnr": 20.0}})

@@ -1,0 +1,136 @@
+"""Where the figures of a training go beside metrics.jsonl: to TensorBoard always; to Weights & Biases and MLflow where asked.
+
+Each tracker has the same functions. Without an address of the user's own, both services write into the run folder, and nothing
+of ours goes to the network: WANDB_MODE=online or MLFLOW_TRACKING_URI ask for it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from analogy.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def check_trackers(names: list[str]) -> None:
+    """Raise a UserError if the package of a tracker is not installed. names: as for `Trackers`."""
+    if missing := [name for name in names if find_spec(name) is None]:
+        raise UserError(
+            f"training.trackers: {', '.join(missing)} is not installed: pip install 'analogy-video[{','.join(missing)}]', or "
+            "leave it out"
+        )
+
+
+class Wandb:
+    """Weights & Biases. Offline unless WANDB_MODE says otherwise: `wandb sync FOLDER/wandb/offline-run-*` sends it later.
+
+    Args: see `Trackers`.
+    """
+
+    def __init__(self, folder: Path, experiment: str, settings: Mapping[str, object]):
+        mode = os.environ.get("WANDB_MODE", "offline")
+        if mode != "online":
+            os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # it would go to the network
+        import wandb
+
+        # A resumed run has the same id, so that its parts are one run at the service.
+        self._run = wandb.init(
+            mode=mode, dir=folder, project="analogy", group=experiment, name=folder.name, id=f"{experiment}-{folder.name}",
+            config=dict(settings), settings=wandb.Settings(console="off", silent=True), reinit="create_new",
+        )  # fmt: skip
+        self._picture = wandb.Image
+
+    def scalars(self, values: Mapping[str, float], step: int) -> None:
+        self._run.log(dict(values), step=step)
+
+    def image(self, name: str, image: np.ndarray, step: int) -> None:
+        self._run.log({name: self._picture(image)}, step=step)
+
+    def figures(self, values: Mapping[str, float]) -> None:
+        self._run.summary.update(dict(values))
+
+    def close(self) -> None:
+        self._run.finish()
+
+
+class Mlflow:
+    """MLflow, in the file mlflow.db of the run folder unless MLFLOW_TRACKING_URI says otherwise: `mlflow ui
+    --backend-store-uri sqlite:///FOLDER/mlflow.db` shows it. It gets the scalars and figures, no pictures.
+
+    Args: see `Trackers`.
+    """
+
+    def __init__(self, folder: Path, experiment: str, settings: Mapping[str, object]):
+        address = os.environ.get("MLFLOW_TRACKING_URI")
+        if not address:
+            os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # it would go to the network
+            address = f"sqlite:///{folder.absolute() / 'mlflow.db'}"
+        from mlflow.tracking import MlflowClient
+
+        self._client = MlflowClient(tracking_uri=address, registry_uri=address)
+        found = self._client.get_experiment_by_name(experiment)
+        number = found.experiment_id if found else self._client.create_experiment(experiment)
+        # A resumed run goes on in its own one.
+        earlier = self._client.search_runs([number], filter_string=f"tags.run_folder = '{folder.name}'")
+        run = earlier[0] if earlier else self._client.create_run(number, run_name=folder.name, tags={"run_folder": folder.name})
+        self._run = run.info.run_id
+        self._client.update_run(self._run, status="RUNNING")
+        if not earlier:
+            for name, value in settings.items():
+                self._client.log_param(self._run, name, str(value)[:500])
+
+    def scalars(self, values: Mapping[str, float], step: int) -> None:
+        for name, value in values.items():
+            self._client.log_metric(self._run, name, value, step=step)
+
+    def image(self, name: str, image: np.ndarray, step: int) -> None:
+        pass
+
+    def figures(self, values: Mapping[str, float]) -> None:
+        self.scalars(values, 0)
+
+    def close(self) -> None:
+        self._client.set_terminated(self._run)
+
+
+class Trackers:
+    """All trackers of a run, as one.
+
+    Args:
+        folder: the run folder.
+        names: wandb, mlflow: the packages' own names, beside TensorBoard.
+        experiment: the experiment's name.
+        settings: dotted key -> value.
+    """
+
+    def __init__(self, folder: Path, names: list[str], experiment: str, settings: Mapping[str, object]):
+        from analogy.training.tensorboard import TensorBoard  # the settings are checked without TensorFlow
+
+        makers = {"wandb": Wandb, "mlflow": Mlflow}
+        self._all = [TensorBoard(folder / "tensorboard"), *(makers[name](folder, experiment, settings) for name in names)]
+
+    def scalars(self, values: Mapping[str, float], step: int) -> None:
+        """Write name -> value. Raises UserError if a file cannot be written."""
+        for tracker in self._all:
+            tracker.scalars(values, step)
+
+    def image(self, name: str, image: np.ndarray, step: int) -> None:
+        """Write a picture. image: uint8 [H, W, 1 or 3]."""
+        for tracker in self._all:
+            tracker.image(name, image, step)
+
+    def figures(self, values: Mapping[str, object]) -> None:
+        """Write the test figures: metric -> value. What is no number is left out."""
+        numbers = {f"test/{name}": float(value) for name, value in values.items() if isinstance(value, (int, float))}
+        for tracker in self._all[1:]:
+            tracker.figures(numbers)
+
+    def close(self) -> None:
+        for tracker in self._all[1:]:
+            tracker.close()

@@ -1,0 +1,79 @@
+"""Figures go to Weights & Biases and MLflow where they are asked for, into the run folder, and nowhere else."""
+
+import time
+
+import numpy as np
+import pytest
+
+from analogy.errors import UserError
+from analogy.training import trackers
+from analogy.training.trackers import Trackers, check_trackers
+
+WITHOUT = "the package of the extra `{}` is not installed"
+
+
+@pytest.fixture(autouse=True)
+def no_addresses(monkeypatch):
+    for name in ("WANDB_MODE", "WANDB_ERROR_REPORTING", "MLFLOW_TRACKING_URI", "MLFLOW_DISABLE_TELEMETRY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def track(folder, name, steps):
+    folder.mkdir(parents=True, exist_ok=True)
+    opened = Trackers(folder, [name], "my_experiment", {"training.steps": 8, "summary": "s" * 900})
+    for step in steps:
+        opened.scalars({"network/loss": 1.0 / step}, step)
+    opened.image("test/clip", np.zeros([8, 8, 3], np.uint8), steps[-1])
+    opened.figures({"psnr": 21.5, "clips": 3, "method": "no number"})
+    opened.close()
+
+
+@pytest.mark.slow
+def test_mlflow_writes_a_database_of_the_run_and_a_resumed_run_goes_on(tmp_path):
+    pytest.importorskip("mlflow", reason=WITHOUT.format("mlflow"))
+    from mlflow.tracking import MlflowClient
+
+    folder = tmp_path / "2026-01-01_000000"
+    track(folder, "mlflow", [2, 4])
+    track(folder, "mlflow", [6])
+    client = MlflowClient(tracking_uri=f"sqlite:///{folder / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("my_experiment")
+    (run,) = client.search_runs([experiment.experiment_id])
+    assert [point.step for point in client.get_metric_history(run.info.run_id, "network/loss")] == [2, 4, 6]
+    assert run.data.metrics["test/psnr"] == 21.5 and run.data.params["training.steps"] == "8"
+    assert run.info.status == "FINISHED" and "test/method" not in run.data.metrics
+
+
+@pytest.mark.slow
+def test_wandb_is_offline(tmp_path):
+    pytest.importorskip("wandb", reason=WITHOUT.format("wandb"))
+    folder = tmp_path / "2026-01-01_000000"
+    track(folder, "wandb", [2, 4])
+    (offline,) = (folder / "wandb").glob("offline-run-*")
+    (log,) = offline.glob("*.wandb")
+    until = time.monotonic() + 20
+    while b"test/psnr" not in log.read_bytes() and time.monotonic() < until:  # a process of its own writes it
+        time.sleep(0.1)
+    content = log.read_bytes()
+    assert b"network/loss" in content and b"test/psnr" in content and b"training.steps" in content
+
+
+def test_none_is_used_unless_it_is_asked_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(trackers, "Wandb", None)
+    monkeypatch.setattr(trackers, "Mlflow", None)
+    opened = Trackers(tmp_path, [], "my_experiment", {})
+    opened.scalars({"loss": 1.0}, 1)
+    opened.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["tensorboard"]
+
+
+def test_a_missing_package_is_one_line_before_training(run_here, tmp_path, monkeypatch):
+    monkeypatch.setattr(trackers, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"wandb, mlflow is not installed: pip install 'analogy-video\[wandb,mlflow\]'"):
+        check_trackers(["wandb", "mlflow"])
+    options = ("--set", "training.trackers=[wandb]", "--results-dir", tmp_path)
+    done = run_here(*options, exp="seq2seq_sins_l1")
+    assert done.returncode == 2 and not list(tmp_path.iterdir())
+    assert (
+        done.stderr == "error: training.trackers: wandb is not installed: pip install 'analogy-video[wandb]', or leave it out\n"
+    )
