@@ -23,7 +23,9 @@ PARTS = {
 
 
 def dataset_fingerprint(dataset: Dataset) -> dict[str, str]:
-    """Each key of PARTS -> a text that is equal for equal data, also in another process.
+    """Each key of PARTS, and "pool", -> a text that is equal for equal data, also in another process.
+
+    That of "pool" is equal too where the same clips have other names: clips have changed places, but none has changed.
 
     No frame is decoded: the fingerprints of the clips were stored when the dataset was prepared. The parts after `test` do not
     depend on whether a clip is used for training or test: moving a clip from one to the other changes only `train` and `test`.
@@ -45,6 +47,7 @@ def dataset_fingerprint(dataset: Dataset) -> dict[str, str]:
         "actions": hash_of_all(lambda item: item.action),
         "labels": hash_of_all(lambda item: item.label_fingerprint),
         "content": hash_of_all(lambda item: item.fingerprint),
+        "pool": _hash(sorted(item.fingerprint for item in items.values())),
     }
 
 

@@ -103,13 +103,19 @@ def check_data(run: Path, settings: Settings, fingerprint: Mapping[str, str]) ->
     before, step = _parts_before(run), trained_steps(run)
     if not before or not step:
         return
-    if changed := [part for part in changed_parts(before[-1].dataset, fingerprint) if part in FIXED_DATA]:
+    differing = changed_parts(before[-1].dataset, fingerprint)
+    if changed := [part for part in differing if part in FIXED_DATA]:
         changes = _changes(before[-1].settings, flat_settings(settings))
         named = [str(change) for change in changes if change.key in (*SELECTIONS, *PLACES)]
         differences = " and ".join(PARTS[part] for part in changed) + (f" ({'; '.join(named)})" if named else "")
         raise UserError(
             f"--resume {run}: the data are not those of the first {step} steps: {differences} differ; "
             "go on with the same --data-dir and selection, or start a new run"
+        )
+    if "content" in differing and before[-1].dataset.get("pool") == fingerprint.get("pool") is not None:
+        raise UserError(
+            f"--resume {run}: the data are not those of the first {step} steps: the same clips are there under one another's "
+            "names, so that clips that trained may test; go on with the data as they were, or start a new run"
         )
 
 

@@ -65,7 +65,7 @@ def test_every_dataset_fulfils_the_contract(kind, request, tmp_path):
     batch = next(iter(dataset.batches(ReplicaContext(start_step=3, batch_size=2))))
     assert batch["step"] == 3 and batch["step"].dtype == tf.int64 and batch["position"].numpy().tolist() == [0, 1]
     print_of = dataset_fingerprint(dataset)
-    assert list(print_of) == list(PARTS) and all(isinstance(text, str) for text in print_of.values())
+    assert list(print_of) == [*PARTS, "pool"] and all(isinstance(text, str) for text in print_of.values())
 
 
 def test_a_fingerprint_names_the_part_that_has_changed():
@@ -125,5 +125,5 @@ def test_a_fingerprint_is_the_same_in_any_process():
     assert made == {
         "name": "made_up", "notes": "by hand", "train": "5e21803a2c7e109ba99b9fab", "test": "e4e770e3e7d8e772fcc2ca47",
         "lengths": "323a60df87e995c02b149a50", "sizes": "3aa86a5b4c9be7be8ffc07b7", "actions": "4eec1c00f81b12126e7bc1c3",
-        "labels": "363b2c3de38dfadc8389452e", "content": "b05d0fba4ac2726196f2b1a4",
+        "labels": "363b2c3de38dfadc8389452e", "content": "b05d0fba4ac2726196f2b1a4", "pool": "5f767737bef51bf127ecc703",
     }  # fmt: skip

@@ -114,6 +114,17 @@ def test_other_clips_are_refused_and_other_labels_are_said(run, caplog):
     assert "from step 13 on: the labels of a clip differ from before" in caplog.text
 
 
+def test_clips_that_have_changed_places_are_refused_and_changed_clips_are_said(run, caplog):
+    known = DATA | {"content": "a", "pool": "both"}
+    write(run, go_on(run, settings(), known, 0))
+    with pytest.raises(UserError, match="the same clips are there under one another's names"):
+        check_data(run, settings(), known | {"content": "exchanged"})
+    for data in (known, known | {"content": "new", "pool": "new"}, DATA | {"content": "new"}):
+        check_data(run, settings(), data)
+    go_on(run, settings(), known | {"content": "new", "pool": "new"}, 12)
+    assert "the frames or values of a clip differ from before" in caplog.text
+
+
 def test_other_data_are_said_where_a_run_is_measured_again(run):
     said = "NOT the data of the training: which clips train, which clips test differ"
     other = DATA | {"train": "b", "test": "a"}
