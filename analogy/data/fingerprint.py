@@ -47,7 +47,8 @@ def dataset_fingerprint(dataset: Dataset) -> dict[str, str]:
         "actions": hash_of_all(lambda item: item.action),
         "labels": hash_of_all(lambda item: item.label_fingerprint),
         "content": hash_of_all(lambda item: item.fingerprint),
-        "pool": _hash(sorted(item.fingerprint for item in items.values())),
+        # Of the clips themselves: several items may be windows of one.
+        "pool": _hash(sorted({getattr(item, "clip", item).fingerprint for item in items.values()})),
     }
 
 

@@ -125,5 +125,5 @@ def test_a_fingerprint_is_the_same_in_any_process():
     assert made == {
         "name": "made_up", "notes": "by hand", "train": "5e21803a2c7e109ba99b9fab", "test": "e4e770e3e7d8e772fcc2ca47",
         "lengths": "323a60df87e995c02b149a50", "sizes": "3aa86a5b4c9be7be8ffc07b7", "actions": "4eec1c00f81b12126e7bc1c3",
-        "labels": "363b2c3de38dfadc8389452e", "content": "b05d0fba4ac2726196f2b1a4", "pool": "5f767737bef51bf127ecc703",
+        "labels": "363b2c3de38dfadc8389452e", "content": "b05d0fba4ac2726196f2b1a4", "pool": "e73c945e260beb3e6f99971d",
     }  # fmt: skip
