@@ -20,7 +20,7 @@ from analogy.random_streams import StepStream
 from analogy.runs.calling import _fit_all
 from analogy.settings import find_experiment, list_experiments, load_settings
 from analogy.systems import SYSTEMS
-from analogy.systems.vgg_lstm.networks.plus import MovingFrame
+from analogy.systems.vgg_lstm.networks.plus import MovingFrame, clock, replayed
 from analogy.systems.vgg_lstm.networks.vae import divergence
 from analogy.systems.vgg_lstm.networks.vae_plus import MapDecoder, MapEncoder, block_waves
 from analogy.systems.vgg_lstm.plus import change_error
@@ -262,8 +262,21 @@ def test_untrained_ours_copies_what_stands_still():
     future, flow = network(frames, tf.zeros([1, 2, 32]), count=3)
     smooth = gaussian(frames[:, 0], 2.0)
     np.testing.assert_allclose(flow, np.zeros(flow.shape), atol=1e-4)
-    expected = 0.8 * frames[:, 0] + 0.2 * smooth
+    expected = 0.9 * frames[:, 0] + 0.1 * smooth
     np.testing.assert_allclose(future, tf.repeat(expected[:, None], 3, 1), atol=1e-4)
+
+
+@pytest.mark.parametrize(("observed", "expected"), [(3, [3, 2, 1, 2, 3, 2]), (2, [2, 1, 2, 1, 2, 1])])
+def test_observed_frames_are_replayed_back_and_forth(observed, expected):
+    frames = tf.range(1.0, observed + 1.0)[None, :, None, None, None]
+    np.testing.assert_array_equal([replayed(frames, tf.constant(step, tf.float32))[0, 0, 0, 0] for step in np.arange(1.0, 7.0)], expected)
+
+
+def test_the_clock_tells_every_step_of_a_dozen_and_begins_anew():
+    waves = np.stack([clock(tf.constant(step, tf.float32))[1:] for step in np.arange(1.0, 25.0)])
+    np.testing.assert_allclose(waves[:12], waves[12:], atol=1e-5)
+    distances = np.linalg.norm(waves[:12, None] - waves[None, :12], axis=-1)
+    assert np.all(distances[~np.eye(12, dtype=bool)] > 0.5)
 
 
 @pytest.fixture(scope="module")

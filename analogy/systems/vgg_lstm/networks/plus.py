@@ -16,24 +16,21 @@ from analogy.models.warp import backward_warp, carried_on
 FINE = 4  # the skip and the head work at a quarter of the frame's size: flows are smooth
 SOFT = 2.0  # the standard deviation of the Gaussian that blurs the soft frame, in pixels
 SPEEDS = (1.0, 0.5)  # the last frame is carried on with all of its motion, and with half of it
-FIRST_WEIGHTS = (
-    0.2,
-    0.4,
-    0.2,
-    0.2,
-)  # before training: of the frame carried on at each speed, of the still one, of the soft one
+PERIODS = (3, 4, 6, 12)  # of the waves that tell the network which step it is
+# Before training: of the frame carried on at each speed, the soft one, the last one, the mean of those observed, the replayed one.
+FIRST_WEIGHTS = (0.2, 0.3, 0.1, 0.1, 0.1, 0.2)
 
 
 class Scene(NamedTuple):
     """What is known after some frames.
 
-    last, soft: the last observed frame, and the same blurred [B, H, W, C]. motion: where its pixels were in the frame before
+    observed: the frames [B, k, H, W, C]. soft: the last of them blurred [B, H, W, C]. motion: where its pixels were in the frame before
     [B, H, W, 2]. skip: maps of the last two frames at a quarter of their size. tap: what the ConvGRU reads last. state: of it.
     turn: what the predictions so far have added to the motion [B, H, W, 2]. flow: how far from its pixels the newest prediction
     reads the last frame at full speed [B, H, W, 2]. step: the number of predictions.
     """
 
-    last: tf.Tensor
+    observed: tf.Tensor
     soft: tf.Tensor
     motion: tf.Tensor
     skip: tf.Tensor
@@ -49,9 +46,10 @@ class MovingFrame(Composite, keras.Model):
 
     Each pixel of the last observed frame is carried on with its motion (an optical flow, computed here), at full and at half
     speed. A ConvGRU reads the features of the observed frames where they are (7 x 7 at 224 pixels), and then goes on by itself.
-    With a skip from the last two frames it says for each step what is to be added to the motion, how the carried frames, the
-    still one and a blurred one are blended, and a colour to add. No prediction is read again: errors do not feed on themselves,
-    and VGG-16 runs for observed frames only.
+    With a skip from the last two frames it says for each step what is to be added to the motion, how the carried frames, a
+    blurred one, the last one, the mean of the observed ones and one of them replayed are blended, and a colour to add. The
+    replay goes back and forth through the observed frames, as in Video Textures (Schodl et al. 2000): what moves repeatedly
+    goes on to move. No prediction is read again: errors do not feed on themselves, and VGG-16 runs for observed frames only.
 
     Args:
         channels: C.
@@ -94,7 +92,7 @@ class MovingFrame(Composite, keras.Model):
 
         _, state = tf.while_loop(lambda index, _: index < observed, observe, (0, zeros))
         scene = self._scene(frames, taps[:, -1], state)
-        arrays = [tf.TensorArray(tf.float32, count, element_shape=part.shape) for part in (scene.last, scene.flow)]
+        arrays = [tf.TensorArray(tf.float32, count, element_shape=part.shape) for part in (scene.soft, scene.flow)]
         _, _, *arrays = tf.while_loop(lambda index, *_: index < count, predict, (0, scene, *arrays))
         return tuple(time_first(array.stack()) for array in arrays)
 
@@ -113,7 +111,7 @@ class MovingFrame(Composite, keras.Model):
         x = tf.nn.space_to_depth(tf.concat([last - 0.5, 4 * unexpected, fine / 4, motion / 4], -1), FINE)
         for layer in self.skip:
             x = _leaky(layer(x))
-        return Scene(last, gaussian(last, SOFT), motion, x, tap, state, still, still, tf.zeros([]))
+        return Scene(frames, gaussian(last, SOFT), motion, x, tap, state, still, still, tf.zeros([]))
 
     def next_frame(self, scene: Scene) -> tuple[tf.Tensor, Scene]:
         """The next frame [B, H, W, C], and the scene after it."""
@@ -121,20 +119,34 @@ class MovingFrame(Composite, keras.Model):
         size, step = scene.skip.shape[1:3], scene.step + 1
         carried = [carried_on(scene.motion, step * speed) for speed in SPEEDS]
         given = tf.nn.avg_pool2d(tf.concat([*carried, scene.turn], -1), FINE, FINE, "VALID") / 4
-        time = tf.zeros_like(scene.skip[..., :1]) + step / 10
+        time = tf.zeros_like(scene.skip[..., :1]) + clock(step)
         x = tf.concat([tf.image.resize(self.coarse(hidden), size), scene.skip, given, time], -1)
         for layer in self.decoder:
             x = _leaky(layer(x))
-        said = tf.image.resize(self.head(x), scene.last.shape[1:3])
+        last = scene.observed[:, -1]
+        said = tf.image.resize(self.head(tf.concat([x, time], -1)), last.shape[1:3])
         turn, weights, colour = tf.split(said, [2, len(FIRST_WEIGHTS), self.channels], -1)
         turn += scene.turn
         flows = [flow + turn for flow in carried]
-        sources, places = [scene.last, scene.last, scene.soft], [*flows, flows[-1]]
+        sources, places = [last, last, scene.soft], [*flows, flows[-1]]
         moved = tf.split(backward_warp(tf.concat(sources, 0), tf.concat(places, 0)), len(sources), 0)
         weights = tf.nn.softmax(weights + np.log(FIRST_WEIGHTS).astype(np.float32))
-        images = tf.stack([*moved[:2], scene.last, moved[2]], -1)
+        images = tf.stack([*moved, last, tf.reduce_mean(scene.observed, 1), replayed(scene.observed, step)], -1)
         frame = tf.reduce_sum(images * weights[..., None, :], -1) + colour / 4
         return frame, scene._replace(state=state, turn=turn, flow=flows[0], step=step)
+
+
+def replayed(observed, step):
+    """The frame of a step when the observed frames [B, k, H, W, C] are replayed back and forth: the last one, then the one before
+    it, and so on to the first one and back. step: from 1, a scalar, float."""
+    end = tf.cast(tf.shape(observed)[1] - 1, tf.float32)
+    return tf.gather(observed, tf.cast(tf.abs(end - tf.math.floormod(step - 1, 2 * end)), tf.int32), axis=1)
+
+
+def clock(step):
+    """What tells which step it is: the step itself, and waves of several periods, so that any rhythm is a weighted sum of them."""
+    angles = 2 * np.pi * step / tf.constant(PERIODS, tf.float32)
+    return tf.concat([step[None] / 10, tf.sin(angles), tf.cos(angles)], 0)
 
 
 def _conv(channels: int, name: str, *, size: int = 3, kernel_initializer="he_normal") -> keras.layers.Conv2D:
