@@ -253,7 +253,8 @@ def test_an_export_answers_alike_in_a_process_of_its_own(exported, exports):
         for way in ("signature", "method"):
             got = theirs[f"{endpoint}/{way}/{output}"]
             assert got.dtype == expected.dtype and got.shape == expected.shape
-            tolerance = {"atol": 1} if expected.dtype == np.uint8 else {"rtol": 1e-3, "atol": 1e-3}
+            pixels = 1e-2 if output == "flow" else 1e-3  # of noise, where pixels that meet are nearly as fast as each other
+            tolerance = {"atol": 1} if expected.dtype == np.uint8 else {"rtol": 1e-3, "atol": pixels}
             np.testing.assert_allclose(got.astype(float), expected.astype(float), **tolerance)
 
 
