@@ -269,7 +269,8 @@ def test_untrained_ours_copies_what_stands_still():
 @pytest.mark.parametrize(("observed", "expected"), [(3, [3, 2, 1, 2, 3, 2]), (2, [2, 1, 2, 1, 2, 1])])
 def test_observed_frames_are_replayed_back_and_forth(observed, expected):
     frames = tf.range(1.0, observed + 1.0)[None, :, None, None, None]
-    np.testing.assert_array_equal([replayed(frames, tf.constant(step, tf.float32))[0, 0, 0, 0] for step in np.arange(1.0, 7.0)], expected)
+    steps = [tf.constant(step, tf.float32) for step in range(1, 7)]
+    np.testing.assert_array_equal([replayed(frames, step)[0, 0, 0, 0] for step in steps], expected)
 
 
 def test_the_clock_tells_every_step_of_a_dozen_and_begins_anew():
