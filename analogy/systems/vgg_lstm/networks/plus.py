@@ -17,17 +17,18 @@ FINE = 4  # the skip and the head work at a quarter of the frame's size: flows a
 SOFT = 2.0  # the standard deviation of the Gaussian that blurs the soft frame, in pixels
 SPEEDS = (1.0, 0.5)  # the last frame is carried on with all of its motion, and with half of it
 PERIODS = (3, 4, 6, 12)  # of the waves that tell the network which step it is
-# Before training: of the frame carried on at each speed, the soft one, the last one, the observed ones' mean, the replayed one.
+# Before training: of the frame carried on at each speed, the soft one, the last one, the observed ones' mean, the replay.
 FIRST_WEIGHTS = (0.2, 0.3, 0.1, 0.1, 0.1, 0.2)
 
 
 class Scene(NamedTuple):
     """What is known after some frames.
 
-    observed: the frames [B, k, H, W, C]. soft: the last of them blurred [B, H, W, C]. motion: where its pixels were in the frame
-    before [B, H, W, 2]. skip: maps of the last two frames at a quarter of their size. tap: what the ConvGRU reads last. state: of
-    it. turn: what the predictions so far have added to the motion [B, H, W, 2]. flow: how far from its pixels the newest
-    prediction reads the last frame at full speed [B, H, W, 2]. step: the number of predictions.
+    observed: the frames [B, k, H, W, C]. soft: the last of them blurred [B, H, W, C]. motion: where its pixels were
+    in the frame before [B, H, W, 2]. skip: maps of the last two frames at a quarter of their size. tap: what the
+    ConvGRU reads last. state: of it. turn: what the predictions so far have added to the motion [B, H, W, 2]. flow:
+    how far from its pixels the newest prediction reads the last frame at full speed [B, H, W, 2]. step: the number of
+    predictions.
     """
 
     observed: tf.Tensor
