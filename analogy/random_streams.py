@@ -58,7 +58,8 @@ def generator(seed: int, *stream: int) -> np.random.Generator:
 
     Args:
         seed: the experiment's, 0 or more. stream: a DatasetStream, then what else the numbers depend on, such as the epoch.
-            Three uses have no DatasetStream: a synthetic actor (the dataset's seed, the number of the clip), the two frames
-            in a clip's picture (0, the clip's first record), and layers whose published weights are left out (0).
+            Four uses have no DatasetStream: a synthetic actor (the dataset's seed, the number of the clip), the two frames
+            in a clip's picture (0, the clip's first record), layers whose published weights are left out (0), and the inputs
+            by which a converted file is compared with its SavedModel (0).
     """
     return np.random.default_rng([seed, *stream])

@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from analogy.errors import UserError, first_line
+from analogy.random_streams import generator
 
 OPSET = 18  # of ONNX; onnxruntime reads it since 1.14
 GREY_LEVELS, TOLERANCE = 1.0, 1e-3  # how far a converted uint8 output, or any other one, may be from the SavedModel's
@@ -138,7 +139,7 @@ def largest_differences(signature, answer: Callable[[Arrays], Arrays], batch: in
     Raises:
         UserError: one differs by more than a grey level (uint8), or 1e-3 of 1 or of the value's size.
     """
-    rng = np.random.default_rng(0)
+    rng = generator(0)
     specs = signature.structured_input_signature[1]
     inputs = {name: made_up(fixed(spec, batch, length), rng) for name, spec in specs.items()}
     ours = {name: value.numpy() for name, value in signature(**{key: tf.constant(x) for key, x in inputs.items()}).items()}
