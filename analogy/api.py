@@ -225,7 +225,7 @@ def predict(
     out: str | Path | None = None,
     results_dir: str | Path = "results",
 ) -> Path:
-    """Predict the next frames of a video, as `analogy predict VIDEO` does.
+    """Predict the next frames of a video, as `analogy predict VIDEO --run RUN` does.
 
     Args:
         video: a video file, a GIF, or a folder of pictures.
@@ -267,7 +267,8 @@ def evaluate(
     """Measure a run again on its test clips, with other metrics or clips, as `analogy evaluate --run` does.
 
     Args:
-        run: a Run, or an argument of `load`. From the folder of a SavedModel, the exported networks are measured.
+        run: a Run, or an argument of `load`. From the folder of a SavedModel, the exported networks are measured: so are the
+            models that come along, from `load(NAME).folder / "saved_model"`.
         metrics: names of metrics of frames (`analogy.metrics.table`). Empty: the usual ones.
         clips: names of test clips. Empty: the test clips of the run.
         data_dir: the dataset's folder, if it has moved since training.

@@ -29,15 +29,15 @@ This table is made from finished runs by `python experiments/demos.py`. A run co
 "Measured on" names the data and the number of test clips, none of which trained. A run's page has its protocol.
 {times}
 A demo shows that a system works. It is not what the system reaches in full, and a method that loses to a baseline is said to
-lose. The demos of experiments that were not run have the budgets of their kin.
+lose. Below each table are the demos that were not run: their steps are those of similar experiments.
 """
 COLUMNS = ("experiment", "steps", "reaches", "beside", "measured on", "time")
-# Settings that say what a run is called, where it lies and how often it is looked at, and not what it learns.
+# Settings that say what a run is called, where it lies and how it is shown, and neither what it learns nor what is measured.
 BESIDE = {
     "summary": True, "source": True, "published": True, "uses": True, "try_next": True,
     "data": {"folder", "cache"},
     "training": {"log_every", "sample_every", "checkpoint_every", "keep_checkpoints", "steps_per_call"},
-    "evaluation": True,
+    "evaluation": {"frames_per_second", "frames_per_call"},
 }  # fmt: skip
 
 
@@ -84,13 +84,13 @@ def row_of(name: str, places: list[Path]) -> tuple[str, ...] | None:
     found = [run for place in places for run in read_experiment_runs(place / name) if run.status == "finished"]
     asked = resolve_settings(name, results_dir=places[0], scale="demo", writes=False, stages_follow=True) if found else None
     for run in sorted(found, key=lambda run: run.started, reverse=True):
-        if learns(_settings(run)) == learns(asked):
+        if decisive(_settings(run)) == decisive(asked):
             return _cells(run)
     return None
 
 
-def learns(settings: Settings | None) -> dict | None:
-    """The settings that decide what is learned, and from what."""
+def decisive(settings: Settings | None) -> dict | None:
+    """The settings that decide what is learned, from what, and on which clips it is measured."""
     return settings and settings.model_dump(mode="json", exclude=BESIDE)
 
 

@@ -27,8 +27,9 @@ KEPT = (
 def take_over(run: Path, folder: Path) -> None:
     """Put what predicting needs of a finished run into `folder`, instead of what it held. about.yaml stays.
 
-    Weights are rounded to half precision, which halves their size in a wheel. summary.json gets the commit that trained the
-    run, and the checksum of the SavedModel. Paths of this machine are in none of these files.
+    Weights are rounded to half precision, which halves their size in a wheel. summary.json gets the commit that measured and
+    exported the run, of a resumed run those before it too (`earlier_commits`), and the checksum of the SavedModel. Paths of
+    this machine are in none of these files.
     """
     summary, environment = (json.loads((run / name).read_text("utf-8")) for name in ("summary.json", "environment.json"))
     _copy_rounded(run / MODEL, folder / "new")
@@ -37,7 +38,8 @@ def take_over(run: Path, folder: Path) -> None:
     shutil.copy(run / "settings.yaml", folder / "settings.yaml")
     reduced = {key: summary[key] for key in KEPT if key in summary}
     reduced["clips"] = [{key: row[key] for key in ("clip", "action", *HEADLINES) if key in row} for row in summary["clips"]]
-    reduced |= {"commit": environment.get("commit"), "checksum": checksum(folder / MODEL)}
+    reduced |= {key: environment[key] for key in ("earlier_commits", "commit") if key in environment}
+    reduced["checksum"] = checksum(folder / MODEL)
     (folder / "summary.json").write_text(json.dumps(reduced, indent=1) + "\n", "utf-8")
 
 
@@ -52,9 +54,12 @@ def _copy_rounded(source: Path, target: Path) -> None:
 
 
 def main() -> None:
-    for name in sys.argv[1:] or ready_models():
+    models = ready_models()
+    if unknown := [name for name in sys.argv[1:] if name not in models]:
+        sys.exit(f"error: {unknown[0]}: no model of this name comes along; there is {', '.join(models)}")
+    for name in sys.argv[1:] or models:
         with tempfile.TemporaryDirectory() as folder:
-            program, *arguments = shlex.split(ready_models()[name].about["command"])
+            program, *arguments = shlex.split(models[name].about["command"])
             subprocess.run([program, *arguments, "--results-dir", folder], check=True)
             (run,) = Path(folder).glob(f"{name}/*/")
             take_over(run, FOLDER / name)

@@ -85,8 +85,11 @@ def test_a_video_is_predicted(tmp_path, capsys):
     folder = analogy.predict(tmp_path / "mine.gif", run, horizon=3, out=tmp_path / "out")
     assert folder == tmp_path / "out" and len(list((folder / "frames").glob("*.png"))) == 3
     assert (folder / "films.gif").is_file() and "PSNR of 3 frames" in capsys.readouterr().out
-    with pytest.raises(analogy.UserError, match=r"none\.mp4"):
+    with pytest.raises(analogy.UserError, match=r"none\.mp4: there is no such video"):
         analogy.predict(tmp_path / "none.mp4", run)
+    for wrong in (0, -3, 2.5):
+        with pytest.raises(analogy.UserError, match=f"--horizon {wrong}: give 1 to 1000 frames"):
+            analogy.predict(tmp_path / "mine.gif", run, horizon=wrong)
 
 
 def test_mistakes_are_errors_that_say_how_to_mend_them(trained, tmp_path):

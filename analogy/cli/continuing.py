@@ -43,11 +43,14 @@ def finished_run(
 
 def persons_of_folds(persons: Sequence[str] | None) -> list[dict]:
     """The persons that test in each fold, such as "0, 1" -> its settings; without any, one fold, the dataset's own. Raises
-    UserError for what is no number, and for a person that tests twice."""
-    tested = [names_in(text) for text in persons or []]
-    every = [name for names in tested for name in names]
-    if wrong := [name for name in every if not name.isdigit()]:
+    UserError for a fold without persons, for what is no number, and for a person that tests twice."""
+    named = [names_in(text) for text in persons or []]
+    if [] in named:
+        raise UserError("--persons: a fold without persons; name those that test in it, such as 0,1")
+    if wrong := [name for names in named for name in names if not name.isdecimal()]:
         raise UserError(f"--persons: {wrong[0]} is no number of a person")
-    if twice := [name for name in every if every.count(name) > 1]:
+    tested = [[int(name) for name in names] for names in named]
+    every = [person for fold in tested for person in fold]
+    if twice := [person for person in every if every.count(person) > 1]:
         raise UserError(f"--persons: {twice[0]} would test twice; name each person once")
-    return [{"data.test_persons": [int(name) for name in names]} for names in tested] or [{}]
+    return [{"data.test_persons": fold} for fold in tested] or [{}]

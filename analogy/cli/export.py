@@ -30,6 +30,8 @@ def main(
         with Mistakes() as mistakes:
             if format not in FORMATS:
                 mistakes.add(f"--format {format}: there is no such format; there is {', '.join(FORMATS)}")
+            if batch != 1 and format in FORMATS and format != "tflite":
+                mistakes.add(f"--batch {batch} is for --format tflite: other files take any number of examples; leave it out")
             if missing := [name for name in FORMATS.get(format, ()) if find_spec(name) is None]:
                 mistakes.add(f"--format {format} needs {', '.join(missing)}: pip install 'analogy-video[{format}]'")
             with mistakes.noted():

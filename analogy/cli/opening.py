@@ -29,7 +29,10 @@ def show(result: Path | str, wanted: bool | None) -> None:
     wanted: the option --open; None: where there is a desktop.
     """
     if wanted or (wanted is None and has_desktop()):
+        address = result if isinstance(result, str) else result.absolute().as_uri()
         try:
-            webbrowser.open(result if isinstance(result, str) else result.absolute().as_uri())
+            started = webbrowser.open(address)
         except (OSError, webbrowser.Error):
+            started = False
+        if not started:
             typer.echo("no browser can be started here", err=True)

@@ -1,9 +1,9 @@
 """Predict the future frames of a video, or of one picture.
 
 Without further options, the best model that is there is taken, and said: where a person is found, poses are predicted and
-frames painted; for one picture and an action, learned keypoints; else the next frames of any video. With --run RUN: the next
-frames by a run that predicts frames (lvln, ConvLSTM, VGG-16 + LSTM); or films from one picture, by a run of learned keypoints:
-sampled futures, or the motion of another video (--driving)."""
+frames painted; for one picture and a driving video, learned keypoints; else the next frames of any video. With --run RUN: the
+next frames by a run that predicts frames (lvln, ConvLSTM, VGG-16 + LSTM); or films from one picture, by a run of learned
+keypoints: sampled futures, or the motion of another video (--driving)."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from analogy.systems.hierarchical.estimation import find_models, usual_estimator
 OF_POSES = ("poses", "models", "data_dir", "pose_run", "paint_run", "full_frame", "export")
 OF_VIDEOS = ("start", "context", "horizon", "fit")
 MOST_FRAMES = 10_000  # of one prediction
+NEXT_FRAMES = f"{FOR_VIDEOS}, which comes along, predicts the frames (see `analogy models`); name another with --run"
 OF_SAMPLES = ("action", "samples", "seed")
 OF_PICTURES = ("samples", "seed", "crop", "driving")
 
@@ -99,7 +100,7 @@ def main(
         given = _given_options(invocation)
         maybe_poses = False
         if not given & {"run", *OF_POSES} and (_is_picture(source) or (not given & {*OF_PICTURES} and not source.isdecimal())):
-            run, maybe_poses = _best_model(source, action, driving, results_dir)
+            run, maybe_poses = _best_model(source, action, driving, fit, results_dir)
             given.add("run")
         _check_together(given)
         request = {
@@ -120,7 +121,7 @@ def main(
         if run is None:
             show(_predict_by_poses(source, request), open_)
             return
-        if maybe_poses and fit is None and (page := _predicted_by_poses(source, request)):
+        if maybe_poses and (page := _predicted_by_poses(source, request)):
             show(page, open_)
             return
         folder, settings = _open(run, results_dir)
@@ -139,13 +140,13 @@ def _is_picture(source: str) -> bool:
     return Path(source).is_file() and is_single_picture(Path(source))
 
 
-def _best_model(source: str, action: str | None, driving: Path | None, results_dir: Path) -> tuple[str, bool]:
+def _best_model(source: str, action: str | None, driving: Path | None, fit: str | None, results_dir: Path) -> tuple[str, bool]:
     """What predicts the future of this source without further options: the folder of a model that comes along, and whether
     poses are to be tried first, by those that are there. Says what is taken. Raises UserError."""
+    from analogy.data.video import check_video
     from analogy.systems.hierarchical.steps import find_steps
 
-    if not Path(source).exists():  # said before TensorFlow is imported
-        raise UserError(f"{source}: there is no such video; name a video file, or a folder of pictures")
+    check_video(Path(source))  # before TensorFlow is imported
     models = ready_models()
     if _is_picture(source):
         from analogy.systems.keypoints.picture_prediction import GENERATORS, TRANSLATORS
@@ -159,7 +160,9 @@ def _best_model(source: str, action: str | None, driving: Path | None, results_d
             )
         print(f"{suited[0].name}, which comes along, makes films of one picture (see `analogy models`)")
         return str(suited[0]), False
-    taken = f"{FOR_VIDEOS}, which comes along, predicts the frames (see `analogy models`); name another with --run"
+    if fit is not None:  # poses have a crop of their own
+        print(NEXT_FRAMES)
+        return str(models[FOR_VIDEOS].run), False
     try:
         find_steps(None, None, results_dir)
         find_models(usual_estimator(None), None)
@@ -168,7 +171,7 @@ def _best_model(source: str, action: str | None, driving: Path | None, results_d
             raise UserError(
                 f"--action {action}: on a video it is for people's poses, which cannot be predicted: {error}"
             ) from error
-        print(f"people's poses are not predicted: {str(error).splitlines()[0]}\n{taken}")
+        print(f"people's poses are not predicted: {str(error).splitlines()[0]}\n{NEXT_FRAMES}")
         return str(models[FOR_VIDEOS].run), False
     return str(models[FOR_VIDEOS].run), True
 
@@ -182,9 +185,7 @@ def _predicted_by_poses(source: str, request: dict) -> Path | None:
     except Unsuited as error:
         if request["action"] is not None:
             raise
-        print(
-            f"{error}\nso {FOR_VIDEOS}, which comes along, predicts the frames (see `analogy models`); name another with --run"
-        )
+        print(f"{error}\nso {NEXT_FRAMES}")
         return None
 
 
@@ -241,8 +242,9 @@ def _open(run: str, results_dir: Path):
 
 
 def _predict_movie(source, run, settings, start, context, horizon, fit, results_dir, out) -> Path:
-    if not Path(source).exists():  # said before TensorFlow is imported
-        raise UserError(f"{source}: there is no such video; name a video file, or a folder of pictures")
+    from analogy.data.video import check_video
+
+    check_video(Path(source))  # before TensorFlow is imported
     from analogy.systems.movie_prediction import check_request, predict_video_frames
 
     options = {"start": start, "context": context, "horizon": horizon, "fit": fit, "results_dir": results_dir, "out": out}

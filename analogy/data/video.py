@@ -195,6 +195,12 @@ def _read_pictures(path: Path, start: int, count: int | None, keep: _Keeper) -> 
     return Decoded([frame for frame, _ in shown], times, rate, path.suffix.lower().removeprefix("."), [])
 
 
+def check_video(path: Path) -> None:
+    """Raise a UserError where there is no such video. Nothing is read."""
+    if not path.exists():
+        raise UserError(f"{path}: there is no such video; name a video file, or a folder of pictures")
+
+
 def is_single_picture(path: Path) -> bool:
     """Whether a file is a picture of one frame: neither an animation nor a strip of frames."""
     return path.suffix.lower() in PICTURES and not is_animation(path) and not _is_strip(path)

@@ -52,13 +52,9 @@ def to_tflite(signature, owner, batch: int = 1) -> bytes:
     """
     specs = signature.structured_input_signature[1]
     sizes = {name: fixed(spec, batch, 1) for name, spec in specs.items()}
-    function = tf.function(lambda **inputs: signature(**inputs)).get_concrete_function(**sizes)
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([function], owner)
-    with quiet() as said:
-        try:
-            return converter.convert()
-        except Exception as error:  # of the converter's own kinds, without a common base
-            raise NotConvertible(_lacking("TensorFlow Lite", _operations(f"{error}\n{said()}"), error)) from error
+    with _refused_by("TensorFlow Lite"):
+        function = tf.function(lambda **inputs: signature(**inputs)).get_concrete_function(**sizes)
+        return tf.lite.TFLiteConverter.from_concrete_functions([function], owner).convert()
 
 
 def fixed(spec: tf.TensorSpec, batch: int, length: int) -> tf.TensorSpec:
@@ -68,14 +64,19 @@ def fixed(spec: tf.TensorSpec, batch: int, length: int) -> tf.TensorSpec:
 
 
 def run_tflite(content: bytes) -> Callable[[Arrays], dict[str, np.ndarray]]:
-    """A function that answers as the .tflite file does: name -> array to name -> array."""
-    with warnings.catch_warnings(), quiet():
+    """A function that answers as the .tflite file does: name -> array to name -> array. Both raise NotConvertible."""
+    with warnings.catch_warnings(), _refused_by("TensorFlow Lite"):
         warnings.simplefilter("ignore")  # the class moves to a package of its own
         # XNNPACK, which is used by default, refuses some graphs; the plain kernels read all.
         plain = tf.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
         interpreter = tf.lite.Interpreter(model_content=content, experimental_op_resolver_type=plain)
         runner = interpreter.get_signature_runner()
-    return lambda inputs: runner(**inputs)
+
+    def answer(inputs: Arrays) -> dict[str, np.ndarray]:
+        with _refused_by("TensorFlow Lite"):
+            return runner(**inputs)
+
+    return answer
 
 
 def to_onnx(signature, name: str) -> bytes:
@@ -92,21 +93,18 @@ def to_onnx(signature, name: str) -> bytes:
     # The flat outputs of a function are in the order of their names.
     names = [output_name(signature, output) for output in sorted(signature.structured_outputs)]
     outputs = dict(zip([tensor.name for tensor in signature.outputs], names, strict=True))
-    with quiet():
-        try:
-            frozen = from_function(signature, list(inputs), list(outputs))
-            with tf.Graph().as_default() as graph:
-                tf.import_graph_def(frozen, name="")
-                converted = process_tf_graph(
-                    graph,
-                    opset=OPSET,
-                    input_names=list(inputs),
-                    output_names=list(outputs),
-                    tensors_to_rename={**inputs, **outputs},
-                )
-            model = optimizer.optimize_graph(converted, catch_errors=True).make_model(name)
-        except Exception as error:
-            raise NotConvertible(_lacking("ONNX", [], error)) from error
+    with _refused_by("ONNX"):
+        frozen = from_function(signature, list(inputs), list(outputs))
+        with tf.Graph().as_default() as graph:
+            tf.import_graph_def(frozen, name="")
+            converted = process_tf_graph(
+                graph,
+                opset=OPSET,
+                input_names=list(inputs),
+                output_names=list(outputs),
+                tensors_to_rename={**inputs, **outputs},
+            )
+        model = optimizer.optimize_graph(converted, catch_errors=True).make_model(name)
     if unknown := sorted({node.op_type for node in _nodes(model.graph) if not onnx.defs.has(node.op_type, node.domain)}):
         raise NotConvertible(_lacking("ONNX", unknown))
     return model.SerializeToString()
@@ -118,17 +116,32 @@ def output_name(signature, output: str) -> str:
 
 
 def run_onnx(content: bytes) -> Callable[[Arrays], dict[str, np.ndarray]]:
-    """A function that answers as the .onnx file does in onnxruntime: name -> array to name -> array."""
+    """A function that answers as the .onnx file does in onnxruntime: name -> array to name -> array. Both raise NotConvertible.
+
+    Inputs that the file does not take are ignored.
+    """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors only
-    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    with _refused_by("onnxruntime"):
+        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
-    taken = {given.name for given in session.get_inputs()}  # an input without influence is left out
-    return lambda inputs: dict(
-        zip(names, session.run(names, {name: value for name, value in inputs.items() if name in taken}), strict=True)
-    )
+    taken = onnx_inputs(content)
+
+    def answer(inputs: Arrays) -> dict[str, np.ndarray]:
+        with _refused_by("onnxruntime"):
+            values = session.run(names, {name: value for name, value in inputs.items() if name in taken})
+        return dict(zip(names, values, strict=True))
+
+    return answer
+
+
+def onnx_inputs(content: bytes) -> set[str]:
+    """The names of the inputs that an .onnx file takes. Converting leaves out one without influence on the outputs."""
+    import onnx
+
+    return {given.name for given in onnx.load_from_string(content).graph.input}
 
 
 def largest_differences(signature, answer: Callable[[Arrays], Arrays], batch: int, length: int) -> dict[str, float]:
@@ -180,11 +193,23 @@ def _operations(text: str) -> list[str]:
 
 
 def _lacking(runtime: str, operations: list[str], error: Exception | None = None) -> str:
+    """Why a runtime cannot read an endpoint: the operations that it lacks; where none is known, what the error says."""
     if "TensorListReserve" in operations:
         return f"{runtime} lacks TensorListReserve, a loop over a number of frames that is not fixed"
     if operations:
         return f"{runtime} lacks {', '.join(operations)}"
     return f"{runtime} cannot read it: {first_line(error)}"
+
+
+@contextlib.contextmanager
+def _refused_by(runtime: str) -> Iterator[None]:
+    """A context of a converter or a runtime: their errors, which have no common base, become a NotConvertible. What they write
+    to the standard error stream is kept back."""
+    with quiet() as said:
+        try:
+            yield
+        except Exception as error:
+            raise NotConvertible(_lacking(runtime, _operations(f"{error}\n{said()}"), error)) from error
 
 
 @contextlib.contextmanager

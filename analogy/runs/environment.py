@@ -7,6 +7,7 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import tensorflow as tf
@@ -14,8 +15,11 @@ import tensorflow as tf
 PACKAGES = ("analogy-video", "tensorflow", "keras", "numpy", "opencv-python", "tensorflow-datasets", "matplotlib")
 
 
-def describe_environment(strategy: tf.distribute.Strategy | None = None) -> dict:
-    """fact -> value: command line, commit, versions of packages, processor, devices; with `strategy`, its name and replicas."""
+def describe_environment(strategy: tf.distribute.Strategy | None = None, earlier: Mapping[str, object] | None = None) -> dict:
+    """fact -> value: command line, commit, versions of packages, processor, devices; with `strategy`, its name and replicas.
+
+    earlier: the environment of a run before it is resumed. Other commits in it are kept as `earlier_commits`, the oldest first.
+    """
     environment = {
         "command": " ".join(sys.argv),
         "commit": _commit(),
@@ -28,6 +32,11 @@ def describe_environment(strategy: tf.distribute.Strategy | None = None) -> dict
     }
     if strategy:
         environment |= {"strategy": type(strategy).__name__, "replicas": strategy.num_replicas_in_sync}
+    known = (earlier or {}).get("earlier_commits")
+    commits = [*(known if isinstance(known, list) else []), (earlier or {}).get("commit")]
+    before = dict.fromkeys(commit for commit in commits if isinstance(commit, str))
+    if others := [commit for commit in before if commit != environment["commit"]]:
+        environment["earlier_commits"] = others
     return environment
 
 

@@ -10,7 +10,17 @@ import tensorflow as tf
 
 from analogy.errors import UserError
 from analogy.ownership import EXPORT, replacing_folder
-from analogy.runs.conversion import Arrays, fixed, largest_differences, output_name, run_onnx, run_tflite, to_onnx, to_tflite
+from analogy.runs.conversion import (
+    Arrays,
+    fixed,
+    largest_differences,
+    onnx_inputs,
+    output_name,
+    run_onnx,
+    run_tflite,
+    to_onnx,
+    to_tflite,
+)
 from analogy.runs.find import MODEL, endpoints_of, load_saved_model, saved_model_of
 from analogy.runs.folder import write_json
 
@@ -28,7 +38,7 @@ def export_run(run: Path, format: str, folder: Path, batch: int = 1, say: Callab
         say: takes one line for each endpoint.
 
     Raises:
-        UserError: no endpoint can be converted; one line for each.
+        UserError: no endpoint can be converted. The line says why, for each of them.
     """
     source, loaded = saved_model_of(run), load_saved_model(run)
     listed, refused = {}, {}
@@ -37,7 +47,7 @@ def export_run(run: Path, format: str, folder: Path, batch: int = 1, say: Callab
         if format == "savedmodel":
             shutil.copytree(source, partial / MODEL)
         for name in endpoints_of(loaded):
-            signature, file = loaded.signatures[name], MODEL if format == "savedmodel" else f"{name}.{format}"
+            signature, content, file = loaded.signatures[name], b"", MODEL if format == "savedmodel" else f"{name}.{format}"
             try:
                 if format == "savedmodel":
                     answer = _run_saved_model(partial / MODEL, name)
@@ -49,9 +59,9 @@ def export_run(run: Path, format: str, folder: Path, batch: int = 1, say: Callab
                 refused[name] = str(error)
                 say(f"{name}: not exported: {error}")
                 continue
-            if format != "savedmodel":
+            if content:
                 (partial / file).write_bytes(content)
-            listed[name] = {"file": file, **_described(signature, sizes, format), "differences": differences}
+            listed[name] = {"file": file, **_described(signature, sizes, format, content), "differences": differences}
             worst = ", ".join(f"{output} {value:.2g}" for output, value in differences.items())
             say(f"{name}: {file}; largest difference from the SavedModel on a random input: {worst}")
         if not listed:
@@ -71,13 +81,15 @@ def _run_saved_model(folder: Path, name: str) -> Callable[[Arrays], Arrays]:
     return answer
 
 
-def _described(signature, sizes: tuple[int, int], format: str) -> dict:
-    """Names, shapes and types of an endpoint's inputs and outputs. null: any size."""
+def _described(signature, sizes: tuple[int, int], format: str, content: bytes) -> dict:
+    """Names, shapes and types of the inputs and outputs of an endpoint, whose file has this content. null: any size."""
     inputs = signature.structured_input_signature[1]
     if format == "tflite":
         inputs = {name: fixed(spec, *sizes) for name, spec in inputs.items()}
     outputs = signature.structured_outputs
     if format == "onnx":
+        taken = onnx_inputs(content)
+        inputs = {name: spec for name, spec in inputs.items() if name in taken}
         outputs = {output_name(signature, name): spec for name, spec in outputs.items()}
     return {
         way: {name: {"shape": spec.shape.as_list(), "dtype": spec.dtype.name} for name, spec in specs.items()}

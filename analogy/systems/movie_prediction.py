@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import ceil
+from numbers import Integral
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from analogy.data.video import Video, read_video, video_name, write_pictures
+from analogy.data.video import Video, check_video, read_video, video_name, write_pictures
 from analogy.data.windows import SAME_RATE, WindowPlan
 from analogy.errors import Mistakes, UserError, about
 from analogy.metrics.image import psnr, ssim
@@ -92,17 +93,22 @@ def check_request(
     path, data = Path(source), settings.data.model_copy(update={"fit": fit} if fit else {})
     folder = out or unused_folder(results_dir / "predictions" / video_name(source, start))
     context, channels = data.context if context is None else context, find_opening(settings).channels
+    horizon = data.horizon if horizon is None else horizon
     with Mistakes() as mistakes:
+        with mistakes.noted():
+            check_video(path)
         with mistakes.noted():
             saved_model_of(run)
         if context < data.context:
             mistakes.add(f"--context {context}: {run} reads {data.context} frames: give at least as many")
-        if max(context, horizon or 0) > MOST_FRAMES:
-            mistakes.add(f"--context {context}, --horizon {horizon}: give at most {MOST_FRAMES} frames")
+        if context > MOST_FRAMES:
+            mistakes.add(f"--context {context}: give at most {MOST_FRAMES} frames")
+        if not (isinstance(horizon, Integral) and 1 <= horizon <= MOST_FRAMES):
+            mistakes.add(f"--horizon {horizon}: give 1 to {MOST_FRAMES} frames")
         with mistakes.noted():
             check_output(folder, PREDICTION, [path, run])
     name = settings.experiment
-    return Request(path, run, name, data, channels, start, context, horizon or data.horizon, folder)
+    return Request(path, run, name, data, channels, start, context, horizon, folder)
 
 
 def predict_video_frames(request: Request) -> list[str]:

@@ -16,6 +16,7 @@ from analogy.metrics.table import HEADLINES
 from analogy.runs.environment import describe_environment
 from analogy.runs.folder import RunFolder, write_json
 from analogy.runs.history import check_data, check_settings, describe, go_on
+from analogy.runs.reading import read_table
 from analogy.runs.uses import doubts_about_used, open_used, used_models
 from analogy.settings import Settings, write_settings
 from analogy.settings.published import summary_rows
@@ -119,7 +120,8 @@ def _run_in(folder: RunFolder, settings, trainer: Trainer, fingerprint, precisio
     system, strategy = trainer.system, trainer.strategy
     parts = go_on(folder.path, settings, fingerprint, int(trainer.step.numpy()))
     write_settings(settings, folder.path / "settings.yaml")
-    write_json(folder.path / "environment.json", describe_environment(strategy))
+    environment = folder.path / "environment.json"
+    write_json(environment, describe_environment(strategy, read_table(environment)))
     earlier = folder.summary.get("seconds", {})  # durations before this process, if the run is resumed
     folder.update_summary(
         experiment=settings.experiment, summary=settings.summary, source=settings.source, system=settings.system,

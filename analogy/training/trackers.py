@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from analogy.errors import UserError
+from analogy.errors import UserError, first_line
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,12 +39,13 @@ class Wandb:
             os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # it would go to the network
         import wandb
 
-        # A resumed run has the same id, so that its parts are one run at the service.
+        # A resumed run has the same id. Online it goes on in its own one; offline each part has a folder of its own.
         self._run = wandb.init(
             mode=mode, dir=folder, project="analogy", group=experiment, name=folder.name, id=f"{experiment}-{folder.name}",
-            config=dict(settings), settings=wandb.Settings(console="off", silent=True), reinit="create_new",
+            resume="allow" if mode == "online" else None, config=dict(settings),
+            settings=wandb.Settings(console="off", silent=True), reinit="create_new",
         )  # fmt: skip
-        self._picture = wandb.Image
+        self._picture, self._measured = wandb.Image, False
 
     def scalars(self, values: Mapping[str, float], step: int) -> None:
         self._run.log(dict(values), step=step)
@@ -54,9 +55,10 @@ class Wandb:
 
     def figures(self, values: Mapping[str, float]) -> None:
         self._run.summary.update(dict(values))
+        self._measured = True
 
     def close(self) -> None:
-        self._run.finish()
+        self._run.finish(exit_code=0 if self._measured else 1)
 
 
 class Mlflow:
@@ -81,6 +83,7 @@ class Mlflow:
         run = earlier[0] if earlier else self._client.create_run(number, run_name=folder.name, tags={"run_folder": folder.name})
         self._run = run.info.run_id
         self._client.update_run(self._run, status="RUNNING")
+        self._measured = False
         if not earlier:
             for name, value in settings.items():
                 self._client.log_param(self._run, name, str(value)[:500])
@@ -94,9 +97,10 @@ class Mlflow:
 
     def figures(self, values: Mapping[str, float]) -> None:
         self.scalars(values, 0)
+        self._measured = True
 
     def close(self) -> None:
-        self._client.set_terminated(self._run)
+        self._client.set_terminated(self._run, "FINISHED" if self._measured else "KILLED")
 
 
 class Trackers:
@@ -107,13 +111,22 @@ class Trackers:
         names: wandb, mlflow: the packages' own names, beside TensorBoard.
         experiment: the experiment's name.
         settings: dotted key -> value.
+
+    Raises:
+        UserError: a service cannot start.
     """
 
     def __init__(self, folder: Path, names: list[str], experiment: str, settings: Mapping[str, object]):
         from analogy.training.tensorboard import TensorBoard  # the settings are checked without TensorFlow
 
-        makers = {"wandb": Wandb, "mlflow": Mlflow}
-        self._all = [TensorBoard(folder / "tensorboard"), *(makers[name](folder, experiment, settings) for name in names)]
+        self._all = [TensorBoard(folder / "tensorboard")]
+        for name in names:
+            try:
+                self._all.append({"wandb": Wandb, "mlflow": Mlflow}[name](folder, experiment, settings))
+            except Exception as error:  # of the services' own kinds: no login, a wrong address, no network
+                raise UserError(
+                    f"training.trackers: {name} cannot start ({first_line(error)}); mend that, or leave it out"
+                ) from error
 
     def scalars(self, values: Mapping[str, float], step: int) -> None:
         """Write name -> value. Raises UserError if a file cannot be written."""
@@ -132,5 +145,6 @@ class Trackers:
             tracker.figures(numbers)
 
     def close(self) -> None:
+        """End the run at the services. Without test figures it counts there as stopped, not as finished."""
         for tracker in self._all[1:]:
             tracker.close()

@@ -33,8 +33,9 @@ def test_a_row_has_the_figure_beside_each_baseline_and_the_time(tmp_path):
         assert table.count(f"`{name}`") == 1, name
 
 
-def test_a_run_of_other_settings_does_not_count(tmp_path):
-    write_run(tmp_path / "seq2seq_sins_l1" / "2026-01-01_000000", "training.steps=7")
+@pytest.mark.parametrize("other", ["training.steps=7", "evaluation.clips_per_action=77"])
+def test_a_run_that_learned_or_was_measured_otherwise_does_not_count(tmp_path, other):
+    write_run(tmp_path / "seq2seq_sins_l1" / "2026-01-01_000000", other)
     assert row_of("seq2seq_sins_l1", [tmp_path]) is None
 
 

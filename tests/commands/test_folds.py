@@ -101,7 +101,10 @@ def test_every_experiment_is_trained_in_each_fold_of_persons(tmp_path, monkeypat
 def test_wrong_persons_are_one_line():
     assert persons_of_folds(["0, 1", "2"]) == [{"data.test_persons": [0, 1]}, {"data.test_persons": [2]}]
     assert persons_of_folds(None) == [{}]
-    with pytest.raises(UserError, match="--persons: x is no number"):
-        persons_of_folds(["x"])
+    for wrong in ("x", "²", "-1"):
+        with pytest.raises(UserError, match=f"--persons: {wrong} is no number"):
+            persons_of_folds([wrong])
     with pytest.raises(UserError, match="--persons: 1 would test twice"):
-        persons_of_folds(["0, 1", "1"])
+        persons_of_folds(["0, 1", "01"])
+    with pytest.raises(UserError, match="--persons: a fold without persons"):
+        persons_of_folds(["0", " , "])

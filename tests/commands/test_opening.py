@@ -16,7 +16,7 @@ def desktop(monkeypatch):
     monkeypatch.delenv("CI", raising=False)
     monkeypatch.setenv("DISPLAY", ":0")
     monkeypatch.setattr(opening, "sys", SimpleNamespace(platform="linux", stdout=SimpleNamespace(isatty=lambda: True)))
-    monkeypatch.setattr(webbrowser, "open", opened.append)
+    monkeypatch.setattr(webbrowser, "open", lambda address: opened.append(address) or True)
     return opened
 
 
@@ -43,10 +43,15 @@ def test_without_a_desktop_it_opens_only_where_asked_for(desktop, monkeypatch, t
     assert len(desktop) == 1
 
 
-def test_a_browser_that_cannot_start_is_a_line(desktop, monkeypatch, tmp_path, capsys):
+@pytest.mark.parametrize("raises", [True, False])
+def test_a_browser_that_cannot_start_is_a_line(desktop, monkeypatch, tmp_path, capsys, raises):
     def fail(address):
-        raise webbrowser.Error("no browser")
+        if raises:
+            raise webbrowser.Error("no browser")
+        return False
 
+    show(tmp_path / "page.html", None)
+    assert not capsys.readouterr().err
     monkeypatch.setattr(webbrowser, "open", fail)
     show(tmp_path / "page.html", None)
     assert "no browser can be started here" in capsys.readouterr().err

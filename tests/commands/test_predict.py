@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from analogy.cli.predict import NEXT_FRAMES
 from analogy.data.video import read_video
 from analogy.errors import UserError
 from analogy.runs.export import export_saved_model
@@ -130,7 +131,7 @@ def test_a_video_gets_its_future(predict, runs, tmp_path, full_frame):
     files = {file.name for file in (tmp_path / "out").iterdir()}
     assert files == {".analogy", "prediction.mp4", "prediction.gif", "beside.mp4", "joints.json", "frames", "index.html"}
     page = (tmp_path / "out" / "index.html").read_text()
-    assert "is there to recognise the action" in page and "last frame copied" in page  # one true frame follows the six
+    assert "is there to recognise the action" in page and "last frame copied" in page  # two true frames follow the six
     assert "the video goes on for 2 of the 7 predicted frames" in done.stdout and "PSNR of 2 frames" in done.stdout
     pictures = read_video(tmp_path / "out" / "frames").frames
     assert len(pictures) == 7 and (pictures[0].shape == frame.shape) == full_frame
@@ -196,6 +197,22 @@ def test_without_a_run_a_person_is_predicted_by_poses_and_all_else_by_next_frame
     else:
         assert not next_frames and f"poses by {finished_runs(runs, ('pose_residual',))[0]} (the newest in" in done.stdout
         assert (tmp_path / "out" / "index.html").is_file()
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [(("--context", 3), "--context 3: the pose run reads 4 observed frames"), (("--fit", "letterbox"), "")],
+)
+def test_what_poses_cannot_do_is_done_by_next_frames(predict, runs, tmp_path, monkeypatch, option, words):
+    for module in ("analogy.cli.predict", "analogy.systems.hierarchical.video_prediction"):
+        monkeypatch.setattr(f"{module}.find_models", lambda *_: [])
+    monkeypatch.setattr("analogy.systems.hierarchical.video_prediction._open_estimator", lambda _: Somebody())
+    next_frames = []
+    monkeypatch.setattr("analogy.cli.predict._predict_movie", lambda source, run, *_: next_frames.append(run.name))
+    write_mp4(tmp_path / "clip.mp4", np.stack([scene()[0]] * 8), 10)
+    done = predict(tmp_path / "clip.mp4", *option, "--results-dir", runs)
+    assert done.returncode == 0, done.stderr
+    assert next_frames == [FOR_VIDEOS] and words in done.stdout and NEXT_FRAMES in done.stdout
 
 
 def test_without_pose_models_it_is_said_how_to_get_them(predict, runs, tmp_path, monkeypatch):

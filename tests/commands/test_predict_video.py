@@ -108,6 +108,8 @@ def test_own_answers_are_observed_in_turn():
         (("--run", "lvln_plus", "--start", 9), "has 3 frames from number 9 on; this run observes 3, every 2th"),
         (("--run", "lvln_plus", "--start", 99), "no frame number 99"),
         (("--run", "lvln_plus", "--context", 1), "--context 1: "),
+        (("--run", "lvln_plus", "--context", 2000), "--context 2000: give at most 1000 frames"),
+        (("--run", "lvln_plus", "--horizon", 2000), "--horizon 2000: give 1 to 1000 frames"),
         (("--run", "lvln_plus", "--action", "bowl"), "--action is not for next frames"),
         (("--run", "lvln_plus", "--poses", "movenet"), "--poses is for predictions by poses"),
         (("--run", "nobody"), "--run nobody: neither a run folder nor an experiment"),

@@ -27,3 +27,14 @@ def test_the_commit_is_that_of_our_own_repository_only(tmp_path, monkeypatch):
     monkeypatch.setattr(environment, "__file__", str(installed))
     installed.write_text("# changed")
     assert environment._commit() == git("rev-parse", "HEAD") + "+changes"
+
+
+def test_a_resumed_run_keeps_the_commits_of_its_earlier_parts(monkeypatch):
+    monkeypatch.setattr(environment, "_commit", lambda: "b")
+    assert "earlier_commits" not in environment.describe_environment(earlier={"commit": "b"})
+    second = environment.describe_environment(earlier={"commit": "a"})
+    assert (second["earlier_commits"], second["commit"]) == (["a"], "b")
+    monkeypatch.setattr(environment, "_commit", lambda: "c")
+    third = environment.describe_environment(earlier=second)
+    assert (third["earlier_commits"], third["commit"]) == (["a", "b"], "c")
+    assert "earlier_commits" not in environment.describe_environment(earlier={"commit": {}, "earlier_commits": 7})  # damaged

@@ -9,7 +9,7 @@ import tensorflow as tf
 from analogy.cli import export as command
 from analogy.errors import UserError
 from analogy.models.pixels import to_bytes
-from analogy.runs.conversion import largest_differences
+from analogy.runs.conversion import largest_differences, run_onnx, run_tflite
 from analogy.runs.export import write_saved_model
 
 
@@ -83,10 +83,36 @@ def test_a_file_that_differs_is_refused(model):
         largest_differences(signature, answer(2), 2, 3)
 
 
+@pytest.mark.parametrize("run", [run_tflite, run_onnx])
+def test_a_file_that_its_runtime_refuses_is_one_line(run):
+    if run is run_onnx:
+        pytest.importorskip("onnxruntime", reason="the packages of the extra `onnx` are not installed")
+    with pytest.raises(UserError, match="cannot read it: ") as refusal:
+        run(b"no model")
+    assert "\n" not in str(refusal.value)
+
+
+def test_an_input_without_influence_is_listed_only_where_the_file_takes_it(invoke, tmp_path):
+    for package in ("tf2onnx", "onnxruntime"):
+        pytest.importorskip(package, reason="the packages of the extra `onnx` are not installed")
+    import onnxruntime
+
+    module, value = tf.Module(), tf.TensorSpec([None, 2], tf.float32, "value")
+    module.double = tf.function(
+        lambda value, unused: {"twice": 2.0 * value}, input_signature=[value, tf.TensorSpec([None], tf.float32, "unused")]
+    )
+    write_saved_model(module, {"double": module.double}, tmp_path / "model")
+    done, listed = export(invoke, tmp_path / "model", tmp_path / "out", "onnx")
+    assert done.exit_code == 0, done.output
+    session = onnxruntime.InferenceSession((tmp_path / "out" / "double.onnx").read_bytes())
+    assert set(listed["endpoints"]["double"]["inputs"]) == {given.name for given in session.get_inputs()}
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (["--format", "coreml"], "--format coreml: there is no such format; there is savedmodel, tflite, onnx"),
+        (["--batch", 4], "--batch 4 is for --format tflite: other files take any number of examples; leave it out"),
         (["--format", "onnx"], "--format onnx needs tf2onnx, onnx, onnxruntime: pip install 'analogy-video[onnx]'"),
     ],
 )

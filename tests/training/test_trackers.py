@@ -18,13 +18,14 @@ def no_addresses(monkeypatch):
         monkeypatch.delenv(name, raising=False)
 
 
-def track(folder, name, steps):
+def track(folder, name, steps, *, measured=True):
     folder.mkdir(parents=True, exist_ok=True)
     opened = Trackers(folder, [name], "my_experiment", {"training.steps": 8, "summary": "s" * 900})
     for step in steps:
         opened.scalars({"network/loss": 1.0 / step}, step)
     opened.image("test/clip", np.zeros([8, 8, 3], np.uint8), steps[-1])
-    opened.figures({"psnr": 21.5, "clips": 3, "method": "no number"})
+    if measured:
+        opened.figures({"psnr": 21.5, "clips": 3, "method": "no number"})
     opened.close()
 
 
@@ -34,9 +35,11 @@ def test_mlflow_writes_a_database_of_the_run_and_a_resumed_run_goes_on(tmp_path)
     from mlflow.tracking import MlflowClient
 
     folder = tmp_path / "2026-01-01_000000"
-    track(folder, "mlflow", [2, 4])
-    track(folder, "mlflow", [6])
     client = MlflowClient(tracking_uri=f"sqlite:///{folder / 'mlflow.db'}")
+    track(folder, "mlflow", [2, 4], measured=False)
+    (stopped,) = client.search_runs([client.get_experiment_by_name("my_experiment").experiment_id])
+    assert stopped.info.status == "KILLED"
+    track(folder, "mlflow", [6])
     experiment = client.get_experiment_by_name("my_experiment")
     (run,) = client.search_runs([experiment.experiment_id])
     assert [point.step for point in client.get_metric_history(run.info.run_id, "network/loss")] == [2, 4, 6]
@@ -77,3 +80,13 @@ def test_a_missing_package_is_one_line_before_training(run_here, tmp_path, monke
     assert (
         done.stderr == "error: training.trackers: wandb is not installed: pip install 'analogy-video[wandb]', or leave it out\n"
     )
+
+
+def test_a_service_that_cannot_start_is_one_line(tmp_path, monkeypatch):
+    def refuse(*arguments):
+        raise RuntimeError("no API key\nfurther lines")
+
+    monkeypatch.setattr(trackers, "Wandb", refuse)
+    with pytest.raises(UserError) as refusal:
+        Trackers(tmp_path, ["wandb"], "my_experiment", {})
+    assert str(refusal.value) == "training.trackers: wandb cannot start (no API key); mend that, or leave it out"

@@ -68,8 +68,9 @@ def find_steps(pose_run: str | None, paint_run: str | None, results: Path) -> tu
 
 
 def find_recogniser(results: Path) -> Step | None:
-    """The finished run of pose_actions of the most actions, or the one that comes along. None: there is none."""
-    return _best(results, ACTION_SYSTEMS)
+    """The finished run of pose_actions of the most actions, or one that comes along. None: there is none with named actions."""
+    step = _best(results, ACTION_SYSTEMS)
+    return step if step and step.actions else None
 
 
 def _find_step(name: str | None, results: Path, systems: Collection[str], option: str) -> Step:

@@ -182,7 +182,7 @@ def _check_poses(poses: str, models: Path | None, results: Path, unlabelled: str
 
 
 class Unsuited(UserError):
-    """The video does not show a person for as long as the pose predictor reads."""
+    """What is observed does not show a person for as long as the pose predictor reads."""
 
 
 def predict_video(request: Request) -> dict[str, float]:
@@ -192,7 +192,7 @@ def predict_video(request: Request) -> dict[str, float]:
         stage -> seconds.
 
     Raises:
-        Unsuited: the video is too short, or nobody is seen in it.
+        Unsuited: the video or the context is too short, or nobody is seen in it.
         UserError: the video is damaged, or the runs do not fit it.
     """
     from analogy.systems.hierarchical.video_output import write_prediction
@@ -202,7 +202,7 @@ def predict_video(request: Request) -> dict[str, float]:
         pipeline, estimator = _open_pipeline(request), _open_estimator(request)
     observed, start = request.context or pipeline.context, request.start
     if observed < pipeline.context:
-        raise UserError(f"--context {observed}: the pose run reads {pipeline.context} observed frames: give that many or more")
+        raise Unsuited(f"--context {observed}: the pose run reads {pipeline.context} observed frames: give that many or more")
     with _timed(seconds, "read"):
         video = _read(request.source, request.clip, start, observed, request.horizon)
     with _timed(seconds, "estimate"):

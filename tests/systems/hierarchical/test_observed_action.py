@@ -130,3 +130,5 @@ def test_the_predictor_of_all_actions_goes_before_the_newest_and_own_runs_before
     assert painted.run == painter and find_recogniser(results).run == reader
     named, _ = find_steps("squats", None, results)
     assert named.actions == ("squat",) and named.why == "named by --pose-run"
+    (reader / "settings.yaml").unlink()  # without the names of its actions nobody can say what it has recognised
+    assert find_recogniser(results) is None
