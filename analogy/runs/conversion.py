@@ -138,7 +138,7 @@ def run_onnx(content: bytes) -> Callable[[Arrays], dict[str, np.ndarray]]:
 
 
 def onnx_inputs(content: bytes) -> set[str]:
-    """The names of the inputs that an .onnx file takes. Converting leaves out one without influence on the outputs."""
+    """The names of the inputs that an .onnx file takes. Converting may leave out one without influence on the outputs."""
     import onnx
 
     return {given.name for given in onnx.load_from_string(content).graph.input}
