@@ -13,7 +13,7 @@ from analogy.errors import Mistakes, UserError, about
 from analogy.evaluation.selection import check_selection
 from analogy.evaluation.tiles import Layout, TiledVideos
 from analogy.evaluation.videos import Video, find_videos, pair_videos
-from analogy.files import check_present
+from analogy.files import check_present, distinct_name
 from analogy.metrics.table import USUAL
 from analogy.ownership import check_results_dir
 from analogy.pretrained.fetching import fetched_file
@@ -189,9 +189,10 @@ def _check_tiles(
         for path in predictions:
             with mistakes.noted():
                 check_present(None if path.is_file() else path, "--predictions")
-    every = {}
+    every: dict[str, Path] = {}
     for path in predictions:
-        every |= {path.stem: path} if path.is_file() else find_videos(path)
+        for name, animation in ({path.stem: path} if path.is_file() else find_videos(path)).items():
+            every[distinct_name(name, every)] = animation
     if missing := [name for name in clips if name not in every]:
         raise UserError(f"--clips {missing[0]}: there is no such animation; there are {', '.join(list(every)[:5])}, ...")
     return {"predictions": tuple(every[name] for name in clips or every), "context": context, "tiles": layout}
@@ -314,7 +315,7 @@ def _open_videos(plan: Evaluation):
         "context": plan.context,
     }  # fmt: skip
     if plan.tiles:
-        folder = plan.predictions[0].parent.name
+        folder = plan.predictions[0].absolute().parent.name
         facts |= {"dataset": folder, "summary": f"Published animations of {folder}"}
         return TiledVideos(plan.tiles, plan.context), plan.predictions, facts, 10
     facts |= {"dataset": plan.truth.name, "summary": f"Predicted videos of {plan.predictions[0].name}"}

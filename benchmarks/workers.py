@@ -66,11 +66,9 @@ def measure(o: argparse.Namespace, count: int) -> tuple[float, int, float]:
         for task in range(count):
             pin = ["taskset", "-c", str(cores[task % len(cores)])] if o.pinned else []
             environment = {**os.environ, **step, "SLURM_PROCID": str(task), "SLURM_LOCALID": str(task)}
-            processes.append(
-                subprocess.Popen(
-                    [*pin, *command], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-                )
-            )
+            with said(results, task).open("w") as stream:
+                started = subprocess.Popen([*pin, *command], env=environment, stdout=subprocess.DEVNULL, stderr=stream)
+            processes.append(started)
         rows = Path(results) / o.experiment
         begun = ended = None  # (step, bytes): the traffic is that of the steps between
         while any(process.poll() is None for process in processes):
@@ -79,15 +77,20 @@ def measure(o: argparse.Namespace, count: int) -> tuple[float, int, float]:
                     ended = (lines, loopback_bytes())
                 begun = begun or ended
             time.sleep(0.01)
-        for process in processes:
+        for task, process in enumerate(processes):
             if process.returncode:
-                sys.exit(process.stderr.read()[-2000:])
+                sys.exit(said(results, task).read_text()[-2000:])
         (run,) = rows.iterdir()
         table = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
         seconds = [after["seconds"] - before["seconds"] for before, after in pairwise(table)]
         parameters = sum(json.loads((run / "summary.json").read_text())["parameters"].values())
     sent = (ended[1] - begun[1]) / max(1, ended[0] - begun[0]) if begun else float("nan")
     return 1 / statistics.median(seconds[FIRST_STEPS:]), parameters, sent
+
+
+def said(results: str, task: int) -> Path:
+    """The file of what a worker writes to its standard error stream."""
+    return Path(results) / f"worker_{task}.txt"
 
 
 def loopback_bytes() -> int:

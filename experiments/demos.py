@@ -14,11 +14,13 @@ import typer
 
 from analogy.cli.console import RESULTS, app_of, clear_errors, names_in
 from analogy.errors import UserError
+from analogy.files import replacing
 from analogy.metrics.table import HEADLINES
 from analogy.resolve import resolve_settings
 from analogy.runs.reading import Run, read_experiment_runs
 from analogy.settings import Settings, find_experiment, list_experiments
 from analogy.systems.run_settings import settings_of_run
+from analogy.visualise.tables import markdown_table
 from analogy.visualise.wording import compare, duration, whole
 
 OUT = Path(__file__).parent.parent / "docs" / "demos.md"
@@ -36,7 +38,7 @@ COLUMNS = ("experiment", "steps", "reaches", "beside", "measured on", "time")
 BESIDE = {
     "summary": True, "source": True, "published": True, "uses": True, "try_next": True,
     "data": {"folder", "cache"},
-    "training": {"log_every", "sample_every", "checkpoint_every", "keep_checkpoints", "steps_per_call"},
+    "training": {"log_every", "sample_every", "checkpoint_every", "keep_checkpoints", "steps_per_call", "trackers"},
     "evaluation": {"frames_per_second", "frames_per_call"},
 }  # fmt: skip
 
@@ -62,7 +64,8 @@ def main(
         rows = {name: row_of(name, places) for name in list_experiments()}
         if not any(rows.values()):
             raise UserError(f"{places[0]}: there is no finished run of a demo; name some with --run")
-        out.write_text("\n".join(lines(rows, times)), "utf-8")
+        with replacing(out) as partial:
+            partial.write_text("\n".join(lines(rows, times)), "utf-8")
         typer.echo(f"{sum(map(bool, rows.values()))} of {len(rows)} demos were run; written to {out}")
 
 
@@ -72,9 +75,8 @@ def lines(rows: dict[str, tuple[str, ...] | None], times: str):
     for paper, entries in groupby(list_experiments().items(), key=lambda entry: entry[1].paper):
         names = [name for name, _ in entries]
         yield f"## {paper}\n"
-        if any(rows[name] for name in names):
-            yield f"| {' | '.join(COLUMNS)} |\n|{' --- |' * len(COLUMNS)}"
-        yield from (f"| `{name}` | {' | '.join(rows[name])} |" for name in names if rows[name])
+        if found := [(f"`{name}`", *rows[name]) for name in names if rows[name]]:
+            yield from markdown_table(COLUMNS, found)
         if missing := [f"`{name}`" for name in names if not rows[name]]:
             yield f"\nNot run: {', '.join(missing)}.\n"
 

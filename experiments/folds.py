@@ -45,7 +45,7 @@ def main(
                 raise UserError("--also: further videos train with folds of classes; leave it out with --persons")
             plan = [(data_dir, {**values, **tested}) for tested in persons_of_folds(persons)]
         else:
-            folders = fold_folders(exp, data_dir, also or [], folds, results_dir)
+            folders = fold_folders(data_dir, also or [], folds, results_dir)
             plan = [(folder, {"data.dataset": "videos", **values}) for folder in folders]
         check(exp, plan, results_dir, scale)
         for name in exp:
@@ -70,7 +70,7 @@ def check(experiments: list[str], plan: list[tuple[Path, dict]], results: Path, 
                     resolve_settings(name, data_dir=folder, values=values, **options)
 
 
-def fold_folders(experiments: list[str], data_dir: Path, also: list[Path], folds: int, results: Path) -> list[Path]:
+def fold_folders(data_dir: Path, also: list[Path], folds: int, results: Path) -> list[Path]:
     """Make the folder of links of each fold, and return them. Raises UserError where there are fewer classes than folds."""
     videos = videos_below(data_dir)
     further = [path for folder in also for path in videos_below(folder)]
@@ -78,8 +78,9 @@ def fold_folders(experiments: list[str], data_dir: Path, also: list[Path], folds
         raise UserError(f"{data_dir}: {folds} folds need as many classes; choose fewer --folds")
     folders = []
     for fold in range(folds):
-        trained = any((results / f"fold_{fold}" / name).exists() for name in experiments)
-        link_fold(folder := results / f"fold_{fold}" / "videos", videos, further, fold, folds, trained=trained)
+        made = results / f"fold_{fold}"
+        trained = made.is_dir() and any(path.is_dir() and path.name != "videos" for path in made.iterdir())  # also another one
+        link_fold(folder := made / "videos", videos, further, fold, folds, trained=trained)
         folders.append(folder)
     return folders
 

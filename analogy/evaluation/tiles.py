@@ -13,10 +13,12 @@ import numpy as np
 from analogy.data.video import read_video
 from analogy.errors import UserError
 from analogy.evaluation.videos import LOSSLESS, SMALLEST
+from analogy.files import distinct_name
 from analogy.predictions.frames import PredictedFrames
 from analogy.predictions.motion import motion_continued
 
 TRUTH, LEFT_OUT = "truth", "-"  # names of tiles
+MEASURED_ANYWAY = ("prediction", "copy_last_frame", "motion_continued")  # names of the methods beside the further tiles
 # Mean difference in grey levels. Observed frames are equal but for the palette: below 0.5 in most published animations. Up to 4
 # where a model was given frames that were prepared in another way. Two different frames of one scene differ by as little as 2.
 ALIKE, EQUAL = 6.0, 1.0
@@ -42,14 +44,11 @@ class Layout(NamedTuple):
             UserError: one line that names the option.
         """
         tiles = tuple(name.strip() for name in names.split(","))
-        shown = [name for name in tiles if name != LEFT_OUT]
-        if shown.count(TRUTH) != 1 or len(shown) < 2 or "" in shown:
-            raise UserError(f"--tiles {names}: name each tile in its order, one of them {TRUTH}, such as truth,ours,-")
-        if len(set(shown)) < len(shown):
-            raise UserError(f"--tiles {names}: two tiles have one name; give each a name of its own, or - to leave it out")
+        if why := wrong_names(tiles):
+            raise UserError(f"--tiles {names}: {why}")
         sides = re.fullmatch(r"(\d+)x(\d+)", size) if size is not None else None
-        if size is not None and not sides:
-            raise UserError(f"--tile-size {size}: give width x height in pixels, such as 64x64")
+        if size is not None and (not sides or min(map(int, sides.groups())) < SMALLEST):
+            raise UserError(f"--tile-size {size}: give width x height in pixels, each at least {SMALLEST}, such as 64x64")
         places = None
         if corners is not None:
             pairs = [re.fullmatch(r"(\d+),(\d+)", pair) for pair in corners.split()]
@@ -65,6 +64,19 @@ class Layout(NamedTuple):
         height, width = self.size
         named = zip(self.names, self.corners, strict=True)
         return {name: frames[:, y : y + height, x : x + width] for name, (x, y) in named if name != LEFT_OUT}
+
+
+def wrong_names(names: Sequence[str]) -> str:
+    """What is wrong with the names of the tiles of an animation, and how to mend it; empty where nothing is."""
+    shown = [name for name in names if name != LEFT_OUT]
+    if shown.count(TRUTH) != 1 or len(shown) < 2 or "" in shown:
+        return f"name each tile in its order, one of them {TRUTH}, such as truth,ours,-"
+    if len(set(shown)) < len(shown):
+        return "two tiles have one name; give each a name of its own, or - to leave it out"
+    further = [name for name in shown if name != TRUTH][1:]
+    if taken := [name for name in further if name in MEASURED_ANYWAY]:
+        return f"{taken[0]} is the name of a method that is measured beside the tiles; give this one another name"
+    return ""
 
 
 def found(layout: Layout, first: np.ndarray) -> Layout | None:
@@ -145,8 +157,10 @@ class TiledVideos:
         return "; ".join(parts)
 
     def predict_clips(self, dataset: Sequence[Path]) -> Iterator[PredictedFrames]:
-        for path in dataset:
-            yield self._predicted(path)
+        names: list[str] = []
+        for path in dataset:  # two of one name may lie in different folders
+            names.append(distinct_name(path.stem, names))
+            yield self._predicted(path, names[-1])
 
     def read(self, path: Path) -> dict[str, np.ndarray]:
         """The tiles of an animation: name -> uint8 [T, h, w, 3]. Raises UserError where they are not where they should be."""
@@ -162,28 +176,28 @@ class TiledVideos:
                 "pixels: name every tile in its order with --tiles, or give --tile-size and --tile-corners"
             )
         tiles = layout.cut(frames)
-        observed_frames = differences({name: values[:k] for name, values in tiles.items()})
-        name, level = max(observed_frames.items(), key=lambda item: item[1])
+        levels = differences({name: values[:k] for name, values in tiles.items()})
+        name, level = max(levels.items(), key=lambda item: item[1])
         if level > ALIKE:
             raise UserError(
                 f"{path}: the first {k} frames of the tile {name} differ from the true ones by {level:.1f} grey levels, but "
                 "observed frames are alike: mend --context, or --tiles and --tile-size"
             )
-        for name, level in observed_frames.items():
+        for name, level in levels.items():
             if level > EQUAL:
                 self.given[name] = max(level, self.given.get(name, 0.0))
         self.sizes.add(f"{layout.size[1]} x {layout.size[0]}")
         self.codecs.add(video.codec if video.codec in LOSSLESS else f"{video.codec} (lossy)")
         return tiles
 
-    def _predicted(self, path: Path) -> PredictedFrames:
+    def _predicted(self, path: Path, name: str) -> PredictedFrames:
         tiles, k = self.read(path), self.context
         truth = tiles[TRUTH]
-        others = {name: tiles[name][k:] for name in self.predicted[1:]}
+        others = {tile: tiles[tile][k:] for tile in self.predicted[1:]}
         if k > 1:
             others["motion_continued"] = motion_continued(truth[:k], len(truth) - k)
         return PredictedFrames(
-            clip=path.stem,
+            clip=name,
             action="videos",
             distance=np.arange(1, len(truth) - k + 1),
             observed_frames=truth[:k],

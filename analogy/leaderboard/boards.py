@@ -11,7 +11,7 @@ import numpy as np
 
 from analogy.data.pictures import read_picture
 from analogy.data.video import read_video
-from analogy.errors import UserError
+from analogy.errors import UserError, first_line
 from analogy.evaluation.tiles import Layout, TiledVideos
 from analogy.leaderboard.plan import Animations, BoardPlan, RunRow, Samples
 from analogy.metrics.horizon import HorizonMetrics
@@ -29,7 +29,8 @@ TITLES = {
     "copy_last_frame": "the last observed frame, copied",
     "motion_continued": "its motion continued, at half speed",
 }
-SAME_FIGURE = 1e-3  # relative difference: rows of one table are measured on the same frames
+# Rows of one table are measured on the same frames: these figures of the copied frame differ by no more than this share.
+COMPARED, SAME_FIGURE = ("psnr", "ssim"), 1e-3
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def found_runs(plan: BoardPlan, results: Path) -> tuple[list[tuple[RunRow, list[
                 raise UserError(f"{plan.title}: {row.title}: no model {row.ready} comes along; there are {', '.join(models)}")
             rows.append((row, [read_run(models[row.ready].run)]))
             continue
-        folders = sorted(folder for folder in results.glob(row.runs) if folder.is_dir())
+        folders = [folder for folder in below(results, row.runs) if folder.is_dir()]
         finished = [[run for run in read_experiment_runs(folder) if run.status == "finished"] for folder in folders]
         if finished and all(finished):
             rows.append((row, [runs[0] for runs in finished]))
@@ -100,12 +101,23 @@ def found_runs(plan: BoardPlan, results: Path) -> tuple[list[tuple[RunRow, list[
     return rows, missing
 
 
+def below(folder: Path, pattern: str) -> list[Path]:
+    """What is called so below a folder, sorted. Raises UserError where this is no pattern of names below a folder."""
+    try:
+        return sorted(folder.glob(pattern))
+    except (NotImplementedError, ValueError) as error:  # of an absolute one, and of what is no pattern
+        raise UserError(f"{pattern}: this names nothing below {folder} ({first_line(error)}); mend it in the plan") from error
+
+
 # ---------------------------------------------------------------- runs
 
 
 def measure_runs(plan: BoardPlan, found: Sequence[tuple[RunRow, list[Run]]]) -> Board:
     """One row for each entry, beside the baselines, which all runs have measured on the same frames. Raises UserError."""
     methods = [mean_over_runs(runs) for _, runs in found]
+    for (row, _), figures in zip(found, methods, strict=True):
+        if lacking := [name for name in COMPARED if name not in figures["prediction"]]:
+            raise UserError(f"{plan.title}: {row.title} has not measured {lacking[0]}; name runs that predict frames")
     (first, _), *others = found
     copied = next((name for name in COPIED if name in methods[0]), None)
     if copied is None:
@@ -134,7 +146,7 @@ def mean_over_runs(runs: Sequence[Run]) -> dict[str, dict[str, float]]:
             for name, value in figures.items():
                 sums.setdefault(method, {}).setdefault(name, []).append((value, clips))
     means = {method: {name: weighted(pairs) for name, pairs in metrics.items()} for method, metrics in sums.items()}
-    means["prediction"]["clips"] = sum(run.summary.test.get("clips", 1) for run in runs)
+    means.setdefault("prediction", {})["clips"] = sum(run.summary.test.get("clips", 1) for run in runs)
     return means
 
 
@@ -148,7 +160,7 @@ def check_same_frames(first: Mapping, other: Mapping, copied: str, title: str, o
     metric -> figure. copied: the method that copies."""
     if copied not in other:
         raise UserError(f"{other_title} has not measured the baseline {copied} of {title}; give it a table of its own")
-    compared = {name: (first[copied][name], other[copied][name]) for name in ("psnr", "ssim")}
+    compared = {name: (first[copied][name], other[copied][name]) for name in COMPARED}
     compared["clips"] = first["prediction"]["clips"], other["prediction"]["clips"]
     for name, (value, another) in compared.items():
         if not isclose(value, another, rel_tol=SAME_FIGURE):
@@ -184,7 +196,7 @@ def ranked(rows: Sequence[Row]) -> list[Row]:
 
 def measure_animations(plan: BoardPlan, source: Animations, folder: Path, found: Sequence[tuple[RunRow, list[Run]]]) -> Board:
     """The tiles of animations beside the baselines, and beside runs that predict from the same observed frames."""
-    files = sorted(folder.glob(source.pattern))
+    files = below(folder, source.pattern)
     if not files:
         raise UserError(f"{folder}: there is no {source.pattern} in this folder")
     reader = TiledVideos(Layout(tuple(source.tiles)), source.context)

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationError, model_validator
 
 from analogy.errors import UserError
+from analogy.evaluation.tiles import wrong_names
 from analogy.settings.loading import read_mapping
 from analogy.settings.section import Section
 from analogy.settings.sections import FrameCount
@@ -87,6 +88,11 @@ class BoardPlan(Section):
         given = [name for name in SOURCES if getattr(self, name)]
         if len(given) != 1 and given != ["runs", "animations"]:
             raise ValueError(f"{self.title}: give one of {', '.join(SOURCES)}, or animations and runs; there are {given}")
+        if self.animations:
+            if why := wrong_names([*self.animations.tiles, *(row.title for row in self.runs)]):
+                raise ValueError(f"{self.title}: tiles, and titles of runs: {why}")
+            if unknown := [name for name in self.animations.chosen if name not in self.animations.tiles]:
+                raise ValueError(f"{self.title}: chosen: there is no tile {unknown[0]}")
         if ready := [row.ready for row in self.runs if row.ready and not self.animations]:
             raise ValueError(f"{self.title}: ready: {ready[0]} predicts the frames of animations, and there are none")
         return self

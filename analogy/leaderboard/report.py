@@ -85,7 +85,6 @@ def check_output(path: Path) -> None:
 
 
 def write_markdown(path: Path, plan: Plan, boards: Sequence[Board], missing: Sequence[str]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as partial:
         partial.write_text(markdown(plan, boards, missing), encoding="utf-8")
 

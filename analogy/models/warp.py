@@ -45,7 +45,7 @@ def backward_warp(images, flow):
 def read_places(images, columns, rows):
     """Read images at places between their pixels, bilinearly; differentiable by all. Places outside are moved to the border.
 
-    The four pixels around a place are read at once, so that many places of each image are read quickly.
+    Differences of neighbouring pixels are computed once for each image, so that many places of it are read quickly.
 
     Args:
         images: [B, H, W, C]. columns, rows: [B, ...], in pixels, from 0.
@@ -56,16 +56,17 @@ def read_places(images, columns, rows):
     height, width, channels = images.shape[1:]
     wider = tf.concat([images, images[:, :, -1:]], 2)
     larger = tf.concat([wider, wider[:, -1:]], 1)  # the last column and row once more: the neighbours of the last pixels
-    corners = [larger[:, :-1, :-1], larger[:, :-1, 1:], larger[:, 1:, :-1], larger[:, 1:, 1:]]
-    pixels = tf.reshape(tf.concat(corners, -1), [-1, 4 * channels])
+    # For each pixel: itself, and what is added one pixel to the right; and of both, what is added one pixel further down.
+    to_right = larger[:, :, 1:] - larger[:, :, :-1]
+    pixels, to_right = (tf.concat([part[:, :-1], part[:, 1:] - part[:, :-1]], -1) for part in (larger[:, :, :-1], to_right))
+    pixels, to_right = (tf.reshape(part, [-1, 2 * channels]) for part in (pixels, to_right))
     columns, rows = tf.clip_by_value(columns, 0.0, width - 1.0), tf.clip_by_value(rows, 0.0, height - 1.0)
     left, top = tf.floor(columns), tf.floor(rows)
     first_pixel = tf.reshape(tf.range(tf.shape(images)[0]) * (height * width), [-1] + [1] * (len(columns.shape) - 1))
     place = first_pixel + tf.cast(top, tf.int32) * width + tf.cast(left, tf.int32)
-    top_left, top_right, low_left, low_right = tf.split(tf.gather(pixels, place), 4, -1)
-    to_right, down = (columns - left)[..., None], (rows - top)[..., None]
-    above, below = top_left + (top_right - top_left) * to_right, low_left + (low_right - low_left) * to_right
-    return above + (below - above) * down
+    above = tf.gather(pixels, place) + tf.gather(to_right, place) * (columns - left)[..., None]
+    value, slope = tf.split(above, 2, -1)
+    return value + slope * (rows - top)[..., None]
 
 
 FOREMOST = 8.0  # where pixels meet, one that is a pixel a step faster counts exp(8) times as much: what moves is in front

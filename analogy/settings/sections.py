@@ -92,7 +92,7 @@ class LossSection(Section):
 SMALLEST_SIDE, LARGEST_SIDE = 16, 4096
 
 # Folders in results/ that are no experiments.
-RESERVED_FOLDERS = ("comparisons", "predictions", "exports", "index.html")
+RESERVED_FOLDERS = ("comparisons", "predictions", "exports", "index.html", "leaderboard.html")
 
 
 def _folder_name(name: str) -> str:

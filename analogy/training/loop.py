@@ -188,10 +188,10 @@ class Trainer:
             return names, np.array([[step[name].numpy() for name in names] for step in steps])
 
     def _bytes_of_variables(self) -> int:
-        """Of all networks and optimisers on all replicas."""
+        """Of all networks and optimisers, on all devices of this process."""
         holders = (*self.system.models.values(), *self.system.optimizers.values())
         each = sum(variable.value.dtype.size * math.prod(variable.shape) for holder in holders for variable in holder.variables)
-        return each * self.strategy.num_replicas_in_sync
+        return each * len(self.strategy.extended.worker_devices)
 
     def _step_on_devices(self, batch) -> dict[str, tf.Tensor]:
         """Do one step on every replica. Returns name -> scalar, summed over the replicas."""

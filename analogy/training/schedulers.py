@@ -52,7 +52,7 @@ def check_cluster(kind: str) -> None:
     if kind not in KINDS:
         raise UserError(f"--cluster {kind}: choose {', '.join(KINDS[:-1])} or {KINDS[-1]}")
     patience()
-    _port(0)
+    _port(FIRST_PORT)
     if kind == "tf_config":
         read_cluster()
         return
@@ -77,7 +77,7 @@ def find_cluster(kind: str) -> Cluster | None:
 def _port(usual: int) -> int:
     """The port in the environment, or else the usual one. Raises UserError."""
     text = os.environ.get(PORT) or str(usual)
-    if not (text.isascii() and text.isdigit() and int(text[:9]) < 65_536):
+    if not (text.isascii() and text.isdigit() and 0 < int(text[:9]) < 65_536):
         raise UserError(f"{PORT} is {text}: give the number of a port, such as {FIRST_PORT}")
     return int(text)
 
@@ -109,6 +109,8 @@ def _slurm_cluster() -> Cluster:
         place = int(os.environ["SLURM_LOCALID"])
     except (RuntimeError, ValueError) as error:
         raise UserError(f"--cluster slurm: {first_line(error)}; {MENDS['slurm']}") from error
+    if (last := max(int(address.rpartition(":")[2]) for address in addresses)) > 65_535:
+        raise UserError(f"{PORT} is {first}, and a node has workers up to port {last}, beyond 65535; choose a smaller one")
     # The resolver takes the nodes in the order of their letters (node10 before node2), which is not that of Slurm's numbers.
     # So the node and the place on it say which worker this is, not the number of the task.
     own = f"{os.environ['SLURMD_NODENAME']}:{first + place}"
@@ -121,12 +123,13 @@ def _slurm_cluster() -> Cluster:
 def _kubernetes_cluster() -> Cluster:
     """The pods of a job, as soon as all of them run. Raises UserError where they do not in time."""
     from kubernetes import client, config
+    from urllib3.exceptions import HTTPError  # such as of a server that does not answer
 
     try:
         config.load_incluster_config()
     except config.ConfigException as error:
         raise UserError(f"--cluster kubernetes: this is no pod of a cluster ({first_line(error)})") from error
-    addresses = _pods_running(_PodsOfNamespace(client.CoreV1Api()), (client.ApiException, OSError))
+    addresses = _pods_running(_PodsOfNamespace(client.CoreV1Api()), (client.ApiException, HTTPError, OSError))
     own = f"{os.environ['ANALOGY_POD_IP']}:{_port(POD_PORT)}"
     return _cluster(addresses, own, "kubernetes", "has this pod the label of ANALOGY_PODS?")
 
@@ -154,7 +157,9 @@ def _pods_running(pods: _PodsOfNamespace, faults: tuple[type[Exception], ...], s
         if len(addresses) == count:
             return addresses
         waited = time.monotonic() - began
-        if len(addresses) > count or waited > seconds:
+        if len(addresses) > count:
+            raise UserError(f"--cluster kubernetes: {state}: mend ANALOGY_WORKERS, their number, or their label, ANALOGY_PODS")
+        if waited > seconds:
             raise UserError(f"--cluster kubernetes: after {waited:.0f} s {state}; {PATIENCE} lets it wait longer")
         if waited > SECONDS_TO_WORDS and not said:
             said = True

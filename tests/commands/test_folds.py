@@ -10,7 +10,7 @@ from analogy.cli.continuing import persons_of_folds
 from analogy.errors import UserError
 from analogy.settings.loading import parse_override
 from experiments import folds
-from experiments.folds import link_fold, table, videos_below
+from experiments.folds import fold_folders, link_fold, table, videos_below
 
 
 def touch(folder, *names):
@@ -49,6 +49,17 @@ def test_other_videos_or_folds_than_those_of_a_run_are_refused(tmp_path):
     touch(tmp_path / "videos", "C/c2.avi")
     with pytest.raises(UserError, match="other videos or another number of folds"):
         link_fold(tmp_path / "fold", videos_below(tmp_path / "videos"), [], 0, 2, trained=True)
+
+
+def test_the_folders_of_a_trained_experiment_get_no_further_videos_for_another_one(tmp_path):
+    touch(tmp_path / "videos", "A/a.avi", "B/b.avi")
+    touch(tmp_path / "more", "x.mp4")
+    results = tmp_path / "results"
+    made = fold_folders(tmp_path / "videos", [], 2, results)
+    (results / "fold_1" / "lvln_plus").mkdir()
+    assert fold_folders(tmp_path / "videos", [], 2, results) == made
+    with pytest.raises(UserError, match="other videos or another number of folds"):
+        fold_folders(tmp_path / "videos", [tmp_path / "more"], 2, results)
 
 
 def test_the_mean_is_over_windows_not_over_videos():

@@ -9,6 +9,7 @@ from PIL import Image
 from analogy.data.video import write_pictures
 from analogy.errors import UserError
 from analogy.evaluation.tiles import Layout, TiledVideos, found
+from analogy.measure import check_evaluation
 
 SIDE, OBSERVED = 24, 2
 
@@ -99,7 +100,9 @@ def test_frames_of_another_preparation_are_said(tiles, tmp_path):
         (("a,b",), "one of them truth"),
         (("truth",), "one of them truth"),
         (("truth,a,a",), "two tiles have one name"),
+        (("truth,a,prediction",), "prediction is the name of a method that is measured beside the tiles"),
         (("truth,a", "64"), "--tile-size 64: give width x height"),
+        (("truth,a", "24x8"), "--tile-size 24x8: .*each at least 11"),
         (("truth,a", "24x24", "0,0"), "x,y of each of the 2 tiles"),
         (("truth,a", None, "0,0 24,0"), "and --tile-size"),
     ],
@@ -107,6 +110,17 @@ def test_frames_of_another_preparation_are_said(tiles, tmp_path):
 def test_wrong_options_are_one_line(options, said):
     with pytest.raises(UserError, match=said):
         Layout.read(*options)
+
+
+def test_animations_of_one_name_are_all_measured(tiles, tmp_path):
+    folders = [tmp_path / name / "a" for name in "xy"]
+    for folder in folders:
+        write_pictures(folder, grid(*tiles, columns=3))
+    clips = TiledVideos(Layout.read("truth,stopped,brighter"), OBSERVED).predict_clips(folders)
+    assert [clip.clip for clip in clips] == ["a", "a~2"]
+    options = {"tiles": "truth,stopped,brighter", "context": OBSERVED, "results_dir": tmp_path / "results"}
+    plan = check_evaluation(predictions=[folder.parent for folder in folders], **options)
+    assert plan.predictions == tuple(folders)
 
 
 def test_evaluate_reads_tiled_animations(tiles, tmp_path, invoke):

@@ -163,7 +163,7 @@ def test_a_model_of_larger_frames_is_given_repeated_borders_which_are_cut_off():
 
 
 def test_a_ready_model_is_found_by_its_name():
-    named = {"title": "a", "kind": "ours", "ready": "lvln_plus"}
+    named = {"title": "ours", "kind": "ours", "ready": "lvln_plus"}
     tiles = {"pattern": "*.gif", "tiles": ["truth", "a"], "context": 2}
     board = BoardPlan(title="t", protocol="p", runs=[named], animations=tiles)
     ((_, (run,)),), missing = found_runs(board, Path("nowhere"))
@@ -195,17 +195,41 @@ def test_what_is_missing_or_not_ours_is_one_line(stored):
         ("kind: ours", "boards.0.runs.0.kind"),
         ("protocol: Grey.", "Tiles: give one of runs, animations, samples, figures"),
         ("title: Toys", "title: Field required"),
+        ("tiles: [truth, dim, best]", "Tiles: tiles, and titles of runs: name each tile"),
+        ("chosen: [best]", "Tiles: chosen: there is no tile bst"),
     ],
 )
 def test_a_wrong_plan_is_one_line_a_mistake(tmp_path, changed, said):
     wrong = {
         "kind: ours": "kind: best",
+        "tiles: [truth, dim, best]": "tiles: [dim, best]",
+        "chosen: [best]": "chosen: [bst]",
         "protocol: Grey.": "protocol: Grey.\n    samples: {start: a, truth: b, predictions: {c: d}}",
     }
     path = tmp_path / "plan.yaml"
     path.write_text(PLAN.replace(changed, wrong.get(changed, ""), 1))
     with pytest.raises(UserError, match=said):
         read_plan(path)
+
+
+def test_a_title_of_ours_that_is_a_tile_too_is_refused():
+    """Its frames would be measured instead of the tile's."""
+    tiles = {"pattern": "*.gif", "tiles": ["truth", "a", "b"], "context": 2}
+    with pytest.raises(ValueError, match="two tiles have one name"):
+        BoardPlan(title="t", protocol="p", animations=tiles, runs=[{"title": "b", "kind": "ours", "ready": "lvln_plus"}])
+
+
+def test_what_is_no_pattern_below_the_results_is_one_line(stored):
+    stored[0].write_text(PLAN.replace("folds/fold_*/ladder", "/folds/ladder"))
+    done = make(*stored)
+    assert done.exit_code == 2 and "error: /folds/ladder: this names nothing below" in done.output
+
+
+def test_a_run_that_predicts_no_frames_is_one_line(stored):
+    for path in stored[1].glob("folds/*/ladder/*/summary.json"):
+        path.write_text(json.dumps({**json.loads(path.read_text()), "test": {"mse": 0.1, "clips": 2}}))
+    done = make(*stored)
+    assert done.exit_code == 2 and "Walkers: ladder has not measured psnr" in done.output
 
 
 def test_a_gain_is_positive_where_ours_is_better():

@@ -76,6 +76,8 @@ def test_a_step_of_one_task_trains_alone(environment):
         ("slurm", {**STEP, "SLURM_PROCID": "x"}, "--cluster slurm: invalid literal"),
         ("slurm", {**STEP, "SLURMD_NODENAME": "node3"}, "this process is node3:[0-9]+, which is none of node10:"),
         ("slurm", {**STEP, "ANALOGY_WORKERS_PORT": "99999"}, "ANALOGY_WORKERS_PORT is 99999"),
+        ("slurm", {**STEP, "ANALOGY_WORKERS_PORT": "0"}, "ANALOGY_WORKERS_PORT is 0"),
+        ("slurm", {**STEP, "ANALOGY_WORKERS_PORT": "65535"}, "is 65535, and a node has workers up to port 65536"),
         ("slurm", {**STEP, "TF_CONFIG": "{}"}, "TF_CONFIG is set too"),
         ("kubernetes", {}, "no ANALOGY_PODS .*docs/scale.md"),
         ("kubernetes", {**POD, "ANALOGY_WORKERS": "0"}, "ANALOGY_WORKERS is 0"),
@@ -137,7 +139,7 @@ def test_pods_are_waited_for_and_have_their_own_addresses(environment):
     [
         (RUNNING[:2], "after 0 s 2 of 3 pods job-name=kth run; ANALOGY_WORKERS_SECONDS"),
         ([("kth-0", "Pending", None)], 'Pod "kth-0" is not running; phase: "Pending"'),
-        ([*RUNNING, ("kth-9", "Running", "10.0.0.8")], "4 of 3 pods"),
+        ([*RUNNING, ("kth-9", "Running", "10.0.0.8")], "4 of 3 pods job-name=kth run: mend ANALOGY_WORKERS"),
         (ConnectionError("forbidden"), r"cannot be listed \(forbidden\); may the job's service account list pods"),
     ],
 )

@@ -12,6 +12,7 @@ from analogy.data.clips import ClipDataset
 from analogy.data.movies import long_enough, spread_windows
 from analogy.data.prepared import Clip
 from analogy.data.windows import StoredMovie, WindowPlan
+from analogy.errors import UserError
 from analogy.losses import mean_per_example
 from analogy.models.building import build
 from analogy.predictions.motion import motion_continued
@@ -149,10 +150,15 @@ class MotionSystem(System):
                 yield self._of_window(dataset, window, window.id in pictured)
 
     def _windows(self, dataset: ClipDataset) -> list[StoredMovie]:
-        """The test windows of neighbouring frames: those of a system of next frames with the same seed, lengths and count."""
+        """The test windows of neighbouring frames: those of a system of next frames with the same seed, lengths and count.
+
+        Raises UserError where no test clip is long enough."""
         data, plan = self.settings.data, WindowPlan(self.settings.data.context + self.horizon)
         clips = [StoredMovie(clip.id, dataset.reader.prepared, clip, range(clip.length)) for clip in dataset.test]
-        return spread_windows(long_enough(clips, plan)[0], plan, data.test_windows, self.settings.seed)
+        movies, _ = long_enough(clips, plan)
+        if not movies:
+            raise UserError(f"data.test_windows: no test clip has {plan.length} frames; lower data.context or data.horizon")
+        return spread_windows(movies, plan, data.test_windows, self.settings.seed)
 
     def _of_clip(self, dataset: ClipDataset, clip: Clip, with_pictures: bool) -> PredictedMotion:
         steps = clip.length, self.horizon + 1, self.settings.data.pace

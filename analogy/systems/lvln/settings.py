@@ -142,6 +142,10 @@ class PlusSettings(Settings):
     def _fits(self) -> PlusSettings:
         check_sides(self.data, SIDES_OF["plus"])
         check_lengths(self)
+        if self.loss.detail and not self.network.detail:
+            raise ValueError(
+                f"loss.detail is {self.loss.detail}: it teaches the mask, and network.detail is false; set one of them"
+            )
         return self
 
 

@@ -194,6 +194,9 @@ def test_windows_begin_where_those_of_next_frames_do_and_the_last_observed_frame
         figures = window.measure()
         assert list(figures) == ["prediction", "copy_last_frame", "motion_continued", "shuffled", "still"]
         np.testing.assert_allclose(figures["prediction"]["psnr"], figures["copy_last_frame"]["psnr"])
+    data.context = 8
+    with pytest.raises(UserError, match="no test clip has 10 frames"):
+        system._windows(dataset)
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,13 @@
 """What training does to the windows of the moving ladder."""
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
+from analogy.errors import UserError
 from analogy.metrics.detail import sharpness as sharpness_of_bytes
+from analogy.settings import find_experiment, load_settings
+from analogy.systems import SYSTEMS
 from analogy.systems.lvln.plus import cut_out, sharpness
 
 
@@ -22,3 +26,8 @@ def test_a_part_of_a_window_is_enlarged():
 def test_training_measures_sharpness_as_evaluation_does():
     frames = np.random.default_rng(0).integers(0, 256, (2, 9, 13, 3), np.uint8)
     np.testing.assert_allclose(255 * sharpness(frames.astype(np.float32) / 255), sharpness_of_bytes(frames), rtol=1e-5)
+
+
+def test_a_loss_that_teaches_nothing_is_refused():
+    with pytest.raises(UserError, match="it teaches the mask, and network"):
+        load_settings(find_experiment("lvln_plus"), SYSTEMS, scale="demo", overrides=["loss.detail=0.1"])

@@ -50,8 +50,8 @@ CANDIDATES = (
 class Scene(NamedTuple):
     """What the network knows after a frame, observed or predicted.
 
-    images: name -> [B, H, W, C], the images that candidates move, and the last frame's finest `detail`. They stay those of the
-        last observed frame, so that no prediction is a warp of a prediction, which would blur.
+    images: name -> [B, H, W, C], the images that candidates move, and for the mask the last frame's finest `detail`. They stay
+        those of the last observed frame, so that no prediction is a warp of a prediction, which would blur.
     motions: name -> [B, H, W, 2], where the last observed frame's pixels were in the frame before.
     errors: [B, H, W, candidates], the logarithm of each candidate's squared error around a pixel of the last observed frame,
         when it is predicted from the frame before and the motion until there; less the mean of all candidates. 0 where there
@@ -168,7 +168,7 @@ class MovingLadder(Composite, keras.Model):
         """The scene before the first pair of frames: of everything only the shape, and zeros."""
         still = tf.zeros_like(frame[..., :1]) * tf.zeros([2])
         taps, states = self._encode(frame, frame, still, None)
-        images = {"last": frame, "soft": frame, "detail": frame}
+        images = dict.fromkeys(("last", "soft", "detail") if self.detail else ("last", "soft"), frame)
         motions = {"fine": still, "coarse": still}
         errors = tf.concat([still[..., :1]] * len(self.candidates), -1)
         shapes = Scene(images, motions, errors, [still] * len(self.candidates), taps, states, tf.zeros([]))
@@ -182,7 +182,9 @@ class MovingLadder(Composite, keras.Model):
         fine, coarse, *_ = optical_flows(frame, before) if self.start == "flow" else (still, still)
         difference = tf.zeros_like(frame) if self.start == "none" else frame - backward_warp(before, fine)
         taps, states = self._encode(frame, difference, fine, scene.states if scene else None)
-        images = {"last": frame, "soft": gaussian(frame, SOFT), "detail": finest_detail(frame)}
+        images = {"last": frame, "soft": gaussian(frame, SOFT)}
+        if self.detail:
+            images["detail"] = finest_detail(frame)
         motions = {"fine": fine, "coarse": coarse}
         errors = self._errors(frame, scene)
         return Scene(images, motions, errors, [still] * len(self.candidates), taps, states, tf.zeros([]))
