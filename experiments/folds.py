@@ -128,7 +128,10 @@ def table(figures: dict[str, dict]) -> str:
     for video, curves in sorted(figures.items()):
         windows = curves["frames"][0]
         for method, measured in curves["methods"].items():
-            values = np.array([measured[metric] for metric in (*METRICS, *further)], float)  # [metrics, T]
+            if "psnr" not in measured:  # a baseline of keypoints alone, which has no frames
+                continue
+            unknown = np.full(len(measured["psnr"]), np.nan)
+            values = np.array([measured.get(metric, unknown) for metric in (*METRICS, *further)], float)  # [metrics, T]
             totals.setdefault(method, []).append((windows, values))
             lines.append([video, str(windows), method.replace("_", " "), *cells(values)])
     for method, entries in totals.items():
@@ -144,7 +147,13 @@ def cells(values: np.ndarray) -> list[str]:
     """The figures of METRICS and further ones [metrics, T] -> the cells of a row."""
     psnr, ssim, *others = values
     frames = [" / ".join(f"{value:.{digits}f}" for value in row) for row, digits in ((psnr, 2), (ssim, 3))]
-    return [frames[0], f"{psnr.mean():.2f}", frames[1], f"{ssim.mean():.4f}", *(f"{np.nanmean(row):.3f}" for row in others)]
+    return [
+        frames[0],
+        f"{psnr.mean():.2f}",
+        frames[1],
+        f"{ssim.mean():.4f}",
+        *("" if np.isnan(row).all() else f"{np.nanmean(row):.3f}" for row in others),
+    ]
 
 
 app = app_of(main)

@@ -77,6 +77,14 @@ def test_the_mean_is_over_windows_not_over_videos():
     assert lines[-1].startswith("| **all windows** | 4 | prediction | 23.00 / 21.00 | 22.00 |")
 
 
+def test_baselines_of_keypoints_alone_are_no_row():
+    frames = {name: [20.0, 22.0] for name in folds.METRICS}
+    curves = {"frames": [3, 3], "methods": {"prediction": {**frames, "collapse_index": [0.5, 0.5]}, "copy": frames}}
+    curves["methods"]["still"] = {"keypoint_error": [1.0, 2.0]}
+    text = table({"a": curves})
+    assert "still" not in text and [line.split("|")[3].strip() for line in text.splitlines()[2:4]] == ["prediction", "copy"]
+
+
 def test_mistakes_are_one_line(tmp_path):
     with pytest.raises(UserError, match="no video"):
         videos_below(tmp_path)
