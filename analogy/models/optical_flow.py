@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from analogy.models.mixing import blur
 from analogy.models.warp import backward_warp
 
 COARSEST = 8  # the smaller side of the coarsest level is at least this, in pixels
@@ -33,30 +34,14 @@ def optical_flows(
     frames, before = (tf.stop_gradient(tf.cast(images, tf.float32)) for images in (frames, before))
     levels = [(frames, before)]
     while min(levels[-1][0].shape[1:3]) >= 2 * COARSEST:
-        levels.append(tuple(tf.nn.avg_pool2d(gaussian(images, smoothing), 2, 2, "VALID") for images in levels[-1]))
+        levels.append(tuple(tf.nn.avg_pool2d(blur(images, smoothing), 2, 2, "VALID") for images in levels[-1]))
     size, flow, flows = frames.shape[1:3], None, []
     for frames, before in reversed(levels):
         flow = tf.zeros([tf.shape(frames)[0], *frames.shape[1:3], 2]) if flow is None else _resized(flow, frames.shape[1:3])
         for _ in range(iterations):
-            flow = gaussian(flow + _shift(frames, backward_warp(before, flow), window, stiffness), smoothing)
+            flow = blur(flow + _shift(frames, backward_warp(before, flow), window, stiffness), smoothing)
         flows.insert(0, _resized(flow, size))
     return flows
-
-
-def gaussian(values, deviation: float):
-    """Smooth [B, H, W, C], H and W static, by a Gaussian of this standard deviation in pixels. At the border the weights of the
-    pixels inside are scaled to the sum 1. Two products with matrices are faster on CPUs than depthwise convolutions."""
-    rows, columns = (tf.cast(_gaussian_matrix(side, deviation), values.dtype) for side in values.shape[1:3])
-    values = tf.einsum("hy,bywc->bhwc", rows, values)
-    return tf.einsum("wx,bhxc->bhwc", columns, values)
-
-
-def _gaussian_matrix(side: int, deviation: float):
-    """[side, side]: row i has the weights of all pixels in the smoothed pixel i. A graph computes it: a constant for each of
-    its many uses would be half of a SavedModel's graph."""
-    pixels = tf.range(side, dtype=tf.float32)
-    weights = tf.exp(-tf.square((pixels[:, None] - pixels) / deviation) / 2)
-    return weights / tf.reduce_sum(weights, 1, keepdims=True)
 
 
 def _resized(flow, size):
@@ -72,7 +57,7 @@ def _shift(frames, warped, window: float, stiffness: float):
     difference = warped - frames
     right, down = _slopes((warped + frames) / 2)
     products = [right * right, right * down, down * down, right * difference, down * difference]
-    sums = gaussian(tf.stack([tf.reduce_sum(product, -1) for product in products], -1), window)
+    sums = blur(tf.stack([tf.reduce_sum(product, -1) for product in products], -1), window)
     xx, xy, yy, xd, yd = tf.unstack(sums, axis=-1)
     xx, yy = xx + stiffness, yy + stiffness
     determinant = xx * yy - xy * xy

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from analogy.models.optical_flow import gaussian, optical_flows
+from analogy.models.mixing import blur
+from analogy.models.optical_flow import optical_flows
 
 
 def texture(channels=3):
@@ -33,8 +34,8 @@ def test_gray_frames_have_flow_and_flat_ones_have_none():
 
 
 def test_gaussian_keeps_constants_and_spreads_a_point():
-    np.testing.assert_allclose(gaussian(tf.fill([1, 9, 7, 2], 3.0), 2.0), np.full((1, 9, 7, 2), 3.0), rtol=1e-6)
+    np.testing.assert_allclose(blur(tf.fill([1, 9, 7, 2], 3.0), 2.0), np.full((1, 9, 7, 2), 3.0), rtol=1e-6)
     point = np.zeros((1, 21, 21, 1), np.float32)
     point[0, 10, 10] = 1
     expected = cv2.GaussianBlur(point[0, ..., 0], (21, 21), 1.5)
-    np.testing.assert_allclose(gaussian(tf.constant(point), 1.5)[0, ..., 0], expected, atol=1e-6)
+    np.testing.assert_allclose(blur(tf.constant(point), 1.5)[0, ..., 0], expected, atol=1e-6)

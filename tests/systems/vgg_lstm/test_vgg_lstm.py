@@ -14,7 +14,7 @@ from analogy.data.batches import ReplicaContext, draw_uniform, normal
 from analogy.data.movies import Movie
 from analogy.errors import UserError
 from analogy.losses import SMALLEST_ERROR
-from analogy.models.optical_flow import gaussian
+from analogy.models.mixing import blur
 from analogy.optimizers import make_schedule
 from analogy.random_streams import StepStream
 from analogy.runs.calling import _fit_all
@@ -260,7 +260,7 @@ def test_untrained_ours_copies_what_stands_still():
     frames = tf.repeat(tf.constant(frames_of(1, 1), tf.float32) / 255.0, 2, 1)
     network = MovingFrame(units=4)
     future, flow = network(frames, tf.zeros([1, 2, 32]), count=3)
-    smooth = gaussian(frames[:, 0], 2.0)
+    smooth = blur(frames[:, 0], 2.0)
     np.testing.assert_allclose(flow, np.zeros(flow.shape), atol=1e-4)
     expected = 0.9 * frames[:, 0] + 0.1 * smooth
     np.testing.assert_allclose(future, tf.repeat(expected[:, None], 3, 1), atol=1e-4)

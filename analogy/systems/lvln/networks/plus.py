@@ -10,7 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from analogy.models.building import Composite
-from analogy.models.optical_flow import gaussian, optical_flows
+from analogy.models.mixing import blur
+from analogy.models.optical_flow import optical_flows
 from analogy.models.recurrent import State, time_first
 from analogy.models.warp import backward_warp
 from analogy.systems.lvln.networks.lateral import Lateral, scaled
@@ -182,7 +183,7 @@ class MovingLadder(Composite, keras.Model):
         fine, coarse, *_ = optical_flows(frame, before) if self.start == "flow" else (still, still)
         difference = tf.zeros_like(frame) if self.start == "none" else frame - backward_warp(before, fine)
         taps, states = self._encode(frame, difference, fine, scene.states if scene else None)
-        images = {"last": frame, "soft": gaussian(frame, SOFT)}
+        images = {"last": frame, "soft": blur(frame, SOFT)}
         if self.detail:
             images["detail"] = finest_detail(frame)
         motions = {"fine": fine, "coarse": coarse}
@@ -197,7 +198,7 @@ class MovingLadder(Composite, keras.Model):
         flows = tf.concat([candidate.share * before.motions[candidate.motion] for candidate in self.candidates], 0)
         errors = tf.square(backward_warp(images, flows) - tf.tile(frame, [len(self.candidates), 1, 1, 1]))
         errors = tf.concat(tf.split(tf.reduce_sum(errors, -1, keepdims=True), len(self.candidates), 0), -1)
-        errors = tf.math.log(gaussian(errors, ERROR_WINDOW) + SMALLEST_ERROR)
+        errors = tf.math.log(blur(errors, ERROR_WINDOW) + SMALLEST_ERROR)
         return tf.stop_gradient(errors - tf.reduce_mean(errors, -1, keepdims=True))
 
     def imagine(self, frame, flow, scene: Scene) -> Scene:

@@ -9,7 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from analogy.models.building import Composite
-from analogy.models.optical_flow import gaussian, optical_flows
+from analogy.models.mixing import blur
+from analogy.models.optical_flow import optical_flows
 from analogy.models.recurrent import ConvGruCell, State, time_first
 from analogy.models.warp import backward_warp, carried_on
 
@@ -24,14 +25,15 @@ FIRST_WEIGHTS = (0.2, 0.3, 0.1, 0.1, 0.1, 0.2)
 class Scene(NamedTuple):
     """What is known after some frames.
 
-    observed: the frames [B, k, H, W, C]. soft: the last of them blurred [B, H, W, C]. motion: where its pixels were
-    in the frame before [B, H, W, 2]. skip: maps of the last two frames at a quarter of their size. tap: what the
-    ConvGRU reads last. state: of it. turn: what the predictions so far have added to the motion [B, H, W, 2]. flow:
-    how far from its pixels the newest prediction reads the last frame at full speed [B, H, W, 2]. step: the number of
-    predictions.
+    observed: the frames [B, k, H, W, C]. mean: of them [B, H, W, C]. soft: the last of them blurred [B, H, W, C]. motion:
+    where its pixels were in the frame before [B, H, W, 2]. skip: maps of the last two frames at a quarter of their size.
+    tap: what the ConvGRU reads last. state: of it. turn: what the predictions so far have added to the motion
+    [B, H, W, 2]. flow: how far from its pixels the newest prediction reads the last frame at full speed [B, H, W, 2].
+    step: the number of predictions.
     """
 
     observed: tf.Tensor
+    mean: tf.Tensor
     soft: tf.Tensor
     motion: tf.Tensor
     skip: tf.Tensor
@@ -112,7 +114,8 @@ class MovingFrame(Composite, keras.Model):
         x = tf.nn.space_to_depth(tf.concat([last - 0.5, 4 * unexpected, fine / 4, motion / 4], -1), FINE)
         for layer in self.skip:
             x = _leaky(layer(x))
-        return Scene(frames, gaussian(last, SOFT), motion, x, tap, state, still, still, tf.zeros([]))
+        mean, soft = tf.reduce_mean(frames, 1), blur(last, SOFT)
+        return Scene(frames, mean, soft, motion, x, tap, state, still, still, tf.zeros([]))
 
     def next_frame(self, scene: Scene) -> tuple[tf.Tensor, Scene]:
         """The next frame [B, H, W, C], and the scene after it."""
@@ -132,7 +135,7 @@ class MovingFrame(Composite, keras.Model):
         sources, places = [last, last, scene.soft], [*flows, flows[-1]]
         moved = tf.split(backward_warp(tf.concat(sources, 0), tf.concat(places, 0)), len(sources), 0)
         weights = tf.nn.softmax(weights + np.log(FIRST_WEIGHTS).astype(np.float32))
-        images = tf.stack([*moved, last, tf.reduce_mean(scene.observed, 1), replayed(scene.observed, step)], -1)
+        images = tf.stack([*moved, last, scene.mean, replayed(scene.observed, step)], -1)
         frame = tf.reduce_sum(images * weights[..., None, :], -1) + colour / 4
         return frame, scene._replace(state=state, turn=turn, flow=flows[0], step=step)
 
