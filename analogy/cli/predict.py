@@ -15,7 +15,7 @@ import typer
 from analogy.cli.console import RESULTS, clear_errors
 from analogy.cli.opening import Open, show
 from analogy.errors import UserError
-from analogy.runs.ready import FOR_VIDEOS, ready_models
+from analogy.runs.ready import FOR_VIDEOS, ready_models, run_or_ready
 from analogy.systems.hierarchical.estimation import find_models, usual_estimator
 
 OF_POSES = ("poses", "models", "data_dir", "pose_run", "paint_run", "full_frame", "export")
@@ -231,13 +231,11 @@ def _refuse(given: set[str], names: tuple[str, ...], mend: str) -> None:
 
 def _open(run: str, results_dir: Path):
     """(folder, settings) of a run, or where there is none of that name of the model that comes along. Raises UserError."""
-    from analogy.runs.find import find_run, folders_named
     from analogy.systems.run_settings import settings_of_run
 
-    if (model := ready_models().get(run)) and not folders_named(run, results_dir, "--run"):
+    folder = run_or_ready(run, results_dir, "--run")
+    if (model := ready_models().get(run)) and folder == model.run:
         print(f"--run {run}: there is no run of your own in {results_dir}; the model that comes along is taken")
-        return model.run, settings_of_run(model.run)
-    folder = find_run(run, results_dir, "--run")
     return folder, settings_of_run(folder)
 
 
