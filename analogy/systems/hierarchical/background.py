@@ -107,7 +107,7 @@ def uncovered(
     Args:
         painted: uint8 [T, h, w, C], which show the area `box` (x_min, y_min, x_max, y_max) of the video.
         picture: uint8 [h, w, C], the background in that area, as the painter sees it. seen: bool [H, W], of the whole frame.
-        joints: [1 + T, 13, 2] in pixels of the video, first those of the reference frame. visibility: [1 + T, 13].
+        joints: [T, 13, 2], those of the painted frames, in pixels of the video. visibility: [T, 13].
     """
     x_min, y_min, x_max, y_max = box
     height, width = painted.shape[1:3]
@@ -115,11 +115,9 @@ def uncovered(
     if not shown.any():
         return painted
     crop = np.array([x_max - x_min, y_max - y_min], np.float32)
-    joints, crops = (
-        (joints - np.array([x_min, y_min])) * (np.array([width, height]) / crop),
-        np.repeat(crop[None], len(joints), 0),
-    )
-    covered = pose_region(joints[1:], visibility[1:], (height, width), crops[1:], radius=COVERED * LIMB)
+    joints = (joints - np.array([x_min, y_min])) * (np.array([width, height]) / crop)
+    crops = np.repeat(crop[None], len(joints), 0)
+    covered = pose_region(joints, visibility, (height, width), crops, radius=COVERED * LIMB)
     edge = max(height, width) / 150  # of soft borders, in pixels
     share = cv2.GaussianBlur(shown.astype(np.float32), (0, 0), edge) * shown
     frames = np.empty_like(painted)

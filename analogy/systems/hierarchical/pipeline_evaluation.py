@@ -110,4 +110,4 @@ class PipelinePredictor:
         reference = frames[self.pipeline.context - 1]
         painted = self.pipeline.paint(reference, joints[0], visibility[0], joints[1:], visibility[1:], box).numpy()
         view = self.pipeline.view(background.picture, box).numpy()
-        return uncovered(painted, view, background.seen, box, joints, visibility)
+        return uncovered(painted, view, background.seen, box, joints[1:], visibility[1:])

@@ -284,9 +284,8 @@ def _predict(pipeline, frames, joints, visibility, horizon: int, action: int, se
             parts.append(pipeline.paint(reference, joints[-1], visibility[-1], *poses, box).numpy())
         background = observed_background(frames, joints, visibility)
         view = pipeline.view(background.picture, box).numpy()
-        shown = slice(len(joints) - 1, None)  # the reference frame and the future
         painted = np.concatenate(parts)[:horizon]
-        painted = uncovered(painted, view, background.seen, box, all_joints[shown], all_visibility[shown])
+        painted = uncovered(painted, view, background.seen, box, all_joints[len(joints) :], all_visibility[len(joints) :])
     return Prediction(all_joints, all_visibility, painted, tuple(int(edge) for edge in box))
 
 

@@ -46,11 +46,11 @@ def test_ghosts_disappear_and_the_body_stays(walk):
     found = observed_background(frames[:6], joints[:6], visibility[:6])
     truth, box = np.stack(frames[6:]), np.array([0, 0, SIZE[1], SIZE[0]])
     painted = np.stack([np.where((frames[5] == [255, 0, 0]).all(-1, keepdims=True), frames[5], frame) for frame in truth])
-    result = uncovered(painted, found.picture, found.seen, box, joints[5:], visibility[5:])
+    result = uncovered(painted, found.picture, found.seen, box, joints[6:], visibility[6:])
     body = pose_region(joints[5:], visibility[5:], SIZE)
     old, new = np.repeat(body[:1], len(truth), 0), body[1:]
     before, after = (np.nanmean(ghosting(truth, frames, old, new)[2:]) for frames in (painted, result))
     assert before > 100 and after < before / 4
     assert (result[new] == painted[new]).mean() > 0.95
-    nothing = uncovered(painted, found.picture, np.zeros(SIZE, bool), box, joints[5:], visibility[5:])
+    nothing = uncovered(painted, found.picture, np.zeros(SIZE, bool), box, joints[6:], visibility[6:])
     assert (nothing == painted).all()
