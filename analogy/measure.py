@@ -273,8 +273,7 @@ def open_run(plan: Evaluation, measures):
     if parts := describe(read_run(run_of(folder)).table.get("parts")):
         measures.notes.append(f"trained in parts{parts}")
     if plan.exported:
-        first = next(iter(system.endpoints()))
-        system.use_export(load_endpoint(folder, first))
+        system.use_export(load_endpoint(folder, *system.endpoints()))
         measures.notes += [system.export_notes] if system.export_notes else []
     else:
         facts["steps"] = _restore(system, folder)

@@ -11,10 +11,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 
 from analogy.metrics.table import HEADLINES
-from analogy.runs.find import MODEL
+from analogy.runs.find import DEFAULT_SIGNATURE, MODEL, endpoints_of
 from analogy.runs.ready import FOLDER, ready_models
 from analogy.runs.uses import checksum
 
@@ -22,6 +23,8 @@ KEPT = (
     "experiment", "summary", "source", "system", "dataset", "scale", "status", "steps", "seed", "precision", "parameters",
     "protocol", "seconds", "test", "baseline",
 )  # fmt: skip
+# Endpoints that call another model which comes along too: with them a SavedModel would hold that one a second time.
+LEFT_OUT = {"keypoints_plus_motion": ("generate",)}
 
 
 def take_over(run: Path, folder: Path) -> None:
@@ -29,13 +32,16 @@ def take_over(run: Path, folder: Path) -> None:
 
     Weights are rounded to half precision, which halves their size in a wheel. summary.json gets the commit that measured and
     exported the run, of a resumed run those before it too (`earlier_commits`), and the checksum of the SavedModel. Paths of
-    this machine are in none of these files.
+    this machine are in none of these files: another model that comes along, on which this one builds, is called by its name.
     """
-    summary, environment = (json.loads((run / name).read_text("utf-8")) for name in ("summary.json", "environment.json"))
-    _copy_rounded(run / MODEL, folder / "new")
+    summary, settings = (
+        (run / name).read_text("utf-8").replace(f"{FOLDER}/", "") for name in ("summary.json", "settings.yaml")
+    )
+    summary, environment = json.loads(summary), json.loads((run / "environment.json").read_text("utf-8"))
+    _copy_rounded(run / MODEL, folder / "new", LEFT_OUT.get(folder.name, ()))
     shutil.rmtree(folder / MODEL, ignore_errors=True)
     (folder / "new").rename(folder / MODEL)
-    shutil.copy(run / "settings.yaml", folder / "settings.yaml")
+    (folder / "settings.yaml").write_text(settings, "utf-8")
     reduced = {key: summary[key] for key in KEPT if key in summary}
     reduced["clips"] = [{key: row[key] for key in ("clip", "action", *HEADLINES) if key in row} for row in summary["clips"]]
     reduced |= {key: environment[key] for key in ("earlier_commits", "commit") if key in environment}
@@ -43,14 +49,22 @@ def take_over(run: Path, folder: Path) -> None:
     (folder / "summary.json").write_text(json.dumps(reduced, indent=1) + "\n", "utf-8")
 
 
-def _copy_rounded(source: Path, target: Path) -> None:
-    """Copy a SavedModel whose attribute `weights` lists its variables, as `runs.export` writes it, with rounded weights."""
+def _copy_rounded(source: Path, target: Path, left_out: Collection[str]) -> None:
+    """Copy a SavedModel whose attribute `weights` lists its variables, as `runs.export` writes it, with rounded weights, and
+    without some of its endpoints and the models that they call."""
     import tensorflow as tf
 
-    model = tf.saved_model.load(str(source))
-    for weight in model.weights:
+    loaded = tf.saved_model.load(str(source))
+    for weight in loaded.weights:
         weight.assign(tf.cast(tf.cast(weight, tf.float16), weight.dtype))
-    tf.saved_model.save(model, str(target), signatures=dict(model.signatures))
+    model, names = tf.Module(), [name for name in endpoints_of(loaded) if name not in left_out]
+    model.weights = loaded.weights
+    for name in names:
+        setattr(model, name, getattr(loaded, name))
+    signatures = {name: loaded.signatures[name] for name in names}
+    if DEFAULT_SIGNATURE in loaded.signatures and not left_out:
+        signatures[DEFAULT_SIGNATURE] = loaded.signatures[DEFAULT_SIGNATURE]
+    tf.saved_model.save(model, str(target), signatures=signatures)
 
 
 def main() -> None:

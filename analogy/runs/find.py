@@ -88,21 +88,21 @@ def finished_runs(results: Path, systems: Collection[str]) -> list[Path]:
     ]
 
 
-def load_endpoint(run: Path, endpoint: str):
-    """Load the SavedModel of a run, which must have this endpoint.
+def load_endpoint(run: Path, *wanted: str):
+    """Load the SavedModel of a run, which must have one of these endpoints.
 
     Args:
         run: the folder of a finished run, or of a SavedModel.
 
     Raises:
-        UserError: the folder is gone, the run is not finished, has no SavedModel, or its SavedModel lacks the endpoint or is
+        UserError: the folder is gone, the run is not finished, has no SavedModel, or its SavedModel lacks the endpoints or is
             damaged.
     """
     loaded = load_saved_model(run)
     endpoints = endpoints_of(loaded)
-    if endpoint not in endpoints:
+    if not {*wanted} & {*endpoints}:
         there = f"it has {', '.join(endpoints)}" if endpoints else "it has none"
-        raise UserError(f"{run}: its SavedModel has no endpoint {endpoint}; {there}: name a run of another system")
+        raise UserError(f"{run}: its SavedModel has no endpoint {' or '.join(wanted)}; {there}: name a run of another system")
     return loaded
 
 

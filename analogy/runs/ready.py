@@ -38,8 +38,14 @@ def ready_models() -> dict[str, ReadyModel]:
     return models
 
 
+def coming_along(name: str | Path) -> Path | None:
+    """The folder of the model of this name that comes along; None where there is none."""
+    model = ready_models().get(str(name))
+    return model.run if model else None
+
+
 def run_or_ready(name: str | Path, results: Path, key: str) -> Path:
     """The folder of a run, or where there is none of that name, of the model that comes along. See `find_run`."""
-    if (model := ready_models().get(str(name))) and not folders_named(name, results, key):
-        return model.run
+    if (folder := coming_along(name)) and not folders_named(name, results, key):
+        return folder
     return find_run(name, results, key)

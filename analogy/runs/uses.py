@@ -9,9 +9,9 @@ from pathlib import Path
 
 from analogy.data.doubts import some
 from analogy.errors import UserError, about
-from analogy.runs.find import find_run, has_run, load_endpoint, saved_model_of
+from analogy.runs.find import has_run, load_endpoint, saved_model_of
 from analogy.runs.reading import read_table
-from analogy.runs.ready import run_or_ready
+from analogy.runs.ready import coming_along, run_or_ready
 from analogy.runs.summary import UsedModel, read_summary
 from analogy.settings.experiments import list_experiments
 from analogy.settings.loading import read_mapping
@@ -34,7 +34,8 @@ def resolve_runs(settings: Settings, results: Path, *, resumes: bool = False, un
         UserError: a run does not exist, or a run in `uses` is not finished, has no SavedModel, or learned from frames that are
             cut out in another way.
     """
-    found = {role: find_run(name, results, f"uses.{role}") for role, name in settings.uses.items() if name not in untrained}
+    used = {role: name for role, name in settings.uses.items() if name not in untrained}
+    found = {role: run_or_ready(name, results, f"uses.{role}") for role, name in used.items()}
     for role, run in found.items():
         with about(f"uses.{role}"):
             saved_model_of(run)
@@ -116,7 +117,8 @@ def open_used(settings: Settings, needs: Mapping[str, str]) -> dict[str, object]
     used = {}
     for role, endpoint in needs.items():
         with about(f"uses.{role}"):
-            used[role] = load_endpoint(Path(settings.uses[role]), endpoint)
+            run = settings.uses[role]  # a path, but in the settings of a model that comes along the name of another
+            used[role] = load_endpoint(coming_along(run) or Path(run), endpoint)
     return used
 
 

@@ -129,9 +129,14 @@ class MotionSystem(System):
 
     def predict(self, frame: np.ndarray, action: str, count: int, seed: int | None = None) -> dict[str, np.ndarray]:
         """One frame uint8 [H, W, C] -> `count` futures: frames uint8 [N, T, H, W, C], keypoints [N, T, K, 2]."""
-        seed, label = self.settings.seed if seed is None else seed, np.array([self.label_of(action)], np.int32)
-        inputs = {"frame": frame[None], "action": label, "seed": seed, "count": count}
-        answer = self.endpoint("generate")(**{name: tf.constant(value) for name, value in inputs.items()})
+        seed, label = self.settings.seed if seed is None else seed, tf.constant([self.label_of(action)], tf.int32)
+        asked, frames = {"action": label, "seed": tf.constant(seed), "count": tf.constant(count)}, tf.constant(frame[None])
+        if self._loaded is None or hasattr(self._loaded, "generate"):
+            answer = self.endpoint("generate")(frame=frames, **asked)
+        else:  # a model that comes along has the motion alone: its translator comes along beside it
+            first = tf.constant(self.detected(frame[None]))
+            future = self.endpoint("sample")(keypoints=first, **asked)["keypoints"]
+            answer = {"frames": self._translated(frames, first, future), "keypoints": future}
         return {name: value.numpy()[0] for name, value in answer.items()}
 
     def true_frames(self, dataset: ClipDataset, clip: Clip) -> np.ndarray:

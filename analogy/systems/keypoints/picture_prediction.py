@@ -19,6 +19,7 @@ from analogy.files import VIDEOS
 from analogy.memory import in_parts
 from analogy.ownership import PREDICTION, check_output, replacing_folder, unused_folder
 from analogy.runs.find import saved_model_of
+from analogy.runs.ready import coming_along
 from analogy.systems.actions import action_number
 from analogy.systems.keypoints.pictures import with_keypoints
 from analogy.visualise.pages import write_page
@@ -34,7 +35,8 @@ Box = tuple[int, int, int, int]
 class Request:
     """The checked options. Nothing is loaded yet.
 
-    picture: the file. run: the run folder. action: its number; 0 where the run knows none. action_name: for titles. size:
+    picture: the file. run: the run folder. translator: of a model that comes along without its translator, the folder of that
+    one, which comes along beside it. action: its number; 0 where the run knows none. action_name: for titles. size:
     (height, width) of the run's frames. gray: whether they have one channel. samples: number of futures. crop: x_min, y_min,
     x_max, y_max in pixels of the picture; None for the largest square in the middle. driving: the video whose motion is
     transferred, instead of sampled futures. folder: where all is written. frames_per_second: of the films. frames_per_call:
@@ -43,6 +45,7 @@ class Request:
 
     picture: Path
     run: Path
+    translator: Path | None
     action: int
     action_name: str
     size: tuple[int, int]
@@ -100,6 +103,7 @@ def check_request(
     return Request(
         picture=path,
         run=run,
+        translator=coming_along(settings.uses.get("translator", "")),
         action=number,
         action_name=action or "",
         size=tuple(settings.data.image_size),
@@ -175,13 +179,27 @@ def predict_futures(request: Request) -> None:
     driving = _driving_frames(request) if request.driving else None
     model = SavedModel(request.run)
     if driving is None:
-        inputs = {"frame": frame, "action": request.action, "seed": request.seed, "count": request.samples}
-        answer = model.call(None, inputs, "generate")
-        films = {f"sample {number}": frames for number, frames in enumerate(answer["frames"], 1)}
-        points = answer["keypoints"]
+        samples, points = _sampled(model, frame, request)
+        films = {f"sample {number}": frames for number, frames in enumerate(samples, 1)}
     else:
         films, points = _transferred(model, frame, driving, request.frames_per_call)
     _write(request, frame, films, points)
+
+
+def _sampled(model, frame: np.ndarray, request: Request) -> tuple[np.ndarray, np.ndarray]:
+    """Futures of the picture: frames uint8 [N, T, H, W, C], and their keypoints [N, T, K, 2]."""
+    from analogy.runs.calling import SavedModel
+
+    asked = {"action": request.action, "seed": request.seed, "count": request.samples}
+    if request.translator is None:
+        answer = model.call(None, {"frame": frame, **asked}, "generate")
+        return answer["frames"], answer["keypoints"]
+    translator = SavedModel(request.translator)
+    own = translator.call(None, {"frames": frame[None]}, "detect")
+    futures = model.call(None, {"keypoints": own[0], **asked}, "sample")
+    steps = futures.reshape(-1, *own.shape[1:])
+    moved = in_parts(lambda part: _translated(translator, frame, own, part), steps, most=request.frames_per_call)
+    return moved.reshape(*futures.shape[:2], *frame.shape), futures
 
 
 def _transferred(
