@@ -2,7 +2,7 @@
 
 --network translator: the plain step detects keypoints in each frame separately, runs the generator and the discriminator once
 to update the discriminator and once more to update the generator, and lets the discriminator see real and generated frames
-separately. Neither has the perceptual term, unless --perceptual hed gives it to both.
+separately. Its batch normalisation is Keras' own. Neither has the perceptual term, unless --perceptual hed gives it to both.
 --network motion: the plain step unrolls Keras' LSTM cells in a Python loop, also in two passes.
 
 --one-thread measures processor time in one thread: for a machine that others use too. --only measures one step alone, with its
@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from contextlib import nullcontext
 from types import SimpleNamespace
 from unittest.mock import patch
 
@@ -28,7 +29,7 @@ from processes import peak_gigabytes
 from analogy.settings import find_experiment, load_settings
 from analogy.systems import SYSTEMS
 from analogy.systems.keypoints.motion import MotionSystem
-from analogy.systems.keypoints.networks import motion
+from analogy.systems.keypoints.networks import blocks, motion
 from analogy.systems.keypoints.translator import TranslatorSystem, _cross_entropy
 from analogy.training.precision import use_precision
 
@@ -54,6 +55,10 @@ class PlainTranslator(TranslatorSystem):
             terms = self._terms(truth, answer)
             terms["adversarial"] = self.settings.loss.adversarial * _cross_entropy(self.discriminator(answer), 1.0)
         return {**report, **self.descend("generator", tape, terms)}
+
+
+def keras_norm(momentum: float, name: str) -> keras.layers.BatchNormalization:
+    return keras.layers.BatchNormalization(momentum=momentum, epsilon=1e-5, name=name)
 
 
 def make_translator(o, kind: type) -> TranslatorSystem:
@@ -134,6 +139,13 @@ def motion_batch(o, system: MotionSystem) -> dict[str, tf.Tensor]:
     return {name: tf.constant(value) for name, value in arrays.items()}
 
 
+def keras_layers(network: str):
+    """While this context is entered, networks are made of Keras' own layers."""
+    if network == "motion":
+        return patch.multiple(motion, _cells=keras_cells, read=looped)
+    return patch.object(blocks, "BatchNorm", keras_norm)
+
+
 def main() -> None:
     options = parser(__doc__, image_size=128, keypoints=40, batch=16, width=1.0, repeats=3, precision="float32", perceptual="")
     options.add_argument("--network", choices=("translator", "motion"), default="translator")
@@ -148,13 +160,11 @@ def main() -> None:
     kinds = {name: kind for name, kind in kinds.items() if o.only in (None, name)}
     actions, kept, first_errors = {}, [], []
     for name, kind in kinds.items():
-        loop = o.network == "motion" and name == "plain"
-        patches = {"_cells": keras_cells, "read": looped} if loop else {}
-        with patch.multiple(motion, **patches) if patches else patch.object(motion, "LAYERS", motion.LAYERS):
+        with keras_layers(o.network) if name == "plain" else nullcontext():
             system = (make_motion if o.network == "motion" else make_translator)(o, kind)
             batch = motion_batch(o, system) if o.network == "motion" else random_batch(o.batch, o.image_size)
             step = tf.function(system.train_step)
-            report = step(batch)  # traced while the cells are those of the plain one
+            report = step(batch)  # traced while the layers are those of the plain one
         first_errors += [float(report[key]) for key in ("generator/l1", "generator/perceptual") if key in report]
         kept.append(system)
         actions[name] = lambda step=step, batch=batch: step(batch)["generator/loss"].numpy()

@@ -25,10 +25,12 @@ from analogy.visualise.tables import markdown_table
 SYSTEM = "keypoints_motion"
 TITLES = {
     "truth": "true videos",
+    "true_keypoints": "the first frame, translated to the true keypoints",
     "generated": "generated videos, asked for their clip's action",
     "still": "the first frame, repeated",
     "shuffled": "true frames in another order",
     "asked_for": "generated videos, every action asked for",
+    "transferred": "the first frame, moved as a true clip of every action",
     "chance": "chance",
 }
 
@@ -59,8 +61,8 @@ def write_outcome(folder: Path, outcome, runs: list[str]) -> None:
     with replacing_folder(folder, RECOGNISED) as partial:
         (partial / "table.md").write_text(table(outcome, len(runs)), encoding="utf-8")
         write_json(partial / "figures.json", {"runs": runs, "actions": outcome.actions, **outcome.accuracies()})
-        if outcome.counts.size:
-            write_picture(partial / "confusion.png", confusion_matrix(outcome.counts, outcome.actions))
+        if outcome.counts:
+            write_picture(partial / "confusion.png", confusion_matrix(outcome.counts["asked_for"], outcome.actions))
 
 
 def recognised(plan):
@@ -78,7 +80,8 @@ def recognised(plan):
 def table(outcome, runs: int) -> str:
     """A Markdown table of the shares of videos that were recognised, with the protocol."""
     shares = {**outcome.accuracies(), "chance": 1.0 / len(outcome.actions)}
-    counted = {**{name: len(right) for name, right in outcome.right.items()}, "asked_for": int(outcome.counts.sum())}
+    counted = {name: len(right) for name, right in outcome.right.items()}
+    counted |= {name: int(counts.sum()) for name, counts in outcome.counts.items()}
     lines = [[TITLES[name], str(counted.get(name, "")), f"{shares[name]:.1%}"] for name in TITLES if name in shares]
     protocol = (
         f"{len(outcome.actions)} actions; ridge regression on I3D's logits (Kinetics-400) of the true futures of the training "

@@ -7,7 +7,8 @@ from analogy.runs.reading import read_runs
 from analogy.systems.keypoints.recognition import Recognition
 from experiments import keypoints_actions
 
-OUTCOME = Recognition(["bend", "wave"], {"truth": [True] * 4}, np.array([[3, 1], [2, 2]]))
+COUNTS = {"asked_for": np.array([[3, 1], [2, 2]]), "transferred": np.array([[4, 0], [1, 3]])}
+OUTCOME = Recognition(["bend", "wave"], {"truth": [True] * 4}, COUNTS)
 
 
 def test_the_table_is_no_run(tmp_path):
@@ -20,12 +21,13 @@ def test_the_table_is_no_run(tmp_path):
 
 def test_the_table_of_recognised_actions():
     right = {"truth": [True] * 4, "generated": [True, True, True, False], "still": [True, False, False, False]}
-    outcome = Recognition(["bend", "wave"], right, np.array([[3, 1], [2, 2]]))
+    outcome = Recognition(["bend", "wave"], right, COUNTS)
     lines = keypoints_actions.table(outcome, 2).splitlines()
     assert lines[2] == "| true videos | 4 | 100.0% |"
     assert lines[3] == "| generated videos, asked for their clip's action | 4 | 75.0% |"
     assert lines[5] == "| generated videos, every action asked for | 8 | 62.5% |"
-    assert lines[6] == "| chance |  | 50.0% |"
+    assert lines[6] == "| the first frame, moved as a true clip of every action | 8 | 87.5% |"
+    assert lines[7] == "| chance |  | 50.0% |"
     assert "2 run(s)" in lines[-1]
 
 

@@ -143,6 +143,17 @@ class MotionSystem(System):
         """The first frame of a clip and its true future: uint8 [1 + T, H, W, C]."""
         return dataset.load(clip, shown_frames(clip.length, self.horizon + 1, self.settings.data.pace)).frames
 
+    def true_keypoints(self, dataset: ClipDataset, clip: Clip) -> np.ndarray:
+        """The keypoints of a clip's first frame and of its true future: [1 + T, K, 2]."""
+        where = places(clip.length, self.horizon + 1, self.settings.data.pace)
+        return between_frames(self.detected(dataset.load(clip).frames), where)
+
+    def transferred(self, frame: np.ndarray, keypoints: np.ndarray) -> np.ndarray:
+        """A frame uint8 [H, W, C], whose keypoints move as others [1 + T, K, 2] move from their first step on: [T, H, W, C]."""
+        own = self.detected(frame[None])
+        points = tf.constant(own + keypoints[1:] - keypoints[:1])
+        return self._translated(frame[None], own, points[None])[0, 0].numpy()
+
     def predict_clips(self, dataset: ClipDataset) -> Iterator[PredictedMotion]:
         if self.settings.data.test_windows is None:
             pictured = {clip.id for clip in self.selected_clips(dataset.test)}

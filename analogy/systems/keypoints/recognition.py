@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -49,25 +49,28 @@ class Recognition:
     """Outcomes, of one run or of the folds of several.
 
     actions: their names. right: method -> for each video, whether the action of its clip was recognised: "truth", "generated"
-    (asked for the clip's own action), "still" (the first frame repeated), "shuffled" (the true frames in another order).
-    counts: int [A, A], the number of generated videos that were asked for the action in the row and recognised as that in the
-    column; empty where the run is not told actions.
+    (asked for the clip's own action), "true_keypoints" (the first frame translated to the keypoints of the true frames),
+    "still" (the first frame repeated), "shuffled" (the true frames in another order).
+    counts: method -> int [A, A], the number of videos that were asked for the action in the row and recognised as that in the
+    column: "asked_for", generated ones (controllability); "transferred", the picture moved as a true clip of that action, which
+    a perfect generator of motion would reach. Empty where the run is not told actions.
     """
 
     actions: list[str]
     right: dict[str, list[bool]] = field(default_factory=lambda: defaultdict(list))
-    counts: np.ndarray = field(default_factory=lambda: np.zeros([0, 0], int))
+    counts: dict[str, np.ndarray] = field(default_factory=dict)
 
     def accuracies(self) -> dict[str, float]:
-        """method -> the share of videos whose action was recognised, 0..1; "asked_for": over all actions that were asked for,
-        the share recognised as such (controllability)."""
+        """method -> the share of videos whose action was recognised, 0..1. Of the methods in `counts`: over all actions that
+        were asked for, the share recognised as such."""
         shares = {method: float(np.mean(right)) for method, right in self.right.items()}
-        return {**shares, "asked_for": float(np.trace(self.counts) / self.counts.sum())} if self.counts.size else shares
+        return shares | {method: float(np.trace(counts) / counts.sum()) for method, counts in self.counts.items()}
 
     def __add__(self, other: Recognition) -> Recognition:
         """The outcomes of both. Their actions must be the same."""
         right = {method: [*self.right[method], *other.right[method]] for method in self.right}
-        return Recognition(self.actions, right, self.counts + other.counts)
+        counts = {method: self.counts[method] + other.counts[method] for method in self.counts}
+        return Recognition(self.actions, right, counts)
 
 
 def recognise_futures(system: MotionSystem, dataset, features: Callable, progress: Callable = iter) -> Recognition:
@@ -87,19 +90,35 @@ def recognise_futures(system: MotionSystem, dataset, features: Callable, progres
         training += [np.asarray(features(view[None])) for view in views]
         labels += [actions.index(clip.action)] * len(views)
     read_out = fit_read_out(np.concatenate(training), np.array(labels), len(actions))
-    if system.actions:
-        outcome.counts = np.zeros([len(actions)] * 2, int)
+    outcome.counts = {method: np.zeros([len(actions)] * 2, int) for method in ("asked_for", "transferred") if system.actions}
+
+    def recognised(video: np.ndarray) -> int:
+        return int(read_out.recognise(np.asarray(features(video[None])))[0])
+
     for clip, _ in zip(dataset.test, clips, strict=False):
         first, truth = np.split(system.true_frames(dataset, clip), [1])
         wanted = actions.index(clip.action)
+
         videos = {"truth": truth, "still": np.repeat(first, len(truth), 0), "shuffled": shuffled(truth)}
-        asked = {action: system.predict(first[0], action, 1)["frames"][0] for action in system.actions or [clip.action]}
-        found = {
-            name: int(read_out.recognise(np.asarray(features(video[None])))[0]) for name, video in (videos | asked).items()
-        }
-        for name in videos:
-            outcome.right[name].append(found[name] == wanted)
-        outcome.right["generated"].append(found[clip.action] == wanted)
+        videos["true_keypoints"] = system.transferred(first[0], system.true_keypoints(dataset, clip))
+        for name, video in videos.items():
+            outcome.right[name].append(recognised(video) == wanted)
+        for action in system.actions or [clip.action]:
+            found = recognised(system.predict(first[0], action, 1)["frames"][0])
+            if action == clip.action:
+                outcome.right["generated"].append(found == wanted)
+            if system.actions:
+                outcome.counts["asked_for"][actions.index(action), found] += 1
         for action in system.actions:
-            outcome.counts[actions.index(action), found[action]] += 1
+            driving = driving_clip(dataset.test, clip, action)
+            if driving is not None:
+                moved = system.transferred(first[0], system.true_keypoints(dataset, driving))
+                outcome.counts["transferred"][actions.index(action), recognised(moved)] += 1
     return outcome
+
+
+def driving_clip(clips: Sequence, clip, action: str):
+    """The next one of the clips after `clip` that shows the action; after the last clip comes the first, and `clip` itself is
+    taken where no other shows it. None: there is none."""
+    place = clips.index(clip) + 1
+    return next((other for other in [*clips[place:], *clips[:place]] if other.action == action), None)

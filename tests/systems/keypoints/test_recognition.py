@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from analogy.systems.keypoints.recognition import Recognition, fit_read_out, recognise_futures
+from analogy.systems.keypoints.recognition import Recognition, driving_clip, fit_read_out, recognise_futures
 from analogy.systems.keypoints.sequences import shuffled
 
 ACTIONS = ["grow", "shrink"]
@@ -39,6 +39,12 @@ class Future:
         slope = 2 if clip.action == "grow" else -2
         return (clip.level + slope * np.arange(9)[:, None, None, None] + np.zeros((1, 4, 4, 1))).astype(np.uint8)
 
+    def true_keypoints(self, dataset, clip):
+        return self.true_frames(dataset, clip)
+
+    def transferred(self, frame, keypoints):
+        return (frame + keypoints[1:].astype(int) - keypoints[:1]).astype(np.uint8)
+
     def predict(self, frame, action, count):
         slope = 2 if self.obeys(action) == "grow" else -2
         steps = np.arange(1, 9)[:, None, None, None]
@@ -70,9 +76,17 @@ def test_a_generator_is_recognised_as_it_obeys(dataset, obeys, generated, asked_
     shares = outcome.accuracies()
     assert shares["truth"] == 1.0 and shares["generated"] == generated and shares["asked_for"] == asked_for
     assert shares["still"] == 0.5 and len(outcome.right["still"]) == 4  # a picture that rests says nothing
-    assert outcome.counts.sum() == 4 * 2
+    assert shares["true_keypoints"] == shares["transferred"] == 1.0  # whatever the generator does
+    assert outcome.counts["asked_for"].sum() == outcome.counts["transferred"].sum() == 4 * 2
     both = outcome + outcome
-    assert both.counts.sum() == 16 and len(both.right["truth"]) == 8 and both.accuracies() == shares
+    assert both.counts["asked_for"].sum() == 16 and len(both.right["truth"]) == 8 and both.accuracies() == shares
+
+
+def test_a_picture_moves_as_the_next_clip_of_the_action(dataset):
+    clips = dataset.test  # grow, grow, shrink, shrink
+    assert driving_clip(clips, clips[0], "grow") is clips[1] and driving_clip(clips, clips[1], "grow") is clips[0]
+    assert driving_clip(clips, clips[3], "shrink") is clips[2] and driving_clip(clips[:3], clips[2], "shrink") is clips[2]
+    assert driving_clip(clips[:2], clips[0], "shrink") is None
 
 
 def test_without_actions_there_is_nothing_to_ask_for(dataset):
