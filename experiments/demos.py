@@ -6,6 +6,7 @@ python experiments/demos.py --results-dir results --run seq2seq_sins_l1    # tra
 
 from __future__ import annotations
 
+import json
 from itertools import groupby
 from pathlib import Path
 from typing import Annotated
@@ -16,9 +17,9 @@ from analogy.cli.console import RESULTS, app_of, clear_errors, names_in
 from analogy.errors import UserError
 from analogy.files import replacing
 from analogy.metrics.table import HEADLINES
-from analogy.resolve import resolve_settings
 from analogy.runs.reading import Run, read_experiment_runs
-from analogy.settings import Settings, find_experiment, list_experiments
+from analogy.settings import Settings, find_experiment, list_experiments, load_settings
+from analogy.systems import SYSTEMS
 from analogy.systems.run_settings import settings_of_run
 from analogy.visualise.tables import markdown_table
 from analogy.visualise.wording import compare, duration, whole
@@ -28,6 +29,7 @@ HEAD = """# What the demos reach
 
 Every experiment has a demo: a few minutes on a laptop, without a dataset or a download (`analogy run EXPERIMENT --scale demo`).
 This table is made from finished runs by `python experiments/demos.py`. A run counts if its settings are those of today's demo.
+Experiments that differ at paper scale alone, most of them in their data, have the same demo, and one row.
 "Measured on" names the data and the number of test clips, none of which trained. A run's page has its protocol.
 {times}
 A demo shows that a system works. It is not what the system reaches in full, and a method that loses to a baseline is said to
@@ -36,9 +38,11 @@ lose. Below each table are the demos that were not run: their steps are those of
 COLUMNS = ("experiment", "steps", "reaches", "beside", "measured on", "time")
 # Settings that say what a run is called, where it lies and how it is shown, and neither what it learns nor what is measured.
 BESIDE = {
-    "summary": True, "source": True, "published": True, "uses": True, "try_next": True,
+    "experiment": True, "summary": True, "source": True, "published": True, "uses": True, "try_next": True,
     "data": {"folder", "cache"},
-    "training": {"log_every", "sample_every", "checkpoint_every", "keep_checkpoints", "steps_per_call", "trackers"},
+    "training": {
+        "log_every", "sample_every", "checkpoint_every", "keep_checkpoints", "steps_per_call", "trackers", "start_from",
+    },
     "evaluation": {"frames_per_second", "frames_per_call"},
 }  # fmt: skip
 
@@ -61,7 +65,7 @@ def main(
             import analogy
 
             analogy.train(name, scale="demo", results_dir=places[0])
-        rows = {name: row_of(name, places) for name in list_experiments()}
+        rows = {names: row_of(names, places) for names in demos()}
         if not any(rows.values()):
             raise UserError(f"{places[0]}: there is no finished run of a demo; name some with --run")
         with replacing(out) as partial:
@@ -69,26 +73,42 @@ def main(
         typer.echo(f"{sum(map(bool, rows.values()))} of {len(rows)} demos were run; written to {out}")
 
 
-def lines(rows: dict[str, tuple[str, ...] | None], times: str):
-    """The Markdown file, line by line: a table for each paper, and below it the names of the demos that were not run."""
+def lines(rows: dict[tuple[str, ...], tuple[str, ...] | None], times: str):
+    """The Markdown file, line by line: a table for each paper, and below it the names of the demos that were not run.
+
+    rows: names of experiments with the same demo, as `demos` gives them -> the cells of their row; None: it was not run.
+    """
     yield HEAD.format(times=f"{times}\n" if times else "")
-    for paper, entries in groupby(list_experiments().items(), key=lambda entry: entry[1].paper):
-        names = [name for name, _ in entries]
+    papers = list_experiments()
+    for paper, entries in groupby(rows.items(), key=lambda entry: papers[entry[0][0]].paper):
+        demos_of_paper = [(", ".join(f"`{name}`" for name in names), cells) for names, cells in entries]
         yield f"## {paper}\n"
-        if found := [(f"`{name}`", *rows[name]) for name in names if rows[name]]:
+        if found := [(names, *cells) for names, cells in demos_of_paper if cells]:
             yield from markdown_table(COLUMNS, found)
-        if missing := [f"`{name}`" for name in names if not rows[name]]:
+        if missing := [names for names, cells in demos_of_paper if not cells]:
             yield f"\nNot run: {', '.join(missing)}.\n"
 
 
-def row_of(name: str, places: list[Path]) -> tuple[str, ...] | None:
-    """The row of an experiment, from its newest finished run with the settings of its demo; None where there is no such run."""
-    found = [run for place in places for run in read_experiment_runs(place / name) if run.status == "finished"]
-    asked = resolve_settings(name, results_dir=places[0], scale="demo", writes=False, stages_follow=True) if found else None
+def demos() -> list[tuple[str, ...]]:
+    """The names of all experiments, paper by paper: those of one paper together that have the same demo."""
+    together: dict[tuple[str, str], list[str]] = {}
+    for name, experiment in list_experiments().items():
+        together.setdefault((experiment.paper, json.dumps(_demo_of(name))), []).append(name)
+    return [tuple(names) for names in together.values()]
+
+
+def row_of(names: tuple[str, ...], places: list[Path]) -> tuple[str, ...] | None:
+    """The row of experiments with the same demo, from the newest finished run with its settings; None: there is no such run."""
+    folders = [place / name for place in places for name in names]
+    found = [run for folder in folders for run in read_experiment_runs(folder) if run.status == "finished"]
     for run in sorted(found, key=lambda run: run.started, reverse=True):
-        if decisive(_settings(run)) == decisive(asked):
+        if decisive(_settings(run)) == _demo_of(names[0]):
             return _cells(run)
     return None
+
+
+def _demo_of(name: str) -> dict | None:
+    return decisive(load_settings(find_experiment(name), SYSTEMS, scale="demo"))
 
 
 def decisive(settings: Settings | None) -> dict | None:

@@ -7,7 +7,7 @@ import typer
 
 from analogy.settings import find_experiment, list_experiments, load_settings, write_settings
 from analogy.systems import SYSTEMS
-from experiments.demos import lines, main, row_of
+from experiments.demos import demos, lines, main, row_of
 
 SUMMARY = {
     "status": "finished", "dataset": "sines", "steps": 3440, "seconds": {"total": 87.0}, "test": {"mse": 2e-4, "clips": 7000},
@@ -24,11 +24,17 @@ def write_run(folder, *overrides):
 
 def test_a_row_has_the_figure_beside_each_baseline_and_the_time(tmp_path):
     write_run(tmp_path / "seq2seq_sins_l1" / "2026-01-01_000000", "training.log_every=7")
-    steps, reached, beside, measured, time = row_of("seq2seq_sins_l1", [tmp_path])
+    (names,) = (names for names in demos() if "seq2seq_sins_l1" in names)
+    assert names == ("seq2seq_sins_l1", "seq2seq_true_depth_l1"), "of a depth of 1 both are the same network"
+    steps, reached, beside, measured, time = row_of(names, [tmp_path])
     assert (steps, measured, time) == ("3,440", "sines, 7,000 clips", "1 min 27 s")
     assert reached == "MSE **0.000200**" and beside == "last value 0.200000 (wins); linear map 0.000100 (LOSES)"
-    table = "\n".join(lines({name: None for name in list_experiments()} | {"seq2seq_sins_l1": ("1", "2", "3", "4", "5")}, "T."))
-    assert "| `seq2seq_sins_l1` | 1 | 2 | 3 | 4 | 5 |" in table and "Not run: " in table and "\nT.\n" in table
+    table = "\n".join(lines({names: None for names in demos()} | {names: ("1", "2", "3", "4", "5")}, "T."))
+    assert (
+        "| `seq2seq_sins_l1`, `seq2seq_true_depth_l1` | 1 | 2 | 3 | 4 | 5 |" in table
+        and "Not run: " in table
+        and "\nT.\n" in table
+    )
     for name in list_experiments():
         assert table.count(f"`{name}`") == 1, name
 
@@ -36,7 +42,7 @@ def test_a_row_has_the_figure_beside_each_baseline_and_the_time(tmp_path):
 @pytest.mark.parametrize("other", ["training.steps=7", "evaluation.clips_per_action=77"])
 def test_a_run_that_learned_or_was_measured_otherwise_does_not_count(tmp_path, other):
     write_run(tmp_path / "seq2seq_sins_l1" / "2026-01-01_000000", other)
-    assert row_of("seq2seq_sins_l1", [tmp_path]) is None
+    assert row_of(("seq2seq_sins_l1",), [tmp_path]) is None
 
 
 def test_without_any_run_nothing_is_written(tmp_path, capsys):
