@@ -64,7 +64,7 @@ FLOORS = (
     ("evaluation",),
     ("leaderboard",),
     ("training",),
-    ("resolve", "measure"),
+    ("resolve", "measure", "quantise"),
     ("api",),
     ("cli",),
 )

@@ -52,7 +52,7 @@ def to_tflite(signature, owner, batch: int = 1) -> bytes:
     """
     specs = signature.structured_input_signature[1]
     sizes = {name: fixed(spec, batch, 1) for name, spec in specs.items()}
-    with _refused_by("TensorFlow Lite"):
+    with refused_by("TensorFlow Lite"):
         function = tf.function(lambda **inputs: signature(**inputs)).get_concrete_function(**sizes)
         return tf.lite.TFLiteConverter.from_concrete_functions([function], owner).convert()
 
@@ -63,17 +63,20 @@ def fixed(spec: tf.TensorSpec, batch: int, length: int) -> tf.TensorSpec:
     return tf.TensorSpec(sides, spec.dtype, spec.name)
 
 
-def run_tflite(content: bytes) -> Callable[[Arrays], dict[str, np.ndarray]]:
-    """A function that answers as the .tflite file does: name -> array to name -> array. Both raise NotConvertible."""
-    with warnings.catch_warnings(), _refused_by("TensorFlow Lite"):
+def run_tflite(content: bytes, threads: int | None = None) -> Callable[[Arrays], dict[str, np.ndarray]]:
+    """A function that answers as the .tflite file does: name -> array to name -> array. Both raise NotConvertible.
+
+    threads: of XNNPACK, TensorFlow Lite's fast kernels, which refuse some graphs. None: the plain kernels, which read all.
+    """
+    kinds = tf.lite.experimental.OpResolverType
+    kind = kinds.AUTO if threads else kinds.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    with warnings.catch_warnings(), refused_by("TensorFlow Lite"):
         warnings.simplefilter("ignore")  # the class moves to a package of its own
-        # XNNPACK, which is used by default, refuses some graphs; the plain kernels read all.
-        plain = tf.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-        interpreter = tf.lite.Interpreter(model_content=content, experimental_op_resolver_type=plain)
+        interpreter = tf.lite.Interpreter(model_content=content, experimental_op_resolver_type=kind, num_threads=threads)
         runner = interpreter.get_signature_runner()
 
     def answer(inputs: Arrays) -> dict[str, np.ndarray]:
-        with _refused_by("TensorFlow Lite"):
+        with refused_by("TensorFlow Lite"):
             return runner(**inputs)
 
     return answer
@@ -93,7 +96,7 @@ def to_onnx(signature, name: str) -> bytes:
     # The flat outputs of a function are in the order of their names.
     names = [output_name(signature, output) for output in sorted(signature.structured_outputs)]
     outputs = dict(zip([tensor.name for tensor in signature.outputs], names, strict=True))
-    with _refused_by("ONNX"):
+    with refused_by("ONNX"):
         frozen = from_function(signature, list(inputs), list(outputs))
         with tf.Graph().as_default() as graph:
             tf.import_graph_def(frozen, name="")
@@ -124,13 +127,13 @@ def run_onnx(content: bytes) -> Callable[[Arrays], dict[str, np.ndarray]]:
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors only
-    with _refused_by("onnxruntime"):
+    with refused_by("onnxruntime"):
         session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
     taken = onnx_inputs(content)
 
     def answer(inputs: Arrays) -> dict[str, np.ndarray]:
-        with _refused_by("onnxruntime"):
+        with refused_by("onnxruntime"):
             values = session.run(names, {name: value for name, value in inputs.items() if name in taken})
         return dict(zip(names, values, strict=True))
 
@@ -202,7 +205,7 @@ def _lacking(runtime: str, operations: list[str], error: Exception | None = None
 
 
 @contextlib.contextmanager
-def _refused_by(runtime: str) -> Iterator[None]:
+def refused_by(runtime: str) -> Iterator[None]:
     """A context of a converter or a runtime: their errors, which have no common base, become a NotConvertible. What they write
     to the standard error stream is kept back."""
     with quiet() as said:

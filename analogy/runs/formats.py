@@ -61,7 +61,7 @@ def export_run(run: Path, format: str, folder: Path, batch: int = 1, say: Callab
                 continue
             if content:
                 (partial / file).write_bytes(content)
-            listed[name] = {"file": file, **_described(signature, sizes, format, content), "differences": differences}
+            listed[name] = {"file": file, **described(signature, sizes, format, content), "differences": differences}
             worst = ", ".join(f"{output} {value:.2g}" for output, value in differences.items())
             say(f"{name}: {file}; largest difference from the SavedModel on a random input: {worst}")
         if not listed:
@@ -81,7 +81,7 @@ def _run_saved_model(folder: Path, name: str) -> Callable[[Arrays], Arrays]:
     return answer
 
 
-def _described(signature, sizes: tuple[int, int], format: str, content: bytes) -> dict:
+def described(signature, sizes: tuple[int, int], format: str, content: bytes) -> dict:
     """Names, shapes and types of the inputs and outputs of an endpoint, whose file has this content. null: any size."""
     inputs = signature.structured_input_signature[1]
     if format == "tflite":

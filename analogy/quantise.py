@@ -1,0 +1,160 @@
+"""Endpoints in 8 bits, for `analogy export --quantise int8`: calibrated on training clips, judged by the run's own test."""
+
+from __future__ import annotations
+
+import copy
+import os
+import statistics
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import tensorflow as tf
+
+from analogy.errors import UserError
+from analogy.evaluation.evaluate import evaluate
+from analogy.evaluation.judge import Measures
+from analogy.measure import Evaluation, open_run
+from analogy.ownership import EXPORT, replacing_folder
+from analogy.runs.conversion import run_tflite
+from analogy.runs.eight_bits import OPERATIONS, called_in_parts, input_specs, to_int8
+from analogy.runs.find import load_saved_model
+from analogy.runs.folder import RunFolder, write_json
+from analogy.runs.formats import LIST, described
+
+CALIBRATION_CLIPS = 8
+MOST_LOST = 0.1  # dB of PSNR that 8 bits may cost on the test clips
+TIMED = 3  # times that each of two ways is timed, in turn
+
+
+def export_int8(plan: Evaluation, folder: Path, batch: int, say: Callable[[str], None] = print) -> None:
+    """Write the endpoints that a run's test calls as .tflite files with convolutions in 8 bits, where that is worth it.
+
+    A file is written where it is faster than the SavedModel and loses at most `MOST_LOST`. Both are measured on the test
+    clips of the run, on this machine.
+
+    Args:
+        plan: the evaluation of a run with a checkpoint, by `check_evaluation`.
+        batch: the number of examples that a file takes at a time.
+        say: takes one line for each endpoint.
+
+    Raises:
+        UserError: the run predicts no frames, its data are gone, or no endpoint is worth it. The line says why, for each.
+    """
+    if plan.exported:
+        raise UserError(f"{plan.run}: --quantise needs the checkpoint of a run, and this is a SavedModel; name its run")
+    system, dataset, _, _ = open_run(plan, Measures())
+    if not system.paints:
+        raise UserError(f"{plan.run}: --quantise is judged by PSNR, and this run predicts no frames; leave it out")
+    loaded = load_saved_model(plan.run)
+    calls, timed = defaultdict(list), defaultdict(list)
+    training = _calibrate(system, dataset, _recording(loaded, calls))
+    say(f"calibrated on {len(training)} training clips; now the SavedModel and 8 bits are measured on the test clips")
+    figures = _figures(system, dataset, _recording(loaded, timed))
+    listed, refused = {}, {}
+    with replacing_folder(folder, EXPORT) as partial:
+        for name, function in system.endpoints().items():
+            try:
+                if name not in calls:
+                    raise UserError("the run's own test does not call it")
+                content = to_int8(function, _weights(system), calls[name], batch)
+                answer = called_in_parts(run_tflite(content, _threads()), input_specs(function), batch)
+                ratio = _times_as_fast(answer, getattr(loaded, name), timed[name][0])
+                test = {"savedmodel": figures, "int8": _figures(system, dataset, _replaced(loaded, name, answer))}
+                _check(ratio, figures["psnr"] - test["int8"]["psnr"])
+            except UserError as error:
+                refused[name] = str(error)
+                say(f"{name}: not exported: {error}")
+                continue
+            file, form = f"{name}.tflite", described(loaded.signatures[name], (batch, 1), "tflite", content)
+            (partial / file).write_bytes(content)
+            listed[name] = {"file": file, **form, "test": test, "times_as_fast": round(ratio, 3)}
+            say(
+                f"{name}: {file}; {ratio:.2f} times as fast as the SavedModel; PSNR {test['int8']['psnr']:.2f} dB, "
+                f"SavedModel {figures['psnr']:.2f} dB ({dataset.name}, {figures['clips']} test clips)"
+            )
+        if not listed:
+            reasons = "; ".join(f"{name}: {why}" for name, why in refused.items())
+            raise UserError(f"{plan.run}: nothing is better in 8 bits here, so keep the SavedModel: {reasons}")
+        quantised = {"bits": 8, "operations": OPERATIONS, "calibration_clips": training}
+        write_json(partial / LIST, {"format": "tflite", "quantised": quantised, "endpoints": listed, "not_exported": refused})
+
+
+def _weights(system) -> tf.Module:
+    """What holds the weights of the endpoints, for TensorFlow Lite's converter."""
+    owner = tf.Module()
+    owner.weights = [variable.value for model in system.exported for variable in model.variables]
+    return owner
+
+
+def _check(ratio: float, lost: float) -> None:
+    """Refuse a file that is slower than the SavedModel, or loses too much PSNR."""
+    if ratio <= 1.0:
+        raise UserError(f"8 bits are {ratio:.2f} times as fast as the SavedModel on this machine; keep that")
+    if not lost <= MOST_LOST:
+        raise UserError(f"8 bits lose {lost:.2f} dB of PSNR, more than {MOST_LOST}; keep the SavedModel")
+
+
+def _calibrate(system, dataset, recording) -> list[str]:
+    """Predict training clips, CALIBRATION_CLIPS at most, with endpoints that record their calls. Returns the clips' names."""
+    system.use_export(recording)
+    training, names = copy.copy(dataset), []
+    training.test = dataset.train
+    for predicted in system.predict_clips(training):
+        if predicted.clip not in names:
+            names.append(predicted.clip)
+        if len(names) == CALIBRATION_CLIPS:
+            break
+    return names
+
+
+# ---------------------------------------------------------------- endpoints in the place of a SavedModel's
+
+
+def _replaced(loaded, name: str, function: Callable):
+    """What `System.use_export` takes: a loaded SavedModel, one endpoint of which is another function."""
+    endpoints = {key: getattr(loaded, key) for key in loaded.signatures if hasattr(loaded, key)}
+    return SimpleNamespace(signatures=loaded.signatures, **{**endpoints, name: function})
+
+
+def _recording(loaded, calls: dict[str, list]):
+    """A loaded SavedModel that adds the inputs of each call to `calls`: endpoint -> list of (name -> array)."""
+
+    def recorded(name: str):
+        def function(**inputs):
+            calls[name].append({key: value.numpy() for key, value in inputs.items()})
+            return getattr(loaded, name)(**inputs)
+
+        return function
+
+    names = [name for name in loaded.signatures if hasattr(loaded, name)]
+    return SimpleNamespace(signatures=loaded.signatures, **{name: recorded(name) for name in names})
+
+
+def _figures(system, dataset, loaded) -> dict[str, float]:
+    """metric -> mean over the test clips, with the endpoints of `loaded`: the run's own test."""
+    system.use_export(loaded)
+    with tempfile.TemporaryDirectory() as folder:
+        return evaluate(system, dataset, RunFolder(Path(folder)), 10)["test"]
+
+
+def _times_as_fast(ours: Callable, saved: Callable, inputs: dict) -> float:
+    """The median time of `saved` divided by that of `ours`, which are called in turn on the same inputs."""
+    tensors = {name: tf.constant(value) for name, value in inputs.items()}
+    seconds = {ours: [], saved: []}
+    for repetition in range(TIMED + 1):
+        for function, times in seconds.items():
+            began = time.perf_counter()
+            for value in function(**tensors).values():
+                value.numpy()
+            if repetition:  # the first call prepares
+                times.append(time.perf_counter() - began)
+    return statistics.median(seconds[saved]) / statistics.median(seconds[ours])
+
+
+def _threads() -> int:
+    """The number of processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
