@@ -12,6 +12,7 @@ from analogy.runs.conversion import Arrays, NotConvertible, fixed, refused_by
 # What is computed in 8 bits. All else stays in floating point: heatmaps, whose places need more than 256 values, and what
 # is small: sums, the last tanh, the way to bytes.
 OPERATIONS = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED", "LEAKY_RELU", "RELU", "MAX_POOL_2D")
+CALIBRATION_PARTS = 16  # calls from which ranges are taken, spread over all that are given
 
 
 def to_int8(function, owner, calls: Sequence[Arrays], batch: int) -> bytes:
@@ -29,6 +30,7 @@ def to_int8(function, owner, calls: Sequence[Arrays], batch: int) -> bytes:
     if free := [name for name, spec in specs.items() if None in spec.shape.as_list()[1:]]:
         raise NotConvertible(f"the length of {', '.join(free)} is not fixed")
     parts = [part for call in calls for part, _ in parts_of_call(call, specs, batch)]
+    parts = [parts[place] for place in np.linspace(0, len(parts) - 1, min(len(parts), CALIBRATION_PARTS)).round().astype(int)]
     with refused_by("TensorFlow Lite"):
         # Traced anew: a size that is known needs no loop in the graph, which TensorFlow Lite could not read.
         sizes = {name: fixed(spec, batch, 1) for name, spec in specs.items()}
