@@ -30,10 +30,26 @@ from data_prep.datasets import open_dataset
 EXPERIMENTS = {
     "analogy_pool3": ["data.dataset=synthetic_actors", "training.batch_size=1"],
     "analogy_masked": ["data.dataset=synthetic_actors", "training.batch_size=4"],
-    "pose_lstm": ["data.dataset=synthetic_actors"],
+    "pose_lstm": [
+        "data.dataset=synthetic_actors",
+        "data.actions=all",
+        "data.viewpoint=all",
+        "data.min_frames=40",
+        "data.context=10",
+        "data.horizon=30",
+        "data.min_future=30",
+    ],
     "convlstm_plus_mmnist": ["training.batch_size=4"],
     "lvln_plus": ["data.dataset=moving_shapes", "data.fps=null", "data.test_count=2", "training.batch_size=4"],
-    "vgg_lstm_next_frame": ["data.dataset=moving_shapes", "data.train_count=null", "data.test_count=2"],
+    "vgg_lstm_next_frame": [
+        "data.dataset=synthetic_actors",
+        "data.train_clips=null",
+        "data.train_count=4",
+        "data.test_count=4",
+        "data.skip=2",
+        "encoder.weights=null",
+        "train_windows=1",
+    ],
     "keypoints_plus": ["data.dataset=synthetic_actors", "training.batch_size=4"],
 }
 FORWARD = ("Conv2D", "Conv3D", "DepthwiseConv2dNative")
@@ -201,10 +217,12 @@ def main() -> None:
         batch = next(iter(system.train_batches(dataset, ReplicaContext(batch_size=size))))
         step = tf.function(system.train_step)
         predict = first_call(system, dataset)
-        for title, action in (
-            (f"training step, batch {size}", lambda: [x.numpy() for x in step(batch).values()]),  # noqa: B023
-            ("prediction, one call", predict),
-        ):
+        actions = {f"training step, batch {size}": lambda: [x.numpy() for x in step(batch).values()]}  # noqa: B023
+        actions["prediction, one call"] = predict
+        if hasattr(system, "pose"):
+            pose, places = tf.function(system.pose), [batch[key] for key in ("joints", "visibility", "crop")]
+            actions[f"heatmaps of {size} frames"] = lambda: pose(*places).numpy()  # noqa: B023
+        for title, action in actions.items():
             seconds = best_seconds(action, o.repeats)
             with counted() as count:
                 action()

@@ -34,7 +34,7 @@ def test_convolutions_are_in_8_bits_and_all_else_is_exact():
     calls = [{"frames": frames(5), "place": place}, {"frames": frames(2), "place": place}]
     content = to_int8(network.paint, network, calls, batch=2)
     answer = called_in_parts(run_tflite(content, threads=1), input_specs(network.paint), 2)
-    inputs = {"frames": tf.constant(frames(5)), "place": tf.constant(place)}
+    inputs = {name: tf.constant(value) for name, value in calls[0].items()}
     ours, exact = answer(**inputs), network.paint(**inputs)
     assert np.array_equal(ours["place"], exact["place"])  # 256 values from 0 to 1000 would be 4 apart
     error = np.abs(ours["painted"] - exact["painted"]).max()
