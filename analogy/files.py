@@ -268,7 +268,7 @@ def check_present(folder: Path | None, option: str) -> None:
 
 
 def check_writable(folder: Path, mend: str) -> None:
-    """Raise a UserError if a folder cannot be made or written to. Nothing is made.
+    """Raise a UserError if a folder cannot be made or written to. Nothing stays that was not there.
 
     mend: the end of the message, which says what the user can do.
     """
@@ -280,6 +280,14 @@ def check_writable(folder: Path, mend: str) -> None:
         raise UserError(f"{folder}: cannot be made: {place} is a file; {mend}")
     if not os.access(place, os.W_OK | os.X_OK):
         raise UserError(f"{folder}: cannot be written: {place} is not yours to write to; {mend}")
+    trial = (
+        place / partial_name()
+    )  # permissions say nothing of /proc, of a full disk, or to an administrator of another machine's
+    try:
+        trial.mkdir()
+        trial.rmdir()
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be written: nothing can be made in {place} ({error.strerror}); {mend}") from error
 
 
 def remove_leftovers(folder: Path, *, older_than: float = 0.0, recursive: bool = True) -> None:

@@ -20,7 +20,7 @@ from analogy.errors import UserError, first_line
 from analogy.evaluation.evaluate import evaluate, write_loss_plot, write_samples
 from analogy.runs.export import export_saved_model
 from analogy.runs.folder import RunFolder
-from analogy.runs.history import describe, flat_settings
+from analogy.runs.history import describe
 from analogy.systems.base import Study, System
 from analogy.training.checkpoint import Checkpoints, load_networks, saved_checkpoints
 from analogy.training.health import Health, weights_hash
@@ -88,9 +88,7 @@ class Trainer:
             self.step = tf.Variable(0, dtype=tf.int64, trainable=False, aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA)
         keep = settings.training.keep_checkpoints
         self.checkpoints = Checkpoints(checkpoints_path, system, self.step, keep) if checkpoints_path else None
-        self.trackers = None
-        if folder:
-            self.trackers = Trackers(folder.path, settings.training.trackers, settings.experiment, flat_settings(settings))
+        self.trackers: Trackers | None = None  # needed where there is a folder
         # The values for the next row of metrics.jsonl: the scalars of each step since the last row, sorted by name; and the
         # figures of the last validation.
         self._pending: list[list[float]] = []

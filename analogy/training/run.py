@@ -6,7 +6,7 @@ import logging
 import signal
 import time
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext, suppress
+from contextlib import closing, nullcontext, suppress
 from pathlib import Path
 
 from analogy.data.fingerprint import dataset_fingerprint
@@ -15,7 +15,7 @@ from analogy.memory import keep_freed_memory
 from analogy.metrics.table import HEADLINES
 from analogy.runs.environment import describe_environment
 from analogy.runs.folder import RunFolder, write_json
-from analogy.runs.history import check_data, check_settings, describe, go_on
+from analogy.runs.history import check_data, check_settings, describe, flat_settings, go_on
 from analogy.runs.reading import read_table
 from analogy.runs.uses import doubts_about_used, open_used, used_models
 from analogy.settings import Settings, write_settings
@@ -26,6 +26,7 @@ from analogy.training.loop import Trainer, build_system
 from analogy.training.memory_need import enough_memory
 from analogy.training.precision import resolve_precision, use_precision
 from analogy.training.stop import Stopped, StopRequest
+from analogy.training.trackers import Trackers
 from analogy.visualise.pages import write_pages
 from analogy.visualise.wording import compare
 
@@ -99,10 +100,9 @@ def _run_on(strategy, precision: str, settings, open_dataset, results_dir: Path,
     try:
         # A checkpoint that does not fit is refused here, before anything in the folder is written.
         trainer = _make_trainer(system, settings, dataset, strategy, folder, folder.path / "checkpoints")
-        try:
+        trackers = Trackers(folder.path, settings.training.trackers, settings.experiment, flat_settings(settings))
+        with closing(trackers) as trainer.trackers:
             _run_in(folder, settings, trainer, fingerprint, precision, began, stop)
-        finally:
-            trainer.trackers.close()
     finally:
         folder.close()
     return folder.path

@@ -6,6 +6,7 @@ of ours goes to the network: WANDB_MODE=online or MLFLOW_TRACKING_URI ask for it
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from importlib.util import find_spec
@@ -16,6 +17,8 @@ from analogy.errors import UserError, first_line
 
 if TYPE_CHECKING:
     import numpy as np
+
+log = logging.getLogger("analogy")
 
 
 def check_trackers(names: list[str]) -> None:
@@ -73,6 +76,9 @@ class Mlflow:
         if not address:
             os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # it would go to the network
             address = f"sqlite:///{folder.absolute() / 'mlflow.db'}"
+        # By itself it asks a server that does not answer for minutes, while training waits.
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
         from mlflow.tracking import MlflowClient
 
         self._client = MlflowClient(tracking_uri=address, registry_uri=address)
@@ -104,7 +110,7 @@ class Mlflow:
 
 
 class Trackers:
-    """All trackers of a run, as one.
+    """All trackers of a run, as one. A service that fails during training is said once and left out; training goes on.
 
     Args:
         folder: the run folder.
@@ -119,32 +125,44 @@ class Trackers:
     def __init__(self, folder: Path, names: list[str], experiment: str, settings: Mapping[str, object]):
         from analogy.training.tensorboard import TensorBoard  # the settings are checked without TensorFlow
 
-        self._all = [TensorBoard(folder / "tensorboard")]
+        self._board = TensorBoard(folder / "tensorboard")
+        self._services: dict[str, Wandb | Mlflow] = {}
         for name in names:
             try:
-                self._all.append({"wandb": Wandb, "mlflow": Mlflow}[name](folder, experiment, settings))
+                self._services[name] = {"wandb": Wandb, "mlflow": Mlflow}[name](folder, experiment, settings)
             except Exception as error:  # of the services' own kinds: no login, a wrong address, no network
+                self.close()
                 raise UserError(
                     f"training.trackers: {name} cannot start ({first_line(error)}); mend that, or leave it out"
                 ) from error
 
     def scalars(self, values: Mapping[str, float], step: int) -> None:
-        """Write name -> value. Raises UserError if a file cannot be written."""
-        for tracker in self._all:
-            tracker.scalars(values, step)
+        """Write name -> value. Raises UserError if TensorBoard's file cannot be written."""
+        self._board.scalars(values, step)
+        self._tell("scalars", values, step)
 
     def image(self, name: str, image: np.ndarray, step: int) -> None:
         """Write a picture. image: uint8 [H, W, 1 or 3]."""
-        for tracker in self._all:
-            tracker.image(name, image, step)
+        self._board.image(name, image, step)
+        self._tell("image", name, image, step)
 
     def figures(self, values: Mapping[str, object]) -> None:
         """Write the test figures: metric -> value. What is no number is left out."""
-        numbers = {f"test/{name}": float(value) for name, value in values.items() if isinstance(value, (int, float))}
-        for tracker in self._all[1:]:
-            tracker.figures(numbers)
+        self._tell("figures", {f"test/{name}": float(v) for name, v in values.items() if isinstance(v, (int, float))})
 
     def close(self) -> None:
         """End the run at the services. Without test figures it counts there as stopped, not as finished."""
-        for tracker in self._all[1:]:
-            tracker.close()
+        self._tell("close")
+
+    def _tell(self, what: str, *values: object) -> None:
+        """Call a function of each service."""
+        for name, service in list(self._services.items()):
+            try:
+                getattr(service, what)(*values)
+            except Exception as error:  # of the services' own kinds: a full disk, no network, a server that has ended
+                del self._services[name]
+                log.warning(
+                    "training.trackers: %s has failed (%s) and gets no more of this run; metrics.jsonl has all of it",
+                    name,
+                    first_line(error),
+                )

@@ -90,3 +90,54 @@ def test_a_service_that_cannot_start_is_one_line(tmp_path, monkeypatch):
     with pytest.raises(UserError) as refusal:
         Trackers(tmp_path, ["wandb"], "my_experiment", {})
     assert str(refusal.value) == "training.trackers: wandb cannot start (no API key); mend that, or leave it out"
+
+
+class Service:
+    """In the place of a tracker; fails at the call of that name, and has what it was told."""
+
+    def __init__(self, failing: str):
+        self.failing, self.told = failing, []
+
+    def __getattr__(self, what):
+        def call(*values):
+            self.told.append(what)
+            if what == self.failing:
+                raise ConnectionError("no network\nfurther lines")
+
+        return call
+
+
+@pytest.mark.parametrize("failing", ["scalars", "image", "figures", "close"])
+def test_a_service_that_fails_during_training_is_said_once_and_stops_nothing(failing, tmp_path, monkeypatch, caplog):
+    services = {"Wandb": Service(failing), "Mlflow": Service("nothing")}
+    for name, service in services.items():
+        monkeypatch.setattr(trackers, name, lambda *arguments, service=service: service)
+    track = Trackers(tmp_path, ["wandb", "mlflow"], "my_experiment", {})
+    for step in (1, 2):
+        track.scalars({"loss": 1.0}, step)
+        track.image("clip", np.zeros([8, 8, 3], np.uint8), step)
+        track.figures({"psnr": 20.0})
+    track.close()
+    (said,) = caplog.records
+    assert said.getMessage().startswith("training.trackers: wandb has failed (no network) and gets no more of this run")
+    assert services["Wandb"].told.count(failing) == 1 and services["Wandb"].told[-1] == failing
+    assert services["Mlflow"].told == ["scalars", "image", "figures"] * 2 + ["close"]
+
+
+def test_a_service_that_cannot_start_closes_those_that_have(tmp_path, monkeypatch):
+    first = Service("nothing")
+    monkeypatch.setattr(trackers, "Wandb", lambda *arguments: first)
+    monkeypatch.setattr(trackers, "Mlflow", lambda *arguments: 1 / 0)
+    with pytest.raises(UserError, match="mlflow cannot start"):
+        Trackers(tmp_path, ["wandb", "mlflow"], "my_experiment", {})
+    assert first.told == ["close"]
+
+
+def test_none_is_opened_where_a_run_cannot_go_on(run_here, tmp_path, monkeypatch):
+    def refuse(trainer):
+        raise UserError("its checkpoint does not fit")
+
+    monkeypatch.setattr("analogy.training.loop.Trainer.resume", refuse)
+    monkeypatch.setattr("analogy.training.run.Trackers", lambda *arguments: pytest.fail("a tracker was opened"))
+    done = run_here("--results-dir", tmp_path, "--scale", "demo", exp="seq2seq_sins_l1")
+    assert done.returncode == 2 and "its checkpoint does not fit" in done.stderr
