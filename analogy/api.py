@@ -149,6 +149,7 @@ def train(
     resume: str | Path | None = None,
     precision: str | None = None,
     devices: str | None = None,
+    cluster: str = "tf_config",
     results_dir: str | Path = "results",
     verbose: bool = True,
 ) -> Run | None:
@@ -163,6 +164,7 @@ def train(
         set: other settings by dotted key, such as {"generator.width": 0.5}.
         resume: the folder of an interrupted run. It continues exactly as if it had not been interrupted.
         precision: "auto", "float32", "bfloat16" or "float16". devices: "auto", "cpu", "gpu:2" ...
+        cluster: who names the workers that train together: "tf_config", "slurm" or "kubernetes".
         results_dir: where the run folder EXPERIMENT/DATE_TIME is made.
         verbose: whether to print messages to standard output.
 
@@ -193,6 +195,7 @@ def train(
         values=shorthand_values(steps=steps, seed=seed, precision=precision, devices=devices),
         own=set,
         resume=run,
+        cluster=cluster,
     )
     with messages_shown(verbose):
         for settings in runs:
@@ -200,7 +203,7 @@ def train(
             from analogy.training.run import run_experiment
             from data_prep.datasets import open_dataset
 
-            folder = run_experiment(settings, open_dataset, results, run)
+            folder = run_experiment(settings, open_dataset, results, run, workers=cluster)
     return folder and Run(folder)
 
 

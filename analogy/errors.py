@@ -25,6 +25,12 @@ def first_line(error: Exception) -> str:
     return next(filter(None, lines), type(error).__name__)[:240]
 
 
+def shortened(text: str, most: int = 120) -> str:
+    """A text of a user on one line, and of a long one its beginning and its end."""
+    text = " ".join(text.split())
+    return text if len(text) <= most else f"{text[: most - 23]} ... {text[-18:]}"
+
+
 @contextlib.contextmanager
 def about(setting: str):
     """A context: the message of a UserError that is raised in it gets the name of the setting as a prefix."""

@@ -35,9 +35,12 @@ def main(
     persons: Annotated[list[str] | None, typer.Option(help="Instead: the persons that test in a fold; once for each.")] = None,
     scale: Annotated[str, typer.Option(help="paper or demo.")] = "paper",
     set_: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE: other settings of all runs.")] = None,
-    results_dir: Annotated[Path, typer.Option(help="Where the folds and runs are written.")] = Path("results/folds"),
+    results_dir: Annotated[
+        Path | None, typer.Option(help="Where the folds and runs are written. Default: results/folds/NAME_OF_THE_DATA.")
+    ] = None,
 ) -> None:
     """Class number c in alphabetical order tests in fold c modulo `folds`. Start it again to go on with what was stopped."""
+    results_dir = results_dir or usual_results_dir(data_dir, also or [], len(persons or []) or folds)
     with clear_errors(results_dir):
         values = dict(map(parse_override, set_ or []))
         if persons:
@@ -58,6 +61,11 @@ def main(
             with replacing(results_dir / f"{name}.md") as partial:
                 partial.write_text(text, encoding="utf-8")
             typer.echo(f"{name}\n\n{text}")
+
+
+def usual_results_dir(data_dir: Path, also: list[Path], folds: int) -> Path:
+    """One for each choice of data, so that folds of other data are not in the way."""
+    return Path("results", "folds", "_".join([*(folder.resolve().name for folder in (data_dir, *also)), str(folds)]))
 
 
 def check(experiments: list[str], plan: list[tuple[Path, dict]], results: Path, scale: str) -> None:

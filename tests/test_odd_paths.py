@@ -1,6 +1,7 @@
 """Folders may have any name that a file system allows."""
 
 import os
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -93,6 +94,13 @@ def test_names_that_cannot_be_used_are_refused_before_anything_starts(tmp_path, 
     ):
         with pytest.raises(UserError, match=r"its name is no UTF-8; rename it|no file can have this name|cannot hold the sign"):
             check(tmp_path / name / "below")
+
+
+def test_a_folder_where_nothing_can_be_made_is_refused_before_anything_starts(tmp_path):
+    check_writable(tmp_path / "new" / "folder", "choose another")
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(UserError, match=r"/proc/there/is/none: cannot be written: nothing can be made in /proc \(.+\); choose"):
+        check_writable(Path("/proc/there/is/none"), "choose another")
 
 
 def test_beam_refuses_a_cache_whose_name_is_a_pattern(tmp_path):

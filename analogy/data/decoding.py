@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import subprocess
 from collections.abc import Callable, Iterator
@@ -25,6 +26,12 @@ COPY = "if it is cut off or damaged, copy it anew"
 SMALL = 400_000  # pixels of a frame up to which one thread decodes: datasets of small videos read several files at once
 # Width of a pixel by its height: a file that says more than the largest is not believed, and up to the least it is a rounded 1.
 LARGEST_ASPECT, LEAST_ASPECT = 8.0, 1.02
+# Transfer functions (H.273) of videos that players map to the range of an ordinary screen; PyAV lacks the filter for it.
+HDR = {16: "PQ", 18: "HLG"}
+TONE_MAP = (
+    "where that matters, convert it first (ffmpeg -i IN -vf zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,"
+    "tonemap=hable,zscale=t=bt709:m=bt709:r=tv,format=yuv420p OUT.mp4)"
+)
 LEAST_INTERLACED = 4  # pixels a side: FFmpeg de-interlaces no smaller frames
 
 
@@ -63,7 +70,7 @@ def decode_file(path: Path, start: int, count: int | None, keep: Callable[[np.nd
 def stream_file(path: Path) -> Iterator[np.ndarray]:
     """The frames that `decode_file` reads of a whole file, one by one: no more than one is held. Raises as it does."""
     with _open(path) as container:
-        stream = _video_stream(path, container)
+        stream = _video_stream(path, container, [])
         stream.thread_type = "NONE"
         for frame, _ in _shown(_Packets(container, stream, stop_at_damage=True), stream, 0, []):
             yield frame
@@ -72,7 +79,7 @@ def stream_file(path: Path) -> Iterator[np.ndarray]:
 def _decode(path: Path, start: int, count: int | None, keep: Callable[[np.ndarray], np.ndarray], *, threads: bool) -> Decoded:
     notes: list[str] = []
     with _open(path) as container:
-        stream = _video_stream(path, container)
+        stream = _video_stream(path, container, notes)
         threads = threads and stream.codec_context.width * stream.codec_context.height > SMALL
         stream.thread_type = "AUTO" if threads else "NONE"
         packets = _Packets(container, stream, stop_at_damage=not threads)
@@ -114,14 +121,17 @@ def _open(path: Path):
         raise UserError(f"{path}: this is not a video that FFmpeg can read ({_reason(error)}); {COPY}; else {MEND}") from error
 
 
-def _video_stream(path: Path, container):
-    """The video of a file; a picture on the cover of a piece of music is none. Raises UserError."""
+def _video_stream(path: Path, container, notes: list[str]):
+    """The video of a file, of several the one that players show; a picture on a cover is none. Raises UserError."""
     streams = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
     if not streams:
         others = sorted({stream.type for stream in container.streams if stream.type != "video"})
         only = f", only {' and '.join(others)}" if others else ""
         raise UserError(f"{path}: there is no video in this file{only}; give a video, or a folder of frames")
-    stream = streams[0]
+    best = container.streams.best("video")
+    stream = next((stream for stream in streams if best and stream.index == best.index), streams[0])
+    if len(streams) > 1:
+        notes.append(f"it holds {len(streams)} videos, of which number {streams.index(stream) + 1} is read")
     if stream.codec_context is None:
         raise UserError(f"{path}: its codec, {_unknown_codec(path)}, is unknown to FFmpeg {av.ffmpeg_version_info}; {MEND}")
     try:
@@ -253,20 +263,35 @@ class _Look:
         self._aspect = aspect if max(aspect, 1 / aspect) > LEAST_ASPECT else 1.0
         if stream.metadata.get("alpha_mode") == "1":
             notes.append("what is transparent in it is shown as it is stored")
+        if name := HDR.get(stream.codec_context.color_trc):
+            notes.append(
+                f"its colours are HDR ({name}) and are not tone-mapped: they are paler here than in a player; {TONE_MAP}"
+            )
 
     def __call__(self, frame: av.VideoFrame) -> np.ndarray:
         if self._form != frame.format.name:
             self._form = frame.format.name
             self._alpha = any(part.is_alpha for part in frame.format.components)
         # A converter is kept, because making one takes longer than the conversion of a small frame.
-        pixels = self._convert(frame, format="rgba" if self._alpha else "rgb24", threads=1).to_ndarray()
-        rgb = over_white(pixels) if self._alpha else pixels
+        if self._alpha:
+            rgb = over_white(self._convert(frame, format="rgba", threads=1).to_ndarray())
+        else:
+            converted = self._convert(frame, format="rgb24", threads=1)
+            rgb = converted.to_ndarray() if converted is frame else _array(converted)
         if self._aspect != 1.0:
             height, width = rgb.shape[:2]
             wide = self._aspect > 1
             size = (round(width * self._aspect), height) if wide else (width, round(height / self._aspect))
             rgb = cv2.resize(rgb, size, interpolation=cv2.INTER_LINEAR)
         return self._turned(rgb)
+
+
+def _array(frame: av.VideoFrame) -> np.ndarray:
+    """The pixels of a frame of rgb24, uint8 [H, W, 3], without a copy where its rows lie one after the other."""
+    plane, shape = frame.planes[0], (frame.height, frame.width, 3)
+    if plane.line_size != 3 * frame.width:
+        return frame.to_ndarray()
+    return np.frombuffer(plane, np.uint8, math.prod(shape)).reshape(shape)
 
 
 def _turning(frame: av.VideoFrame):

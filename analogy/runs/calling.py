@@ -10,9 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from analogy.errors import UserError, first_line
-from analogy.runs.find import endpoints_of, load_saved_model, saved_model_of
+from analogy.runs.find import UNKNOWN_ACTION, endpoints_of, load_saved_model, saved_model_of
 
-UNKNOWN_ACTION = -1
 ROUNDING = 1e-3  # tolerance for float frames a little outside of 0..1
 # Optional inputs: how each is made from the other inputs.
 DEFAULTS: dict[str, Callable[[Mapping[str, np.ndarray]], np.ndarray]] = {

@@ -10,6 +10,7 @@ from analogy.errors import UserError, about, first_line
 from analogy.files import expanded, without_wildcards
 from analogy.runs.reading import Run, read_experiment_runs, read_run, read_runs
 
+UNKNOWN_ACTION = -1  # given to an endpoint that takes the number of an action
 MODEL = "saved_model"  # the name of the folder of a run's SavedModel
 DEFAULT_SIGNATURE = "serving_default"  # TensorFlow's name for the signature that a server takes where none is named
 PARTS_OF_A_RUN = ("summary.json", "settings.yaml", "checkpoints")  # any of them shows that a folder is a run

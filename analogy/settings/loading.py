@@ -17,7 +17,7 @@ from typing import Protocol, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from analogy.errors import UserError
+from analogy.errors import UserError, shortened
 from analogy.files import read_regular, replacing
 from analogy.settings.sections import Settings
 
@@ -140,17 +140,18 @@ def read_experiment(path: Path, refining_files: tuple[Path, ...] = ()) -> dict:
 def apply_overrides(content: dict, overrides: Sequence[str]) -> dict:
     """Apply `a.b=value` texts; the value is YAML. Unknown keys are applied too: validation reports them. Raises UserError."""
     for override in overrides:
-        content = _set(content, *parse_override(override), f"--set {override}")
+        content = _set(content, *parse_override(override), f"--set {shortened(override)}")
     return content
 
 
 def parse_override(override: str) -> tuple[str, object]:
     """`a.b=value` -> the dotted key, and the value as YAML has it. Raises UserError."""
     key, separator, text = override.partition("=")
+    where = f"--set {shortened(override)}"
     if not separator or not key.strip():
-        raise UserError(f"--set {override}: expected KEY=VALUE, such as --set training.steps=100")
-    value = parse_yaml(text, f"--set {override}")
-    _refuse_comment(text, f"--set {override}")
+        raise UserError(f"{where}: expected KEY=VALUE, such as --set training.steps=100")
+    value = parse_yaml(text, where)
+    _refuse_comment(text, where)
     return key.strip(), value
 
 
@@ -158,7 +159,9 @@ def _refuse_comment(text: str, where: str) -> None:
     """Raise a UserError where YAML would drop the end of a value as a comment, such as `#2` of `/data/Penn #2`."""
     node = yaml.compose(text, _Loader)
     if dropped := text[node.end_mark.index if node else 0 :].strip():
-        raise UserError(f"{where}: `{dropped}` would be a comment in YAML; put the value in quotes: --set 'KEY=\"VALUE\"'")
+        raise UserError(
+            f"{where}: `{shortened(dropped)}` would be a comment in YAML; put the value in quotes: --set 'KEY=\"VALUE\"'"
+        )
 
 
 def _set(content: dict, key: str, value: object, where: str) -> dict:
@@ -191,7 +194,7 @@ def load_settings(
     content = read_experiment(path)
     demo = content.pop("demo", {})
     if not isinstance(demo, Mapping):
-        raise UserError(f"{path}: demo: expected the settings that differ at demo scale, found {demo!r}")
+        raise UserError(f"{path}: demo: expected the settings that differ at demo scale, found {reprlib.repr(demo)}")
     if scale == "demo":
         content = merge(content, demo, f"{path}: demo")
     content["scale"] = scale
@@ -199,10 +202,12 @@ def load_settings(
         content = _set(content, key, os.fspath(value) if isinstance(value, os.PathLike) else value, key)
     content = apply_overrides(content, overrides)
     if content["scale"] != scale:
-        raise UserError(f"--set scale={content['scale']}: it would be recorded, and change nothing; choose it with --scale")
+        raise UserError(
+            f"--set scale={shortened(str(content['scale']))}: it would be recorded, and change nothing; choose it with --scale"
+        )
     system = content.get("system")
     if not isinstance(system, str) or system not in systems:
-        raise UserError(f"{path}: system: {system!r} is not one of {', '.join(systems)}")
+        raise UserError(f"{path}: system: {reprlib.repr(system)} is not one of {', '.join(systems)}")
     schema = systems[system].settings
     try:
         return schema.model_validate(content)
@@ -222,6 +227,7 @@ def _explain(fault: dict, schema: type[BaseModel], where: str) -> str:
     key = ".".join(location)
     if fault["type"] == "extra_forbidden":
         *parents, wrong = location
+        key = shortened(key)
         near = difflib.get_close_matches(wrong, _keys(schema, parents), n=1, cutoff=0.0)
         mean = ".".join([*parents, near[0]]) if near else ""
         return f"{where}: unknown setting {key}" + (f"; the nearest valid one is {mean}" if mean else "")

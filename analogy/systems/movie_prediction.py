@@ -168,7 +168,7 @@ def cut_video(request: Request) -> Cut:
     if len(numbers) < request.context:
         raise UserError(
             f"{request.source}: it has {len(video.frames)} frames from number {request.start} on; this run observes "
-            f"{request.context}, every {pace:.3g}th: give a longer video, or a smaller --start"
+            f"{request.context}{'' if pace == 1.0 else f', {pace:.3g} frames apart'}: give a longer video, or a smaller --start"
         )
     frames = np.stack([video.frames[number] for number in numbers])
     return Cut(frames[: request.context], frames[request.context :], video.rate / pace, notes)

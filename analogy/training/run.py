@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import signal
 import time
 from collections.abc import Callable, Mapping
@@ -105,6 +106,9 @@ def _run_on(strategy, precision: str, settings, open_dataset, results_dir: Path,
             _run_in(folder, settings, trainer, fingerprint, precision, began, stop)
     finally:
         folder.close()
+        if run is None and not (folder.path / "settings.yaml").exists():
+            # Nothing was begun: a fault leaves no folder behind.
+            shutil.rmtree(folder.path, ignore_errors=True)
     return folder.path
 
 

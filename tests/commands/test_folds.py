@@ -85,6 +85,14 @@ def test_baselines_of_keypoints_alone_are_no_row():
     assert "still" not in text and [line.split("|")[3].strip() for line in text.splitlines()[2:4]] == ["prediction", "copy"]
 
 
+def test_folds_of_other_data_are_in_another_folder_by_themselves(tmp_path):
+    usual = folds.usual_results_dir
+    assert str(usual(tmp_path / "UCF-101", [tmp_path / "KTH"], 4)) == "results/folds/UCF-101_KTH_4"
+    assert (
+        len({usual(tmp_path / name, also, count) for name in "ab" for also in ([], [tmp_path / "c"]) for count in (2, 3)}) == 8
+    )
+
+
 def test_mistakes_are_one_line(tmp_path):
     with pytest.raises(UserError, match="no video"):
         videos_below(tmp_path)

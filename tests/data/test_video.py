@@ -271,6 +271,24 @@ def test_what_is_cut_off_is_said(tmp_path):
         read_video(tmp_path / "no_index.mp4")
 
 
+def test_of_several_videos_the_one_that_players_show_is_read(scene, tmp_path):
+    red = ["-f", "lavfi", "-i", "color=red:size=16x16:rate=25:duration=0.4"]
+    shown = ["-disposition:v:0", 0, "-disposition:v:1", "default"]
+    ffmpeg(*red, "-i", scene[0], "-map", 0, "-map", 1, "-c:v", "ffv1", *shown, tmp_path / "two.mkv")
+    video = read_video(tmp_path / "two.mkv")
+    np.testing.assert_allclose(np.stack(video.frames), scene[1], atol=2)
+    assert video.notes == ["it holds 2 videos, of which number 2 is read"]
+
+
+def test_frames_may_be_written_to_and_outlive_their_video(scene, tmp_path):
+    """The pixels of a frame lie where the converter has put them: nothing else may use that place."""
+    video = read_video(scene[0], count=4)
+    video.frames[0][:] = 0
+    again = read_video(scene[0], count=4)
+    np.testing.assert_array_equal(np.stack(video.frames[1:]), np.stack(again.frames[1:]))
+    assert again.frames[0].any()
+
+
 def test_a_file_without_moving_pictures_is_said(tmp_path):
     picture = ["-f", "lavfi", "-i", "color=red:size=32x32:rate=1:duration=1"]
     cover = ["-map", 0, "-map", 1, "-c:v", "png", "-disposition:v", "attached_pic"]
@@ -284,6 +302,18 @@ def test_a_file_without_moving_pictures_is_said(tmp_path):
     (tmp_path / "list.mp4").write_text(f"ffconcat version 1.0\nfile '{tmp_path / 'unknown.avi'}'\n")
     with pytest.raises(UserError, match="not a video"):
         read_video(tmp_path / "list.mp4")
+
+
+@pytest.mark.parametrize(("transfer", "name"), [("smpte2084", "PQ"), ("arib-std-b67", "HLG"), ("bt2020-10", None)])
+def test_colours_that_players_tone_map_are_said(scene, tmp_path, transfer, name):
+    colours = f"format=yuv420p,setparams=color_primaries=bt2020:colorspace=bt2020nc:color_trc={transfer}"
+    ffmpeg("-i", scene[0], "-vf", colours, "-c:v", "libx264", tmp_path / "wide.mp4")
+    notes = " ".join(read_video(tmp_path / "wide.mp4").notes)
+    assert (f"HDR ({name}) and are not tone-mapped" in notes) if name else not notes
+    if name:  # the mend that is named is one
+        chain = notes.split("-vf ")[1].split(" ")[0]
+        ffmpeg("-i", tmp_path / "wide.mp4", "-vf", chain, tmp_path / "mapped.mp4")
+        assert not read_video(tmp_path / "mapped.mp4").notes
 
 
 @pytest.mark.parametrize(("value", "said"), [(0, "all its frames are black"), (90, "all its 3 frames are equal")])

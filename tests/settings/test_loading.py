@@ -177,6 +177,20 @@ def test_an_override_that_cannot_be_read_is_quoted(override):
     assert f"--set {override}"[:11] in complaint(override)
 
 
+LONG = "x" * 5000
+
+
+@pytest.mark.parametrize(
+    "override",
+    [f"training.steps={LONG}", LONG, f"{LONG}=1", f"a.{LONG}=[", f"data.folder=/a #{LONG}", f"training=[{LONG}]",
+     f"scale={LONG}", f"system={LONG}", f"seed={LONG}\n\n{LONG}", f"data.image_size={{a: {LONG}}}"],
+    ids=lambda override: override[:20],
+)  # fmt: skip
+def test_a_very_long_override_is_shown_by_its_beginning(override):
+    message = complaint(override)
+    assert len(message) < 1000 and max(map(len, message.splitlines())) < 500, message
+
+
 def test_the_image_must_halve_evenly():
     message = complaint("data.image_size=[64, 60]")
     assert "data.image_size is 64 x 60" in message and "multiples of 8" in message

@@ -141,3 +141,4 @@ def test_none_is_opened_where_a_run_cannot_go_on(run_here, tmp_path, monkeypatch
     monkeypatch.setattr("analogy.training.run.Trackers", lambda *arguments: pytest.fail("a tracker was opened"))
     done = run_here("--results-dir", tmp_path, "--scale", "demo", exp="seq2seq_sins_l1")
     assert done.returncode == 2 and "its checkpoint does not fit" in done.stderr
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]  # and no folder of a run is left behind

@@ -7,11 +7,11 @@ from typing import NamedTuple
 import numpy as np
 
 from analogy.errors import UserError
+from analogy.runs.find import UNKNOWN_ACTION
 from analogy.systems.actions import action_number
 from analogy.systems.hierarchical.steps import Step
 
 SURE = 0.5  # an action of a smaller probability is not told to the predictor
-UNKNOWN_ACTION = -1
 
 
 class Told(NamedTuple):

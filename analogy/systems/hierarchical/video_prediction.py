@@ -18,6 +18,7 @@ from rich.progress import track
 from analogy.data.video import Video, read_video, video_name
 from analogy.errors import Mistakes, UserError
 from analogy.files import check_present
+from analogy.memory import machine_memory
 from analogy.ownership import PREDICTION, SAVED_MODEL, check_output, unused_folder
 from analogy.runs.find import find_run, folders_named, saved_model_of
 from analogy.systems.hierarchical.background import observed_background, uncovered
@@ -28,6 +29,7 @@ from analogy.systems.hierarchical.steps import Step, find_recogniser, find_steps
 from data_prep.datasets import check_folder
 
 USUAL_HORIZON = 45  # frames, where the run of a pose predictor does not say how many it was trained for
+COPIES = 8  # of each frame that are in memory at once while the films are written
 FRAMES_PER_UPDATE = 16  # frames that are painted between two updates of the progress bar
 
 
@@ -204,7 +206,8 @@ def predict_video(request: Request) -> dict[str, float]:
     if observed < pipeline.context:
         raise Unsuited(f"--context {observed}: the pose run reads {pipeline.context} observed frames: give that many or more")
     with _timed(seconds, "read"):
-        video = _read(request.source, request.clip, start, observed, request.horizon)
+        copies = COPIES if request.full_frame else 1
+        video = _read(request.source, request.clip, start, observed, request.horizon, copies)
     with _timed(seconds, "estimate"):
         if estimator:
             poses, notes = _estimate_poses(estimator, video.frames[:observed])
@@ -275,6 +278,7 @@ def _predict(pipeline, frames, joints, visibility, horizon: int, action: int, se
         future, future_visibility = pipeline.forecast(joints[-k:], visibility[-k:], size, np.int32(action), np.int32(horizon))
     all_joints, all_visibility = np.concatenate([joints, future]), np.concatenate([visibility, future_visibility])
     box = pipeline.crop(all_joints[-horizon - k :], all_visibility[-horizon - k :], size).numpy()
+    check_memory(len(all_joints), box[3] - box[1], box[2] - box[0], COPIES)
     parts = []
     with _timed(seconds, "frames"):
         for first in track(range(0, horizon, FRAMES_PER_UPDATE), "painting", disable=not sys.stdout.isatty()):
@@ -296,8 +300,22 @@ def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
     seconds[stage] = time.monotonic() - began
 
 
-def _read(source: str, clip: Path | None, start: int, observed: int, horizon: int) -> Video:
-    video = read_video(clip or Path(source), start=start, count=observed + horizon)
+def check_memory(frames: int, height: int, width: int, copies: int) -> None:
+    """Raise a UserError where so many copies of so many frames exceed the machine's memory."""
+    most, needed = machine_memory(), copies * frames * height * width * 3
+    if most and needed > most:
+        raise UserError(
+            f"{frames} observed and predicted frames of {width} x {height} pixels take about {needed / 1e9:.0f} GB, and this "
+            f"machine has {most / 1e9:.0f} GB: give a smaller --horizon or --context, or a video of smaller frames"
+        )
+
+
+def _read(source: str, clip: Path | None, start: int, observed: int, horizon: int, copies: int) -> Video:
+    def checked(frame: np.ndarray) -> np.ndarray:
+        check_memory(observed + horizon, *frame.shape[:2], copies)
+        return frame
+
+    video = read_video(clip or Path(source), start=start, count=observed + horizon, transform=checked)
     if len(video.frames) < observed:
         raise Unsuited(
             f"{source}: {len(video.frames)} frames from number {start} on, but {observed} must be observed: "
