@@ -68,18 +68,28 @@ def run_tflite(content: bytes, threads: int | None = None) -> Callable[[Arrays],
 
     threads: of XNNPACK, TensorFlow Lite's fast kernels, which refuse some graphs. None: the plain kernels, which read all.
     """
-    kinds = tf.lite.experimental.OpResolverType
-    kind = kinds.AUTO if threads else kinds.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-    with warnings.catch_warnings(), refused_by("TensorFlow Lite"):
-        warnings.simplefilter("ignore")  # the class moves to a package of its own
-        interpreter = tf.lite.Interpreter(model_content=content, experimental_op_resolver_type=kind, num_threads=threads)
-        runner = interpreter.get_signature_runner()
+    runner = _tflite_runner(content, threads)
 
     def answer(inputs: Arrays) -> dict[str, np.ndarray]:
         with refused_by("TensorFlow Lite"):
             return runner(**inputs)
 
     return answer
+
+
+def _tflite_runner(content: bytes, threads: int | None = None):
+    kinds = tf.lite.experimental.OpResolverType
+    kind = kinds.AUTO if threads else kinds.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    with warnings.catch_warnings(), refused_by("TensorFlow Lite"):
+        warnings.simplefilter("ignore")  # the class moves to a package of its own
+        interpreter = tf.lite.Interpreter(model_content=content, experimental_op_resolver_type=kind, num_threads=threads)
+        return interpreter.get_signature_runner()
+
+
+def tflite_outputs(content: bytes) -> dict[str, tf.TensorSpec]:
+    """Name -> shape and type of each output of a .tflite file. Raises NotConvertible."""
+    details = _tflite_runner(content).get_output_details()
+    return {name: tf.TensorSpec(output["shape"].tolist(), output["dtype"], name) for name, output in details.items()}
 
 
 def to_onnx(signature, name: str) -> bytes:

@@ -18,6 +18,7 @@ from analogy.runs.conversion import (
     output_name,
     run_onnx,
     run_tflite,
+    tflite_outputs,
     to_onnx,
     to_tflite,
 )
@@ -86,7 +87,7 @@ def described(signature, sizes: tuple[int, int], format: str, content: bytes) ->
     inputs = signature.structured_input_signature[1]
     if format == "tflite":
         inputs = {name: fixed(spec, *sizes) for name, spec in inputs.items()}
-    outputs = signature.structured_outputs
+    outputs = tflite_outputs(content) if format == "tflite" else signature.structured_outputs
     if format == "onnx":
         taken = onnx_inputs(content)
         inputs = {name: spec for name, spec in inputs.items() if name in taken}
