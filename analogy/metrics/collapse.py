@@ -1,8 +1,12 @@
-"""Sequence collapse: a video whose frames are all the same picture."""
+"""Change: sequence collapse, a video whose frames are all the same picture, and errors where pixels move."""
 
 from __future__ import annotations
 
 import numpy as np
+
+from analogy.metrics.image import psnr
+
+MOVED = 25  # grey levels, a tenth of the range: a pixel that changes by more has moved
 
 
 def collapse_index(truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
@@ -20,6 +24,21 @@ def collapse_index(truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
     true, ours = (_changes(frames) for frames in (truth, prediction))
     scale = true.mean() if len(true) else 0.0
     return np.concatenate([[np.nan], ours / scale if scale else np.full(len(ours), np.nan)])
+
+
+def moving_psnr(truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
+    """The PSNR of those pixels alone that moved since the true frame before: [T], in dB. Fine detail of what stands still is
+    easily kept; this is that of what moves.
+
+    Args:
+        truth, prediction: uint8 [T, H, W, C].
+
+    Returns:
+        NaN for the first frame, which has none before it, and for frames in which nothing moves.
+    """
+    moved = np.zeros(truth.shape[:-1], bool)
+    moved[1:] = np.abs(np.diff(truth.astype(np.float64), axis=0)).mean(-1) > MOVED
+    return psnr(truth, prediction, moved)
 
 
 def _changes(frames: np.ndarray) -> np.ndarray:

@@ -99,6 +99,10 @@ _TABLE = (
         headline=True,
     ),
     Metric(
+        "moving_psnr", "PSNR where pixels move", 2, "dB", "higher", "changes",
+        "PSNR of the pixels that changed by more than a tenth of the range since the true frame before; higher is better",
+    ),
+    Metric(
         "pose_mse", "Pose error (MSE)", 5, "", "lower", "poses",
         "mean squared error of joint coordinates in units of the clip's box, joints ever hidden counting as 0", headline=True,
     ),

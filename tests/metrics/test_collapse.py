@@ -1,8 +1,8 @@
-"""The collapse index, by hand."""
+"""The collapse index and the error of moving pixels, by hand."""
 
 import numpy as np
 
-from analogy.metrics.collapse import collapse_index
+from analogy.metrics.collapse import collapse_index, moving_psnr
 from analogy.metrics.table import METRICS
 
 
@@ -23,3 +23,17 @@ def test_the_mean_is_the_change_of_the_prediction_over_that_of_the_truth():
 def test_it_is_undefined_where_nothing_changes():
     assert np.isnan(collapse_index(video(3, 3), video(3, 9))).all()
     assert np.isnan(collapse_index(video(3), video(3))).all() and METRICS["collapse_index"].better == "neither"
+
+
+def test_the_psnr_of_moving_pixels_leaves_out_what_stands_still():
+    truth = video(0, 100, 100)
+    truth[1, :, 0] = 0  # the first column of the second frame stays, and moves a step later
+    prediction = truth.copy()
+    prediction[1, :, 0] = 200  # wrong, where nothing moves
+    prediction[1, :, 1:] = 90
+    prediction[2, :, 1:] = 0  # wrong, where nothing moves
+    measured = moving_psnr(truth, prediction)
+    assert np.isnan(measured[0])
+    np.testing.assert_allclose(measured[1], 10 * np.log10(255**2 / 10**2))
+    assert measured[2] > 90  # the first column is right
+    assert np.isnan(moving_psnr(video(3, 9), video(3, 3))).all()

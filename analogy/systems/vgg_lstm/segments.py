@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from analogy.data.movies import MovieDataset, windows_that_train
 from analogy.losses import mean_per_example
-from analogy.metrics.collapse import collapse_index
+from analogy.metrics.collapse import collapse_index, moving_psnr
 from analogy.models.building import build
 from analogy.pretrained.vgg16 import vgg16_name
 from analogy.systems.base import Panels
@@ -28,7 +28,7 @@ class ReadsSegments:
     """
 
     reads_features = True  # whether its networks read features at all
-    further_metrics = MappingProxyType({"collapse_index": collapse_index})
+    further_metrics = MappingProxyType({"collapse_index": collapse_index, "moving_psnr": moving_psnr})
 
     def make_features(self) -> Features:
         encoder = self.settings.encoder
