@@ -32,6 +32,7 @@ TONE_MAP = (
     "where that matters, convert it first (ffmpeg -i IN -vf zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,"
     "tonemap=hable,zscale=t=bt709:m=bt709:r=tv,format=yuv420p OUT.mp4)"
 )
+PLAYLISTS = ("concat", "hls", "dash", "imf")  # FFmpeg's names of formats that hold the names of other files
 LEAST_INTERLACED = 4  # pixels a side: FFmpeg de-interlaces no smaller frames
 
 
@@ -116,9 +117,13 @@ def _open(path: Path):
     if path.stat().st_size == 0:
         raise UserError(f"{path}: this file is empty (0 bytes); copy it anew")
     try:
-        return av.open(f"file:{path.absolute()}", options={"protocol_whitelist": "file"}, metadata_errors="replace")
+        container = av.open(f"file:{path.absolute()}", options={"protocol_whitelist": "file"}, metadata_errors="replace")
     except (FFmpegError, ValueError) as error:
         raise UserError(f"{path}: this is not a video that FFmpeg can read ({_reason(error)}); {COPY}; else {MEND}") from error
+    if container.format.name in PLAYLISTS:  # of files in the same folder
+        container.close()
+        raise UserError(f"{path}: this is not a video but a list of other files; name one of them, or {MEND}")
+    return container
 
 
 def _video_stream(path: Path, container, notes: list[str]):

@@ -17,7 +17,7 @@ MOST_PIXELS = 100_000_000  # of a picture or a frame; a small file can unpack to
 
 SHORTEST_STRIP = 4  # frames: a single picture is hardly ever four times as wide as high, and a video hardly ever shorter
 # Formats in which several pictures are frames of an animation. A photograph (MPO, a kind of JPEG) may hold a smaller copy.
-ANIMATED = ("WEBP", "PNG", "TIFF")
+ANIMATED = ("WEBP", "PNG", "TIFF", "GIF")
 DAMAGED = (OSError, ValueError, SyntaxError, EOFError, UnidentifiedImageError, Image.DecompressionBombError)
 
 

@@ -74,7 +74,10 @@ def read_video(
     keep = _Keeper(transform)
     frames, times, rate, codec, notes = read(path, start, count, keep)
     if not frames:
-        raise UserError(f"{path}: it has no frame number {start} that can be read")
+        mend = "choose a smaller start, or " if start else ""
+        raise UserError(
+            f"{path}: it has no frame number {start} that can be read; {mend}copy it anew if it is cut off or damaged"
+        )
     steps = np.diff(times)
     if len(steps) > 1 and steps.max() > UNEVEN * steps.min():
         apart = f"its frames are {1000 * steps.min():.0f} to {1000 * steps.max():.0f} ms apart"
@@ -139,7 +142,8 @@ def _read_file(path: Path, start: int, count: int | None, keep: _Keeper) -> Deco
     if not 1.0 <= rate <= 1000.0 and timed and len(times) > 1:  # missing, or the rate of a clock instead of the frames
         rate = 1 / float(np.median(np.diff(times)))
     if not 1.0 <= rate <= 1000.0:
-        notes.append(f"it does not say its frames per second; {USUAL_RATE:g} are assumed")
+        said = f"says {rate:.3g} frames per second, which is not believed" if rate else "does not say its frames per second"
+        notes.append(f"it {said}; {USUAL_RATE:g} are assumed")
         rate = USUAL_RATE
     if not timed:
         times = [(start + number) / rate for number in range(len(times))]

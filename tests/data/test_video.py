@@ -271,6 +271,20 @@ def test_what_is_cut_off_is_said(tmp_path):
         read_video(tmp_path / "no_index.mp4")
 
 
+@pytest.mark.parametrize(("rate", "said"), [("1/10", "it says 0.1 frames per second, which is not"), (5000, "it says 5e+03 ")])
+def test_a_rate_that_is_not_believed_is_said(scene, tmp_path, rate, said):
+    ffmpeg("-r", rate, "-i", scene[0], "-c:v", "libx264", tmp_path / "odd.mp4")
+    video = read_video(tmp_path / "odd.mp4")
+    assert video.rate == 25 and len(video.frames) == 12 and said in video.notes[0]
+
+
+def test_an_animation_of_another_ending_is_read_whole(scene, tmp_path):
+    ffmpeg("-i", scene[0], tmp_path / "a.gif")
+    shutil.copy(tmp_path / "a.gif", tmp_path / "a.png")
+    whole, again = (np.stack(read_video(tmp_path / name).frames) for name in ("a.gif", "a.png"))
+    np.testing.assert_allclose(again, whole, atol=1)
+
+
 def test_of_several_videos_the_one_that_players_show_is_read(scene, tmp_path):
     red = ["-f", "lavfi", "-i", "color=red:size=16x16:rate=25:duration=0.4"]
     shown = ["-disposition:v:0", 0, "-disposition:v:1", "default"]
@@ -299,9 +313,10 @@ def test_a_file_without_moving_pictures_is_said(tmp_path):
     (tmp_path / "unknown.avi").write_bytes((tmp_path / "known.avi").read_bytes().replace(b"FMP4", b"ZZZZ"))
     with pytest.raises(UserError, match=r"ZZZZ.*convert it to MP4"):
         read_video(tmp_path / "unknown.avi")
-    (tmp_path / "list.mp4").write_text(f"ffconcat version 1.0\nfile '{tmp_path / 'unknown.avi'}'\n")
-    with pytest.raises(UserError, match="not a video"):
-        read_video(tmp_path / "list.mp4")
+    for named in (tmp_path / "known.avi", "known.avi"):
+        (tmp_path / "list.mp4").write_text(f"ffconcat version 1.0\nfile '{named}'\n")
+        with pytest.raises(UserError, match="not a video"):
+            read_video(tmp_path / "list.mp4")
 
 
 @pytest.mark.parametrize(("transfer", "name"), [("smpte2084", "PQ"), ("arib-std-b67", "HLG"), ("bt2020-10", None)])
