@@ -76,12 +76,11 @@ class PlusTranslator(Composite, keras.Model):
         guess = tf.concat([tf.fill(tf.shape(after[..., :1]), KEPT), after, tf.zeros_like(after[..., :1])], -1)
         beside = tf.reshape(moved, [-1, *size, count * self.channels])
         raw = self.unet(tf.concat([frame, beside, after, before], -1))
-        painted = frame + raw[..., count + 2 : count + 2 + self.channels]
-        shares = tf.nn.softmax(tf.math.log(guess + FAINT) + raw[..., : count + 2])
-        mask = shares[..., :1]
-        others = tf.reduce_sum(moved * shares[..., 1:-1, None], 3) + painted * shares[..., -1:]
-        others = others / (1.0 - mask + 1e-6)
-        others = soften(others, raw[..., count + 2 + self.channels :])
+        logits, paint, gates = tf.split(raw, [count + 2, self.channels, 1 + len(BLURS)], -1)
+        painted = frame + paint
+        mask, moved_shares, painted_share = tf.split(tf.nn.softmax(tf.math.log(guess + FAINT) + logits), [1, count, 1], -1)
+        others = tf.reduce_sum(moved * moved_shares[..., None], 3) + painted * painted_share
+        others = soften(others / (1.0 - mask + 1e-6), gates)
         return mask * frame + (1.0 - mask) * others, others, mask
 
     def _moved(self, frame, keypoints, next_keypoints):
