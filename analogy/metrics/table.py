@@ -22,6 +22,7 @@ Kind = Literal[
     "joints",  # of joints estimated in a frame
     "keypoints",  # of keypoints that were found without labels, in a clip
     "actions",  # of recognised actions
+    "people",  # what people said in a published study; not measured here
 ]
 SELECTABLE_KINDS = ("frames", "errors", "networks", "sets")
 
@@ -148,6 +149,7 @@ _TABLE = (
         "squared distance of unit-length features of the network that the protocol names; lower is better",
     ),
     Metric("fvd", "FVD", 1, "", "lower", "sets", "Frechet video distance, logits of I3D; lower is better"),
+    Metric("user_rank", "Rank by users", 2, "", "lower", "people", "mean rank that people gave a method; 1 is the best"),
 )  # fmt: skip
 
 
