@@ -151,8 +151,8 @@ class MotionSystem(System):
     def transferred(self, frame: np.ndarray, keypoints: np.ndarray) -> np.ndarray:
         """A frame uint8 [H, W, C], whose keypoints move as others [1 + T, K, 2] move from their first step on: [T, H, W, C]."""
         own = self.detected(frame[None])
-        points = tf.constant(own + keypoints[1:] - keypoints[:1])
-        return self._translated(frame[None], own, points[None])[0, 0].numpy()
+        future = tf.constant(own + keypoints[1:] - keypoints[:1], tf.float32)
+        return self._translated(tf.constant(frame[None]), tf.constant(own), future[None, None])[0, 0].numpy()
 
     def predict_clips(self, dataset: ClipDataset) -> Iterator[PredictedMotion]:
         if self.settings.data.test_windows is None:
