@@ -21,7 +21,7 @@ from analogy.runs.uses import checksum
 
 KEPT = (
     "experiment", "summary", "source", "system", "dataset", "scale", "status", "steps", "seed", "precision", "parameters",
-    "protocol", "seconds", "test", "baseline",
+    "protocol", "uses", "seconds", "test", "baseline",
 )  # fmt: skip
 # Endpoints that call another model which comes along too: with them a SavedModel would hold that one a second time.
 LEFT_OUT = {"keypoints_plus_motion": ("generate",)}

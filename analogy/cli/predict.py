@@ -152,14 +152,9 @@ def _best_model(source: str, action: str | None, driving: Path | None, fit: str 
         from analogy.systems.keypoints.picture_prediction import GENERATORS, TRANSLATORS
 
         systems = GENERATORS if driving is None else TRANSLATORS
-        suited = [model.run for model in models.values() if model.summary["system"] in systems]
-        if not suited:
-            raise UserError(
-                f"{source}: no model that comes along predicts from a single picture alone: name a run of keypoints_motion "
-                "with --run, give a video whose motion it takes over with --driving, or a video instead of the picture"
-            )
-        print(f"{suited[0].name}, which comes along, makes films of one picture (see `analogy models`)")
-        return str(suited[0]), False
+        suited = next(model.run for model in models.values() if model.summary["system"] in systems)
+        print(f"{suited.name}, which comes along, makes films of one picture (see `analogy models`)")
+        return str(suited), False
     if fit is not None:  # poses have a crop of their own
         print(NEXT_FRAMES)
         return str(models[FOR_VIDEOS].run), False

@@ -50,7 +50,8 @@ def told_action(action: str | None, predictor: Step, recogniser: Step | None, jo
         )
         return Told(UNKNOWN_ACTION, [line])
     name, probability = recognised_action(recogniser, joints, visibility)
-    seen = f"{name} (probability {probability:.2f}), read from {len(joints)} observed poses by {recogniser.run}"
+    by = f"{recogniser.run} ({recogniser.why})"
+    seen = f"{name} (probability {probability:.2f}), read from {len(joints)} observed poses by {by}"
     if predictor.actions and name not in predictor.actions:
         line = f"the action looks like {seen}; {predictor.run} was trained on {predictor.trained_on} and continues it as that"
         return Told(UNKNOWN_ACTION, [f"{line}: name a pose predictor that knows it with --pose-run"])

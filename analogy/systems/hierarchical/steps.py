@@ -67,9 +67,13 @@ def find_steps(pose_run: str | None, paint_run: str | None, results: Path) -> tu
     return poses, painter
 
 
-def find_recogniser(results: Path) -> Step | None:
-    """The finished run of pose_actions of the most actions, or one that comes along. None: there is none with named actions."""
-    step = _best(results, ACTION_SYSTEMS)
+def find_recogniser(results: Path, predictor: Step) -> Step | None:
+    """The finished run of pose_actions of the most actions, or one that comes along. None: there is none with named actions.
+
+    The one that comes along has seen rendered people alone and is wrong on most real ones, however sure it is. So a predictor
+    that is told the action is told it by one's own runs alone.
+    """
+    step = _best(results, ACTION_SYSTEMS, own=predictor.told)
     return step if step and step.actions else None
 
 
@@ -86,10 +90,11 @@ def _find_step(name: str | None, results: Path, systems: Collection[str], option
     return _step(run, f"named by {option}")
 
 
-def _best(results: Path, systems: Collection[str]) -> Step | None:
-    """Of one's own finished runs of these systems, the newest of those that were trained on the most actions; else a model
-    that comes along; else None. Painters are not told the action: of them the newest."""
-    coming_along = [model.run for model in ready_models().values() if model.summary["system"] in systems]
+def _best(results: Path, systems: Collection[str], *, own: bool = False) -> Step | None:
+    """Of one's own finished runs of these systems, the newest of those that were trained on the most actions; else, unless
+    `own`, a model that comes along; else None. Painters are not told the action: of them the newest."""
+    models = [] if own else ready_models().values()
+    coming_along = [model.run for model in models if model.summary["system"] in systems]
     for runs, source in ((finished_runs(results, systems), f"in {results}"), (coming_along, "that comes along")):
         steps = [_step(run, f"the newest {source}") for run in runs]
         if not steps:

@@ -131,7 +131,7 @@ def check_request(
         horizon=horizon or steps[0].horizon or USUAL_HORIZON,
         predictor=steps[0],
         painter=steps[1],
-        recogniser=None if action else find_recogniser(results_dir),
+        recogniser=None if action else find_recogniser(results_dir, steps[0]),
         action=action,
         folder=folder,
         full_frame=full_frame,

@@ -103,7 +103,7 @@ def check_request(
     return Request(
         picture=path,
         run=run,
-        translator=coming_along(settings.uses.get("translator", "")),
+        translator=_translator_beside(run, settings),
         action=number,
         action_name=action or "",
         size=tuple(settings.data.image_size),
@@ -116,6 +116,12 @@ def check_request(
         frames_per_second=settings.evaluation.frames_per_second,
         frames_per_call=settings.evaluation.frames_per_call,
     )
+
+
+def _translator_beside(run: Path, settings) -> Path | None:
+    """Of a motion generator that comes along, the translator that comes along too. Other runs contain theirs: None."""
+    here = coming_along(run.name)
+    return coming_along(settings.uses.get("translator", "")) if here and here.resolve() == run.resolve() else None
 
 
 def _check_picture(path: Path) -> None:

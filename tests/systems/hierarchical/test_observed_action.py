@@ -107,17 +107,20 @@ def run(tmp_path):
 def test_the_predictor_of_all_actions_goes_before_the_newest_and_own_runs_before_those_that_come_along(
     run, tmp_path, monkeypatch
 ):
-    along = run("along", "pose_residual", 1, "all"), run("along", "analogy_masked", 2, "all")
+    systems = "pose_residual", "analogy_masked", "pose_actions"
+    along = [run("along", system, day, ["squat"] if day == 3 else "all") for day, system in enumerate(systems, 1)]
     results = tmp_path / "results"
     (results / "along").rename(tmp_path / "along")
     models = {
         folder.name: ReadyModel(tmp_path / "along" / folder.name, {}, {"system": system}, 0)
-        for folder, system in zip(along, ("pose_residual", "analogy_masked"), strict=True)
+        for folder, system in zip(along, systems, strict=True)
     }
     monkeypatch.setattr(steps, "ready_models", lambda: models)
     poses, painter = find_steps(None, None, results)
     assert poses.run.parent.name == painter.run.parent.name == "along" and poses.why == "the newest that comes along"
-    assert poses.trained_on == "every action of its dataset" and find_recogniser(results) is None
+    assert poses.trained_on == "every action of its dataset"
+    assert find_recogniser(results, poses).run.parent.name == "along"
+    assert find_recogniser(results, ALL) is None, "a predictor that is told actions is told by own runs alone"
 
     run("squats", "pose_residual", 5, ["squat"])
     everything = run("everything", "pose_residual", 3, ["bowl", "golf_swing", "squat", "situp"], conditioned=True)
@@ -127,8 +130,8 @@ def test_the_predictor_of_all_actions_goes_before_the_newest_and_own_runs_before
     found, painted = find_steps(None, None, results)
     assert found.run == everything and found.told and found.trained_on == "4 actions" and found.horizon == 45
     assert "the one trained on the most actions" in found.why
-    assert painted.run == painter and find_recogniser(results).run == reader
+    assert painted.run == painter and find_recogniser(results, found).run == reader
     named, _ = find_steps("squats", None, results)
     assert named.actions == ("squat",) and named.why == "named by --pose-run"
     (reader / "settings.yaml").unlink()  # without the names of its actions nobody can say what it has recognised
-    assert find_recogniser(results) is None
+    assert find_recogniser(results, found) is None
