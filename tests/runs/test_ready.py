@@ -18,7 +18,7 @@ from analogy.resolve import resolve_settings
 from analogy.runs.find import endpoints_of, find_run
 from analogy.runs.ready import FOLDER as READY_MODELS
 from analogy.runs.ready import FOR_VIDEOS, coming_along, ready_models, run_or_ready
-from analogy.runs.uses import checksum
+from analogy.runs.uses import checksum, open_used
 from analogy.settings import find_experiment, load_settings
 from analogy.systems import SYSTEMS
 from analogy.systems.run_settings import settings_of_run
@@ -156,7 +156,8 @@ def test_the_networks_of_each_fit_its_experiment(name):
     from analogy.training.loop import build_system
 
     settings = settings_of_run(ready_models()[name].run)
-    system = build_system(SYSTEMS[settings.system].build, settings, local_strategy("cpu"), None)
+    entry = SYSTEMS[settings.system]
+    system = build_system(entry.build, settings, local_strategy("cpu"), None, open_used(settings, entry.system.needs))
     assert load_networks(system, ready_models()[name].run).endswith("saved_model")
 
 
