@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from analogy.models.warp import backward_warp, carried_on, read_places
+from analogy.models.warp import backward_warp, carried_on, read_places, sharp_warp
 
 
 def images(height=5, width=7, channels=2):
@@ -30,6 +30,17 @@ def test_parts_of_a_pixel_are_bilinear():
     ramp = np.tile(np.arange(7, dtype=np.float32) + 10 * np.arange(5, dtype=np.float32)[:, None], (2, 1, 1))[..., None]
     moved = backward_warp(ramp, constant_flow(0.25, 0.5)).numpy()
     np.testing.assert_allclose(moved[:, :-1, :-1], ramp[:, :-1, :-1] + 0.25 + 5.0)
+
+
+def test_the_sharp_warp_keeps_what_a_bilinear_one_takes_away():
+    """A wave of 3 pixels, moved by half a pixel: bilinearly it has half of its height, the sharp warp leaves all."""
+    place = np.arange(48, dtype=np.float32)
+    wave, half_a_pixel_on = (np.tile(np.sin(2 * np.pi / 3 * (place + shift)), (1, 12, 1))[..., None] for shift in (0, 0.5))
+    flow = tf.constant([0.5, 0.0]) + tf.zeros([1, 12, 48, 2])
+    inner = np.s_[:, :, 6:-6]
+    np.testing.assert_allclose(backward_warp(wave, flow)[inner], 0.5 * half_a_pixel_on[inner], atol=1e-3)
+    np.testing.assert_allclose(sharp_warp(wave, flow)[inner], half_a_pixel_on[inner], atol=0.05)
+    np.testing.assert_allclose(sharp_warp(wave, 0 * flow), wave, atol=1e-5)
 
 
 def test_gradients_are_those_of_the_bilinear_surface():

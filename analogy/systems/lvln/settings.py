@@ -106,7 +106,7 @@ class PlusNetworkSettings(Section):
 
     width: WidthFactor
     start: Literal["flow", "difference", "none"]
-    candidates: Annotated[int, Field(ge=1, le=5)]
+    candidates: Annotated[int, Field(ge=1, le=7)]
     colour: bool
     detail: bool = False
 

@@ -13,7 +13,7 @@ from analogy.models.building import Composite
 from analogy.models.mixing import blur
 from analogy.models.optical_flow import optical_flows
 from analogy.models.recurrent import State, time_first
-from analogy.models.warp import backward_warp
+from analogy.models.warp import backward_warp, sharp_warp
 from analogy.systems.lvln.networks.lateral import Lateral, scaled
 
 MOST_MOTION = 1.3  # a candidate goes on with 0 to 1.3 times the observed motion
@@ -27,8 +27,9 @@ TRUST = 0.9  # before training, a candidate's weight is divided by its error to 
 class Candidate(NamedTuple):
     """One guess of the next frame.
 
-    image: which image is moved: the `last` frame, or the last frame made `soft` by a Gaussian.
-    motion: which motion goes on: the `fine` one of the optical flow's finest level, or the `coarse` one of its second.
+    image: which image is moved: the `last` frame, the last frame made `soft` by a Gaussian, or the frame `before` it, moved
+        onto it by the coarse motion.
+    motion: which motion goes on: that of the optical flow's finest level (`fine`), of its second (`coarse`) or `coarsest` one.
     share: how much of it goes on before training. weight: the guess's part of the blend before training.
     """
 
@@ -45,6 +46,8 @@ CANDIDATES = (
     Candidate("last", "fine", 1.0, 0.20),
     Candidate("last", "coarse", 0.02, 0.10),
     Candidate("soft", "coarse", 0.3, 0.15),
+    Candidate("before", "coarse", 0.5, 0.10),
+    Candidate("last", "coarsest", 0.5, 0.10),
 )
 
 
@@ -55,11 +58,12 @@ class Scene(NamedTuple):
         those of the last observed frame, so that no prediction is a warp of a prediction, which would blur.
     motions: name -> [B, H, W, 2], where the last observed frame's pixels were in the frame before.
     errors: [B, H, W, candidates], the logarithm of each candidate's squared error around a pixel of the last observed frame,
-        when it is predicted from the frame before and the motion until there; less the mean of all candidates. 0 where there
-        is no such motion yet.
+        when it is predicted from the frame before and the motion until there; less the mean of all candidates. It is the mean
+        over all observed frames from the third on, each carried along with the motion since. 0 before the third.
     flows: for each candidate [B, H, W, 2], how far from its pixels it reads the images.
     taps: of the ladder's levels, the finest first.
     states: of the lateral blocks, the finest first.
+    pairs: float32 scalar, the number of observed pairs of neighbouring frames.
     step: float32 scalar, the number of predicted frames.
     """
 
@@ -69,6 +73,7 @@ class Scene(NamedTuple):
     flows: list[tf.Tensor]
     taps: list[tf.Tensor]
     states: list[list[State]]
+    pairs: tf.Tensor
     step: tf.Tensor
 
 
@@ -91,7 +96,7 @@ class MovingLadder(Composite, keras.Model):
         start: what is known of the motion: `flow`: the optical flow between observed frames, which is an input, the start of
             every candidate's flow, and aligns frames before they are compared; `difference`: only the difference of
             neighbouring frames is an input; `none`: neither. Without `flow` the untrained network copies the last frame.
-        candidates: how many of `CANDIDATES`, 1 to 5. 1: the head predicts one flow, and no weights.
+        candidates: how many of `CANDIDATES`, 1 to 7. 1: the head predicts one flow, and no weights.
         colour: whether the head predicts a residual colour.
         detail: whether the head predicts the mask of detail. It starts at a half.
     """
@@ -169,10 +174,10 @@ class MovingLadder(Composite, keras.Model):
         """The scene before the first pair of frames: of everything only the shape, and zeros."""
         still = tf.zeros_like(frame[..., :1]) * tf.zeros([2])
         taps, states = self._encode(frame, frame, still, None)
-        images = dict.fromkeys(("last", "soft", "detail") if self.detail else ("last", "soft"), frame)
-        motions = {"fine": still, "coarse": still}
+        images = dict.fromkeys(["last", "soft", "before", *(["detail"] if self.detail else [])], frame)
+        motions = {"fine": still, "coarse": still, "coarsest": still}
         errors = tf.concat([still[..., :1]] * len(self.candidates), -1)
-        shapes = Scene(images, motions, errors, [still] * len(self.candidates), taps, states, tf.zeros([]))
+        shapes = Scene(images, motions, errors, [still] * len(self.candidates), taps, states, tf.zeros([]), tf.zeros([]))
         return tf.nest.map_structure(tf.zeros_like, shapes)
 
     # ---------------------------------------------------------------- one frame
@@ -180,18 +185,20 @@ class MovingLadder(Composite, keras.Model):
     def observe(self, before, frame, scene: Scene | None) -> Scene:
         """The scene after an observed frame [B, H, W, C]. before: the frame before it. scene: the scene then, if any."""
         still = tf.zeros_like(frame[..., :1]) * tf.zeros([2])
-        fine, coarse, *_ = optical_flows(frame, before) if self.start == "flow" else (still, still)
+        levels = optical_flows(frame, before) if self.start == "flow" else [still, still]
+        fine, coarse, coarsest = levels[0], levels[1], levels[-1]
         difference = tf.zeros_like(frame) if self.start == "none" else frame - backward_warp(before, fine)
         taps, states = self._encode(frame, difference, fine, scene.states if scene else None)
-        images = {"last": frame, "soft": blur(frame, SOFT)}
+        images = {"last": frame, "soft": blur(frame, SOFT), "before": backward_warp(before, coarse)}
         if self.detail:
             images["detail"] = finest_detail(frame)
-        motions = {"fine": fine, "coarse": coarse}
-        errors = self._errors(frame, scene)
-        return Scene(images, motions, errors, [still] * len(self.candidates), taps, states, tf.zeros([]))
+        motions = {"fine": fine, "coarse": coarse, "coarsest": coarsest}
+        errors = self._errors(frame, fine, scene)
+        pairs = scene.pairs + 1 if scene else tf.ones([])
+        return Scene(images, motions, errors, [still] * len(self.candidates), taps, states, pairs, tf.zeros([]))
 
-    def _errors(self, frame, before: Scene | None):
-        """`Scene.errors` of an observed frame. before: the scene that predicts it."""
+    def _errors(self, frame, motion, before: Scene | None):
+        """`Scene.errors` of an observed frame. motion: its flow into the frame before. before: the scene that predicts it."""
         if before is None:
             return tf.concat([tf.zeros_like(frame[..., :1])] * len(self.candidates), -1)
         images = tf.concat([before.images[candidate.image] for candidate in self.candidates], 0)
@@ -199,7 +206,9 @@ class MovingLadder(Composite, keras.Model):
         errors = tf.square(backward_warp(images, flows) - tf.tile(frame, [len(self.candidates), 1, 1, 1]))
         errors = tf.concat(tf.split(tf.reduce_sum(errors, -1, keepdims=True), len(self.candidates), 0), -1)
         errors = tf.math.log(blur(errors, ERROR_WINDOW) + SMALLEST_ERROR)
-        return tf.stop_gradient(errors - tf.reduce_mean(errors, -1, keepdims=True))
+        errors -= tf.reduce_mean(errors, -1, keepdims=True)
+        earlier = tf.maximum(before.pairs - 1, 0.0)  # how many frames have told their errors before
+        return tf.stop_gradient((errors + earlier * backward_warp(before.errors, motion)) / (1 + earlier))
 
     def imagine(self, frame, flow, scene: Scene) -> Scene:
         """The scene after reading a blend and its flow as if it were the next frame. Its images stay."""
@@ -237,12 +246,12 @@ class MovingLadder(Composite, keras.Model):
     def _with_detail(self, blend, features, detail, flow):
         """The blend, with the finest detail of the last frame where the mask says so.
 
-        It is moved by whole pixels: between pixels, a bilinear warp would take away just what is to be kept. What is learned
-        here does not change the blend.
+        A bilinear warp would take away just what is to be kept, hence the sharp one. What is learned here does not change the
+        blend.
         """
         blend, features, flow = (tf.stop_gradient(part) for part in (blend, features, flow))
         mask = tf.sigmoid(MASK_SPEED * _doubled(self.mask(features)))
-        return blend + mask * (backward_warp(detail, tf.round(flow)) - finest_detail(blend))
+        return blend + mask * (sharp_warp(detail, flow) - finest_detail(blend))
 
     # ---------------------------------------------------------------- the ladder
 

@@ -60,11 +60,29 @@ def test_what_would_have_predicted_the_last_frame_weighs_more():
     assert error < 0.8 * abs(made(frames, count=1)[0] - moving_bar(4)[:, 3:]).numpy().mean()
 
 
+def test_errors_are_the_mean_over_all_frames_that_tell_them():
+    made, frames = network(start="none"), np.random.default_rng(0).random((1, 5, *SHAPE)).astype(np.float32)
+    of_each_frame = [errors(made, frames[:, first : first + 3]) for first in range(3)]
+    np.testing.assert_allclose(errors(made, frames), np.mean(of_each_frame, 0), atol=1e-4)
+
+
+def test_earlier_errors_go_along_with_the_motion():
+    made, frames = network(), moving_bar(4)
+    half, _, all_of_it, still, soft = errors_at_the_edge(made, frames)
+    assert all_of_it < half < still and all_of_it < soft
+    edge_now, edge_before = errors(made, frames)[0, 16, 18], errors(made, frames[:, :3])[0, 16, 16]
+    np.testing.assert_allclose(edge_now, edge_before, atol=0.5)
+
+
 def errors_at_the_edge(made, frames):
+    return errors(made, frames)[0, 16, 16]
+
+
+def errors(made, frames):
     scene = None
     for before, frame in pairwise(tf.unstack(tf.constant(frames), axis=1)):
         scene = made.observe(before, frame, scene)
-    return scene.errors.numpy()[0, 16, 16]
+    return scene.errors.numpy()
 
 
 def waves(pixels):
