@@ -39,17 +39,20 @@ class PlusSystem(ReadsSegments, MoviePredictor):
         observed_frames, truth = batch["values"][:, :k], batch["values"][:, k:]
         with tf.GradientTape() as tape:
             predicted, _ = self.network(observed_frames, self.read_features(batch, k), count=self.horizon)
-            before = observed_frames[:, -1:]
-            changes = [tf.concat([before, frames], 1) for frames in (truth, predicted)]
-            shape = tf.shape(truth)
-            truth, predicted = (tf.reshape(frames, [-1, *self.frame]) for frames in (truth, predicted))
-            terms = {
-                "log_mse": lambda: log_squared_error(truth, predicted),
-                "dssim": lambda: dssim(truth, predicted),
-                "change": lambda: tf.reshape(change_error(*changes), [-1]),
-            }
-            terms = self.weighted_over_frames(terms, shape, tf.reduce_mean)
+            copied = tf.repeat(observed_frames[:, -1:], self.horizon, 1)
+            terms = self.weighted_over_frames(self._errors(truth, predicted, copied), tf.shape(truth), tf.reduce_mean)
+            terms |= self.weighted({"change": lambda: change_error(truth, predicted)})
         return self.descend("network", tape, terms)
+
+    def _errors(self, truth, predicted, copied):
+        """Name -> function that gives a term of each frame [B T]; frames [B, T, H, W, C] in 0..1."""
+        truth, predicted, copied = (tf.reshape(frames, [-1, *self.frame]) for frames in (truth, predicted, copied))
+        error, error_of_copying = (log_squared_error(truth, frames) for frames in (predicted, copied))
+        return {
+            "log_mse": lambda: error,
+            "dssim": lambda: dssim(truth, predicted),
+            "behind_copying": lambda: tf.nn.relu(error - error_of_copying),
+        }
 
     # ---------------------------------------------------------------- prediction
 
@@ -80,21 +83,23 @@ class PlusSystem(ReadsSegments, MoviePredictor):
 
 
 def change_error(truth, predicted):
-    """How wrong the amount of change from each frame to the next is: 0 where it is right, 1 where nothing changes at all.
+    """How wrong the amount of change within a prediction is: 0 where it is right, 1 where nothing changes at all.
 
-    The amount is the root of the mean squared difference. The squared error alone makes what is uncertain stand still; this
-    error asks for as much change as there is in truth.
+    The amount is the root of the mean squared difference of successive frames, over all of them. The squared error alone makes
+    what is uncertain stand still; this error asks for as much change as there is in truth, wherever it costs least. The change
+    from the last observed frame to the first prediction does not count: that frame can be known best.
 
     Args:
-        truth, predicted: [B, T + 1, H, W, C] in 0..1, each from the last observed frame on.
+        truth, predicted: the future frames [B, T, H, W, C] in 0..1.
 
     Returns:
-        [B, T], relative to the truth's change.
+        [B], relative to the truth's change; 0 for a single frame.
     """
-    true, ours = (_changes(frames) for frames in (truth, predicted))
+    true, ours = (_change(frames) for frames in (truth, predicted))
     return tf.abs(ours - true) / (true + SMALLEST_CHANGE)
 
 
-def _changes(frames):
-    """Frames [B, T + 1, H, W, C] -> the root mean squared change to each frame, [B, T]."""
-    return tf.sqrt(tf.reduce_mean(tf.square(frames[:, 1:] - frames[:, :-1]), [2, 3, 4]) + 1e-10)
+def _change(frames):
+    """The root mean squared change from each frame to the next, [B, T, H, W, C] -> [B]."""
+    squares = tf.reduce_mean(tf.square(frames[:, 1:] - frames[:, :-1]), [2, 3, 4])
+    return tf.sqrt(tf.reduce_sum(squares, 1) / max(1, frames.shape[1] - 1) + 1e-10)

@@ -155,14 +155,16 @@ class PlusNetworkSettings(Section):
 
 
 class PlusLossSettings(LossSection):
-    """The weights of the terms for each predicted frame: log10 of the mean squared error, 1 - SSIM, and how wrong the amount
-    of change since the frame before is."""
+    """The weights of the terms. For each predicted frame: log10 of the mean squared error, 1 - SSIM, and by how much log10 of
+    the mean squared error is above that of the last observed frame copied, where it is. Of a whole prediction: how wrong the
+    amount of change from frame to frame is."""
 
     needed = ("log_mse", "dssim", "change")
 
     log_mse: NonNegativeFloat
     dssim: NonNegativeFloat
     change: NonNegativeFloat
+    behind_copying: NonNegativeFloat = 0.0
 
 
 class PlusSettings(VggLstmSettings):

@@ -248,12 +248,28 @@ def test_ours_predicts_any_number_of_frames_as_it_is_trained():
 def test_the_error_of_change_is_0_for_the_truth_and_1_where_all_stands_still():
     truth = tf.constant(frames_of(2, 4), tf.float32) / 255.0
     still = tf.repeat(truth[:, :1], 4, 1)
-    np.testing.assert_array_equal(change_error(truth, truth), np.zeros((2, 3)))
-    np.testing.assert_allclose(change_error(truth, still), np.ones((2, 3)), atol=0.03)
-    np.testing.assert_allclose(change_error(truth, 1 - truth), np.zeros((2, 3)), atol=1e-5)  # the amount alone counts
+    np.testing.assert_array_equal(change_error(truth, truth), np.zeros(2))
+    np.testing.assert_allclose(change_error(truth, still), np.ones(2), atol=0.03)
+    np.testing.assert_allclose(change_error(truth, 1 - truth), np.zeros(2), atol=1e-5)  # the amount alone counts
     in_one_half = tf.concat([still[..., :16, :], truth[..., 16:, :]], 3)
-    np.testing.assert_allclose(change_error(truth, in_one_half), np.full((2, 3), 1 - np.sqrt(0.5)), atol=0.03)
-    np.testing.assert_array_equal(change_error(still, still), np.zeros((2, 3)))
+    np.testing.assert_allclose(change_error(truth, in_one_half), np.full(2, 1 - np.sqrt(0.5)), atol=0.03)
+    late = tf.concat([still[:, :2], truth[:, 2:]], 1)  # two thirds of the changes of noise
+    np.testing.assert_allclose(change_error(truth, late), np.full(2, 1 - np.sqrt(2 / 3)), atol=0.05)
+    np.testing.assert_array_equal(change_error(still, still), np.zeros(2))
+    np.testing.assert_array_equal(change_error(truth[:, :1], still[:, :1]), np.zeros(2))
+
+
+def test_ours_is_told_where_it_is_behind_copying():
+    def term(motion: float) -> float:
+        """Of a network that copies, where the true frames stand still but for noise of this size."""
+        system = build_system("vgg_lstm_plus", *TINY[:2], *TINY[5:], "data.context=2", "data.horizon=2", "network.units=4")
+        values = np.repeat(frames_of(2, 1) / 255.0, 4, 1).astype(np.float32)
+        values[:, 2:] += motion
+        logs = system.train_step({"values": tf.constant(values)})
+        return float(logs["network/behind_copying"])
+
+    assert term(0.0) > 0.5  # a tenth of the soft frame is blended in, and copying is exact
+    assert term(0.5) < 0.05
 
 
 def test_untrained_ours_copies_what_stands_still():
