@@ -280,9 +280,8 @@ def check_writable(folder: Path, mend: str) -> None:
         raise UserError(f"{folder}: cannot be made: {place} is a file; {mend}")
     if not os.access(place, os.W_OK | os.X_OK):
         raise UserError(f"{folder}: cannot be written: {place} is not yours to write to; {mend}")
-    trial = (
-        place / partial_name()
-    )  # permissions say nothing of /proc, of a full disk, or to an administrator of another machine's
+    # Permissions say nothing of /proc, of a full disk, or to an administrator of another machine's disk.
+    trial = place / partial_name()
     try:
         trial.mkdir()
         trial.rmdir()

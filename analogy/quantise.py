@@ -20,17 +20,18 @@ from analogy.evaluation.judge import Measures
 from analogy.measure import Evaluation, open_run
 from analogy.ownership import EXPORT, replacing_folder
 from analogy.runs.conversion import run_tflite
-from analogy.runs.eight_bits import OPERATIONS, called_in_parts, input_specs, to_int8
+from analogy.runs.eight_bits import OPERATIONS, called_in_parts, free_axes, input_specs, to_int8
 from analogy.runs.find import load_saved_model
 from analogy.runs.folder import RunFolder, write_json
 from analogy.runs.formats import LIST, described
 
 CALIBRATION_CLIPS = 8
+USUAL_BATCH = 8
 MOST_LOST = 0.1  # dB of PSNR that 8 bits may cost on the test clips
 TIMED = 3  # times that each of two ways is timed, in turn
 
 
-def export_int8(plan: Evaluation, folder: Path, batch: int, say: Callable[[str], None] = print) -> None:
+def export_int8(plan: Evaluation, folder: Path, batch: int | None, say: Callable[[str], None] = print) -> None:
     """Write the endpoints that a run's test calls as .tflite files with convolutions in 8 bits, where that is worth it.
 
     A file is written where it is faster than the SavedModel and loses at most `MOST_LOST`. Both are measured on the test
@@ -38,17 +39,21 @@ def export_int8(plan: Evaluation, folder: Path, batch: int, say: Callable[[str],
 
     Args:
         plan: the evaluation of a run with a checkpoint, by `check_evaluation`.
-        batch: the number of examples that a file takes at a time.
+        batch: the number of examples that a file takes at a time; None: 8, or as many as the run paints at a time.
         say: takes one line for each endpoint.
 
     Raises:
         UserError: the run predicts no frames, its data are gone, or no endpoint is worth it. The line says why, for each.
     """
+    batch = _batch(plan, batch)
     if plan.exported:
         raise UserError(f"{plan.run}: --quantise needs the checkpoint of a run, and this is a SavedModel; name its run")
     system, dataset, _, _ = open_run(plan, Measures())
     if not system.paints:
         raise UserError(f"{plan.run}: --quantise is judged by PSNR, and this run predicts no frames; leave it out")
+    free = {name: free_axes(function) for name, function in system.endpoints().items()}
+    if all(free.values()):
+        raise UserError(f"{plan.run}: --quantise needs inputs of one size, and of none of its endpoints all are: {free}")
     loaded = load_saved_model(plan.run)
     calls, timed = defaultdict(list), defaultdict(list)
     training = _calibrate(system, dataset, _recording(loaded, calls))
@@ -81,6 +86,18 @@ def export_int8(plan: Evaluation, folder: Path, batch: int, say: Callable[[str],
             raise UserError(f"{plan.run}: nothing is better in 8 bits here, so keep the SavedModel: {reasons}")
         quantised = {"bits": 8, "operations": OPERATIONS, "calibration_clips": training}
         write_json(partial / LIST, {"format": "tflite", "quantised": quantised, "endpoints": listed, "not_exported": refused})
+
+
+def _batch(plan: Evaluation, batch: int | None) -> int:
+    most = getattr(plan.settings.evaluation, "frames_per_call", None)  # of painters: more would need a loop
+    if batch is None:
+        return min(USUAL_BATCH, most or USUAL_BATCH)
+    if most and batch > most:
+        raise UserError(
+            f"--batch {batch}: {plan.run} paints at most {most} frames at a time (evaluation.frames_per_call); "
+            "give that or fewer"
+        )
+    return batch
 
 
 def _weights(system) -> tf.Module:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable
 from contextlib import contextmanager
 
@@ -109,11 +109,10 @@ class Count:
     """What one run of a computation consists of.
 
     operations: (stage, dtype) -> floating-point operations. seconds: kind of operation -> processor time, with Python's.
-    kernels: (kind, shapes, dtype) -> [number, operations of one].
     """
 
     def __init__(self):
-        self.operations, self.seconds, self.kernels = Counter(), Counter(), defaultdict(lambda: [0, 0.0])
+        self.operations, self.seconds = Counter(), Counter()
         self._last = time.process_time()
 
     def __call__(self, kind, inputs, attrs, outputs, op_name=None, graph=None):
@@ -123,10 +122,7 @@ class Count:
         if kind in STAGES:
             output = outputs[0]
             done = operations_of(kind, inputs, dict(zip(attrs[::2], attrs[1::2], strict=True)), output)
-            dtype = inputs[-1].dtype.name
-            self.operations[STAGES[kind], dtype] += done
-            entry = self.kernels[kind, tuple(tuple(x.shape) for x in inputs), dtype]
-            entry[:] = entry[0] + 1, done
+            self.operations[STAGES[kind], inputs[-1].dtype.name] += done
         self._last = time.process_time()
 
 

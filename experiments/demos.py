@@ -41,7 +41,7 @@ BESIDE = {
     "experiment": True, "summary": True, "source": True, "published": True, "uses": True, "try_next": True,
     "data": {"folder", "cache"},
     "training": {
-        "log_every", "sample_every", "checkpoint_every", "keep_checkpoints", "steps_per_call", "trackers", "start_from",
+        "log_every", "sample_every", "checkpoint_every", "keep_checkpoints", "steps_per_call", "trackers",
     },
     "evaluation": {"frames_per_second", "frames_per_call"},
 }  # fmt: skip

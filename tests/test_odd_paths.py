@@ -99,7 +99,7 @@ def test_names_that_cannot_be_used_are_refused_before_anything_starts(tmp_path, 
 def test_a_folder_where_nothing_can_be_made_is_refused_before_anything_starts(tmp_path):
     check_writable(tmp_path / "new" / "folder", "choose another")
     assert not list(tmp_path.iterdir())
-    with pytest.raises(UserError, match=r"/proc/there/is/none: cannot be written: nothing can be made in /proc \(.+\); choose"):
+    with pytest.raises(UserError, match=r"/proc/there/is/none: cannot be written: .*/proc.*; choose"):
         check_writable(Path("/proc/there/is/none"), "choose another")
 
 

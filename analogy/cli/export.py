@@ -66,7 +66,7 @@ def main(
         if quantise:
             from analogy.quantise import export_int8
 
-            export_int8(plan, out, batch or 8)
+            export_int8(plan, out, batch)
         else:
             from analogy.runs.formats import export_run
 

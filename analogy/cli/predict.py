@@ -1,7 +1,8 @@
 """Predict the future frames of a video, or of one picture.
 
 Without further options, the best model that is there is taken, and said: where a person is found, poses are predicted and
-frames painted; for one picture and a driving video, learned keypoints; else the next frames of any video. With --run RUN: the
+frames painted; for one picture and an action, sampled futures; for one picture and a driving video, learned keypoints; else
+the next frames of any video. With --run RUN: the
 next frames by a run that predicts frames (lvln, ConvLSTM, VGG-16 + LSTM); or films from one picture, by a run of learned
 keypoints: sampled futures, or the motion of another video (--driving)."""
 
@@ -77,7 +78,7 @@ def main(
         str | None,
         typer.Option(
             help="The action that follows. Needed with a picture; with a video it is else read from the poses, where a run of "
-            "pose_actions is there."
+            "pose_actions of your own is there."
         ),
     ] = None,
     samples: Annotated[int, typer.Option(help="With a picture: number of futures.")] = 4,

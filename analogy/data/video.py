@@ -142,7 +142,7 @@ def _read_file(path: Path, start: int, count: int | None, keep: _Keeper) -> Deco
     if not 1.0 <= rate <= 1000.0 and timed and len(times) > 1:  # missing, or the rate of a clock instead of the frames
         rate = 1 / float(np.median(np.diff(times)))
     if not 1.0 <= rate <= 1000.0:
-        said = f"says {rate:.3g} frames per second, which is not believed" if rate else "does not say its frames per second"
+        said = f"says {rate:,.6g} frames per second, which is not believed" if rate else "does not say its frames per second"
         notes.append(f"it {said}; {USUAL_RATE:g} are assumed")
         rate = USUAL_RATE
     if not timed:

@@ -91,8 +91,8 @@ def sharp_warp(images, flow):
     height, width = images.shape[1:3]
     down, right = (_enlargement(side) for side in (height, width))
     large = tf.einsum("jw,biwc->bijc", right, tf.einsum("ih,bhwc->biwc", down, images))
-    columns = tf.range(width, dtype=tf.float32)[None, None, :] + flow[..., 0]
-    rows = tf.range(height, dtype=tf.float32)[None, :, None] + flow[..., 1]
+    columns = tf.clip_by_value(tf.range(width, dtype=tf.float32)[None, None, :] + flow[..., 0], 0.0, width - 1.0)
+    rows = tf.clip_by_value(tf.range(height, dtype=tf.float32)[None, :, None] + flow[..., 1], 0.0, height - 1.0)
     first = ENLARGED // 2  # where the first pixel lies
     return read_places(large, ENLARGED * columns + first, ENLARGED * rows + first)
 

@@ -27,7 +27,7 @@ def to_int8(function, owner, calls: Sequence[Arrays], batch: int) -> bytes:
         NotConvertible: TensorFlow Lite lacks an operation, or another axis than the first is free.
     """
     specs = input_specs(function)
-    if free := [name for name, spec in specs.items() if None in spec.shape.as_list()[1:]]:
+    if free := free_axes(function):
         raise NotConvertible(f"the length of {', '.join(free)} is not fixed")
     parts = [part for call in calls for part, _ in parts_of_call(call, specs, batch)]
     parts = [parts[place] for place in np.linspace(0, len(parts) - 1, min(len(parts), CALIBRATION_PARTS)).round().astype(int)]
@@ -52,6 +52,11 @@ def _other_operations() -> list[str]:
     return [name for name in names if name not in OPERATIONS]
 
 
+def free_axes(function) -> list[str]:
+    """The names of inputs of an endpoint of which another axis than the first has no fixed length."""
+    return [name for name, spec in input_specs(function).items() if None in spec.shape.as_list()[1:]]
+
+
 def input_specs(function) -> dict[str, tf.TensorSpec]:
     """name -> spec of the inputs of a tf.function with an input signature."""
     return {spec.name: spec for spec in function.input_signature}
@@ -63,7 +68,7 @@ def parts_of_call(inputs: Arrays, specs: Mapping[str, tf.TensorSpec], batch: int
     Inputs with a free first axis are cut into parts of `batch`; the last example fills the last part up. Others go with
     each part.
     """
-    cut = [name for name, spec in specs.items() if spec.shape[0] is None]
+    cut = [name for name, spec in specs.items() if spec.shape.rank and spec.shape[0] is None]
     count = len(inputs[cut[0]]) if cut else 1
     for start in range(0, count, batch):
         chosen = np.minimum(np.arange(start, start + batch), count - 1)

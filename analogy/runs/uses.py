@@ -11,7 +11,7 @@ from analogy.data.doubts import some
 from analogy.errors import UserError, about
 from analogy.runs.find import has_run, load_endpoint, saved_model_of
 from analogy.runs.reading import read_table
-from analogy.runs.ready import coming_along, run_or_ready
+from analogy.runs.ready import FOLDER, coming_along, run_or_ready
 from analogy.runs.summary import UsedModel, read_summary
 from analogy.settings.experiments import list_experiments
 from analogy.settings.loading import read_mapping
@@ -40,6 +40,10 @@ def resolve_runs(settings: Settings, results: Path, *, resumes: bool = False, un
         with about(f"uses.{role}"):
             saved_model_of(run)
             _check_frames(run, settings)
+        if run.is_relative_to(FOLDER):
+            log.info(
+                "uses.%s: there is no run of your own of %s in %s; the model that comes along is taken", role, run.name, results
+            )
     uses = settings.uses | {role: str(run) for role, run in found.items()}
     settings = settings.model_copy(update={"uses": uses})
     if start := None if resumes else settings.training.start_from:

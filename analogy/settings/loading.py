@@ -207,7 +207,7 @@ def load_settings(
         )
     system = content.get("system")
     if not isinstance(system, str) or system not in systems:
-        raise UserError(f"{path}: system: {reprlib.repr(system)} is not one of {', '.join(systems)}")
+        raise UserError(f"{path}: system: {shortened(repr(system))} is not one of {', '.join(systems)}")
     schema = systems[system].settings
     try:
         return schema.model_validate(content)

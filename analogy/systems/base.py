@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from analogy.data.selection import first_per_action
-from analogy.errors import about
+from analogy.errors import UserError, about
 from analogy.optimizers import average_weights, clip_global_norm, held_variables, keeps_averages, make_optimizer
 from analogy.predictions.base import Predicted
 from analogy.runs.uses import check_inputs
@@ -320,6 +320,9 @@ class System:
         the SavedModel. Inputs that the SavedModel's endpoint does not have are dropped."""
         if self._loaded is None:
             return self._own_endpoints[name]
+        if name not in self._loaded.signatures:
+            there = ", ".join(sorted(self._loaded.signatures))
+            raise UserError(f"the SavedModel has no endpoint {name}, which its test calls; it has {there}")
         function, specs = getattr(self._loaded, name), self._loaded.signatures[name].structured_input_signature[1]
         return lambda **inputs: function(**{key: tf.convert_to_tensor(inputs[key], specs[key].dtype) for key in specs})
 

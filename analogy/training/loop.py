@@ -88,7 +88,7 @@ class Trainer:
             self.step = tf.Variable(0, dtype=tf.int64, trainable=False, aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA)
         keep = settings.training.keep_checkpoints
         self.checkpoints = Checkpoints(checkpoints_path, system, self.step, keep) if checkpoints_path else None
-        self.trackers: Trackers | None = None  # needed where there is a folder
+        self.trackers: Trackers | None = None  # set before training, where there is a folder of a run
         # The values for the next row of metrics.jsonl: the scalars of each step since the last row, sorted by name; and the
         # figures of the last validation.
         self._pending: list[list[float]] = []

@@ -102,7 +102,8 @@ def _run_on(strategy, precision: str, settings, open_dataset, results_dir: Path,
         # A checkpoint that does not fit is refused here, before anything in the folder is written.
         trainer = _make_trainer(system, settings, dataset, strategy, folder, folder.path / "checkpoints")
         trackers = Trackers(folder.path, settings.training.trackers, settings.experiment, flat_settings(settings))
-        with closing(trackers) as trainer.trackers:
+        trainer.trackers = trackers
+        with closing(trackers):
             _run_in(folder, settings, trainer, fingerprint, precision, began, stop)
     finally:
         folder.close()

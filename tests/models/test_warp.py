@@ -41,6 +41,8 @@ def test_the_sharp_warp_keeps_what_a_bilinear_one_takes_away():
     np.testing.assert_allclose(backward_warp(wave, flow)[inner], 0.5 * half_a_pixel_on[inner], atol=1e-3)
     np.testing.assert_allclose(sharp_warp(wave, flow)[inner], half_a_pixel_on[inner], atol=0.05)
     np.testing.assert_allclose(sharp_warp(wave, 0 * flow), wave, atol=1e-5)
+    beyond = sharp_warp(wave, flow * 200)  # a hundred pixels to the right: the last one is repeated
+    np.testing.assert_allclose(beyond, np.broadcast_to(wave[:, :, -1:], wave.shape), atol=1e-5)
 
 
 def test_gradients_are_those_of_the_bilinear_surface():

@@ -5,6 +5,7 @@ import json
 import re
 import shlex
 import zipfile
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from analogy.errors import UserError
 from analogy.measure import check_evaluation, evaluate
 from analogy.metrics.table import HEADLINES
 from analogy.resolve import resolve_settings
-from analogy.runs.find import endpoints_of, find_run
+from analogy.runs.find import endpoints_of
 from analogy.runs.ready import FOLDER as READY_MODELS
 from analogy.runs.ready import FOR_VIDEOS, coming_along, ready_models, run_or_ready
 from analogy.runs.uses import checksum, open_used
@@ -59,12 +60,22 @@ def _steps(name: str) -> int:
     return load_settings(find_experiment(name), SYSTEMS, scale="demo").training.steps
 
 
-def test_only_prediction_takes_one_by_name_and_only_where_there_is_no_run_of_ones_own(tmp_path, capsys):
+@pytest.mark.parametrize("name", sorted(ready_models()))
+def test_its_command_trains_the_experiment_as_it_is_today(name):
+    """With its own network and frames, so that `make models` makes it again, and training can start from it."""
+    words = shlex.split(ready_models()[name].about["command"])
+    changes = [word for before, word in pairwise(words) if before == "--set"]
+    today = load_settings(find_experiment(name), SYSTEMS, scale="demo", overrides=changes)
+    model = settings_of_run(ready_models()[name].run)
+    assert model.network == today.network
+    for key in ("context", "horizon", "image_size"):
+        assert getattr(model.data, key, None) == getattr(today.data, key, None), key
+
+
+def test_predict_takes_one_by_name_only_where_there_is_no_run_of_ones_own(tmp_path, capsys):
     folder, settings = _open(FOR_VIDEOS, tmp_path)
     assert folder == ready_models()[FOR_VIDEOS].run and settings.experiment == FOR_VIDEOS
     assert "there is no run of your own" in capsys.readouterr().out
-    with pytest.raises(UserError, match="neither a run folder nor an experiment"):
-        find_run(FOR_VIDEOS, tmp_path, "uses.predictor")
     (tmp_path / FOR_VIDEOS).mkdir()
     with pytest.raises(UserError, match="neither a run folder nor an experiment"):
         _open(FOR_VIDEOS, tmp_path)

@@ -46,7 +46,8 @@ def told_action(action: str | None, predictor: Step, recogniser: Step | None, jo
     if recogniser is None:
         known = f"{predictor.run} was trained on {predictor.trained_on}"
         line = (
-            f"no run of pose_actions is there to recognise the action; {known}, and continues whatever is seen as one of these"
+            f"no run of pose_actions of your own is there to recognise the action; {known}, and continues whatever is seen "
+            "as one of these"
         )
         return Told(UNKNOWN_ACTION, [line])
     name, probability = recognised_action(recogniser, joints, visibility)

@@ -94,7 +94,8 @@ class Painter(System):
         single frames or all frames at once, and a long clip needs no more memory than a short one.
         """
         reference, most = self.encode(frame, joints, visibility, crop), self.settings.evaluation.frames_per_call
-        if (next_joints.shape[0] or most + 1) <= most:  # known to be one call: without a loop, which not every runtime reads
+        known = next_joints.shape[0]
+        if known and known <= most:  # one call: without a loop, which not every runtime reads
             return {"frames": to_bytes(self.paint(reference, next_joints, next_visibility, next_crop))}
         count = tf.shape(next_joints)[0]
         parts = tf.maximum((count + most - 1) // most, 1)

@@ -26,7 +26,7 @@ class PlusSystem(ReadsSegments, MoviePredictor):
     def __init__(self, settings: PlusSettings):
         super().__init__(settings)
         self.features = self.make_features()
-        self.network = MovingFrame(channels=self.frame[-1], units=settings.network.units)
+        self.network = MovingFrame(channels=self.frame[-1], **settings.network.model_dump())
         build(self.network, (None, 2, *self.frame), (None, 2, self.features.count(self.frame)), count=1)
         self.models = {"features": self.features, "network": self.network}
         self.exported = [self.features, self.network]

@@ -149,9 +149,11 @@ class VaeSettings(PaintingSettings):
 
 
 class PlusNetworkSettings(Section):
-    """units: channels of the ConvGRU, and of the layers around it."""
+    """units: channels of the ConvGRU, and of the layers around it. rhythm: whether the blend has weights that depend on the
+    step alone; runs from before there were any have none."""
 
     units: Units
+    rhythm: bool = False
 
 
 class PlusLossSettings(LossSection):
@@ -175,6 +177,8 @@ class PlusSettings(VggLstmSettings):
     @model_validator(mode="after")
     def _sees_motion(self) -> PlusSettings:
         self.data.check_motion()
+        if self.data.horizon == 1 and self.loss.change:
+            raise ValueError("loss.change needs a data.horizon of at least 2: it is the change between predicted frames; set 0")
         return self
 
 

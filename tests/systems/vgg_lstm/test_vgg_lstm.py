@@ -261,7 +261,7 @@ def test_the_error_of_change_is_0_for_the_truth_and_1_where_all_stands_still():
 
 def test_ours_is_told_where_it_is_behind_copying():
     def term(motion: float) -> float:
-        """Of a network that copies, where the true frames stand still but for noise of this size."""
+        """Of a network that copies, where the true frames stand still but become brighter by this much."""
         system = build_system("vgg_lstm_plus", *TINY[:2], *TINY[5:], "data.context=2", "data.horizon=2", "network.units=4")
         values = np.repeat(frames_of(2, 1) / 255.0, 4, 1).astype(np.float32)
         values[:, 2:] += motion
@@ -280,6 +280,21 @@ def test_untrained_ours_copies_what_stands_still():
     np.testing.assert_allclose(flow, np.zeros(flow.shape), atol=1e-4)
     expected = 0.9 * frames[:, 0] + 0.1 * smooth
     np.testing.assert_allclose(future, tf.repeat(expected[:, None], 3, 1), atol=1e-4)
+
+
+def test_a_rhythm_decides_by_the_step_what_is_blended():
+    frames = tf.constant(np.random.default_rng(0).random((1, 3, 32, 32, 3)), tf.float32)
+    network = MovingFrame(units=4, rhythm=True)
+    network(frames, tf.zeros([1, 3, 32]), count=1)
+    last, mean = 3, 4  # of what is blended
+    kernel, bias = (np.zeros(variable.shape, np.float32) for variable in network.rhythm.variables)
+    bias[:], bias[last] = -5.0, 0.0
+    kernel[0, mean] = 30.0  # a tenth of it for each step: from the second step on, the mean outweighs the last frame
+    network.rhythm.set_weights([kernel, bias])
+    future, _ = network(frames, tf.zeros([1, 3, 32]), count=3)
+    np.testing.assert_allclose(future[:, 0], frames[:, -1], atol=1e-4)
+    for step in (1, 2):
+        np.testing.assert_allclose(future[:, step], tf.reduce_mean(frames, 1), atol=1e-3)
 
 
 @pytest.mark.parametrize(("observed", "expected"), [(3, [3, 2, 1, 2, 3, 2]), (2, [2, 1, 2, 1, 2, 1])])

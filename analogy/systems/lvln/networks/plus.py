@@ -30,7 +30,7 @@ class Candidate(NamedTuple):
     image: which image is moved: the `last` frame, the last frame made `soft` by a Gaussian, or the frame `before` it, moved
         onto it by the coarse motion.
     motion: which motion goes on: that of the optical flow's finest level (`fine`), of its second (`coarse`) or `coarsest` one.
-    share: how much of it goes on before training. weight: the guess's part of the blend before training.
+    share: how much of it goes on before training. weight: the guess's weight in the blend then, beside those of the others.
     """
 
     image: str
@@ -95,7 +95,8 @@ class MovingLadder(Composite, keras.Model):
         width: multiplier of all channels.
         start: what is known of the motion: `flow`: the optical flow between observed frames, which is an input, the start of
             every candidate's flow, and aligns frames before they are compared; `difference`: only the difference of
-            neighbouring frames is an input; `none`: neither. Without `flow` the untrained network copies the last frame.
+            neighbouring frames is an input; `none`: neither. Without `flow` the untrained network copies the last
+            frame, if it has 4 candidates at most.
         candidates: how many of `CANDIDATES`, 1 to 7. 1: the head predicts one flow, and no weights.
         colour: whether the head predicts a residual colour.
         detail: whether the head predicts the mask of detail. It starts at a half.

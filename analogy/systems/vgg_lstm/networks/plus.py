@@ -18,9 +18,8 @@ FINE = 4  # the skip and the head work at a quarter of the frame's size: flows a
 SOFT = 2.0  # the standard deviation of the Gaussian that blurs the soft frame, in pixels
 SPEEDS = (1.0, 0.5)  # the last frame is carried on with all of its motion, and with half of it
 PERIODS = (3, 4, 6, 12)  # of the waves that tell the network which step it is
-RHYTHM = (
-    10.0  # the weights of the blend by step alone count so much: most of what a short training can learn is when, not where
-)
+# The weights of the blend by step alone count so much: most of what a short training can learn is when, not where.
+RHYTHM = 10.0
 # Before training: of the frame carried on at each speed, the soft one, the last one, the observed ones' mean, the replay.
 FIRST_WEIGHTS = (0.2, 0.3, 0.1, 0.1, 0.1, 0.2)
 
@@ -60,9 +59,10 @@ class MovingFrame(Composite, keras.Model):
     Args:
         channels: C.
         units: channels of the ConvGRU, and of every layer at a quarter of the size.
+        rhythm: whether the blend has weights that depend on the step alone.
     """
 
-    def __init__(self, *, channels: int = 3, units: int = 64, name: str = "moving_frame"):
+    def __init__(self, *, channels: int = 3, units: int = 64, rhythm: bool = False, name: str = "moving_frame"):
         super().__init__(name=name, autocast=False)
         self.channels, self.units = channels, units
         self.tap = _conv(units, "tap", size=1)
@@ -71,7 +71,9 @@ class MovingFrame(Composite, keras.Model):
         self.skip = [_conv(units, "skip1"), _conv(units, "skip2")]
         self.decoder = [_conv(units, "decoder1"), _conv(units, "decoder2")]
         self.head = _conv(2 + len(FIRST_WEIGHTS) + channels, "head", kernel_initializer="zeros")
-        self.rhythm = keras.layers.Dense(len(FIRST_WEIGHTS), kernel_initializer="zeros", dtype="float32", name="rhythm")
+        self.rhythm = None
+        if rhythm:
+            self.rhythm = keras.layers.Dense(len(FIRST_WEIGHTS), kernel_initializer="zeros", dtype="float32", name="rhythm")
 
     def call(self, frames, features, *, count: int):
         """k and `count` are static. Returns frames [B, count, H, W, C], not clipped, and flows [B, count, H, W, 2]."""
@@ -139,8 +141,10 @@ class MovingFrame(Composite, keras.Model):
         flows = [flow + turn for flow in carried]
         sources, places = [last, last, scene.soft], [*flows, flows[-1]]
         moved = tf.split(backward_warp(tf.concat(sources, 0), tf.concat(places, 0)), len(sources), 0)
-        by_step = np.log(FIRST_WEIGHTS).astype(np.float32) + RHYTHM * self.rhythm(waves[None])
-        weights = tf.nn.softmax(weights + by_step)
+        weights += np.log(FIRST_WEIGHTS).astype(np.float32)
+        if self.rhythm:
+            weights += RHYTHM * self.rhythm(waves[None])
+        weights = tf.nn.softmax(weights)
         images = tf.stack([*moved, last, scene.mean, replayed(scene.observed, step)], -1)
         frame = tf.reduce_sum(images * weights[..., None, :], -1) + colour / 4
         return frame, scene._replace(state=state, turn=turn, flow=flows[0], step=step)

@@ -9,7 +9,7 @@ import tensorflow as tf
 from analogy.models.building import build
 from analogy.models.optical_flow import optical_flows
 from analogy.models.warp import backward_warp
-from analogy.systems.lvln.networks.plus import MovingLadder, finest_detail
+from analogy.systems.lvln.networks.plus import CANDIDATES, MovingLadder, finest_detail
 
 SHAPE = (32, 48, 3)
 
@@ -127,9 +127,30 @@ def randomised(made):
     return made
 
 
+def test_the_frame_before_shows_what_the_last_one_hides():
+    """A spot, which stands still, is gone in the last frame: of all candidates the frame before alone still has it."""
+    frames = moving_bar(3) * 0
+    frames[:, :2, 10:14, 30:34] = 1.0
+    made = network(candidates=7, start="none")
+    scene = made.observe(frames[:, 1], frames[:, 2], None)
+    np.testing.assert_array_equal(scene.images["before"], frames[:, 1])
+    predicted, _, _ = made(frames, count=1)
+    share = CANDIDATES[5].weight / sum(candidate.weight for candidate in CANDIDATES)
+    assert 0 < predicted.numpy()[0, 0, 12, 32, 0] <= share and predicted.numpy()[0, 0, 12, 2, 0] == 0
+
+
+def test_candidates_go_on_with_motions_of_three_levels():
+    frames = moving_bar(2)
+    scene = network(candidates=7).observe(frames[:, 0], frames[:, 1], None)
+    levels = optical_flows(frames[:, 1], frames[:, 0])
+    for name, level in (("fine", levels[0]), ("coarse", levels[1]), ("coarsest", levels[-1])):
+        np.testing.assert_allclose(scene.motions[name], level, atol=1e-6)
+    assert abs(levels[0] - levels[1]).numpy().max() > 0.01
+
+
 @pytest.mark.slow
 def test_any_number_of_frames_gives_the_same_as_a_fixed_number():
-    made, frames = randomised(network()), tf.constant(moving_bar(4))
+    made, frames = randomised(network(candidates=7)), tf.constant(moving_bar(5))
     fixed = made(frames, count=3)
     roll = tf.function(made.roll)
     for a, b in zip(fixed[::2], roll(frames, tf.constant(3))[:2], strict=True):
@@ -144,7 +165,7 @@ def test_any_number_of_frames_gives_the_same_as_a_fixed_number():
 
 
 def test_every_weight_is_trained():
-    made = randomised(network())
+    made = randomised(network(candidates=7))
     with tf.GradientTape() as tape:
         predicted, _, _ = made(moving_bar(3), count=2)
         error = tf.reduce_mean(tf.square(predicted - moving_bar(5)[:, 3:]))
