@@ -131,7 +131,8 @@ def test_a_video_gets_its_future(predict, runs, tmp_path, full_frame):
     files = {file.name for file in (tmp_path / "out").iterdir()}
     assert files == {".analogy", "prediction.mp4", "prediction.gif", "beside.mp4", "joints.json", "frames", "index.html"}
     page = (tmp_path / "out" / "index.html").read_text()
-    assert "is there to recognise the action" in page and "last frame copied" in page  # two true frames follow the six
+    assert "observed poses by" in page and "right about one real clip in three" in page  # pose_actions comes along
+    assert "last frame copied" in page  # two true frames follow the six
     assert "the video goes on for 2 of the 7 predicted frames" in done.stdout and "PSNR of 2 frames" in done.stdout
     pictures = read_video(tmp_path / "out" / "frames").frames
     assert len(pictures) == 7 and (pictures[0].shape == frame.shape) == full_frame

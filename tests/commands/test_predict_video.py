@@ -19,7 +19,14 @@ from analogy.systems.run_settings import settings_of_run
 from analogy.visualise.video import read_mp4, write_mp4
 
 TINY = {
-    "lvln_plus": ("network.width=0.0625", "network.start=none", "network.candidates=1", "data.horizon=2", "data.fps=5"),
+    "lvln_plus": (
+        "network.width=0.0625",
+        "network.start=none",
+        "network.candidates=1",
+        "data.context=3",
+        "data.horizon=2",
+        "data.fps=5",
+    ),
     "convlstm_mmnist_l1": ("network.units=2", "data.context=3", "data.horizon=2"),
 }
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from analogy.errors import Mistakes, UserError
 from analogy.runs.find import finished_runs
 from analogy.runs.reading import read_run
-from analogy.runs.ready import ready_models, run_or_ready
+from analogy.runs.ready import FOLDER, ready_models, run_or_ready
 from analogy.settings.loading import read_experiment
 
 POSE_SYSTEMS, PAINT_SYSTEMS, ACTION_SYSTEMS = (
@@ -74,6 +74,8 @@ def find_recogniser(results: Path, predictor: Step) -> Step | None:
     that is told the action is told it by one's own runs alone.
     """
     step = _best(results, ACTION_SYSTEMS, own=predictor.told)
+    if step and step.run.is_relative_to(FOLDER):
+        step = replace(step, why=f"{step.why}; it is right about one real clip in three")
     return step if step and step.actions else None
 
 
