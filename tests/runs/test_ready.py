@@ -175,7 +175,7 @@ def test_the_networks_of_each_fit_its_experiment(name):
 def test_the_list_of_models(invoke):
     done = invoke("models")
     assert done.exit_code == 0 and all(f"{name}  (" in done.output for name in ready_models())
-    for words in ("motion continued", "LOSES narrowly", "not good for: ", "analogy run lvln_plus --scale demo", "start_from="):
+    for words in ("motion continued", "LOSES in SSIM", "not good for: ", "analogy run lvln_plus --scale demo", "start_from="):
         assert words in done.output
 
 
