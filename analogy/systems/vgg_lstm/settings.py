@@ -177,8 +177,6 @@ class PlusSettings(VggLstmSettings):
     @model_validator(mode="after")
     def _sees_motion(self) -> PlusSettings:
         self.data.check_motion()
-        if self.data.horizon == 1 and self.loss.change:
-            raise ValueError("loss.change needs a data.horizon of at least 2: it is the change between predicted frames; set 0")
         return self
 
 
