@@ -1,4 +1,5 @@
-"""Memory: how much there is, settings of the C library (glibc) that make training on a CPU faster, and long arrays in parts."""
+"""The machine: its processors and its memory; settings of the C library (glibc) that make training on a CPU faster; long arrays
+in parts."""
 
 from __future__ import annotations
 
@@ -29,6 +30,11 @@ def keep_freed_memory() -> None:
         return
     for option, value in ((M_ARENA_MAX, 1), (M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, -1)):
         library.mallopt(option, value)
+
+
+def count_processors() -> int:
+    """Number of processors that this process may use; in a container this can be fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def machine_memory() -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
 import statistics
 import tempfile
 import time
@@ -18,10 +17,11 @@ from analogy.errors import UserError
 from analogy.evaluation.evaluate import evaluate
 from analogy.evaluation.judge import Measures
 from analogy.measure import Evaluation, open_run
+from analogy.memory import count_processors
 from analogy.ownership import EXPORT, replacing_folder
 from analogy.runs.conversion import run_tflite
 from analogy.runs.eight_bits import OPERATIONS, called_in_parts, free_axes, input_specs, to_int8
-from analogy.runs.find import load_saved_model
+from analogy.runs.find import endpoints_of, load_saved_model
 from analogy.runs.folder import RunFolder, write_json
 from analogy.runs.formats import LIST, described
 
@@ -51,7 +51,8 @@ def export_int8(plan: Evaluation, folder: Path, batch: int | None, say: Callable
     system, dataset, _, _ = open_run(plan, Measures())
     if not system.paints:
         raise UserError(f"{plan.run}: --quantise is judged by PSNR, and this run predicts no frames; leave it out")
-    free = {name: free_axes(function) for name, function in system.endpoints().items()}
+    endpoints = system.endpoints()
+    free = {name: free_axes(function) for name, function in endpoints.items()}
     if all(free.values()):
         raise UserError(f"{plan.run}: --quantise needs inputs of one size, and of none of its endpoints all are: {free}")
     loaded = load_saved_model(plan.run)
@@ -61,12 +62,12 @@ def export_int8(plan: Evaluation, folder: Path, batch: int | None, say: Callable
     figures = _figures(system, dataset, _recording(loaded, timed))
     listed, refused = {}, {}
     with replacing_folder(folder, EXPORT) as partial:
-        for name, function in system.endpoints().items():
+        for name, function in endpoints.items():
             try:
                 if name not in calls:
                     raise UserError("the run's own test does not call it")
                 content = to_int8(function, _weights(system), calls[name], batch)
-                answer = called_in_parts(run_tflite(content, _threads()), input_specs(function), batch)
+                answer = called_in_parts(run_tflite(content, count_processors()), input_specs(function), batch)
                 ratio = _times_as_fast(answer, getattr(loaded, name), timed[name][0])
                 test = {"savedmodel": figures, "int8": _figures(system, dataset, _replaced(loaded, name, answer))}
                 _check(ratio, figures["psnr"] - test["int8"]["psnr"])
@@ -133,7 +134,7 @@ def _calibrate(system, dataset, recording) -> list[str]:
 
 def _replaced(loaded, name: str, function: Callable):
     """What `System.use_export` takes: a loaded SavedModel, one endpoint of which is another function."""
-    endpoints = {key: getattr(loaded, key) for key in loaded.signatures if hasattr(loaded, key)}
+    endpoints = {key: getattr(loaded, key) for key in endpoints_of(loaded)}
     return SimpleNamespace(signatures=loaded.signatures, **{**endpoints, name: function})
 
 
@@ -147,8 +148,7 @@ def _recording(loaded, calls: dict[str, list]):
 
         return function
 
-    names = [name for name in loaded.signatures if hasattr(loaded, name)]
-    return SimpleNamespace(signatures=loaded.signatures, **{name: recorded(name) for name in names})
+    return SimpleNamespace(signatures=loaded.signatures, **{name: recorded(name) for name in endpoints_of(loaded)})
 
 
 def _figures(system, dataset, loaded) -> dict[str, float]:
@@ -170,8 +170,3 @@ def _times_as_fast(ours: Callable, saved: Callable, inputs: dict) -> float:
             if repetition:  # the first call prepares
                 times.append(time.perf_counter() - began)
     return statistics.median(seconds[saved]) / statistics.median(seconds[ours])
-
-
-def _threads() -> int:
-    """The number of processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -8,7 +8,6 @@ With them one can try, teach and test pose-driven video prediction without the 3
 Every clip has its own person and its own place, so that no person or background of the test set occurs in training.
 """
 
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -19,6 +18,7 @@ from joblib.externals.loky import get_reusable_executor
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from analogy.errors import UserError
+from analogy.memory import count_processors
 from data_prep.synthetic_actors.clip import ClipPlan, write_clip
 from data_prep.synthetic_actors.motions import MOTIONS
 
@@ -68,11 +68,6 @@ def write_synthetic_actors(
         shutil.rmtree(unfinished, ignore_errors=True)
         raise
     return folder
-
-
-def count_processors() -> int:
-    """Number of processors that this process may use; in a container this can be fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def check_range(name: str, value: int, lowest: int, highest: int):
