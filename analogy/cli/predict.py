@@ -2,9 +2,8 @@
 
 Without further options, the best model that is there is taken, and said: where a person is found, poses are predicted and
 frames painted; for one picture and an action, sampled futures; for one picture and a driving video, learned keypoints; else
-the next frames of any video. With --run RUN: the
-next frames by a run that predicts frames (lvln, ConvLSTM, VGG-16 + LSTM); or films from one picture, by a run of learned
-keypoints: sampled futures, or the motion of another video (--driving)."""
+the next frames of any video. With --run RUN: the next frames by a run that predicts frames (lvln, ConvLSTM, VGG-16 + LSTM);
+or films from one picture, by a run of learned keypoints: sampled futures, or the motion of another video (--driving)."""
 
 from __future__ import annotations
 

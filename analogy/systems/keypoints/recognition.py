@@ -98,7 +98,6 @@ def recognise_futures(system: MotionSystem, dataset, features: Callable, progres
     for clip, _ in zip(dataset.test, clips, strict=False):
         first, truth = np.split(system.true_frames(dataset, clip), [1])
         wanted = actions.index(clip.action)
-
         videos = {"truth": truth, "still": np.repeat(first, len(truth), 0), "shuffled": shuffled(truth)}
         videos["true_keypoints"] = system.transferred(first[0], system.true_keypoints(dataset, clip))
         for name, video in videos.items():
