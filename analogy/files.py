@@ -39,6 +39,7 @@ PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 
 # Names of temporary files and folders. Earlier versions wrote them without `analogy-`.
 _LEFTOVER = re.compile(r"\.(analogy-)?[0-9a-f]{32}\.partial(\..*)?")
+_VARIABLE = re.compile(r"\$\{?(\w+)")  # of a shell
 
 
 def partial_name(suffix: str = "") -> str:
@@ -228,12 +229,28 @@ def distinct_name(name: str, others: Container[str]) -> str:
 
 
 def expanded(path: str | Path) -> Path:
-    """The path with `~` or `~user` at its beginning replaced by that home folder. Raises UserError where there is none."""
-    if "\0" in str(path):
-        raise UserError(f"{str(path)!r}: a path cannot hold the sign \\0")
+    """The path with `~` or `~user` at its beginning replaced by that home folder.
+
+    Variables such as $HOME are the shell's. They are not replaced here, and a path that holds one is refused, unless there is
+    something of that very name.
+
+    Raises:
+        UserError: the path is empty, holds such a variable, or there is no such home.
+    """
+    text = os.fspath(path)
+    if not text:
+        raise UserError("the path is empty: name a folder or file (`.` is the current one); is a variable of the shell unset?")
+    if "\0" in text:
+        raise UserError(f"{text!r}: a path cannot hold the sign \\0")
+    if any(name in os.environ for name in _VARIABLE.findall(text)) and not os.path.lexists(text):
+        raise UserError(f"{text}: variables are replaced by a shell, not here: write {os.path.expandvars(text)}")
+    if not text.startswith("~"):  # of a `./~x` Path would make `~x`
+        return Path(text)
     try:
-        return Path(path).expanduser()
+        return Path(text).expanduser()
     except RuntimeError as error:
+        if os.path.lexists(text):  # a file whose name begins so
+            return Path(text)
         raise UserError(f"{path}: there is no such folder: {error}") from error
 
 

@@ -55,6 +55,10 @@ def refuse_foreign(folder: Path, kind: str) -> None:
         return
     if not os.path.isdir(folder):
         raise UserError(f"{folder}: is a file; name a folder that does not exist yet")
+    # A folder is replaced as a whole, by another of that name, which these cannot be, even empty.
+    for what, is_it in {"a disk": os.path.ismount(folder), "the current folder": os.path.samefile(folder, ".")}.items():
+        if is_it:
+            raise UserError(f"{folder}: is {what}, which cannot be replaced; name a folder in it that does not exist yet")
     existing_kind = kind_of(folder)
     if existing_kind == kind or not any(folder.iterdir()):
         return

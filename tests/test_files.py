@@ -13,6 +13,7 @@ from analogy.files import (
     LARGEST_FILE,
     NO_FILE,
     distinct_name,
+    expanded,
     files_below,
     has_wildcards,
     making,
@@ -155,3 +156,42 @@ def test_a_temporary_folder_whose_name_is_a_pattern_is_not_used_for_links(tmp_pa
     monkeypatch.setattr("analogy.files.USUAL_TEMPORARY_FOLDERS", (str(tmp_path / "none"),))
     with pytest.raises(UserError, match="set TMPDIR to a folder without them"), without_wildcards(odd):
         pass
+
+
+# ---------------------------------------------------------------- homes and variables
+
+
+def test_the_home_is_replaced_and_variables_are_not(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("UNSET", raising=False)
+    assert expanded("~/runs") == tmp_path / "home" / "runs"
+    for literal in ("a$b$$", "$UNSET/x", "./~x", "x~", "a/~"):
+        assert expanded(literal) == Path(literal)
+    for text in ("$HOME/runs", "${HOME}/runs"):
+        with pytest.raises(UserError, match=f"not here: write {tmp_path}/home/runs"):
+            expanded(text)
+        Path(text).mkdir(parents=True)
+        assert expanded(text) == Path(text)
+    (tmp_path / "~nobody at all").touch()
+    assert expanded("~nobody at all") == Path("~nobody at all")
+    for text, said in {"": "empty", "~nobody else": "no such folder", "a\0b": "cannot hold"}.items():
+        with pytest.raises(UserError, match=said):
+            expanded(text)
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["run --exp analogy_pool3 --dry-run --data-dir {}", "run --resume {}", "evaluate --predictions {} --truth t",
+     "evaluate --predictions p --truth {}", "compare --run a --run b --out {}", "fetch i3d --out {}", "browse --results-dir {}",
+     "predict {}", "run --dry-run --exp {}.yaml", "prepare penn_action --data-dir {}", "predict x.mp4 --poses {}.json"],
+)  # fmt: skip
+def test_every_command_reads_paths_alike(invoke, command, monkeypatch):
+    monkeypatch.setenv("HERE", "/somewhere")
+    done = invoke(*(part.format("$HERE/x") for part in command.split()))
+    assert done.exit_code == 2 and "write /somewhere/x" in done.stderr
+
+
+def test_an_empty_path_is_not_the_current_folder(invoke):
+    done = invoke("export", "lvln_plus", "--out", "")
+    assert done.exit_code == 2 and "--out: the path is empty" in done.stderr

@@ -112,6 +112,18 @@ def test_an_empty_folder_is_taken_and_a_file_or_a_link_is_not(tmp_path):
             check_output(tmp_path / name, PREDICTION)
 
 
+def test_the_current_folder_and_a_disk_are_not_replaced(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for folder in (Path("."), tmp_path):
+        with pytest.raises(UserError, match="is the current folder, which cannot be replaced; name a folder in it"):
+            check_output(folder, PREDICTION)
+    monkeypatch.setattr(os.path, "ismount", lambda path: Path(path) == tmp_path / "disk")
+    (tmp_path / "disk").mkdir()
+    with pytest.raises(UserError, match="is a disk"), replacing_folder(tmp_path / "disk", PREDICTION):
+        raise AssertionError("begun")
+    check_output(tmp_path / "disk" / "new", PREDICTION)
+
+
 def test_a_sibling_of_the_name_of_something_unfinished_is_kept(tmp_path):
     (tmp_path / ".out.partial").mkdir()
     (tmp_path / ".out.partial" / "mine").write_text("precious")

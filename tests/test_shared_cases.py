@@ -135,6 +135,11 @@ def test_orientation_is_applied_for_training_as_for_prediction(actors, tmp_path)
     clip = next(iter((tmp_path / "turned" / "frames").iterdir())).name
     (upright, turned) = (read_video(folder / "frames" / clip).frames[0] for folder in (actors, tmp_path / "turned"))
     np.testing.assert_array_equal(turned, np.rot90(upright, -1))
+    trained = prepared(tmp_path / "turned", tmp_path / "cache")
+    for prepared_clip in trained.clips:
+        trains = trained.frames(prepared_clip, [0])[0]
+        predicts = read_video(tmp_path / "turned" / "frames" / prepared_clip.id).frames[0]
+        assert np.abs(trains - predicts.astype(float)).mean() < 2  # grey levels: it is stored as a JPEG file
 
 
 def test_exchanged_halves_are_refused_on_resume(actors, invoke, tmp_path):

@@ -6,7 +6,7 @@ from importlib import import_module
 
 import typer
 
-from analogy.cli.console import set_environment
+from analogy.cli.console import set_environment, with_paths
 
 COMMANDS = (
     "run",
@@ -35,5 +35,5 @@ def make_app() -> typer.Typer:
     )
     for name in COMMANDS:
         module = import_module(f"analogy.cli.{name.replace('-', '_')}")
-        app.command(name, help=module.__doc__)(module.main)
+        app.command(name, help=module.__doc__)(with_paths(module.main))
     return app

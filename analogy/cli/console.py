@@ -9,11 +9,13 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Annotated, get_args, get_origin, get_type_hints
 
 import typer
 
 from analogy.cli.streams import lasting_streams
-from analogy.errors import UserError
+from analogy.errors import UserError, about
+from analogy.files import expanded
 from analogy.training.stop import Stopped
 
 RESULTS = Path("results")  # relative to the current folder
@@ -33,8 +35,29 @@ def app_of(command: Callable) -> typer.Typer:
     """A program that consists of this command alone, for the scripts in experiments/."""
     set_environment()
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command(help=command.__doc__ or sys.modules[command.__module__].__doc__)(command)
+    app.command(help=command.__doc__ or sys.modules[command.__module__].__doc__)(with_paths(command))
     return app
+
+
+def with_paths(command: Callable) -> Callable:
+    """The command, whose options of type Path are read as everywhere else: by `analogy.files.expanded`.
+
+    No shell replaces the ~ of `--out=~/runs`, and an empty text would be the current folder.
+    """
+    hints = get_type_hints(command, include_extras=True)
+    for name, hint in hints.items():
+        if get_origin(hint) is Annotated and {Path, list[Path]} & {(kind := get_args(hint)[0]), *get_args(kind)}:
+            hint.__metadata__[0].parser = _path_parser(f"--{name.replace('_', '-')}")
+    command.__annotations__ = hints  # else they would be made anew from their texts, without the parsers
+    return command
+
+
+def _path_parser(option: str) -> Callable[[str], Path]:
+    def path(text: str) -> Path:  # its name is shown by --help
+        with clear_errors(), about(option):
+            return expanded(text)
+
+    return path
 
 
 def set_environment() -> None:

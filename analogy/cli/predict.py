@@ -15,6 +15,7 @@ import typer
 from analogy.cli.console import RESULTS, clear_errors
 from analogy.cli.opening import Open, show
 from analogy.errors import UserError
+from analogy.files import expanded
 from analogy.runs.ready import FOR_VIDEOS, ready_models, run_or_ready
 from analogy.systems.hierarchical.estimation import find_models, usual_estimator
 
@@ -98,6 +99,7 @@ def main(
 ) -> None:
     with clear_errors(out or results_dir):
         given = _given_options(invocation)
+        source, poses = str(expanded(source)), str(expanded(poses)) if poses else ""
         maybe_poses = False
         if not given & {"run", *OF_POSES} and (_is_picture(source) or (not given & {*OF_PICTURES} and not source.isdecimal())):
             run, maybe_poses = _best_model(source, action, driving, fit, results_dir)

@@ -7,7 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from analogy.errors import UserError
+from analogy.errors import UserError, about
+from analogy.files import expanded
 from analogy.settings.loading import read_mapping
 
 _PAPERS = Path(__file__).parent.parent / "systems"  # a folder of a paper has its experiments in `configs`
@@ -44,9 +45,11 @@ def _read_entry(path: Path) -> Experiment | None:
 def find_experiment(name: str) -> Path:
     """The YAML file of an experiment. name: its name, or the path of a YAML file. Raises UserError with the nearest names."""
     if name.endswith((".yaml", ".yml")):
-        if not Path(name).is_file():
+        with about("--exp"):
+            file = expanded(name)
+        if not file.is_file():
             raise UserError(f"--exp {name}: there is no such file")
-        return Path(name)
+        return file
     for path in _PAPERS.glob("*/configs/*.yaml"):
         if path.stem == name and _read_entry(path):
             return path

@@ -53,7 +53,7 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
 for _tag, _pattern, _first in (
     ("bool", r"true|True|false|False", "tTfF"),
     ("null", r"null|~|", ["n", "~", ""]),
-    ("int", r"[-+]?(0|[1-9][0-9_]*)", "-+0123456789"),
+    ("int", r"[-+]?(0|[1-9][0-9]*(_[0-9]+)*)", "-+0123456789"),
     ("float", r"[-+]?((0|[1-9][0-9_]*)?\.[0-9]+([eE][-+]?[0-9]+)?|(0|[1-9][0-9]*)(\.?[eE][-+]?[0-9]+|\.))|[-+]?\.inf|\.nan",
      "-+.0123456789"),
 ):  # fmt: skip
@@ -236,6 +236,8 @@ def _explain(fault: dict, schema: type[BaseModel], where: str) -> str:
         return f"{where}: {key} is missing"
     # A whole section would be too long to show.
     received = "" if isinstance(fault["input"], dict) else f" (got {reprlib.repr(fault['input'])})"
+    if fault["type"] == "string_type" and isinstance(fault["input"], int | float):
+        received += "; in quotes it is text"
     return f"{where}: {key}: {message}{received}" if key else f"{where}: {message}"
 
 

@@ -97,12 +97,22 @@ def test_folders_beside_the_experiments_are_no_experiments(name):
 @pytest.mark.parametrize(
     ("text", "value"),
     [("1e-4", 1e-4), ("5E3", 5e3), ("-2.5e-3", -2.5e-3), (".5", 0.5), ("10", 10), ("0", 0), ("1_000", 1000),
+     ("5e+03", 5e3), ("1e3", 1e3), ("1.e3", 1e3), ("1_", "1_"), ("1__0", "1__0"), ("1,000", "1,000"), ("0x10", "0x10"),
      ("0445", "0445"), ("0o17", "0o17"), ("on", "on"), ("no", "no"), ("1:30", "1:30"), ("2020-01-01", "2020-01-01"),
      ("true", True), ("null", None), ("", None)],
 )  # fmt: skip
 def test_scalars_mean_what_people_mean(text, value):
     parsed = parse_yaml(text, "here")
     assert parsed == value and type(parsed) is type(value)
+
+
+@pytest.mark.parametrize("text", ["5e+03", "5E3", "5000.0", "'5000'", "5_000"])
+def test_a_number_of_steps_may_be_written_as_any_number(text):
+    assert load(f"training.steps={text}").training.steps == 5000
+
+
+def test_a_number_where_text_is_needed_is_said_with_the_mend():
+    assert "data.folder: Input should be a valid string (got 2026); in quotes it is text" in complaint("data.folder=2026")
 
 
 def test_a_key_that_stands_twice_is_an_error(write):

@@ -50,7 +50,7 @@ def wait_for_training(process: subprocess.Popen, run: Path, times: int) -> None:
 
 def kill(process: subprocess.Popen, run: Path, pattern: str | None, seconds: float) -> bool:
     """Kill a process when a file matches the pattern, or after some seconds. Returns whether the process was still running."""
-    end = time.monotonic() + (120 if pattern else seconds)
+    end = time.monotonic() + (300 if pattern else seconds)
     while time.monotonic() < end and process.poll() is None and not (pattern and any(run.glob(pattern))):
         time.sleep(0.0005 if pattern else 0.01)
     process.send_signal(signal.SIGKILL)
@@ -93,7 +93,17 @@ def test_a_preparation_killed_again_and_again_ends_as_an_undisturbed_one(tmp_pat
     actors = write_synthetic_actors(tmp_path / "actors", seed=2, train_clips=44, test_clips=11, frames=16, size=64)
 
     def prepare(cache: Path) -> subprocess.Popen:
-        command = [sys.executable, "-m", "data_prep.penn_action", "--source", str(actors), "--cache", str(cache)]
+        command = [
+            sys.executable,
+            "-m",
+            "analogy.cli",
+            "prepare",
+            "penn_action",
+            "--data-dir",
+            str(actors),
+            "--cache",
+            str(cache),
+        ]
         return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def wait_until_at_work(process: subprocess.Popen, cache: Path) -> None:
@@ -154,7 +164,7 @@ def long_step(self, batch):
     begin = tf.cond(self.step > 2, lambda: 0, lambda: -1)
     (end,) = tf.while_loop(lambda i: i >= 0, lambda i: [(i + 1) % 1000], [begin])
     with tf.control_dependencies([end]):
-        return tf.identity(losses)
+        return tf.nest.map_structure(tf.identity, losses)
 
 loop.Trainer._step_on_devices = long_step
 sys.path.insert(0, "experiments")
