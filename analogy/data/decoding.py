@@ -93,6 +93,8 @@ def _decode(path: Path, start: int, count: int | None, keep: Callable[[np.ndarra
         else:
             notes += packets.lost(start + len(frames), times[-1] if times else None)
         rate = float(stream.average_rate or 0)
+        if packets.transparent:
+            notes.append("what is transparent in it is shown as it is stored")
         if packets.passed:
             notes.append(f"its first {packets.passed} frames are damaged, and are left out")
         if not frames and packets.reason:
@@ -164,13 +166,19 @@ class _Packets:
         self._container, self._stream, self._stop = container, stream, stop_at_damage
         self.reason = ""  # why decoding ended early
         self.passed = 0  # the number of damaged frames at the beginning, which are left out
-        self._read = 0
+        # Browsers say of every recording that it may be transparent; that it is, its packets say.
+        self._may_be_transparent, self.transparent = stream.metadata.get("alpha_mode") == "1", False
+        # In AVI, frames that a recorder dropped have numbers, and are counted in the header.
+        self._read, self._numbers_are_times = 0, container.format.name == "avi"
 
     def frames(self) -> Iterator[av.VideoFrame]:
         decoded = False
         try:
             for packet in self._container.demux(self._stream):
                 self._read += packet.dts is not None or packet.size > 0
+                if self._numbers_are_times and packet.dts is not None:
+                    self._read = packet.dts + 1
+                self.transparent |= self._may_be_transparent and packet.has_sidedata("matroska_block_additional")
                 try:
                     for frame in packet.decode():
                         # The decoder has filled in what is damaged, and makes further frames of it.
@@ -266,8 +274,6 @@ class _Look:
             notes.append(f"it says that its pixels are {aspect:g} times as wide as high, which is not believed")
             aspect = 1.0
         self._aspect = aspect if max(aspect, 1 / aspect) > LEAST_ASPECT else 1.0
-        if stream.metadata.get("alpha_mode") == "1":
-            notes.append("what is transparent in it is shown as it is stored")
         if name := HDR.get(stream.codec_context.color_trc):
             notes.append(
                 f"its colours are HDR ({name}) and are not tone-mapped: they are paler here than in a player; {TONE_MAP}"
