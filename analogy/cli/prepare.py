@@ -16,7 +16,7 @@ from analogy.cli.console import clear_errors
 from analogy.errors import Mistakes, UserError
 from analogy.files import cache_folder, check_present, check_writable
 from analogy.ownership import refuse_inside_run
-from analogy.settings.sections import SMALLEST_SIDE
+from analogy.settings.values import SMALLEST_SIDE
 from analogy.training.progress import messages_shown
 from data_prep.datasets import DATASETS, check_folder, folder_from_environment
 

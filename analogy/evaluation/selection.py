@@ -10,7 +10,7 @@ from analogy.errors import Mistakes, about
 from analogy.metrics.fvd import check_length
 from analogy.metrics.table import SELECTABLE
 from analogy.pretrained.fetching import fetch_command
-from analogy.settings.sections import vgg16_files
+from analogy.settings.values import vgg16_files
 
 NETWORKS = "hed, imagenet, or the file of a VGG-16 or SqueezeNet (see README)"
 

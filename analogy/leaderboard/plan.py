@@ -11,7 +11,7 @@ from analogy.errors import UserError
 from analogy.evaluation.tiles import wrong_names
 from analogy.settings.loading import read_mapping
 from analogy.settings.section import Section
-from analogy.settings.sections import FrameCount
+from analogy.settings.values import FrameCount
 
 # Whose a row is: a trivial prediction; a published system as we rebuilt it; our own variant; what other people published.
 Kind = Literal["baseline", "faithful", "ours", "others"]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from analogy.settings.sections import DatasetSettings, OptimizerSettings, PositiveInt, Settings
+from analogy.settings.sections import DatasetSettings, OptimizerSettings, Settings
+from analogy.settings.values import PositiveInt
 
 
 class SquaresSettings(DatasetSettings):

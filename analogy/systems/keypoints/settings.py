@@ -8,20 +8,14 @@ from typing import Annotated, Literal
 from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 
 from analogy.settings.sections import (
-    ExampleCount,
-    FrameCount,
     FrameDataSettings,
     LossSection,
     OptimizerSettings,
     PainterEvaluationSettings,
-    PositiveInt,
     Section,
     Settings,
-    Units,
-    Vgg16Weights,
-    WidthFactor,
-    vgg16_files,
 )
+from analogy.settings.values import ExampleCount, FrameCount, PositiveInt, Units, Vgg16Weights, WidthFactor, vgg16_files
 
 Momentum = Annotated[float, Field(ge=0, lt=1)]
 Keypoints = Annotated[int, Field(ge=1, le=1000)]

@@ -8,17 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, model_validator
 
-from analogy.settings.sections import (
-    FrameCount,
-    LossSection,
-    MovieDataSettings,
-    OptimizerSettings,
-    Section,
-    Settings,
-    Units,
-    WeightsFile,
-    WidthFactor,
-)
+from analogy.settings.sections import LossSection, MovieDataSettings, OptimizerSettings, Section, Settings
+from analogy.settings.values import FrameCount, Units, WeightsFile, WidthFactor
 
 # Kind of network -> what divides the sides of its frames.
 SIDES_OF = {"ladder": 32, "full_resolution": 32, "toy": 4, "plus": 16}

@@ -6,16 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from analogy.settings.sections import (
-    DatasetSettings,
-    ExampleCount,
-    MovieDataSettings,
-    OptimizerSettings,
-    PositiveInt,
-    Section,
-    Settings,
-    Units,
-)
+from analogy.settings.sections import DatasetSettings, MovieDataSettings, OptimizerSettings, Section, Settings
+from analogy.settings.values import ExampleCount, PositiveInt, Units
 
 
 class SequenceDataSettings(DatasetSettings):

@@ -8,17 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 
-from analogy.settings.sections import (
-    LossSection,
-    MovieDataSettings,
-    OptimizerSettings,
-    Section,
-    Settings,
-    Units,
-    Vgg16Weights,
-    WidthFactor,
-    vgg16_files,
-)
+from analogy.settings.sections import LossSection, MovieDataSettings, OptimizerSettings, Section, Settings
+from analogy.settings.values import Units, Vgg16Weights, WidthFactor, vgg16_files
 
 DIVISOR = 32  # VGG-16 halves its frames five times
 

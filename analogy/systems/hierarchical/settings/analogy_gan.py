@@ -7,15 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveFloat, model_validator
 
-from analogy.settings.sections import (
-    OptimizerSettings,
-    PainterSettings,
-    Section,
-    Units,
-    Vgg16Weights,
-    WidthFactor,
-    vgg16_files,
-)
+from analogy.settings.sections import OptimizerSettings, PainterSettings, Section
+from analogy.settings.values import Units, Vgg16Weights, WidthFactor, vgg16_files
 
 Weight = Annotated[float, Field(ge=0)]
 

@@ -6,12 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 
-from analogy.settings.sections import (
-    OptimizerSettings,
-    PainterSettings,
-    Section,
-    Units,
-)
+from analogy.settings.sections import OptimizerSettings, PainterSettings, Section
+from analogy.settings.values import Units
 
 
 class MaskedGeneratorSettings(Section):

@@ -6,15 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, model_validator
 
-from analogy.settings.sections import (
-    FrameCount,
-    Layers,
-    OptimizerSettings,
-    PeopleDataSettings,
-    Section,
-    Settings,
-    Units,
-)
+from analogy.settings.sections import OptimizerSettings, PeopleDataSettings, Section, Settings
+from analogy.settings.values import FrameCount, Layers, Units
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 

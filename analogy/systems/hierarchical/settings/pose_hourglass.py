@@ -6,12 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveFloat, model_validator
 
-from analogy.settings.sections import (
-    Layers,
-    OptimizerSettings,
-    PainterSettings,
-    Section,
-)
+from analogy.settings.sections import OptimizerSettings, PainterSettings, Section
+from analogy.settings.values import Layers
 from analogy.systems.hierarchical.settings.analogy_masked import AugmentationSettings
 
 
