@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from analogy.errors import UserError, about, first_line
@@ -110,6 +110,15 @@ def load_endpoint(run: Path, *wanted: str):
 def endpoints_of(loaded) -> list[str]:
     """The names of the endpoints of a loaded SavedModel, in alphabetical order."""
     return sorted(set(getattr(loaded, "signatures", {})) - {DEFAULT_SIGNATURE})
+
+
+def endpoint_of(loaded, name: str) -> Callable[..., dict]:
+    """An endpoint of a loaded SavedModel. Raises UserError where it has none of this name."""
+    if name not in loaded.signatures:
+        raise UserError(
+            f"the SavedModel has no endpoint {name}, which is called here; it has {', '.join(endpoints_of(loaded))}"
+        )
+    return getattr(loaded, name)
 
 
 def load_saved_model(run: Path):

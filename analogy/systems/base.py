@@ -17,9 +17,10 @@ import numpy as np
 import tensorflow as tf
 
 from analogy.data.selection import first_per_action
-from analogy.errors import UserError, about
+from analogy.errors import about
 from analogy.optimizers import average_weights, clip_global_norm, held_variables, keeps_averages, make_optimizer
 from analogy.predictions.base import Predicted
+from analogy.runs.find import endpoint_of
 from analogy.runs.uses import check_inputs
 from analogy.settings.published import Published, fitting_entries
 from analogy.settings.sections import OptimizerSettings, Settings
@@ -317,13 +318,10 @@ class System:
 
     def endpoint(self, name: str) -> Callable[..., dict[str, tf.Tensor]]:
         """A function of named inputs that returns a dict of tensors: this system's own endpoint, or after `use_export` that of
-        the SavedModel. Inputs that the SavedModel's endpoint does not have are dropped."""
+        the SavedModel. Inputs that the SavedModel's endpoint does not have are dropped. Raises UserError where it has none."""
         if self._loaded is None:
             return self._own_endpoints[name]
-        if name not in self._loaded.signatures:
-            there = ", ".join(sorted(self._loaded.signatures))
-            raise UserError(f"the SavedModel has no endpoint {name}, which its test calls; it has {there}")
-        function, specs = getattr(self._loaded, name), self._loaded.signatures[name].structured_input_signature[1]
+        function, specs = endpoint_of(self._loaded, name), self._loaded.signatures[name].structured_input_signature[1]
         return lambda **inputs: function(**{key: tf.convert_to_tensor(inputs[key], specs[key].dtype) for key in specs})
 
     def use_export(self, loaded) -> None:

@@ -1,7 +1,7 @@
 """analogy predict PICTURE --run RUN: films from one picture, and every mistake in one line."""
 
 import json
-from types import SimpleNamespace
+import shutil
 
 import keras
 import numpy as np
@@ -13,7 +13,6 @@ from analogy.runs.export import export_saved_model
 from analogy.settings import find_experiment, load_settings
 from analogy.settings.loading import write_settings
 from analogy.systems import SYSTEMS
-from analogy.systems.keypoints.picture_prediction import _transferred
 from analogy.visualise.video import read_mp4, write_mp4
 
 TINY = ("data.image_size=32", "network.keypoints=3", "network.detector_widths=[4]", "network.widths=[4]")
@@ -78,19 +77,27 @@ def test_the_motion_of_another_video(results, picture, invoke, tmp_path):
     assert read_mp4(out / "transferred.mp4")[0].shape == (4, 32, 32, 3)
 
 
-def test_a_driving_video_is_taken_in_parts():
-    """Of 5 frames, never more than 2 at once. Keypoints are a frame's first value; a translation adds what they moved by."""
-
-    def call(observed, inputs, endpoint):
-        assert all(len(value) <= 2 for value in inputs.values())
-        if endpoint == "detect":
-            return inputs["frames"][:, 0, 0, :1, None] * np.float32([1, 1])
-        return inputs["frame"] + (inputs["next_keypoints"] - inputs["keypoints"])[:, None, None, 0, :1].astype(np.uint8)
-
-    driving = np.uint8([3, 5, 4, 9, 7])[:, None, None, None] * np.ones((1, 8, 8, 1), np.uint8)
-    films, points = _transferred(SimpleNamespace(call=call), np.full((8, 8, 1), 10, np.uint8), driving, 2)
-    assert points[0, :, 0, 0].tolist() == [10, 12, 11, 16, 14] and films["driving"] is driving
-    assert films["transferred"].shape == driving.shape and films["transferred"][:, 0, 0, 0].tolist() == [10, 12, 11, 16, 14]
+def test_a_motion_alone_moves_the_translator_that_its_settings_name(results, picture, invoke, tmp_path):
+    """Whatever its folder is called, and wherever it lies: a SavedModel without `generate` holds the motion alone."""
+    (whole,) = (results / "keypoints_plus_motion").iterdir()
+    alone = tmp_path / "mine" / "run"
+    shutil.copytree(whole, alone, ignore=shutil.ignore_patterns("saved_model"))
+    loaded, model = tf.saved_model.load(str(whole / "saved_model")), tf.Module()
+    model.weights, model.sample = loaded.weights, loaded.sample
+    tf.saved_model.save(model, str(alone / "saved_model"), signatures={"sample": loaded.signatures["sample"]})
+    options = ["--results-dir", results, "--action", "squat", "--samples", 2]
+    (translator,) = (results / "keypoints_plus").iterdir()
+    settings = (alone / "settings.yaml").read_text()
+    (alone / "settings.yaml").write_text(settings.replace("translator: keypoints_plus", f"translator: {translator}"))
+    for run in (whole, alone):
+        done = invoke("predict", picture, "--run", run, *options, "--out", tmp_path / run.name)
+        assert done.exit_code == 0, (done.output, done.exception)
+    points, frames = (
+        [np.load(tmp_path / run.name / "keypoints.npy") for run in (whole, alone)],
+        [read_mp4(tmp_path / run.name / "sample_2.mp4")[0] for run in (whole, alone)],
+    )
+    np.testing.assert_allclose(*points, atol=1e-6)
+    np.testing.assert_array_equal(*frames)
 
 
 @pytest.mark.parametrize(

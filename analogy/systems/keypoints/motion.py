@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from types import SimpleNamespace
 
 import numpy as np
 import tensorflow as tf
@@ -18,6 +19,7 @@ from analogy.models.building import build
 from analogy.predictions.motion import motion_continued
 from analogy.random_streams import StepStream
 from analogy.systems.base import Column, Study, System
+from analogy.systems.keypoints.calling import detected_by, futures_by, moved_by
 from analogy.systems.keypoints.labels import KeptKeypoints
 from analogy.systems.keypoints.motion_study import study_futures
 from analogy.systems.keypoints.networks.motion import MotionDecoder, MotionEncoder, SequenceDiscriminator, divergence
@@ -25,9 +27,6 @@ from analogy.systems.keypoints.pictures import with_keypoints
 from analogy.systems.keypoints.predicted import PredictedMotion
 from analogy.systems.keypoints.sequences import DRAWS, augmented, between_frames, places, sequence_batches, shown_frames
 from analogy.systems.keypoints.settings import MotionSettings
-from analogy.systems.keypoints.translation import detected_by
-
-FRAMES_PER_CALL = 8  # of the detector
 
 
 class MotionSystem(System):
@@ -85,7 +84,7 @@ class MotionSystem(System):
 
     def detected(self, frames: np.ndarray) -> np.ndarray:
         """Frames uint8 [T, H, W, C] -> their keypoints float32 [T, K, 2]."""
-        return detected_by(self.used["translator"].detect, frames, FRAMES_PER_CALL)
+        return detected_by(self.used["translator"].detect, frames, self.settings.evaluation.frames_per_call)
 
     def _labels(self, dataset: ClipDataset) -> KeptKeypoints:
         return KeptKeypoints(dataset, self.detected, self.used["translator"].weights, self.keypoints)
@@ -129,30 +128,27 @@ class MotionSystem(System):
 
     def predict(self, frame: np.ndarray, action: str, count: int, seed: int | None = None) -> dict[str, np.ndarray]:
         """One frame uint8 [H, W, C] -> `count` futures: frames uint8 [N, T, H, W, C], keypoints [N, T, K, 2]."""
-        seed, label = self.settings.seed if seed is None else seed, tf.constant([self.label_of(action)], tf.int32)
-        asked, frames = {"action": label, "seed": tf.constant(seed), "count": tf.constant(count)}, tf.constant(frame[None])
-        if self._loaded is None or hasattr(self._loaded, "generate"):
-            answer = self.endpoint("generate")(frame=frames, **asked)
-        else:  # a model that comes along has the motion alone: its translator comes along beside it
-            first = tf.constant(self.detected(frame[None]))
-            future = self.endpoint("sample")(keypoints=first, **asked)["keypoints"]
-            answer = {"frames": self._translated(frames, first, future), "keypoints": future}
-        return {name: value.numpy()[0] for name, value in answer.items()}
+        seed, label = self.settings.seed if seed is None else seed, self.label_of(action)
+        motion = self._loaded or SimpleNamespace(signatures=self._own_endpoints, **self._own_endpoints)
+        frames, keypoints = futures_by(
+            motion, lambda: self.used["translator"], frame, self.settings.evaluation.frames_per_call,
+            action=label, seed=seed, count=count,
+        )  # fmt: skip
+        return {"frames": frames, "keypoints": keypoints}
 
     def true_frames(self, dataset: ClipDataset, clip: Clip) -> np.ndarray:
         """The first frame of a clip and its true future: uint8 [1 + T, H, W, C]."""
         return dataset.load(clip, shown_frames(clip.length, self.horizon + 1, self.settings.data.pace)).frames
 
-    def true_keypoints(self, dataset: ClipDataset, clip: Clip) -> np.ndarray:
-        """The keypoints of a clip's first frame and of its true future: [1 + T, K, 2]."""
-        where = places(clip.length, self.horizon + 1, self.settings.data.pace)
-        return between_frames(self.detected(dataset.load(clip).frames), where)
+    def true_keypoints(self, dataset: ClipDataset, clips: Sequence[Clip]) -> list[np.ndarray]:
+        """The keypoints of the first frame of each clip and of its true future: [1 + T, K, 2]. They are kept on disk."""
+        length, pace = self.horizon + 1, self.settings.data.pace
+        kept = self._labels(dataset).read(clips)
+        return [between_frames(points, places(clip.length, length, pace)) for clip, points in zip(clips, kept, strict=True)]
 
     def transferred(self, frame: np.ndarray, keypoints: np.ndarray) -> np.ndarray:
         """A frame uint8 [H, W, C], whose keypoints move as others [1 + T, K, 2] move from their first step on: [T, H, W, C]."""
-        own = self.detected(frame[None])
-        future = tf.constant(own + keypoints[1:] - keypoints[:1], tf.float32)
-        return self._translated(tf.constant(frame[None]), tf.constant(own), future[None, None])[0, 0].numpy()
+        return moved_by(self.used["translator"], frame, keypoints, self.settings.evaluation.frames_per_call)[0][1:]
 
     def predict_clips(self, dataset: ClipDataset) -> Iterator[PredictedMotion]:
         if self.settings.data.test_windows is None:

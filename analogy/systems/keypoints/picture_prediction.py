@@ -16,10 +16,9 @@ from analogy.data.pictures import read_picture
 from analogy.data.video import read_video, video_name
 from analogy.errors import Mistakes, UserError
 from analogy.files import VIDEOS
-from analogy.memory import in_parts
 from analogy.ownership import PREDICTION, check_output, replacing_folder, unused_folder
-from analogy.runs.find import saved_model_of
-from analogy.runs.ready import coming_along
+from analogy.runs.find import load_endpoint, saved_model_of
+from analogy.settings.sections import Settings
 from analogy.systems.actions import action_number
 from analogy.systems.keypoints.pictures import with_keypoints
 from analogy.visualise.pages import write_page
@@ -35,28 +34,21 @@ Box = tuple[int, int, int, int]
 class Request:
     """The checked options. Nothing is loaded yet.
 
-    picture: the file. run: the run folder. translator: of a model that comes along without its translator, the folder of that
-    one, which comes along beside it. action: its number; 0 where the run knows none. action_name: for titles. size:
-    (height, width) of the run's frames. gray: whether they have one channel. samples: number of futures. crop: x_min, y_min,
-    x_max, y_max in pixels of the picture; None for the largest square in the middle. driving: the video whose motion is
-    transferred, instead of sampled futures. folder: where all is written. frames_per_second: of the films. frames_per_call:
-    number of frames that are detected or translated at once.
+    picture: the file. run: the run folder, with its settings. action: its number; 0 where the run knows none. action_name: for
+    titles. samples: number of futures. crop: x_min, y_min, x_max, y_max in pixels of the picture; None for the largest square
+    in the middle. driving: the video whose motion is transferred, instead of sampled futures. folder: where all is written.
     """
 
     picture: Path
     run: Path
-    translator: Path | None
+    settings: Settings
     action: int
     action_name: str
-    size: tuple[int, int]
-    gray: bool
     samples: int
     seed: int
     crop: Box | None
     driving: Path | None
     folder: Path
-    frames_per_second: int
-    frames_per_call: int
 
 
 def check_request(
@@ -103,25 +95,15 @@ def check_request(
     return Request(
         picture=path,
         run=run,
-        translator=_translator_beside(run, settings),
+        settings=settings,
         action=number,
         action_name=action or "",
-        size=tuple(settings.data.image_size),
-        gray=settings.data.gray,
         samples=samples,
         seed=seed,
         crop=box,
         driving=driving,
         folder=folder,
-        frames_per_second=settings.evaluation.frames_per_second,
-        frames_per_call=settings.evaluation.frames_per_call,
     )
-
-
-def _translator_beside(run: Path, settings) -> Path | None:
-    """Of a motion generator that comes along, the translator that comes along too. Other runs contain theirs: None."""
-    here = coming_along(run.name)
-    return coming_along(settings.uses.get("translator", "")) if here and here.resolve() == run.resolve() else None
 
 
 def _check_picture(path: Path) -> None:
@@ -178,53 +160,39 @@ def predict_futures(request: Request) -> None:
     Raises:
         UserError: the picture or the video cannot be read, or the box does not lie in it.
     """
-    from analogy.runs.calling import SavedModel
-
     picture = read_picture(request.picture)
     frame = _fitted(picture, request.crop, request)
-    driving = _driving_frames(request) if request.driving else None
-    model = SavedModel(request.run)
-    if driving is None:
-        samples, points = _sampled(model, frame, request)
-        films = {f"sample {number}": frames for number, frames in enumerate(samples, 1)}
-    else:
-        films, points = _transferred(model, frame, driving, request.frames_per_call)
+    films, points = _transferred(frame, request) if request.driving else _sampled(frame, request)
     _write(request, frame, films, points)
 
 
-def _sampled(model, frame: np.ndarray, request: Request) -> tuple[np.ndarray, np.ndarray]:
-    """Futures of the picture: frames uint8 [N, T, H, W, C], and their keypoints [N, T, K, 2]."""
-    from analogy.runs.calling import SavedModel
+def _sampled(frame: np.ndarray, request: Request) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Futures of the picture: films, and keypoints [N, T, K, 2]."""
+    from analogy.runs.uses import open_used
+    from analogy.systems.keypoints.calling import futures_by
+    from analogy.systems.keypoints.motion import MotionSystem
 
-    asked = {"action": request.action, "seed": request.seed, "count": request.samples}
-    if request.translator is None:
-        answer = model.call(None, {"frame": frame, **asked}, "generate")
-        return answer["frames"], answer["keypoints"]
-    translator = SavedModel(request.translator)
-    own = translator.call(None, {"frames": frame[None]}, "detect")
-    futures = model.call(None, {"keypoints": own[0], **asked}, "sample")
-    steps = futures.reshape(-1, *own.shape[1:])
-    moved = in_parts(lambda part: _translated(translator, frame, own, part), steps, most=request.frames_per_call)
-    return moved.reshape(*futures.shape[:2], *frame.shape), futures
+    motion, settings = load_endpoint(request.run, "generate", "sample"), request.settings
+    samples, points = futures_by(
+        motion,
+        lambda: open_used(settings, MotionSystem.needs)["translator"],
+        frame,
+        settings.evaluation.frames_per_call,
+        action=request.action,
+        seed=request.seed,
+        count=request.samples,
+    )
+    return {f"sample {number}": frames for number, frames in enumerate(samples, 1)}, points
 
 
-def _transferred(
-    model, frame: np.ndarray, driving: np.ndarray, frames_per_call: int
-) -> tuple[dict[str, np.ndarray], np.ndarray]:
+def _transferred(frame: np.ndarray, request: Request) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """The picture moved as the driving video's keypoints move from its first frame on: films, and keypoints [1, T, K, 2]."""
-    own = model.call(None, {"frames": frame[None]}, "detect")
-    others = in_parts(lambda part: model.call(None, {"frames": part}, "detect"), driving, most=frames_per_call)
-    points = own + others - others[:1]
-    moved = in_parts(lambda part: _translated(model, frame, own, part), points, most=frames_per_call)
+    from analogy.systems.keypoints.calling import detected_by, moved_by
+
+    translator, most = load_endpoint(request.run, "translate"), request.settings.evaluation.frames_per_call
+    driving = _driving_frames(request)
+    moved, points = moved_by(translator, frame, detected_by(translator.detect, driving, most), most)
     return {"driving": driving, "transferred": moved}, points[None]
-
-
-def _translated(model, frame: np.ndarray, keypoints: np.ndarray, next_keypoints: np.ndarray) -> np.ndarray:
-    """A frame uint8 [H, W, C] with its keypoints [1, K, 2], translated to each of next_keypoints [T, K, 2]: [T, H, W, C]."""
-    repeated = {"frame": frame[None], "keypoints": keypoints}
-    inputs = {name: np.repeat(value, len(next_keypoints), 0) for name, value in repeated.items()}
-    answer = model.call(None, {**inputs, "next_keypoints": next_keypoints}, "translate")
-    return answer["frame"] if isinstance(answer, dict) else answer  # without a mask, there is one output
 
 
 def _driving_frames(request: Request) -> np.ndarray:
@@ -240,14 +208,15 @@ def _fitted(picture: np.ndarray, crop: Box | None, request: Request) -> np.ndarr
         box = ",".join(map(str, crop))
         raise UserError(f"--crop {box}: {request.picture} has {width} x {height} pixels: choose a box within")
     part = picture[y_min:y_max, x_min:x_max]
-    smaller = part.shape[0] >= request.size[0]
-    part = cv2.resize(part, request.size[::-1], interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
-    return cv2.cvtColor(part, cv2.COLOR_RGB2GRAY)[..., None] if request.gray else part
+    size = request.settings.data.image_size  # height, width
+    smaller = part.shape[0] >= size[0]
+    part = cv2.resize(part, size[::-1], interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
+    return cv2.cvtColor(part, cv2.COLOR_RGB2GRAY)[..., None] if request.settings.data.gray else part
 
 
 def _write(request: Request, frame: np.ndarray, films: dict[str, np.ndarray], points: np.ndarray) -> None:
     """Write films of all columns side by side, with and without keypoints; each film alone; the keypoints; a page."""
-    rate = request.frames_per_second
+    rate = request.settings.evaluation.frames_per_second
     shown = dict(list(films.items())[:SAMPLES_PER_FILM])
     length = len(next(iter(films.values())))
     columns = [("picture", np.repeat(frame[None], length, 0)), *shown.items()]

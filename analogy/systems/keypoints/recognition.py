@@ -82,6 +82,7 @@ def recognise_futures(system: MotionSystem, dataset, features: Callable, progres
         progress: wraps the list of all clips, to show how far it is.
     """
     actions = system.actions or sorted({clip.action for clip in dataset.train})
+    points = dict(zip([clip.id for clip in dataset.test], system.true_keypoints(dataset, dataset.test), strict=True))
     training, labels, outcome = [], [], Recognition(actions)
     clips = iter(progress([*dataset.train, *dataset.test]))
     for clip, _ in zip(dataset.train, clips, strict=False):
@@ -99,7 +100,7 @@ def recognise_futures(system: MotionSystem, dataset, features: Callable, progres
         first, truth = np.split(system.true_frames(dataset, clip), [1])
         wanted = actions.index(clip.action)
         videos = {"truth": truth, "still": np.repeat(first, len(truth), 0), "shuffled": shuffled(truth)}
-        videos["true_keypoints"] = system.transferred(first[0], system.true_keypoints(dataset, clip))
+        videos["true_keypoints"] = system.transferred(first[0], points[clip.id])
         for name, video in videos.items():
             outcome.right[name].append(recognised(video) == wanted)
         for action in system.actions or [clip.action]:
@@ -111,7 +112,7 @@ def recognise_futures(system: MotionSystem, dataset, features: Callable, progres
         for action in system.actions:
             driving = driving_clip(dataset.test, clip, action)
             if driving is not None:
-                moved = system.transferred(first[0], system.true_keypoints(dataset, driving))
+                moved = system.transferred(first[0], points[driving.id])
                 outcome.counts["transferred"][actions.index(action), recognised(moved)] += 1
     return outcome
 

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import tensorflow as tf
 
 from analogy.data.clips import ClipDataset, LoadedClip
 from analogy.data.prepared import Clip
-from analogy.memory import in_parts
 from analogy.metrics.regions import pose_region
 from analogy.models.pixels import to_bytes, to_unit
 from analogy.systems.base import Column, Study, System
+from analogy.systems.keypoints.calling import detected_by, translated_by
 from analogy.systems.keypoints.joints_from_keypoints import JointRegression, joint_regression
 from analogy.systems.keypoints.pictures import with_keypoints
 from analogy.systems.keypoints.predicted import PredictedTranslation
 from analogy.systems.keypoints.translation_study import study_translation
-
-
-def detected_by(detect: Callable, frames: np.ndarray, frames_per_call: int) -> np.ndarray:
-    """The keypoints of frames uint8 [T, H, W, C] by an endpoint `detect`: float32 [T, K, 2] in -1..1."""
-    return in_parts(lambda part: detect(frames=tf.constant(part))["keypoints"].numpy(), frames, most=frames_per_call)
 
 
 class TranslationSystem(System):
@@ -62,18 +57,9 @@ class TranslationSystem(System):
         return detected_by(self.endpoint("detect"), frames, self.settings.evaluation.frames_per_call)
 
     def translated(self, frame: np.ndarray, keypoints: np.ndarray, next_keypoints: np.ndarray) -> dict[str, np.ndarray]:
-        """A reference frame uint8 [H, W, C] with its keypoints [K, 2], translated to each of next_keypoints [T, K, 2].
-
-        Returns:
-            output of the endpoint `translate` -> [T, ...].
-        """
-        most, answers = self.settings.evaluation.frames_per_call, []
-        for first in range(0, len(next_keypoints), most):
-            part = next_keypoints[first : first + most]
-            repeated = {"frame": np.repeat(frame[None], len(part), 0), "keypoints": np.repeat(keypoints[None], len(part), 0)}
-            inputs = {**repeated, "next_keypoints": part}
-            answers.append(self.endpoint("translate")(**{name: tf.constant(value) for name, value in inputs.items()}))
-        return {name: np.concatenate([answer[name].numpy() for answer in answers]) for name in answers[0]}
+        """See `translated_by`."""
+        most = self.settings.evaluation.frames_per_call
+        return translated_by(self.endpoint("translate"), frame, keypoints, next_keypoints, most)
 
     def _regression(self, dataset: ClipDataset) -> JointRegression | None:
         """The regression from keypoints to joints, fitted on frames of the training clips. None where no joints are known."""

@@ -159,24 +159,6 @@ def test_the_shuffled_future_is_a_baseline():
     assert figures["shuffled"]["psnr"].mean() < figures["prediction"]["psnr"].mean()
 
 
-def test_a_picture_moves_as_other_keypoints_do():
-    """The stand-in paints what it was given: each step's first keypoint, as the value of all pixels."""
-
-    def translate(frame, keypoints, next_keypoints):
-        value = tf.cast(100.0 * next_keypoints[:, 0, 0], tf.uint8)
-        return {"frame": tf.ones_like(frame) * value[:, None, None, None]}
-
-    system = SimpleNamespace(
-        used={"translator": SimpleNamespace(translate=translate)}, horizon=3, keypoints=2, frame=[16, 16, 3],
-        detected=lambda frames: np.full((len(frames), 2, 2), 0.5, np.float32),
-    )  # fmt: skip
-    system._translated = partial(MotionSystem._translated, system)
-    others = np.float32([0.1, 0.2, 0.3, 0.0])[:, None, None] * np.ones((1, 2, 2), np.float32)
-    moved = MotionSystem.transferred(system, np.zeros((16, 16, 3), np.uint8), others)
-    assert moved.shape == (3, 16, 16, 3)
-    np.testing.assert_allclose(moved[:, 0, 0, 0], [60, 70, 40], atol=1)
-
-
 def test_windows_begin_where_those_of_next_frames_do_and_the_last_observed_frame_is_read():
     """So that both can stand in one table."""
     frames = np.random.default_rng(0).integers(0, 256, (9, 16, 16, 3), dtype=np.uint8)

@@ -39,8 +39,8 @@ class Future:
         slope = 2 if clip.action == "grow" else -2
         return (clip.level + slope * np.arange(9)[:, None, None, None] + np.zeros((1, 4, 4, 1))).astype(np.uint8)
 
-    def true_keypoints(self, dataset, clip):
-        return self.true_frames(dataset, clip)
+    def true_keypoints(self, dataset, clips):
+        return [self.true_frames(dataset, clip) for clip in clips]
 
     def transferred(self, frame, keypoints):
         return (frame + keypoints[1:].astype(int) - keypoints[:1]).astype(np.uint8)
@@ -59,7 +59,9 @@ def slopes(videos):
 
 @pytest.fixture
 def dataset():
-    clips = [SimpleNamespace(action=action, level=level) for action in ACTIONS for level in (60, 90, 120)]
+    clips = [
+        SimpleNamespace(id=f"{action} {level}", action=action, level=level) for action in ACTIONS for level in (60, 90, 120)
+    ]
     return SimpleNamespace(train=clips, test=clips[1:5])
 
 
