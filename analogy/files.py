@@ -244,6 +244,8 @@ def expanded(path: str | Path) -> Path:
         raise UserError(f"{text!r}: a path cannot hold the sign \\0")
     if any(name in os.environ for name in _VARIABLE.findall(text)) and not os.path.lexists(text):
         raise UserError(f"{text}: variables are replaced by a shell, not here: write {os.path.expandvars(text)}")
+    if ".." in Path(text).parts:  # behind a link it means another folder to TensorFlow than to the system
+        return Path(os.path.realpath(os.path.expanduser(text)))
     if not text.startswith("~"):  # of a `./~x` Path would make `~x`
         return Path(text)
     try:

@@ -5,15 +5,19 @@ Each folder that a command makes gets a mark: a small file `.analogy`, whose fir
 
 from __future__ import annotations
 
+import json
+import logging
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain, count
 from pathlib import Path
 
 from analogy.errors import UserError
-from analogy.files import MARK, check_writable, partial_name, remove_leftovers
+from analogy.files import MARK, check_writable, partial_name, read_regular, remove_leftovers, replacing
+
+log = logging.getLogger("analogy")
 
 AN_HOUR = 3600.0  # in seconds; no process takes so long to write one folder
 # The kinds of folders.
@@ -22,14 +26,44 @@ RUN, EVALUATION, SAVED_MODEL, PREDICTION, COMPARISON, PREPARED, RECOGNISED, EXPO
     "an export",
 )  # fmt: skip
 # Earlier versions set no mark. This file suggests that a folder is theirs, but it may still belong to a user.
+_FILES = "files: "  # the line of a mark that lists them
+_BY_FILE_MANAGERS = ("Thumbs.db", "desktop.ini")
 _EARLIER = {SAVED_MODEL: "saved_model.pb", PREDICTION: "joints.json", COMPARISON: "comparison.md", RECOGNISED: "figures.json"}
 _PARTS_OF_AN_EARLIER_RUN = ("summary.json", "log.txt", "checkpoints", "samples", "plots")
 
 
-def mark_folder(folder: Path, kind: str) -> None:
-    """Write the mark into a folder. kind: one of the kinds above."""
+def mark_folder(folder: Path, kind: str, files: Sequence[str] | None = None) -> None:
+    """Write the mark into a folder.
+
+    kind: one of the kinds above. files: the paths of all that we wrote in it, relative to it, where the folder is complete.
+    """
     text = f"{kind}\nThis folder was made by analogy. Its commands may replace it; keep files of your own elsewhere.\n"
-    (folder / MARK).write_text(text, encoding="utf-8")
+    listed = "" if files is None else _FILES + json.dumps(files) + "\n"
+    (folder / MARK).write_text(text + listed, encoding="utf-8")
+
+
+def files_of_others(folder: Path) -> list[str]:
+    """The paths of files in a marked folder that we did not write, relative to it; empty where the mark does not list ours.
+
+    What file managers leave behind does not count.
+    """
+    try:
+        line = (folder / MARK).read_text(encoding="utf-8").splitlines()[-1]
+        ours = set(json.loads(line.removeprefix(_FILES))) if line.startswith(_FILES) else None
+    except (OSError, ValueError, TypeError, IndexError):
+        return []
+    return [] if ours is None else [name for name in _files_in(folder) if name not in ours]
+
+
+def _files_in(folder: Path) -> list[str]:
+    """The paths of the files and links in a folder, relative to it, without hidden ones."""
+    paths = (
+        os.path.relpath(os.path.join(place, name), folder)
+        for place, folders, names in os.walk(folder)
+        for name in (*names, *(name for name in folders if os.path.islink(os.path.join(place, name))))
+        if not name.startswith(".") and name not in _BY_FILE_MANAGERS
+    )
+    return sorted(paths)
 
 
 def kind_of(folder: Path) -> str | None:
@@ -60,6 +94,11 @@ def refuse_foreign(folder: Path, kind: str) -> None:
         if is_it:
             raise UserError(f"{folder}: is {what}, which cannot be replaced; name a folder in it that does not exist yet")
     existing_kind = kind_of(folder)
+    if existing_kind == kind and (others := files_of_others(folder)):
+        more = f" and {len(others) - 1} more" if len(others) > 1 else ""
+        raise UserError(
+            f"{folder}: {others[0]}{more} in it is not ours, and would be lost; move it away, or name another folder"
+        )
     if existing_kind == kind or not any(folder.iterdir()):
         return
     if existing_kind:
@@ -89,12 +128,36 @@ def replacing_folder(folder: Path, kind: str, *, within_run: bool = False) -> It
     try:
         mark_folder(partial, kind)
         yield partial
+        mark_folder(partial, kind, _files_in(partial))
         if folder.exists():
             os.replace(folder, before)
         os.replace(partial, folder)
+        for name in files_of_others(before):  # of a run, whose parts are never refused
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            os.replace(before / name, folder / name)
     finally:
         for leftover in (partial, before):
             shutil.rmtree(leftover, ignore_errors=True)
+
+
+def is_our_text(path: Path, text: str) -> bool:
+    """Whether a text file may be replaced by `text`: there is none yet, or its first line is the same."""
+    if not os.path.lexists(path):
+        return True
+    try:
+        there = read_regular(path).decode("utf-8", errors="replace")
+    except OSError:
+        return False
+    return there.split("\n", 1)[0] == text.split("\n", 1)[0]
+
+
+def write_our_text(path: Path, text: str) -> None:
+    """Write a table or the like. A file that is not ours (`is_our_text`) is kept, and a warning is logged."""
+    if not is_our_text(path, text):
+        log.warning("%s: this file is not ours, and is kept; move it away to have ours there", path)
+        return
+    with replacing(path) as partial:
+        partial.write_text(text, encoding="utf-8")
 
 
 def unused_folder(folder: Path) -> Path:

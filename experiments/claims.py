@@ -19,9 +19,9 @@ from typing import Annotated
 import typer
 
 from analogy.errors import UserError
-from analogy.files import replacing
 from analogy.metrics.claims import Verdict, judge, parse
 from analogy.metrics.table import METRICS
+from analogy.ownership import write_our_text
 from analogy.runs.reading import read_run
 from analogy.settings import Settings, load_settings
 from analogy.settings.experiments import find_experiment
@@ -237,8 +237,7 @@ def _report(plan: Plan, seeds: int, failed: list[Path]) -> str:
         "excludes zero. The claims are not corrected for their number.\n",
     ]
     text = "\n".join(parts)
-    with replacing(plan.results / "claims.md") as partial:
-        partial.write_text(text, encoding="utf-8")
+    write_our_text(plan.results / "claims.md", text)
     return text
 
 

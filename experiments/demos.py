@@ -15,8 +15,8 @@ import typer
 
 from analogy.cli.console import RESULTS, app_of, clear_errors, names_in
 from analogy.errors import UserError
-from analogy.files import replacing
 from analogy.metrics.table import HEADLINES
+from analogy.ownership import is_our_text, write_our_text
 from analogy.runs.reading import Run, read_experiment_runs
 from analogy.settings import Settings, find_experiment, list_experiments, load_settings
 from analogy.systems import SYSTEMS
@@ -59,6 +59,8 @@ def main(
     places = results_dir or [RESULTS]
     with clear_errors(places[0]):
         names = names_in(run)
+        if not is_our_text(out, HEAD):
+            raise UserError(f"{out}: this file is no table of demos, and is not replaced; name another with --out")
         for name in names:
             find_experiment(name)
         for name in names:
@@ -68,8 +70,7 @@ def main(
         rows = {names: row_of(names, places) for names in demos()}
         if not any(rows.values()):
             raise UserError(f"{places[0]}: there is no finished run of a demo; name some with --run")
-        with replacing(out) as partial:
-            partial.write_text("\n".join(lines(rows, times)), "utf-8")
+        write_our_text(out, "\n".join(lines(rows, times)))
         typer.echo(f"{sum(map(bool, rows.values()))} of {len(rows)} demos were run; written to {out}")
 
 

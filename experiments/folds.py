@@ -16,7 +16,8 @@ import typer
 from analogy.cli.console import app_of, clear_errors
 from analogy.cli.continuing import finished_run, persons_of_folds
 from analogy.errors import Mistakes, UserError
-from analogy.files import VIDEOS, files_below, replacing
+from analogy.files import VIDEOS, files_below
+from analogy.ownership import write_our_text
 from analogy.resolve import resolve_settings
 from analogy.settings.loading import parse_override
 from analogy.visualise.tables import markdown_table
@@ -58,8 +59,7 @@ def main(
                 of_fold = json.loads((run.folder / "test" / "horizon_by_action.json").read_text(encoding="utf-8"))
                 figures |= {f"{video}, fold {fold}" if persons else video: curves for video, curves in of_fold.items()}
             text = table(figures)
-            with replacing(results_dir / f"{name}.md") as partial:
-                partial.write_text(text, encoding="utf-8")
+            write_our_text(results_dir / f"{name}.md", text)
             typer.echo(f"{name}\n\n{text}")
 
 

@@ -17,7 +17,7 @@ import analogy
 from analogy.cli.console import app_of, clear_errors
 from analogy.cli.continuing import finished_run, persons_of_folds
 from analogy.errors import Mistakes
-from analogy.files import replacing
+from analogy.ownership import write_our_text
 from analogy.resolve import resolve_settings
 from analogy.settings.loading import parse_override
 from analogy.visualise.tables import markdown_table
@@ -65,8 +65,7 @@ def main(
             read(recognised, PIXELS, pixels)
             read(recognised, COMMONEST, pixels, "baseline_")
         text = table(recognised)
-        with replacing(results_dir / dataset / "classifiers.md") as partial:
-            partial.write_text(text, encoding="utf-8")
+        write_our_text(results_dir / dataset / "classifiers.md", text)
         typer.echo(text)
 
 

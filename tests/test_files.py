@@ -175,6 +175,9 @@ def test_the_home_is_replaced_and_variables_are_not(tmp_path, monkeypatch):
         assert expanded(text) == Path(text)
     (tmp_path / "~nobody at all").touch()
     assert expanded("~nobody at all") == Path("~nobody at all")
+    (tmp_path / "far" / "deep").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "far" / "deep")
+    assert expanded("link/../x") == tmp_path / "far" / "x" and expanded("~/../x") == tmp_path / "x"
     for text, said in {"": "empty", "~nobody else": "no such folder", "a\0b": "cannot hold"}.items():
         with pytest.raises(UserError, match=said):
             expanded(text)

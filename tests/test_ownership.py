@@ -21,12 +21,14 @@ from analogy.ownership import (
     SAVED_MODEL,
     check_output,
     check_results_dir,
+    is_our_text,
     is_run,
     kind_of,
     mark_folder,
     refuse_foreign,
     replacing_folder,
     unused_folder,
+    write_our_text,
 )
 from analogy.resolve import resolve_settings
 from analogy.runs.folder import RunFolder
@@ -96,6 +98,39 @@ def test_a_folder_of_ours_is_replaced_as_a_whole(tmp_path):
     assert (out / "second").is_file() and [path.name for path in tmp_path.iterdir()] == ["out"]
     with pytest.raises(UserError, match="out: holds a prediction, not a SavedModel; name a folder that does not exist yet"):
         check_output(out, SAVED_MODEL)
+
+
+def test_files_of_others_in_a_folder_of_ours_are_not_lost(tmp_path):
+    out = tmp_path / "out"
+    with replacing_folder(out, PREDICTION) as partial:
+        (partial / "frames").mkdir()
+        (partial / "frames" / "0\n.png").write_text("ours")
+    (out / ".DS_Store").touch()
+    check_output(out, PREDICTION)
+    (out / "frames" / "notes.txt").write_text("precious")
+    for refused in (lambda: check_output(out, PREDICTION), replacing_folder(out, PREDICTION).__enter__):
+        with pytest.raises(UserError, match=r"out: frames/notes\.txt in it is not ours, and would be lost; move it away"):
+            refused()
+    with replacing_folder(out, PREDICTION, within_run=True) as partial:  # the export of a run that ends
+        (partial / "new").write_text("ours")
+    assert (out / "frames" / "notes.txt").read_text() == "precious" and not (out / "frames" / "0\n.png").exists()
+    (out / "frames" / "notes.txt").unlink()
+    (out / "link").symlink_to(tmp_path)
+    with pytest.raises(UserError, match="out: link in it is not ours"):
+        check_output(out, PREDICTION)
+
+
+def test_a_text_that_is_not_ours_is_kept(tmp_path, caplog):
+    table, text = tmp_path / "table.md", "# Ours\n\nfirst"
+    write_our_text(table, text)
+    write_our_text(table, "# Ours\n\nsecond")
+    assert table.read_text() == "# Ours\n\nsecond"
+    table.write_text("# Mine\n")
+    write_our_text(table, text)
+    assert table.read_text() == "# Mine\n" and "table.md: this file is not ours, and is kept" in caplog.text
+    for odd in ("folder", "pipe"):
+        (tmp_path / odd).mkdir() if odd == "folder" else os.mkfifo(tmp_path / odd)
+        assert not is_our_text(tmp_path / odd, text)
 
 
 def test_an_empty_folder_is_taken_and_a_file_or_a_link_is_not(tmp_path):

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from analogy.errors import UserError
-from analogy.files import read_regular, replacing
 from analogy.leaderboard.boards import METRICS, Board, Row
 from analogy.leaderboard.plan import Plan
 from analogy.metrics.table import metric_of
+from analogy.ownership import is_our_text, write_our_text
 from analogy.visualise.pages import write_page
 from analogy.visualise.tables import markdown_table
 from analogy.visualise.wording import compare
@@ -80,13 +80,12 @@ def markdown(plan: Plan, boards: Sequence[Board], missing: Sequence[str]) -> str
 
 def check_output(path: Path) -> None:
     """Raise a UserError where the Markdown file is another one, and would be lost."""
-    if path.exists() and not read_regular(path).decode("utf-8", errors="replace").startswith(MADE):
+    if not is_our_text(path, MADE):
         raise UserError(f"{path}: this file is no leaderboard, and is not replaced; name another with --out")
 
 
 def write_markdown(path: Path, plan: Plan, boards: Sequence[Board], missing: Sequence[str]) -> None:
-    with replacing(path) as partial:
-        partial.write_text(markdown(plan, boards, missing), encoding="utf-8")
+    write_our_text(path, markdown(plan, boards, missing))
 
 
 def write_leaderboard_page(path: Path, plan: Plan, boards: Sequence[Board], missing: Sequence[str]) -> None:
