@@ -17,8 +17,11 @@ import uuid
 from collections.abc import Container, Iterator
 from contextlib import contextmanager, suppress
 from itertools import chain, count
+from math import inf
 from pathlib import Path
 from typing import IO, Any
+
+import yaml
 
 from analogy.errors import UserError, about
 
@@ -26,6 +29,7 @@ log = logging.getLogger("analogy")
 MARK = ".analogy"  # a file in every folder that analogy has made; see analogy.ownership
 USUAL_TEMPORARY_FOLDERS = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108  (only where a folder of its own is made)
 LARGEST_FILE = 1 << 30  # bytes; no file that is read as a whole is larger
+MOST_YAML_NODES = 1_000_000  # of a text with aliases
 # Errors of the system that belong to one file, which others can be read without: a broken or looping link, a pipe, a folder.
 NO_FILE = (errno.ENOENT, errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.EINVAL, errno.ENXIO, errno.ENAMETOOLONG, errno.EFBIG)
 LONGEST_NAME = 150  # bytes; a file system allows 255 for a whole name
@@ -106,6 +110,28 @@ def read_json(path: str | Path) -> Any:
         raise ValueError("it is nested too deeply") from error
 
 
+def read_yaml(text: str, loader: type) -> Any:
+    """`yaml.load`, for texts of strangers: aliases of aliases of ... would unfold to more than any memory, and one of itself to
+    no end. loader: of PyYAML. Raises yaml.YAMLError, ValueError, or RecursionError."""
+    reader = loader(text)
+    try:
+        node = reader.get_single_node()
+        if node is not None and "*" in text and _unfolded(node, {}) > MOST_YAML_NODES:
+            raise ValueError("its aliases unfold to too much")
+        return None if node is None else reader.construct_document(node)
+    finally:
+        reader.dispose()
+
+
+def _unfolded(node: yaml.Node, sizes: dict[int, float]) -> float:
+    """The number of nodes of a YAML text whose aliases are replaced by what they stand for. sizes: of the nodes seen, by id."""
+    if id(node) not in sizes:
+        sizes[id(node)] = inf  # within itself
+        parts = chain.from_iterable(node.value) if isinstance(node, yaml.MappingNode) else node.value
+        sizes[id(node)] = 1 if isinstance(node, yaml.ScalarNode) else 1 + sum(_unfolded(part, sizes) for part in parts)
+    return sizes[id(node)]
+
+
 def has_wildcards(path: Path) -> bool:
     """Whether a path holds a sign that has a special meaning in patterns."""
     return bool(re.search(r"[\[\]*?{}\\]", str(path)))
@@ -136,6 +162,13 @@ def _plain_temporary_folder() -> str:
         if not has_wildcards(Path(place)) and os.access(place, os.W_OK | os.X_OK):
             return place
     raise UserError(f"{usual}: TensorFlow takes [ ] * ? {{ }} \\ in a path for a pattern: set TMPDIR to a folder without them")
+
+
+def open_lock(path: Path, mode: str = "a") -> IO:
+    """Open a lock file. Raises OSError, where something else is there, such as a pipe, which would be waited for."""
+    if os.path.lexists(path):
+        check_regular(path, None)
+    return open(path, mode)
 
 
 def try_lock(file: IO) -> bool:
@@ -172,7 +205,7 @@ def locked(target: Path) -> Iterator[None]:
     """Hold the lock TARGET.lock until the block ends. If another process holds it, log one line and wait."""
     target.parent.mkdir(parents=True, exist_ok=True)
     # The lock file is never deleted: another process may be waiting for this very file.
-    with target.with_name(f"{target.name}.lock").open("a") as lock:
+    with open_lock(target.with_name(f"{target.name}.lock")) as lock:
         if not try_lock(lock):
             log.warning("another process prepares %s; waiting for it", target)
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -212,7 +245,7 @@ def by_number(path: Path) -> tuple[list, str]:
 def _is_result(folder: Path) -> bool:
     """Whether analogy has made this folder for a run or an evaluation."""
     try:
-        return (folder / MARK).read_text(encoding="utf-8", errors="replace").startswith(("a run\n", "an evaluation\n"))
+        return read_regular(folder / MARK).startswith((b"a run\n", b"an evaluation\n"))
     except OSError:
         return False
 

@@ -48,7 +48,7 @@ def files_of_others(folder: Path) -> list[str]:
     What file managers leave behind does not count.
     """
     try:
-        line = (folder / MARK).read_text(encoding="utf-8").splitlines()[-1]
+        line = read_regular(folder / MARK).decode("utf-8").splitlines()[-1]
         ours = set(json.loads(line.removeprefix(_FILES))) if line.startswith(_FILES) else None
     except (OSError, ValueError, TypeError, IndexError):
         return []
@@ -69,7 +69,7 @@ def _files_in(folder: Path) -> list[str]:
 def kind_of(folder: Path) -> str | None:
     """The kind in the mark of a folder, such as "a run"; None if it has no readable mark."""
     try:
-        return (folder / MARK).read_text(encoding="utf-8", errors="replace").partition("\n")[0]
+        return read_regular(folder / MARK).decode("utf-8", errors="replace").partition("\n")[0]
     except OSError:
         return None
 

@@ -158,6 +158,12 @@ def test_a_temporary_folder_whose_name_is_a_pattern_is_not_used_for_links(tmp_pa
         pass
 
 
+def test_a_lock_that_is_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "x.lock")
+    with pytest.raises(OSError, match="pipe"), making(tmp_path / "x"):
+        raise AssertionError("begun")
+
+
 # ---------------------------------------------------------------- homes and variables
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from analogy.errors import UserError
-from analogy.files import naming, read_json, remove_leftovers, replacing, try_lock
+from analogy.files import naming, open_lock, read_json, remove_leftovers, replacing, try_lock
 from analogy.ownership import RUN, check_results_dir, is_run, kind_of, mark_folder
 from analogy.runs.summary import read_rows
 
@@ -53,7 +53,7 @@ def is_running(run: Path) -> bool | None:
     None if that cannot be known: the lock file cannot be opened, or the disk does not support locks.
     """
     try:
-        with open(run / ".lock", "rb") as lock:
+        with open_lock(run / ".lock", "rb") as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)  # a shared lock, released at once, so that a run can still start
     except BlockingIOError:
         return True
@@ -94,7 +94,7 @@ class RunFolder:
                 raise UserError(f"{path}: this is not a run folder; name one of results/EXPERIMENT")
             for name in ("checkpoints", "samples", "test", "plots", "tensorboard"):
                 (path / name).mkdir(parents=True, exist_ok=True)
-            self._lock = open(path / ".lock", "w")  # noqa: SIM115 - held until the process ends
+            self._lock = open_lock(path / ".lock", "w")  # held until the process ends
         except OSError as error:
             raise UserError(f"{path}: cannot be written: {error.strerror}; choose another --results-dir") from error
         if not _lock_patiently(self._lock):

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from analogy.files import read_json, read_regular
+from analogy.files import read_json, read_regular, read_yaml
 from analogy.ownership import EVALUATION, RUN, kind_of
 from analogy.runs.folder import is_running
 from analogy.runs.summary import Summary, read_summary
@@ -206,7 +206,7 @@ def flat_yaml(text: str) -> dict[str, str]:
     try:
         # The base loader reads every value as text, so an impossible date is no error. The C loader is fast: a list of runs
         # reads hundreds of files.
-        return _flat(yaml.load(text, yaml.CBaseLoader))  # noqa: S506 - it makes only texts, lists and dicts
+        return _flat(read_yaml(text, yaml.CBaseLoader))  # it makes only texts, lists and dicts
     except (yaml.YAMLError, RecursionError) as error:
         raise ValueError(getattr(error, "problem", None) or str(error).splitlines()[0]) from error
 

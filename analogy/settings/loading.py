@@ -18,7 +18,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from analogy.errors import UserError, shortened
-from analogy.files import read_regular, replacing
+from analogy.files import read_regular, read_yaml, replacing
 from analogy.settings.sections import Settings
 
 SHARED_CONFIGS = Path(__file__).parent / "configs"  # searched for a `base:` that is not beside the file that names it
@@ -75,7 +75,7 @@ _Loader.add_constructor("tag:yaml.org,2002:int", _construct_int)
 def parse_yaml(text: str, where: str) -> object:
     """Parse YAML. where: the name of the text in error messages. Raises UserError."""
     try:
-        return yaml.load(text, _Loader)  # noqa: S506 - it is a SafeLoader
+        return read_yaml(text, _Loader)  # it is a SafeLoader
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""

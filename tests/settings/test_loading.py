@@ -115,6 +115,14 @@ def test_a_number_where_text_is_needed_is_said_with_the_mend():
     assert "data.folder: Input should be a valid string (got 2026); in quotes it is text" in complaint("data.folder=2026")
 
 
+def test_aliases_stand_for_what_they_name_and_do_not_fill_the_memory():
+    assert parse_yaml("a: &a [1, 2]\nb: [*a, *a]", "here") == {"a": [1, 2], "b": [[1, 2], [1, 2]]}
+    many = "a: &a [x, x]\n" + "".join(f"{chr(i + 1)}: &{chr(i + 1)} [*{chr(i)}, *{chr(i)}]\n" for i in range(97, 121))
+    for text in (many, "a: &a [*a]", "a: &a {b: {c: *a}}"):
+        with pytest.raises(UserError, match="not valid YAML: its aliases unfold to too much"):
+            parse_yaml(text, "here")
+
+
 def test_a_key_that_stands_twice_is_an_error(write):
     message = complaint(path=write("data:\n  gray: true\n  padding: 3\n  gray: false"))
     assert "mine.yaml, line 3" in message and "'gray' stands twice" in message

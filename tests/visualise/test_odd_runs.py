@@ -66,6 +66,7 @@ SETTINGS = {
     "a broken number": b"seed: 0b_\nother: !!int x\nwhen: !!timestamp x\n",
     "bytes that are no text": b"seed: \xff\xfe\n",
     "a mapping in itself": b"a: &a {b: *a}\n",
+    "aliases of aliases": b"a: &a [x, x]\n" + b"".join(b"%c: &%c [*%c, *%c]\n" % (i + 1, i + 1, i, i) for i in range(97, 121)),
     "a list": b"- 1\n- 2\n",
     "a key that is a list": b"? [1]\n: 2\n",
     "half a file": b"data: {folder: [",
@@ -100,7 +101,8 @@ def test_folders_that_are_none_are_unreadable_and_say_why(good, tmp_path):
     fifo = odd / "a_pipe"
     fifo.mkdir()
     os.mkfifo(fifo / "summary.json")
-    os.mkfifo(fifo / "settings.yaml")
+    for name in ("settings.yaml", ".analogy", ".lock"):
+        os.mkfifo(fifo / name)
     blocked = write_run(odd / "files_for_folders")
     for name in ("samples", "test", "plots", "saved_model", "metrics.jsonl"):
         (blocked / name).write_text("a file")
