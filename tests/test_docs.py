@@ -87,6 +87,7 @@ def test_pypi_shows_the_pictures_where_the_repository_is_known(monkeypatch, repo
     assert not LINK.findall(text) and "](http://dreamdragon.github.io/PennAction/)" in text
 
 
+@pytest.mark.extra
 def test_links_out_of_docs_come_along_to_the_site(monkeypatch):
     pytest.importorskip("mkdocs", reason="the site needs `pip install -e .[docs]`")
     hooks = runpy.run_path(str(ROOT / "mkdocs_hooks.py"))

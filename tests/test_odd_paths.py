@@ -103,6 +103,7 @@ def test_a_folder_where_nothing_can_be_made_is_refused_before_anything_starts(tm
         check_writable(Path("/proc/there/is/none"), "choose another")
 
 
+@pytest.mark.extra
 def test_beam_refuses_a_cache_whose_name_is_a_pattern(tmp_path):
     pytest.importorskip("apache_beam")
     with pytest.raises(UserError, match=r"Apache Beam takes .* for patterns; choose another --cache"):

@@ -247,6 +247,7 @@ def test_apache_beam_gives_the_same_records(tmp_path):
     assert not leftovers(tmp_path / "beam")
 
 
+@pytest.mark.extra
 @pytest.mark.parametrize(
     ("option", "message"),
     [("--runner=NoRunner", "Unexpected pipeline runner: NoRunner"), ("--direct_num_workers=many", "invalid int value: 'many'")],

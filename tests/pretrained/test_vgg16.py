@@ -221,6 +221,7 @@ def test_a_vgg_19_is_refused(tmp_path, weights):
         load_vgg16(str(tmp_path / "vgg19.npy"), 3)
 
 
+@pytest.mark.extra
 def test_the_real_hed_file():
     path = fetched_file("vgg16-hed")
     if not path.is_file():

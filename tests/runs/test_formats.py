@@ -37,7 +37,7 @@ def export(invoke, model, out, format):
     return done, json.loads((out / "endpoints.json").read_text()) if (out / "endpoints.json").is_file() else None
 
 
-@pytest.mark.parametrize("format", ["tflite", "onnx"])
+@pytest.mark.parametrize("format", ["tflite", pytest.param("onnx", marks=pytest.mark.extra)])
 def test_what_can_be_converted_is_compared_and_the_rest_named(format, invoke, model, tmp_path, capfd):
     if format == "onnx":
         for package in ("tf2onnx", "onnxruntime"):
@@ -84,7 +84,7 @@ def test_a_file_that_differs_is_refused(model):
         largest_differences(signature, answer(2), 2, 3)
 
 
-@pytest.mark.parametrize("run", [run_tflite, run_onnx])
+@pytest.mark.parametrize("run", [run_tflite, pytest.param(run_onnx, marks=pytest.mark.extra)])
 def test_a_file_that_its_runtime_refuses_is_one_line(run):
     if run is run_onnx:
         pytest.importorskip("onnxruntime", reason="the packages of the extra `onnx` are not installed")
@@ -93,6 +93,7 @@ def test_a_file_that_its_runtime_refuses_is_one_line(run):
     assert "\n" not in str(refusal.value)
 
 
+@pytest.mark.extra
 def test_an_input_without_influence_is_listed_only_where_the_file_takes_it(invoke, tmp_path):
     for package in ("tf2onnx", "onnxruntime"):
         pytest.importorskip(package, reason="the packages of the extra `onnx` are not installed")
