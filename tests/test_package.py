@@ -18,7 +18,7 @@ def test_every_file_of_the_package_goes_into_a_wheel():
             packed |= set((ROOT / package.replace(".", "/")).glob(pattern))
     beside_the_code = {
         path for package in ("analogy", "data_prep") for path in (ROOT / package).rglob("*")
-        if path.is_file() and path.suffix not in (".py", ".pyc")
+        if path.is_file() and path.suffix != ".py" and path.parent.name != "__pycache__"
     }  # fmt: skip
     assert beside_the_code == packed and len(packed) > 50
     assert project["project"]["scripts"] == {"analogy": "analogy.cli:main"}
