@@ -45,48 +45,80 @@ def export_int8(plan: Evaluation, folder: Path, batch: int | None, say: Callable
     Raises:
         UserError: the run predicts no frames, its data are gone, or no endpoint is worth it. The line says why, for each.
     """
-    batch = _batch(plan, batch)
-    if plan.exported:
-        raise UserError(f"{plan.run}: --quantise needs the checkpoint of a run, and this is a SavedModel; name its run")
-    system, dataset, _, _ = open_run(plan, Measures())
-    if not system.paints:
-        raise UserError(f"{plan.run}: --quantise is judged by PSNR, and this run predicts no frames; leave it out")
-    endpoints = system.endpoints()
-    free = {name: free_axes(function) for name, function in endpoints.items()}
-    if all(free.values()):
-        raise UserError(f"{plan.run}: --quantise needs inputs of one size, and of none of its endpoints all are: {free}")
-    loaded = load_saved_model(plan.run)
-    calls, timed = defaultdict(list), defaultdict(list)
-    training = _calibrate(system, dataset, _recording(loaded, calls))
-    say(f"calibrated on {len(training)} training clips; now the SavedModel and 8 bits are measured on the test clips")
-    figures = _figures(system, dataset, _recording(loaded, timed))
+    trial = _Trial(plan, _batch(plan, batch))
+    say(f"calibrated on {len(trial.clips)} training clips; now the SavedModel and 8 bits are measured on the test clips")
+    trial.measure()
     listed, refused = {}, {}
     with replacing_folder(folder, EXPORT) as partial:
-        for name, function in endpoints.items():
+        for name in trial.endpoints:
             try:
-                if name not in calls:
-                    raise UserError("the run's own test does not call it")
-                content = to_int8(function, _weights(system), calls[name], batch)
-                answer = called_in_parts(run_tflite(content, count_processors()), input_specs(function), batch)
-                ratio = _times_as_fast(answer, getattr(loaded, name), timed[name][0])
-                test = {"savedmodel": figures, "int8": _figures(system, dataset, _replaced(loaded, name, answer))}
-                _check(ratio, figures["psnr"] - test["int8"]["psnr"])
+                content, listing = trial.in_eight_bits(name)
             except UserError as error:
                 refused[name] = str(error)
                 say(f"{name}: not exported: {error}")
                 continue
-            file, form = f"{name}.tflite", described(loaded.signatures[name], (batch, 1), "tflite", content)
-            (partial / file).write_bytes(content)
-            listed[name] = {"file": file, **form, "test": test, "times_as_fast": round(ratio, 3)}
+            (partial / listing["file"]).write_bytes(content)
+            listed[name], test = listing, listing["test"]
             say(
-                f"{name}: {file}; {ratio:.2f} times as fast as the SavedModel; PSNR {test['int8']['psnr']:.2f} dB, "
-                f"SavedModel {figures['psnr']:.2f} dB ({dataset.name}, {figures['clips']} test clips)"
+                f"{name}: {listing['file']}; {listing['times_as_fast']:.2f} times as fast as the SavedModel; "
+                f"PSNR {test['int8']['psnr']:.2f} dB, SavedModel {test['savedmodel']['psnr']:.2f} dB "
+                f"({trial.dataset.name}, {test['int8']['clips']} test clips)"
             )
         if not listed:
             reasons = "; ".join(f"{name}: {why}" for name, why in refused.items())
             raise UserError(f"{plan.run}: nothing is better in 8 bits here, so keep the SavedModel: {reasons}")
-        quantised = {"bits": 8, "operations": OPERATIONS, "calibration_clips": training}
+        quantised = {"bits": 8, "operations": OPERATIONS, "calibration_clips": trial.clips}
         write_json(partial / LIST, {"format": "tflite", "quantised": quantised, "endpoints": listed, "not_exported": refused})
+
+
+class _Trial:
+    """Endpoints in 8 bits beside those of a run's SavedModel: its test clips, and time on this machine.
+
+    Attributes:
+        dataset: the run's. endpoints: name -> tf.function. clips: the names of the training clips of the calibration.
+
+    Args:
+        plan: see `export_int8`. batch: the number of examples that a file takes at a time.
+
+    Raises:
+        UserError: 8 bits cannot be judged for this run.
+    """
+
+    def __init__(self, plan: Evaluation, batch: int):
+        if plan.exported:
+            raise UserError(f"{plan.run}: --quantise needs the checkpoint of a run, and this is a SavedModel; name its run")
+        self._system, self.dataset, _, _ = open_run(plan, Measures())
+        if not self._system.paints:
+            raise UserError(f"{plan.run}: --quantise is judged by PSNR, and this run predicts no frames; leave it out")
+        self.endpoints, self._batch = self._system.endpoints(), batch
+        free = {name: free_axes(function) for name, function in self.endpoints.items()}
+        if all(free.values()):
+            raise UserError(f"{plan.run}: --quantise needs inputs of one size, and of none of its endpoints all are: {free}")
+        self._loaded = load_saved_model(plan.run)
+        self._calls: dict[str, list] = defaultdict(list)  # endpoint -> the inputs of each call
+        self.clips = _calibrate(self._system, self.dataset, _recording(self._loaded, self._calls))
+
+    def measure(self) -> None:
+        """Find what the SavedModel reaches, and remember the calls of its endpoints."""
+        self._timed: dict[str, list] = defaultdict(list)
+        self._figures = _figures(self._system, self.dataset, _recording(self._loaded, self._timed))
+
+    def in_eight_bits(self, name: str) -> tuple[bytes, dict]:
+        """An endpoint as the content of a .tflite file, and its entry in the list; after `measure`.
+
+        Raises UserError where it is not worth it.
+        """
+        if name not in self._calls:
+            raise UserError("the run's own test does not call it")
+        function = self.endpoints[name]
+        content = to_int8(function, _weights(self._system), self._calls[name], self._batch)
+        answer = called_in_parts(run_tflite(content, count_processors()), input_specs(function), self._batch)
+        ratio = _times_as_fast(answer, getattr(self._loaded, name), self._timed[name][0])
+        int8 = _figures(self._system, self.dataset, _replaced(self._loaded, name, answer))
+        _check(ratio, self._figures["psnr"] - int8["psnr"])
+        form = described(self._loaded.signatures[name], (self._batch, 1), "tflite", content)
+        test = {"savedmodel": self._figures, "int8": int8}
+        return content, {"file": f"{name}.tflite", **form, "test": test, "times_as_fast": round(ratio, 3)}
 
 
 def _batch(plan: Evaluation, batch: int | None) -> int:

@@ -7,6 +7,7 @@ python experiments/folds.py --exp lvln_plus_weizmann --data-dir WEIZMANN --perso
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -41,8 +42,8 @@ def main(
     ] = None,
 ) -> None:
     """Class number c in alphabetical order tests in fold c modulo `folds`. Start it again to go on with what was stopped."""
-    results_dir = results_dir or usual_results_dir(data_dir, also or [], len(persons or []) or folds)
-    with clear_errors(results_dir):
+    with clear_errors(results_dir or data_dir):
+        results_dir = results_dir or usual_results_dir(data_dir, also or [], len(persons or []) or folds)
         values = dict(map(parse_override, set_ or []))
         if persons:
             if also:
@@ -65,7 +66,8 @@ def main(
 
 def usual_results_dir(data_dir: Path, also: list[Path], folds: int) -> Path:
     """One for each choice of data, so that folds of other data are not in the way."""
-    return Path("results", "folds", "_".join([*(folder.resolve().name for folder in (data_dir, *also)), str(folds)]))
+    names = [os.path.basename(os.path.realpath(folder)) for folder in (data_dir, *also)]  # links in a circle are no error here
+    return Path("results", "folds", "_".join([*names, str(folds)]))
 
 
 def check(experiments: list[str], plan: list[tuple[Path, dict]], results: Path, scale: str) -> None:

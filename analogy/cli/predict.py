@@ -15,7 +15,6 @@ import typer
 from analogy.cli.console import RESULTS, clear_errors
 from analogy.cli.opening import Open, show
 from analogy.errors import UserError
-from analogy.files import expanded
 from analogy.runs.ready import FOR_VIDEOS, ready_models, run_or_ready
 from analogy.systems.hierarchical.estimation import find_models, usual_estimator
 
@@ -98,42 +97,35 @@ def main(
     open_: Open = None,
 ) -> None:
     with clear_errors(out or results_dir):
-        given = _given_options(invocation)
-        source, poses = str(expanded(source)), str(expanded(poses)) if poses else ""
-        maybe_poses = False
-        if not given & {"run", *OF_POSES} and (_is_picture(source) or (not given & {*OF_PICTURES} and not source.isdecimal())):
-            run, maybe_poses = _best_model(source, action, driving, fit, results_dir)
-            given.add("run")
-        _check_together(given)
-        request = {
-            "poses": poses,
-            "models": models,
-            "data_dir": data_dir,
-            "start": start,
-            "context": context,
-            "horizon": horizon,
-            "pose_run": pose_run,
-            "paint_run": paint_run,
-            "action": action,
-            "results_dir": results_dir,
-            "out": out,
-            "full_frame": full_frame,
-            "export": export,
-        }
-        if run is None:
-            show(_predict_by_poses(source, request), open_)
-            return
-        if maybe_poses and (page := _predicted_by_poses(source, request)):
-            show(page, open_)
-            return
-        folder, settings = _open(run, results_dir)
-        if settings.data.kind == "movies":
-            names = (*OF_PICTURES, "action")
-            _refuse(given, names, f"is not for next frames, and {folder} is a run of {settings.system}: leave it out")
-            show(_predict_movie(source, folder, settings, start, context, horizon, fit, results_dir, out), open_)
-            return
-        _refuse(given, OF_VIDEOS, f"is for videos, and {folder} is a run of {settings.system}: leave it out")
-        show(_predict_picture(source, folder, settings, action, samples, seed, crop, driving, results_dir, out), open_)
+        places, window = {"results_dir": results_dir, "out": out}, {"start": start, "context": context, "horizon": horizon}
+        steps = {"pose_run": pose_run, "paint_run": paint_run, "full_frame": full_frame, "export": export}
+        by_poses = {"poses": poses, "models": models, "data_dir": data_dir, "action": action, **window, **steps, **places}
+        next_frames = {**window, "fit": fit, **places}
+        futures = {"action": action, "samples": samples, "seed": seed, "crop": crop, "driving": driving, **places}
+        show(_predict(source, run, _given_options(invocation), by_poses, next_frames, futures), open_)
+
+
+def _predict(source: str, run: str | None, given: set[str], by_poses: dict, next_frames: dict, futures: dict) -> Path:
+    """Predict in the one of three ways that fits, and return the page. Raises UserError.
+
+    given: the names of the options of the command line. by_poses, next_frames, futures: the options of each way.
+    """
+    results_dir, maybe_poses = by_poses["results_dir"], False
+    if not given & {"run", *OF_POSES} and (_is_picture(source) or (not given & {*OF_PICTURES} and not source.isdecimal())):
+        run, maybe_poses = _best_model(source, futures["action"], futures["driving"], next_frames["fit"], results_dir)
+        given = given | {"run"}
+    _check_together(given)
+    if run is None:
+        return _predict_by_poses(source, by_poses)
+    if maybe_poses and (page := _predicted_by_poses(source, by_poses)):
+        return page
+    folder, settings = _open(run, results_dir)
+    if settings.data.kind == "movies":
+        names = (*OF_PICTURES, "action")
+        _refuse(given, names, f"is not for next frames, and {folder} is a run of {settings.system}: leave it out")
+        return _predict_movie(source, folder, settings, next_frames)
+    _refuse(given, OF_VIDEOS, f"is for videos, and {folder} is a run of {settings.system}: leave it out")
+    return _predict_picture(source, folder, settings, futures)
 
 
 def _is_picture(source: str) -> bool:
@@ -236,33 +228,21 @@ def _open(run: str, results_dir: Path):
     return folder, settings_of_run(folder)
 
 
-def _predict_movie(source, run, settings, start, context, horizon, fit, results_dir, out) -> Path:
+def _predict_movie(source: str, run: Path, settings, options: dict) -> Path:
     from analogy.data.video import check_video
 
     check_video(Path(source))  # before TensorFlow is imported
     from analogy.systems.movie_prediction import check_request, predict_video_frames
 
-    options = {"start": start, "context": context, "horizon": horizon, "fit": fit, "results_dir": results_dir, "out": out}
     request = check_request(source, run=run, settings=settings, **options)
     for line in predict_video_frames(request):
         print(line)
     return _written(request.folder)
 
 
-def _predict_picture(source, run, settings, action, samples, seed, crop, driving, results_dir, out) -> Path:
+def _predict_picture(source: str, run: Path, settings, options: dict) -> Path:
     from analogy.systems.keypoints.picture_prediction import check_request, predict_futures
 
-    request = check_request(
-        source,
-        run=run,
-        settings=settings,
-        action=action,
-        samples=samples,
-        seed=seed,
-        crop=crop,
-        driving=driving,
-        results_dir=results_dir,
-        out=out,
-    )
+    request = check_request(source, run=run, settings=settings, **options)
     predict_futures(request)
     return _written(request.folder)

@@ -93,6 +93,12 @@ def test_folds_of_other_data_are_in_another_folder_by_themselves(tmp_path):
     )
 
 
+def test_a_folder_that_cannot_be_followed_is_one_line(tmp_path):
+    (tmp_path / "circle").symlink_to(tmp_path / "circle")
+    done = CliRunner().invoke(folds.app, ["--exp", "lvln_plus", "--data-dir", str(tmp_path / "circle")])
+    assert done.exit_code == 2 and "circle: there is no video in this folder" in done.output, done.exception
+
+
 def test_mistakes_are_one_line(tmp_path):
     with pytest.raises(UserError, match="no video"):
         videos_below(tmp_path)

@@ -8,6 +8,8 @@ import pytest
 
 import data_prep.datasets
 from analogy.resolve import resolve_settings
+from analogy.runs.environment import describe_environment
+from analogy.runs.find import find_run
 from analogy.training import run as training
 
 
@@ -147,12 +149,14 @@ def test_a_short_run_on_the_real_clips(run_here, penn_action, tmp_path):
 
 @pytest.mark.slow
 def test_the_demo_beats_copying_the_reference_frame_by_one_decibel(run_experiment, tmp_path):
-    """`.ci/run` has trained it already, by the README's first command, and names its results folder in TRAINED_DEMO."""
+    """`.ci/run` has trained it already, by the README's first command, and names its results folder in TRAINED_DEMO: the newest
+    finished run there must be of today's code."""
     results = Path(os.environ.get("TRAINED_DEMO", tmp_path))
     if results == tmp_path:
         process = run_experiment("--results-dir", results, tiny=False)
         assert process.returncode == 0, process.stderr
-    (run,) = (results / "analogy_pool3").iterdir()
-    summary = json.loads((run / "summary.json").read_text())
+    run = find_run("analogy_pool3", results, "TRAINED_DEMO")
+    environment, summary = (json.loads((run / name).read_text()) for name in ("environment.json", "summary.json"))
+    assert environment["commit"] == describe_environment()["commit"]
     assert (summary["status"], summary["scale"]) == ("finished", "demo")
     assert summary["test"]["psnr"] >= summary["baseline"]["copy_reference"]["psnr"] + 1.0
