@@ -15,7 +15,7 @@ from analogy.systems.lvln.settings import PlusSettings
 from analogy.visualise.flow import flow_colours
 
 SMALLEST_PART = 0.75  # of the sides of training windows, where a part is enlarged
-SMALLEST_SLOPE = 1e-4  # added to the slopes and to the sharpness of the true frame, which may be flat
+SMALLEST_SLOPE = 1e-4  # added to the slopes of the true frame, which may be flat
 
 
 class PlusSystem(FramePredictor):
@@ -37,8 +37,8 @@ class PlusSystem(FramePredictor):
         k, count = self.context, self.trained_horizon
         frames = self._augmented(batch)[:, : k + count]
         with tf.GradientTape() as tape:
-            predicted, blend, _ = self.network(frames[:, :k], count=count)
-            terms = self._terms(frames[:, k:], predicted, blend)
+            predicted, _ = self.network(frames[:, :k], count=count)
+            terms = self._terms(frames[:, k:], predicted)
         return self.descend("network", tape, terms)
 
     def _augmented(self, batch):
@@ -53,23 +53,14 @@ class PlusSystem(FramePredictor):
         frames = tf.where(mirrored[:, None, None, None, None], frames[:, :, :, ::-1], frames)
         return tf.where(backwards[:, None, None, None, None], frames[:, ::-1], frames)
 
-    def _terms(self, truth, predicted, blend) -> dict[str, tf.Tensor]:
-        """The weighted terms of each example, means over its frames [B, T, H, W, C]: name -> [B]. The blend is to have small
-        errors. So has the prediction, and to be sharp; from it only the mask of detail learns."""
-        terms = self._weighted_terms(truth, blend, "blur", slopes)
-        if self.settings.network.detail:
-            of_prediction = self._weighted_terms(truth, predicted, "detail", sharpness)
-            terms |= {f"predicted_{name}": term for name, term in of_prediction.items()}
-        return terms
-
-    def _weighted_terms(self, truth, frames, lack: str, measure) -> dict[str, tf.Tensor]:
-        """The errors of frames, and the term `lack`: by which share the measure of a frame falls short of the truth's."""
+    def _terms(self, truth, predicted) -> dict[str, tf.Tensor]:
+        """The weighted terms of each example, means over its frames [B, T, H, W, C]: name -> [B]."""
         shape = tf.shape(truth)
-        truth, frames = (tf.reshape(part, [-1, *self.frame]) for part in (truth, frames))
+        truth, predicted = (tf.reshape(frames, [-1, *self.frame]) for frames in (truth, predicted))
         terms = {
-            "log_mse": lambda: log_squared_error(truth, frames),
-            "dssim": lambda: dssim(truth, frames),
-            lack: lambda: tf.nn.relu(1.0 - measure(frames) / (measure(truth) + SMALLEST_SLOPE)),
+            "log_mse": lambda: log_squared_error(truth, predicted),
+            "dssim": lambda: dssim(truth, predicted),
+            "blur": lambda: tf.nn.relu(1.0 - slopes(predicted) / (slopes(truth) + SMALLEST_SLOPE)),
         }
         return self.weighted_over_frames(terms, shape, tf.reduce_mean)
 
@@ -108,15 +99,6 @@ def slopes(images):
     """The mean absolute difference of neighbours to the right plus that of neighbours below, of each image: [B]."""
     to_right, down = images[:, :, 1:] - images[:, :, :-1], images[:, 1:] - images[:, :-1]
     return mean_per_example(tf.abs(to_right)) + mean_per_example(tf.abs(down))
-
-
-def sharpness(images):
-    """The mean absolute Laplacian (4 neighbours) of each image [B, H, W, C] in 0..1: [B]. A measure of focus (Nayar and
-    Nakagawa 1994, "Shape from Focus"), as `analogy.metrics.detail.sharpness` is of frames of bytes."""
-    images = tf.clip_by_value(images, 0.0, 1.0)
-    padded = tf.pad(images, [[0, 0], [1, 1], [1, 1], [0, 0]], "REFLECT")
-    around = padded[:, 1:-1, :-2] + padded[:, 1:-1, 2:] + padded[:, :-2, 1:-1] + padded[:, 2:, 1:-1]
-    return mean_per_example(tf.abs(around - 4 * images))
 
 
 def cut_out(frames, sides, places):

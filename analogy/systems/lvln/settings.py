@@ -99,20 +99,18 @@ class PlusNetworkSettings(Section):
     start: Literal["flow", "difference", "none"]
     candidates: Annotated[int, Field(ge=1, le=7)]
     colour: bool
-    detail: bool = False
+    detail: Annotated[float, Field(ge=0, le=1)] = 0.0
 
 
 class PlusLossSettings(LossSection):
     """The weights of the terms for each predicted frame: log10 of the mean squared error, 1 - SSIM, and blur, which is how much
-    the slopes of the frame fall short of the truth's, as a share. detail: the same of its sharpness, the mean absolute
-    Laplacian; from this term only the mask of detail learns."""
+    the slopes of the frame fall short of the truth's, as a share."""
 
     needed = ("log_mse", "dssim")
 
     log_mse: NonNegativeFloat
     dssim: NonNegativeFloat
     blur: NonNegativeFloat
-    detail: NonNegativeFloat = 0.0
 
 
 class PlusSettings(Settings):
@@ -133,10 +131,6 @@ class PlusSettings(Settings):
     def _fits(self) -> PlusSettings:
         check_sides(self.data, SIDES_OF["plus"])
         check_lengths(self)
-        if self.loss.detail and not self.network.detail:
-            raise ValueError(
-                f"loss.detail is {self.loss.detail}: it teaches the mask, and network.detail is false; set one of them"
-            )
         return self
 
 

@@ -1,14 +1,9 @@
 """What training does to the windows of the moving ladder."""
 
 import numpy as np
-import pytest
 import tensorflow as tf
 
-from analogy.errors import UserError
-from analogy.metrics.detail import sharpness as sharpness_of_bytes
-from analogy.settings import find_experiment, load_settings
-from analogy.systems import SYSTEMS
-from analogy.systems.lvln.plus import cut_out, sharpness
+from analogy.systems.lvln.plus import cut_out
 
 
 def test_a_part_of_a_window_is_enlarged():
@@ -21,13 +16,3 @@ def test_a_part_of_a_window_is_enlarged():
     np.testing.assert_allclose(whole, windows[0], atol=1e-5)
     np.testing.assert_allclose(first, windows[0] / 2, atol=1e-5)  # half as many rows and columns, from the first ones
     np.testing.assert_allclose(last[..., :2], windows[0][..., :2] / 2 + [4.0, 6.0], atol=1e-5)
-
-
-def test_training_measures_sharpness_as_evaluation_does():
-    frames = np.random.default_rng(0).integers(0, 256, (2, 9, 13, 3), np.uint8)
-    np.testing.assert_allclose(255 * sharpness(frames.astype(np.float32) / 255), sharpness_of_bytes(frames), rtol=1e-5)
-
-
-def test_a_loss_that_teaches_nothing_is_refused():
-    with pytest.raises(UserError, match="it teaches the mask, and network"):
-        load_settings(find_experiment("lvln_plus"), SYSTEMS, scale="demo", overrides=["loss.detail=0.1"])

@@ -20,7 +20,6 @@ MOST_MOTION = 1.3  # a candidate goes on with 0 to 1.3 times the observed motion
 SOFT = 2.0  # the standard deviation of the Gaussian that blurs the soft frame, in pixels
 ERROR_WINDOW = 2.0  # the standard deviation of the Gaussian that averages a candidate's squared errors, in pixels
 SMALLEST_ERROR = 1e-4  # added to these squared errors, sums over the channels
-MASK_SPEED = 4.0  # the mask of detail learns so many times as fast as the other outputs
 TRUST = 0.9  # before training, a candidate's weight is divided by its error to this power
 
 
@@ -54,8 +53,8 @@ CANDIDATES = (
 class Scene(NamedTuple):
     """What the network knows after a frame, observed or predicted.
 
-    images: name -> [B, H, W, C], the images that candidates move, and for the mask the last frame's finest `detail`. They stay
-        those of the last observed frame, so that no prediction is a warp of a prediction, which would blur.
+    images: name -> [B, H, W, C], the images that candidates move. They stay those of the last observed frame, so that no
+        prediction is a warp of a prediction, which would blur.
     motions: name -> [B, H, W, 2], where the last observed frame's pixels were in the frame before.
     errors: [B, H, W, candidates], the logarithm of each candidate's squared error around a pixel of the last observed frame,
         when it is predicted from the frame before and the motion until there; less the mean of all candidates. It is the mean
@@ -82,13 +81,12 @@ class MovingLadder(Composite, keras.Model):
 
     A ladder of four levels (1/2, 1/4, 1/8, 1/16 of the frame): an encoder, lateral blocks of ConvGRUs with location-dependent
     convolutions, a decoder with bilinear upsampling. The head works at half size. For each of several candidates it predicts a
-    backward flow of the last observed frame and a weight, and for all together a mask of detail and a residual colour. The
-    prediction is the blend of the warped candidates, plus the colour. It is read by the encoder as the next frame. The better a
-    candidate would have predicted the last observed frame at a place, the more it weighs there.
+    backward flow of the last observed frame and a weight, and for all together a residual colour. The blend of the warped
+    candidates, plus the colour, is the prediction, which the encoder reads as the next frame. The better a candidate would
+    have predicted the observed frames at a place, the more it weighs there.
 
-    A blend is soft: its candidates' fine detail cancels out where they disagree. Where the mask says so, the finest detail
-    comes from the last frame alone instead, and only what is coarser is blended, as the bands of a pyramid are (Burt and
-    Adelson 1983).
+    A blend is soft: its candidates' fine detail cancels out where they disagree. So the finest detail can come from the last
+    frame alone, and only what is coarser is blended, as the bands of a pyramid are (Burt and Adelson 1983).
 
     Args:
         channels: C.
@@ -99,7 +97,8 @@ class MovingLadder(Composite, keras.Model):
             frame, if it has 4 candidates at most.
         candidates: how many of `CANDIDATES`, 1 to 7. 1: the head predicts one flow, and no weights.
         colour: whether the head predicts a residual colour.
-        detail: whether the head predicts the mask of detail. It starts at a half.
+        detail: how much of what the finest detail of the last frame has, and that of the blend lacks, `roll` adds. 0: none.
+            Training knows nothing of it.
     """
 
     def __init__(
@@ -110,7 +109,7 @@ class MovingLadder(Composite, keras.Model):
         start: str,
         candidates: int,
         colour: bool,
-        detail: bool = False,
+        detail: float = 0.0,
         name: str = "moving_ladder",
     ):
         super().__init__(name=name, autocast=False)  # flows and images stay float32
@@ -136,12 +135,9 @@ class MovingLadder(Composite, keras.Model):
         if candidates > 1:
             self.trust = self.add_weight(name="trust", shape=(), initializer=keras.initializers.Constant(TRUST), autocast=False)
         self.head = _conv(outputs, "head", kernel_initializer="zeros", dtype="float32")
-        if detail:
-            self.mask = _conv(1, "mask", kernel_initializer="zeros", dtype="float32")
 
     def call(self, frames, *, count: int):
-        """k and `count` are static. Returns frames [B, count, H, W, C], not clipped, their blends, and the flows of the first
-        candidate."""
+        """k and `count` are static. Returns blends [B, count, H, W, C], not clipped, and the flows of the first candidate."""
         frames = tf.unstack(frames, axis=1)
         scene = None
         for before, frame in pairwise(frames):
@@ -149,20 +145,21 @@ class MovingLadder(Composite, keras.Model):
         predicted = []
         for _ in range(count):
             if predicted:
-                _, blend, flow = predicted[-1]
-                scene = self.imagine(blend, flow, scene)
+                scene = self.imagine(*predicted[-1], scene)
             *parts, scene = self.next_frame(scene)
             predicted.append(parts)
         return tuple(tf.stack(parts, 1) for parts in zip(*predicted, strict=True))
 
     def roll(self, frames, count) -> tuple[tf.Tensor, tf.Tensor, Scene]:
-        """As `call`, for any k of at least 2 and any `count` of at least 0: frames, flows, and the scene after all of them."""
+        """As `call`, for any k of at least 2 and any `count` of at least 0: the frames, which are the blends with the finest
+        detail, their flows, and the scene after all of them."""
 
         def observe(index, scene):
             return index + 1, self.observe(frames[:, index - 1], frames[:, index], scene)
 
         def predict(index, scene, predicted, flows):
-            frame, blend, flow, scene = self.next_frame(scene)
+            blend, flow, scene = self.next_frame(scene)
+            frame = self._with_detail(blend, flow, scene.images["last"])
             return index + 1, self.imagine(blend, flow, scene), predicted.write(index, frame), flows.write(index, flow)
 
         _, scene = tf.while_loop(lambda index, _: index < tf.shape(frames)[1], observe, (1, self._nothing(frames[:, 0])))
@@ -175,7 +172,7 @@ class MovingLadder(Composite, keras.Model):
         """The scene before the first pair of frames: of everything only the shape, and zeros."""
         still = tf.zeros_like(frame[..., :1]) * tf.zeros([2])
         taps, states = self._encode(frame, frame, still, None)
-        images = dict.fromkeys(["last", "soft", "before", *(["detail"] if self.detail else [])], frame)
+        images = dict.fromkeys(["last", "soft", "before"], frame)
         motions = {"fine": still, "coarse": still, "coarsest": still}
         errors = tf.concat([still[..., :1]] * len(self.candidates), -1)
         shapes = Scene(images, motions, errors, [still] * len(self.candidates), taps, states, tf.zeros([]), tf.zeros([]))
@@ -191,8 +188,6 @@ class MovingLadder(Composite, keras.Model):
         difference = tf.zeros_like(frame) if self.start == "none" else frame - backward_warp(before, fine)
         taps, states = self._encode(frame, difference, fine, scene.states if scene else None)
         images = {"last": frame, "soft": blur(frame, SOFT), "before": backward_warp(before, coarse)}
-        if self.detail:
-            images["detail"] = finest_detail(frame)
         motions = {"fine": fine, "coarse": coarse, "coarsest": coarsest}
         errors = self._errors(frame, fine, scene)
         pairs = scene.pairs + 1 if scene else tf.ones([])
@@ -219,11 +214,11 @@ class MovingLadder(Composite, keras.Model):
         taps, states = self._encode(frame, difference, flow / tf.maximum(scene.step, 1.0), scene.states)
         return scene._replace(taps=taps, states=states)
 
-    def next_frame(self, scene: Scene) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, Scene]:
-        """The next frame [B, H, W, C], its blend, which is the same without the mask of detail, its flow [B, H, W, 2] (of the
-        first candidate), and the scene with all flows."""
-        n, features = len(self.candidates), self._decode(scene)
-        shares, turns, weights, colour = tf.split(_doubled(self.head(features)), [n, 2 * n, n, -1], -1)
+    def next_frame(self, scene: Scene) -> tuple[tf.Tensor, tf.Tensor, Scene]:
+        """The blend [B, H, W, C] of the next frame, its flow [B, H, W, 2] (of the first candidate), and the scene with all
+        flows."""
+        n = len(self.candidates)
+        shares, turns, weights, colour = tf.split(_doubled(self.head(self._decode(scene))), [n, 2 * n, n, -1], -1)
         start = np.array([candidate.share for candidate in self.candidates], np.float32)
         shares = MOST_MOTION * tf.sigmoid(shares + np.log(start / (MOST_MOTION - start)))
         flows = [
@@ -241,18 +236,14 @@ class MovingLadder(Composite, keras.Model):
         blend = tf.add_n([weight * image for weight, image in zip(tf.split(weights, n, -1), moved, strict=True)])
         if self.colour:
             blend += colour / 4  # smaller steps of learning than those of flows in pixels
-        frame = self._with_detail(blend, features, scene.images["detail"], flows[0]) if self.detail else blend
-        return frame, blend, flows[0], scene._replace(flows=flows, step=scene.step + 1)
+        return blend, flows[0], scene._replace(flows=flows, step=scene.step + 1)
 
-    def _with_detail(self, blend, features, detail, flow):
-        """The blend, with the finest detail of the last frame where the mask says so.
-
-        A bilinear warp would take away just what is to be kept, hence the sharp one. What is learned here does not change the
-        blend.
-        """
-        blend, features, flow = (tf.stop_gradient(part) for part in (blend, features, flow))
-        mask = tf.sigmoid(MASK_SPEED * _doubled(self.mask(features)))
-        return blend + mask * (sharp_warp(detail, flow) - finest_detail(blend))
+    def _with_detail(self, blend, flow, last):
+        """The blend [B, H, W, C] with the finest detail of the last observed frame. A bilinear warp would take away just what
+        is to be kept, hence the sharp one."""
+        if not self.detail:
+            return blend
+        return blend + self.detail * (sharp_warp(finest_detail(last), flow) - finest_detail(blend))
 
     # ---------------------------------------------------------------- the ladder
 
@@ -297,13 +288,14 @@ def _conv(channels: int, name: str, *, size: int = 3, stride: int = 1, kernel_in
 
 
 def finest_detail(images):
-    """The highest band of images [B, H, W, C]: each pixel less the mean of its four neighbours, taken twice and halved. Of a
-    wave of 3 pixels along a side a quarter is left, of 4 pixels an eighth, of 8 pixels a hundredth."""
-    for _ in range(2):
+    """The highest band of images [B, H, W, C]: each pixel less the mean of its four neighbours, three times over. Of a wave of
+    3 pixels along a side 42 % is left, of 4 pixels an eighth, of 8 pixels a third of a hundredth; of a checkerboard the
+    eightfold."""
+    for _ in range(3):
         padded = tf.pad(images, [[0, 0], [1, 1], [1, 1], [0, 0]], "SYMMETRIC")
         across, down = padded[:, 1:-1, :-2] + padded[:, 1:-1, 2:], padded[:, :-2, 1:-1] + padded[:, 2:, 1:-1]
         images -= (across + down) / 4
-    return images / 2
+    return images
 
 
 def _leaky(x):
