@@ -113,6 +113,7 @@ def refuse_foreign(folder: Path, kind: str) -> None:
 def replacing_folder(folder: Path, kind: str, *, within_run: bool = False) -> Iterator[Path]:
     """`analogy.files.replacing` for a whole folder: yield an empty, marked sibling folder to fill; it then replaces `folder`.
 
+    If somebody else makes or fills `folder` meanwhile, theirs is kept, and a warning says under which name ours lies.
     within_run: the folder is part of a run whose lock this process holds, so it is ours even without a mark.
 
     Raises:
@@ -124,11 +125,15 @@ def replacing_folder(folder: Path, kind: str, *, within_run: bool = False) -> It
     folder.parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(folder.parent, older_than=AN_HOUR, recursive=False)
     partial, before = (folder.with_name(partial_name()) for _ in range(2))
+    there = _inode(folder)
     partial.mkdir()
     try:
         mark_folder(partial, kind)
         yield partial
         mark_folder(partial, kind, _files_in(partial))
+        if not within_run and (_inode(folder) != there or not _may_replace(folder, kind)):
+            taken, folder = folder, unused_folder(folder)
+            log.warning("%s: was made or filled by somebody else meanwhile, and is kept; this one lies in %s", taken, folder)
         if folder.exists():
             os.replace(folder, before)
         os.replace(partial, folder)
@@ -138,6 +143,22 @@ def replacing_folder(folder: Path, kind: str, *, within_run: bool = False) -> It
     finally:
         for leftover in (partial, before):
             shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _inode(folder: Path) -> int | None:
+    """The number by which the system knows this very folder; None if there is none."""
+    try:
+        return os.lstat(folder).st_ino
+    except FileNotFoundError:
+        return None
+
+
+def _may_replace(folder: Path, kind: str) -> bool:
+    try:
+        refuse_foreign(folder, kind)
+    except UserError:
+        return False
+    return True
 
 
 def is_our_text(path: Path, text: str) -> bool:

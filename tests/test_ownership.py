@@ -120,6 +120,19 @@ def test_files_of_others_in_a_folder_of_ours_are_not_lost(tmp_path):
         check_output(out, PREDICTION)
 
 
+def test_what_others_make_meanwhile_is_kept(tmp_path, caplog):
+    out, empty = tmp_path / "out", tmp_path / "empty"
+    empty.mkdir()
+    with replacing_folder(out, PREDICTION) as slow, replacing_folder(empty, PREDICTION):
+        (slow / "which").write_text("slow")
+        with replacing_folder(out, PREDICTION) as fast:
+            (fast / "which").write_text("fast")
+        (empty / "mine").write_text("precious")
+    assert (out / "which").read_text() == "fast" and (tmp_path / "out_2" / "which").read_text() == "slow"
+    assert [path.name for path in empty.iterdir()] == ["mine"] and kind_of(tmp_path / "empty_2") == PREDICTION
+    assert f"this one lies in {tmp_path}/out_2" in caplog.text
+
+
 def test_a_text_that_is_not_ours_is_kept(tmp_path, caplog):
     table, text = tmp_path / "table.md", "# Ours\n\nfirst"
     write_our_text(table, text)

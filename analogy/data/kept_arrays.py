@@ -10,7 +10,7 @@ import numpy as np
 from rich.progress import track
 
 from analogy.data.prepared import Clip
-from analogy.files import making, replacing
+from analogy.files import locked, replacing
 
 
 class KeptArrays:
@@ -49,10 +49,8 @@ class KeptArrays:
 
     def _make(self, clip: Clip) -> None:
         file = self._file(clip)
-        if file.exists():  # it is damaged
-            file.unlink()
-        with making(file) as missing:
-            if missing:
+        with locked(file):
+            if not self._is_kept(clip):  # another process may have just made it; a damaged one is replaced
                 array = self._compute(clip)
                 with replacing(file) as temporary:
                     np.save(temporary, array)

@@ -1,6 +1,8 @@
 """Reads the label files of Penn Action (`labels/NNNN.mat`)."""
 
 import re
+import struct
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,11 +10,13 @@ import numpy as np
 import scipy.io
 
 from analogy.errors import UserError
-from analogy.files import check_regular
+from analogy.files import read_regular
 from analogy.joints import JOINTS
 
 UNKNOWN = 1.0  # a coordinate of a hidden joint whose position is not known, as in the official files
 FARTHEST = 10_000  # pixels; boxes farther out are damaged data
+COMPRESSED = 15  # the type of a compressed variable in a MATLAB file
+LARGEST_UNPACKED = 50_000_000  # bytes; the labels of 10,000 frames have 3 MB
 _SPLITS = {1: "train", -1: "test"}
 _NAME = re.compile(r"\w[\w -]{0,63}")
 
@@ -54,13 +58,26 @@ class Labels:
         return (*map(int, boxes[:, :2].min(axis=0)), *map(int, boxes[:, 2:].max(axis=0)))
 
 
+def check_unpacked(content: bytes) -> None:
+    """Raise a ValueError where the compressed variables of a MATLAB file (version 5 to 7) unpack to more than labels have."""
+    order = ">" if content[126:128] == b"MI" else "<"
+    place, room = 128, LARGEST_UNPACKED
+    while place + 8 <= len(content):
+        kind, size = struct.unpack_from(f"{order}II", content, place)
+        if kind == COMPRESSED:
+            room -= len(zlib.decompressobj().decompress(content[place + 8 : place + 8 + size], room))
+            if room <= 0:
+                raise ValueError(f"it unpacks to more than {LARGEST_UNPACKED / 1e6:.0f} MB")
+        place += 8 + size
+
+
 class _LabelFile:
     """A loaded .mat file. Each field is checked when it is read."""
 
     def __init__(self, path: Path):
         self.path = path
         try:
-            check_regular(path)
+            check_unpacked(read_regular(path))
             self._fields = scipy.io.loadmat(path)
         except NotImplementedError as error:
             raise UserError(f"{path}: is a MATLAB 7.3 file, which is not read; save it with the option -v7") from error

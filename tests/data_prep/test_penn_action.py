@@ -13,6 +13,7 @@ from PIL import Image
 
 from analogy.data.prepared import PreparedClips
 from analogy.errors import UserError
+from data_prep.penn_action import labels as label_files
 from data_prep.penn_action import prepare_penn_action
 from data_prep.penn_action import source as penn
 from data_prep.penn_action.frame_files import TOO_FEW_FRAMES, UNCLEAR_NAMES, labelled_frames
@@ -133,6 +134,15 @@ def test_broken_label_files(tmp_path, size):
 
 
 @needs_real
+@pytest.mark.parametrize("name", ["x", "action"])
+def test_labels_that_unpack_to_too_much_are_refused(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(label_files, "LARGEST_UNPACKED", 100_000)
+    path = tmp_path / "0001.mat"
+    scipy.io.savemat(path, {"small": np.zeros(100), name: np.zeros(1_000_000)}, do_compression=True)
+    with pytest.raises(UserError, match=r"0001\.mat: .*it unpacks to more than 0 MB"):
+        read_labels(path)
+
+
 def test_all_real_labels_are_read():
     labels, unsigned = {}, 0
     for path in sorted((REAL / "labels").glob("*.mat")):
