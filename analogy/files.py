@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import stat
+import sys
 import tempfile
 import time
 import uuid
@@ -300,6 +301,9 @@ def cache_folder(folder: str | None = None) -> Path:
 def check_path(path: Path) -> None:
     """Raise a UserError for a path that no file can have here, or that TensorFlow cannot open: its name is no UTF-8."""
     shown = str(path).encode(errors="surrogateescape").decode(errors="replace")
+    encoding = sys.getfilesystemencoding()
+    if encoding != "utf-8" and not str(path).isascii():
+        raise UserError(f"{shown}: names are {encoding} in this environment, and UTF-8 to TensorFlow: set PYTHONUTF8=1")
     if shown != str(path):
         raise UserError(f"{shown}: its name is no UTF-8; rename it")
     try:

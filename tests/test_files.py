@@ -12,6 +12,7 @@ from analogy.errors import UserError
 from analogy.files import (
     LARGEST_FILE,
     NO_FILE,
+    check_path,
     distinct_name,
     expanded,
     files_below,
@@ -187,6 +188,13 @@ def test_the_home_is_replaced_and_variables_are_not(tmp_path, monkeypatch):
     for text, said in {"": "empty", "~nobody else": "no such folder", "a\0b": "cannot hold"}.items():
         with pytest.raises(UserError, match=said):
             expanded(text)
+
+
+def test_an_environment_of_another_encoding_is_said(monkeypatch):
+    monkeypatch.setattr(sys, "getfilesystemencoding", lambda: "iso8859-1")
+    check_path(Path("plain"))
+    with pytest.raises(UserError, match=r"names are iso8859-1 in this environment.*set PYTHONUTF8=1"):
+        check_path(Path("t\u00fcr"))
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,9 @@
 """The console command `analogy`, with one file for each of its commands. The scripts in experiments/ call the same files."""
 
-from analogy.cli.streams import open_closed_streams
+from analogy.cli.streams import end_quietly, open_closed_streams
 
 open_closed_streams()
+end_quietly()
 
 
 def main() -> None:

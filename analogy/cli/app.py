@@ -6,7 +6,7 @@ from importlib import import_module
 
 import typer
 
-from analogy.cli.console import set_environment, with_paths
+from analogy.cli.console import App, set_environment, with_paths
 
 COMMANDS = (
     "run",
@@ -26,7 +26,7 @@ COMMANDS = (
 def make_app() -> typer.Typer:
     """The program `analogy COMMAND ...`. The commands import TensorFlow only after checking their options."""
     set_environment()
-    app = typer.Typer(
+    app = App(
         name="analogy",
         help="Published video-prediction systems that train, are measured, and predict.",
         no_args_is_help=True,

@@ -31,10 +31,24 @@ MENDS = {
 }
 
 
+class App(typer.Typer):
+    """A program whose help and complaints about options, too, may be written to a full disk or a closed pipe."""
+
+    def __call__(self, *args, **options):
+        with lasting_streams() as output:
+            try:
+                return super().__call__(*args, **options)
+            except SystemExit as end:
+                if output.is_at_fault() and not end.code:
+                    typer.echo(f"error: standard output: {output.fault.strerror}", err=True)
+                    raise SystemExit(2) from output.fault
+                raise
+
+
 def app_of(command: Callable) -> typer.Typer:
     """A program that consists of this command alone, for the scripts in experiments/."""
     set_environment()
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app = App(add_completion=False, pretty_exceptions_enable=False)
     app.command(help=command.__doc__ or sys.modules[command.__module__].__doc__)(with_paths(command))
     return app
 

@@ -17,6 +17,8 @@ class LastingStream:
     """A text stream whose writes do not fail: once it takes no more, the rest is dropped. fault: why, or None."""
 
     def __init__(self, stream: TextIO):
+        with suppress(AttributeError, ValueError):  # a stream of a test or of a notebook may have no encoding, or be closed
+            stream.reconfigure(errors="replace")  # such as a minus sign where the terminal knows ASCII alone
         self._stream = stream
         self.fault: OSError | None = None
 
@@ -37,10 +39,14 @@ class LastingStream:
         except OSError as error:
             self._drop_the_rest(error)
 
-    def check(self) -> None:
-        """Raises OSError if it could not be written for another reason than that nobody reads it any more."""
+    def is_at_fault(self) -> bool:
+        """Whether it could not be written for another reason than that nobody reads it any more."""
         self.flush()
-        if self.fault is not None and self.fault.errno not in ENOUGH:
+        return self.fault is not None and self.fault.errno not in ENOUGH
+
+    def check(self) -> None:
+        """Raises OSError where it is at fault."""
+        if self.is_at_fault():
             raise OSError(self.fault.errno, self.fault.strerror, "standard output")
 
     def __getattr__(self, name: str):
@@ -66,6 +72,20 @@ def lasting_streams() -> Iterator[LastingStream]:
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
         sys.stdout, sys.stderr = before
+
+
+def end_quietly() -> None:
+    """Let Ctrl-C be one line also while modules are imported, before a command takes care of it."""
+    before = sys.excepthook
+
+    def said(kind, error, trace) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            with suppress(OSError):
+                print("stopped by SIGINT", file=sys.stderr)
+        else:
+            before(kind, error, trace)
+
+    sys.excepthook = said
 
 
 def open_closed_streams() -> None:

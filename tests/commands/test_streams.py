@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import subprocess
 import sys
 
@@ -15,11 +16,27 @@ from tests.conftest import ROOT
 def analogy(shell: str) -> subprocess.CompletedProcess:
     """The command `analogy` in a shell, which does with its streams what `shell` says."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = ["bash", "-o", "pipefail", "-c", shell.replace("analogy", f"{sys.executable} -m analogy.cli")]
+    command = [
+        "bash",
+        "-o",
+        "pipefail",
+        "-c",
+        re.sub(r"analogy (?=list|run|models)", f"{sys.executable} -m analogy.cli ", shell),
+    ]
     return subprocess.run(command, env=environment, capture_output=True, text=True)
 
 
 # `true` reads nothing: it has ended long before the first word, as `head -1` may have.
+def test_help_on_a_full_disk_is_one_line():
+    done = analogy("analogy run --help > /dev/full")
+    assert done.returncode == 2 and done.stderr == "error: standard output: No space left on device\n"
+
+
+def test_a_terminal_that_knows_ascii_alone_gets_something_for_other_signs():
+    done = analogy("PYTHONIOENCODING=ascii analogy models")
+    assert done.returncode == 0 and not done.stderr and "?" in done.stdout
+
+
 @pytest.mark.parametrize("shell", ["analogy list | true", "analogy list >&-", "analogy list <&- >&- 2>&-"])
 def test_output_that_nobody_reads_is_no_mistake(shell):
     done = analogy(shell)
@@ -34,6 +51,11 @@ def test_a_full_disk_is_one_line():
 
 def test_a_mistake_is_a_mistake_where_nobody_hears_of_it():
     assert analogy("analogy run --exp nothing 2>&-").returncode == 2
+
+
+def test_ctrl_c_while_modules_are_imported_is_one_line():
+    done = analogy(f"{sys.executable} -c 'import analogy.cli; raise KeyboardInterrupt'")
+    assert done.returncode != 0 and done.stderr == "stopped by SIGINT\n"
 
 
 class Broken(io.StringIO):

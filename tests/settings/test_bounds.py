@@ -30,6 +30,7 @@ SENSELESS = {
     ],
     "pose_lstm": ["data.horizon=2147483647", "network.units=1000000000", "network.layers=1000000000"],
     "lvln_plus": ["data.horizon=2147483647", "network.width=1e9"],
+    "keypoints_plus_motion": ["evaluation.samples=1000000000"],
     "vgg_lstm_vae": ["network.latent_size=1000000000"],
 }  # fmt: skip
 

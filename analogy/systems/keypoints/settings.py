@@ -15,7 +15,7 @@ from analogy.settings.sections import (
     Section,
     Settings,
 )
-from analogy.settings.values import ExampleCount, FrameCount, PositiveInt, Units, Vgg16Weights, WidthFactor, vgg16_files
+from analogy.settings.values import ExampleCount, FrameCount, Units, Vgg16Weights, WidthFactor, vgg16_files
 
 Momentum = Annotated[float, Field(ge=0, lt=1)]
 Keypoints = Annotated[int, Field(ge=1, le=1000)]
@@ -164,7 +164,7 @@ class MotionLossSettings(Section):
 class MotionEvaluationSettings(PainterEvaluationSettings):
     """samples: the number of futures of each test clip."""
 
-    samples: PositiveInt
+    samples: Annotated[int, Field(gt=0, le=1000)]
 
 
 class MotionSettings(Settings):
