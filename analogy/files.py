@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import chain, count
 from math import inf
@@ -236,6 +236,11 @@ def files_below(folder: Path) -> Iterator[Path]:
         for name in sorted(names):
             if not name.startswith("."):
                 yield Path(place, name)
+
+
+def visible(paths: Iterable[Path]) -> list[Path]:
+    """Sorted, without hidden ones: macOS puts a file ._NAME beside each NAME on disks and in archives of others."""
+    return sorted(path for path in paths if not path.name.startswith("."))
 
 
 def by_number(path: Path) -> tuple[list, str]:

@@ -16,7 +16,7 @@ from analogy.data.movies import MovieDataset, chosen_movies
 from analogy.data.prepared import Clip, FrameFormat, PreparedClips
 from analogy.data.windows import StoredMovie, WindowPlan
 from analogy.errors import UserError, first_line
-from analogy.files import NO_FILE, check_regular
+from analogy.files import NO_FILE, check_regular, visible
 from data_prep.frame_store import Checked, Problem, prepare_frames
 from data_prep.video_source import check_frames
 
@@ -44,7 +44,7 @@ class BairSource:
     def _files(self, split: str) -> list[Path]:
         """The tfrecords files of a split. They lie in the folder itself or in its subfolder softmotion30_44k."""
         for folder in (self.folder / split, self.folder / "softmotion30_44k" / split):
-            if files := sorted(folder.glob("*.tfrecords")):
+            if files := visible(folder.glob("*.tfrecords")):
                 return files
         raise UserError(f"{self.folder}: there is no {split}/*.tfrecords in this folder (data.folder)")
 

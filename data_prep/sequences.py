@@ -15,7 +15,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from analogy.data.sequences import SequenceDataset
 from analogy.errors import UserError
-from analogy.files import read_regular
+from analogy.files import read_regular, visible
 from analogy.random_streams import DatasetStream, generator
 
 LENGTH = 50
@@ -112,7 +112,7 @@ def read_stocks(folder: Path, split: str) -> tuple[np.ndarray, np.ndarray, str]:
     Raises:
         UserError: there is no file, a file has no prices, or the training or test set is empty.
     """
-    files = sorted(Path(folder).glob("*.csv")) if Path(folder).is_dir() else []
+    files = visible(Path(folder).glob("*.csv")) if Path(folder).is_dir() else []
     if not files:
         raise UserError(f"{folder}: there are no CSV files of stock prices in this folder (data.folder)")
     blocks_of: dict[str, list[Block]] = {}

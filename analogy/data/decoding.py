@@ -152,7 +152,7 @@ def _unknown_codec(path: Path) -> str:
     """The letters by which a file names a codec that PyAV does not know: FFmpeg's program says them."""
     program = [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-protocol_whitelist", "file", "-i", f"file:{path.absolute()}"]
     said = subprocess.run(program, stdin=subprocess.DEVNULL, capture_output=True, check=False).stderr.decode(errors="replace")
-    named = re.search(r"Video: \w+ \((\S+)", said)
+    named = re.search(r"Video: \w+ \(([^\s),]+)", said)
     return named[1] if named else "which has no name"
 
 

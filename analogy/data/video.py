@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -15,7 +16,7 @@ from analogy.data.decoding import Decoded, decode_file, stream_file
 from analogy.data.doubts import DARKEST, some
 from analogy.data.pictures import frames_in_strip, is_animation, picture_size, read_animation, read_picture
 from analogy.errors import UserError
-from analogy.files import PICTURES, VIDEOS, by_number, check_regular, files_below
+from analogy.files import PICTURES, VIDEOS, by_number, check_regular, files_below, visible
 
 USUAL_RATE = 25.0  # frames per second, assumed where a file gives no rate
 # The longest over the shortest time between frames, above which frames are unevenly spaced. Rounded times differ by less.
@@ -169,12 +170,16 @@ def _read_folder(path: Path, start: int, count: int | None, keep: _Keeper) -> De
     frames = [keep(read_picture(file)) for file in selected]
     animations = [file.name for file in selected if is_animation(file)]
     notes = [f"{len(animations)} of its pictures are animations, of which the first frame is read: {some(animations)}"]
-    return Decoded(frames, times, USUAL_RATE, ", ".join(kinds), notes if animations else [])
+    notes = notes if animations else []
+    if len(kinds) > 1 and (twice := [name for name, count in Counter(file.stem for file in selected).items() if count > 1]):
+        notes.append(f"it holds {len(twice)} pictures in several formats ({' and '.join(kinds)}), each of which is a frame")
+    return Decoded(frames, times, USUAL_RATE, ", ".join(kinds), notes)
 
 
 def _pictures_of(folder: Path) -> list[Path]:
     """The pictures of a folder that is a video, in the order of their numbers. Raises UserError where there are none."""
-    files = sorted((file for file in folder.iterdir() if file.suffix.lower() in PICTURES and not file.is_dir()), key=by_number)
+    files = (file for file in visible(folder.iterdir()) if file.suffix.lower() in PICTURES and not file.is_dir())
+    files = sorted(files, key=by_number)
     if not files:
         raise UserError(f"{folder}: there are no pictures in this folder ({', '.join(PICTURES)})")
     return files

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -14,6 +15,9 @@ import tensorflow as tf
 
 PACKAGES = ("analogy-video", "tensorflow", "keras", "numpy", "opencv-python", "tensorflow-datasets", "matplotlib")
 
+# What of the checkout decides a run's figures, as Git's pathspecs.
+ROOMS_OF_CODE = (":/analogy", ":/data_prep", ":/experiments")
+
 
 def describe_environment(strategy: tf.distribute.Strategy | None = None, earlier: Mapping[str, object] | None = None) -> dict:
     """fact -> value: command line, commit, versions of packages, processor, devices; with `strategy`, its name and replicas.
@@ -21,7 +25,7 @@ def describe_environment(strategy: tf.distribute.Strategy | None = None, earlier
     earlier: the environment of a run before it is resumed. Other commits in it are kept as `earlier_commits`, the oldest first.
     """
     environment = {
-        "command": " ".join(sys.argv),
+        "command": shlex.join(sys.argv),  # so that it can be pasted into a shell
         "commit": _commit(),
         "python": platform.python_version(),
         **{name: _version(name) for name in PACKAGES},
@@ -52,7 +56,7 @@ def _version(package: str) -> str | None:
 
 
 def _commit() -> str | None:
-    """The commit of this file's Git checkout; "+changes" is added where files differ from the commit.
+    """The commit of this file's Git checkout; "+changes" is added where code differs from the commit, or is in none yet.
 
     None outside of a checkout. The package may be installed in a folder of another repository, so Git must track this file.
     """
@@ -62,12 +66,12 @@ def _commit() -> str | None:
 
     def git(*command: str) -> str:
         done = ["git", "-C", str(here.parent), *command]
-        return subprocess.run(done, env=variables, capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.run(done, env=variables, capture_output=True, text=True, check=True, timeout=60).stdout.strip()
 
     try:
         git("ls-files", "--error-unmatch", here.name)
-        commit, changed = git("rev-parse", "HEAD"), git("status", "--porcelain", "-uno")
-    except (OSError, subprocess.CalledProcessError):
+        commit, changed = git("rev-parse", "HEAD"), git("status", "--porcelain", "--", *ROOMS_OF_CODE)
+    except (OSError, subprocess.SubprocessError):
         return None
     return commit + ("+changes" if changed else "")
 

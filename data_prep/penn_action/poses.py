@@ -9,6 +9,7 @@ from pathlib import Path
 
 from analogy.data.poses import PoseClip
 from analogy.errors import UserError
+from analogy.files import visible
 from data_prep.penn_action.labels import Labels, read_labels
 
 log = logging.getLogger("analogy")
@@ -21,7 +22,7 @@ def read_pose_clips(source: Path) -> list[PoseClip]:
     Raises:
         UserError: no label file can be read.
     """
-    files = sorted((Path(source) / "labels").glob("*.mat"))
+    files = visible((Path(source) / "labels").glob("*.mat"))
     if not files:
         raise UserError(f"{source}: there is no labels/*.mat; name the folder of Penn Action (frames/ is not needed for poses)")
     with ThreadPoolExecutor(os.cpu_count()) as pool:

@@ -49,6 +49,16 @@ def test_a_folder_is_read_in_the_order_of_its_numbers(tmp_path):
     np.testing.assert_array_equal(read_video(tmp_path / "out").frames[1], video.frames[1])
 
 
+def test_hidden_files_are_no_frames_and_doubled_ones_are_said(tmp_path):
+    write_pictures(tmp_path / "clip", np.zeros([2, 16, 16, 3], np.uint8) + 50)
+    (tmp_path / "clip" / "._000001.png").write_bytes(b"\0\5\26\7")  # of macOS
+    assert len(read_video(tmp_path / "clip").frames) == 2
+    Image.new("RGB", (16, 16)).save(tmp_path / "clip" / "000001.jpg")
+    doubled = read_video(tmp_path / "clip")
+    assert len(doubled.frames) == 3
+    assert "it holds 1 pictures in several formats (jpg and png), each of which is a frame" in doubled.notes
+
+
 def test_pictures_of_one_number_have_an_order(tmp_path):
     names = ["01.png", "1.png", "2.png", "001.png", "a.png", "1a1.png"]
     paths = [tmp_path / name for name in names]

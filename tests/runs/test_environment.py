@@ -1,6 +1,7 @@
 """environment.json: whose commit is recorded."""
 
 import subprocess
+import sys
 
 from analogy.runs import environment
 
@@ -16,6 +17,7 @@ def test_the_commit_is_that_of_our_own_repository_only(tmp_path, monkeypatch):
     installed.parent.mkdir()
     installed.write_text("")
     monkeypatch.setattr(environment, "__file__", str(installed))
+    monkeypatch.setattr(environment, "ROOMS_OF_CODE", (":/site-packages",))
     assert environment._commit() is None  # the package lies in somebody else's repository, which does not hold it
     git("add", ".")
     git("commit", "-q", "-m", "ours")
@@ -25,8 +27,20 @@ def test_the_commit_is_that_of_our_own_repository_only(tmp_path, monkeypatch):
     assert environment._commit() is not None
     monkeypatch.undo()
     monkeypatch.setattr(environment, "__file__", str(installed))
+    monkeypatch.setattr(environment, "ROOMS_OF_CODE", (":/site-packages",))
+    (tmp_path / "notes.txt").write_text("decides no figure")
+    assert environment._commit() == git("rev-parse", "HEAD")
+    (tmp_path / "site-packages" / "new.py").touch()  # code that no commit has
+    assert environment._commit() == git("rev-parse", "HEAD") + "+changes"
+    git("add", ".")
+    git("commit", "-q", "-m", "new")
     installed.write_text("# changed")
     assert environment._commit() == git("rev-parse", "HEAD") + "+changes"
+
+
+def test_the_command_can_be_pasted(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["run.py", "--data-dir", "/data/Penn #2"])
+    assert environment.describe_environment()["command"] == "run.py --data-dir '/data/Penn #2'"
 
 
 def test_a_resumed_run_keeps_the_commits_of_its_earlier_parts(monkeypatch):
