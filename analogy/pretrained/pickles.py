@@ -20,8 +20,11 @@ class Inert:
         self.state = state
 
 
-class ArrayUnpickler(pickle.Unpickler):
+class ArrayUnpickler(pickle._Unpickler):
     """Reads pickles of arrays without executing anything in them.
+
+    It is Python's own in Python: that in C makes a table as long as the largest number in a pickle says, so that a file of 9
+    bytes would fill the memory.
 
     Each array is returned as an `Inert` with the state (version, shape, dtype, Fortran order, data); see `array_of`.
     """

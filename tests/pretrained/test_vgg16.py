@@ -1,8 +1,10 @@
 """VGG-16: every layout of the files, an encoder that starts from them, and the frozen network."""
 
 import hashlib
+import io
 import os
 import pickle
+import resource
 import struct
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from analogy.models.building import build
 from analogy.models.vgg import Encoder
 from analogy.pretrained import fetch_vgg16
 from analogy.pretrained.fetching import fetched_file
+from analogy.pretrained.pickles import ArrayUnpickler
 from analogy.pretrained.vgg16 import load_into_encoder, load_vgg16, vgg16_name
 from tests.pretrained.conftest import NAMES, keras_name
 
@@ -121,6 +124,13 @@ def test_a_pickle_is_not_executed(tmp_path, call):
     with pytest.raises(UserError, match=r"evil\.npy: the weights cannot be read \(it asks for .*arrays only"):
         load_vgg16(str(tmp_path / "evil.npy"))
     assert not victim.exists()
+
+
+@pytest.mark.parametrize("pickled", [b"\x80\x02K\x01r\xff\xff\xff\x7f.", b"I1\np999999999\n."])
+def test_a_number_in_a_pickle_does_not_fill_the_memory(pickled):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert ArrayUnpickler(io.BytesIO(pickled)).load() == 1
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < before + 100_000  # KB
 
 
 def test_a_pickle_cannot_forge_memory(tmp_path):
