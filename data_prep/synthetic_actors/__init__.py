@@ -8,8 +8,11 @@ With them one can try, teach and test pose-driven video prediction without the 3
 Every clip has its own person and its own place, so that no person or background of the test set occurs in training.
 """
 
+import os
 import shutil
-import tempfile
+import threading
+import time
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -18,7 +21,9 @@ from joblib.externals.loky import get_reusable_executor
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from analogy.errors import UserError
+from analogy.files import MARK, partial_name, remove_leftovers
 from analogy.memory import count_processors
+from analogy.ownership import AN_HOUR, PREPARED, mark_folder
 from data_prep.synthetic_actors.clip import ClipPlan, write_clip
 from data_prep.synthetic_actors.motions import MOTIONS
 
@@ -58,11 +63,13 @@ def write_synthetic_actors(
     check_range("size", size, 32, 2048)
     plans = plan_clips(seed, train_clips, test_clips, frames, size)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    remove_leftovers(folder.parent, older_than=AN_HOUR, recursive=False)
+    unfinished = folder.with_name(partial_name())
     try:
-        unfinished.chmod(0o755)
-        (unfinished / "labels").mkdir()
+        (unfinished / "labels").mkdir(parents=True)
+        mark_folder(unfinished, PREPARED)  # of a process that is killed, the next one knows what it may delete
         write_clips(unfinished, plans, workers or count_processors())
+        (unfinished / MARK).unlink()
         unfinished.rename(folder)
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
@@ -99,13 +106,26 @@ def write_clips(folder: Path, plans: list[ClipPlan], workers: int):
         # the user's script again, which may have no `if __name__ == "__main__"`.
         try:
             pool = Parallel(workers, return_as="generator_unordered")
-            for _ in pool(delayed(write_clip_alone)(folder, plan) for plan in plans):
+            for _ in pool(delayed(write_clip_alone)(folder, plan, os.getpid()) for plan in plans):
                 progress.advance(bar)
         finally:
             get_reusable_executor().shutdown(kill_workers=True)  # joblib would keep its processes for the next call
 
 
-def write_clip_alone(folder: Path, plan: ClipPlan):
-    """`write_clip` on one processor, for one of several processes."""
+def write_clip_alone(folder: Path, plan: ClipPlan, parent: int):
+    """`write_clip` on one processor, for one of several processes. parent: the number of the process that started it."""
     cv2.setNumThreads(1)
+    end_with(parent)
     write_clip(folder, plan)
+
+
+@cache  # once in a process
+def end_with(parent: int) -> None:
+    """Let this process end within a second of its parent, which may have been killed and could tell it nothing."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

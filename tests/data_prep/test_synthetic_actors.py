@@ -3,17 +3,22 @@
 import hashlib
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 from scipy.io import loadmat
 
+import data_prep.synthetic_actors
 from analogy.errors import UserError
 from data_prep.synthetic_actors import MOTIONS, write_synthetic_actors
 from data_prep.synthetic_actors.clip import SENSOR_NOISE
 from data_prep.synthetic_actors.motions import perform
 from data_prep.synthetic_actors.skeleton import Body
+from tests.conftest import ROOT
+from tests.run_folders import wait_for
 
 TRAIN, TEST, FRAMES, SIZE = 12, 3, 8, 96
 SHOULDERS_AND_HIPS = [(1, 2), (7, 8)]
@@ -174,3 +179,22 @@ def test_a_script_of_a_user_needs_no_guard_around_its_lines(tmp_path):
     done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("began") == 1 and len(list((tmp_path / "actors" / "labels").iterdir())) == 4
+
+
+@pytest.mark.slow
+def test_rendering_ends_with_its_parent_and_the_next_one_tidies_up(tmp_path, monkeypatch):
+    program = "import sys, pathlib, data_prep.synthetic_actors as actors; "
+    program += "actors.write_synthetic_actors(pathlib.Path(sys.argv[1]), train_clips=900, workers=2)"
+    parent = subprocess.Popen([sys.executable, "-c", program, tmp_path / "out"], cwd=ROOT)
+    wait_for(lambda: any(tmp_path.glob(".analogy-*.partial/frames/*/*.jpg")), parent)
+    workers = [int(line) for line in subprocess.check_output(["pgrep", "-P", str(parent.pid), "-f", "Loky"], text=True).split()]
+    assert len(workers) == 2
+    parent.kill()
+    parent.wait()
+    end = time.monotonic() + 20
+    while (alive := [worker for worker in workers if Path(f"/proc/{worker}").exists()]) and time.monotonic() < end:
+        time.sleep(0.2)
+    assert not alive and not (tmp_path / "out").exists()
+    monkeypatch.setattr(data_prep.synthetic_actors, "AN_HOUR", 0.0)
+    write_synthetic_actors(tmp_path / "out", train_clips=1, test_clips=1, frames=2, size=32, workers=1)
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
