@@ -93,28 +93,19 @@ def test_a_preparation_killed_again_and_again_ends_as_an_undisturbed_one(tmp_pat
     actors = write_synthetic_actors(tmp_path / "actors", seed=2, train_clips=44, test_clips=11, frames=16, size=64)
 
     def prepare(cache: Path) -> subprocess.Popen:
-        command = [
-            sys.executable,
-            "-m",
-            "analogy.cli",
-            "prepare",
-            "penn_action",
-            "--data-dir",
-            str(actors),
-            "--cache",
-            str(cache),
-        ]
+        options = ["--data-dir", str(actors), "--cache", str(cache)]
+        command = [sys.executable, "-m", "analogy.cli", "prepare", "penn_action", *options]
         return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def wait_until_at_work(process: subprocess.Popen, cache: Path) -> None:
         def newest() -> float:
-            return max((path.stat().st_mtime for path in cache.glob("*.partial/*")), default=0.0)
+            return max((path.stat().st_mtime for path in cache.glob("prepared/*.partial/*")), default=0.0)
 
         before = newest()
         wait_for(lambda: newest() > before or process.poll() is not None, process)
 
     def content(cache: Path) -> list:
-        (folder,) = (path.parent for path in cache.glob("*/metadata.json"))
+        (folder,) = (path.parent for path in cache.glob("prepared/*/metadata.json"))
         prepared = PreparedClips.open(folder)
         records = prepared.read(range(sum(clip.length for clip in prepared.clips)))
         parsed = [{name: np.asarray(value).tolist() for name, value in prepared.parse(record).items()} for record in records]
