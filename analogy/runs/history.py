@@ -18,7 +18,7 @@ from pydantic import BaseModel, StrictInt, StrictStr, TypeAdapter
 from analogy.data.fingerprint import PARTS, changed_parts
 from analogy.errors import UserError
 from analogy.files import replacing
-from analogy.runs.reading import read_table
+from analogy.runs.reading import number, read_table
 from analogy.settings.loading import read_mapping
 from analogy.settings.sections import Settings
 
@@ -71,9 +71,15 @@ def check_settings(run: Path, settings: Settings) -> None:
         settings: the settings for the further steps.
 
     Raises:
-        UserError: one line for each setting that must not change, with both values.
+        UserError: one line for each setting that must not change, with both values; or all checkpoints of the run are gone.
     """
-    step = trained_steps(run)
+    step, summary = trained_steps(run), read_table(run / "summary.json")
+    steps = number(summary, "steps") or 0
+    # A run that has failed may have had none yet. Any other would be trained anew, over its results.
+    if not step and steps > 0 and summary.get("status") != "failed":
+        raise UserError(
+            f"--resume {run}: it has trained {steps:g} steps, and its checkpoints are gone: put them back, or start a new run"
+        )
     before = _settings_before(run)
     lines = [
         f"--resume {run}: {change.key} was {_text(change.before)} and would be {_text(change.now)}: leave it as it was in the "
@@ -182,7 +188,7 @@ def describe(parts: object) -> str:
 def trained_steps(run: Path) -> int:
     """The step of a run's newest checkpoint, even if that is damaged; 0 if there is none."""
     steps = [file.stem.removeprefix("step-") for file in (run / "checkpoints").glob("step-*.index")]
-    return max((int(step) for step in steps if step.isdigit()), default=0)
+    return max((int(step) for step in steps if step.isdecimal()), default=0)
 
 
 def flat_settings(settings: Settings) -> dict[str, object]:

@@ -135,7 +135,7 @@ def saved_checkpoints(folder: Path) -> list[str]:
     They are found by their own files, not by TensorFlow's index file `checkpoint`, which may be lost or damaged.
     """
     steps = [index.stem.removeprefix("step-") for index in folder.glob("step-*.index")]
-    return [str(folder / f"step-{step}") for step in sorted((int(s) for s in steps if s.isdigit()), reverse=True)]
+    return [str(folder / f"step-{step}") for step in sorted((int(s) for s in steps if s.isdecimal()), reverse=True)]
 
 
 def _step_of(path: str) -> int:

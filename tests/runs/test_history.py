@@ -51,6 +51,19 @@ def test_a_run_that_goes_on_alike_has_one_part(run):
     assert describe(parts) == "" and not list(run.glob("settings-until*"))
 
 
+def test_a_run_without_its_checkpoints_is_not_trained_anew_over_its_results(run):
+    for index in (run / "checkpoints").iterdir():
+        index.rename(index.with_name("step-².index"))  # and what no step is called is none
+    for status in ("finished", "interrupted", "running"):
+        (run / "summary.json").write_text(json.dumps({"status": status, "steps": 12}))
+        with pytest.raises(UserError, match="it has trained 12 steps, and its checkpoints are gone: put them back"):
+            check_settings(run, settings())
+    (run / "settings.yaml").write_text("seed: 0\n")
+    for facts in ({"status": "failed", "steps": 3}, {"status": "running", "steps": 0}, {}):  # before the first checkpoint
+        (run / "summary.json").write_text(json.dumps(facts))
+        check_settings(run, settings())
+
+
 def test_what_may_change_is_said(run, caplog):
     changed = settings(training__batch_size=8, optimizer__learning_rate=0.5, data__folder="/elsewhere")
     check_settings(run, changed)
