@@ -33,13 +33,14 @@ class Future:
     settings = SimpleNamespace(data=SimpleNamespace(flip=True))
 
     def __init__(self, obeys, actions=ACTIONS):
-        self.obeys, self.actions = obeys, actions
+        self.obeys, self.actions, self.detected = obeys, actions, []
 
     def true_frames(self, dataset, clip):
         slope = 2 if clip.action == "grow" else -2
         return (clip.level + slope * np.arange(9)[:, None, None, None] + np.zeros((1, 4, 4, 1))).astype(np.uint8)
 
     def true_keypoints(self, dataset, clips):
+        self.detected += [clip.id for clip in clips]
         return [self.true_frames(dataset, clip) for clip in clips]
 
     def transferred(self, frame, keypoints):
@@ -74,8 +75,10 @@ def dataset():
     ],
 )
 def test_a_generator_is_recognised_as_it_obeys(dataset, obeys, generated, asked_for):
-    outcome = recognise_futures(Future(obeys), dataset, slopes)
+    system = Future(obeys)
+    outcome = recognise_futures(system, dataset, slopes)
     shares = outcome.accuracies()
+    assert system.detected == [clip.id for clip in dataset.test]  # once, though they drive several pictures
     assert shares["truth"] == 1.0 and shares["generated"] == generated and shares["asked_for"] == asked_for
     assert shares["still"] == 0.5 and len(outcome.right["still"]) == 4  # a picture that rests says nothing
     assert shares["true_keypoints"] == shares["transferred"] == 1.0  # whatever the generator does
