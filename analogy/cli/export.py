@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -69,8 +70,10 @@ def main(
             export_int8(plan, out, batch)
         else:
             from analogy.runs.formats import export_run
+            from analogy.training.in_float32 import in_float32
 
-            export_run(folder, format, out, batch or 1)
+            with in_float32(folder) if format != "savedmodel" else nullcontext() as model:
+                export_run(folder, format, out, batch or 1, model=model)
         print(f"written to {out}; endpoints.json lists the names, shapes and types")
 
 

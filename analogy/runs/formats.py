@@ -29,7 +29,14 @@ LIST = "endpoints.json"
 ANY_SIZES = (2, 3)  # at which files are compared that take any: examples, and lengths of other free axes
 
 
-def export_run(run: Path, format: str, folder: Path, batch: int = 1, say: Callable[[str], None] = print) -> None:
+def export_run(
+    run: Path,
+    format: str,
+    folder: Path,
+    batch: int = 1,
+    say: Callable[[str], None] = print,
+    model: Path | None = None,
+) -> None:
     """Write the endpoints of a run's SavedModel into `folder`, and compare each with the SavedModel on a random input.
 
     Args:
@@ -37,11 +44,12 @@ def export_run(run: Path, format: str, folder: Path, batch: int = 1, say: Callab
         format: savedmodel, tflite or onnx. The last one needs the packages of the extra `onnx`.
         batch: the number of examples that a .tflite file takes; the other formats take any number.
         say: takes one line for each endpoint.
+        model: the folder of a SavedModel that is taken instead of the run's.
 
     Raises:
         UserError: no endpoint can be converted. The line says why, for each of them.
     """
-    source, loaded = saved_model_of(run), load_saved_model(run)
+    source, loaded = saved_model_of(model or run), load_saved_model(model or run)
     listed, refused = {}, {}
     sizes = (batch, 1) if format == "tflite" else ANY_SIZES
     with replacing_folder(folder, EXPORT) as partial:

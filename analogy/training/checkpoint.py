@@ -173,7 +173,7 @@ def load_networks(system, run: Path, names: Sequence[str] | None = None) -> str:
         raise UserError(f"{key}.networks: there is no network {unknown[0]}; there are {', '.join(system.models)}")
     paths = saved_checkpoints(run / "checkpoints")
     if not paths and (run / MODEL).is_dir():
-        return _load_exported(system, run, names)
+        return load_exported(system, run, names)
     models = {name: system.models[name] for name in names or system.models}
     networks = tf.train.Checkpoint(**_named(models))
 
@@ -190,9 +190,12 @@ def load_networks(system, run: Path, names: Sequence[str] | None = None) -> str:
     raise UserError(f"{key}: {run}: there is {what}; name another run")
 
 
-def _load_exported(system, run: Path, names: Sequence[str] | None) -> str:
-    """`load_networks` from the SavedModel of a run, whose weights lie in the order of `system.exported`."""
-    key, path = "training.start_from", run / MODEL
+def load_exported(system, run: Path, names: Sequence[str] | None = None, key: str = "training.start_from") -> str:
+    """`load_networks` from the SavedModel of a run, whose weights lie in the order of `system.exported`.
+
+    key: error messages begin with it.
+    """
+    path = run / MODEL
     named = {id(model): name for name, model in system.models.items()}
     # What is exported may be a copy of a network, such as that of the lowest validation error.
     exported = [named.get(id(model), name) for model, name in zip(system.exported, system.models, strict=False)]

@@ -1,0 +1,43 @@
+"""A run's network in float32, for runtimes that know no smaller numbers."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from analogy.runs.export import export_saved_model
+from analogy.runs.find import MODEL
+from analogy.runs.reading import read_run
+from analogy.runs.uses import open_used
+from analogy.systems import SYSTEMS
+from analogy.systems.run_settings import settings_of_run
+from analogy.training.checkpoint import load_exported
+from analogy.training.precision import use_precision
+
+
+@contextmanager
+def in_float32(run: Path, say: Callable[[str], None] = print) -> Iterator[Path]:
+    """A context that gives the folder of a run; or, of one that computes in bfloat16 or float16, the folder of a SavedModel
+    that lasts as long as the context, and computes in float32 with the same weights, which are always float32.
+
+    say: takes a line where that is so.
+
+    Raises:
+        UserError: the run has no settings, or networks that are no longer those of its settings.
+    """
+    precision = read_run(run).summary.precision
+    if precision not in ("bfloat16", "float16"):
+        yield run
+        return
+    settings = settings_of_run(run)
+    entry = SYSTEMS[settings.system]
+    with tempfile.TemporaryDirectory() as folder:
+        model = Path(folder) / MODEL
+        with use_precision("float32"):
+            system = entry.build(settings, open_used(settings, entry.system.needs))
+            load_exported(system, run, key=str(run))
+            export_saved_model(system, model)
+        say(f"{run}: it computes in {precision}, which other runtimes lack; its weights are taken in float32")
+        yield model
