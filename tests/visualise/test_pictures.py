@@ -2,6 +2,7 @@
 
 import cv2
 import imageio.v3 as iio
+import matplotlib
 import numpy as np
 import pytest
 
@@ -133,6 +134,15 @@ def test_losses_are_plotted_whatever_the_rows_lack(tmp_path):
 def test_no_losses_no_plot(tmp_path):
     plot_losses([{"step": 1, "seconds": 2.0}], tmp_path / "losses.png")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_users_settings_of_matplotlib_change_no_plot(tmp_path, monkeypatch):
+    rows = [{"step": step, "seconds": 1.0, "loss/total": 1.0 / step} for step in (1, 2, 3)]
+    plot_losses(rows, tmp_path / "usual.png")
+    for name, value in {"text.usetex": True, "figure.dpi": 20, "axes.facecolor": "red", "font.size": 30}.items():
+        monkeypatch.setitem(matplotlib.rcParams, name, value)  # as from a matplotlibrc
+    plot_losses(rows, tmp_path / "theirs.png")
+    assert (tmp_path / "theirs.png").read_bytes() == (tmp_path / "usual.png").read_bytes()
 
 
 def test_horizon_is_plotted(tmp_path):
