@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import errno
+import io
 import os
 import signal
 import sys
@@ -81,8 +83,9 @@ def set_environment() -> None:
 
 
 def names_in(text: str | None) -> list[str]:
-    """The names in the value of an option such as "0050, 0280"."""
-    return [name.strip() for name in (text or "").split(",") if name.strip()]
+    """The names in the value of an option such as "0050, 0280". One that holds a comma stands in double quotes, as in CSV."""
+    rows = csv.reader(io.StringIO(text or "", newline=""), skipinitialspace=True)
+    return [name for row in rows for field in row if (name := field.strip())]
 
 
 def _printable(line: str) -> str:

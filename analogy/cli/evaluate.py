@@ -18,7 +18,7 @@ def main(
     settings: Annotated[Path | None, typer.Option(help="The settings.yaml for a SavedModel outside of its run.")] = None,
     data_dir: Annotated[Path | None, typer.Option(help="The folder of the dataset, if it has moved since training.")] = None,
     clips: Annotated[
-        str | None, typer.Option(help="Names of test clips, such as 0050,0280. Default: those of the run.")
+        str | None, typer.Option(help='Names of test clips, such as 0050,0280, "a, b" in quotes. Default: those of the run.')
     ] = None,
     predictions: Annotated[
         list[Path] | None,

@@ -13,6 +13,7 @@ import pytest
 import scipy.io
 import tensorflow as tf
 
+from analogy.cli.console import names_in
 from analogy.data.video import read_video, write_pictures
 from analogy.evaluation import judge
 from analogy.measure import check_evaluation
@@ -347,3 +348,8 @@ def test_exports_of_poses_are_measured_as_they_are(invoke, pose_runs, tmp_path, 
     _, measured = evaluate(invoke, tmp_path, "--run", run / "saved_model")
     assert "prediction" in measured["methods"] and len(measured["clips"]) == 11
     assert ("the export is not told" in measured["protocol"]) == (name == "pose_lstm")
+
+
+def test_a_name_that_holds_a_comma_stands_in_quotes():
+    assert names_in('0050, "Smith, J. #2" ,a"b,\nc') == ["0050", "Smith, J. #2", 'a"b', "c"]
+    assert names_in(None) == names_in(" , ") == []

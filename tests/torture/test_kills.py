@@ -119,7 +119,7 @@ def test_a_preparation_killed_again_and_again_ends_as_an_undisturbed_one(tmp_pat
     for _ in range(6):
         process = prepare(tmp_path / "killed")
         wait_until_at_work(process, tmp_path / "killed")
-        killed += kill(process, tmp_path, None, random.uniform(0, seconds / 10))
+        killed += kill(process, tmp_path, None, random.uniform(0, seconds / 40))
     process = prepare(tmp_path / "killed")
     _, said = process.communicate(timeout=120)
     assert process.returncode == 0, said
