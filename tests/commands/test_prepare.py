@@ -37,7 +37,7 @@ def test_generated_data_are_made_in_the_cache_where_runs_look_for_them(invoke, a
         (("pen_action",), ["did you mean penn_action?"]),
         (("pen_action", "--data-dir", "{here}/none"), ["did you mean penn_action?", "--data-dir {here}/none: there is"]),
         (("sines", "--data-dir", "{here}/file"), ["nothing to prepare", "file: this is a file, not a folder"]),
-        (("bair", "--data-dir", "{here}", "--cache", "~no body/x"), ["the cache ($ANALOGY_CACHE): ~no body/x: there is"]),
+        (("bair", "--data-dir", "{here}", "--cache", "~no body/x"), ["--cache: ~no body/x: there is"]),
         (("sines",), ["nothing to prepare"]),
         (("bair",), ["name its folder with --data-dir"]),
         (("synthetic_actors", "--data-dir", "{here}"), ["is generated"]),
