@@ -30,7 +30,12 @@ def log_squared_error(truth, prediction):
 
     It is a tenth of the PSNR, negative: a decibel counts the same in quiet videos and in fast ones.
     """
-    return tf.math.log(mean_per_example(tf.square(truth - prediction)) + SMALLEST_ERROR) / np.log(10.0)
+    return log_of_error(mean_per_example(tf.square(truth - prediction)))
+
+
+def log_of_error(error):
+    """log10 of mean squared errors of values in 0..1."""
+    return tf.math.log(error + SMALLEST_ERROR) / np.log(10.0)
 
 
 def dissimilarity(truth, generated):

@@ -253,6 +253,10 @@ class System:
         """
         return dataset.batches(context)
 
+    def begin(self, dataset) -> None:
+        """What precedes the first step of a training, such as a fit that needs the data. By default nothing. A resumed training
+        does not repeat it. Every worker calls it, and must come to the same weights."""
+
     def train_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """One optimisation step in replica context. Returns scalars for the log, as `report` makes them."""
         raise NotImplementedError

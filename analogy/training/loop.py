@@ -124,6 +124,8 @@ class Trainer:
         if first >= last:
             log.info("step %d of %d: nothing left to train", first, last)
             return
+        if not first:
+            self.system.begin(self.dataset)
         health = Health(self.system.trained_variables(), self.system.adversaries)
         if self.folder:
             self._say_doubts([])

@@ -75,6 +75,16 @@ def test_training_needs_no_resumption_before(make_trainer):
     assert trainer.system.network.kernel.numpy()[0, 0] == 0.75
 
 
+def test_a_training_begins_once(make_trainer, monkeypatch):
+    begun = []
+    trainer = make_trainer(steps=1)
+    monkeypatch.setattr(trainer.system, "begin", begun.append)
+    trainer.train(StopRequest())
+    trainer.settings.training.steps = 2
+    trainer.train(StopRequest())
+    assert begun == [trainer.dataset] and int(trainer.step.numpy()) == 2
+
+
 def test_what_a_row_waits_for_outlives_a_checkpoint(make_trainer, tmp_path):
     first = make_trainer(path=tmp_path)
     names, rows = first._run_steps(iter(first._distributed_batches(0)), 2)

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import logging
+import math
+
 import tensorflow as tf
 
-from analogy.losses import dssim, log_squared_error
+from analogy.data.batches import ReplicaContext
+from analogy.losses import dssim
 from analogy.models.building import build
 from analogy.models.pixels import fraction_to_bytes
 from analogy.systems.movies import MoviePredictor
-from analogy.systems.vgg_lstm.networks.plus import MovingFrame
+from analogy.systems.vgg_lstm.blend import Squares, fitted_blend, inner_products
+from analogy.systems.vgg_lstm.networks.plus import FIRST_WEIGHTS, MovingFrame
 from analogy.systems.vgg_lstm.segments import ReadsSegments
 from analogy.systems.vgg_lstm.settings import PlusSettings
 from analogy.visualise.flow import flow_colours
 
-SMALLEST_CHANGE = 1e-2  # added to the change of the true frames, which may stand still; values in 0..1
+WINDOWS = 200  # about so many training windows fit the blend of each step
+log = logging.getLogger("analogy")
 
 
 class PlusSystem(ReadsSegments, MoviePredictor):
@@ -34,25 +40,34 @@ class PlusSystem(ReadsSegments, MoviePredictor):
     def trained_networks(self):
         return [self.network]
 
+    def begin(self, dataset):
+        """Fit the blend of each step to training windows, while all else is as it begins."""
+        training, loss, k = self.settings.training, self.settings.loss, self.context
+        if training.start_from or not self.network.rhythm or not (loss.log_mse or loss.change or loss.behind_copying):
+            return
+
+        @tf.function
+        def products_of(frames):
+            return inner_products(frames[:, k:], self.network.first_pictures(frames[:, :k], self.horizon))
+
+        batches = dataset.batches(ReplicaContext(batch_size=training.batch_size)).take(math.ceil(WINDOWS / training.batch_size))
+        products = tf.concat([products_of(batch["values"]) for batch in batches], 0)
+        self.network.set_rhythm(fitted_blend(products, FIRST_WEIGHTS, self.weighted))
+        log.info("the blend of each step is fitted to %d training windows", len(products))
+
     def train_step(self, batch):
         k = self.context
         observed_frames, truth = batch["values"][:, :k], batch["values"][:, k:]
         with tf.GradientTape() as tape:
             predicted, _ = self.network(observed_frames, self.read_features(batch, k), count=self.horizon)
-            copied = tf.repeat(observed_frames[:, -1:], self.horizon, 1)
-            terms = self.weighted_over_frames(self._errors(truth, predicted, copied), tf.shape(truth), tf.reduce_mean)
-            terms |= self.weighted({"change": lambda: change_error(truth, predicted)})
+            squares = Squares.of_frames(truth, predicted, observed_frames[:, -1])
+            terms = self.weighted(squares.terms() | {"dssim": lambda: self._dssim(truth, predicted)})
         return self.descend("network", tape, terms)
 
-    def _errors(self, truth, predicted, copied):
-        """Name -> function that gives a term of each frame [B T]; frames [B, T, H, W, C] in 0..1."""
-        truth, predicted, copied = (tf.reshape(frames, [-1, *self.frame]) for frames in (truth, predicted, copied))
-        error, error_of_copying = (log_squared_error(truth, frames) for frames in (predicted, copied))
-        return {
-            "log_mse": lambda: error,
-            "dssim": lambda: dssim(truth, predicted),
-            "behind_copying": lambda: tf.nn.relu(error - error_of_copying),
-        }
+    def _dssim(self, truth, predicted):
+        """1 - SSIM of frames [B, T, H, W, C] in 0..1, the mean of each prediction: [B]."""
+        of_frames = dssim(*(tf.reshape(frames, [-1, *self.frame]) for frames in (truth, predicted)))
+        return tf.reduce_mean(tf.reshape(of_frames, tf.shape(truth)[:2]), 1)
 
     # ---------------------------------------------------------------- prediction
 
@@ -80,26 +95,3 @@ class PlusSystem(ReadsSegments, MoviePredictor):
             return {"future": fraction_to_bytes(future), "flow": flow}
 
         return {"predict": predict}
-
-
-def change_error(truth, predicted):
-    """How wrong the amount of change within a prediction is: 0 where it is right, 1 where nothing changes at all.
-
-    The amount is the root of the mean squared difference of successive frames, over all of them. The squared error alone makes
-    what is uncertain stand still; this error asks for as much change as there is in truth, wherever it costs least. The change
-    from the last observed frame to the first prediction does not count: that frame can be known best.
-
-    Args:
-        truth, predicted: the future frames [B, T, H, W, C] in 0..1.
-
-    Returns:
-        [B], relative to the truth's change; 0 for a single frame.
-    """
-    true, ours = (_change(frames) for frames in (truth, predicted))
-    return tf.abs(ours - true) / (true + SMALLEST_CHANGE)
-
-
-def _change(frames):
-    """The root mean squared change from each frame to the next, [B, T, H, W, C] -> [B]."""
-    squares = tf.reduce_mean(tf.square(frames[:, 1:] - frames[:, :-1]), [2, 3, 4])
-    return tf.sqrt(tf.reduce_sum(squares, 1) / max(1, frames.shape[1] - 1) + 1e-10)

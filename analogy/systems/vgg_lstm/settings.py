@@ -141,7 +141,7 @@ class VaeSettings(PaintingSettings):
 
 class PlusNetworkSettings(Section):
     """units: channels of the ConvGRU, and of the layers around it. rhythm: whether the blend has weights that depend on the
-    step alone; runs from before there were any have none."""
+    step alone, which are fitted before training."""
 
     units: Units
     rhythm: bool = False
@@ -149,8 +149,8 @@ class PlusNetworkSettings(Section):
 
 class PlusLossSettings(LossSection):
     """The weights of the terms. For each predicted frame: log10 of the mean squared error, 1 - SSIM, and by how much log10 of
-    the mean squared error is above that of the last observed frame copied, where it is. Of a whole prediction: how wrong the
-    amount of change from frame to frame is."""
+    the mean squared error is above that of the last observed frame copied less 0.2 dB, where it is. Of a whole prediction: how
+    wrong the amount of change from frame to frame is."""
 
     needed = ("log_mse", "dssim", "change")
 

@@ -12,7 +12,7 @@ from analogy.data.batches import ReplicaContext
 from analogy.errors import UserError
 from analogy.optimizers import make_schedule
 from analogy.settings import list_experiments
-from analogy.systems.vgg_lstm.plus import change_error
+from analogy.systems.vgg_lstm.blend import AHEAD, Squares
 from data_prep.datasets import open_dataset
 from tests.systems.conftest import build_system
 from tests.systems.vgg_lstm.conftest import NEXT, TINY, batch, frames_of, settings_of, shaken
@@ -148,6 +148,9 @@ def test_ours_predicts_any_number_of_frames_as_it_is_trained():
 
 
 def test_the_error_of_change_is_0_for_the_truth_and_1_where_all_stands_still():
+    def change_error(truth, predicted):
+        return Squares.of_frames(truth, predicted, truth[:, 0]).change_error()
+
     truth = tf.constant(frames_of(2, 4), tf.float32) / 255.0
     still = tf.repeat(truth[:, :1], 4, 1)
     np.testing.assert_array_equal(change_error(truth, truth), np.zeros(2))
@@ -171,7 +174,7 @@ def test_ours_is_told_where_it_is_behind_copying():
         return float(logs["network/behind_copying"])
 
     assert term(0.0) > 0.5  # a tenth of the soft frame is blended in, and copying is exact
-    assert term(0.5) < 0.05
+    assert term(0.5) < 5 * AHEAD + 0.05
 
 
 # ---------------------------------------------------------------- bad input

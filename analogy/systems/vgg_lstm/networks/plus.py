@@ -17,11 +17,10 @@ from analogy.models.warp import backward_warp, carried_on
 FINE = 4  # the skip and the head work at a quarter of the frame's size: flows are smooth
 SOFT = 2.0  # the standard deviation of the Gaussian that blurs the soft frame, in pixels
 SPEEDS = (1.0, 0.5)  # the last frame is carried on with all of its motion, and with half of it
-PERIODS = (3, 4, 6, 12)  # of the waves that tell the network which step it is
-# The weights of the blend by step alone count so much: most of what a short training can learn is when, not where.
-RHYTHM = 10.0
+PERIODS = (2, 2.4, 3, 4, 6, 12)  # of the waves that tell the network which step it is: 12 steps can have any rhythm
 # Before training: of the frame carried on at each speed, the soft one, the last one, the observed ones' mean, the replay.
 FIRST_WEIGHTS = (0.2, 0.3, 0.1, 0.1, 0.1, 0.2)
+LAST = 3  # which of these is the last observed frame
 
 
 class Scene(NamedTuple):
@@ -127,27 +126,49 @@ class MovingFrame(Composite, keras.Model):
         """The next frame [B, H, W, C], and the scene after it."""
         hidden, state = self.cell(scene.tap, scene.state)
         size, step = scene.skip.shape[1:3], scene.step + 1
-        carried = [carried_on(scene.motion, step * speed) for speed in SPEEDS]
+        carried = _carried(scene, step)
         given = tf.nn.avg_pool2d(tf.concat([*carried, scene.turn], -1), FINE, FINE, "VALID") / 4
-        waves = clock(step)
-        time = tf.zeros_like(scene.skip[..., :1]) + waves
+        time = tf.zeros_like(scene.skip[..., :1]) + clock(step)
         x = tf.concat([tf.image.resize(self.coarse(hidden), size), scene.skip, given, time], -1)
         for layer in self.decoder:
             x = _leaky(layer(x))
-        last = scene.observed[:, -1]
-        said = tf.image.resize(self.head(tf.concat([x, time], -1)), last.shape[1:3])
+        said = tf.image.resize(self.head(tf.concat([x, time], -1)), scene.soft.shape[1:3])
         turn, weights, colour = tf.split(said, [2, len(FIRST_WEIGHTS), self.channels], -1)
         turn += scene.turn
         flows = [flow + turn for flow in carried]
-        sources, places = [last, last, scene.soft], [*flows, flows[-1]]
-        moved = tf.split(backward_warp(tf.concat(sources, 0), tf.concat(places, 0)), len(sources), 0)
-        weights += np.log(FIRST_WEIGHTS).astype(np.float32)
-        if self.rhythm:
-            weights += RHYTHM * self.rhythm(waves[None])
-        weights = tf.nn.softmax(weights)
-        images = tf.stack([*moved, last, scene.mean, replayed(scene.observed, step)], -1)
-        frame = tf.reduce_sum(images * weights[..., None, :], -1) + colour / 4
+        weights = tf.nn.softmax(weights + self.log_weights(step))
+        frame = tf.reduce_sum(_pictures(scene, flows, step) * weights[..., None, :], -1) + colour / 4
         return frame, scene._replace(state=state, turn=turn, flow=flows[0], step=step)
+
+    def log_weights(self, step):
+        """The logarithms of the weights of a step's blend, but for a constant, as far as they are the same everywhere: [6]."""
+        weights = tf.math.log(FIRST_WEIGHTS)
+        return weights + self.rhythm(clock(step)[None])[0] if self.rhythm else weights
+
+    def set_rhythm(self, log_weights):
+        """Let `log_weights` answer these logarithms [T, 6] at steps 1 to T: exactly up to 12 steps, else by least squares."""
+        waves = np.stack([clock(tf.constant(step + 1.0)) for step in range(len(log_weights))])
+        columns = np.concatenate([waves, np.ones_like(waves[:, :1])], 1)
+        solved = np.linalg.lstsq(columns, log_weights - np.log(FIRST_WEIGHTS), rcond=None)[0]
+        self.rhythm.set_weights([solved[:-1], solved[-1]])
+
+    def first_pictures(self, frames, count: int):
+        """What each step blends before training has changed the motion: [B, count, H, W, C, 6]. frames: [B, k, H, W, C]."""
+        scene, steps = self._scene(frames, None, None), [tf.constant(step + 1.0) for step in range(count)]
+        return tf.stack([_pictures(scene, _carried(scene, step), step) for step in steps], 1)
+
+
+def _carried(scene: Scene, step) -> list[tf.Tensor]:
+    """For each speed, where the pixels of a step were in the last observed frame, by their motion alone [B, H, W, 2]."""
+    return [carried_on(scene.motion, step * speed) for speed in SPEEDS]
+
+
+def _pictures(scene: Scene, flows: list[tf.Tensor], step):
+    """What a step blends, in the order of FIRST_WEIGHTS: [B, H, W, C, 6]. flows: of each speed [B, H, W, 2]."""
+    last = scene.observed[:, -1]
+    sources, places = [last, last, scene.soft], [*flows, flows[-1]]
+    moved = tf.split(backward_warp(tf.concat(sources, 0), tf.concat(places, 0)), len(sources), 0)
+    return tf.stack([*moved, last, scene.mean, replayed(scene.observed, step)], -1)
 
 
 def replayed(observed, step):

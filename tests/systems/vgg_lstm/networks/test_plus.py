@@ -25,8 +25,8 @@ def test_a_rhythm_decides_by_the_step_what_is_blended():
     network(frames, tf.zeros([1, 3, 32]), count=1)
     last, mean = 3, 4  # of what is blended
     kernel, bias = (np.zeros(variable.shape, np.float32) for variable in network.rhythm.variables)
-    bias[:], bias[last] = -5.0, 0.0
-    kernel[0, mean] = 30.0  # a tenth of it for each step: from the second step on, the mean outweighs the last frame
+    bias[:], bias[last], bias[mean] = -50.0, 0.0, -45.0
+    kernel[0, mean] = 300.0  # a tenth of it for each step: from the second step on, the mean outweighs the last frame
     network.rhythm.set_weights([kernel, bias])
     future, _ = network(frames, tf.zeros([1, 3, 32]), count=3)
     np.testing.assert_allclose(future[:, 0], frames[:, -1], atol=1e-4)
@@ -46,3 +46,13 @@ def test_the_clock_tells_every_step_of_a_dozen_and_begins_anew():
     np.testing.assert_allclose(waves[:12], waves[12:], atol=1e-5)
     distances = np.linalg.norm(waves[:12, None] - waves[None, :12], axis=-1)
     assert np.all(distances[~np.eye(12, dtype=bool)] > 0.5)
+
+
+@pytest.mark.parametrize("steps", [1, 5, 12])
+def test_any_blend_of_a_dozen_steps_is_a_rhythm(steps):
+    network = MovingFrame(units=4, rhythm=True)
+    network(tf.zeros([1, 2, 32, 32, 3]), tf.zeros([1, 2, 32]), count=1)
+    wanted = np.log(np.random.default_rng(steps).dirichlet(np.ones(6), steps))
+    network.set_rhythm(wanted)
+    said = [network.log_weights(tf.constant(step + 1.0)) for step in range(steps)]
+    np.testing.assert_allclose(said, wanted, atol=1e-3)
