@@ -15,6 +15,7 @@ import typer
 from analogy.cli.console import RESULTS, clear_errors
 from analogy.cli.opening import Open, show
 from analogy.errors import UserError
+from analogy.files import expanded
 from analogy.runs.ready import FOR_VIDEOS, ready_models, run_or_ready
 from analogy.systems.hierarchical.estimation import find_models, usual_estimator
 
@@ -97,6 +98,7 @@ def main(
     open_: Open = None,
 ) -> None:
     with clear_errors(out or results_dir):
+        source, poses = str(expanded(source)), str(expanded(poses)) if poses else ""
         places, window = {"results_dir": results_dir, "out": out}, {"start": start, "context": context, "horizon": horizon}
         steps = {"pose_run": pose_run, "paint_run": paint_run, "full_frame": full_frame, "export": export}
         by_poses = {"poses": poses, "models": models, "data_dir": data_dir, "action": action, **window, **steps, **places}
