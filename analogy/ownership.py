@@ -25,9 +25,9 @@ RUN, EVALUATION, SAVED_MODEL, PREDICTION, COMPARISON, PREPARED, RECOGNISED, EXPO
     "a run", "an evaluation", "a SavedModel", "a prediction", "a comparison", "prepared data", "a table of recognised actions",
     "an export",
 )  # fmt: skip
-# Earlier versions set no mark. This file suggests that a folder is theirs, but it may still belong to a user.
 _FILES = "files: "  # the line of a mark that lists them
 _BY_FILE_MANAGERS = ("Thumbs.db", "desktop.ini")
+# Earlier versions set no mark. This file suggests that a folder is theirs, but it may still belong to a user.
 _EARLIER = {SAVED_MODEL: "saved_model.pb", PREDICTION: "joints.json", COMPARISON: "comparison.md", RECOGNISED: "figures.json"}
 _PARTS_OF_AN_EARLIER_RUN = ("summary.json", "log.txt", "checkpoints", "samples", "plots")
 
@@ -170,6 +170,12 @@ def is_our_text(path: Path, text: str) -> bool:
     except OSError:
         return False
     return there.split("\n", 1)[0] == text.split("\n", 1)[0]
+
+
+def refuse_foreign_text(path: Path, text: str, what: str) -> None:
+    """Raise a UserError for a text file that is not ours (`is_our_text`) and would be lost. what: ours is, such as "table"."""
+    if not is_our_text(path, text):
+        raise UserError(f"{path}: this file is no {what}, and is not replaced; name another with --out")
 
 
 def write_our_text(path: Path, text: str) -> None:

@@ -16,7 +16,7 @@ import typer
 from analogy.cli.console import RESULTS, app_of, clear_errors, names_in
 from analogy.errors import UserError
 from analogy.metrics.table import HEADLINES
-from analogy.ownership import is_our_text, write_our_text
+from analogy.ownership import refuse_foreign_text, write_our_text
 from analogy.runs.reading import Run, read_experiment_runs
 from analogy.settings import Settings, find_experiment, list_experiments, load_settings
 from analogy.systems import SYSTEMS
@@ -59,8 +59,7 @@ def main(
     places = results_dir or [RESULTS]
     with clear_errors(places[0]):
         names = names_in(run)
-        if not is_our_text(out, HEAD):
-            raise UserError(f"{out}: this file is no table of demos, and is not replaced; name another with --out")
+        refuse_foreign_text(out, HEAD, "table of demos")
         for name in names:
             find_experiment(name)
         for name in names:

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from analogy.errors import UserError
 from analogy.leaderboard.boards import METRICS, Board, Row
 from analogy.leaderboard.plan import Plan
 from analogy.metrics.table import metric_of
-from analogy.ownership import is_our_text, write_our_text
+from analogy.ownership import refuse_foreign_text, write_our_text
 from analogy.visualise.pages import write_page
 from analogy.visualise.tables import markdown_table
 from analogy.visualise.wording import compare
@@ -80,8 +79,7 @@ def markdown(plan: Plan, boards: Sequence[Board], missing: Sequence[str]) -> str
 
 def check_output(path: Path) -> None:
     """Raise a UserError where the Markdown file is another one, and would be lost."""
-    if not is_our_text(path, MADE):
-        raise UserError(f"{path}: this file is no leaderboard, and is not replaced; name another with --out")
+    refuse_foreign_text(path, MADE, "leaderboard")
 
 
 def write_markdown(path: Path, plan: Plan, boards: Sequence[Board], missing: Sequence[str]) -> None:

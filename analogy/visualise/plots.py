@@ -18,7 +18,7 @@ from analogy.metrics.table import metric_of
 Curve = Mapping[int, float]  # step -> value
 
 COLOURS = ["#2563a8", "#c2512f", "#2f8560", "#7d55a6", "#a87d1f", "#4f5b66"]
-STYLE = {
+OF_PLOTS = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
     "axes.spines.top": False,
@@ -36,6 +36,7 @@ STYLE = {
     "legend.frameon": False,
     "legend.fontsize": 8,
 }
+STYLE = ["default", OF_PLOTS]  # Matplotlib's own defaults, whatever a user's matplotlibrc says; then ours
 NOT_CURVES = {"step", "seconds"}  # keys of metrics.jsonl that are not plotted
 PUBLISHED = ", published"  # the ending of the name of a paper's curve
 FEW_POINTS = 10  # curves with fewer points are not smoothed, and every point is marked
@@ -56,7 +57,7 @@ def plot_losses(rows: Iterable[Mapping], path: str | Path, published: Mapping[st
         return
     across = 2 if len(groups) == 4 else min(3, len(groups))
     down = ceil(len(groups) / across)
-    with matplotlib.style.context(["default", STYLE]):
+    with matplotlib.style.context(STYLE):
         figure = Figure(figsize=(max(5.0, 4.0 * across), 2.9 * down), layout="constrained")
         axes = figure.subplots(down, across, squeeze=False).ravel()
         for ax, (group, curves) in zip(axes, groups.items(), strict=False):
@@ -85,7 +86,7 @@ def plot_horizon(horizon: Mapping, metric: str, path: str | Path) -> None:
     for name, curve in curves.items():
         if len(curve) != len(distance):
             raise ValueError(f"horizon: {name} has {len(curve)} values of {metric!r} for {len(distance)} distances")
-    with matplotlib.style.context(["default", STYLE]):
+    with matplotlib.style.context(STYLE):
         figure = Figure(figsize=(6.0, 3.6), layout="constrained")
         ax = figure.subplots()
         for colour, (name, curve) in zip(_colours(), curves.items(), strict=False):
@@ -117,7 +118,7 @@ def sequence_grid(observed: np.ndarray, truth: np.ndarray, predicted: np.ndarray
     """
     count = min(6, len(observed))
     across = min(3, count)
-    with matplotlib.style.context(["default", STYLE]):
+    with matplotlib.style.context(STYLE):
         figure = Figure(figsize=(2.6 * across, 1.9 * ceil(count / across)), dpi=100, layout="constrained")
         canvas = FigureCanvasAgg(figure)
         k = observed.shape[1]
@@ -146,7 +147,7 @@ def confusion_matrix(counts: np.ndarray, classes: Sequence[str]) -> np.ndarray:
     """
     side = max(3.2, 1.6 + 0.24 * len(classes))
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
-    with matplotlib.style.context(["default", STYLE]):
+    with matplotlib.style.context(STYLE):
         figure = Figure(figsize=(side + 0.4, side), dpi=100, layout="constrained")
         canvas = FigureCanvasAgg(figure)
         ax = figure.subplots()
@@ -174,7 +175,7 @@ def bars(values: Mapping, title: str, xlabel: str, ylabel: str, logarithmic: boo
         uint8 [H, W, 3].
     """
     few = len(values) <= FEW_POINTS
-    with matplotlib.style.context(["default", STYLE]):
+    with matplotlib.style.context(STYLE):
         figure = Figure(figsize=(7.5, 3.4), dpi=100, layout="constrained")
         canvas = FigureCanvasAgg(figure)
         ax = figure.subplots()
