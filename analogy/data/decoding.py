@@ -96,7 +96,7 @@ def _decode(path: Path, start: int, count: int | None, keep: Callable[[np.ndarra
         if packets.transparent:
             notes.append("what is transparent in it is shown as it is stored")
         if packets.passed:
-            notes.append(f"its first {packets.passed} frames are damaged, and are left out")
+            notes.append(f"its first {packets.passed} frames are damaged or need earlier ones, and are left out")
         if not frames and packets.reason:
             raise UserError(
                 f"{path}: its frames ({stream.codec_context.name}) cannot be decoded: {packets.reason}; {COPY}; else {MEND}"
@@ -165,17 +165,19 @@ class _Packets:
     def __init__(self, container, stream, *, stop_at_damage: bool):
         self._container, self._stream, self._stop = container, stream, stop_at_damage
         self.reason = ""  # why decoding ended early
-        self.passed = 0  # the number of damaged frames at the beginning, which are left out
+        self.passed = 0  # the number of frames at the beginning that cannot be decoded, and are left out
         # Browsers say of every recording that it may be transparent; that it is, its packets say.
         self._may_be_transparent, self.transparent = stream.metadata.get("alpha_mode") == "1", False
         # In AVI, frames that a recorder dropped have numbers, and are counted in the header.
         self._read, self._numbers_are_times = 0, container.format.name == "avi"
 
     def frames(self) -> Iterator[av.VideoFrame]:
-        decoded = False
+        decoded, times = False, []  # times: of the packets until a frame is whole
         try:
             for packet in self._container.demux(self._stream):
                 self._read += packet.dts is not None or packet.size > 0
+                if not decoded and not packet.is_discard:
+                    times.append(packet.dts if packet.pts is None else packet.pts)
                 if self._numbers_are_times and packet.dts is not None:
                     self._read = packet.dts + 1
                 self.transparent |= self._may_be_transparent and packet.has_sidedata("matroska_block_additional")
@@ -188,6 +190,9 @@ class _Packets:
                                 return
                             self.passed += 1
                             continue
+                        if not decoded and frame.pts is not None:
+                            # A file whose beginning is cut off: its first packets need a frame that is not there.
+                            self.passed = sum(time is not None and time < frame.pts for time in times)
                         decoded, self.reason = True, ""
                         yield frame
                 except FFmpegError as error:

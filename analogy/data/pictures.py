@@ -8,12 +8,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
 from analogy.errors import UserError
 from analogy.files import NO_FILE, check_regular
 
 MOST_PIXELS = 100_000_000  # of a picture or a frame; a small file can unpack to any size
+# Pillow's own reader of TIFF without compression takes YCbCr for RGBX, and then calls it truncated; libtiff reads all of them.
+TiffImagePlugin.READ_LIBTIFF = True
 
 SHORTEST_STRIP = 4  # frames: a single picture is hardly ever four times as wide as high, and a video hardly ever shorter
 # Formats in which several pictures are frames of an animation. A photograph (MPO, a kind of JPEG) may hold a smaller copy.

@@ -249,13 +249,27 @@ def test_damage_that_a_decoder_hides_ends_the_video(scene, tmp_path):
     starts = [found.start() for found in re.finditer(b"00dc", content[: content.rindex(b"idx1")])][-12:]
     for number, frames, note in (
         (8, range(8), "of 12 frames, those from number 8 on cannot be read"),
-        (0, range(6, 12), "its first 6 frames are damaged, and are left out"),
+        (0, range(6, 12), "its first 6 frames are damaged or need earlier ones, and are left out"),
     ):
         middle = (starts[number] + starts[number + 1]) // 2
         (tmp_path / "damaged.avi").write_bytes(content[:middle] + b"\x55" * 20 + content[middle + 20 :])
         video = read_video(tmp_path / "damaged.avi")
         assert len(video.frames) == len(frames) and video.notes == [note]
         assert np.abs(np.stack(video.frames).astype(int) - scene[1][frames]).mean((1, 2, 3)).max() < 6
+
+
+@pytest.mark.parametrize("options", [["mpeg2video", "-f", "vob"], ["libx264", "-f", "mpegts"]], ids=["vob", "ts"])
+def test_a_beginning_that_is_cut_off_is_said(scene, tmp_path, options):
+    whole, cut = tmp_path / "whole.mpg", tmp_path / "cut.mpg"
+    ffmpeg(
+        "-stream_loop", 1, "-i", scene[0], "-c:v", *options[:1], "-q:v", 2, "-g", 12, "-sc_threshold", 0, *options[1:], whole
+    )
+    assert len(read_video(whole).frames) == 24 and not read_video(whole).notes
+    content = whole.read_bytes()
+    cut.write_bytes(content[len(content) // 4 :])
+    video = read_video(cut)
+    assert len(video.frames) == 12 and np.abs(np.stack(video.frames).astype(int) - scene[1]).mean((1, 2, 3)).max() < 6
+    assert re.match(r"its first ([1-9]|10|11) frames are damaged or need earlier ones", video.notes[0])
 
 
 def test_odd_small_files(scene, tmp_path):

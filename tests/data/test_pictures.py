@@ -64,10 +64,11 @@ def test_every_kind_of_pixels(tmp_path):
     transparent.save(tmp_path / "palette.png", transparency=255)
     picture.convert("CMYK").save(tmp_path / "cmyk.jpg", quality=95)
     picture.convert("L").save(tmp_path / "gray.jpg", quality=95)
+    picture.convert("YCbCr").save(tmp_path / "ycbcr.tiff")
     cv2.imwrite(str(tmp_path / "deep.png"), colours[..., ::-1].astype(np.uint16) * 257)
     cv2.imwrite(str(tmp_path / "deep_gray.tiff"), gray.astype(np.uint16) * 257)
     picture.save(tmp_path / "photo.jpg", "MPO", save_all=True, append_images=[picture.resize((32, 24))], quality=95)
-    expected = {"palette.png": over_white, "cmyk.jpg": colours, "gray.jpg": grays, "deep.png": colours}
+    expected = {"palette.png": over_white, "cmyk.jpg": colours, "gray.jpg": grays, "deep.png": colours, "ycbcr.tiff": colours}
     for name, pixels in (expected | {"deep_gray.tiff": grays, "photo.jpg": colours}).items():
         stored = tf.io.decode_jpeg(plain_jpeg((tmp_path / name).read_bytes()), channels=3).numpy()
         for read in (read_picture(tmp_path / name), stored):
