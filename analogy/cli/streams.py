@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -75,16 +76,25 @@ def lasting_streams() -> Iterator[LastingStream]:
 
 
 def end_quietly() -> None:
-    """Let Ctrl-C be one line also while modules are imported, before a command takes care of it."""
-    before = sys.excepthook
+    """Let Ctrl-C be one line and status 130 also while modules are imported, before a command takes care of it.
+
+    Some libraries turn a KeyboardInterrupt in their import into another exception, which is then no more than its echo.
+    """
+    before, interrupted = sys.excepthook, []
+
+    def interrupt(*_) -> None:
+        interrupted.append(True)
+        raise KeyboardInterrupt
 
     def said(kind, error, trace) -> None:
-        if issubclass(kind, KeyboardInterrupt):
-            with suppress(OSError):
-                print("stopped by SIGINT", file=sys.stderr)
-        else:
-            before(kind, error, trace)
+        if not interrupted:
+            return before(kind, error, trace)
+        with suppress(OSError):
+            print("stopped by SIGINT", file=sys.stderr, flush=True)
+        os._exit(128 + signal.SIGINT)
 
+    if signal.getsignal(signal.SIGINT) == signal.default_int_handler:  # a shell's background jobs ignore it
+        signal.signal(signal.SIGINT, interrupt)
     sys.excepthook = said
 
 

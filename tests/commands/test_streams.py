@@ -53,9 +53,20 @@ def test_a_mistake_is_a_mistake_where_nobody_hears_of_it():
     assert analogy("analogy run --exp nothing 2>&-").returncode == 2
 
 
-def test_ctrl_c_while_modules_are_imported_is_one_line():
-    done = analogy(f"{sys.executable} -c 'import analogy.cli; raise KeyboardInterrupt'")
-    assert done.returncode != 0 and done.stderr == "stopped by SIGINT\n"
+INTERRUPTED = """
+import analogy.cli, signal
+try:
+    signal.raise_signal(signal.SIGINT)
+except KeyboardInterrupt as error:
+    ECHO
+"""
+
+
+@pytest.mark.parametrize("echo", ["raise", "raise RuntimeError('of a library whose import was interrupted') from error"])
+def test_ctrl_c_while_modules_are_imported_is_one_line(echo):
+    program = [sys.executable, "-c", INTERRUPTED.replace("ECHO", echo)]
+    done = subprocess.run(program, capture_output=True, text=True, cwd=ROOT)
+    assert (done.returncode, done.stderr) == (130, "stopped by SIGINT\n")
 
 
 class Broken(io.StringIO):
