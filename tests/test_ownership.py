@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -353,6 +354,14 @@ def test_going_on_from_within_the_run_keeps_its_page(run, monkeypatch):
     folder.close()
     assert "All runs</a>" in (run / "index.html").read_text()
     assert 'id="filter"' in (run.parent.parent / "index.html").read_text()
+
+
+def test_no_list_of_runs_is_made_beside_a_copied_run(run, tmp_path):
+    write_pages(run)
+    copy = tmp_path / "home" / "thesis" / run.name
+    shutil.copytree(run, copy)
+    write_pages(copy)
+    assert (copy / "index.html").is_file() and not (tmp_path / "home" / "index.html").exists()
 
 
 def test_predictions_are_not_listed_as_runs(run):

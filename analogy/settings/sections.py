@@ -26,6 +26,7 @@ from analogy.settings.values import (
     FilePath,
     FolderName,
     FrameCount,
+    NonNegativeInt,
     PositiveInt,
     RunName,
 )
@@ -83,10 +84,10 @@ class FrameDataSettings(PeopleDataSettings):
     crop: Literal["consistent", "per_frame", "full", "centre"]
     padding: Annotated[int, Field(ge=0, le=LARGEST_SIDE)]
     gray: bool
-    min_frame_distance: Annotated[int, Field(ge=0)]
+    min_frame_distance: Annotated[int, Field(ge=0, le=1000)]
     flip: bool
     flip_exchanges_joints: bool
-    frame_distance: tuple[PositiveInt, PositiveInt] | None = None
+    frame_distance: tuple[FrameCount, FrameCount] | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -148,17 +149,17 @@ class MovieDataSettings(DatasetSettings):
     image_size: PositiveInt | tuple[PositiveInt, PositiveInt]
     fit: Literal["squeeze", "crop", "letterbox"] = "squeeze"
     fps: PositiveFloat | None = None
-    skip: PositiveInt = 1
-    stride: PositiveInt = 1
-    test_stride: PositiveInt | None = None
+    skip: FrameCount = 1
+    stride: ExampleCount = 1
+    test_stride: ExampleCount | None = None
     share: Annotated[float, Field(gt=0, le=1)] = 1.0
-    train_count: PositiveInt | None = None
+    train_count: ExampleCount | None = None
     train_clips: Annotated[list[ClipId], Field(min_length=1)] | None = None
     leave_out_repeats: bool = False
     curriculum: list[RateStage] = []
     test_count: ExampleCount
     split: Literal["published", "standard", "rec1", "rec2", "rec3", "det24"]
-    test_persons: list[Annotated[int, Field(ge=0)]] | None = None
+    test_persons: list[NonNegativeInt] | None = None
 
     @field_validator("image_size", mode="before")
     @classmethod
@@ -232,7 +233,7 @@ class TrainingSettings(Section):
     log_every: PositiveInt
     sample_every: PositiveInt
     checkpoint_every: PositiveInt
-    keep_checkpoints: PositiveInt
+    keep_checkpoints: Annotated[int, Field(gt=0, le=10_000)]
     precision: Literal["auto", "float32", "bfloat16", "float16"]
     devices: Annotated[str, StringConstraints(pattern=r"^(auto|(cpu|gpu)(:[1-9][0-9]*)?)$")]
     trackers: list[Literal["wandb", "mlflow"]] = []  # beside TensorBoard; see `analogy.training.trackers`
@@ -278,7 +279,7 @@ class OptimizerSettings(Section):
     decay: Annotated[float, Field(gt=0, le=1)] = 1.0
     decay_steps: PositiveInt = 500
     staircase: bool = True
-    warmup_steps: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    warmup_steps: NonNegativeInt = 0
     clip_norm: NonNegativeFloat = 0.0
     average: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
@@ -336,7 +337,7 @@ class Settings(Section):
     uses: dict[str, RunName] = {}
     train_used: bool = False
     try_next: dict[FolderName, str] = {}
-    seed: Annotated[int, Field(ge=0, lt=2**31)]
+    seed: NonNegativeInt
     data: DatasetSettings
     training: TrainingSettings
     evaluation: EvaluationSettings

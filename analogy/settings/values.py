@@ -13,6 +13,7 @@ from analogy.pretrained.fetching import fetched_file
 
 # TensorFlow counts in int32. The limit also catches a typing mistake of many digits.
 PositiveInt = Annotated[int, Field(gt=0, lt=2**31)]
+NonNegativeInt = Annotated[int, Field(ge=0, lt=2**31)]
 # Bounds by sense. What lies beyond is a mistyped number, which would fill the memory or never end.
 Units = Annotated[int, Field(gt=0, le=65_536)]  # of a layer: units or channels
 Layers = Annotated[int, Field(gt=0, le=100)]  # that are stacked, or members of an ensemble

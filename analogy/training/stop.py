@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 
 # Ctrl-C, a cluster's end and its warnings before it, a closed terminal, clocks: what ends a process and is no fault of its
 # own. Not every system has all of them.
-NAMES = "INT TERM HUP QUIT USR1 USR2 XCPU ALRM VTALRM PROF IO PWR STKFLT".split()
+NAMES = ["INT", "TERM", "HUP", "QUIT", "USR1", "USR2", "XCPU", "ALRM", "VTALRM", "PROF", "IO", "PWR", "STKFLT"]
 SIGNALS = tuple(getattr(signal, f"SIG{name}") for name in NAMES if hasattr(signal, f"SIG{name}"))
 # The longest time from a signal to the end of the process. Clusters kill a process 30 seconds after SIGTERM.
 SECONDS_OF_GRACE = 25.0

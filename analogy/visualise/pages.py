@@ -102,9 +102,15 @@ def _columns(figures: Sequence[Mapping]) -> list[str]:
 
 
 def write_pages(run_folder: Path) -> None:
-    """Write the run's page and the list of all runs. If the list cannot be written, a warning is logged and the run goes on."""
-    write_run_page(run_folder)
+    """Write the run's page and the list of all runs. If the list cannot be written, a warning is logged and the run goes on.
+
+    A run that has a page already, and no list, was copied to a place that is no folder of runs: no list is made there.
+    """
     results = run_folder.parent.parent
+    copied = (run_folder / "index.html").exists() and not (results / "index.html").exists()
+    write_run_page(run_folder)
+    if copied:
+        return
     try:
         write_results_page(results)
     except OSError as error:

@@ -20,18 +20,20 @@ SENSELESS = {
         "generator.width=1e9", "generator.depth=1000000000", "discriminator.units=1000000000", "discriminator.width=1e6",
         "data.image_size=100000", "data.padding=2147483647", "training.batch_size=2147483647", "training.steps=99999999999",
         "training.steps_per_call=2147483647", "evaluation.frames_per_second=2147483647", "seed=99999999999",
-        "evaluation.frames_per_call=2147483647",
+        "evaluation.frames_per_call=2147483647", "training.keep_checkpoints=1000000000", "data.min_frame_distance=1000000000",
     ],
     "seq2seq_sins_l1": [
         "network.units=1000000000", "network.depth=1000000000", "data.train_count=2147483647", "data.horizon=2147483647",
+        "data.groups_of=1000000000", "scheduled_sampling=99999999999",
     ],
     "convlstm_mmnist_l3": [
         "data.horizon=2147483647", "data.context=1000000", "data.test_count=2147483647", "data.image_size=99999",
+        "data.skip=1000000000", "data.stride=1000000000", "data.test_stride=1000000000",
     ],
     "pose_lstm": ["data.horizon=2147483647", "network.units=1000000000", "network.layers=1000000000"],
     "lvln_plus": ["data.horizon=2147483647", "network.width=1e9"],
     "keypoints_plus_motion": ["evaluation.samples=1000000000"],
-    "vgg_lstm_vae": ["network.latent_size=1000000000"],
+    "vgg_lstm_vae": ["network.latent_size=1000000000", "train_windows=1000000000"],
 }  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from analogy.settings.sections import (
     Section,
     Settings,
 )
-from analogy.settings.values import ExampleCount, FrameCount, Units, Vgg16Weights, WidthFactor, vgg16_files
+from analogy.settings.values import ExampleCount, FrameCount, NonNegativeInt, Units, Vgg16Weights, WidthFactor, vgg16_files
 
 Momentum = Annotated[float, Field(ge=0, lt=1)]
 Keypoints = Annotated[int, Field(ge=1, le=1000)]
@@ -28,7 +28,7 @@ class KeypointDataSettings(FrameDataSettings):
     """
 
     kind = "pairs"
-    test_persons: list[Annotated[int, Field(ge=0)]] | None = None
+    test_persons: list[NonNegativeInt] | None = None
 
 
 class TranslatorNetworkSettings(Section):

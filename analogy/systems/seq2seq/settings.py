@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from analogy.settings.sections import DatasetSettings, MovieDataSettings, OptimizerSettings, Section, Settings
-from analogy.settings.values import ExampleCount, PositiveInt, Units
+from analogy.settings.values import ExampleCount, NonNegativeInt, Units
 
 
 class SequenceDataSettings(DatasetSettings):
@@ -23,7 +23,7 @@ class SequenceDataSettings(DatasetSettings):
     train_count: ExampleCount
     test_count: ExampleCount
     split: Literal["published", "chronological"]
-    groups_of: PositiveInt
+    groups_of: ExampleCount
 
     @model_validator(mode="after")
     def _fits(self) -> SequenceDataSettings:
@@ -59,7 +59,7 @@ class RecurrentSettings(Settings):
     data: SequenceDataSettings | MovieDataSettings
     network: Seq2SeqNetworkSettings
     optimizer: OptimizerSettings
-    scheduled_sampling: Annotated[int, Field(ge=0)]
+    scheduled_sampling: NonNegativeInt
 
     @model_validator(mode="after")
     def _has_frames_to_show(self) -> RecurrentSettings:

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 
 from analogy.settings.sections import LossSection, MovieDataSettings, OptimizerSettings, Section, Settings
-from analogy.settings.values import Units, Vgg16Weights, WidthFactor, vgg16_files
+from analogy.settings.values import NonNegativeInt, Units, Vgg16Weights, WidthFactor, vgg16_files
 
 DIVISOR = 32  # VGG-16 halves its frames five times
 
@@ -83,7 +83,7 @@ class VggLstmSettings(Settings):
 
     data: MovieDataSettings
     encoder: VggSettings
-    train_windows: Annotated[int, Field(ge=0)]
+    train_windows: Annotated[int, Field(ge=0, le=10_000)]
     optimizer: OptimizerSettings
 
     @model_validator(mode="after")
@@ -182,7 +182,7 @@ class VaePlusNetworkSettings(Section):
 class VaePlusLossSettings(Section):
     """warmup_steps: while the weight of the divergence grows from 0 to 1."""
 
-    warmup_steps: Annotated[int, Field(ge=0)]
+    warmup_steps: NonNegativeInt
 
 
 class VaePlusSettings(VggLstmSettings):
