@@ -1,4 +1,4 @@
-"""What the package needs of Keras and Matplotlib, whatever a user's environment says: set when the package is imported."""
+"""What the package needs of the home folder, Keras and Matplotlib, whatever a user's environment says: set when the package is imported."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ NEEDED = {"floatx": "float32", "epsilon": 1e-7, "image_data_format": "channels_l
 
 
 def prepare_environment() -> None:
-    """Set Keras' backend, number type, epsilon and order of axes, and a Matplotlib that can draw; say what is overruled.
+    """Set a home folder where there is none, Keras' backend, number type, epsilon and order of axes, and a Matplotlib that can
+    draw; say what is overruled.
 
     Neither library is imported for it, unless keras.json deviates. Modules that only an odd environment needs are imported
     there, because this runs at every import of the package.
@@ -18,13 +19,23 @@ def prepare_environment() -> None:
     Raises:
         UserError: Keras was imported before, with another backend. A process cannot change it.
     """
-    if lines := [*_set_keras(), *_set_matplotlib()]:
+    if lines := [*_set_home(), *_set_keras(), *_set_matplotlib()]:
         import logging
         import multiprocessing
 
         if multiprocessing.parent_process() is None:  # the workers of a process do as it does
             for line in lines:
                 logging.getLogger("analogy").warning(line)
+
+
+def _set_home() -> list[str]:
+    """A user without a name (of a container, say) has no home: Keras would make a folder `~` in the current one."""
+    if os.path.expanduser("~") != "~":
+        return []
+    from tempfile import gettempdir
+
+    os.environ["HOME"] = home = os.path.join(gettempdir(), f"analogy-{os.getuid()}")
+    return [f"there is no home folder: {home} is taken, also for prepared data (set HOME or ANALOGY_CACHE for another)"]
 
 
 def _set_keras() -> list[str]:

@@ -2,8 +2,10 @@
 
 import json
 import os
+import pwd
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -75,3 +77,15 @@ def test_keras_that_runs_on_another_backend_already_is_an_error(monkeypatch):
     monkeypatch.setattr(keras.config, "backend", lambda: "jax")
     with pytest.raises(UserError, match="KERAS_BACKEND=tensorflow"):
         environment.prepare_environment()
+
+
+def test_a_user_without_a_home_gets_one(monkeypatch, tmp_path):
+    """Keras would make a folder `~` in the current one."""
+    from analogy import environment
+
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(pwd, "getpwuid", {}.__getitem__)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    (line,) = environment._set_home()
+    assert os.environ["HOME"] == str(tmp_path / f"analogy-{os.getuid()}") and "there is no home folder" in line
+    assert not environment._set_home()

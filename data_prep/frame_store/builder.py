@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import grp
 import json
 import os
+import pwd
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -32,6 +36,24 @@ JPEG_OPTIONS = [cv2.IMWRITE_JPEG_QUALITY, 95, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, 
 # How many records are stored and read together. Small frames are read in windows, where reading a neighbour too costs less than
 # finding it again.
 TOGETHER = {"jpeg": 1, "png": 1, "raw": BLOCK}
+
+
+@contextmanager
+def _owners_without_names() -> Iterator[None]:
+    """A context in which a file may belong to a number, as in a container: TensorFlow Datasets asks for its owner's name."""
+    before = pwd.getpwuid, grp.getgrgid
+    pwd.getpwuid, grp.getgrgid = (partial(_entry_or_number, lookup) for lookup in before)
+    try:
+        yield
+    finally:
+        pwd.getpwuid, grp.getgrgid = before
+
+
+def _entry_or_number(lookup: Callable, number: int):
+    try:
+        return lookup(number)
+    except KeyError:
+        return SimpleNamespace(pw_name=str(number), gr_name=str(number))
 
 
 class FrameStore(tfds.core.ShardBasedBuilder):
@@ -94,6 +116,7 @@ class FrameStore(tfds.core.ShardBasedBuilder):
     def _example_writer(self) -> ExampleWriter:
         return PartWriter(self._parts, self.info.file_format, TOGETHER[self._source.format.encoding])
 
+    @_owners_without_names()
     def _download_and_prepare(self, dl_manager, download_config=None) -> None:
         """Write the shards, then metadata.json and problems.json. The folder is temporary and is renamed at the end."""
         super()._download_and_prepare(dl_manager, download_config)

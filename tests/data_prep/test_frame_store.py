@@ -1,7 +1,9 @@
 """The frame store: its content; preparation once, resumed, of changed data, by several processes, and on Apache Beam."""
 
+import grp
 import json
 import os
+import pwd
 import resource
 import signal
 import subprocess
@@ -179,6 +181,15 @@ def test_a_full_disk_leaves_nothing_half_written(source, tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert not [path for path in (tmp_path / "cache").iterdir() if path.is_dir() and path.suffix != ".partial"]
     assert_equals_source(prepare_frames(source, tmp_path / "cache"), source)
+
+
+def test_owners_without_a_name_are_no_hindrance(source, tmp_path, monkeypatch):
+    """As in a container that runs as a number."""
+    nobody = {}.__getitem__
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
+    monkeypatch.setattr(grp, "getgrgid", nobody)
+    assert_equals_source(prepare_frames(source, tmp_path / "cache"), source)
+    assert pwd.getpwuid is nobody
 
 
 def test_results_come_in_order_and_not_too_far_ahead():
