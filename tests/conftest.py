@@ -82,6 +82,16 @@ def eagerly():
 
 
 @pytest.fixture
+def graphs_as_traced():
+    """Graphs are not optimised: for two steps that costs more than it saves."""
+    import tensorflow as tf
+
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    yield
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False})
+
+
+@pytest.fixture
 def tiny():
     """tiny("a.b=c", ...) -> settings of a tiny analogy_pool3."""
     from analogy.settings import load_settings

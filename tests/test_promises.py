@@ -123,6 +123,7 @@ def test_half_precision_trains_with_terms_in_full_precision(row, rows):
             assert variable.dtype == "float32" and np.isfinite(variable).all(), variable.path
 
 
+@pytest.mark.usefixtures("graphs_as_traced")
 def test_one_replica_in_eager_mode_equals_two_in_a_graph(row, rows, two_replicas, monkeypatch):
     eager, plain = rows.system(row), plain_descent(rows.settings(row))
     with two_replicas.scope():
