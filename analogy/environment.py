@@ -1,4 +1,4 @@
-"""What the package needs of the home folder, Keras and Matplotlib, whatever a user's environment says: set when the package is imported."""
+"""What the package needs of the home folder, Keras and Matplotlib, whatever the environment says: set at its import."""
 
 from __future__ import annotations
 
