@@ -38,6 +38,7 @@ from analogy.visualise.published import published_curves, published_rows
 from analogy.visualise.wording import Comparison, compare, decimal, duration, short_count, whole
 
 log = logging.getLogger("analogy")
+MOST_CLIPS = 2000  # of a run's page, which a browser still shows
 NOT_SCORES = {"clips", "frames"}  # entries of summary.json's "test" that are counts
 
 
@@ -50,7 +51,11 @@ def write_run_page(run_folder: str | Path) -> None:
         UserError: there is no such folder.
     """
     run = read_run(_existing(run_folder))
-    clips = [_clip_card(run, clip) for clip in clips_of(run)]
+    clips = clips_of(run)
+    named = {name for clip in clips for name in clip.row}
+    measured = [name for name in METRICS if name in named]
+    clips = [_clip_card(run, clip, measured) for clip in clips]
+    with_film_first = sorted(clips, key=lambda card: card["clip"].file is None) if len(clips) > MOST_CLIPS else clips
     page = {
         "run": run,
         "uses": _used_runs(run),
@@ -59,10 +64,11 @@ def write_run_page(run_folder: str | Path) -> None:
         "meanings": [METRICS[name] for name in METRICS if METRICS[name].meaning and name in run.summary.test],
         "actions": _action_table(run),
         "training_clips": _training_table(run),
-        "clips": clips,
+        "clips": with_film_first[:MOST_CLIPS],
+        "clips_in_all": len(clips),
         "tallies": _tallies(clips),
-        "clip_metrics": [name for name in METRICS if any(card["scores"][name].value is not None for card in clips)],
-        "clip_gains": [name for name in METRICS if any(card["scores"][name].gain is not None for card in clips)],
+        "clip_metrics": [name for name in measured if any(card["scores"][name].value is not None for card in clips)],
+        "clip_gains": [name for name in measured if any(card["scores"][name].gain is not None for card in clips)],
         "directions": {name: metric.higher_is_better for name, metric in METRICS.items()},
         "published": published_rows(run.table),
         "curves": curves_of(run.folder, published_curves(run.table)),
@@ -185,9 +191,12 @@ def _score(run: Run, metric: str) -> Comparison:
     return compare(metric, run.summary.test.get(metric), run.summary.baseline.get(run.baseline, {}).get(metric))
 
 
-def _clip_card(run: Run, clip: Clip) -> dict[str, Any]:
-    """What the page shows of a test clip. "views" is empty where the clip has no video whose columns can be shown apart."""
-    scores = {name: compare(name, number(clip.row, name), number(clip.row, f"baseline_{name}")) for name in METRICS}
+def _clip_card(run: Run, clip: Clip, measured: Sequence[str]) -> dict[str, Any]:
+    """What the page shows of a test clip.
+
+    measured: the metrics of the run's clips. "views" is empty where the clip has no video whose columns can be shown apart.
+    """
+    scores = {name: compare(name, number(clip.row, name), number(clip.row, f"baseline_{name}")) for name in measured}
     length, fps = (number(clip.row, "video", key) for key in ("frames", "fps"))
     in_step = clip.file and clip.file.suffix == ".mp4" and length and fps
     return {
@@ -197,7 +206,7 @@ def _clip_card(run: Run, clip: Clip) -> dict[str, Any]:
         "length": length,
         "fps": fps,
         "scores": scores,
-        "headlines": [scores[name] for name in HEADLINES if scores[name].score],
+        "headlines": [scores[name] for name in HEADLINES if name in scores and scores[name].score],
         "more": [score for name, score in scores.items() if name not in HEADLINES and score.score],
     }
 
@@ -246,7 +255,8 @@ def _tallies(cards: Iterable[Mapping]) -> list[tuple[str, int, int]]:
     """(metric, number of clips better than the baseline, number of clips compared) for each headline metric."""
     tallies = []
     for name in HEADLINES:
-        gains = [gain for card in cards if (gain := card["scores"][name].gain) is not None]
+        scores = [card["scores"][name] for card in cards if name in card["scores"]]
+        gains = [score.gain for score in scores if score.gain is not None]
         if gains:
             tallies.append((METRICS[name].label, sum(gain > 0 for gain in gains), len(gains)))
     return tallies

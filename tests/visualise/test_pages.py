@@ -108,6 +108,15 @@ def test_run_page_states_the_figures(results):
     assert 'href="https://arxiv.org/abs/1704.05831"' in html
 
 
+def test_a_page_of_very_many_clips_shows_those_with_a_video(tmp_path, monkeypatch):
+    monkeypatch.setattr("analogy.visualise.pages.MOST_CLIPS", 2)
+    rows = [{"clip": f"{number:04d}", "action": "a", "psnr": 20.0, "baseline_psnr": 19.0} for number in range(5)]
+    write_run(tmp_path / "run", SUMMARY | {"clips": [*rows, *SUMMARY["clips"]]})
+    html = page(tmp_path / "run")
+    assert "2 of 7 clips are shown" in html and html.count('<li class="card clip"') == 2
+    assert "squat / " in html and "PSNR: better than the baseline on 6 of 7 clips" in html
+
+
 def test_a_metric_that_the_baseline_lacks_is_not_compared_by_action(tmp_path):
     (baseline,) = list(SUMMARY["baseline"])[:1]
     actions = {
