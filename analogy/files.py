@@ -39,7 +39,7 @@ VIDEOS = (
     ".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".gif", ".mpg", ".mpeg", ".wmv", ".flv", ".ts", ".mts", ".m2ts", ".3gp",
     ".ogv", ".mxf", ".dv", ".y4m", ".apng",
 )  # fmt: skip
-PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".avif")
 
 
 # Names of temporary files and folders. Earlier versions wrote them without `analogy-`.

@@ -312,7 +312,11 @@ def _array(frame: av.VideoFrame) -> np.ndarray:
 
 def _turning(frame: av.VideoFrame):
     """A function that turns and mirrors a picture as the display matrix of this frame says."""
-    data = frame.side_data.get("DISPLAYMATRIX")
+    try:
+        data = frame.side_data.get("DISPLAYMATRIX")
+    except ValueError:  # PyAV does not know what else is said of this frame, such as EXIF; then mirroring is not known either
+        quarters = round(frame.rotation / 90)
+        return lambda rgb: np.ascontiguousarray(np.rot90(rgb, quarters))
     if data is None:
         return lambda rgb: rgb
     a, b, _, c, d, *_ = np.frombuffer(bytes(data), "<i4")[:9].tolist()

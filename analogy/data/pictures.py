@@ -19,7 +19,7 @@ TiffImagePlugin.READ_LIBTIFF = True
 
 SHORTEST_STRIP = 4  # frames: a single picture is hardly ever four times as wide as high, and a video hardly ever shorter
 # Formats in which several pictures are frames of an animation. A photograph (MPO, a kind of JPEG) may hold a smaller copy.
-ANIMATED = ("WEBP", "PNG", "TIFF", "GIF")
+ANIMATED = ("WEBP", "PNG", "TIFF", "GIF", "AVIF")
 DAMAGED = (OSError, ValueError, SyntaxError, EOFError, UnidentifiedImageError, Image.DecompressionBombError)
 
 
@@ -53,7 +53,8 @@ def read_animation(path: Path) -> Iterator[tuple[np.ndarray, float]]:
     0 seconds: the file does not say it. Raises as `read_picture`.
     """
     with _opened(path) as picture:
-        for number in range(picture.n_frames):
+        # The first picture of an animated PNG may be one for programs that know no animations.
+        for number in range(int(picture.info.get("default_image", False)), picture.n_frames):
             picture.seek(number)
             frame = as_rgb(_upright(picture))  # first, because some formats say the duration only then
             yield frame, picture.info.get("duration", 0) / 1000
@@ -122,7 +123,9 @@ def as_rgb(picture: Image.Image) -> np.ndarray:
     if picture.mode == "F":
         raise ValueError("it holds fractions, whose range nobody knows: save it with 8 or 16 bits")
     if picture.mode.startswith("I"):  # 16 bits, which Pillow would clip instead of scale
-        values = np.asarray(picture).astype(np.uint32)
+        values = np.asarray(picture)
+        if values.max(initial=0) > 65535 or values.min(initial=0) < 0:
+            raise ValueError("it holds numbers beyond 16 bits, whose range nobody knows: save it with 8 or 16 bits")
         gray = (values >> 8 if values.max(initial=0) > 255 or picture.mode != "I" else values).astype(np.uint8)
         return np.repeat(gray[..., None], 3, -1)
     if "A" in picture.getbands() or "transparency" in picture.info:

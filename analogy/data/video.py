@@ -226,13 +226,13 @@ def video_name(source: str, start: int = 0) -> str:
 def videos_below(folder: Path) -> dict[str, list[Path]]:
     """The videos below a folder: path relative to it -> the video file, or the pictures of a folder of pictures.
 
-    An animated WebP file is a video. Pictures in a folder that has videos below it are none. Where the first picture of a
-    folder is a strip of frames (`frames_in_strip`), each of its pictures is a video.
+    An animated WebP or AVIF file is a video. Pictures in a folder that has videos below it are none. Where the first picture of
+    a folder is a strip of frames (`frames_in_strip`), each of its pictures is a video.
     """
     found: dict[str, list[Path]] = {}
     for path in files_below(folder):
         suffix = path.suffix.lower()
-        if suffix in VIDEOS or (suffix == ".webp" and is_animation(path)):
+        if suffix in VIDEOS or (suffix in (".webp", ".avif") and is_animation(path)):
             found[str(path.relative_to(folder))] = [path]
         elif suffix in PICTURES:
             found.setdefault(str(path.parent.relative_to(folder)), []).append(path)

@@ -7,6 +7,7 @@ import subprocess
 import imageio_ffmpeg
 import numpy as np
 import pytest
+from PIL import Image
 
 from analogy.data.video import read_video, write_pictures
 from analogy.errors import UserError
@@ -69,6 +70,16 @@ def test_frames_are_upright_and_have_square_pixels(scene, tmp_path):
         ffmpeg("-i", scene[0], "-vf", f"setsar={aspect}", "-c:v", "libx264", tmp_path / "aspect.mp4")
         video = read_video(tmp_path / "aspect.mp4", count=1)
         assert video.frames[0].shape == shape and ("not believed" in "".join(video.notes)) == (aspect == "12/1")
+
+
+@pytest.mark.parametrize("name", ["camera.avi", "camera.mov"])
+def test_frames_that_hold_exif_are_turned_too(tmp_path, name):
+    exif, pixels = Image.Exif(), np.kron(noise(1)[0, :6, :8], np.ones((8, 8, 1), np.uint8))
+    exif[0x0112] = 6
+    Image.fromarray(pixels).save(tmp_path / "1.jpg", exif=exif, quality=95)
+    ffmpeg("-i", tmp_path / "1.jpg", "-c:v", "copy", tmp_path / name)
+    (frame,) = read_video(tmp_path / name).frames
+    assert np.abs(frame.astype(int) - np.rot90(pixels, -1)).mean() < 12
 
 
 def test_interlaced_frames_are_real_and_said(tmp_path):

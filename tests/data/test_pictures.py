@@ -19,6 +19,10 @@ def test_pictures_are_upright_and_laid_over_white(tmp_path):
     exif[0x0112] = 6  # turned by 90 degrees clockwise to be shown
     Image.fromarray(pixels).save(tmp_path / "turned.png", exif=exif)
     np.testing.assert_array_equal(read_picture(tmp_path / "turned.png"), np.rot90(pixels, -1))
+    hidden = np.dstack([np.full((32, 32, 3), 90, np.uint8), np.repeat([[0, 255]], 32, 0).repeat(16, 1).astype(np.uint8)])
+    Image.fromarray(hidden).save(tmp_path / "alpha.avif", quality=100)
+    (frame,) = read_video(tmp_path / "alpha.avif").frames
+    assert np.abs(frame[:, :8].astype(int) - 255).max() < 3 and np.abs(frame[:, 24:].astype(int) - 90).max() < 3
     alpha = np.array([[0, 128, 255, 255]] * 2, np.uint8)
     Image.fromarray(np.dstack([np.full((2, 4, 3), 100, np.uint8), alpha])).save(tmp_path / "alpha.jpg", format="png")
     assert read_picture(tmp_path / "alpha.jpg")[0, :, 0].tolist() == [255, 177, 100, 100]  # read by content, not by its name
@@ -75,5 +79,7 @@ def test_every_kind_of_pixels(tmp_path):
             assert np.abs(read.astype(int) - pixels).mean() < 6, name
     assert len(read_video(tmp_path / "photo.jpg").frames) == 1
     cv2.imwrite(str(tmp_path / "fractions.tiff"), gray.astype(np.float32) / 255)
-    with pytest.raises(UserError, match=r"fractions\.tiff.*save it with 8 or 16 bits"):
-        read_picture(tmp_path / "fractions.tiff")
+    Image.fromarray(gray.astype(np.int32) * 1000).save(tmp_path / "large.tiff")
+    for name in ("fractions.tiff", "large.tiff"):
+        with pytest.raises(UserError, match=rf"{name}.*save it with 8 or 16 bits"):
+            read_picture(tmp_path / name)

@@ -105,6 +105,12 @@ def test_frames_without_a_picture_or_motion_are_said(tmp_path, value, said):
     assert read_video(tmp_path / "still").notes == [said]
 
 
+def test_the_still_picture_of_an_animated_png_is_no_frame_of_it(tmp_path):
+    still, *frames = (Image.new("RGB", (16, 16), (60 * number, 0, 0)) for number in range(4))
+    still.save(tmp_path / "a.png", save_all=True, append_images=frames, default_image=True, duration=40)
+    assert [frame[0, 0, 0] for frame in read_video(tmp_path / "a.png").frames] == [60, 120, 180]
+
+
 @pytest.mark.parametrize("name", ["a.gif", "a.webp", "a.png"])
 def test_all_frames_of_an_animation_are_read(tmp_path, name):
     pixels = np.random.default_rng(0).integers(0, 2, (8, 16, 24, 1), dtype=np.uint8) * 235
