@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import socket
 import time
 from typing import NamedTuple
@@ -49,6 +50,8 @@ def read_cluster() -> Cluster | None:
         raise UserError(f"TF_CONFIG is not JSON ({error}); {MEND}") from error
     if not isinstance(content, dict):
         raise UserError(f'TF_CONFIG is no JSON object with "cluster" and "task"; {MEND}')
+    if content and "cluster" not in content:  # each worker would train a run of its own
+        raise UserError(f'TF_CONFIG: there is no "cluster" in it, only {", ".join(content)}; {MEND}')
     addresses = _read_addresses(content.get("cluster", {}))
     if not addresses:
         return None
@@ -90,7 +93,7 @@ def _read_task(task: object, addresses: dict[str, str]) -> str:
 def _split(address: str) -> tuple[str, int] | None:
     """ "host:port" -> (host, port); None where it is no such text."""
     host, _, port = address.rpartition(":")
-    good = host and not host.isspace() and port.isascii() and port.isdigit() and 0 < int(port[:9]) < 65536
+    good = re.fullmatch(r"[^\s/]+", host) and port.isascii() and port.isdigit() and 0 < int(port[:9]) < 65536
     return (host.strip("[]"), int(port)) if good else None
 
 
