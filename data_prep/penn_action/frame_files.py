@@ -22,14 +22,14 @@ def picture_files(folder: Path) -> list[Path]:
 def labelled_frames(folder: Path, files: list[Path], length: int) -> list[Path] | tuple[str, Path, str]:
     """The files of the first `length` frames of a clip, or the problem as (reason, file, detail).
 
-    Official names are 000001.jpg, 000002.jpg, ... Where such names begin after 000001.jpg, the first frames are lost. Pictures
-    with other names are taken in their order where it is clear: where their numbers count up by one, from any number on; or
-    where there are as many as labels, and their numbers count up in equal steps, or they have none.
+    Official names are 000001.jpg, 000002.jpg, ..., without a 000000.jpg. Where such names begin after 000001.jpg, the first
+    frames are lost. Pictures with other names are taken in their order where it is clear: where their numbers count up by one,
+    from any number on; or where there are as many as labels, and their numbers count up in equal steps, or they have none.
 
     folder: of the clip. files: what `picture_files` gives for it, at least one.
     """
     official = official_names(folder, length)
-    if set(official) <= set(files):
+    if set(official) <= set(files) and folder / "000000.jpg" not in files:
         return official
     called = f"its pictures are called {files[0].name} to {files[-1].name}"
     if len(files) < length:

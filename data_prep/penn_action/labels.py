@@ -1,5 +1,6 @@
 """Reads the label files of Penn Action (`labels/NNNN.mat`)."""
 
+import io
 import re
 import struct
 import zlib
@@ -15,7 +16,9 @@ from analogy.joints import JOINTS
 
 UNKNOWN = 1.0  # a coordinate of a hidden joint whose position is not known, as in the official files
 FARTHEST = 10_000  # pixels; boxes farther out are damaged data
-COMPRESSED = 15  # the type of a compressed variable in a MATLAB file
+TYPES = {*range(1, 8), 9, 12, 13, 16, 17, 18}  # of numbers and of text in a MATLAB file
+MATRIX, COMPRESSED = 14, 15  # the types of a variable
+FLAGS = [6, 8]  # type and size of the flags, with which each variable begins
 LARGEST_UNPACKED = 50_000_000  # bytes; the labels of 10,000 frames have 3 MB
 _SPLITS = {1: "train", -1: "test"}
 _NAME = re.compile(r"\w[\w -]{0,63}")
@@ -58,17 +61,44 @@ class Labels:
         return (*map(int, boxes[:, :2].min(axis=0)), *map(int, boxes[:, 2:].max(axis=0)))
 
 
-def check_unpacked(content: bytes) -> None:
-    """Raise a ValueError where the compressed variables of a MATLAB file (version 5 to 7) unpack to more than labels have."""
-    order = ">" if content[126:128] == b"MI" else "<"
-    place, room = 128, LARGEST_UNPACKED
+def read_variables(content: bytes) -> dict[str, object]:
+    """name -> value of the variables of a MATLAB file.
+
+    Each is read alone: where damage has made a type of another one, or lets a variable go on in the next, SciPy reads beyond a
+    table, which ends the process. Raises what SciPy raises, a dozen types.
+    """
+    header, fields = content[:128], {}
+    if scipy.io.matlab.matfile_version(io.BytesIO(content))[0] != 1:  # of another version than 5 to 7
+        return scipy.io.loadmat(io.BytesIO(content))
+    order = ">" if header.endswith(b"MI") else "<"
+    place, room = len(header), LARGEST_UNPACKED
     while place + 8 <= len(content):
         kind, size = struct.unpack_from(f"{order}II", content, place)
+        variable = content[place : place + 8 + size]
         if kind == COMPRESSED:
-            room -= len(zlib.decompressobj().decompress(content[place + 8 : place + 8 + size], room))
+            variable = zlib.decompressobj().decompress(variable[8:], room)
+            room -= len(variable)
             if room <= 0:
                 raise ValueError(f"it unpacks to more than {LARGEST_UNPACKED / 1e6:.0f} MB")
+        _check_elements(variable, order)
+        fields |= scipy.io.loadmat(io.BytesIO(header + variable))
         place += 8 + size
+    return fields
+
+
+def _check_elements(variable: bytes, order: str) -> None:
+    """Raise a ValueError where a variable is other than numbers or a text."""
+    kind, _, *flags = struct.unpack_from(f"{order}4I", variable)
+    if kind != MATRIX or flags != FLAGS:
+        raise ValueError("it holds something other than numbers and texts")
+    place = 24  # behind both heads and the flags
+    while place + 8 <= len(variable):
+        kind, size = struct.unpack_from(f"{order}II", variable, place)
+        if kind >> 16:  # at most 4 bytes, which are a part of these 8
+            kind, size = kind & 0xFFFF, 0
+        if kind not in TYPES:
+            raise ValueError(f"it holds an element of type {kind}")
+        place += 8 + -(-size // 8) * 8
 
 
 class _LabelFile:
@@ -77,11 +107,10 @@ class _LabelFile:
     def __init__(self, path: Path):
         self.path = path
         try:
-            check_unpacked(read_regular(path))
-            self._fields = scipy.io.loadmat(path)
+            self._fields = read_variables(read_regular(path))
         except NotImplementedError as error:
             raise UserError(f"{path}: is a MATLAB 7.3 file, which is not read; save it with the option -v7") from error
-        except Exception as error:  # SciPy raises a dozen unrelated types on a damaged file
+        except Exception as error:
             reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
             raise self.error(f"is not a readable MATLAB file ({reason})") from error
 

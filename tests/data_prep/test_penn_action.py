@@ -133,6 +133,24 @@ def test_broken_label_files(tmp_path, size):
         read_labels(path)
 
 
+@pytest.mark.parametrize("compressed", [False, True])
+def test_damage_in_labels_does_not_end_the_process(tmp_path, compressed):
+    """SciPy alone would read beyond a table where a byte of an element's type is another."""
+    write_labels(tmp_path, "0001", 3)
+    path = tmp_path / "labels" / "0001.mat"
+    fields = {name: value for name, value in scipy.io.loadmat(path).items() if name[0] != "_"}
+    scipy.io.savemat(path, fields, do_compression=compressed)
+    content, refused = path.read_bytes(), 0
+    for place in range(128, len(content), 8):
+        for offset in (1, 2):  # of the second bytes of types and flags, and what looks like a type of its own
+            path.write_bytes(content[: place + offset] + b"\xa7" + content[place + offset + 1 :])
+            try:
+                read_labels(path)
+            except UserError:
+                refused += 1
+    assert refused > 30
+
+
 @pytest.mark.parametrize("name", ["x", "action"])
 def test_labels_that_unpack_to_too_much_are_refused(tmp_path, monkeypatch, name):
     monkeypatch.setattr(label_files, "LARGEST_UNPACKED", 100_000)
@@ -329,7 +347,7 @@ def test_the_reason_stands_in_the_error_where_no_clip_is_usable(source, tmp_path
         prepare_penn_action(source, tmp_path / "cache")
     for part in (
         "(2 labels without frames, 1 unreadable frame, 1 unreadable labels)",
-        "frames/0001: the folder holds no picture (.jpg, .jpeg, .png, .bmp, .webp, .tif, .tiff), but 000001.gif",
+        "frames/0001: the folder holds no picture (.jpg, .jpeg, .png, .bmp, .webp, .tif, .tiff, .avif), but 000001.gif",
         "frames/0003/000001.jpg: not a complete JPEG file",
         "labels/0004.mat: field 'x' is missing",
     ):
@@ -398,6 +416,7 @@ def test_official_names_without_the_first_do_not_shift_the_labels(tmp_path):
     files = [tmp_path / f"{number:06d}.jpg" for number in range(13)]
     assert labelled_frames(tmp_path, files[1:12], 11) == files[1:12]
     assert labelled_frames(tmp_path, files[:11], 11) == files[:11]  # counted from 0
+    assert labelled_frames(tmp_path, files, 11) == files[:11]  # also where there are more than labels
     detail = "the first of 11 labelled frames is missing; its pictures are called 000002.jpg to 000012.jpg"
     assert labelled_frames(tmp_path, files[2:13], 11) == (TOO_FEW_FRAMES, files[1], detail)
 
