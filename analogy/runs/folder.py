@@ -147,12 +147,14 @@ class RunFolder:
 
     def rows(self) -> list[dict]:
         """The rows of metrics.jsonl."""
-        return list(read_rows(self._metrics.read_text(encoding="utf-8"))) if self._metrics.exists() else []
+        return list(read_rows(self._text_of_metrics()))
+
+    def _text_of_metrics(self) -> str:
+        return self._metrics.read_text(encoding="utf-8", errors="replace") if self._metrics.exists() else ""
 
     def drop_rows_after(self, step: int) -> None:
         """Remove the rows of metrics.jsonl after this step. A resumed run writes the rows after its checkpoint again."""
-        lines = self._metrics.read_text(encoding="utf-8").splitlines() if self._metrics.exists() else []
-        earlier = [line for line in lines if any(row["step"] <= step for row in read_rows(line))]
+        earlier = [line for line in self._text_of_metrics().splitlines() if any(row["step"] <= step for row in read_rows(line))]
         write_text(self._metrics, "".join(f"{line}\n" for line in earlier))
 
     def add_row(self, row: dict) -> None:

@@ -33,6 +33,11 @@ PLACES = ("data.folder", "data.cache")  # paths; the data may be the same at ano
 # The selection of clips. Whether it has changed is seen in the fingerprint of the data, not in these settings.
 SELECTIONS = ("data.train_clips", "data.test_clips", "data.actions")
 FIXED = ("seed", "system", "scale", "data")  # and `Settings.networks`; with other values it would be another run
+OF_STATE = (
+    "name",
+    "momentum",
+    "average",
+)  # of an optimiser: they decide what values a checkpoint has of it, and what these mean
 FIXED_DATA = ("name", "train", "test")  # parts of the data's fingerprint that must not change
 log = logging.getLogger("analogy")
 
@@ -89,6 +94,19 @@ def check_settings(run: Path, settings: Settings) -> None:
     ]
     if lines:
         raise UserError("\n".join(lines))
+
+
+def check_precision(run: Path, precision: str) -> None:
+    """Check that a run in float16, whose optimiser scales the loss, goes on in float16, and no other does.
+
+    precision: the resolved one. Raises UserError.
+    """
+    before = read_table(run / "summary.json").get("precision", precision)
+    if before != precision and "float16" in (before, precision) and (step := trained_steps(run)):
+        raise UserError(
+            f"--resume {run}: the precision was {before} and would be {precision}, whose optimiser holds other values: "
+            f"leave it as it was in the first {step} steps (--precision {before}), or start a new run"
+        )
 
 
 def differences(run: Path, settings: Settings) -> list[Change]:
@@ -205,7 +223,9 @@ def _flat(values: Mapping, prefix: str = "") -> dict[str, object]:
 
 def _is_fixed(key: str, settings: Settings) -> bool:
     """Whether a setting must not change when a run is resumed."""
-    section = key.partition(".")[0]
+    section, _, name = key.partition(".")
+    if section.endswith("optimizer") and name in OF_STATE:
+        return True
     return section in (*FIXED, *settings.networks) and key not in (*PLACES, *SELECTIONS)
 
 

@@ -16,7 +16,7 @@ from analogy.memory import keep_freed_memory
 from analogy.metrics.table import HEADLINES
 from analogy.runs.environment import describe_environment
 from analogy.runs.folder import RunFolder, write_json
-from analogy.runs.history import check_data, check_settings, describe, flat_settings, go_on
+from analogy.runs.history import check_data, check_precision, check_settings, describe, flat_settings, go_on
 from analogy.runs.reading import read_table
 from analogy.runs.uses import doubts_about_used, open_used, used_models
 from analogy.settings import Settings, write_settings
@@ -71,6 +71,8 @@ def run_experiment(
     keep_freed_memory()
     strategy = make_strategy(settings.training.devices, workers)  # before anything else touches a device
     precision = resolve_precision(settings.training.precision)
+    if run:
+        check_precision(run, precision)
     # Our signal handlers are set after those of TensorFlow, which handles SIGTERM where there are several workers.
     with stop or nullcontext(StopRequest()) as stop, use_precision(precision), enough_memory(settings), user_errors():
         return _run_on(strategy, precision, settings, open_dataset, results_dir, run, stop, began)

@@ -85,7 +85,7 @@ def test_a_resumed_run_keeps_the_rows_before_its_checkpoint_bit_for_bit(tmp_path
         '{"step": 6}',
         '{"st',
     ]
-    (tmp_path / "metrics.jsonl").write_text("\n".join(lines))
+    (tmp_path / "metrics.jsonl").write_bytes("\n".join(lines).encode() + b"\xff\n")
     run.drop_rows_after(4)
     run.close()
     assert (tmp_path / "metrics.jsonl").read_text() == f"{lines[0]}\n{lines[2]}\n"

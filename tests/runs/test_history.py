@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,15 @@ import pytest
 from analogy.errors import UserError
 from analogy.resolve import resolve_settings
 from analogy.runs.find import find_run, load_endpoint
-from analogy.runs.history import check_data, check_settings, describe, differences_of_data, flat_settings, go_on
+from analogy.runs.history import (
+    check_data,
+    check_precision,
+    check_settings,
+    describe,
+    differences_of_data,
+    flat_settings,
+    go_on,
+)
 from analogy.settings import find_experiment, load_settings
 from analogy.systems import SYSTEMS
 from analogy.training.run import run_experiment
@@ -94,6 +103,8 @@ def test_what_may_change_is_said(run, caplog):
         ({"seed": 7}, "seed was 0 and would be 7"),
         ({"network__units": 3}, "network.units was 2 and would be 3"),
         ({"data__horizon": 5}, "data.horizon was 3 and would be 5"),
+        ({"optimizer__name": "adagrad"}, "optimizer.name was adam and would be adagrad"),
+        ({"optimizer__average": 0.9}, "optimizer.average was 0.0 and would be 0.9"),
     ],
 )
 def test_what_must_not_change_is_refused_with_both_values(run, change, said):
@@ -103,6 +114,14 @@ def test_what_must_not_change_is_refused_with_both_values(run, change, said):
     for index in (run / "checkpoints").iterdir():
         index.unlink()
     check_settings(run, settings(**change))  # nothing was trained yet
+
+
+@pytest.mark.parametrize(("before", "now", "good"), [("float32", "bfloat16", True), ("float32", "float16", False)])
+def test_a_scaled_loss_is_neither_begun_nor_left_midway(run, before, now, good):
+    for first, then in ((before, now), (now, before)):
+        (run / "summary.json").write_text(json.dumps({"precision": first}))
+        with nullcontext() if good else pytest.raises(UserError, match=f"precision was {first} and would be {then}"):
+            check_precision(run, then)
 
 
 def test_settings_that_were_edited_by_hand_are_noticed(run):
