@@ -224,6 +224,10 @@ class PreparedClips:
             clips = [Clip.from_json(clip) for clip in metadata["clips"]]
             files, records = [folder / entry["file"] for entry in entries], [entry["records"] for entry in entries]
             sizes = [entry["bytes"] for entry in entries]
+            clips.sort(key=lambda clip: clip.first_record)
+            ends = [0, *accumulate(clip.length for clip in clips)]  # each clip begins where the one before it ends
+            if [*(clip.first_record for clip in clips), sum(records)] != ends:
+                raise ValueError("its clips do not fit its records")
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise UserError(
                 f"{folder}: not a prepared data set, or a damaged one; delete this folder, and the data are prepared again"

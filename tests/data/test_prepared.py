@@ -88,6 +88,15 @@ def test_a_folder_that_is_not_prepared(tmp_path, content):
         PreparedClips.open(tmp_path)
 
 
+@pytest.mark.parametrize("key", ["first_record", "length"])
+def test_clips_that_do_not_fit_their_records_are_refused(folder, key):
+    metadata = json.loads((folder / "metadata.json").read_text())
+    metadata["clips"][0][key] += 1
+    (folder / "metadata.json").write_text(json.dumps(metadata))
+    with pytest.raises(UserError, match="not a prepared data set, or a damaged one"):
+        PreparedClips.open(folder)
+
+
 def test_a_missing_or_truncated_shard(folder):
     shard = folder / "test-0"
     content = shard.read_bytes()
