@@ -129,7 +129,7 @@ def load_saved_model(run: Path):
     try:
         with without_wildcards(folder) as readable:
             return tf.saved_model.load(str(readable))
-    except (OSError, ValueError, tf.errors.OpError) as error:
+    except (OSError, ValueError, LookupError, RuntimeError, tf.errors.OpError) as error:
         raise UserError(f"{folder}: cannot be loaded ({first_line(error)}); export the run again") from error
 
 

@@ -99,7 +99,9 @@ def test_an_endpoint_is_loaded_or_refused_in_one_line(results, tmp_path):
         assert try_lock(lock)
         assert refusal(load_endpoint, running, "keypoints").endswith("run r is running: wait for it to end")
     assert refusal(load_endpoint, running, "keypoints").endswith(f"run r is interrupted: finish it with --resume {running}")
-    damaged = tmp_path / "e" / "damaged"
-    shutil.copytree(detector / "2026-01-02_000000", damaged)
-    (damaged / "saved_model" / "saved_model.pb").write_bytes(b"no graph")
-    assert "cannot be loaded" in refusal(load_endpoint, damaged, "keypoints")
+    for name in ("variables/variables.data-00000-of-00001", "saved_model.pb"):
+        damaged = tmp_path / "e" / Path(name).stem
+        shutil.copytree(detector / "2026-01-02_000000", damaged)
+        file = damaged / "saved_model" / name
+        file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+        assert "cannot be loaded" in refusal(load_endpoint, damaged, "keypoints")
