@@ -21,7 +21,8 @@ from analogy.errors import UserError, shortened
 from analogy.files import read_regular, read_yaml, replacing
 from analogy.settings.sections import Settings
 
-SHARED_CONFIGS = Path(__file__).parent / "configs"  # searched for a `base:` that is not beside the file that names it
+# Searched for a `base:` that is not beside the file that names it: what experiments share, and the experiments themselves.
+CONFIGS = (Path(__file__).parent / "configs", *sorted((Path(__file__).parent.parent / "systems").glob("*/configs")))
 
 
 class HasSettings(Protocol):
@@ -131,9 +132,13 @@ def read_experiment(path: Path, refining_files: tuple[Path, ...] = ()) -> dict:
     base = content.pop("base", None)
     if base is None:
         return content
-    base_path = next((file for folder in (path.parent, SHARED_CONFIGS) if (file := folder / str(base)).is_file()), None)
+    named = (folder / name for name in (str(base), f"{base}.yaml") for folder in (path.parent, *CONFIGS))
+    base_path = next((file for file in named if file.is_file()), None)
     if base_path is None:
-        raise UserError(f"{path}: base: {base}: there is no file of that name in {path.parent} or {SHARED_CONFIGS}")
+        raise UserError(
+            f"{path}: base: {base}: there is no file of that name in {path.parent}, and no experiment; "
+            "`analogy list` shows all of them"
+        )
     return merge(read_experiment(base_path, (*refining_files, path)), content, str(path))
 
 

@@ -134,6 +134,11 @@ def test_bases_in_a_circle_are_named(write):
     assert "a.yaml -> b.yaml -> c.yaml -> a.yaml" in complaint(path=write("", "a.yaml", base="b.yaml"))
 
 
+def test_a_base_may_be_the_name_of_an_experiment(write):
+    own, base = (read_experiment(path) for path in (write("seed: 7", base="analogy_pool3"), POOL3))
+    assert own == {**base, "seed": 7}
+
+
 def test_a_missing_base_is_named(write):
     message = complaint(path=write("", base="nowhere.yaml"))
     assert "mine.yaml" in message and "nowhere.yaml" in message
