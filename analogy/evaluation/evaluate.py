@@ -14,13 +14,15 @@ import numpy as np
 from analogy.evaluation.contract import Predictor
 from analogy.metrics.frames import FRAME_METRICS
 from analogy.metrics.horizon import HorizonMetrics
-from analogy.predictions.base import Predicted
+from analogy.predictions.base import Predicted, parts_of
 from analogy.runs.folder import RunFolder, write_json
 from analogy.systems.base import System
 from analogy.visualise.panels import coloured, write_panels, write_picture
 from analogy.visualise.plots import plot_horizon, plot_losses
 from analogy.visualise.published import published_curves
 from analogy.visualise.video import column_boxes, mp4_writer, side_by_side, write_gif
+
+GIF_PARTS = 3  # parts of PART frames
 
 
 def write_samples(system: System, dataset, folder: RunFolder, step: int, trackers=None) -> list[np.ndarray]:
@@ -125,7 +127,8 @@ def _measure(
 ) -> _Measured:
     """Measure a clip part by part, and write its video, its picture, or both; no more than two parts are held in memory.
 
-    parts: of the clip. folder: for the video and the picture. The GIF shows the first part alone. For the rest see `evaluate`.
+    parts: of the clip. folder: for the video and the picture. The GIF shows the first part alone, and of very many observed
+    frames the last ones. For the rest see `evaluate`.
 
     Raises:
         ValueError: a part does not continue the one before, so it is of another clip of the same name and action.
@@ -147,16 +150,24 @@ def _measure(
             measured.append(part.measure(metrics))
             frames += part.length
             if append:
-                pictures = side_by_side(columns if part is first else part.columns())
-                append(pictures)
-                shown += len(pictures)
+                drawn = []
+                for pictures in _pictures(columns if part is first else part.columns()):
+                    append(pictures)
+                    shown += len(pictures)
+                    drawn = [*drawn, pictures][-GIF_PARTS:]
                 if part is first:
-                    write_gif(folder / f"{first.clip}.gif", pictures, frames_per_second)
+                    write_gif(folder / f"{first.clip}.gif", np.concatenate(drawn), frames_per_second)
     video = {}
     if columns:
         boxes = {title: box for (title, _), box in zip(columns, column_boxes(columns), strict=True)}
         video = {"columns": boxes, "video": {"frames": shown, "fps": frames_per_second}}
     return _Measured(np.concatenate(distances), first.joined(measured), frames, video)
+
+
+def _pictures(columns: Sequence[tuple[str, np.ndarray]]) -> Iterator[np.ndarray]:
+    """`side_by_side` in parts: enlarged, many observed frames would take much memory."""
+    for numbers in parts_of(len(columns[0][1])):
+        yield side_by_side([(title, frames[numbers[0] : numbers[-1] + 1]) for title, frames in columns])
 
 
 def write_loss_plot(folder: RunFolder) -> None:

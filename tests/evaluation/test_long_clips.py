@@ -1,6 +1,7 @@
 """Long clips are predicted, measured and drawn in parts: the figures are those of the whole, in constant memory."""
 
 import tracemalloc
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -66,6 +67,19 @@ def test_frames_are_measured_alike_however_many_there_are():
     for name, values in whole.items():
         alone = np.concatenate([measure_frames(truth[t : t + 1], truth[t : t + 1] // 2, {})[name] for t in range(70)])
         np.testing.assert_allclose(values, alone)
+
+
+def test_many_observed_frames_are_drawn_in_parts(tmp_path, monkeypatch):
+    monkeypatch.setattr("analogy.predictions.base.PART", 8)
+    peaks = []
+    for count in (24, 72):
+        clip = replace(part(np.arange(1, 9)), observed_frames=frames(np.arange(count)))
+        tracemalloc.start()
+        row = evaluated(tmp_path / str(count), iter([clip]), {"psnr": FRAME_METRICS["psnr"]})["clips"][0]
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert row["video"]["frames"] == len(read_video(tmp_path / str(count) / "test/moves/long.mp4").frames) == count + 8
+    assert peaks[1] < 1.2 * peaks[0]
 
 
 @pytest.mark.slow
