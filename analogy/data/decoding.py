@@ -39,7 +39,7 @@ LEAST_INTERLACED = 4  # pixels a side: FFmpeg de-interlaces no smaller frames
 class Decoded(NamedTuple):
     """Frames uint8 RGB [H, W, 3], their times in seconds, and what the file says of itself.
 
-    rate: frames per second; 0 where the file does not say it. codec: its name, such as "h264".
+    rate: frames per second; 0 where the file does not say it. codec: how they are stored, such as "h264".
     """
 
     frames: list[np.ndarray]
@@ -101,7 +101,14 @@ def _decode(path: Path, start: int, count: int | None, keep: Callable[[np.ndarra
             raise UserError(
                 f"{path}: its frames ({stream.codec_context.name}) cannot be decoded: {packets.reason}; {COPY}; else {MEND}"
             )
-        return Decoded(frames, times, rate, stream.codec_context.codec.canonical_name, notes)
+        return Decoded(frames, times, rate, _storage(stream.codec_context), notes)
+
+
+def _storage(context) -> str:
+    """The name of a codec; where it has no losses, but fewer colours than pixels, with the form of these: `ffv1 in yuv420p`."""
+    codec, form = context.codec, context.format
+    coarse = form is not None and form.chroma_width(8) * form.chroma_height(8) < 64  # of a square of 8 x 8 pixels
+    return f"{codec.canonical_name} in {form.name}" if coarse and not codec.lossy else codec.canonical_name
 
 
 def _shown(packets: _Packets, stream, start: int, notes: list[str]) -> Iterator[tuple[np.ndarray, float | None]]:

@@ -289,5 +289,7 @@ def test_odd_small_files(scene, tmp_path):
         read_video(tmp_path / "empty.mp4")
     ffmpeg("-i", scene[0], "-vf", "scale=16:2,format=yuv420p,setfield=tff", "-c:v", "ffv1", tmp_path / "flat.mkv")
     assert read_video(tmp_path / "flat.mkv").frames[11].shape == (2, 16, 3)  # too low to be de-interlaced
+    stored = [read_video(path).codec for path in (scene[0], tmp_path / "flat.mkv")]
+    assert stored == ["ffv1", "ffv1 in yuv420p"]  # which has lost colours
     ffmpeg("-i", scene[0], "-c:v", "libtheora", "-q:v", 9, tmp_path / "rate.ogv")  # it says no frames per second, but times
     assert read_video(tmp_path / "rate.ogv").rate == pytest.approx(25) and not read_video(tmp_path / "rate.ogv").notes
