@@ -29,6 +29,7 @@ _FILES = "files: "  # the line of a mark that lists them
 _BY_FILE_MANAGERS = ("Thumbs.db", "desktop.ini")
 # Earlier versions set no mark. This file suggests that a folder is theirs, but it may still belong to a user.
 _EARLIER = {SAVED_MODEL: "saved_model.pb", PREDICTION: "joints.json", COMPARISON: "comparison.md", RECOGNISED: "figures.json"}
+_given: set[Path] = set()  # what `unused_folder` has named, and nothing was written to yet: what is there now is another's
 _PARTS_OF_AN_EARLIER_RUN = ("summary.json", "log.txt", "checkpoints", "samples", "plots")
 
 
@@ -120,19 +121,21 @@ def replacing_folder(folder: Path, kind: str, *, within_run: bool = False) -> It
         UserError: the folder exists already and is not a folder of this kind that we made.
     """
     folder = folder.absolute()
-    if not within_run:
+    given = folder in _given
+    _given.discard(folder)
+    if not within_run and not given:
         refuse_foreign(folder, kind)
     folder.parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(folder.parent, older_than=AN_HOUR, recursive=False)
     partial, before = (folder.with_name(partial_name()) for _ in range(2))
-    there = _inode(folder)
+    there = None if given else _inode(folder)
     partial.mkdir()
     try:
         mark_folder(partial, kind)
         yield partial
         mark_folder(partial, kind, _files_in(partial))
         if not within_run and (_inode(folder) != there or not _may_replace(folder, kind)):
-            taken, folder = folder, unused_folder(folder)
+            taken, folder = folder, _first_unused(folder)
             log.warning("%s: was made or filled by somebody else meanwhile, and is kept; this one lies in %s", taken, folder)
         if folder.exists():
             os.replace(folder, before)
@@ -189,6 +192,12 @@ def write_our_text(path: Path, text: str) -> None:
 
 def unused_folder(folder: Path) -> Path:
     """This folder; or, where it is there already, one with a number behind its name: earlier results of one name are kept."""
+    unused = _first_unused(folder)
+    _given.add(unused.absolute())
+    return unused
+
+
+def _first_unused(folder: Path) -> Path:
     names = chain([folder], (folder.with_name(f"{folder.name}_{number}") for number in count(2)))
     return next(name for name in names if not os.path.lexists(name))
 

@@ -147,6 +147,19 @@ def test_a_text_that_is_not_ours_is_kept(tmp_path, caplog):
         assert not is_our_text(tmp_path / odd, text)
 
 
+def test_two_processes_that_were_given_one_name_keep_both_results(tmp_path, caplog):
+    given = unused_folder(tmp_path / "clip")
+    (tmp_path / "clip").mkdir()  # by the other process
+    mark_folder(tmp_path / "clip", PREDICTION)
+    with replacing_folder(given, PREDICTION) as partial:
+        (partial / "mine").touch()
+    assert not (tmp_path / "clip" / "mine").exists() and (tmp_path / "clip_2" / "mine").exists()
+    assert "this one lies in" in caplog.text
+    with replacing_folder(given, PREDICTION) as partial:  # asked for by name
+        (partial / "mine").touch()
+    assert (tmp_path / "clip" / "mine").exists()
+
+
 def test_an_empty_folder_is_taken_and_a_file_or_a_link_is_not(tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").write_text("precious")
