@@ -318,4 +318,9 @@ def _open_videos(plan: Evaluation):
         facts |= {"dataset": folder, "summary": f"Published animations of {folder}"}
         return TiledVideos(plan.tiles, plan.context), plan.predictions, facts, 10
     facts |= {"dataset": plan.truth.name, "summary": f"Predicted videos of {plan.predictions[0].name}"}
-    return Videos(plan.context), plan.videos, facts, 10
+    judge, count = Videos(plan.context), len(find_videos(plan.truth))
+    if count > len(plan.videos):  # such as of a prediction that was stopped
+        judge.notes.append(
+            f"NOT MEASURED: {count - len(plan.videos)} of the {count} true videos, which have no prediction here"
+        )
+    return judge, plan.videos, facts, 10

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -171,6 +172,14 @@ def _read_folder(path: Path, start: int, count: int | None, keep: _Keeper) -> De
     animations = [file.name for file in selected if is_animation(file)]
     notes = [f"{len(animations)} of its pictures are animations, of which the first frame is read: {some(animations)}"]
     notes = notes if animations else []
+    numbers = [int(found[-1]) for file in selected if (found := re.findall(r"\d+", file.stem))]
+    steps = np.diff(numbers)
+    if len(numbers) == len(selected) > 2 and len(set(steps.tolist())) > 1 and steps.min() > 0:
+        odd = int(np.argmax(steps))
+        gap = f"{selected[odd].name} is followed by {selected[odd + 1].name}"
+        notes.append(
+            f"the numbers of its pictures have gaps ({gap}); if pictures are missing, their neighbours are taken for them"
+        )
     if len(kinds) > 1 and (twice := [name for name, count in Counter(file.stem for file in selected).items() if count > 1]):
         notes.append(f"it holds {len(twice)} pictures in several formats ({' and '.join(kinds)}), each of which is a frame")
     return Decoded(frames, times, USUAL_RATE, ", ".join(kinds), notes)

@@ -108,6 +108,7 @@ def test_how_predictions_are_stored_stands_in_the_protocol(invoke, videos):
         options = ("--predictions", videos / folder, "--truth", videos / "true", "--clips", "a", "--metrics", "psnr")
         _, measured = evaluate(invoke, videos / folder, *options)
         assert f"predictions {stored}" in measured["protocol"] + ";"
+        assert "NOT MEASURED: 1 of the 2 true videos" in measured["protocol"]
 
 
 def test_the_best_sample_is_chosen_for_each_metric():
