@@ -321,6 +321,6 @@ def _open_videos(plan: Evaluation):
     judge, count = Videos(plan.context), len(find_videos(plan.truth))
     if count > len(plan.videos):  # such as of a prediction that was stopped
         judge.notes.append(
-            f"NOT MEASURED: {count - len(plan.videos)} of the {count} true videos, which have no prediction here"
+            f"NOT MEASURED: {count - len(plan.videos)} of the {count} true videos, without a prediction or not asked for"
         )
     return judge, plan.videos, facts, 10

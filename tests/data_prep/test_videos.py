@@ -112,7 +112,7 @@ def test_what_cannot_be_used_is_counted_and_said(tmp_path):
     (folder / "broken.mp4").write_bytes(b"no video")
     write_pictures(folder / "sizes", frames(7))
     write_pictures(folder / "other", frames(7, size=(20, 20))[:3])
-    (folder / "other" / "000001.png").rename(folder / "sizes" / "999.png")
+    (folder / "other" / "000001.png").rename(folder / "sizes" / "last.png")
     write_timed(folder / "uneven.mp4", frames(0), [100 * n + 200 * (n > 3) for n in range(8)])
     dataset = open_videos(folder, tmp_path / "cache", settings("seed=3"))
     used = {movie.clip.id for movie in (*dataset.train, *dataset.test)}
