@@ -28,12 +28,13 @@ OUT = Path(__file__).parent.parent / "docs" / "demos.md"
 HEAD = """# What the demos reach
 
 Every experiment has a demo: a few minutes on a laptop, without a dataset or a download (`analogy run EXPERIMENT --scale demo`).
-This table is made from finished runs by `python experiments/demos.py`. A run counts if its settings are those of today's demo.
-Experiments that differ at paper scale alone, most of them in their data, have the same demo, and one row.
-"Measured on" names the data and the number of test clips, none of which trained. A run's page has its protocol.
+`python experiments/demos.py` makes these tables from finished runs whose settings are those of today's demos.
+Experiments that differ at paper scale alone, most of them in their data, have the same demo, and share a row.
+"Measured on" names the data and the number of test clips, none of which was trained on (of sines: groups of 200 sequences).
+A run's page has its protocol.
 {times}
 A demo shows that a system works. It is not what the system reaches in full, and a method that loses to a baseline is said to
-lose. Below each table are the demos that were not run: their steps are those of similar experiments.
+lose. "Not run" below a table names the demos of which there was no such run; the pages of their papers have figures of some.
 """
 COLUMNS = ("experiment", "steps", "reaches", "beside", "measured on", "time")
 # Settings that say what a run is called, where it lies and how it is shown, and neither what it learns nor what is measured.
@@ -84,9 +85,9 @@ def lines(rows: dict[tuple[str, ...], tuple[str, ...] | None], times: str):
         demos_of_paper = [(", ".join(f"`{name}`" for name in names), cells) for names, cells in entries]
         yield f"## {paper}\n"
         if found := [(names, *cells) for names, cells in demos_of_paper if cells]:
-            yield from markdown_table(COLUMNS, found)
+            yield from (*markdown_table(COLUMNS, found), "")
         if missing := [names for names, cells in demos_of_paper if not cells]:
-            yield f"\nNot run: {', '.join(missing)}.\n"
+            yield f"Not run: {', '.join(missing)}.\n"
 
 
 def demos() -> list[tuple[str, ...]]:

@@ -1,4 +1,4 @@
-"""Show results/ in a browser on this machine. The page of a run updates while the run trains."""
+"""Show the pages of all runs in a browser on this machine. The page of a run updates while the run trains."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from analogy.cli.opening import Open, show
 
 def main(
     results_dir: Annotated[Path, typer.Option(help="The folder of the runs.")] = RESULTS,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 selects a free port.")] = 8000,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the local web server; 0 selects a free one.")] = 8000,
     open_: Open = None,
 ) -> None:
     from analogy.visualise.serve import make_server

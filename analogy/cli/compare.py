@@ -19,7 +19,7 @@ from analogy.systems import SYSTEMS
 def main(
     run: Annotated[
         list[str] | None,
-        typer.Option(help="A run folder, or an experiment's name for its latest finished run; give it twice or more."),
+        typer.Option(help="A run folder, or an experiment (then its newest finished run). Give the option twice or more."),
     ] = None,
     results_dir: Annotated[Path, typer.Option(help="The folder of the runs.")] = RESULTS,
     out: Annotated[

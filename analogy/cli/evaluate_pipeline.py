@@ -19,23 +19,32 @@ from data_prep.datasets import DATASETS, check_folder
 
 
 def main(
-    pose_run: Annotated[str | None, typer.Option(help="A finished pose run, or its experiment. Default: the newest.")] = None,
+    pose_run: Annotated[
+        str | None,
+        typer.Option(
+            help="The run that predicts poses: a folder or experiment. Default: yours of the most actions, else the package's."
+        ),
+    ] = None,
     paint_run: Annotated[
-        str | None, typer.Option(help="A finished analogy run, or its experiment. Default: the newest.")
+        str | None,
+        typer.Option(
+            help="The run that paints frames: a folder, or an experiment (analogy_*). Default: your newest, else the package's."
+        ),
     ] = None,
     data_dir: Annotated[
         Path | None, typer.Option(envvar="ANALOGY_DATA_DIR", help="The folder of Penn Action. Default: synthetic_actors.")
     ] = None,
     clips: Annotated[
-        str | None, typer.Option(help="Numbers of clips, such as 0050,0280. Default: test clips of each action.")
+        str | None,
+        typer.Option(help="Numbers of clips, such as 0050,0280. Default: test clips of each action, see --clips-per-action."),
     ] = None,
     clips_per_action: Annotated[int, typer.Option(min=1, max=10_000, help="Number of test clips of each action.")] = 1,
     horizon: Annotated[int, typer.Option(min=1, max=10_000, help="Largest number of future frames.")] = 45,
-    poses: Annotated[str | None, typer.Option(help="Also estimate poses, with movenet or blazepose.")] = None,
+    poses: Annotated[str | None, typer.Option(help="Also measure with estimated poses, by movenet or blazepose.")] = None,
     models: Annotated[
         Path | None, typer.Option(help="Folder of the estimators' .tflite files. Default: those of `analogy fetch blazepose`.")
     ] = None,
-    results_dir: Annotated[Path, typer.Option(help="The folder of the runs; this one is written to it.")] = RESULTS,
+    results_dir: Annotated[Path, typer.Option(help="The folder of the runs; the evaluation is written to it.")] = RESULTS,
 ) -> None:
     with clear_errors(results_dir), messages_shown():
         pose_folder, paint_folder = _check(pose_run, paint_run, data_dir, clips, poses, models, results_dir)

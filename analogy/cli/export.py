@@ -18,18 +18,24 @@ FORMATS = {"savedmodel": (), "tflite": (), "onnx": ("tf2onnx", "onnx", "onnxrunt
 
 
 def main(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="A finished run, its experiment, or a model that comes along.")],
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help="A finished run: its folder, its experiment, or a model of `analogy models`.")
+    ],
     format: Annotated[str, typer.Option(help=f"One of: {', '.join(FORMATS)}.")] = "savedmodel",
     out: Annotated[Path | None, typer.Option(help="Folder for the files. Default: results/exports/EXPERIMENT_FORMAT.")] = None,
     batch: Annotated[
         int | None,
-        typer.Option(min=1, max=1024, help="tflite: the number of examples that a file takes. Default: 1, with --quantise 8."),
+        typer.Option(
+            min=1,
+            max=1024,
+            help="With tflite: the number of examples in a call, which a file fixes. Default: 1, or 8 with --quantise.",
+        ),
     ] = None,
     quantise: Annotated[
         str | None,
         typer.Option(
-            help="tflite: int8 computes convolutions in 8 bits, calibrated on training clips of the run, where that is faster "
-            "and loses at most 0.1 dB on its test clips."
+            help="With tflite: int8 computes convolutions in 8 bits. Nothing is written where that is not faster, or loses "
+            "more than 0.1 dB on the run's test clips."
         ),
     ] = None,
     data_dir: Annotated[

@@ -16,7 +16,9 @@ from analogy.pretrained.fetching import FILES, LICENCES, weights_folder
 
 def main(
     what: Annotated[str, typer.Argument(metavar="NAME", help=f"One of: {', '.join(FILES)}.")] = "i3d",
-    out: Annotated[Path | None, typer.Option(help="Folder for the file. Default: the cache.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the file. Default: the cache, where all commands look for it.")
+    ] = None,
 ) -> None:
     with clear_errors(out):
         folder = out or weights_folder()

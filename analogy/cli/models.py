@@ -1,4 +1,4 @@
-"""List the trained models that come along: what trained them, how good they are beside trivial baselines, and their limits."""
+"""List the trained models in the package: their training data, their figures beside trivial baselines, and their limits."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """Predict the future frames of a video, or of one picture.
 
-Without further options, the best model that is there is taken, and said: where a person is found, poses are predicted and
-frames painted; for one picture and an action, sampled futures; for one picture and a driving video, learned keypoints; else
-the next frames of any video. With --run RUN: the next frames by a run that predicts frames (lvln, ConvLSTM, VGG-16 + LSTM);
-or films from one picture, by a run of learned keypoints: sampled futures, or the motion of another video (--driving)."""
+Without --run the command chooses a model, and says which. A video with a person: it predicts poses, and paints frames (only
+after `analogy fetch blazepose`). Any other video: it predicts the next frames. One picture with --action: it samples several
+futures. One picture with --driving: the picture moves like another video. With --run it uses that run: for a video one that
+predicts frames (lvln, ConvLSTM, VGG-16 + LSTM), for a picture one of learned keypoints."""
 
 from __future__ import annotations
 
@@ -33,11 +33,15 @@ def main(
         str,
         typer.Argument(
             metavar="VIDEO",
-            help="A video file, a folder of pictures, or with --data-dir a Penn Action clip (0050); a picture for keypoints.",
+            help="A video file, a folder of its frames, one picture, or with --data-dir a clip of Penn Action (0050).",
         ),
     ],
     poses: Annotated[
-        str, typer.Option(help="labels, movenet, blazepose, a run of a pose estimator, or a .json or .npy file.")
+        str,
+        typer.Option(
+            help="Where the observed poses come from: blazepose, movenet, labels (of Penn Action), a run of pose_hourglass, "
+            "or a .json or .npy file."
+        ),
     ] = "",
     models: Annotated[
         Path | None, typer.Option(help="Folder of the estimators' .tflite files. Default: those of `analogy fetch blazepose`.")
@@ -48,7 +52,9 @@ def main(
     start: Annotated[int, typer.Option(min=0, help="Number of the first observed frame.")] = 0,
     context: Annotated[
         int | None,
-        typer.Option(min=1, max=MOST_FRAMES, help="Number of observed frames, at least as many as the run reads."),
+        typer.Option(
+            min=1, max=MOST_FRAMES, help="Number of observed frames, at least as many as the run reads. Default: these."
+        ),
     ] = None,
     horizon: Annotated[
         int | None,
@@ -58,27 +64,38 @@ def main(
             help="Number of frames to predict. Default: as many as the run learned.",
         ),
     ] = None,
-    pose_run: Annotated[str | None, typer.Option(help="A finished pose run, or its experiment. Default: the newest.")] = None,
+    pose_run: Annotated[
+        str | None,
+        typer.Option(
+            help="The run that predicts poses: a folder or experiment. Default: yours of the most actions, else the package's."
+        ),
+    ] = None,
     paint_run: Annotated[
-        str | None, typer.Option(help="A finished analogy run, or its experiment. Default: the newest.")
+        str | None,
+        typer.Option(
+            help="The run that paints frames: a folder, or an experiment (analogy_*). Default: your newest, else the package's."
+        ),
     ] = None,
     results_dir: Annotated[Path, typer.Option(help="The folder of the runs.")] = RESULTS,
     out: Annotated[Path | None, typer.Option(help="Folder for the output. Default: a new one in results/predictions.")] = None,
     full_frame: Annotated[
-        bool, typer.Option("--full-frame", help="Paste the prediction into the whole last observed frame.")
+        bool, typer.Option("--full-frame", help="With poses: paste the predicted crop into the whole last observed frame.")
     ] = False,
-    export: Annotated[Path | None, typer.Option(help="Also write both steps as one SavedModel into this folder.")] = None,
+    export: Annotated[
+        Path | None, typer.Option(help="With poses: also write the two networks as one SavedModel into this folder.")
+    ] = None,
     run: Annotated[
         str | None,
         typer.Option(
-            help="A run that predicts frames; for one picture one of keypoints_motion, or with --driving of a translator."
+            help="A run folder, an experiment, or a model of `analogy models`. It predicts frames; for a picture it is a run "
+            "of keypoints_motion, or with --driving of a translator."
         ),
     ] = None,
     action: Annotated[
         str | None,
         typer.Option(
-            help="The action that follows. Needed with a picture; with a video it is else read from the poses, where a run of "
-            "pose_actions of your own is there."
+            help="The name of the action that follows. A picture needs it, unless there is --driving. With a video your run of "
+            "pose_actions, if there is one, recognises the action; this overrules it."
         ),
     ] = None,
     samples: Annotated[int, typer.Option(help="With a picture: number of futures.")] = 4,
@@ -90,11 +107,11 @@ def main(
     fit: Annotated[
         Literal["crop", "letterbox", "squeeze"] | None,
         typer.Option(
-            help="With next frames: crop keeps the middle, letterbox the whole frame between black borders, squeeze the whole "
-            "frame in another shape. Default: as the run was trained."
+            help="With next frames, how a video is brought to the shape of the run: crop keeps the middle, letterbox adds "
+            "black borders, squeeze distorts. Default: as the run was trained."
         ),
     ] = None,
-    driving: Annotated[Path | None, typer.Option(help="With a picture: a video whose motion the picture takes over.")] = None,
+    driving: Annotated[Path | None, typer.Option(help="With a picture: a video; the picture moves like it.")] = None,
     open_: Open = None,
 ) -> None:
     with clear_errors(out or results_dir):

@@ -26,7 +26,10 @@ PREPARED = [name for name, entry in DATASETS.items() if entry.source]
 def main(
     dataset: Annotated[str, typer.Argument(metavar="DATASET", help=f"One of: {', '.join(PREPARED)}.")],
     data_dir: Annotated[
-        Path | None, typer.Option(help="Its folder in the official layout. Default for Penn Action: $ANALOGY_DATA_DIR.")
+        Path | None,
+        typer.Option(
+            help="The folder of the dataset, as its authors distribute it. Default for Penn Action: $ANALOGY_DATA_DIR."
+        ),
     ] = None,
     image_size: Annotated[
         str | None,

@@ -21,24 +21,40 @@ from analogy.training.stop import StopRequest
 
 def main(
     name: Annotated[
-        str | None, typer.Argument(metavar="EXPERIMENT", help="Its name (see `list`), or a resolved settings.yaml.")
+        str | None,
+        typer.Argument(metavar="EXPERIMENT", help="Its name (see `analogy list`), or the settings.yaml of a run to repeat."),
     ] = None,
-    exp: Annotated[str | None, typer.Option(help="The experiment, as an option.")] = None,
-    list_: Annotated[bool, typer.Option("--list", help="List every experiment and its source.")] = False,
+    exp: Annotated[str | None, typer.Option(help="The same as EXPERIMENT, as an option.")] = None,
+    list_: Annotated[bool, typer.Option("--list", help="List all experiments, as `analogy list` does.")] = False,
     data_dir: Annotated[
         Path | None,
-        typer.Option(help="The dataset's folder in its official layout. Default for Penn Action: $ANALOGY_DATA_DIR."),
+        typer.Option(
+            help="The folder of the dataset, as its authors distribute it. Default for Penn Action: $ANALOGY_DATA_DIR."
+        ),
     ] = None,
     results_dir: Annotated[Path, typer.Option(help="The folder in which run folders are made.")] = RESULTS,
-    scale: Annotated[str, typer.Option(help="paper, demo, or auto: paper where the dataset is present.")] = "auto",
+    scale: Annotated[
+        str,
+        typer.Option(
+            help="paper: as published. demo: minutes, without a dataset. auto: paper if the dataset is there, else demo."
+        ),
+    ] = "auto",
     set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting: data.image_size=64.")
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, such as data.image_size=64. May be repeated."),
     ] = None,
-    steps: Annotated[int | None, typer.Option(help="Shorthand for --set training.steps=N.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Shorthand for --set seed=N.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Number of training steps. The same as --set training.steps=N.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of the weights, the data order and all noise. The same as --set seed=N.")
+    ] = None,
     resume: Annotated[Path | None, typer.Option(help="The folder of an interrupted run to continue.")] = None,
-    precision: Annotated[str | None, typer.Option(help="auto, float32, bfloat16 or float16.")] = None,
-    devices: Annotated[str | None, typer.Option(help="auto, cpu, cpu:2, gpu, gpu:2 ...")] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="Number type of the computation: auto, float32, bfloat16 or float16.")
+    ] = None,
+    devices: Annotated[
+        str | None,
+        typer.Option(help="What to train on: auto (all GPUs, else the CPU), cpu, gpu, or with their number, such as gpu:2."),
+    ] = None,
     cluster: Annotated[
         str,
         typer.Option(envvar="ANALOGY_CLUSTER", help="Who names the workers that train together: tf_config, slurm, kubernetes."),

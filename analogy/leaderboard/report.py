@@ -29,7 +29,8 @@ def head_of(board: Board) -> list[str]:
     columns = ["system", "whose"]
     for name in METRICS:
         metric = metric_of(name)
-        columns += [metric.label_with_unit] + (["gain"] if metric.better != "neither" else [])
+        gain = f"gain ({metric.unit})" if metric.unit else "gain"
+        columns += [metric.label_with_unit] + ([gain] if metric.better != "neither" else [])
     return columns + (["trained"] if any(row.training for row in board.rows) else [])
 
 

@@ -97,7 +97,7 @@ def test_the_tables_are_made_again(stored):
     text = stored[-1].read_text()
     lines = text.splitlines()
     assert lines[1] == "# Toys" and "2 folds. 4 test windows." in lines
-    assert "| system | whose | PSNR (dB) | gain | SSIM | gain | Sharpness ratio | trained |" in lines
+    assert "| system | whose | PSNR (dB) | gain (dB) | SSIM | gain | Sharpness ratio | trained |" in lines
     assert "| the last observed frame, copied | trivial | 20.75 |  | 0.7000 |  | 1.000 |  |" in lines
     assert "| its motion continued, at half speed | trivial | 20.50 | −0.25 | 0.7100 | +0.0100 | 0.900 |  |" in lines
     # (22 + 3 x 24) / 4, the mean over windows
