@@ -160,7 +160,7 @@ def train(
         steps: the number of updates. Default: the experiment's.
         seed: the seed of the initial weights, the order of the data, and the noise. Default: the experiment's.
         scale: "paper", "demo" (minutes on a CPU), or "auto": paper where the dataset is present.
-        data_dir: the dataset's folder in its official layout.
+        data_dir: the folder of the dataset, as its authors distribute it.
         set: other settings by dotted key, such as {"generator.width": 0.5}.
         resume: the folder of an interrupted run. It continues exactly as if it had not been interrupted.
         precision: "auto", "float32", "bfloat16" or "float16". devices: "auto", "cpu", "gpu:2" ...
@@ -212,7 +212,7 @@ def load(run: str | Path, results_dir: str | Path = "results") -> Run:
 
     Args:
         run: the run's folder; or an experiment, by its name or its folder in `results_dir`: then its newest finished run.
-            Where there is none, a model of that name that comes along with the package (`analogy models`).
+            Where there is none, the model of that name in the package (`analogy models`).
 
     Raises:
         UserError: there is no such run.
@@ -232,7 +232,7 @@ def predict(
 
     Args:
         video: a video file, a GIF, or a folder of pictures.
-        run: a Run that predicts frames, or an argument of `load`. Default: the model that comes along.
+        run: a Run that predicts frames, or an argument of `load`. Default: the model in the package.
         horizon: the number of predicted frames. Default: as many as the run learned.
         out: the folder to write. Default: a new one in results_dir/predictions.
 
@@ -270,14 +270,14 @@ def evaluate(
     """Measure a run again on its test clips, with other metrics or clips, as `analogy evaluate --run` does.
 
     Args:
-        run: a Run, or an argument of `load`. From the folder of a SavedModel, the exported networks are measured: so are the
-            models that come along, from `load(NAME).folder / "saved_model"`.
+        run: a Run, or an argument of `load`. From the folder of a SavedModel, the exported networks are measured. A model in
+            the package is measured so: `load(NAME).folder / "saved_model"`.
         metrics: names of metrics of frames (`analogy.metrics.table`). Empty: the usual ones.
         clips: names of test clips. Empty: the test clips of the run.
         data_dir: the dataset's folder, if it has moved since training.
         fvd_frames: the number of predicted frames of each video that the metric "fvd" uses.
         features: "hed", "imagenet", or the weights file of a VGG-16 or SqueezeNet, for the metric "feature_distance".
-        recogniser: a run that recognises actions (endpoint `classify`): how often is it right about predicted poses?
+        recogniser: a run of pose_actions, which recognises the actions in the predicted poses.
 
     Returns:
         The evaluation as a run of its own, results_dir/evaluation_of_EXPERIMENT/DATE_TIME: its `test`, `baseline`, `page`.

@@ -57,7 +57,9 @@ def main(
     fvd_frames: Annotated[int, typer.Option(help="For fvd: number of predicted frames of each video to use.")] = 16,
     features: Annotated[
         str | None,
-        typer.Option(help="For feature_distance: hed (after `analogy fetch vgg16-hed`), or a file of VGG-16 or SqueezeNet."),
+        typer.Option(
+            help="For feature_distance: hed (after `analogy fetch vgg16-hed`), imagenet, or a file of VGG-16 or SqueezeNet."
+        ),
     ] = None,
     recogniser: Annotated[
         str | None, typer.Option(help="A run of pose_actions, which then recognises the action in the predicted poses.")

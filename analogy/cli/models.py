@@ -20,4 +20,4 @@ def main() -> None:
                         beside = f"{method.replace('_', ' ')} {row.baseline}: {row.gain_text}, {row.verdict}"
                         print(f"  {row.label} {row.score}; {beside}")
             print(f"  on real videos: {about['real']}\n  not good for: {about['limits']}\n  made by: {about['command']}")
-            print(f"  use it: {about['use']}\n  train on from it: {about['command']} --set training.start_from={name}\n")
+            print(f"  use it: {about['use']}\n  train it further: {about['command']} --set training.start_from={name}\n")

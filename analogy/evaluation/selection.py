@@ -12,7 +12,7 @@ from analogy.metrics.table import SELECTABLE
 from analogy.pretrained.fetching import fetch_command
 from analogy.settings.values import vgg16_files
 
-NETWORKS = "hed, imagenet, or the file of a VGG-16 or SqueezeNet (see README)"
+NETWORKS = "hed, imagenet, or the file of a VGG-16 or SqueezeNet (see docs/metrics.md)"
 
 
 def check_selection(names: Sequence[str], *, weights: Path, fvd_frames: int, features: str | None) -> None:
