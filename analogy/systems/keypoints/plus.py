@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import tensorflow as tf
 
 from analogy.data.batches import draw_uniform
@@ -12,17 +14,19 @@ from analogy.models.pixels import to_unit
 from analogy.random_streams import StepStream
 from analogy.systems.keypoints import warps
 from analogy.systems.keypoints.networks.plus import PlusDetector, PlusTranslator
+from analogy.systems.keypoints.networks.points import grid
 from analogy.systems.keypoints.settings import PlusSettings
 from analogy.systems.keypoints.translation import TranslationSystem
 
-NEAR = 0.2  # in units of half a side: keypoints that are nearer than about this push each other away
+CELL, CHANGED, FAINT = 4, 0.25, 0.02  # of `away_from_change`; FAINT, in units of half the range of pixels, is no change at all
+NEAR = 0.1  # in units of half a side: keypoints that are nearer than about this push each other away
 
 
 class PlusSystem(TranslationSystem):
     """The detector and the translator of `networks.plus`.
 
-    They are trained on errors of the frame, on equivariance (keypoints of a warped frame are the warped keypoints) and on
-    separation (no two keypoints in one place).
+    They are trained on errors of the frame; on equivariance: keypoints of a warped frame are the warped ones; on separation:
+    no two keypoints in one place; and on change: keypoints lie where the two frames differ, and all that differs is near one.
 
     Args:
         settings: the experiment's.
@@ -74,6 +78,7 @@ class PlusSystem(TranslationSystem):
                 "dssim": loss.dssim * dssim(*images),
                 "equivariance": loss.equivariance * tf.reduce_mean(moved_along, [1, 2]),
                 "separation": loss.separation * (crowding(keypoints) + crowding(next_keypoints)) / 2.0,
+                "change": loss.change * away_from_change(keypoints, next_keypoints, frame, truth),
             }
         return self.descend("network", tape, terms)
 
@@ -94,7 +99,7 @@ class PlusSystem(TranslationSystem):
         loss = self.settings.loss
         return (
             f"trained by {loss.log_mse:g} log10 of the mean squared error + {loss.dssim:g} (1 - SSIM) + {loss.equivariance:g} "
-            f"equivariance + {loss.separation:g} separation"
+            f"equivariance + {loss.separation:g} separation + {loss.change:g} change"
         )
 
 
@@ -104,3 +109,27 @@ def crowding(points):
     count = points.shape[1]
     close = tf.exp(-distances / (2.0 * NEAR**2)) * (1.0 - tf.eye(count))
     return tf.reduce_sum(close, [1, 2]) / count
+
+
+def away_from_change(points, other_points, frame, other):
+    """How far keypoints are from what changes between two frames of a clip, and what changes from the next keypoint of either
+    frame: the mean of both, in half a side. [B].
+
+    A cell of CELL x CELL pixels changes wholly where its mean change is at least CHANGED of the largest. Within a cell no place
+    is better than another.
+
+    Args:
+        points, other_points: [B, K, 2], the keypoints of both frames. frame, other: [B, H, W, C] in -1..1.
+    """
+    difference = tf.nn.avg_pool2d(tf.reduce_mean(tf.abs(other - frame), -1, keepdims=True), CELL, CELL, "SAME")[..., 0]
+    largest = tf.reduce_max(difference, [1, 2], keepdims=True)
+    changes = tf.minimum(difference / (CHANGED * largest + FAINT), 1.0)[:, None]  # [B, 1, rows, columns]
+    points = tf.concat([points, other_points], 1)
+    away_x = points[:, :, None, 0] - grid(changes.shape[3])  # [B, 2K, columns]
+    away_y = points[:, :, None, 1] - grid(changes.shape[2])
+    distance = tf.sqrt(tf.square(away_y)[..., None] + tf.square(away_x)[:, :, None] + 1e-6)  # [B, 2K, rows, columns]
+    distance = tf.nn.relu(distance - math.sqrt(2.0) / min(changes.shape[2:]))  # less half the diagonal of a cell
+    of_points = tf.reduce_mean(tf.reduce_min(distance + 2.0 * (1.0 - changes), [2, 3]), 1)
+    nearest = changes[:, 0] * tf.reduce_min(distance, 1)
+    of_places = tf.reduce_sum(nearest, [1, 2]) / (tf.reduce_sum(changes, [1, 2, 3]) + 1e-6)
+    return (of_points + of_places) / 2.0

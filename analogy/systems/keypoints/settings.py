@@ -215,7 +215,8 @@ class PlusAugmentationSettings(Section):
 
 class PlusLossSettings(LossSection):
     """The weights of the terms: log10 of the mean squared error; 1 - SSIM; equivariance, the distance of a warped frame's
-    keypoints from the warped keypoints; separation, how close keypoints are."""
+    keypoints from the warped keypoints; separation, how close keypoints are; change, how far they are from what changes between
+    two frames, and it from them."""
 
     needed = ("log_mse", "dssim")
 
@@ -223,6 +224,7 @@ class PlusLossSettings(LossSection):
     dssim: NonNegativeFloat
     equivariance: NonNegativeFloat
     separation: NonNegativeFloat
+    change: NonNegativeFloat = 0.0  # earlier runs have none
 
 
 class PlusSettings(TranslationSettings):
