@@ -5,12 +5,12 @@ So a resumed run gets the same batches as one that was never interrupted, and so
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import tensorflow as tf
 
+from analogy.memory import count_processors
 from analogy.random_streams import StepStream
 
 
@@ -50,7 +50,7 @@ def endless_batches(element: Callable, context: ReplicaContext) -> tf.data.Datas
 
     start = context.start_step * context.local_replicas
     batches = tf.data.Dataset.range(start, tf.int64.max)
-    batches = batches.map(replica_batch, num_parallel_calls=os.cpu_count() or 1, deterministic=True)
+    batches = batches.map(replica_batch, num_parallel_calls=count_processors(), deterministic=True)
     batches = batches.prefetch(2 * context.local_replicas)
     # No autotuning: after some minutes of training, the tuner's thread delays the end of the process by up to a minute.
     options = tf.data.Options()

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from analogy.memory import count_processors
 from data_prep.frame_store.source import Checked, Listing, Problem, Source
 
 BAD_NAME = "unreadable name"
@@ -36,7 +37,7 @@ def check_items(source: Source, listing: Listing, journal: Path, track: Callable
     done = read_journal(journal)
     waiting = [item for item in listing.items if item not in done]
     with journal.open("a", encoding="utf-8") as log:
-        for checked in track(map_ahead(partial(check_item, source), waiting, os.cpu_count() or 1), len(waiting)):
+        for checked in track(map_ahead(partial(check_item, source), waiting, count_processors()), len(waiting)):
             log.write(journal_line(checked))
             log.flush()
             done[checked.item] = checked

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from itertools import chain
 from pathlib import Path
@@ -12,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from analogy.errors import UserError
 from analogy.files import has_wildcards, making
+from analogy.memory import count_processors
 from analogy.ownership import PREPARED, kind_of, mark_folder, refuse_foreign
 from data_prep.frame_store.beam import check_on_beam, download_config, pipeline_options
 from data_prep.frame_store.builder import FrameStore
@@ -104,7 +104,7 @@ def _prepare(source: Source, listing: Listing, work: Path, shard_bytes: int, bea
             problems=list(chain.from_iterable(item.problems for item in checked)),
             parts=parts,
             shard_bytes=shard_bytes,
-            threads=min(os.cpu_count() or 1, _MOST_THREADS) if here else 0,  # a worker of a cluster has one processor
+            threads=min(count_processors(), _MOST_THREADS) if here else 0,  # a worker of a cluster has one processor
             advance=(lambda frames: progress.advance(task, frames)) if here else None,
             data_dir=work,
         )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from analogy.data.poses import PoseClip
 from analogy.errors import UserError
 from analogy.files import visible
+from analogy.memory import count_processors
 from data_prep.penn_action.labels import Labels, read_labels
 
 log = logging.getLogger("analogy")
@@ -25,7 +25,7 @@ def read_pose_clips(source: Path) -> list[PoseClip]:
     files = visible((Path(source) / "labels").glob("*.mat"))
     if not files:
         raise UserError(f"{source}: there is no labels/*.mat; name the folder of Penn Action (frames/ is not needed for poses)")
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(count_processors()) as pool:
         outcomes = list(pool.map(_read, files))
     faults = [str(outcome) for outcome in outcomes if isinstance(outcome, UserError)]
     for fault in faults[:_EXAMPLES]:
