@@ -17,9 +17,6 @@ class TorchLstmCell(LstmCell):
         units: size of the hidden state.
     """
 
-    def __init__(self, units: int, **kwargs):
-        super().__init__(units, **kwargs)
-
     def build(self, input_shape):
         def weight(name: str, *shape: int):
             return self.add_weight(name=name, shape=shape, initializer=torch_uniform(self.units))
