@@ -320,6 +320,9 @@ class System:
     def _own_endpoints(self) -> dict[str, Function]:
         return self.informed_endpoints()
 
+    def has_endpoint(self, name: str) -> bool:
+        return name in (self._own_endpoints if self._loaded is None else self._loaded.signatures)
+
     def endpoint(self, name: str) -> Callable[..., dict[str, tf.Tensor]]:
         """A function of named inputs that returns a dict of tensors: this system's own endpoint, or after `use_export` that of
         the SavedModel. Inputs that the SavedModel's endpoint does not have are dropped. Raises UserError where it has none."""

@@ -8,7 +8,6 @@ import numpy as np
 import tensorflow as tf
 
 from analogy.memory import in_parts
-from analogy.runs.find import endpoint_of, endpoints_of
 
 
 def detected_by(detect: Callable, frames: np.ndarray, frames_per_call: int) -> np.ndarray:
@@ -43,24 +42,23 @@ def moved_by(translator, frame: np.ndarray, keypoints: np.ndarray, frames_per_ca
 
 
 def futures_by(
-    motion, open_translator: Callable[[], object], frame: np.ndarray, frames_per_call: int, **asked: int
+    endpoint: Callable[[str], Callable], translator, frame: np.ndarray, frames_per_call: int, **asked: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Sampled futures of a frame uint8 [H, W, C]: frames uint8 [N, T, H, W, C], and their keypoints [N, T, K, 2].
 
     Args:
-        motion: a loaded SavedModel of a motion generator. With the endpoint `generate` it contains its translator. A model that
-            comes along has `sample` instead: the motion alone.
-        open_translator: gives the loaded SavedModel of the translator that moves the keypoints of `sample`.
+        endpoint: the name of an endpoint of a motion generator -> that endpoint.
+        translator: None for a generator that contains its translator, whose endpoint is `generate`; else the loaded SavedModel
+            of the translator that moves the keypoints of its endpoint `sample`.
         asked: the other inputs of these endpoints: action, seed and count.
     """
     asked = {**asked, "action": [asked["action"]]}
     asked = {name: tf.constant(value, tf.int32) for name, value in asked.items()}
-    if "generate" in endpoints_of(motion):
-        answer = motion.generate(frame=tf.constant(frame[None]), **asked)
+    if translator is None:
+        answer = endpoint("generate")(frame=tf.constant(frame[None]), **asked)
         return answer["frames"].numpy()[0], answer["keypoints"].numpy()[0]
-    translator = open_translator()
     own = detected_by(translator.detect, frame[None], 1)
-    futures = endpoint_of(motion, "sample")(keypoints=tf.constant(own), **asked)["keypoints"].numpy()[0]
+    futures = endpoint("sample")(keypoints=tf.constant(own), **asked)["keypoints"].numpy()[0]
     steps = futures.reshape(-1, *own.shape[1:])
     moved = translated_by(translator.translate, frame, own[0], steps, frames_per_call)["frame"]
     return moved.reshape(*futures.shape[:2], *frame.shape), futures

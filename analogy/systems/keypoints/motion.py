@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from types import SimpleNamespace
 
 import numpy as np
 import tensorflow as tf
@@ -129,11 +128,9 @@ class MotionSystem(System):
     def predict(self, frame: np.ndarray, action: str, count: int, seed: int | None = None) -> dict[str, np.ndarray]:
         """One frame uint8 [H, W, C] -> `count` futures: frames uint8 [N, T, H, W, C], keypoints [N, T, K, 2]."""
         seed, label = self.settings.seed if seed is None else seed, self.label_of(action)
-        motion = self._loaded or SimpleNamespace(signatures=self._own_endpoints, **self._own_endpoints)
-        frames, keypoints = futures_by(
-            motion, lambda: self.used["translator"], frame, self.settings.evaluation.frames_per_call,
-            action=label, seed=seed, count=count,
-        )  # fmt: skip
+        translator = None if self.has_endpoint("generate") else self.used["translator"]
+        most = self.settings.evaluation.frames_per_call
+        frames, keypoints = futures_by(self.endpoint, translator, frame, most, action=label, seed=seed, count=count)
         return {"frames": frames, "keypoints": keypoints}
 
     def true_frames(self, dataset: ClipDataset, clip: Clip) -> np.ndarray:

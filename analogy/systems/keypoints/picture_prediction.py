@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -17,7 +18,7 @@ from analogy.data.video import read_video, video_name
 from analogy.errors import Mistakes, UserError
 from analogy.files import VIDEOS
 from analogy.ownership import PREDICTION, check_output, replacing_folder, unused_folder
-from analogy.runs.find import load_endpoint, saved_model_of
+from analogy.runs.find import endpoint_of, endpoints_of, load_endpoint, saved_model_of
 from analogy.settings.sections import Settings
 from analogy.systems.actions import action_number
 from analogy.systems.keypoints.pictures import with_keypoints
@@ -173,15 +174,11 @@ def _sampled(frame: np.ndarray, request: Request) -> tuple[dict[str, np.ndarray]
     from analogy.systems.keypoints.motion import MotionSystem
 
     motion, settings = load_endpoint(request.run, "generate", "sample"), request.settings
-    samples, points = futures_by(
-        motion,
-        lambda: open_used(settings, MotionSystem.needs)["translator"],
-        frame,
-        settings.evaluation.frames_per_call,
-        action=request.action,
-        seed=request.seed,
-        count=request.samples,
-    )
+    # A model that comes along has no `generate`: it is the motion alone.
+    translator = None if "generate" in endpoints_of(motion) else open_used(settings, MotionSystem.needs)["translator"]
+    asked = {"action": request.action, "seed": request.seed, "count": request.samples}
+    most = settings.evaluation.frames_per_call
+    samples, points = futures_by(partial(endpoint_of, motion), translator, frame, most, **asked)
     return {f"sample {number}": frames for number, frames in enumerate(samples, 1)}, points
 
 

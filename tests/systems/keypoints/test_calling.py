@@ -39,8 +39,7 @@ def test_a_motion_alone_is_painted_by_its_translator_and_a_whole_one_by_itself()
         return {"keypoints": keypoints[:, None, None] + steps}
 
     picture, asked = np.full((8, 8, 1), 10, np.uint8), {"action": 3, "seed": 7, "count": 2}
-    alone = SimpleNamespace(signatures={"sample": None}, sample=sample)
-    frames, points = futures_by(alone, stand_in, picture, 2, **asked)
+    frames, points = futures_by({"sample": sample}.get, stand_in(), picture, 2, **asked)
     assert frames.shape == (2, 3, 8, 8, 1) and points.shape == (2, 3, 1, 2)
     assert frames[:, :, 0, 0, 0].tolist() == points[:, :, 0, 0].tolist() == [[10, 10, 10], [11, 12, 13]]
 
@@ -48,6 +47,5 @@ def test_a_motion_alone_is_painted_by_its_translator_and_a_whole_one_by_itself()
         assert further.keys() == asked.keys()
         return {"frames": frame[:, None, None] * 2, "keypoints": tf.zeros([1, 1, 1, 1, 2])}
 
-    whole = SimpleNamespace(signatures={"generate": None, "sample": None}, generate=generate, sample=sample)
-    frames, _ = futures_by(whole, None, picture, 2, **asked)  # it contains its translator: none is opened
+    frames, _ = futures_by({"generate": generate, "sample": sample}.get, None, picture, 2, **asked)  # it has its translator
     assert frames.shape == (1, 1, 8, 8, 1) and (frames == 20).all()
