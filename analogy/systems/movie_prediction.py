@@ -29,6 +29,7 @@ from data_prep.video_source import fit_frame
 
 # Rows of a table: metric, the prediction's figure, and for each other method its name and the comparison with it.
 Figures = list[tuple[str, str, list[tuple[str, Comparison]]]]
+Columns = list[tuple[str, np.ndarray]]  # titles and films
 FASTEST = 120  # frames per second of a video, of which enough is read at once
 MOST_FRAMES = 1000  # of one prediction, which is held in memory
 FILES = (("prediction.mp4", "the prediction alone"), ("frames/", "its frames"))  # that are linked on the page
@@ -249,9 +250,12 @@ def _lines(request: Request, cut: Cut) -> list[str]:
             f"the run was trained and measured on {request.data.horizon} future frames; what follows, up to frame "
             f"{request.horizon}, is rolled on"
         )
-    if len(cut.truth) < request.horizon:
-        lines.append(f"the video goes on for {len(cut.truth)} of the {request.horizon} predicted frames")
-    return lines
+    return lines + ending_lines(len(cut.truth), request.horizon)
+
+
+def ending_lines(count: int, horizon: int) -> list[str]:
+    """A line where the video has fewer true frames than are predicted. count: their number."""
+    return [f"the video goes on for {count} of the {horizon} predicted frames"] if count < horizon else []
 
 
 def figure_lines(figures: Figures, count: int) -> list[str]:
@@ -263,30 +267,42 @@ def figure_lines(figures: Figures, count: int) -> list[str]:
     return lines
 
 
-def _write(request: Request, cut: Cut, methods: dict[str, np.ndarray], figures, lines: list[str]) -> None:
+def _write(request: Request, cut: Cut, methods: dict[str, np.ndarray], figures: Figures, lines: list[str]) -> None:
     """Write films of all columns side by side, the prediction alone, its frames, and a page."""
-    ended = np.full((request.horizon - len(cut.truth), *cut.observed.shape[1:]), ENDED, np.uint8)
-    columns = [("video", np.concatenate([cut.observed, cut.truth, ended]))]
+    video = np.concatenate([cut.observed, cut.truth])
+    columns = [("video", filled_up(video, request.context + request.horizon))]
     columns += [(name, np.concatenate([cut.observed, frames])) for name, frames in methods.items()]
-    together, boxes = side_by_side(columns), column_boxes(columns)
     with replacing_folder(request.folder, PREDICTION) as partial:
-        write_mp4(partial / "films.mp4", together, cut.rate)
+        together = write_films_page(
+            partial, "films.mp4", columns, cut.rate, [("films.gif", "as GIF"), *FILES], source=request.source,
+            made_by=f"{request.experiment}, run {request.run.name}", start=request.start, observed=request.context,
+            horizon=request.horizon, figures=figures, measured=len(cut.truth), lines=lines,
+        )  # fmt: skip
         write_gif(partial / "films.gif", together, cut.rate)
         write_mp4(partial / "prediction.mp4", methods["prediction"], cut.rate)
         write_pictures(partial / "frames", methods["prediction"])
-        page = {
-            "films": Path("films.mp4"),
-            "source": request.source,
-            "made_by": f"{request.experiment}, run {request.run.name}",
-            "files": [("films.mp4", "all films side by side"), ("films.gif", "as GIF"), *FILES],
-            "start": request.start,
-            "observed": request.context,
-            "horizon": request.horizon,
-            "rate": cut.rate,
-            "views": [(title, list(box)) for (title, _), box in zip(columns, boxes, strict=True)],
-            "length": len(together),
-            "figures": figures,
-            "measured": len(cut.truth),
-            "lines": lines,
-        }
-        write_page(partial / "index.html", "video_future.html", page)
+
+
+def filled_up(frames: np.ndarray, length: int) -> np.ndarray:
+    """The frames of a video, uint8 [n, H, W, C], and after its end grey ones: [length, H, W, C]."""
+    return np.concatenate([frames, np.full((length - len(frames), *frames.shape[1:]), ENDED, np.uint8)])
+
+
+def write_films_page(
+    folder: Path, films: str, columns: Columns, rate: float, files: list[tuple[str, str]], **facts
+) -> np.ndarray:
+    """Write all columns side by side as one film, and the page index.html, which plays it and links the files.
+
+    Args:
+        films: the name of the film. columns: title and frames uint8 [k + T, H, W, 1 or 3] of each. rate: frames per second.
+        files: further files in the folder, name and words of each. facts: all else that the template shows.
+
+    Returns:
+        the film, uint8 [k + T, H', W', 3].
+    """
+    together = side_by_side(columns)
+    write_mp4(folder / films, together, rate)
+    views = [(title, list(box)) for (title, _), box in zip(columns, column_boxes(columns), strict=True)]
+    facts |= {"films": Path(films), "files": [(films, "all films side by side"), *files], "views": views}
+    write_page(folder / "index.html", "video_future.html", {**facts, "rate": rate, "length": len(together)})
+    return together

@@ -11,10 +11,16 @@ import numpy as np
 from analogy.data.video import Video, write_pictures
 from analogy.ownership import PREDICTION, replacing_folder
 from analogy.systems.hierarchical.pose_files import write_poses
-from analogy.systems.movie_prediction import ENDED, FILES, figure_lines, figures_beside_truth
-from analogy.visualise.pages import write_page
+from analogy.systems.movie_prediction import (
+    FILES,
+    ending_lines,
+    figure_lines,
+    figures_beside_truth,
+    filled_up,
+    write_films_page,
+)
 from analogy.visualise.skeletons import GREEN, ORANGE, draw_skeleton
-from analogy.visualise.video import column_boxes, side_by_side, write_gif, write_mp4
+from analogy.visualise.video import write_gif, write_mp4
 
 GIF_SIDE = 400  # pixels
 
@@ -52,40 +58,22 @@ def write_prediction(request, video: Video, prediction: Prediction, lines: list[
     figures = figures_beside_truth(
         truth, {"prediction": predicted, "last frame copied": np.repeat(last[view][None], horizon, 0)}
     )
-    ends = [f"the video goes on for {len(truth)} of the {horizon} predicted frames"] if len(truth) < horizon else []
-
+    ends = ending_lines(len(truth), horizon)
     columns = [("poses", _draw_poses(video, prediction, view)), ("prediction", np.concatenate([shown[:observed], predicted]))]
     if len(truth):
-        ended = np.full((horizon - len(truth), *predicted.shape[1:]), ENDED, np.uint8)
-        columns.insert(0, ("truth", np.concatenate([shown, ended])))
+        columns.insert(0, ("truth", filled_up(shown, observed + horizon)))
     with replacing_folder(request.folder, PREDICTION) as partial:
         write_mp4(partial / "prediction.mp4", predicted, video.rate)
         write_gif(partial / "prediction.gif", _shrink(predicted), video.rate)
         write_pictures(partial / "frames", predicted)
         facts = {"observed_frames": observed, "box": prediction.box, "frames_per_second": video.rate}
         write_poses(partial / "joints.json", prediction.joints, prediction.visibility, **facts)
-        write_mp4(partial / "beside.mp4", side_by_side(columns), video.rate)
-        page = {
-            "films": Path("beside.mp4"),
-            "source": Path(request.source),
-            "made_by": f"poses of {_name(request.predictor.run)} and frames of {_name(request.painter.run)}",
-            "files": [
-                ("beside.mp4", "all films side by side"),
-                *FILES,
-                ("prediction.gif", "as GIF"),
-                ("joints.json", "the poses"),
-            ],
-            "start": request.start,
-            "observed": observed,
-            "horizon": horizon,
-            "rate": video.rate,
-            "views": [(title, list(box)) for (title, _), box in zip(columns, column_boxes(columns), strict=True)],
-            "length": observed + horizon,
-            "figures": figures,
-            "measured": len(truth),
-            "lines": [*lines, *ends],
-        }
-        write_page(partial / "index.html", "video_future.html", page)
+        files = [*FILES, ("prediction.gif", "as GIF"), ("joints.json", "the poses")]
+        write_films_page(
+            partial, "beside.mp4", columns, video.rate, files, source=Path(request.source),
+            made_by=f"poses of {_name(request.predictor.run)} and frames of {_name(request.painter.run)}", start=request.start,
+            observed=observed, horizon=horizon, figures=figures, measured=len(truth), lines=[*lines, *ends],
+        )  # fmt: skip
     return ends + figure_lines(figures, len(truth))
 
 
