@@ -66,3 +66,8 @@ class Dataset(Protocol):
         Each is a dict with step, int64 scalar; position, int32 [b]: the numbers of its examples in the batch of all replicas;
         and the tensors of the kind of dataset.
         """
+
+
+def name_with_notes(dataset: Dataset) -> str:
+    """For the protocol of a run: the dataset's name, and where it has notes, these in brackets."""
+    return f"{dataset.name} ({dataset.notes})" if dataset.notes else dataset.name

@@ -8,6 +8,7 @@ from types import MappingProxyType
 import numpy as np
 import tensorflow as tf
 
+from analogy.data.contract import name_with_notes
 from analogy.data.movies import Movie
 from analogy.data.windows import StoredMovie
 from analogy.metrics.horizon import HorizonMetrics
@@ -153,13 +154,12 @@ class MoviePredictor(System):
         return movie_columns(movie, self.context, *self._predict_movie(movie))
 
     def protocol(self, dataset) -> str:
-        notes = f" ({dataset.notes})" if dataset.notes else ""
         height, width, _ = self.frame
         return (
-            f"{dataset.name}{notes}: {len(dataset.test)} test windows of {self.context} observed and {self.horizon} predicted "
-            f"frames, {height} x {width}; PSNR, SSIM (11 x 11 Gaussian) and mean squared error of uint8 frames; averaged over "
-            f"frames, then over windows; {self.protocol_notes}baselines: the last observed frame copied, and half of the "
-            f"motion between the last two observed frames continued (OpenCV's DIS flow); seed {self.settings.seed}"
+            f"{name_with_notes(dataset)}: {len(dataset.test)} test windows of {self.context} observed and {self.horizon} "
+            f"predicted frames, {height} x {width}; PSNR, SSIM (11 x 11 Gaussian) and mean squared error of uint8 frames; "
+            f"averaged over frames, then over windows; {self.protocol_notes}baselines: the last observed frame copied, and "
+            f"half of the motion between the last two observed frames continued (OpenCV's DIS flow); seed {self.settings.seed}"
         )
 
     # ---------------------------------------------------------------- export

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from analogy.data.batches import ReplicaContext, draw_uniform, normal, step_uniform
 from analogy.data.clips import ClipDataset
+from analogy.data.contract import name_with_notes
 from analogy.data.movies import long_enough, spread_windows
 from analogy.data.prepared import Clip
 from analogy.data.windows import StoredMovie, WindowPlan
@@ -232,11 +233,10 @@ class MotionSystem(System):
         network, count = self.settings.network, self.settings.evaluation.samples
         how = f"fc_activation {network.fc_activation}, output {network.output}"
         conditioned = f"the action, one of {len(self.actions)}" if self.actions else "no action"
-        notes = f" ({dataset.notes})" if dataset.notes else ""
         size, crop = f"{self.frame[0]} x {self.frame[1]}", self.settings.data.crop
         asked, copied, further = self._task_in_words(dataset)
         return (
-            f"{dataset.name}{notes}: {asked} and {conditioned}; {size}, {crop} crop; {count} samples of each, seed "
+            f"{name_with_notes(dataset)}: {asked} and {conditioned}; {size}, {crop} crop; {count} samples of each, seed "
             f"{self.settings.seed}: figures are means over samples, _best those of the best sample; keypoints are detected "
             f"by {self.settings.uses['translator']}, in percent of the frame's side; baselines: {copied} copied, its keypoints "
             f"kept (still), the true future in another order (shuffled){further}; {how}"

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from analogy.data.clips import ClipDataset, LoadedClip
+from analogy.data.contract import name_with_notes
 from analogy.data.prepared import Clip
 from analogy.metrics.regions import pose_region
 from analogy.models.pixels import to_bytes, to_unit
@@ -131,9 +132,8 @@ class TranslationSystem(System):
     def protocol(self, dataset: ClipDataset) -> str:
         height, width = self.image_size
         data, how = self.settings.data, {"consistent": "one box a clip", "centre": "the central square"}
-        notes = f" ({dataset.notes})" if dataset.notes else ""
         return (
-            f"{dataset.name}{notes}: {len(dataset.test)} test clips, {how.get(data.crop, data.crop)}, {height} x {width}, "
+            f"{name_with_notes(dataset)}: {len(dataset.test)} test clips, {how.get(data.crop, data.crop)}, {height} x {width}, "
             f"{'gray' if data.gray else 'RGB'} uint8; every frame after the first is translated from frame 0, by the keypoints "
             "detected in the TRUE frame; PSNR, SSIM (11 x 11 Gaussian) a frame, averaged over frames, then over clips; "
             "baselines: frame 0 copied; translations by the keypoints of other frames (shuffled); "

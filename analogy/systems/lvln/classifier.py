@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from analogy.data.batches import ReplicaContext, draw_uniform
+from analogy.data.contract import name_with_notes
 from analogy.data.movies import Movie
 from analogy.errors import UserError
 from analogy.models.building import build
@@ -138,10 +139,9 @@ class LadderClassifier(System):
         )  # fmt: skip
         if self.settings.network.features != "pixels":
             read = f"{read} after {after}"
-        notes = f" ({dataset.notes})" if dataset.notes else ""
         return (
-            f"{dataset.name}{notes}: {len(dataset.classes)} actions, {len(dataset.test)} test windows; {read}; accuracy over "
-            f"windows; baseline: the commonest action in training; seed {self.settings.seed}"
+            f"{name_with_notes(dataset)}: {len(dataset.classes)} actions, {len(dataset.test)} test windows; {read}; accuracy "
+            f"over windows; baseline: the commonest action in training; seed {self.settings.seed}"
         )
 
     # ---------------------------------------------------------------- export

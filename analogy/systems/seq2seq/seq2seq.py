@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from analogy.data.batches import draw_uniform
+from analogy.data.contract import name_with_notes
 from analogy.data.movies import Movie
 from analogy.data.sequences import SequenceDataset, SequenceGroup
 from analogy.models.building import build
@@ -97,9 +98,8 @@ class Seq2SeqSystem(System):
 
     def protocol(self, dataset: SequenceDataset) -> str:
         count = sum(len(group.values) for group in dataset.test)
-        notes = f" ({dataset.notes})" if dataset.notes else ""
         return (
-            f"{dataset.name}{notes}: {len(dataset.values)} training and {count} test sequences of {self.context} observed "
+            f"{name_with_notes(dataset)}: {len(dataset.values)} training and {count} test sequences of {self.context} observed "
             f"and {self.horizon} predicted values in 0..1; mean squared error over all of them (the published figures are of "
             f"200: clip 000 is the first {len(dataset.test[0].values)}); baselines: the best linear map of the observed "
             f"values, fitted to the float32 training sequences, the last value, and 0.5; seed {self.settings.seed}"
@@ -147,12 +147,11 @@ class ConvLstmSystem(Seq2SeqSystem):
         return movie_columns(movie, self.context, self._predict_movie(movie))
 
     def protocol(self, dataset) -> str:
-        notes = f" ({dataset.notes})" if dataset.notes else ""
         return (
-            f"{dataset.name}{notes}: {len(dataset.test)} test windows of {self.context} observed and {self.horizon} predicted "
-            f"frames, {self.frame[0]} x {self.frame[1]}; mean squared error of the unrounded prediction, values in 0..1; "
-            f"PSNR and SSIM (11 x 11 Gaussian) of uint8 frames; averaged over frames, then over windows; baselines: the last "
-            f"observed frame copied, and half of the motion between the last two of them continued (OpenCV's DIS flow); "
+            f"{name_with_notes(dataset)}: {len(dataset.test)} test windows of {self.context} observed and {self.horizon} "
+            f"predicted frames, {self.frame[0]} x {self.frame[1]}; mean squared error of the unrounded prediction, values in "
+            f"0..1; PSNR and SSIM (11 x 11 Gaussian) of uint8 frames; averaged over frames, then over windows; baselines: the "
+            f"last observed frame copied, and half of the motion between the last two of them continued (OpenCV's DIS flow); "
             f"seed {self.settings.seed}"
         )
 

@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from analogy.data.batches import normal, step_uniform
+from analogy.data.contract import name_with_notes
 from analogy.models.pixels import fraction_to_bytes
 from analogy.predictions.frames import UnroundedFrames
 from analogy.random_streams import StepStream
@@ -134,9 +135,8 @@ class LatentSystem(ReadsSegments, System):
         )
 
     def protocol(self, dataset) -> str:
-        notes = f" ({dataset.notes})" if dataset.notes else ""
         return (
-            f"{dataset.name}{notes}: {len(dataset.test)} test segments of {self.length} frames, {self.frame[0]} x "
+            f"{name_with_notes(dataset)}: {len(dataset.test)} test segments of {self.length} frames, {self.frame[0]} x "
             f"{self.frame[1]}, {self.what_is_painted()}; PSNR, SSIM (11 x 11 Gaussian) and mean squared error of uint8 frames, "
             f"averaged over frames, then over segments; baseline: the mean frame of each segment; {self.features_in_words()}; "
             f"{self.training_in_words(dataset)}; seed {self.settings.seed}"
