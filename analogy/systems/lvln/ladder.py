@@ -14,16 +14,17 @@ from analogy.models.pixels import fraction_to_bytes
 from analogy.models.rollout import roll, unroll
 from analogy.pretrained.torchvision_resnet import load_into_resnet
 from analogy.systems.base import Column, Panels
-from analogy.systems.lvln.frame_predictor import FramePredictor, named_states
 from analogy.systems.lvln.networks.ladder import Ladder
+from analogy.systems.lvln.networks.lateral import named_states
 from analogy.systems.lvln.networks.toy import ToyLadder
 from analogy.systems.lvln.settings import LadderSettings
+from analogy.systems.movies import MoviePredictor
 
 # Of ImageNet's images, RGB in 0..1.
 IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
-class LadderSystem(FramePredictor):
+class LadderSystem(MoviePredictor):
     """A ladder network, trained on the frames that it predicts one after the other.
 
     In training, batch normalisation uses the statistics of the batch. Predictions use the running statistics, so that no frame
@@ -69,7 +70,7 @@ class LadderSystem(FramePredictor):
     # ---------------------------------------------------------------- training
 
     def train_step(self, batch):
-        k, count = self.context, self.trained_horizon
+        k, count = self.context, self.settings.training_horizon or self.horizon
         frames = self._from_unit(batch["values"][:, : k + count])
         with tf.GradientTape() as tape:
             predicted = unroll(partial(self.network, training=True), frames[:, :k], count, silent=self.silent)

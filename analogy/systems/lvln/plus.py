@@ -9,16 +9,17 @@ from analogy.losses import dssim, log_squared_error, mean_per_example
 from analogy.models.building import build
 from analogy.models.pixels import fraction_to_bytes
 from analogy.random_streams import StepStream
-from analogy.systems.lvln.frame_predictor import FramePredictor, named_states
+from analogy.systems.lvln.networks.lateral import named_states
 from analogy.systems.lvln.networks.plus import MovingLadder
 from analogy.systems.lvln.settings import PlusSettings
+from analogy.systems.movies import MoviePredictor
 from analogy.visualise.flow import flow_colours
 
 SMALLEST_PART = 0.75  # of the sides of training windows, where a part is enlarged
 SMALLEST_SLOPE = 1e-4  # added to the slopes of the true frame, which may be flat
 
 
-class PlusSystem(FramePredictor):
+class PlusSystem(MoviePredictor):
     """The moving ladder, trained on the frames that it predicts one after the other.
 
     Args:
@@ -34,7 +35,7 @@ class PlusSystem(FramePredictor):
     # ---------------------------------------------------------------- training
 
     def train_step(self, batch):
-        k, count = self.context, self.trained_horizon
+        k, count = self.context, self.settings.training_horizon or self.horizon
         frames = self._augmented(batch)[:, : k + count]
         with tf.GradientTape() as tape:
             predicted, _ = self.network(frames[:, :k], count=count)

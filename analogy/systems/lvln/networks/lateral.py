@@ -107,3 +107,10 @@ class Lateral(Composite):
             parts.append(hidden)
             next_states.append(state)
         return tf.concat(parts, -1), next_states
+
+
+def named_states(levels: list[list[State]]) -> dict[str, tf.Tensor]:
+    """The states of lateral blocks, the finest first -> "c1", "c2", ...: those of a block's cells one after the other, float32
+    [B, H', W', units]."""
+    merged = [tf.concat([hidden for (hidden,) in level], -1) for level in levels]
+    return {f"c{index}": tf.cast(value, tf.float32) for index, value in enumerate(merged, 1)}
