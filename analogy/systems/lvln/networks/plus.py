@@ -13,6 +13,7 @@ from analogy.models.building import Composite
 from analogy.models.mixing import blur
 from analogy.models.optical_flow import optical_flows
 from analogy.models.recurrent import State, time_first
+from analogy.models.unet import leaky
 from analogy.models.warp import backward_warp, sharp_warp
 from analogy.systems.lvln.networks.lateral import Lateral, scaled
 
@@ -253,11 +254,11 @@ class MovingLadder(Composite, keras.Model):
         x = tf.nn.space_to_depth(tf.cast(given, self.compute_dtype), 2)
         levels = []
         for first, *residual in self.encoder:
-            x = _leaky(first(x))
+            x = leaky(first(x))
             for layer in residual:
-                # Not _leaky(x + layer(x)): where TensorFlow 2.21 makes one kernel of these steps, in graphs without gradients,
+                # Not leaky(x + layer(x)): where TensorFlow 2.21 makes one kernel of these steps, in graphs without gradients,
                 # it takes the slope 0.2 whatever was asked for.
-                x += _leaky(layer(x))
+                x += leaky(layer(x))
             levels.append(x)
         taps, next_states = [self.skip(levels[0])], []
         for lateral, level, state in zip(self.laterals, levels[1:], states or [None] * len(self.laterals), strict=True):
@@ -270,15 +271,15 @@ class MovingLadder(Composite, keras.Model):
         """What the head reads, float32 [B, H / 2, W / 2, channels]. It works at half size: flows and weights are smooth."""
         x = scene.taps[-1]
         for index, layer in enumerate(self.decoder[:-1]):
-            x = _leaky(layer(tf.concat([_doubled(x), scene.taps[-1 - index]], -1) if index else x))
+            x = leaky(layer(tf.concat([_doubled(x), scene.taps[-1 - index]], -1) if index else x))
         flow, last, fine, coarse = scene.flows[0], scene.images["last"], scene.motions["fine"], scene.motions["coarse"]
         expected = backward_warp(last, flow + coarse / 2)
         step = tf.zeros_like(flow[..., :1]) + scene.step / 3
         given = [last - 0.5, 4 * (expected - last), flow / 4, fine / 4, coarse / 4, step, scene.errors / 2]
         given = tf.concat(given, -1)
         given = tf.cast(tf.nn.avg_pool2d(given, 2, 2, "VALID"), x.dtype)
-        x = _leaky(self.decoder[-1](tf.concat([_doubled(x), scene.taps[0], given], -1)))
-        return tf.cast(_leaky(self.last(x)), tf.float32)
+        x = leaky(self.decoder[-1](tf.concat([_doubled(x), scene.taps[0], given], -1)))
+        return tf.cast(leaky(self.last(x)), tf.float32)
 
 
 def _conv(channels: int, name: str, *, size: int = 3, stride: int = 1, kernel_initializer="he_normal", **kwargs):
@@ -296,10 +297,6 @@ def finest_detail(images):
         across, down = padded[:, 1:-1, :-2] + padded[:, 1:-1, 2:], padded[:, :-2, 1:-1] + padded[:, 2:, 1:-1]
         images -= (across + down) / 4
     return images
-
-
-def _leaky(x):
-    return tf.nn.leaky_relu(x, 0.1)
 
 
 def _doubled(x):

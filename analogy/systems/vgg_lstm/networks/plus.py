@@ -12,6 +12,7 @@ from analogy.models.building import Composite
 from analogy.models.mixing import blur
 from analogy.models.optical_flow import optical_flows
 from analogy.models.recurrent import ConvGruCell, State, time_first
+from analogy.models.unet import leaky
 from analogy.models.warp import backward_warp, carried_on
 
 FINE = 4  # the skip and the head work at a quarter of the frame's size: flows are smooth
@@ -64,12 +65,12 @@ class MovingFrame(Composite, keras.Model):
     def __init__(self, *, channels: int = 3, units: int = 64, rhythm: bool = False, name: str = "moving_frame"):
         super().__init__(name=name, autocast=False)
         self.channels, self.units = channels, units
-        self.tap = _conv(units, "tap", size=1)
+        self.tap = conv(units, "tap", size=1)
         self.cell = ConvGruCell(units, 3, name="gru")
-        self.coarse = _conv(units, "coarse", size=1)
-        self.skip = [_conv(units, "skip1"), _conv(units, "skip2")]
-        self.decoder = [_conv(units, "decoder1"), _conv(units, "decoder2")]
-        self.head = _conv(2 + len(FIRST_WEIGHTS) + channels, "head", kernel_initializer="zeros")
+        self.coarse = conv(units, "coarse", size=1)
+        self.skip = [conv(units, "skip1"), conv(units, "skip2")]
+        self.decoder = [conv(units, "decoder1"), conv(units, "decoder2")]
+        self.head = conv(2 + len(FIRST_WEIGHTS) + channels, "head", kernel_initializer="zeros")
         self.rhythm = None
         if rhythm:
             self.rhythm = keras.layers.Dense(len(FIRST_WEIGHTS), kernel_initializer="zeros", dtype="float32", name="rhythm")
@@ -108,7 +109,7 @@ class MovingFrame(Composite, keras.Model):
         """What the ConvGRU reads of the features, [B, k, h, w, units]. asinh brings features of any size near 1."""
         height, width = (side // 32 for side in frames.shape[2:4])
         maps = tf.reshape(tf.asinh(features), [-1, height, width, features.shape[-1] // (height * width)])
-        return tf.reshape(_leaky(self.tap(maps)), [-1, tf.shape(frames)[1], height, width, self.units])
+        return tf.reshape(leaky(self.tap(maps)), [-1, tf.shape(frames)[1], height, width, self.units])
 
     def _scene(self, frames, tap, state: State) -> Scene:
         """The scene after the observed frames."""
@@ -118,7 +119,7 @@ class MovingFrame(Composite, keras.Model):
         unexpected = last - backward_warp(before, fine)
         x = tf.nn.space_to_depth(tf.concat([last - 0.5, 4 * unexpected, fine / 4, motion / 4], -1), FINE)
         for layer in self.skip:
-            x = _leaky(layer(x))
+            x = leaky(layer(x))
         mean, soft = tf.reduce_mean(frames, 1), blur(last, SOFT)
         return Scene(frames, mean, soft, motion, x, tap, state, still, still, tf.zeros([]))
 
@@ -131,7 +132,7 @@ class MovingFrame(Composite, keras.Model):
         time = tf.zeros_like(scene.skip[..., :1]) + clock(step)
         x = tf.concat([tf.image.resize(self.coarse(hidden), size), scene.skip, given, time], -1)
         for layer in self.decoder:
-            x = _leaky(layer(x))
+            x = leaky(layer(x))
         said = tf.image.resize(self.head(tf.concat([x, time], -1)), scene.soft.shape[1:3])
         turn, weights, colour = tf.split(said, [2, len(FIRST_WEIGHTS), self.channels], -1)
         turn += scene.turn
@@ -184,11 +185,7 @@ def clock(step):
     return tf.concat([step[None] / 10, tf.sin(angles), tf.cos(angles)], 0)
 
 
-def _conv(channels: int, name: str, *, size: int = 3, kernel_initializer="he_normal") -> keras.layers.Conv2D:
+def conv(channels: int, name: str, *, size: int = 3, kernel_initializer="he_normal", **kwargs) -> keras.layers.Conv2D:
     return keras.layers.Conv2D(
-        channels, size, padding="same", kernel_initializer=kernel_initializer, dtype="float32", name=name
+        channels, size, padding="same", kernel_initializer=kernel_initializer, dtype="float32", name=name, **kwargs
     )
-
-
-def _leaky(x):
-    return tf.nn.leaky_relu(x, 0.1)

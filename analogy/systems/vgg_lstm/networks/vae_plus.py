@@ -8,6 +8,8 @@ import tensorflow as tf
 
 from analogy.models.building import Composite
 from analogy.models.recurrent import ConvGruCell, read, time_first
+from analogy.models.unet import leaky
+from analogy.systems.vgg_lstm.networks.plus import conv
 
 FINE = 4  # the encoder begins at a quarter of the frame's size
 REDUCTION = 8  # a latent has an eighth of the frame's height and width
@@ -141,13 +143,3 @@ def folded(sequences):
 def unfolded(maps, steps: int):
     """[B S, h, w, C] -> [B, S, h, w, C]."""
     return tf.reshape(maps, [-1, steps, *maps.shape[1:]])
-
-
-def conv(channels: int, name: str, *, size: int = 3, kernel_initializer="he_normal", **kwargs) -> keras.layers.Conv2D:
-    return keras.layers.Conv2D(
-        channels, size, padding="same", kernel_initializer=kernel_initializer, dtype="float32", name=name, **kwargs
-    )
-
-
-def leaky(x):
-    return tf.nn.leaky_relu(x, 0.1)
