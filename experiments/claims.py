@@ -18,6 +18,7 @@ from typing import Annotated
 
 import typer
 
+from analogy.cli.console import app_of
 from analogy.errors import UserError
 from analogy.metrics.claims import Verdict, judge, parse
 from analogy.metrics.table import METRICS
@@ -41,7 +42,6 @@ INTERVALS = {
     "training_clips": "seeds. Figures are means over the clips that trained, as the paper's are",
 }
 METHOD_OF_AN_ARM = r"[a-z0-9_]+\.[a-z0-9_]+"  # such as long.teacher_forced
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,6 @@ def _deciding(settings: Settings) -> dict:
     return settings.model_dump(exclude={"experiment": True, "summary": True, "source": True, "data": {"cache"}})
 
 
-@app.command(help=__doc__)
 def main(
     plan: Annotated[Path, typer.Option(help="Arms and claims.")] = HERE / "claims.yaml",
     results_dir: Annotated[Path, typer.Option(help="Where runs and the tables go.")] = HERE.parent / "results" / "claims",
@@ -306,6 +305,8 @@ def _verdict_cells(verdict: Verdict | None) -> list[str]:
     numbers = [f"{verdict.left:.3f}", f"{verdict.right:.3f}", f"{verdict.difference:+.3f}{interval}", str(verdict.seeds)]
     return [*numbers, f"**{verdict.word}**"]
 
+
+app = app_of(main)
 
 if __name__ == "__main__":
     app()

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from analogy.cli.console import app_of, clear_errors
+from analogy.cli.console import RESULTS, app_of, clear_errors
 from analogy.errors import UserError
 from analogy.measure import check_evaluation, open_run
 from analogy.ownership import RECOGNISED, check_output, replacing_folder
@@ -38,7 +38,7 @@ TITLES = {
 def main(
     run: Annotated[list[str], typer.Option(help="A run of keypoints_motion, or an experiment's name; once for each fold.")],
     data_dir: Annotated[Path | None, typer.Option(help="The dataset's folder, if it has moved since training.")] = None,
-    results_dir: Annotated[Path, typer.Option(help="The folder of the runs; the table is written to it.")] = Path("results"),
+    results_dir: Annotated[Path, typer.Option(help="The folder of the runs; the table is written to it.")] = RESULTS,
 ) -> None:
     """Fit the read-out on the true futures of each run's training clips, recognise the test clips' true and generated futures,
     and write RESULTS/recognised_actions/EXPERIMENT: table.md, figures.json and confusion.png."""

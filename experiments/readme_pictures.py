@@ -7,17 +7,18 @@ What is not trained yet is trained first.
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import cv2
 import numpy as np
+import typer
 
 import analogy
 from analogy.cli.app import make_app
+from analogy.cli.console import RESULTS, app_of, clear_errors
 from analogy.data.moving_shapes import draw_shapes
 from analogy.errors import UserError
 from analogy.files import cache_folder
@@ -44,19 +45,18 @@ class Clip(NamedTuple):
     prediction: np.ndarray
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--results-dir", type=Path, default=Path("results"), help="the folder of the runs")
-    parser.add_argument("--out", type=Path, default=IMAGES, help="the folder of the two pictures")
-    options = parser.parse_args()
-    names = {"pose_lstm_residual", *(name for name, _ in PAPERS.values())}
-    runs = {name: demo_run(name, options.results_dir) for name in sorted(names)}
-    write_person(runs["pose_lstm_residual"], runs["analogy_masked"], options.out / "person.gif")
-    write_strip(
-        {title: median(list(clips(runs[name]))) for title, (name, clips) in PAPERS.items()}, options.out / "five_papers.gif"
-    )
-    for path in sorted(options.out.glob("*.gif")):
-        print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
+def main(
+    results_dir: Annotated[Path, typer.Option(help="The folder of the runs.")] = RESULTS,
+    out: Annotated[Path, typer.Option(help="The folder of the two pictures.")] = IMAGES,
+) -> None:
+    with clear_errors(out):
+        names = {"pose_lstm_residual", *(name for name, _ in PAPERS.values())}
+        runs = {name: demo_run(name, results_dir) for name in sorted(names)}
+        write_person(runs["pose_lstm_residual"], runs["analogy_masked"], out / "person.gif")
+        strip = {title: median(list(clips(runs[name]))) for title, (name, clips) in PAPERS.items()}
+        write_strip(strip, out / "five_papers.gif")
+        for path in sorted(out.glob("*.gif")):
+            print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
 
 
 def demo_run(name: str, results: Path) -> analogy.Run:
@@ -73,16 +73,7 @@ def demo_run(name: str, results: Path) -> analogy.Run:
 def write_person(pose_run: analogy.Run, paint_run: analogy.Run, path: Path) -> None:
     """The film that `analogy predict` writes: the truth, the joints, and the painted frames."""
     with tempfile.TemporaryDirectory() as folder:
-        words = [
-            "predict",
-            PERSON,
-            "--data-dir",
-            rendered_actors(cache_folder(None)),
-            "--horizon",
-            25,
-            "--out",
-            f"{folder}/future",
-        ]
+        words = ["predict", PERSON, "--data-dir", rendered_actors(cache_folder()), "--horizon", 25, "--out", f"{folder}/future"]
         words += ["--pose-run", pose_run.folder, "--paint-run", paint_run.folder]
         make_app()([str(word) for word in words], standalone_mode=False)
         frames, _ = read_mp4(f"{folder}/future/beside.mp4")
@@ -201,5 +192,7 @@ def framed(frame: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
     return cv2.copyMakeBorder(larger, *[BORDER] * 4, cv2.BORDER_CONSTANT, value=colour)
 
 
+app = app_of(main)
+
 if __name__ == "__main__":
-    main()
+    app()
