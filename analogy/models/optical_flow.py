@@ -8,11 +8,14 @@ from analogy.models.mixing import blur
 from analogy.models.warp import backward_warp
 
 COARSEST = 8  # the smaller side of the coarsest level is at least this, in pixels
+ITERATIONS = 3  # of a level
+WINDOW = 2.0  # the standard deviation of the Gaussian window, in pixels of the level
+SMOOTHING = 0.7  # the standard deviation of the Gaussian that smooths the flow after each iteration
+# How much texture a window needs, as a sum of squared slopes: in flat regions the flow of the coarser level remains.
+STIFFNESS = 2e-3
 
 
-def optical_flows(
-    frames, before, *, iterations: int = 3, window: float = 2.0, smoothing: float = 0.7, stiffness: float = 2e-3
-) -> list[tf.Tensor]:
+def optical_flows(frames, before) -> list[tf.Tensor]:
     """Where each pixel of `frames` is in the frames before them.
 
     On each level of a pyramid, from coarse to fine, the frames before are warped by the flow so far. Then, in a Gaussian window
@@ -20,11 +23,6 @@ def optical_flows(
 
     Args:
         frames, before: [B, H, W, C] in 0..1, float32, of static sizes.
-        iterations: of a level.
-        window: the standard deviation of the window in pixels of the level.
-        smoothing: the standard deviation of the Gaussian that smooths the flow after each iteration.
-        stiffness: how much texture a window needs (the sum of squared slopes) before its shift counts; in flat regions the flow
-            of the coarser level remains.
 
     Returns:
         The flow of each level at full size, the finest first: float32 [B, H, W, 2] in pixels, right then down; frames(x) is
@@ -34,12 +32,12 @@ def optical_flows(
     frames, before = (tf.stop_gradient(tf.cast(images, tf.float32)) for images in (frames, before))
     levels = [(frames, before)]
     while min(levels[-1][0].shape[1:3]) >= 2 * COARSEST:
-        levels.append(tuple(tf.nn.avg_pool2d(blur(images, smoothing), 2, 2, "VALID") for images in levels[-1]))
+        levels.append(tuple(tf.nn.avg_pool2d(blur(images, SMOOTHING), 2, 2, "VALID") for images in levels[-1]))
     size, flow, flows = frames.shape[1:3], None, []
     for frames, before in reversed(levels):
         flow = tf.zeros([tf.shape(frames)[0], *frames.shape[1:3], 2]) if flow is None else _resized(flow, frames.shape[1:3])
-        for _ in range(iterations):
-            flow = blur(flow + _shift(frames, backward_warp(before, flow), window, stiffness), smoothing)
+        for _ in range(ITERATIONS):
+            flow = blur(flow + _shift(frames, backward_warp(before, flow)), SMOOTHING)
         flows.insert(0, _resized(flow, size))
     return flows
 
@@ -52,14 +50,14 @@ def _resized(flow, size):
     return tf.image.resize(flow, size) * tf.constant([size[1] / width, size[0] / height], flow.dtype)
 
 
-def _shift(frames, warped, window: float, stiffness: float):
+def _shift(frames, warped):
     """The least squares shift [B, H, W, 2] between the frames and the warped frames before, at most a pixel a side."""
     difference = warped - frames
     right, down = _slopes((warped + frames) / 2)
     products = [right * right, right * down, down * down, right * difference, down * difference]
-    sums = blur(tf.stack([tf.reduce_sum(product, -1) for product in products], -1), window)
+    sums = blur(tf.stack([tf.reduce_sum(product, -1) for product in products], -1), WINDOW)
     xx, xy, yy, xd, yd = tf.unstack(sums, axis=-1)
-    xx, yy = xx + stiffness, yy + stiffness
+    xx, yy = xx + STIFFNESS, yy + STIFFNESS
     determinant = xx * yy - xy * xy
     shift = tf.stack([(xy * yd - yy * xd) / determinant, (xy * xd - xx * yd) / determinant], -1)
     return tf.clip_by_value(shift, -1.0, 1.0)
