@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import tensorflow as tf
 
@@ -22,6 +23,11 @@ def padded_box(box, padding: int, height: int, width: int) -> tuple[int, int, in
     x_min, y_min, x_max, y_max = (round(float(edge)) for edge in box)
     x_min, y_min = (min(max(edge - padding, 0), limit - 1) for edge, limit in ((x_min, width), (y_min, height)))
     return x_min, y_min, max(min(x_max + padding, width), x_min + 1), max(min(y_max + padding, height), y_min + 1)
+
+
+def in_channels(frame: np.ndarray, channels: int) -> np.ndarray:
+    """A frame uint8 RGB [H, W, 3] -> the same, or where one channel is wanted its luma [H, W, 1]."""
+    return frame if channels == 3 else cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)[..., None]
 
 
 class FrameReader:

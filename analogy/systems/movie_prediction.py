@@ -10,9 +10,9 @@ from math import ceil
 from numbers import Integral
 from pathlib import Path
 
-import cv2
 import numpy as np
 
+from analogy.data.frames import in_channels
 from analogy.data.video import Video, check_video, read_video, video_name, write_pictures
 from analogy.data.windows import SAME_RATE, WindowPlan
 from analogy.errors import Mistakes, UserError, about
@@ -183,7 +183,7 @@ def _read(request: Request, count: int) -> Video:
         start=request.start,
         count=count,
         even=True,
-        transform=lambda frame: fit_frame(_coloured(frame, request.channels), data.size, data.fit),
+        transform=lambda frame: fit_frame(in_channels(frame, request.channels), data.size, data.fit),
     )
 
 
@@ -193,13 +193,6 @@ def _paced(plan: WindowPlan, rate: float) -> tuple[float, np.ndarray]:
         return plan.pace(rate), plan.numbers(0, rate)
     except ValueError:
         return 1.0, np.arange(plan.length)
-
-
-def _coloured(frame: np.ndarray, channels: int) -> np.ndarray:
-    """uint8 RGB [H, W, 3] -> the same, or its luminance [H, W, 1]."""
-    if channels == 3:
-        return frame
-    return cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)[..., None]
 
 
 # ---------------------------------------------------------------- predicting

@@ -1,6 +1,6 @@
 """From one picture to films, for `analogy predict PICTURE --run RUN`: sampled futures, or the motion of another video.
 
-`check_request` checks all options first, without TensorFlow, and `predict_futures` then does the work.
+`check_request` checks all options first, and `predict_futures` then does the work.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from analogy.data.frames import central_square
+from analogy.data.frames import central_square, in_channels
 from analogy.data.pictures import read_picture
 from analogy.data.video import read_video, video_name
 from analogy.errors import Mistakes, UserError
@@ -208,7 +208,7 @@ def _fitted(picture: np.ndarray, crop: Box | None, request: Request) -> np.ndarr
     size = request.settings.data.image_size  # height, width
     smaller = part.shape[0] >= size[0]
     part = cv2.resize(part, size[::-1], interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
-    return cv2.cvtColor(part, cv2.COLOR_RGB2GRAY)[..., None] if request.settings.data.gray else part
+    return in_channels(part, request.settings.data.channels)
 
 
 def _write(request: Request, frame: np.ndarray, films: dict[str, np.ndarray], points: np.ndarray) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 
+from analogy.data.frames import in_channels
 from analogy.runs.find import load_endpoint
 from analogy.systems.hierarchical.estimation.tflite import Pose, Region, cut, whole_frame
 
@@ -37,9 +37,7 @@ class Hourglass:
     def estimate(self, frame: np.ndarray, region: Region) -> Pose:
         """The pose in a region of a frame uint8 [H, W, 3]."""
         picture, to_frame = cut(frame, region, max(self.height, self.width))
-        picture = picture[: self.height, : self.width]
-        if self.channels == 1:
-            picture = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)[..., None]
+        picture = in_channels(picture[: self.height, : self.width], self.channels)
         outputs = self.loaded.estimate(frames=picture[None])
         joints = outputs["joints"][0].numpy() @ to_frame[:, :2].T + to_frame[:, 2]
         scores = outputs["scores"][0].numpy()
