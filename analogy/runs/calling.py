@@ -119,9 +119,7 @@ def _fit_all(specs: Mapping[str, tf.TensorSpec], observed, inputs: Mapping[str, 
     if unknown := [name for name in arrays if name not in specs]:
         raise UserError(f"there is no input {unknown[0]}")
     arrays = {name: _array(name, value) for name, value in arrays.items()}
-    fitted = {
-        name: _fit(value, specs[name]) for name, value in arrays.items()
-    }  # checked first, because defaults are made from them
+    fitted = {name: _fit(value, specs[name]) for name, value in arrays.items()}  # first: defaults are made from them
     for name, spec in specs.items():
         if name in fitted:
             continue

@@ -102,7 +102,8 @@ def to_onnx(signature, name: str) -> bytes:
     from tf2onnx.tf_loader import from_function
     from tf2onnx.tfonnx import process_tf_graph
 
-    inputs = {tensor.name: tensor.name.removesuffix(":0").removeprefix(f"{name}_") for tensor in _inputs(signature)}
+    given = [tensor.name for tensor in signature.inputs if tensor.dtype != tf.resource]
+    inputs = {tensor: tensor.removesuffix(":0").removeprefix(f"{name}_") for tensor in given}
     # The flat outputs of a function are in the order of their names.
     names = [output_name(signature, output) for output in sorted(signature.structured_outputs)]
     outputs = dict(zip([tensor.name for tensor in signature.outputs], names, strict=True))
@@ -185,10 +186,6 @@ def largest_differences(signature, answer: Callable[[Arrays], Arrays], batch: in
     return differences
 
 
-def _inputs(signature) -> list:
-    return [tensor for tensor in signature.inputs if tensor.dtype != tf.resource]
-
-
 def _nodes(graph) -> Iterator:
     """All nodes of an ONNX graph, also those within loops."""
     for node in graph.node:
@@ -200,9 +197,8 @@ def _nodes(graph) -> Iterator:
 
 def _operations(text: str) -> list[str]:
     """The operations of TensorFlow that the errors of TensorFlow Lite's converter name."""
-    return sorted(
-        set(re.findall(r"'tf\.(\w+)' op ", text)) | set(re.findall(r"failed to legalize operation 'tf\.(\w+)'", text))
-    )
+    patterns = (r"'tf\.(\w+)' op ", r"failed to legalize operation 'tf\.(\w+)'")
+    return sorted({name for pattern in patterns for name in re.findall(pattern, text)})
 
 
 def _lacking(runtime: str, operations: list[str], error: Exception | None = None) -> str:

@@ -49,9 +49,8 @@ def nothing() -> None:
 
 Text = _lenient(StrictStr, "text", str)
 Number = _lenient(Annotated[StrictInt | StrictFloat | None, AfterValidator(_nan_is_missing)], "a number", nothing)
-Mean = _lenient(
-    StrictInt | StrictFloat | None, "a number", nothing
-)  # in a row of metrics.jsonl; NaN is kept there, because it tells that training failed
+# In a row of metrics.jsonl. NaN is kept there, because it tells that training failed.
+Mean = _lenient(StrictInt | StrictFloat | None, "a number", nothing)
 Figures = _lenient(Annotated[dict[str, Number], AfterValidator(_without_missing)], "numbers by name", dict)
 FiguresByName = _lenient(dict[str, Figures], "tables of numbers by name", dict)
 FiguresByAction = _lenient(dict[str, FiguresByName], "tables of figures by action", dict)

@@ -116,9 +116,8 @@ class Checkpoints:
         for part in self._folder.glob("step-*.data-*"):
             if re.fullmatch(r"step-\d+\.data-\d+-of-\d+", part.name) and not part.with_suffix(".index").exists():
                 part.unlink(missing_ok=True)
-        (self._folder / "checkpoint").unlink(
-            missing_ok=True
-        )  # an index of TensorFlow, written by earlier versions; nobody updates it now
+        # An index of TensorFlow, written by earlier versions: nobody updates it now.
+        (self._folder / "checkpoint").unlink(missing_ok=True)
         saved, restored = saved_checkpoints(self._folder), int(self.step.numpy())
         whole = [path for path in saved if _step_of(path) <= restored]
         for path in set(saved) - set(whole[: self._keep]):

@@ -19,6 +19,7 @@ from analogy.data.batches import ReplicaContext
 from analogy.errors import UserError, first_line
 from analogy.evaluation.evaluate import evaluate, write_loss_plot, write_samples
 from analogy.runs.export import export_saved_model
+from analogy.runs.find import MODEL
 from analogy.runs.folder import RunFolder
 from analogy.runs.history import describe
 from analogy.systems.base import Study, System
@@ -311,7 +312,7 @@ class Trainer:
         figures["training_clips"] = self.system.training_figures(self.dataset)
         evaluated = time.monotonic()
         log.info("exporting the SavedModel")
-        export_saved_model(self.system, folder.path / "saved_model")
+        export_saved_model(self.system, folder.path / MODEL)
         exported = time.monotonic()
         folder.write_metrics_csv()
         seconds = {"evaluate": round(evaluated - began, 2), "export": round(exported - evaluated, 2)}

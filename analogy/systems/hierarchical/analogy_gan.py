@@ -36,20 +36,13 @@ class AnalogyGan(Painter):
 
     def __init__(self, settings: AnalogyGanSettings):
         super().__init__(settings)
+        self._image_shape, self._pose_shape = ((None, *self.image_size, count) for count in (self.channels, JOINTS))
         self.generator = self._build_generator()
         self.discriminators = self._build_discriminators()
         self.models = {"generator": self.generator, **self.discriminators}
         self.exported = [self.generator]
         self.adversaries = tuple(self.discriminators)
         self.features = None
-
-    @property
-    def _image_shape(self):
-        return (None, *self.image_size, self.channels)
-
-    @property
-    def _pose_shape(self):
-        return (None, *self.image_size, JOINTS)
 
     def _build_generator(self) -> AnalogyGenerator:
         shape = self.settings.generator

@@ -12,11 +12,8 @@ from analogy.runs.reading import read_run
 from analogy.runs.ready import FOLDER, ready_models, run_or_ready
 from analogy.settings.loading import read_experiment
 
-POSE_SYSTEMS, PAINT_SYSTEMS, ACTION_SYSTEMS = (
-    ("pose_residual", "pose_lstm"),
-    ("analogy_masked", "analogy_gan"),
-    ("pose_actions",),
-)
+POSE_SYSTEMS, PAINT_SYSTEMS = ("pose_residual", "pose_lstm"), ("analogy_masked", "analogy_gan")
+ACTION_SYSTEMS = ("pose_actions",)
 
 
 @dataclass(frozen=True)

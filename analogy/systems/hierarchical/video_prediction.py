@@ -106,14 +106,8 @@ def check_request(
             for step in steps:
                 saved_model_of(step.run)
             check_action(action, steps[0])
-        used = [
-            clip or Path(source),
-            data_dir,
-            models,
-            Path(poses) if poses else None,
-            estimator_run,
-            *(step.run for step in steps or ()),
-        ]
+        pose_file = Path(poses) if poses else None
+        used = [clip or Path(source), data_dir, models, pose_file, estimator_run, *(step.run for step in steps or ())]
         with mistakes.noted():
             check_output(folder, PREDICTION, [*used, export])
         if export:

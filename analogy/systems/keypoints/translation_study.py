@@ -80,12 +80,10 @@ def _row(system: TranslationSystem, case: Case) -> dict[str, np.ndarray]:
     """Title -> picture, all of one size: the columns of the paper's figure."""
     answer = system.translated(case.frames[0], case.keypoints[0], case.keypoints[1:])
     dots = with_keypoints(case.frames, case.keypoints)
-    factor = dots.shape[1] // case.frames.shape[1]  # small frames are enlarged, so that dots do not cover them
-    parts = {title: frames[0] for title, frames in system.shown_parts(answer).items()}
-    frames = {"reference": case.frames[0], "target": case.frames[1]}
-    plain = {
-        name: part.repeat(factor, 0).repeat(factor, 1)
-        for name, part in {**frames, **parts, "result": answer["frame"][0]}.items()
-    }
-    before = {name: plain.pop(name) for name in frames}
-    return {**before, "reference keypoints": dots[0], "target keypoints": dots[1], **plain}
+    pictures = {
+        "reference": case.frames[0], "target": case.frames[1], "reference keypoints": dots[0], "target keypoints": dots[1],
+        **{title: frames[0] for title, frames in system.shown_parts(answer).items()}, "result": answer["frame"][0],
+    }  # fmt: skip
+    # Small frames with dots are enlarged, so that dots do not cover them.
+    factors = {title: dots.shape[1] // len(picture) for title, picture in pictures.items()}
+    return {title: picture.repeat(factors[title], 0).repeat(factors[title], 1) for title, picture in pictures.items()}
