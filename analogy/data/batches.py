@@ -85,6 +85,11 @@ def normal(uniform, tail: float = 1e-6):
     return tf.math.ndtri(tf.clip_by_value(uniform, tail, 1.0 - tail))
 
 
+def dropout_mask(uniform, rate: float):
+    """Uniform random numbers in [0, 1) -> a dropout mask: 0 for the share `rate` of them, 1 / (1 - rate) for the others."""
+    return tf.cast(uniform >= rate, tf.float32) / (1.0 - rate)
+
+
 def draw_uniform(settings, batch: dict, stream: int, shape: list[int]):
     """Uniform random numbers in [0, 1) for the examples of a batch: float32 [b, *shape].
 

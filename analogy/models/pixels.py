@@ -17,6 +17,11 @@ def to_bytes(image):
     return tf.cast(tf.round(tf.clip_by_value((tf.cast(image, tf.float32) + 1.0) * 127.5, 0.0, 255.0)), tf.uint8)
 
 
+def to_fraction(image):
+    """uint8 0..255 -> float32 0..1."""
+    return tf.cast(image, tf.float32) / 255.0
+
+
 def fraction_to_bytes(image):
     """0..1 -> uint8 0..255, clipped and rounded."""
     return tf.cast(tf.round(255.0 * tf.clip_by_value(image, 0.0, 1.0)), tf.uint8)

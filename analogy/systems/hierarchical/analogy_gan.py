@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from analogy.data.batches import step_uniform
+from analogy.data.batches import dropout_mask, step_uniform
 from analogy.errors import about
 from analogy.joints import JOINTS
 from analogy.losses import squared_error
@@ -130,9 +130,8 @@ class AnalogyGan(Painter):
         """
         rate, units = self.settings.discriminator.dropout, self.settings.discriminator.units
         whole = [passes, self.settings.training.batch_size, units]
-        keep = step_uniform(self.settings.seed, batch["step"], StepStream.EXAMPLES, whole) >= rate
-        masks = tf.gather(tf.cast(keep, tf.float32) / (1.0 - rate), batch["position"], axis=1)
-        return tf.reshape(masks, [-1, units])
+        draws = step_uniform(self.settings.seed, batch["step"], StepStream.EXAMPLES, whole)
+        return tf.reshape(tf.gather(dropout_mask(draws, rate), batch["position"], axis=1), [-1, units])
 
     def _masks(self, batch, extra: int = 0) -> dict[str, list]:
         """Discriminator name -> a list of dropout masks [b, units]: one for each of its CASES, and `extra` more."""

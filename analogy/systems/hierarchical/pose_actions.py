@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from analogy.data.batches import draw_uniform
+from analogy.data.batches import draw_uniform, dropout_mask
 from analogy.data.poses import PoseClip, PoseDataset
 from analogy.joints import JOINTS
 from analogy.models.building import build
@@ -48,7 +48,7 @@ class PoseActionsSystem(System):
         joints, visibility = batch["joints"][:, k:], batch["visibility"][:, k:]
         joints, visibility = mirrored_where(draws[:, 0] < 0.5, joints, visibility)
         visibility *= tf.cast(draws[:, None, 1 : 1 + JOINTS] >= self.settings.hide, tf.float32)
-        keep = tf.cast(draws[:, 1 + JOINTS :] >= dropout, tf.float32) / (1.0 - dropout)
+        keep = dropout_mask(draws[:, 1 + JOINTS :], dropout)
         with tf.GradientTape() as tape:
             logits = self.network(joints, visibility, batch["valid"][:, k:], keep)
             terms = {"loss": keras.losses.sparse_categorical_crossentropy(batch["action"], logits, from_logits=True)}

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from analogy.data.batches import draw_uniform, normal
+from analogy.data.batches import draw_uniform, dropout_mask, normal
 from analogy.data.poses import PoseDataset
 from analogy.joints import JOINTS
 from analogy.metrics.pose import measure_poses
@@ -93,7 +93,7 @@ class PoseResidualSystem(PoseForecaster):
         for member in range(network.members):
             draws = draw_uniform(self.settings, batch, StepStream.MEMBERS + member, [k * features + 2 * network.units])
             noise = network.noise * normal(tf.reshape(draws[:, : k * features], [-1, k, features]), tail=1e-4)
-            keep = tf.cast(draws[:, k * features :] >= network.dropout, tf.float32) / (1.0 - network.dropout)
+            keep = dropout_mask(draws[:, k * features :], network.dropout)
             yield noise, *tf.split(keep, 2, -1)
 
     def train_step(self, batch):

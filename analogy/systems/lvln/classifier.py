@@ -9,11 +9,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from analogy.data.batches import ReplicaContext, draw_uniform
+from analogy.data.batches import ReplicaContext, draw_uniform, dropout_mask
 from analogy.data.contract import name_with_notes
 from analogy.data.movies import Movie
 from analogy.errors import UserError
 from analogy.models.building import build
+from analogy.models.pixels import to_fraction
 from analogy.predictions.actions import PredictedActions
 from analogy.random_streams import StepStream
 from analogy.systems.base import Column, Panels, System
@@ -62,7 +63,7 @@ class LadderClassifier(System):
         """Frames uint8 [B, k + T, H, W, C] -> what the classifier reads, float32 [B, N]."""
         which = self.settings.network.features
         if which == "pixels":
-            return tf.reshape(tf.cast(frames[:, -1], tf.float32) / 255.0, [-1, int(np.prod(self.frame))])
+            return tf.reshape(to_fraction(frames[:, -1]), [-1, int(np.prod(self.frame))])
         whole = self.settings.full_video
         observed, count = (frames, 0) if whole else (frames[:, : self.context], self.horizon)
         states = self.used["predictor"].states(frames=observed, count=tf.constant(count))
@@ -80,7 +81,7 @@ class LadderClassifier(System):
         dropout, units = self.settings.network.dropout, self.settings.network.units
         features = self._features(tf.cast(tf.round(255.0 * batch["values"]), tf.uint8))
         draws = draw_uniform(self.settings, batch, StepStream.DROPOUT, [units])
-        keep = tf.cast(draws >= dropout, tf.float32) / (1.0 - dropout)
+        keep = dropout_mask(draws, dropout)
         with tf.GradientTape() as tape:
             logits = self.network(features, keep, training=True)
             terms = {"loss": keras.losses.sparse_categorical_crossentropy(batch["label"], logits, from_logits=True)}

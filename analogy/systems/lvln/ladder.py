@@ -10,7 +10,7 @@ import tensorflow as tf
 from analogy.data.movies import Movie
 from analogy.losses import dssim, mean_per_example
 from analogy.models.building import build
-from analogy.models.pixels import fraction_to_bytes
+from analogy.models.pixels import fraction_to_bytes, to_fraction
 from analogy.models.rollout import roll, unroll
 from analogy.pretrained.torchvision_resnet import load_into_resnet
 from analogy.systems.base import Column, Panels
@@ -139,7 +139,7 @@ class LadderSystem(MoviePredictor):
         def answers_and_states(frames, own):
             """What the network answers to uint8 frames and to `own` of its answers, and what it remembers after them."""
             zeros = [lateral.zero_states(tf.shape(frames)[0]) for lateral in self.network.laterals]
-            values = self._from_unit(tf.cast(frames, tf.float32) / 255.0)
+            values = self._from_unit(to_fraction(frames))
             return roll(partial(self.network, training=False), values, own, zeros)
 
         @tf.function(input_signature=specs)

@@ -7,7 +7,7 @@ import tensorflow as tf
 from analogy.data.batches import draw_uniform
 from analogy.losses import dssim, log_squared_error, mean_per_example
 from analogy.models.building import build
-from analogy.models.pixels import fraction_to_bytes
+from analogy.models.pixels import fraction_to_bytes, to_fraction
 from analogy.random_streams import StepStream
 from analogy.systems.lvln.networks.lateral import named_states
 from analogy.systems.lvln.networks.plus import MovingLadder
@@ -77,7 +77,7 @@ class PlusSystem(MoviePredictor):
         def from_bytes(frames):
             enough = tf.debugging.assert_greater(tf.shape(frames)[1], 1, "frames: give at least 2, which show motion")
             with tf.control_dependencies([enough]):
-                return tf.cast(frames, tf.float32) / 255.0
+                return to_fraction(frames)
 
         @tf.function(input_signature=specs)
         def predict(frames, count):

@@ -13,6 +13,7 @@ from analogy.data.kept_arrays import KeptArrays
 from analogy.data.prepared import Clip
 from analogy.data.python_calls import call_python
 from analogy.data.windows import StoredMovie
+from analogy.models.pixels import to_fraction
 from analogy.systems.vgg_lstm.networks.features import Features
 
 FOLDER = "vgg_features"  # in the folder of the prepared frames
@@ -68,4 +69,4 @@ class KeptFeatures:
 
     def _compute_frames(self, frames):
         """uint8 [n, H, W, C] -> float32 [n, N]."""
-        return tf.cast(self._features(tf.cast(frames, tf.float32)[None] / 255.0)[0], tf.float32)
+        return tf.cast(self._features(to_fraction(frames)[None])[0], tf.float32)

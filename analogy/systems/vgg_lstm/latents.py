@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from analogy.data.batches import normal, step_uniform
 from analogy.data.contract import name_with_notes
-from analogy.models.pixels import fraction_to_bytes
+from analogy.models.pixels import fraction_to_bytes, to_fraction
 from analogy.predictions.frames import UnroundedFrames
 from analogy.random_streams import StepStream
 from analogy.systems.base import Column, System
@@ -152,13 +152,13 @@ class LatentSystem(ReadsSegments, System):
         @tf.function(input_signature=[frames_spec])
         def reconstruct(frames):
             """Segments of frames -> what is painted from the means of their latents."""
-            mean, _ = self.encode_values(tf.cast(frames, tf.float32) / 255.0)
+            mean, _ = self.encode_values(to_fraction(frames))
             return {"frames": fraction_to_bytes(self.paint(mean))}
 
         @tf.function(input_signature=[frames_spec])
         def encode(frames):
             """Segments of frames -> the means of their latents, and the logarithms of their variances."""
-            mean, log_variance = self.encode_values(tf.cast(frames, tf.float32) / 255.0)
+            mean, log_variance = self.encode_values(to_fraction(frames))
             return {"latent": mean, "log_variance": log_variance}
 
         @tf.function(input_signature=[latent_spec])

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from analogy.models.building import build
-from analogy.models.pixels import fraction_to_bytes
+from analogy.models.pixels import fraction_to_bytes, to_fraction
 from analogy.models.rollout import roll
 from analogy.systems.movies import MoviePredictor
 from analogy.systems.vgg_lstm.networks.next_frame import NextFrame
@@ -64,7 +64,7 @@ class NextFrameSystem(ReadsSegments, MoviePredictor):
 
         def answers_to(frames, own):
             """The frame after each of uint8 frames [B, k, H, W, C] and after each of `own` answers: uint8 [B, k + own, ...]."""
-            values = tf.cast(frames, tf.float32) / 255.0
+            values = to_fraction(frames)
             answers, _ = roll(cell, values, own, self.network.zero_states(tf.shape(frames)[0]))
             return fraction_to_bytes(answers)
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 from analogy.data.batches import ReplicaContext
 from analogy.losses import dssim
 from analogy.models.building import build
-from analogy.models.pixels import fraction_to_bytes
+from analogy.models.pixels import fraction_to_bytes, to_fraction
 from analogy.systems.movies import MoviePredictor
 from analogy.systems.vgg_lstm.blend import Squares, fitted_blend, inner_products
 from analogy.systems.vgg_lstm.networks.plus import FIRST_WEIGHTS, MovingFrame
@@ -90,7 +90,7 @@ class PlusSystem(ReadsSegments, MoviePredictor):
                 tf.debugging.assert_positive(count, "count: predict at least 1 frame"),
             ]
             with tf.control_dependencies(checks):
-                values = tf.cast(frames, tf.float32) / 255.0
+                values = to_fraction(frames)
             future, flow = self.network.roll(values, self.features(values), count)
             return {"future": fraction_to_bytes(future), "flow": flow}
 
