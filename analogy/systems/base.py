@@ -272,9 +272,13 @@ class System:
         evaluation = self.settings.evaluation
         return first_per_action(clips, evaluation.clips_per_action, evaluation.preferred_clips)
 
+    def training_samples(self, dataset) -> Sequence:
+        """What is looked at of the data that trained; by default the training clips as they are."""
+        return dataset.train
+
     def sample_panels(self, dataset) -> Iterator[Panels]:
         """Pictures for the run's samples folder, from the same few train and test clips every time."""
-        for split, clips in (("train", dataset.train), ("test", dataset.test)):
+        for split, clips in (("train", self.training_samples(dataset)), ("test", dataset.test)):
             for clip in self.selected_clips(clips):
                 yield Panels(split, clip.action, clip.id, self.panel_columns(dataset, clip))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from types import MappingProxyType
 
 import keras
@@ -13,7 +12,6 @@ from analogy.losses import mean_per_example
 from analogy.metrics.collapse import collapse_index, moving_psnr
 from analogy.models.building import build
 from analogy.pretrained.vgg16 import vgg16_name
-from analogy.systems.base import Panels
 from analogy.systems.movies import mean_figures
 from analogy.systems.vgg_lstm.kept_features import KeptFeatures
 from analogy.systems.vgg_lstm.networks.features import Features, perceptual_error
@@ -74,14 +72,11 @@ class ReadsSegments:
 
     # ---------------------------------------------------------------- the clips that trained
 
-    def training_figures(self, dataset):
-        return mean_figures(self.predict_windows(windows_that_train(dataset, self.settings.train_windows), ()))
+    def training_samples(self, dataset):
+        return windows_that_train(dataset, self.settings.train_windows)
 
-    def sample_panels(self, dataset) -> Iterator[Panels]:
-        windows = windows_that_train(dataset, self.settings.train_windows)
-        for split, clips in (("train", windows), ("test", dataset.test)):
-            for clip in self.selected_clips(clips):
-                yield Panels(split, clip.action, clip.id, self.panel_columns(dataset, clip))
+    def training_figures(self, dataset):
+        return mean_figures(self.predict_windows(self.training_samples(dataset), ()))
 
     def features_in_words(self) -> str:
         """A clause for the protocol: what VGG-16 is here."""
