@@ -11,6 +11,7 @@ from analogy.joints import LIMBS, NECK
 
 GREEN, ORANGE, GREY = (40, 140, 90), (225, 110, 40), (190, 194, 200)
 PAPER = 255
+HEIGHT = 240  # pixels, of frames of skeletons alone
 _SHIFT = 3  # fractional bits of coordinates, so that OpenCV draws with subpixel precision
 
 
@@ -37,24 +38,21 @@ def draw_skeleton(
         cv2.circle(canvas, _fixed(point), (width + 1) << _SHIFT, tuple(colour), -1, cv2.LINE_AA, _SHIFT)
 
 
-def skeleton_frames(
-    poses: Sequence[tuple[np.ndarray, np.ndarray, Sequence[int]]], box: np.ndarray, height: int = 240
-) -> np.ndarray:
+def skeleton_frames(poses: Sequence[tuple[np.ndarray, np.ndarray, Sequence[int]]], box: np.ndarray) -> np.ndarray:
     """Draw sequences of poses over one another on a white ground.
 
     Args:
         poses: (joints [T, 13, 2] in pixels of the source, visibility [T, 13], colour) of each sequence, in drawing order.
         box: x_min, y_min, x_max, y_max of the area to show, in pixels of the source; a tenth is added on each side.
-        height: of the frames, in pixels.
 
     Returns:
-        uint8 [T, height, W, 3].
+        uint8 [T, HEIGHT, W, 3].
     """
     low, extent = np.asarray(box[:2], np.float64), np.asarray(box[2:], np.float64) - box[:2]
     low, extent = low - 0.1 * extent, 1.2 * extent
-    scale = height / extent[1]
-    width = int(np.clip(round(extent[0] * scale), height // 3, 3 * height))
-    frames = np.full([len(poses[0][0]), height, width, 3], PAPER, np.uint8)
+    scale = HEIGHT / extent[1]
+    width = int(np.clip(round(extent[0] * scale), HEIGHT // 3, 3 * HEIGHT))
+    frames = np.full([len(poses[0][0]), HEIGHT, width, 3], PAPER, np.uint8)
     for joints, visibility, colour in poses:
         for frame, pose, visible in zip(frames, (joints - low) * scale, visibility, strict=True):
             draw_skeleton(frame, pose, visible, colour)
