@@ -248,6 +248,12 @@ def by_number(path: Path) -> tuple[list, str]:
     return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", path.name)], path.name
 
 
+def last_number(path: Path) -> int | None:
+    """The last number in a file's name, which of a picture says its place in a video; None where there is none."""
+    digits = re.findall(r"\d+", path.stem)
+    return int(digits[-1]) if digits else None
+
+
 def _is_result(folder: Path) -> bool:
     """Whether analogy has made this folder for a run or an evaluation."""
     try:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +16,7 @@ from analogy.data.decoding import Decoded, decode_file, stream_file
 from analogy.data.doubts import DARKEST, some
 from analogy.data.pictures import frames_in_strip, is_animation, picture_size, read_animation, read_picture
 from analogy.errors import UserError
-from analogy.files import PICTURES, VIDEOS, by_number, check_regular, files_below, visible
+from analogy.files import PICTURES, VIDEOS, by_number, check_regular, files_below, last_number, visible
 
 USUAL_RATE = 25.0  # frames per second, assumed where a file gives no rate
 # The longest over the shortest time between frames, above which frames are unevenly spaced. Rounded times differ by less.
@@ -172,10 +171,10 @@ def _read_folder(path: Path, start: int, count: int | None, keep: _Keeper) -> De
     animations = [file.name for file in selected if is_animation(file)]
     notes = [f"{len(animations)} of its pictures are animations, of which the first frame is read: {some(animations)}"]
     notes = notes if animations else []
-    numbers = [int(found[-1]) for file in selected if (found := re.findall(r"\d+", file.stem))]
-    steps = np.diff(numbers)
-    if len(numbers) == len(selected) > 2 and len(set(steps.tolist())) > 1 and steps.min() > 0:
-        odd = int(np.argmax(steps))
+    numbers = [last_number(file) for file in selected]
+    steps = [] if None in numbers else [after - before for before, after in pairwise(numbers)]
+    if len(set(steps)) > 1 and min(steps) > 0:
+        odd = steps.index(max(steps))
         gap = f"{selected[odd].name} is followed by {selected[odd + 1].name}"
         notes.append(
             f"the numbers of its pictures have gaps ({gap}); if pictures are missing, their neighbours are taken for them"

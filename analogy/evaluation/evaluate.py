@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from itertools import chain, groupby
@@ -150,11 +150,11 @@ def _measure(
             measured.append(part.measure(metrics))
             frames += part.length
             if append:
-                drawn = []
+                drawn = deque(maxlen=GIF_PARTS)
                 for pictures in _pictures(columns if part is first else part.columns()):
                     append(pictures)
                     shown += len(pictures)
-                    drawn = [*drawn, pictures][-GIF_PARTS:]
+                    drawn.append(pictures)
                 if part is first:
                     write_gif(folder / f"{first.clip}.gif", np.concatenate(drawn), frames_per_second)
     video = {}

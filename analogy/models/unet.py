@@ -12,6 +12,11 @@ def leaky(x):
     return tf.nn.leaky_relu(x, 0.1)
 
 
+def same_conv(channels: int, name: str, *, size: int = 3, kernel_initializer="he_normal", **kwargs) -> keras.layers.Conv2D:
+    """A convolution that keeps height and width, or with `strides` divides them, for use before `leaky`."""
+    return keras.layers.Conv2D(channels, size, padding="same", kernel_initializer=kernel_initializer, name=name, **kwargs)
+
+
 class Pair(Composite):
     """Two 3 x 3 convolutions with leaky ReLU: [B, H, W, C] -> [B, H, W, channels].
 

@@ -33,11 +33,7 @@ PLACES = ("data.folder", "data.cache")  # paths; the data may be the same at ano
 # The selection of clips. Whether it has changed is seen in the fingerprint of the data, not in these settings.
 SELECTIONS = ("data.train_clips", "data.test_clips", "data.actions")
 FIXED = ("seed", "system", "scale", "data")  # and `Settings.networks`; with other values it would be another run
-OF_STATE = (
-    "name",
-    "momentum",
-    "average",
-)  # of an optimiser: they decide what values a checkpoint has of it, and what these mean
+OF_STATE = ("name", "momentum", "average")  # of an optimiser: they decide what a checkpoint holds of it, and what it means
 FIXED_DATA = ("name", "train", "test")  # parts of the data's fingerprint that must not change
 log = logging.getLogger("analogy")
 

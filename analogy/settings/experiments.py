@@ -9,9 +9,7 @@ from typing import NamedTuple
 
 from analogy.errors import UserError, about
 from analogy.files import expanded
-from analogy.settings.loading import read_mapping
-
-_PAPERS = Path(__file__).parent.parent / "systems"  # a folder of a paper has its experiments in `configs`
+from analogy.settings.loading import PAPERS, read_mapping
 
 
 class Experiment(NamedTuple):
@@ -25,14 +23,14 @@ class Experiment(NamedTuple):
 
 def list_experiments() -> dict[str, Experiment]:
     """experiment name -> its entry, paper by paper. A file without the key `experiment` is a base, not an experiment."""
-    entries = ((path.stem, _read_entry(path)) for path in sorted(_PAPERS.glob("*/configs/*.yaml")))
+    entries = ((path.stem, _read_entry(path)) for path in sorted(PAPERS.glob("*/configs/*.yaml")))
     return {name: entry for name, entry in entries if entry}
 
 
 @cache
 def papers() -> dict[str, str]:
     """experiment name -> the folder of its paper. No file is read, so that a list of many runs is quick."""
-    return {path.stem: path.parent.parent.name for path in _PAPERS.glob("*/configs/*.yaml")}
+    return {path.stem: path.parent.parent.name for path in PAPERS.glob("*/configs/*.yaml")}
 
 
 def _read_entry(path: Path) -> Experiment | None:
@@ -50,7 +48,7 @@ def find_experiment(name: str) -> Path:
         if not file.is_file():
             raise UserError(f"--exp {name}: there is no such file")
         return file
-    for path in _PAPERS.glob("*/configs/*.yaml"):
+    for path in PAPERS.glob("*/configs/*.yaml"):
         if path.stem == name and _read_entry(path):
             return path
     near = difflib.get_close_matches(name, list_experiments(), n=3, cutoff=0.4)

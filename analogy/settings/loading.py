@@ -21,8 +21,9 @@ from analogy.errors import UserError, shortened
 from analogy.files import read_regular, read_yaml, replacing
 from analogy.settings.sections import Settings
 
+PAPERS = Path(__file__).parent.parent / "systems"  # a folder of a paper has its experiments in `configs`
 # Searched for a `base:` that is not beside the file that names it: what experiments share, and the experiments themselves.
-CONFIGS = (Path(__file__).parent / "configs", *sorted((Path(__file__).parent.parent / "systems").glob("*/configs")))
+CONFIGS = (Path(__file__).parent / "configs", *sorted(PAPERS.glob("*/configs")))
 
 
 class HasSettings(Protocol):

@@ -6,7 +6,7 @@ import re
 from itertools import pairwise
 from pathlib import Path
 
-from analogy.files import PICTURES, by_number
+from analogy.files import PICTURES, by_number, last_number
 
 TOO_FEW_FRAMES = "fewer frames than labels"
 UNCLEAR_NAMES = "frames whose names do not say their order"
@@ -38,8 +38,8 @@ def labelled_frames(folder: Path, files: list[Path], length: int) -> list[Path] 
         return TOO_FEW_FRAMES, example, f"{length - len(files)} of {length} labelled frames are missing; {called}"
     if all(OFFICIAL_NAME.fullmatch(path.name) for path in files) and int(files[0].stem) > 1:
         return TOO_FEW_FRAMES, official[0], f"the first of {length} labelled frames is missing; {called}"
-    numbers = [re.findall(r"\d+", path.stem)[-1:] for path in files]
-    steps = {int(after[0]) - int(before[0]) if before and after else None for before, after in pairwise(numbers)}
+    pairs = pairwise(last_number(path) for path in files)
+    steps = {None if None in pair else pair[1] - pair[0] for pair in pairs}
     if steps == {1} or (len(files) == length and len(steps) <= 1 and steps != {0}):
         return files[:length]
     detail = f"{len(files)} pictures for {length} labelled frames; {called}, and their numbers have gaps or come twice"

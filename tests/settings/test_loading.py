@@ -314,7 +314,7 @@ def test_a_paper_is_listed_by_its_folder_alone(monkeypatch, tmp_path):
     path.parent.mkdir(parents=True)
     path.write_text("experiment: drift\nsummary: Squares\nsource: nobody\n")
     path.with_name("drift_base.yaml").write_text("summary: not an experiment\n")
-    monkeypatch.setattr("analogy.settings.experiments._PAPERS", tmp_path)
+    monkeypatch.setattr("analogy.settings.experiments.PAPERS", tmp_path)
     assert list_experiments() == {"drift": ("sixth", "Squares", "nobody", path)}
 
 

@@ -19,6 +19,7 @@ from analogy.systems.keypoints.settings import PlusSettings
 from analogy.systems.keypoints.translation import TranslationSystem
 
 CELL, CHANGED, FAINT = 4, 0.25, 0.02  # of `away_from_change`; FAINT, in units of half the range of pixels, is no change at all
+STILL = 2.0  # how much farther away, in units of half a side, a cell counts that does not change
 NEAR = 0.1  # in units of half a side: keypoints that are nearer than about this push each other away
 
 
@@ -129,7 +130,7 @@ def away_from_change(points, other_points, frame, other):
     away_y = points[:, :, None, 1] - grid(changes.shape[2])
     distance = tf.sqrt(tf.square(away_y)[..., None] + tf.square(away_x)[:, :, None] + 1e-6)  # [B, 2K, rows, columns]
     distance = tf.nn.relu(distance - math.sqrt(2.0) / min(changes.shape[2:]))  # less half the diagonal of a cell
-    of_points = tf.reduce_mean(tf.reduce_min(distance + 2.0 * (1.0 - changes), [2, 3]), 1)
+    of_points = tf.reduce_mean(tf.reduce_min(distance + STILL * (1.0 - changes), [2, 3]), 1)
     nearest = changes[:, 0] * tf.reduce_min(distance, 1)
     of_places = tf.reduce_sum(nearest, [1, 2]) / (tf.reduce_sum(changes, [1, 2, 3]) + 1e-6)
     return (of_points + of_places) / 2.0

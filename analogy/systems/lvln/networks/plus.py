@@ -13,7 +13,7 @@ from analogy.models.building import Composite
 from analogy.models.mixing import blur
 from analogy.models.optical_flow import optical_flows
 from analogy.models.recurrent import State, time_first
-from analogy.models.unet import leaky
+from analogy.models.unet import leaky, same_conv
 from analogy.models.warp import backward_warp, sharp_warp
 from analogy.systems.lvln.networks.lateral import Lateral, scaled
 
@@ -119,23 +119,23 @@ class MovingLadder(Composite, keras.Model):
         fine, middle, coarse, coarsest = (scaled(c, width) for c in (32, 48, 64, 64))
         units = scaled(16, width)
         self.encoder = [
-            [_conv(fine, "encoder2")],
-            [_conv(middle, "encoder4", stride=2), _conv(middle, "encoder4_residual")],
-            [_conv(coarse, "encoder8", stride=2), _conv(coarse, "encoder8_residual")],
-            [_conv(coarsest, "encoder16", stride=2)],
+            [same_conv(fine, "encoder2")],
+            [same_conv(middle, "encoder4", strides=2), same_conv(middle, "encoder4_residual")],
+            [same_conv(coarse, "encoder8", strides=2), same_conv(coarse, "encoder8_residual")],
+            [same_conv(coarsest, "encoder16", strides=2)],
         ]
-        self.skip = _conv(units, "skip2", size=1)
+        self.skip = same_conv(units, "skip2", size=1)
         self.laterals = [
             Lateral(units, kernels=(3,), located=False, columns="correct", name="lateral4"),
             Lateral(2 * units, kernels=(3,), located=True, columns="correct", name="lateral8"),
             Lateral(2 * units, kernels=(3,), located=True, columns="correct", name="lateral16"),
         ]
-        self.decoder = [_conv(c, f"decoder{s}") for c, s in ((coarsest, 16), (coarse, 8), (middle, 4), (fine, 2))]
-        self.last = _conv(fine, "last")
+        self.decoder = [same_conv(c, f"decoder{s}") for c, s in ((coarsest, 16), (coarse, 8), (middle, 4), (fine, 2))]
+        self.last = same_conv(fine, "last")
         outputs = 4 * candidates + (channels if colour else 0)
         if candidates > 1:
             self.trust = self.add_weight(name="trust", shape=(), initializer=keras.initializers.Constant(TRUST), autocast=False)
-        self.head = _conv(outputs, "head", kernel_initializer="zeros", dtype="float32")
+        self.head = same_conv(outputs, "head", kernel_initializer="zeros", dtype="float32")
 
     def call(self, frames, *, count: int):
         """k and `count` are static. Returns blends [B, count, H, W, C], not clipped, and the flows of the first candidate."""
@@ -280,12 +280,6 @@ class MovingLadder(Composite, keras.Model):
         given = tf.cast(tf.nn.avg_pool2d(given, 2, 2, "VALID"), x.dtype)
         x = leaky(self.decoder[-1](tf.concat([_doubled(x), scene.taps[0], given], -1)))
         return tf.cast(leaky(self.last(x)), tf.float32)
-
-
-def _conv(channels: int, name: str, *, size: int = 3, stride: int = 1, kernel_initializer="he_normal", **kwargs):
-    return keras.layers.Conv2D(
-        channels, size, stride, padding="same", kernel_initializer=kernel_initializer, name=name, **kwargs
-    )
 
 
 def finest_detail(images):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 import keras
@@ -12,9 +13,10 @@ from analogy.models.building import Composite
 from analogy.models.mixing import blur
 from analogy.models.optical_flow import optical_flows
 from analogy.models.recurrent import ConvGruCell, State, time_first
-from analogy.models.unet import leaky
+from analogy.models.unet import leaky, same_conv
 from analogy.models.warp import backward_warp, carried_on
 
+conv = partial(same_conv, dtype="float32")  # also in runs of half precision
 FINE = 4  # the skip and the head work at a quarter of the frame's size: flows are smooth
 SOFT = 2.0  # the standard deviation of the Gaussian that blurs the soft frame, in pixels
 SPEEDS = (1.0, 0.5)  # the last frame is carried on with all of its motion, and with half of it
@@ -183,9 +185,3 @@ def clock(step):
     """What tells which step it is: the step, and waves of several periods, of which a rhythm is a weighted sum."""
     angles = 2 * np.pi * step / tf.constant(PERIODS, tf.float32)
     return tf.concat([step[None] / 10, tf.sin(angles), tf.cos(angles)], 0)
-
-
-def conv(channels: int, name: str, *, size: int = 3, kernel_initializer="he_normal", **kwargs) -> keras.layers.Conv2D:
-    return keras.layers.Conv2D(
-        channels, size, padding="same", kernel_initializer=kernel_initializer, dtype="float32", name=name, **kwargs
-    )
