@@ -54,7 +54,9 @@ def test_a_mistake_is_a_mistake_where_nobody_hears_of_it():
 
 
 INTERRUPTED = """
-import analogy.cli, signal
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background of a shell, as of a CI, it is ignored
+import analogy.cli
 try:
     signal.raise_signal(signal.SIGINT)
 except KeyboardInterrupt as error:
