@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
+from functools import partial
 from itertools import chain, groupby
 from pathlib import Path
 from typing import NamedTuple
@@ -142,6 +143,7 @@ def _measure(
         write_picture(folder / f"{first.clip}.png", picture)
     distances, measured = [], []
     film = mp4_writer(folder / f"{first.clip}.mp4", frames_per_second) if columns else nullcontext()
+    gif = partial(write_gif, folder / f"{first.clip}.gif", fps=frames_per_second)
     with film as append:
         for part in chain([first], parts):
             if distances and part.distance[0] <= distances[-1][-1]:
@@ -150,18 +152,24 @@ def _measure(
             measured.append(part.measure(metrics))
             frames += part.length
             if append:
-                drawn = deque(maxlen=GIF_PARTS)
-                for pictures in _pictures(columns if part is first else part.columns()):
-                    append(pictures)
-                    shown += len(pictures)
-                    drawn.append(pictures)
-                if part is first:
-                    write_gif(folder / f"{first.clip}.gif", np.concatenate(drawn), frames_per_second)
+                shown += _draw(append, columns if part is first else part.columns(), gif if part is first else None)
     video = {}
     if columns:
         boxes = {title: box for (title, _), box in zip(columns, column_boxes(columns), strict=True)}
         video = {"columns": boxes, "video": {"frames": shown, "fps": frames_per_second}}
     return _Measured(np.concatenate(distances), first.joined(measured), frames, video)
+
+
+def _draw(append: Callable, columns: Sequence[tuple[str, np.ndarray]], gif: Callable | None) -> int:
+    """Append the pictures of a part to its film, and give the last of them to `gif`. Returns how many pictures there are."""
+    shown, last = 0, deque(maxlen=GIF_PARTS if gif else 0)
+    for pictures in _pictures(columns):
+        append(pictures)
+        shown += len(pictures)
+        last.append(pictures)
+    if gif:
+        gif(np.concatenate(last))
+    return shown
 
 
 def _pictures(columns: Sequence[tuple[str, np.ndarray]]) -> Iterator[np.ndarray]:
