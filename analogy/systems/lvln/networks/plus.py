@@ -22,6 +22,7 @@ SOFT = 2.0  # the standard deviation of the Gaussian that blurs the soft frame, 
 ERROR_WINDOW = 2.0  # the standard deviation of the Gaussian that averages a candidate's squared errors, in pixels
 SMALLEST_ERROR = 1e-4  # added to these squared errors, sums over the channels
 TRUST = 0.9  # before training, a candidate's weight is divided by its error to this power
+KEPT_DETAIL = 0.5  # how much of the blend's finest detail stays where the last frame's is added in full
 
 
 class Candidate(NamedTuple):
@@ -86,8 +87,8 @@ class MovingLadder(Composite, keras.Model):
     candidates, plus the colour, is the prediction, which the encoder reads as the next frame. The better a candidate would
     have predicted the observed frames at a place, the more it weighs there.
 
-    A blend is soft: its candidates' fine detail cancels out where they disagree. So the finest detail can come from the last
-    frame alone, and only what is coarser is blended, as the bands of a pyramid are (Burt and Adelson 1983).
+    A blend is soft: its candidates' fine detail cancels out where they disagree. So the finest detail of the last frame alone
+    can be added: the bands of a picture are blended apart, as in a pyramid (Burt and Adelson 1983).
 
     Args:
         channels: C.
@@ -98,8 +99,7 @@ class MovingLadder(Composite, keras.Model):
             frame, if it has 4 candidates at most.
         candidates: how many of `CANDIDATES`, 1 to 7. 1: the head predicts one flow, and no weights.
         colour: whether the head predicts a residual colour.
-        detail: how much of what the finest detail of the last frame has, and that of the blend lacks, `roll` adds. 0: none.
-            Training knows nothing of it.
+        detail: how much of the last frame's finest detail `roll` adds. 0: none. Training knows nothing of it.
     """
 
     def __init__(
@@ -240,11 +240,12 @@ class MovingLadder(Composite, keras.Model):
         return blend, flows[0], scene._replace(flows=flows, step=scene.step + 1)
 
     def _with_detail(self, blend, flow, last):
-        """The blend [B, H, W, C] with the finest detail of the last observed frame. A bilinear warp would take away just what
-        is to be kept, hence the sharp one."""
+        """The blend [B, H, W, C] with finest detail of the last observed frame instead of half as much of its own. A bilinear
+        warp would take away just what is to be kept, hence the sharp one."""
         if not self.detail:
             return blend
-        return blend + self.detail * (sharp_warp(finest_detail(last), flow) - finest_detail(blend))
+        missing = sharp_warp(finest_detail(last), flow) - (1 - KEPT_DETAIL) * finest_detail(blend)
+        return blend + self.detail * missing
 
     # ---------------------------------------------------------------- the ladder
 
