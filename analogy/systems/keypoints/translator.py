@@ -72,11 +72,12 @@ class TranslatorSystem(TranslationSystem):
         *_, features = self.encoder(frame, training=training)
         drawn = [next_keypoints] if not self.settings.network.reference_keypoints else [keypoints, next_keypoints]
         maps = [gaussian_maps(points, self.map_size, self.settings.network.map_sharpness) for points in drawn]
-        painted, mask = self.translator(
+        painted, *masks = self.translator(
             tf.concat([features, *(tf.cast(part, features.dtype) for part in maps)], -1), training=training
         )
-        if mask is None:
+        if not masks:
             return {"frame": painted}
+        (mask,) = masks
         return {"frame": mask * frame + (1.0 - mask) * painted, "painted": painted, "mask": mask}
 
     # ---------------------------------------------------------------- training

@@ -17,7 +17,7 @@ class Translator(Composite, keras.Model):
 
     Args:
         channels: of a frame.
-        mask: whether there is a mask; without one, m is None and s the whole answer (ablation b).
+        mask: whether there is a mask; without one, s alone is returned, and is the whole answer (ablation b).
         resize: see `doubled`. width, momentum: as in `ImageEncoder`.
     """
 
@@ -44,7 +44,7 @@ class Translator(Composite, keras.Model):
         x = first(maps, training=training)
         for stack in others:
             x = stack(doubled(x, self.resize), training=training)
-        return self.paint(x), tf.sigmoid(self.mask(x)) if self.mask else None
+        return [self.paint(x), tf.sigmoid(self.mask(x))] if self.mask else [self.paint(x)]
 
 
 class ImageDiscriminator(Composite, keras.Model):

@@ -1,0 +1,86 @@
+"""Every experiment takes two steps at demo scale, in a tiny network and eagerly: what its file says can be trained."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from analogy.data.batches import ReplicaContext
+from analogy.settings import find_experiment, list_experiments, load_settings
+from analogy.systems import SYSTEMS
+from data_prep.datasets import open_dataset
+from data_prep.synthetic_actors import write_synthetic_actors
+from tests.promise_rows import GAN, ROWS, Rows
+
+WINDOWS = ("data.image_size=32", "data.test_count=2")
+VGG = (*WINDOWS, "encoder.width=0.0625")
+KEYPOINTS = ("data.image_size=32", "network.keypoints=4")
+SMALL = {  # system -> what makes its experiments small, and leaves what they are about
+    "analogy_gan": GAN,
+    "analogy_masked": ROWS["analogy_masked"].settings,
+    "pose_actions": ROWS["pose_actions"].settings,
+    "pose_hourglass": ROWS["pose_hourglass"].settings,
+    "pose_lstm": ROWS["pose_lstm"].settings,
+    "pose_residual": ROWS["pose_residual"].settings,
+    "keypoints_translator": (*KEYPOINTS, "network.width=0.0625", "discriminator.width=0.02"),
+    "keypoints_plus": ROWS["keypoints_plus"].settings,
+    "keypoints_motion": ROWS["keypoints_motion"].settings,
+    "lvln": (*WINDOWS, "network.width=0.0625"),
+    "lvln_plus": (*WINDOWS, "network.width=0.0625"),
+    "lvln_classifier": ROWS["lvln_classifier"].settings,
+    "convlstm": ("network.units=4", "data.test_count=2"),
+    "seq2seq": ("network.units=8", "data.train_count=40", "data.test_count=6"),
+    "vgg_lstm_next_frame": VGG,
+    "vgg_lstm_plus": (*VGG, "network.units=4"),
+    "vgg_lstm_vae": (*VGG, "network.encoder_units=8", "network.latent_size=4", "network.decoder_units=[8]"),
+    "vgg_lstm_vae_plus": ROWS["vgg_lstm_vae_plus"].settings,
+}
+USED = {"translator": "keypoints_plus", "predictor": "lvln, toy"}  # role -> the row whose SavedModel stands in
+
+
+@pytest.fixture(scope="module")
+def long_clips(tmp_path_factory):
+    """Each action once to train and once to test, as long as every tenth frame needs."""
+    folder = tmp_path_factory.mktemp("data") / "actors"
+    return write_synthetic_actors(folder, seed=1, train_clips=11, test_clips=11, frames=60, size=64)
+
+
+@pytest.fixture(scope="module")
+def all_rows(actors, cache, tmp_path_factory) -> Rows:
+    return Rows(actors, cache, tmp_path_factory.mktemp("exports"))
+
+
+def weights(system) -> list[np.ndarray]:
+    return [weight.numpy() for model in system.models.values() for weight in model.trainable_variables]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name",
+    [
+        name
+        for name, experiment in list_experiments().items()
+        if not name.startswith("analogy_p") and not name.startswith("analogy_l")
+    ],
+)
+def test_every_experiment_takes_two_steps(name, all_rows, long_clips, cache, eagerly):
+    path = find_experiment(name)
+    settings = load_settings(path, SYSTEMS, scale="demo")
+    small = [*SMALL[settings.system], "training.batch_size=2", f"data.cache={cache}"]
+    settings = load_settings(path, SYSTEMS, scale="demo", overrides=small)
+    if settings.data.dataset == "synthetic_actors":
+        small += [f"data.folder={long_clips}", "data.dataset=penn_action"]
+        settings = load_settings(path, SYSTEMS, scale="demo", overrides=small)
+    used = {role: tf.saved_model.load(str(all_rows.export(ROWS[USED[role]]))) for role in settings.uses}
+    keras.utils.set_random_seed(0)
+    system = SYSTEMS[settings.system].build(settings, used)
+    system.prepare_training()
+    batches = iter(system.train_batches(open_dataset(settings), ReplicaContext(batch_size=2)))
+    before = weights(system)
+    for _ in range(2):
+        for key, value in system.train_step(next(batches)).items():
+            assert np.isfinite(value), key
+    moved = [np.any(old != new) for old, new in zip(before, weights(system), strict=True)]
+    assert any(moved) and all(optimizer.iterations == 2 for optimizer in system.optimizers.values())
