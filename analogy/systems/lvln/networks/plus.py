@@ -22,7 +22,8 @@ SOFT = 2.0  # the standard deviation of the Gaussian that blurs the soft frame, 
 ERROR_WINDOW = 2.0  # the standard deviation of the Gaussian that averages a candidate's squared errors, in pixels
 SMALLEST_ERROR = 1e-4  # added to these squared errors, sums over the channels
 TRUST = 0.9  # before training, a candidate's weight is divided by its error to this power
-KEPT_DETAIL = 0.5  # how much of the blend's finest detail stays where the last frame's is added in full
+AROUND = 4.0  # the standard deviation of the Gaussian that averages finest detail, in pixels
+LEAST_DETAIL = 1e-4  # added to this mean, which may be 0
 
 
 class Candidate(NamedTuple):
@@ -99,7 +100,8 @@ class MovingLadder(Composite, keras.Model):
             frame, if it has 4 candidates at most.
         candidates: how many of `CANDIDATES`, 1 to 7. 1: the head predicts one flow, and no weights.
         colour: whether the head predicts a residual colour.
-        detail: how much of the last frame's finest detail `roll` adds. 0: none. Training knows nothing of it.
+        detail: how much of the last frame's finest detail `roll` adds where the blend has none; where it has less than the last
+            frame, accordingly less. 0: none. Training knows nothing of it.
     """
 
     def __init__(
@@ -240,12 +242,14 @@ class MovingLadder(Composite, keras.Model):
         return blend, flows[0], scene._replace(flows=flows, step=scene.step + 1)
 
     def _with_detail(self, blend, flow, last):
-        """The blend [B, H, W, C] with finest detail of the last observed frame instead of half as much of its own. A bilinear
-        warp would take away just what is to be kept, hence the sharp one."""
+        """The blend [B, H, W, C] and, where it lost finest detail, some of the last observed frame's. A bilinear warp would
+        take away just what is to be added, hence the sharp one."""
         if not self.detail:
             return blend
-        missing = sharp_warp(finest_detail(last), flow) - (1 - KEPT_DETAIL) * finest_detail(blend)
-        return blend + self.detail * missing
+        detail = sharp_warp(finest_detail(last), flow)
+        amounts = [tf.reduce_mean(tf.abs(part), -1, keepdims=True) for part in (finest_detail(blend), detail)]
+        ours, full = (blur(amount, AROUND) + LEAST_DETAIL for amount in amounts)
+        return blend + self.detail * tf.nn.relu(1 - ours / full) * detail
 
     # ---------------------------------------------------------------- the ladder
 
