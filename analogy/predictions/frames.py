@@ -63,14 +63,17 @@ class PredictedFrames(Predicted):
         """
         observed = self.observed_frames
         columns = [("truth", np.concatenate([observed, self.truth]))]
-        for title, pictures in self.extra_columns.items():
-            frames = np.stack([coloured(image) for image in pictures])
+        for title, frames in self._extra_pictures().items():
             columns.append((title, np.concatenate([np.repeat(frames[:1], len(observed), 0), frames])))
         for name, frames in {"prediction": self.prediction, **self.other_methods}.items():
             columns.append((name.replace("_", " "), np.concatenate([observed, frames])))
         difference = absolute_difference(self.truth, self.prediction)
         columns.append(("|difference|", np.concatenate([np.zeros_like(observed), difference])))
         return columns
+
+    def _extra_pictures(self) -> dict[str, np.ndarray]:
+        """The extra columns as pictures: title -> uint8 [T, H, W, 1|3]."""
+        return {title: np.stack([coloured(image) for image in images]) for title, images in self.extra_columns.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,8 +99,8 @@ class UnroundedFrames(PredictedFrames):
         return measured
 
     def picture(self):
-        """The last observed frames, then rows of true frames, predicted frames and their differences."""
-        return movie_rows(self.observed_frames, self.truth, self.prediction)
+        """The last observed frames, then rows of true frames, predicted frames, their differences, and the extra columns."""
+        return movie_rows(self.observed_frames, self.truth, self.prediction, self._extra_pictures())
 
 
 def mean_and_best(samples: list[Figures]) -> Figures:

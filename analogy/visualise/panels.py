@@ -57,15 +57,18 @@ def coloured(image: np.ndarray) -> np.ndarray:
     return image if image.dtype == np.uint8 else heatmap_picture(image)
 
 
-def movie_rows(observed_frames: np.ndarray, truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
+def movie_rows(
+    observed_frames: np.ndarray, truth: np.ndarray, prediction: np.ndarray, further: Mapping[str, np.ndarray] | None = None
+) -> np.ndarray:
     """A predicted video as one picture.
 
-    It has three rows: truth, prediction and absolute difference. Its columns are up to ten of the future frames; the last
-    observed ones, three at most, stand before the true ones.
+    Its rows are truth, prediction, absolute difference, and further ones. Its columns are up to ten of the future frames; the
+    last observed ones, three at most, stand before the true ones.
 
     Args:
         observed_frames: uint8 [k, H, W, 1 or 3]; small frames are enlarged, so that a title fits beside them.
         truth, prediction: uint8 [T, H, W, 1 or 3].
+        further: label -> pictures uint8 [T, H, W, 1 or 3], of which each is a row.
 
     Returns:
         uint8 [H', W', 3].
@@ -78,12 +81,9 @@ def movie_rows(observed_frames: np.ndarray, truth: np.ndarray, prediction: np.nd
         *(["last observed"] if len(given) else []),
         *(f"+{time + 1}" for time in times),
     ]
-    rows = (
-        ("truth", given, truth),
-        ("prediction", blank, prediction),
-        ("|difference|", blank, absolute_difference(truth, prediction)),
-    )
-    return picture_grid({name: [*before, *frames[times]] for name, before, frames in rows}, titles)
+    rows = {"prediction": prediction, "|difference|": absolute_difference(truth, prediction), **(further or {})}
+    rows = {"truth": [*given, *truth[times]], **{name: [*blank, *frames[times]] for name, frames in rows.items()}}
+    return picture_grid(rows, titles)
 
 
 def picture_grid(rows: Mapping[str, Sequence[np.ndarray]], titles: Sequence[str]) -> np.ndarray:

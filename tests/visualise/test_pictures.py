@@ -168,6 +168,11 @@ def test_rows_of_a_movie(channels):
     assert movie_rows(observed[:1], truth, prediction).shape[1] == ROW_LABEL + 11 * (GAP + 80)
     assert movie_rows(observed[:0], truth, prediction).shape[1] == ROW_LABEL + 10 * (GAP + 80)  # of an auto-encoder
 
+    flow = noise(12, 64, 80, 3)
+    with_flow = movie_rows(observed, truth, prediction, {"flow": flow})
+    np.testing.assert_array_equal(with_flow[: len(rows)], rows)
+    np.testing.assert_array_equal(with_flow[len(rows) + GAP :, -80:], flow[11])
+
     def cell(row, column):
         top, left = TITLE_HEIGHT + GAP + row * (64 + GAP), ROW_LABEL + GAP + column * (80 + GAP)
         return rows[top : top + 64, left : left + 80, :channels]
