@@ -12,7 +12,7 @@ from analogy.losses import dssim, mean_per_example
 from analogy.models.building import build
 from analogy.models.pixels import fraction_to_bytes, to_fraction
 from analogy.models.rollout import roll, unroll
-from analogy.pretrained.torchvision_resnet import load_into_resnet
+from analogy.pretrained.torchvision_resnet import load_into_resnet, resnet18_name
 from analogy.systems.base import Column, Panels
 from analogy.systems.lvln.networks.ladder import Ladder
 from analogy.systems.lvln.networks.lateral import named_states
@@ -33,8 +33,6 @@ class LadderSystem(MoviePredictor):
     Args:
         settings: the experiment's.
     """
-
-    protocol_notes = "running statistics of batch normalisation; "
 
     def __init__(self, settings: LadderSettings):
         super().__init__(settings)
@@ -66,6 +64,21 @@ class LadderSystem(MoviePredictor):
         if weights := self.settings.encoder.weights:
             load_into_resnet(self.network.encoder, weights)
         super().prepare_training()
+
+    @property
+    def protocol_notes(self) -> str:
+        """What the encoder is, and which answer is the first prediction."""
+        encoder = self.settings.encoder
+        if self.network.encoder is None:
+            resnet = "no ResNet"
+        else:
+            weights = resnet18_name(encoder.weights) if encoder.weights else "ResNet-18 without published weights"
+            resnet = f"{weights}, {'trained' if encoder.trained else 'frozen'}"
+        first = {
+            "paper": "the answer to the last observed frame",
+            "code": "the answer to the answer to the last observed frame, as in the published code",
+        }[self.settings.align]
+        return f"{resnet}; the first prediction is {first}; running statistics of batch normalisation; "
 
     # ---------------------------------------------------------------- training
 

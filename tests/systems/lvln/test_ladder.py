@@ -86,6 +86,9 @@ def test_a_frozen_encoder_is_in_no_optimiser_and_its_statistics_move():
     system.train_step(batch())
     np.testing.assert_array_equal(system.network.encoder.conv1.kernel, kernel)
     assert np.abs(system.network.encoder.bn1.moving_mean - mean).max() > 0
+    assert system.protocol_notes.startswith("ResNet-18 without published weights, frozen; the first prediction is")
+    system.settings = settings_of("lvln_one_frame", scale="paper")
+    assert system.protocol_notes.startswith("ResNet-18 (ImageNet), trained; ")
 
 
 def test_every_weight_of_a_trained_encoder_gets_a_gradient():
@@ -123,6 +126,7 @@ def test_code_alignment_predicts_one_frame_later(toy):
 
     later = build_system("lvln_toy_net", *TINY, "align=code")
     np.testing.assert_array_equal(predict(later, 2), predict(toy, 3)[:, 1:])
+    assert "is the answer to the answer to the last observed frame, as in the published code; " in later.protocol_notes
 
 
 def test_states_have_the_size_of_their_level_and_change_with_own_answers(toy):
@@ -144,6 +148,7 @@ def test_the_ball_is_measured_beside_two_baselines_and_memory_is_pictured(toy):
     *_, memory = toy.sample_panels(dataset)
     assert memory.clip == "ball_memory" and [column.picture.shape[:2] for column in memory.columns] == [(32, 32), (16, 16)] * 2
     assert "2 observed and 2 predicted frames" in toy.protocol(dataset)
+    assert "; no ResNet; the first prediction is the answer to the last observed frame; " in toy.protocol(dataset)
 
 
 @pytest.mark.parametrize(
