@@ -41,7 +41,8 @@ class KeptArrays:
         return self.folder / f"{clip.fingerprint}.npy"
 
     def _is_kept(self, clip: Clip) -> bool:
-        """Whether the clip's file is there and whole."""
+        """Whether the clip's file is there and whole. Changed values are not noticed: that would mean to read all at each
+        start."""
         try:
             return self.load(clip, mapped=True).shape == (clip.length, *self._row)
         except (OSError, ValueError):

@@ -226,9 +226,12 @@ def test_hed_weights_that_are_missing_or_damaged(hed):
 
 
 def test_a_vgg_19_is_refused(tmp_path, weights):
-    np.save(tmp_path / "vgg19.npy", {**weights, "conv3_4": weights["conv3_3"]})
-    with pytest.raises(UserError, match=r"vgg19\.npy: .* layer conv3_4, so it is of another VGG, such as VGG-19"):
-        load_vgg16(str(tmp_path / "vgg19.npy"), 3)
+    vgg19 = {**weights, "conv3_4": weights["conv3_3"]}
+    np.save(tmp_path / "vgg19.npy", vgg19)
+    write_h5(tmp_path / "vgg19.h5", vgg19, "{layer}/{layer}_{part}_1:0")  # Keras' layout
+    for file in ("vgg19.npy", "vgg19.h5"):
+        with pytest.raises(UserError, match=rf"{file}: .* layer conv3_4, so it is of another VGG, such as VGG-19"):
+            load_vgg16(str(tmp_path / file), 3)
 
 
 @pytest.mark.extra

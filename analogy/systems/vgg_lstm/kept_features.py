@@ -22,8 +22,8 @@ log = logging.getLogger("analogy")
 
 
 class KeptFeatures:
-    """The features of all frames of some clips, float32, in files (`KeptArrays`) under a checksum of the network's weights and
-    of how frames are brought to their size: for other weights or another size they are made anew.
+    """The features of all frames of some clips, float32, in files (`KeptArrays`) under a checksum of the network's weights, of
+    the precision in which it computes, and of how frames are brought to their size: where one differs, they are made anew.
 
     Args:
         movies: whose clips are read, all of one prepared dataset.
@@ -36,8 +36,8 @@ class KeptFeatures:
         clips = sorted({movie.clip.first_record: movie.clip for movie in movies}.items())
         self._firsts = np.array([first for first, _ in clips])
         weights = (variable.numpy().tobytes() for variable in features.variables)
-        how = f"{movies[0].size} {fit} {features.pretrained} {features.scale}".encode()
-        self.folder = self._prepared.folder / FOLDER / fingerprint([how, *weights])
+        how = f"{movies[0].size} {fit} {features.pretrained} {features.scale} {features.compute_dtype}"
+        self.folder = self._prepared.folder / FOLDER / fingerprint([how.encode(), *weights])
         self._compute = tf.function(self._compute_frames, reduce_retracing=True)
         self.width = self._compute_frames(self._prepared.frames(clips[0][1], [0])).shape[-1]
         arrays = KeptArrays(self.folder, (self.width,), self._of_clip)

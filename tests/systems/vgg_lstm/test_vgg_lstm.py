@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from analogy.data.batches import ReplicaContext
+from analogy.data.prepared import Clip
 from analogy.errors import UserError
 from analogy.optimizers import make_schedule
 from analogy.settings import list_experiments
 from analogy.systems.vgg_lstm.blend import AHEAD, Squares
+from analogy.systems.vgg_lstm.kept_features import KeptFeatures
+from analogy.training.precision import use_precision
 from data_prep.datasets import open_dataset
 from tests.systems.conftest import build_system
 from tests.systems.vgg_lstm.conftest import NEXT, TINY, batch, frames_of, settings_of, shaken
@@ -47,6 +52,14 @@ def test_experiments_have_the_papers_numbers():
     np.testing.assert_allclose(rates, [1e-2, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6], rtol=1e-4)
     assert settings.training.steps == 5000 and settings.data.image_size == 224
     assert settings_of("vgg_lstm_vae", scale="paper").loss.beta == 0
+
+
+def test_experiments_train_for_5000_epochs_and_divide_the_rate_every_1000():
+    for name, experiment in list_experiments().items():
+        if experiment.paper == "vgg_lstm" and "plus" not in name:
+            settings = settings_of(name, scale="paper")
+            passes = settings.training.batch_size / len(settings.data.train_clips)  # over the clips in a step
+            assert settings.training.steps * passes == 5000 and settings.optimizer.decay_steps * passes == 1000, name
 
 
 # ---------------------------------------------------------------- training
@@ -105,6 +118,31 @@ def test_features_are_kept_and_made_anew_when_they_must(actors, cache, caplog):
     assert set(system.train_step(other)) == {"network/mse", "network/loss"}
 
 
+class Pixels(keras.layers.Layer):
+    """In the place of VGG-16: the features are the pixels."""
+
+    pretrained, scale = False, 1.0
+
+    def call(self, frames):
+        return tf.reshape(frames, [1, frames.shape[1], -1])
+
+
+def test_features_of_another_precision_or_size_are_made_anew(tmp_path, eagerly):
+    def kept(precision: str, side: int) -> KeptFeatures:
+        frames = frames_of(1, 2)[0, :, :side, :side]
+        prepared = SimpleNamespace(folder=tmp_path, frames=lambda clip, numbers: frames[list(numbers)])
+        clip = Clip("a", "roll", 2, side, side, fingerprint="a")
+        with use_precision(precision):
+            network = Pixels()
+        return KeptFeatures([SimpleNamespace(prepared=prepared, clip=clip, size=(side, side))], network, "squeeze")
+
+    first, again, coarse, small = kept("float32", 32), kept("float32", 32), kept("bfloat16", 32), kept("float32", 16)
+    assert first.folder == again.folder and len({features.folder for features in (first, coarse, small)}) == 3
+    exact, rounded = first.read(np.arange(2)), coarse.read(np.arange(2))
+    assert np.any(exact != rounded) and small.width == first.width / 4
+    np.testing.assert_allclose(rounded, exact, atol=2**-8)
+
+
 # ---------------------------------------------------------------- prediction
 
 
@@ -132,6 +170,12 @@ def test_predictions_are_measured_beside_three_methods_and_training_clips_apart(
     assert [panels.split for panels in predictor.sample_panels(movies)] == ["train", "test"]
     protocol = predictor.protocol(movies)
     assert "2 observed and 2 predicted" in protocol and "0.0625 of its channels, trained along" in protocol
+
+
+def test_the_protocol_names_the_weights_of_vgg_16(predictor, movies, monkeypatch):
+    hed = settings_of("vgg_lstm_next_frame", *NEXT, "encoder.weights=hed", "encoder.width=1", "encoder.trained=false")
+    monkeypatch.setattr(predictor, "settings", hed)
+    assert "; VGG-16 (HED), frozen; " in predictor.protocol(movies)
 
 
 def test_ours_predicts_any_number_of_frames_as_it_is_trained():
