@@ -1,7 +1,7 @@
 """Every experiment of three papers takes two steps at demo scale, in a tiny network and eagerly: what its file says can be
 trained.
 
-The other two papers' experiments differ in values alone, of settings that the tests of their systems go through.
+The other two papers' experiments only set other values; the tests of their systems go through these settings.
 """
 
 from __future__ import annotations
@@ -49,8 +49,9 @@ def all_rows(actors, cache, tmp_path_factory) -> Rows:
     return Rows(actors, cache, tmp_path_factory.mktemp("exports"))
 
 
-def weights(system) -> list[np.ndarray]:
-    return [weight.numpy() for model in system.models.values() for weight in model.trainable_variables]
+def weights(system) -> list[list[np.ndarray]]:
+    """Those of each optimiser."""
+    return [[weight.numpy() for weight in weights] for _, weights in system.plan_optimizers().values()]
 
 
 @pytest.mark.slow
@@ -72,5 +73,6 @@ def test_the_experiment_takes_two_steps(name, all_rows, long_clips, cache, eager
     for _ in range(2):
         for key, value in system.train_step(next(batches)).items():
             assert np.isfinite(value), key
-    moved = [np.any(old != new) for old, new in zip(before, weights(system), strict=True)]
-    assert any(moved) and all(optimizer.iterations == 2 for optimizer in system.optimizers.values())
+    for old, new in zip(before, weights(system), strict=True):
+        assert np.mean([np.any(one != other) for one, other in zip(old, new, strict=True)]) > 0.5
+    assert all(optimizer.iterations == 2 for optimizer in system.optimizers.values())

@@ -76,7 +76,7 @@ class LadderSystem(MoviePredictor):
             resnet = f"{weights}, {'trained' if encoder.trained else 'frozen'}"
         first = {
             "paper": "the answer to the last observed frame",
-            "code": "the answer to the answer to the last observed frame, as in the published code",
+            "code": "the second answer after the last observed frame: the first is fed back, as in the published code",
         }[self.settings.align]
         return f"{resnet}; the first prediction is {first}; running statistics of batch normalisation; "
 

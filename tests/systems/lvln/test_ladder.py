@@ -126,7 +126,10 @@ def test_code_alignment_predicts_one_frame_later(toy):
 
     later = build_system("lvln_toy_net", *TINY, "align=code")
     np.testing.assert_array_equal(predict(later, 2), predict(toy, 3)[:, 1:])
-    assert "is the answer to the answer to the last observed frame, as in the published code; " in later.protocol_notes
+    assert (
+        "is the second answer after the last observed frame: the first is fed back, as in the published code; "
+        in later.protocol_notes
+    )
 
 
 def test_states_have_the_size_of_their_level_and_change_with_own_answers(toy):

@@ -39,7 +39,7 @@ class Translator(Composite, keras.Model):
         self.mask = keras.layers.Conv2D(1, 3, padding="same", dtype="float32", name="mask") if mask else None
 
     def call(self, maps, training: bool = False):
-        """maps: [B, H/4, W/4, C] -> s [B, H, W, channels], not bounded, and m [B, H, W, 1] in 0..1."""
+        """maps [B, H/4, W/4, C] -> [s, m]: s [B, H, W, channels], not bounded, m [B, H, W, 1] in 0..1; [s] without a mask."""
         first, *others = self.stacks
         x = first(maps, training=training)
         for stack in others:

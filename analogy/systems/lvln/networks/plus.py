@@ -23,7 +23,7 @@ ERROR_WINDOW = 2.0  # the standard deviation of the Gaussian that averages a can
 SMALLEST_ERROR = 1e-4  # added to these squared errors, sums over the channels
 TRUST = 0.9  # before training, a candidate's weight is divided by its error to this power
 AROUND = 4.0  # the standard deviation of the Gaussian that averages finest detail, in pixels
-LEAST_DETAIL = 1e-4  # added to this mean, which may be 0
+LEAST_DETAIL = 1e-4  # added to that mean, so that nothing is divided by 0
 
 
 class Candidate(NamedTuple):
@@ -88,8 +88,8 @@ class MovingLadder(Composite, keras.Model):
     candidates, plus the colour, is the prediction, which the encoder reads as the next frame. The better a candidate would
     have predicted the observed frames at a place, the more it weighs there.
 
-    A blend is soft: its candidates' fine detail cancels out where they disagree. So the finest detail of the last frame alone
-    can be added: the bands of a picture are blended apart, as in a pyramid (Burt and Adelson 1983).
+    A blend is soft: its candidates' fine detail cancels out where they disagree. So finest detail of the last frame can be
+    added where the blend has lost it, which is akin to blending the bands of a pyramid apart (Burt and Adelson 1983).
 
     Args:
         channels: C.
@@ -100,8 +100,8 @@ class MovingLadder(Composite, keras.Model):
             frame, if it has 4 candidates at most.
         candidates: how many of `CANDIDATES`, 1 to 7. 1: the head predicts one flow, and no weights.
         colour: whether the head predicts a residual colour.
-        detail: how much of the last frame's finest detail `roll` adds where the blend has none; where it has less than the last
-            frame, accordingly less. 0: none. Training knows nothing of it.
+        detail: how much of the last frame's finest detail `roll` adds where the blend has none; the more of it the blend has,
+            the less is added. 0: none. Training knows nothing of it.
     """
 
     def __init__(
@@ -248,8 +248,8 @@ class MovingLadder(Composite, keras.Model):
             return blend
         detail = sharp_warp(finest_detail(last), flow)
         amounts = [tf.reduce_mean(tf.abs(part), -1, keepdims=True) for part in (finest_detail(blend), detail)]
-        ours, full = (blur(amount, AROUND) + LEAST_DETAIL for amount in amounts)
-        return blend + self.detail * tf.nn.relu(1 - ours / full) * detail
+        left, full = (blur(amount, AROUND) + LEAST_DETAIL for amount in amounts)
+        return blend + self.detail * tf.nn.relu(1 - left / full) * detail
 
     # ---------------------------------------------------------------- the ladder
 
