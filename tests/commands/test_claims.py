@@ -103,7 +103,7 @@ def test_odd_runs_do_not_count_and_stop_nothing(claims, tmp_path, monkeypatch):
 def test_the_plans_of_the_repository_can_be_read(claims, tmp_path, monkeypatch, name):
     monkeypatch.delenv("ANALOGY_DATA_DIR", raising=False)
     plan = claims.Plan.read(ROOT / "experiments" / name, tmp_path, [])
-    assert len(plan.arms) == 9 and len(plan.content["claims"]) >= 10
+    assert len(plan.arms) >= 9 and len(plan.content["claims"]) >= 10
 
 
 def test_a_table_of_a_user_is_kept(claims, tmp_path):
