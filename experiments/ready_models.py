@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Collection
+from collections.abc import Sequence
 from pathlib import Path
 
 from analogy.metrics.table import HEADLINES
@@ -23,8 +23,9 @@ KEPT = (
     "experiment", "summary", "source", "system", "dataset", "scale", "status", "steps", "seed", "precision", "parameters",
     "protocol", "uses", "seconds", "test", "baseline",
 )  # fmt: skip
-# Endpoints that call another model which comes along too: with them a SavedModel would hold that one a second time.
-LEFT_OUT = {"keypoints_plus_motion": ("generate",)}
+# The endpoints that stay, the default one first, where another calls a model which comes along too: with it a SavedModel
+# would hold that one a second time.
+STAY = {"keypoints_plus_motion": ("sample", "decode")}
 
 
 def take_over(run: Path, folder: Path) -> None:
@@ -38,7 +39,7 @@ def take_over(run: Path, folder: Path) -> None:
         (run / name).read_text("utf-8").replace(f"{FOLDER}/", "") for name in ("summary.json", "settings.yaml")
     )
     summary, environment = json.loads(summary), json.loads((run / "environment.json").read_text("utf-8"))
-    _copy_rounded(run / MODEL, folder / "new", LEFT_OUT.get(folder.name, ()))
+    _copy_rounded(run / MODEL, folder / "new", STAY.get(folder.name))
     shutil.rmtree(folder / MODEL, ignore_errors=True)
     (folder / "new").rename(folder / MODEL)
     (folder / "settings.yaml").write_text(settings, "utf-8")
@@ -49,21 +50,22 @@ def take_over(run: Path, folder: Path) -> None:
     (folder / "summary.json").write_text(json.dumps(reduced, indent=1) + "\n", "utf-8")
 
 
-def _copy_rounded(source: Path, target: Path, left_out: Collection[str]) -> None:
-    """Copy a SavedModel whose attribute `weights` lists its variables, as `runs.export` writes it, with rounded weights, and
-    without some of its endpoints and the models that they call."""
+def _copy_rounded(source: Path, target: Path, stay: Sequence[str] | None) -> None:
+    """Copy a SavedModel whose attribute `weights` lists its variables, as `runs.export` writes it, with rounded weights.
+
+    stay: its endpoints that are copied, the default one first; the models that only others call are left out. None: all.
+    """
     import tensorflow as tf
 
     loaded = tf.saved_model.load(str(source))
     for weight in loaded.weights:
         weight.assign(tf.cast(tf.cast(weight, tf.float16), weight.dtype))
-    model, names = tf.Module(), [name for name in endpoints_of(loaded) if name not in left_out]
+    model, names = tf.Module(), stay or endpoints_of(loaded)
     model.weights = loaded.weights
     for name in names:
         setattr(model, name, getattr(loaded, name))
     signatures = {name: loaded.signatures[name] for name in names}
-    if DEFAULT_SIGNATURE in loaded.signatures and not left_out:
-        signatures[DEFAULT_SIGNATURE] = loaded.signatures[DEFAULT_SIGNATURE]
+    signatures[DEFAULT_SIGNATURE] = loaded.signatures[stay[0] if stay else DEFAULT_SIGNATURE]
     tf.saved_model.save(model, str(target), signatures=signatures)
 
 

@@ -51,6 +51,7 @@ def test_they_are_small_whole_and_name_no_place_of_a_machine():
         copying = next(figures[metric] for figures in model.summary["baseline"].values() if metric in figures)
         assert compare(metric, model.summary["test"][metric], copying).verdict == "wins" or "LOSE" in model.about["limits"]
         assert settings_of_run(model.run).experiment == name
+        assert b"serving_default" in (model.run / "saved_model" / "saved_model.pb").read_bytes()
         place = re.compile(rb"/(home|root|Users|tmp|work|mnt)/")
         assert not [file for file in model.run.rglob("*") if file.is_file() and place.search(file.read_bytes())]
 
@@ -117,12 +118,14 @@ def test_a_run_is_reduced_to_what_predicting_needs(tmp_path):
     module = tf.Module()
     module.weights = [tf.Variable([1.0001, 3.0])]
     signature = [tf.TensorSpec([None, 2], tf.float32, "values")]
-    module.scale = tf.function(lambda values: {"out": values * module.weights[0]}, input_signature=signature)
+    module.sample = tf.function(lambda values: {"out": values * module.weights[0]}, input_signature=signature)
+    module.decode = tf.function(lambda values: {"out": values - module.weights[0]}, input_signature=signature)
     module.used = [tf.Module()]
     module.used[0].weight = tf.Variable(tf.zeros([100_000]))
     used = tf.function(lambda values: {"out": values + module.used[0].weight[0]}, input_signature=signature)
     module.generate = used
-    write_saved_model(module, {"generate": used, "scale": module.scale}, run / "saved_model")
+    endpoints = {"generate": used, "sample": module.sample, "decode": module.decode}
+    write_saved_model(module, endpoints, run / "saved_model")
     (run / "settings.yaml").write_text(f"uses: {{translator: {READY_MODELS}/keypoints_plus}}\n")
     (run / "environment.json").write_text(json.dumps({"commit": "abc", "earlier_commits": ["old"], "folder": str(run)}))
     (run / "summary.json").write_text(
@@ -144,9 +147,12 @@ def test_a_run_is_reduced_to_what_predicting_needs(tmp_path):
     assert summary["checksum"] == checksum(folder / "saved_model")
     assert (folder / "settings.yaml").read_text() == "uses: {translator: keypoints_plus}\n"
     again = tf.saved_model.load(str(folder / "saved_model"))
-    assert endpoints_of(again) == ["scale"] and sum(file.stat().st_size for file in folder.rglob("*.data-*")) < 100_000
-    assert again.scale(tf.ones([1, 2]))["out"].numpy().tolist() == [[1.0, 3.0]], "rounded to half precision"
-    assert again.signatures["scale"](values=tf.ones([1, 2]))["out"].numpy().tolist() == [[1.0, 3.0]]
+    assert (
+        endpoints_of(again) == ["decode", "sample"] and sum(file.stat().st_size for file in folder.rglob("*.data-*")) < 100_000
+    )
+    assert again.sample(tf.ones([1, 2]))["out"].numpy().tolist() == [[1.0, 3.0]], "rounded to half precision"
+    for name in ("sample", "serving_default"):
+        assert again.signatures[name](values=tf.ones([1, 2]))["out"].numpy().tolist() == [[1.0, 3.0]]
 
 
 def test_training_starts_from_one_by_its_name_where_there_is_no_run_of_ones_own(tmp_path):
