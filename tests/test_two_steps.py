@@ -26,8 +26,8 @@ SMALL = {  # system -> what makes its experiments small, and leaves what they ar
     "keypoints_translator": (*KEYPOINTS, "network.width=0.0625", "discriminator.width=0.02"),
     "keypoints_plus": ROWS["keypoints_plus"].settings,
     "keypoints_motion": ROWS["keypoints_motion"].settings,
-    "lvln": (*WINDOWS, "network.width=0.0625"),
-    "lvln_plus": (*WINDOWS, "network.width=0.0625"),
+    "lvln": (*WINDOWS, "network.width=0.0625", "training_horizon=1"),
+    "lvln_plus": (*WINDOWS, "network.width=0.0625", "training_horizon=1"),
     "lvln_classifier": ROWS["lvln_classifier"].settings,
     "vgg_lstm_next_frame": VGG,
     "vgg_lstm_plus": (*VGG, "network.units=4"),
@@ -39,9 +39,9 @@ USED = {"translator": "keypoints_plus", "predictor": "lvln, toy"}  # role -> the
 
 @pytest.fixture(scope="module")
 def long_clips(tmp_path_factory):
-    """Each action once to train and once to test, as long as every tenth frame needs."""
+    """Each action once to train, and three clips to test, as long as every tenth frame needs."""
     folder = tmp_path_factory.mktemp("data") / "actors"
-    return write_synthetic_actors(folder, seed=1, train_clips=11, test_clips=11, frames=60, size=64)
+    return write_synthetic_actors(folder, seed=1, train_clips=11, test_clips=3, frames=60, size=64)
 
 
 @pytest.fixture(scope="module")
