@@ -6,17 +6,14 @@ The other two papers' experiments only set other values; the tests of their syst
 
 from __future__ import annotations
 
-import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from analogy.data.batches import ReplicaContext
 from analogy.settings import find_experiment, list_experiments, load_settings
 from analogy.systems import SYSTEMS
-from data_prep.datasets import open_dataset
 from data_prep.synthetic_actors import write_synthetic_actors
-from tests.promise_rows import ROWS, Rows
+from tests.promise_rows import ROWS, Row, Rows
 
 PAPERS = ("lvln", "vgg_lstm", "keypoints")
 WINDOWS = ("data.image_size=32", "data.test_count=2")
@@ -38,14 +35,10 @@ USED = {"translator": "keypoints_plus", "predictor": "lvln, toy"}  # role -> the
 
 
 @pytest.fixture(scope="module")
-def long_clips(tmp_path_factory):
-    """Each action once to train, and three clips to test, as long as every tenth frame needs."""
+def rows(cache, tmp_path_factory) -> Rows:
+    """On clips of each action once to train, and three to test, as long as every tenth frame needs."""
     folder = tmp_path_factory.mktemp("data") / "actors"
-    return write_synthetic_actors(folder, seed=1, train_clips=11, test_clips=3, frames=60, size=64)
-
-
-@pytest.fixture(scope="module")
-def all_rows(actors, cache, tmp_path_factory) -> Rows:
+    actors = write_synthetic_actors(folder, seed=1, train_clips=11, test_clips=3, frames=60, size=64)
     return Rows(actors, cache, tmp_path_factory.mktemp("exports"))
 
 
@@ -56,19 +49,11 @@ def weights(system) -> list[list[np.ndarray]]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name, experiment in list_experiments().items() if experiment.paper in PAPERS])
-def test_the_experiment_takes_two_steps(name, all_rows, long_clips, cache, eagerly):
-    path = find_experiment(name)
-    settings = load_settings(path, SYSTEMS, scale="demo")
-    small = [*SMALL[settings.system], "training.batch_size=2", f"data.cache={cache}"]
-    settings = load_settings(path, SYSTEMS, scale="demo", overrides=small)
-    if settings.data.dataset == "synthetic_actors":
-        small += [f"data.folder={long_clips}", "data.dataset=penn_action"]
-        settings = load_settings(path, SYSTEMS, scale="demo", overrides=small)
-    used = {role: tf.saved_model.load(str(all_rows.export(ROWS[USED[role]]))) for role in settings.uses}
-    keras.utils.set_random_seed(0)
-    system = SYSTEMS[settings.system].build(settings, used)
-    system.prepare_training()
-    batches = iter(system.train_batches(open_dataset(settings), ReplicaContext(batch_size=2)))
+def test_the_experiment_takes_two_steps(name, rows, eagerly):
+    settings = load_settings(find_experiment(name), SYSTEMS, scale="demo")
+    row = Row(name, SMALL[settings.system], uses=tuple((role, USED[role]) for role in settings.uses))
+    system = rows.build(row)
+    batches = iter(system.train_batches(rows.dataset(row), ReplicaContext(batch_size=2)))
     before = weights(system)
     for _ in range(2):
         for key, value in system.train_step(next(batches)).items():
