@@ -157,12 +157,14 @@ class MovingLadder(Composite, keras.Model):
         """As `call`, for any k of at least 2 and any `count` of at least 0: the frames, which are the blends with the finest
         detail, their flows, and the scene after all of them."""
 
+        detail = finest_detail(frames[:, -1]) if self.detail else None
+
         def observe(index, scene):
             return index + 1, self.observe(frames[:, index - 1], frames[:, index], scene)
 
         def predict(index, scene, predicted, flows):
             blend, flow, scene = self.next_frame(scene)
-            frame = self._with_detail(blend, flow, scene.images["last"])
+            frame = self._with_detail(blend, flow, detail) if self.detail else blend
             return index + 1, self.imagine(blend, flow, scene), predicted.write(index, frame), flows.write(index, flow)
 
         _, scene = tf.while_loop(lambda index, _: index < tf.shape(frames)[1], observe, (1, self._nothing(frames[:, 0])))
@@ -241,12 +243,10 @@ class MovingLadder(Composite, keras.Model):
             blend += colour / 4  # smaller steps of learning than those of flows in pixels
         return blend, flows[0], scene._replace(flows=flows, step=scene.step + 1)
 
-    def _with_detail(self, blend, flow, last):
-        """The blend [B, H, W, C] and, where it lost finest detail, some of the last observed frame's. A bilinear warp would
-        take away just what is to be added, hence the sharp one."""
-        if not self.detail:
-            return blend
-        detail = sharp_warp(finest_detail(last), flow)
+    def _with_detail(self, blend, flow, detail):
+        """The blend [B, H, W, C] and, where it lost finest detail, some of this one, the last observed frame's. A bilinear warp
+        would take away just what is to be added, hence the sharp one."""
+        detail = sharp_warp(detail, flow)
         amounts = [tf.reduce_mean(tf.abs(part), -1, keepdims=True) for part in (finest_detail(blend), detail)]
         left, full = (blur(amount, AROUND) + LEAST_DETAIL for amount in amounts)
         return blend + self.detail * tf.nn.relu(1 - left / full) * detail
