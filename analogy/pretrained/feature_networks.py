@@ -15,6 +15,7 @@ import tensorflow as tf
 from analogy.errors import UserError
 from analogy.models.vgg import VGG_MEAN_BGR, caffe_range
 from analogy.pretrained.archives import read_npz
+from analogy.pretrained.names import weights_name
 from analogy.pretrained.vgg16 import Weights, load_vgg16, read_weights, vgg16_name
 from analogy.random_streams import generator
 
@@ -65,7 +66,7 @@ def feature_network(source: str, *, random_conv1_1: bool = False) -> Callable:
 
 def feature_network_name(source: str) -> str:
     """How the network of `feature_network` is called in a protocol."""
-    return f"SqueezeNet ({Path(source).name})" if Path(source).suffix.lower() == ".npz" else vgg16_name(source)
+    return weights_name("SqueezeNet", source) if Path(source).suffix.lower() == ".npz" else vgg16_name(source)
 
 
 def _random_conv1_1() -> tuple[np.ndarray, np.ndarray]:

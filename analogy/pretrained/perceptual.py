@@ -6,12 +6,12 @@ VGG-19: Simonyan & Zisserman (arXiv:1409.1556). As a loss of images: Johnson, Al
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import tensorflow as tf
 
 from analogy.losses import mean_per_example
 from analogy.models.vgg import VGG_19, caffe_range
+from analogy.pretrained.names import weights_name
 from analogy.pretrained.vgg16 import Weights, download_from_keras, load_vgg16, read_vgg, vgg16_name
 
 MEND = "give imagenet (a download), hed (VGG-16, from `analogy fetch vgg16-hed`), or Keras' VGG-19 weights as .h5"
@@ -55,7 +55,7 @@ def perceptual_distance(source: str) -> Callable:
 
 def perceptual_name(source: str) -> str:
     """How the network of `perceptual_distance` is called in a protocol."""
-    return vgg16_name(source) if source == "hed" else f"VGG-19 ({'ImageNet' if source == 'imagenet' else Path(source).name})"
+    return vgg16_name(source) if source == "hed" else weights_name("VGG-19", source)
 
 
 def last_activations(weights: dict, images) -> list[tf.Tensor]:

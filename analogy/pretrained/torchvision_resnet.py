@@ -66,11 +66,6 @@ class _Names(dict, Inert):
         super().__init__()
 
 
-def resnet18_name(source: str) -> str:
-    """How these weights are called in a protocol. source: as in `load_resnet18`."""
-    return f"ResNet-18 ({'ImageNet' if source == 'imagenet' else Path(source).name})"
-
-
 def load_resnet18(source: str) -> dict[str, np.ndarray]:
     """torchvision's weights of ResNet-18, without the last layer (fc).
 

@@ -18,6 +18,7 @@ from analogy.files import check_regular
 from analogy.models.vgg import VGG_16, Encoder
 from analogy.pretrained.archives import LARGEST
 from analogy.pretrained.fetch_vgg16 import vgg16_hed_file
+from analogy.pretrained.names import weights_name
 from analogy.pretrained.pickles import ArrayUnpickler, array_of
 
 Weights = dict[str, tuple[np.ndarray, np.ndarray]]  # layer name -> (kernel (height, width, in, out), bias), float32
@@ -34,8 +35,7 @@ MEND = (
 
 def vgg16_name(source: str) -> str:
     """How these weights are called in a protocol. source: as in `load_vgg16`."""
-    known = {"imagenet": "ImageNet", "hed": "HED"}
-    return f"VGG-16 ({known.get(source) or Path(source).name})"
+    return weights_name("VGG-16", source)
 
 
 def load_vgg16(source: str, stages: int = 5) -> Weights:

@@ -12,7 +12,8 @@ from analogy.losses import dssim, mean_per_example
 from analogy.models.building import build
 from analogy.models.pixels import fraction_to_bytes, to_fraction
 from analogy.models.rollout import roll, unroll
-from analogy.pretrained.torchvision_resnet import load_into_resnet, resnet18_name
+from analogy.pretrained.names import weights_name
+from analogy.pretrained.torchvision_resnet import load_into_resnet
 from analogy.systems.base import Column, Panels
 from analogy.systems.lvln.networks.ladder import Ladder
 from analogy.systems.lvln.networks.lateral import named_states
@@ -72,7 +73,7 @@ class LadderSystem(MoviePredictor):
         if self.network.encoder is None:
             resnet = "no ResNet"
         else:
-            weights = resnet18_name(encoder.weights) if encoder.weights else "ResNet-18 without published weights"
+            weights = weights_name("ResNet-18", encoder.weights) if encoder.weights else "ResNet-18 without published weights"
             resnet = f"{weights}, {'trained' if encoder.trained else 'frozen'}"
         first = {
             "paper": "the answer to the last observed frame",
