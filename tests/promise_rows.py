@@ -134,14 +134,18 @@ class Rows:
             self._datasets[row] = open_dataset(self.settings(row))
         return self._datasets[row]
 
-    def build(self, row: Row, *more: str):
-        """A new system, ready to train, from seed 0; no weight is where its initializer left it, so that none is zero or like
-        another."""
+    def start(self, row: Row, *more: str):
+        """A new system, ready to train, from seed 0."""
         settings = self.settings(row, *more)
         used = {role: tf.saved_model.load(str(self.export(ROWS[name]))) for role, name in row.uses}
         keras.utils.set_random_seed(0)
         system = SYSTEMS[settings.system].build(settings, used)
         system.prepare_training()
+        return system
+
+    def build(self, row: Row, *more: str):
+        """As `start`, but no weight is where its initializer left it, so that none is zero or like another."""
+        system = self.start(row, *more)
         for number, variable in enumerate(network_variables(system), 1):
             variable.assign(variable + 0.05 * tf.random.stateless_normal(variable.shape, [number, 0]))
         return system

@@ -52,7 +52,7 @@ def weights(system) -> list[list[np.ndarray]]:
 def test_the_experiment_takes_two_steps(name, rows, eagerly):
     settings = load_settings(find_experiment(name), SYSTEMS, scale="demo")
     row = Row(name, SMALL[settings.system], uses=tuple((role, USED[role]) for role in settings.uses))
-    system = rows.build(row)
+    system = rows.start(row)
     batches = iter(system.train_batches(rows.dataset(row), ReplicaContext(batch_size=2)))
     before = weights(system)
     for _ in range(2):
