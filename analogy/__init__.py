@@ -13,10 +13,9 @@ Importing the package is quick: everything else, TensorFlow above all, is import
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from analogy.environment import prepare_environment
 
+TYPE_CHECKING = False  # for type checkers, which know the name; `typing` itself would take a third of the time of this import
 if TYPE_CHECKING:
     from analogy.api import Run, datasets, evaluate, experiments, load, predict, train
     from analogy.errors import UserError

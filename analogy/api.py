@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from analogy.errors import UserError
 from analogy.files import expanded
+from analogy.ownership import written
 from analogy.runs.reading import read_run
 from analogy.runs.ready import FOR_VIDEOS, run_or_ready
 from analogy.settings import Experiment, Settings, list_experiments
@@ -253,7 +254,7 @@ def predict(
     )
     for line in predict_video_frames(request):
         print(line)
-    return request.folder
+    return written(request.folder)
 
 
 def evaluate(

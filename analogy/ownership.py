@@ -30,6 +30,7 @@ _BY_FILE_MANAGERS = ("Thumbs.db", "desktop.ini")
 # Earlier versions set no mark. This file suggests that a folder is theirs, but it may still belong to a user.
 _EARLIER = {SAVED_MODEL: "saved_model.pb", PREDICTION: "joints.json", COMPARISON: "comparison.md", RECOGNISED: "figures.json"}
 _given: set[Path] = set()  # what `unused_folder` has named, and nothing was written to yet: what is there now is another's
+_moved: dict[Path, Path] = {}  # a folder that somebody else took meanwhile -> the one that ours became
 _PARTS_OF_AN_EARLIER_RUN = ("summary.json", "log.txt", "checkpoints", "samples", "plots")
 
 
@@ -114,7 +115,8 @@ def refuse_foreign(folder: Path, kind: str) -> None:
 def replacing_folder(folder: Path, kind: str, *, within_run: bool = False) -> Iterator[Path]:
     """`analogy.files.replacing` for a whole folder: yield an empty, marked sibling folder to fill; it then replaces `folder`.
 
-    If somebody else makes or fills `folder` meanwhile, theirs is kept, and a warning says under which name ours lies.
+    If somebody else makes or fills `folder` meanwhile, theirs is kept, and a warning says under which name ours lies; `written`
+    knows it too.
     within_run: the folder is part of a run whose lock this process holds, so it is ours even without a mark.
 
     Raises:
@@ -123,6 +125,7 @@ def replacing_folder(folder: Path, kind: str, *, within_run: bool = False) -> It
     folder = folder.absolute()
     given = folder in _given
     _given.discard(folder)
+    _moved.pop(folder, None)
     if not within_run and not given:
         refuse_foreign(folder, kind)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -136,6 +139,7 @@ def replacing_folder(folder: Path, kind: str, *, within_run: bool = False) -> It
         mark_folder(partial, kind, _files_in(partial))
         if not within_run and (_inode(folder) != there or not _may_replace(folder, kind)):
             taken, folder = folder, _first_unused(folder)
+            _moved[taken] = folder
             log.warning("%s: was made or filled by somebody else meanwhile, and is kept; this one lies in %s", taken, folder)
         if folder.exists():
             os.replace(folder, before)
@@ -146,6 +150,11 @@ def replacing_folder(folder: Path, kind: str, *, within_run: bool = False) -> It
     finally:
         for leftover in (partial, before):
             shutil.rmtree(leftover, ignore_errors=True)
+
+
+def written(folder: Path) -> Path:
+    """Where this process has written what it was to write as `folder`: there, or where that was taken meanwhile, beside it."""
+    return _moved.get(folder.absolute(), folder)
 
 
 def _inode(folder: Path) -> int | None:

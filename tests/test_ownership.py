@@ -30,6 +30,7 @@ from analogy.ownership import (
     replacing_folder,
     unused_folder,
     write_our_text,
+    written,
 )
 from analogy.resolve import resolve_settings
 from analogy.runs.folder import RunFolder
@@ -131,7 +132,10 @@ def test_what_others_make_meanwhile_is_kept(tmp_path, caplog):
         (empty / "mine").write_text("precious")
     assert (out / "which").read_text() == "fast" and (tmp_path / "out_2" / "which").read_text() == "slow"
     assert [path.name for path in empty.iterdir()] == ["mine"] and kind_of(tmp_path / "empty_2") == PREDICTION
-    assert f"this one lies in {tmp_path}/out_2" in caplog.text
+    assert f"this one lies in {tmp_path}/out_2" in caplog.text and written(out) == tmp_path / "out_2"
+    with replacing_folder(tmp_path / "new", PREDICTION):
+        pass
+    assert written(tmp_path / "new") == tmp_path / "new"
 
 
 def test_a_text_that_is_not_ours_is_kept(tmp_path, caplog):

@@ -1,9 +1,12 @@
 """The console command `analogy`, with one file for each of its commands. The scripts in experiments/ call the same files."""
 
-from analogy.cli.streams import end_quietly, open_closed_streams
+from analogy.cli.interrupts import end_quietly
+
+end_quietly()
+
+from analogy.cli.streams import open_closed_streams  # noqa: E402
 
 open_closed_streams()
-end_quietly()
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ import typer
 
 from analogy.cli.console import RESULTS, clear_errors
 from analogy.errors import Mistakes
-from analogy.ownership import EXPORT, check_output
+from analogy.ownership import EXPORT, check_output, written
 
 # format -> the packages that it needs beside ours.
 FORMATS = {"savedmodel": (), "tflite": (), "onnx": ("tf2onnx", "onnx", "onnxruntime")}
@@ -80,7 +80,7 @@ def main(
 
             with in_float32(folder) if format != "savedmodel" else nullcontext() as model:
                 export_run(folder, format, out, batch or 1, model=model)
-        print(f"written to {out}; endpoints.json lists the names, shapes and types")
+        print(f"written to {written(out)}; endpoints.json lists the names, shapes and types")
 
 
 def _name(folder: Path) -> str:

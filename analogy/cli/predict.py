@@ -16,6 +16,7 @@ from analogy.cli.console import RESULTS, clear_errors
 from analogy.cli.opening import Open, show
 from analogy.errors import UserError
 from analogy.files import expanded
+from analogy.ownership import written
 from analogy.runs.ready import FOR_VIDEOS, ready_models, run_or_ready
 from analogy.systems.hierarchical.estimation import find_models, usual_estimator
 
@@ -210,6 +211,7 @@ def _predict_by_poses(source: str, request: dict) -> Path:
 
 def _written(folder: Path) -> Path:
     """Say where the prediction lies. Returns its page."""
+    folder = written(folder)
     print(f"written to {folder}: open {folder / 'index.html'}")
     return folder / "index.html"
 

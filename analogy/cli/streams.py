@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -73,29 +72,6 @@ def lasting_streams() -> Iterator[LastingStream]:
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
         sys.stdout, sys.stderr = before
-
-
-def end_quietly() -> None:
-    """Let Ctrl-C be one line and status 130 also while modules are imported, before a command takes care of it.
-
-    Some libraries turn a KeyboardInterrupt in their import into another exception, which is then no more than its echo.
-    """
-    before, interrupted = sys.excepthook, []
-
-    def interrupt(*_) -> None:
-        interrupted.append(True)
-        raise KeyboardInterrupt
-
-    def said(kind, error, trace) -> None:
-        if not interrupted:
-            return before(kind, error, trace)
-        with suppress(OSError):
-            print("stopped by SIGINT", file=sys.stderr, flush=True)
-        os._exit(128 + signal.SIGINT)
-
-    if signal.getsignal(signal.SIGINT) == signal.default_int_handler:  # a shell's background jobs ignore it
-        signal.signal(signal.SIGINT, interrupt)
-    sys.excepthook = said
 
 
 def open_closed_streams() -> None:

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from analogy.errors import UserError, first_line
 from analogy.files import without_wildcards
+from analogy.optimizers import LossScaling
 from analogy.runs.find import MODEL
 
 log = logging.getLogger("analogy")
@@ -36,7 +37,7 @@ class Checkpoints:
     def __init__(self, folder: Path, system, step: tf.Variable, keep: int):
         self.step, self._folder = step, folder
         self._pending = tf.Variable("{}", dtype=tf.string, trainable=False)
-        self._models = {**system.models, **system.state}
+        self._models, self._optimizers = {**system.models, **system.state}, dict(system.optimizers)
         objects = _named(self._models) | {f"optimizer_{name}": optimizer for name, optimizer in system.optimizers.items()}
         self._checkpoint = tf.train.Checkpoint(step=step, pending=self._pending, **objects)
         self._checkpoint.save_counter  # noqa: B018 - reading it creates this variable, which the checkpoints of earlier versions contain
@@ -98,6 +99,7 @@ class Checkpoints:
 
         def restore(path):
             _check_weights(path, self._models)
+            _check_scaling(path, self._optimizers)
             self._checkpoint.restore(path).assert_consumed()
 
         if not _newest_whole(paths, restore, misfit):
@@ -262,6 +264,19 @@ def _check_weights(path: str, models: dict) -> None:
             there, here = shapes[f"model_{name}/weights/{index}/.ATTRIBUTES/VARIABLE_VALUE"], list(variable.shape)
             if there != here:
                 raise ValueError(f"{variable.path} of {name} has the shape {there} there and {here} here")
+
+
+def _check_scaling(path: str, optimizers: dict) -> None:
+    """Raise a ValueError where an optimiser scales its loss, as in float16, and did not in a checkpoint, or the reverse.
+
+    The numbers of its variables then mean others, which TensorFlow takes for damage.
+    """
+    saved = tf.train.load_checkpoint(path).get_variable_to_shape_map()
+    for name, optimizer in optimizers.items():
+        scales = isinstance(optimizer, LossScaling)
+        if scales != (f"optimizer_{name}/step_counter/.ATTRIBUTES/VARIABLE_VALUE" in saved):
+            mend = "--precision bfloat16 or float32" if scales else "--precision float16"
+            raise ValueError(f"its optimiser {name} {'does not scale' if scales else 'scales'} the loss: {mend}")
 
 
 def _saved_networks(path: str) -> list[str]:

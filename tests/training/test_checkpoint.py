@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from analogy.errors import UserError
+from analogy.optimizers import LossScaling
 from analogy.settings import find_experiment, load_settings
 from analogy.systems import SYSTEMS
 from analogy.training.checkpoint import Checkpoints, load_networks
@@ -79,15 +80,31 @@ def test_some_networks_of_another_run_are_taken_by_name(tmp_path):
 class OneNetwork:
     """The least that `Checkpoints` asks of a system."""
 
-    def __init__(self):
+    def __init__(self, scaled: bool = False):
         network = keras.Sequential([keras.layers.Input((4,)), keras.layers.Dense(8)])
-        optimizer = keras.optimizers.Adam()
+        optimizer = LossScaling(keras.optimizers.Adam()) if scaled else keras.optimizers.Adam()
         optimizer.build(network.trainable_variables)
         self.models, self.state, self.optimizers = {"network": network}, {}, {"network": optimizer}
         self.exported = [network]
 
     def weights(self):
         return [variable.numpy() for variable in self.models["network"].variables]
+
+
+@pytest.mark.parametrize(
+    ("scaled", "said"),
+    [
+        (True, r"another architecture \(its optimiser network scales the loss: --precision float16\)"),
+        (False, r"optimiser network does not scale the loss: --precision bfloat16 or float32\)"),
+    ],
+)
+def test_another_precision_is_no_damage(tmp_path, scaled, said, caplog):
+    """Also where the run's summary.json, which says its precision, is lost."""
+    Checkpoints(tmp_path, OneNetwork(scaled), tf.Variable(4, dtype=tf.int64), 3).save({})
+    Checkpoints(tmp_path, OneNetwork(scaled), step := tf.Variable(0, dtype=tf.int64), 3).restore()
+    with pytest.raises(UserError, match=said):
+        Checkpoints(tmp_path, OneNetwork(not scaled), tf.Variable(0, dtype=tf.int64), 3).restore()
+    assert step.numpy() == 4 and "damaged" not in caplog.text
 
 
 @pytest.mark.parametrize("damage", ["cut", "bit", "zeros"])
