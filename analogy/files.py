@@ -37,7 +37,7 @@ LONGEST_NAME = 150  # bytes; a file system allows 255 for a whole name
 # The suffixes by which videos and pictures of users are known.
 VIDEOS = (
     ".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".gif", ".mpg", ".mpeg", ".wmv", ".flv", ".ts", ".mts", ".m2ts", ".3gp",
-    ".ogv", ".mxf", ".dv", ".y4m", ".apng",
+    ".ogv", ".mxf", ".dv", ".y4m", ".apng", ".vob", ".asf", ".m2v", ".f4v", ".mjpeg", ".mjpg",
 )  # fmt: skip
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".avif")
 

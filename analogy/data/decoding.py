@@ -18,6 +18,7 @@ from av.error import FFmpegError
 from av.stream import Disposition
 from av.video.reformatter import VideoReformatter
 
+from analogy.data.file_ends import End, end_of_file, is_left_over, is_part
 from analogy.data.pictures import check_pixels, over_white
 from analogy.errors import UserError
 
@@ -73,7 +74,7 @@ def stream_file(path: Path) -> Iterator[np.ndarray]:
     with _open(path) as container:
         stream = _video_stream(path, container, [])
         stream.thread_type = "NONE"
-        for frame, _ in _shown(_Packets(container, stream, stop_at_damage=True), stream, 0, []):
+        for frame, _ in _shown(_Packets(path, container, stream, stop_at_damage=True), stream, 0, []):
             yield frame
 
 
@@ -83,7 +84,7 @@ def _decode(path: Path, start: int, count: int | None, keep: Callable[[np.ndarra
         stream = _video_stream(path, container, notes)
         threads = threads and stream.codec_context.width * stream.codec_context.height > SMALL
         stream.thread_type = "AUTO" if threads else "NONE"
-        packets = _Packets(container, stream, stop_at_damage=not threads)
+        packets = _Packets(path, container, stream, stop_at_damage=not threads)
         frames, times = [], []
         for frame, time in _shown(packets, stream, start, notes):
             frames.append(keep(frame))
@@ -169,9 +170,10 @@ class _Packets:
     stop_at_damage: end at the first damaged place instead of raising _Damage.
     """
 
-    def __init__(self, container, stream, *, stop_at_damage: bool):
-        self._container, self._stream, self._stop = container, stream, stop_at_damage
+    def __init__(self, path: Path, container, stream, *, stop_at_damage: bool):
+        self._path, self._container, self._stream, self._stop = path, container, stream, stop_at_damage
         self.reason = ""  # why decoding ended early
+        self._cut = False  # whether the file ends within a frame, or before its end
         self.passed = 0  # the number of frames at the beginning that cannot be decoded, and are left out
         # Browsers say of every recording that it may be transparent; that it is, its packets say.
         self._may_be_transparent, self.transparent = stream.metadata.get("alpha_mode") == "1", False
@@ -181,7 +183,7 @@ class _Packets:
     def frames(self) -> Iterator[av.VideoFrame]:
         decoded, times = False, []  # times: of the packets until a frame is whole
         try:
-            for packet in self._container.demux(self._stream):
+            for packet in self._whole_packets():
                 self._read += packet.dts is not None or packet.size > 0
                 if not decoded and not packet.is_discard:
                     times.append(packet.dts if packet.pts is None else packet.pts)
@@ -211,25 +213,46 @@ class _Packets:
         except FFmpegError as error:  # the file ends within a packet, or the disk fails
             self.reason = _reason(error)
 
+    def _whole_packets(self) -> Iterator[av.Packet]:
+        """The packets of the stream, without a last one that holds a part of a frame: some decoders make a whole one of it."""
+        form = self._container.format.name
+        end = end_of_file(self._path, form, self._stream.codec_context.name, self._stream.id)
+        held, place, size = None, None, 0
+        for packet in self._container.demux(self._stream):
+            if not packet.size:  # the end: decoders give what they hold
+                if held is not None or end == End.CUT or is_left_over(self._path, form, place, size):
+                    self._cut = True
+                yield packet
+                continue
+            if held is not None:
+                yield held
+            place, size, held = packet.pos, packet.size, packet
+            if not (packet.is_corrupt or end == End.WITHIN or is_part(self._path, form, place, size)):
+                held = None
+                yield packet
+
     def lost(self, read: int, last: float | None) -> list[str]:
         """A note about frames that the file promises and that cannot be read; none if there are none.
 
         read: the number of frames until the end. last: the time of the last one in seconds.
         """
-        promised = self._stream.frames
-        if promised > self._read or (promised > read and self.reason):
+        promised, ended = self._stream.frames, self.reason or self._cut
+        if promised > self._read or (promised > read and ended):
             return [f"of {promised} frames, those from number {read} on cannot be read"]
         seconds, rate = self._promised_seconds(), float(self._stream.average_rate or 0)
         if seconds and rate and last is not None and last + 3 / rate < seconds:
             return [f"of {seconds:.2f} seconds, those from {last + 1 / rate:.2f} on (frame number {read}) cannot be read"]
-        return [f"the frames from number {read} on cannot be read"] if self.reason else []
+        return [f"the frames from number {read} on cannot be read"] if ended else []
 
     def _promised_seconds(self) -> float | None:
-        """Until when the file says that its video lasts, where it says no number of frames (Matroska and WebM)."""
+        """Until when the file says that its video lasts, where it says no number of frames (Matroska, WebM, MXF, FLV)."""
         if match := re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", self._stream.metadata.get("DURATION", "")):
             hours, minutes, seconds = map(float, match.groups())
             return 3600 * hours + 60 * minutes + seconds
-        alone = len(self._container.streams) == 1 and not self._stream.frames and "matroska" in self._container.format.name
+        if self._container.format.name == "mxf" and self._stream.duration:
+            return float(self._stream.duration * self._stream.time_base)
+        says_it = self._container.format.name in ("matroska,webm", "flv")
+        alone = len(self._container.streams) == 1 and not self._stream.frames and says_it
         return self._container.duration / av.time_base if alone and self._container.duration else None
 
 

@@ -194,6 +194,35 @@ def test_what_is_cut_off_is_said(tmp_path):
         read_video(tmp_path / "no_index.mp4")
 
 
+# Formats that say nowhere how long they are, and decoders that make a whole frame of the beginning of one.
+OF_NO_LENGTH = {
+    "a.gif": [],
+    "a.mjpeg": ["-c:v", "mjpeg"],
+    "a.y4m": ["-pix_fmt", "yuv444p"],
+    "a.ogv": ["-c:v", "libtheora", "-qscale:v", 10],
+    "a.ts": ["-c:v", "libx265", "-crf", 5, "-x265-params", "log-level=none:bframes=0"],
+    "a.dv": ["-vf", "scale=720:576,fps=25", "-pix_fmt", "yuv420p"],
+    "a.mov": ["-c:v", "qtrle", "-movflags", "+faststart"],
+}
+
+
+@pytest.mark.parametrize("name", OF_NO_LENGTH)
+def test_a_frame_of_which_the_end_is_missing_is_said_and_left_out(tmp_path, name):
+    write_pictures(tmp_path / "truth", noise(8))
+    ffmpeg("-framerate", 25, "-i", tmp_path / "truth" / "%06d.png", *OF_NO_LENGTH[name], tmp_path / name)
+    whole, content = read_video(tmp_path / name), (tmp_path / name).read_bytes()
+    assert len(whole.frames) == 8 and not any("cannot be read" in note for note in whole.notes)
+    packet = 188 if name == "a.ts" else 1
+    for place in np.linspace(len(content) // 3, len(content) * 9 // 10, 4).astype(int) // packet * packet:
+        (tmp_path / f"cut_{name}").write_bytes(content[:place])
+        video = read_video(tmp_path / f"cut_{name}")
+        count = len(video.frames)
+        assert 0 < count < 8 and any(f"from number {count} on cannot be read" in note for note in video.notes)
+        still = count - ("interlaced" in video.notes[0])  # de-interlacing looks at the frame after
+        for frame, true in zip(video.frames[:still], whole.frames, strict=False):
+            np.testing.assert_array_equal(frame, true)
+
+
 @pytest.mark.parametrize(("rate", "said"), [("1/10", "it says 0.1 frames per second, which is not"), (5000, "it says 5,000 ")])
 def test_a_rate_that_is_not_believed_is_said(scene, tmp_path, rate, said):
     ffmpeg("-r", rate, "-i", scene[0], "-c:v", "libx264", tmp_path / "odd.mp4")
