@@ -99,13 +99,13 @@ def open_kth(source: Path, cache: Path, settings) -> MovieDataset:
     unlisted = [clip.id for clip in clips if listed and clip.id not in listed]
     left_out = [f"{source / SEQUENCES} does not list {some(unlisted)}: left out"] if unlisted else []
     present = sum(map(len, movies.values()))
-    movies = {trains: long_enough(of_split, plan)[0] for trains, of_split in movies.items()}
-    short = present - sum(map(len, movies.values()))
-    for trains, movies_of_split in movies.items():
+    movies, reasons = zip(*(long_enough(movies[trains], plan) for trains in (False, True)), strict=True)
+    short = present - sum(map(len, movies))
+    for trains, movies_of_split in enumerate(movies):
         if not movies_of_split:
             raise UserError(
                 f"{source}: no clip of {plan.length} frames {'trains' if trains else 'tests'} with data.split {data.split}; "
-                + "; ".join([*left_out, "add persons, or name those who test with data.test_persons=[...]"])
+                + "; ".join([*left_out, *reasons[trains], "add persons, or name those who test with data.test_persons=[...]"])
             )
     random = generator(settings.seed, DatasetStream.KTH_TEST_WINDOWS)
     test = [_window(movies[False], random, plan, index) for index in range(data.test_count)]

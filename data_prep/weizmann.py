@@ -123,7 +123,7 @@ def open_weizmann(source: Path, cache: Path, settings) -> MovieDataset:
         if not movies_of_split:
             raise UserError(
                 f"{source}: no clip of {plan.length} frames {what} with data.test_persons {tested}: persons {persons} are "
-                "there; name some of them, not all"
+                + "; ".join(["there", *lines, "name some of them, not all"])
             )
     train = chosen_movies(train, data, settings.seed)
     windows = spread_windows(test, plan, data.test_count, settings.seed)

@@ -137,11 +137,18 @@ def long_enough(movies: Sequence[StoredMovie], plan: WindowPlan) -> tuple[list[S
         (short, f"have no window of {plan.length} frames{without}"),
     )
     lines = [
-        f"{len(movies)} videos {what}, and are left out: {some([movie.id for movie in movies])}"
+        f"{len(movies)} videos {what}, and are left out: {some([movie.id for movie in movies])}{_longest(movies)}"
         for movies, what in reasons
         if movies
     ]
     return kept, lines
+
+
+def _longest(movies: Sequence[StoredMovie]) -> str:
+    """How long the longest of some movies is, and what is known of why."""
+    movie = max(movies, key=lambda movie: movie.length)
+    why = f": {movie.clip.notes}" if movie.clip.notes else ""
+    return f" (the longest, {movie.id}, has {movie.length} frame{'s' if movie.length != 1 else ''}{why})"
 
 
 def following_curriculum(movies: Sequence[StoredMovie], plan: WindowPlan) -> tuple[list[StoredMovie], list[str]]:

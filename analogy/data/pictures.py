@@ -17,6 +17,7 @@ MOST_PIXELS = 100_000_000  # of a picture or a frame; a small file can unpack to
 # Pillow's own reader of TIFF without compression takes YCbCr for RGBX, and then calls it truncated; libtiff reads all of them.
 TiffImagePlugin.READ_LIBTIFF = True
 
+PLANAR = 284  # tag of TIFF; 2: each channel lies by itself
 SHORTEST_STRIP = 4  # frames: a single picture is hardly ever four times as wide as high, and a video hardly ever shorter
 # Formats in which several pictures are frames of an animation. A photograph (MPO, a kind of JPEG) may hold a smaller copy.
 ANIMATED = ("WEBP", "PNG", "TIFF", "GIF", "AVIF")
@@ -67,6 +68,8 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         check_regular(path)
         with Image.open(path) as picture:
             check_pixels(*picture.size)
+            if picture.mode == "LA" and getattr(picture, "tag_v2", {}).get(PLANAR) == 2:
+                raise ValueError("Pillow mixes its planes of grey and transparency: save it as PNG")
             yield picture
     except DAMAGED as error:
         if isinstance(error, OSError) and error.errno not in (None, *NO_FILE):

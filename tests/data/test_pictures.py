@@ -83,3 +83,21 @@ def test_every_kind_of_pixels(tmp_path):
     for name in ("fractions.tiff", "large.tiff"):
         with pytest.raises(UserError, match=rf"{name}.*save it with 8 or 16 bits"):
             read_picture(tmp_path / name)
+
+
+def test_colours_that_were_multiplied_by_their_transparency(tmp_path):
+    """In TIFF a tag says so. Pillow writes none of these, so the tags are set here."""
+    alpha = np.array([[64, 128, 255]] * 2, np.uint8)
+    colours = np.array([200, 100, 50]) * alpha[..., None] / 255
+    file = tmp_path / "alpha.tif"
+    Image.fromarray(np.dstack([colours.round().astype(np.uint8), alpha])).save(file)
+    kind, place = bytes.fromhex("5201 0300 01000000"), bytes.fromhex("1c01 0300 01000000")
+    assert file.read_bytes().count(kind + b"\x02") == 1
+    file.write_bytes(file.read_bytes().replace(kind + b"\x02", kind + b"\x01"))
+    over_white = np.broadcast_to(colours + 255 - alpha[..., None], (2, 3, 3))
+    np.testing.assert_allclose(read_picture(file).astype(int), over_white, atol=2)
+    Image.fromarray(np.dstack([alpha, alpha]), "LA").save(file)
+    assert read_picture(file)[0, :, 1].tolist() == [207, 191, 255]
+    file.write_bytes(file.read_bytes().replace(place + b"\x01", place + b"\x02"))
+    with pytest.raises(UserError, match=r"alpha\.tif: .*planes of grey and transparency: save it as PNG"):
+        read_picture(file)

@@ -88,6 +88,10 @@ def test_what_is_prepared_stays_and_what_is_missing_is_said(kth, tmp_path):
     assert [path.stat().st_mtime_ns for path in prepared] == times
     with pytest.raises(UserError, match=r"no clip of 5 frames tests .*test_persons"):
         open_kth(kth, tmp_path / "cache", settings("kth", "data.test_persons=[9]"))
+    with pytest.raises(
+        UserError, match=r"no clip of 103 frames .* have no window .*the longest, person\d+_.*, has \d+ frames\)"
+    ):
+        open_kth(kth, tmp_path / "cache", settings("kth", "data.horizon=100"))
     (kth / "00sequences.txt").unlink()
     with pytest.raises(UserError, match=r"00sequences\.txt"):
         open_kth(kth, tmp_path / "cache", settings("kth", "data.split=standard"))
