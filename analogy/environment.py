@@ -29,13 +29,25 @@ def prepare_environment() -> None:
 
 
 def _set_home() -> list[str]:
-    """A user without a name (of a container, say) has no home: Keras would make a folder `~` in the current one."""
-    if os.path.expanduser("~") != "~":
+    """A user without a name (of a container, say) has no home: Keras would make a folder `~` in the current one. That of others,
+    such as `nobody`, does not exist."""
+    if _can_be(before := os.path.expanduser("~")):
         return []
     from tempfile import gettempdir
 
     os.environ["HOME"] = home = os.path.join(gettempdir(), f"analogy-{os.getuid()}")
-    return [f"there is no home folder: {home} is taken, also for prepared data (set HOME or ANALOGY_CACHE for another)"]
+    named = "" if before == "~" else f" {before}"
+    return [f"there is no home folder{named}: {home} is taken, also for prepared data (set HOME or ANALOGY_CACHE for another)"]
+
+
+def _can_be(home: str) -> bool:
+    """Whether a home folder is there, or can be made."""
+    if home == "~" or os.path.isdir(home):
+        return home != "~"
+    above = os.path.dirname(os.path.abspath(home))
+    while not os.path.exists(above):
+        above = os.path.dirname(above)
+    return os.path.isdir(above) and os.access(above, os.W_OK)
 
 
 def _set_keras() -> list[str]:
@@ -69,7 +81,7 @@ def _set_keras() -> list[str]:
 
 def _read(path: str) -> dict:
     """The content of keras.json; nothing where it is not there or not readable, as Keras does."""
-    if not os.path.exists(path):
+    if not os.path.isfile(path):  # a pipe would be waited for
         return {}
     import json
 

@@ -203,10 +203,17 @@ def making(target: Path) -> Iterator[bool]:
 
 @contextmanager
 def locked(target: Path) -> Iterator[None]:
-    """Hold the lock TARGET.lock until the block ends. If another process holds it, log one line and wait."""
-    target.parent.mkdir(parents=True, exist_ok=True)
+    """Hold the lock TARGET.lock until the block ends. If another process holds it, log one line and wait. Raises UserError where
+    the lock cannot be made."""
     # The lock file is never deleted: another process may be waiting for this very file.
-    with open_lock(target.with_name(f"{target.name}.lock")) as lock:
+    file = target.with_name(f"{target.name}.lock")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        opened = open_lock(file)
+    except OSError as error:
+        mend = "allow it, or choose another folder of prepared data: ANALOGY_CACHE"
+        raise UserError(f"{error.filename or file}: cannot be written ({error.strerror}); {mend}") from error
+    with opened as lock:
         if not try_lock(lock):
             log.warning("another process prepares %s; waiting for it", target)
             fcntl.flock(lock, fcntl.LOCK_EX)

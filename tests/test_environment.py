@@ -64,6 +64,11 @@ def test_what_agrees_or_cannot_be_read_is_not_mentioned(prepare, content):
     assert prepare(content, KERAS_BACKEND="tensorflow", MPLBACKEND="agg") == []
 
 
+def test_a_pipe_of_the_name_of_keras_json_is_not_waited_for(prepare, tmp_path):
+    os.mkfifo(tmp_path / "keras.json")
+    assert prepare() == []
+
+
 def test_a_backend_of_keras_json_is_overruled(prepare):
     (said,) = prepare('{"backend": "jax"}')
     assert "keras.json: backend=jax is overruled" in said and os.environ["KERAS_BACKEND"] == "tensorflow"
@@ -89,3 +94,10 @@ def test_a_user_without_a_home_gets_one(monkeypatch, tmp_path):
     (line,) = environment._set_home()
     assert os.environ["HOME"] == str(tmp_path / f"analogy-{os.getuid()}") and "there is no home folder" in line
     assert not environment._set_home()
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("HOME", str(tmp_path / "file" / "nobody"))  # as /nonexistent, which nobody may make
+    (line,) = environment._set_home()
+    assert os.environ["HOME"] == str(tmp_path / f"analogy-{os.getuid()}") and f"no home folder {tmp_path}/file/nobody" in line
+    for home in (tmp_path, tmp_path / "new" / "home"):
+        monkeypatch.setenv("HOME", str(home))
+        assert not environment._set_home()

@@ -161,7 +161,13 @@ def test_a_temporary_folder_whose_name_is_a_pattern_is_not_used_for_links(tmp_pa
 
 def test_a_lock_that_is_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "x.lock")
-    with pytest.raises(OSError, match="pipe"), making(tmp_path / "x"):
+    with pytest.raises(UserError, match=r"x\.lock: cannot be written \(this is a pipe"), making(tmp_path / "x"):
+        raise AssertionError("begun")
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(UserError, match="choose another folder of prepared data: ANALOGY_CACHE"),
+        making(tmp_path / "file" / "x"),
+    ):
         raise AssertionError("begun")
 
 
