@@ -29,8 +29,8 @@ def prepare_environment() -> None:
 
 
 def _set_home() -> list[str]:
-    """A user without a name (of a container, say) has no home: Keras would make a folder `~` in the current one. That of others,
-    such as `nobody`, does not exist."""
+    """A user without a name (of a container, say) has no home: Keras would make a folder `~` in the current one. That of
+    others, such as `nobody`, does not exist."""
     if _can_be(before := os.path.expanduser("~")):
         return []
     from tempfile import gettempdir

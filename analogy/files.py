@@ -203,8 +203,8 @@ def making(target: Path) -> Iterator[bool]:
 
 @contextmanager
 def locked(target: Path) -> Iterator[None]:
-    """Hold the lock TARGET.lock until the block ends. If another process holds it, log one line and wait. Raises UserError where
-    the lock cannot be made."""
+    """Hold the lock TARGET.lock until the block ends. If another process holds it, log one line and wait. Raises UserError
+    where the lock cannot be made."""
     # The lock file is never deleted: another process may be waiting for this very file.
     file = target.with_name(f"{target.name}.lock")
     try:
