@@ -97,6 +97,17 @@ def check_regular(path: str | Path, largest: int | None = LARGEST_FILE) -> None:
         )
 
 
+def not_there(path: str | Path) -> str:
+    """Why there is no regular file at a path, in words; also where something else is there. Empty where there is one."""
+    try:
+        check_regular(path, None)
+    except FileNotFoundError:
+        return "there is no such file" + ("; the link leads nowhere" if os.path.islink(path) else "")
+    except (OSError, ValueError) as error:
+        return getattr(error, "strerror", None) or str(error)
+    return ""
+
+
 def read_regular(path: str | Path) -> bytes:
     """The content of a regular file of at most LARGEST_FILE bytes. Raises OSError."""
     check_regular(path)

@@ -13,7 +13,7 @@ from analogy.errors import Mistakes, UserError, about
 from analogy.evaluation.selection import check_selection
 from analogy.evaluation.tiles import Layout, TiledVideos
 from analogy.evaluation.videos import Video, find_videos, pair_videos
-from analogy.files import check_present, distinct_name
+from analogy.files import check_present, distinct_name, not_there
 from analogy.metrics.table import USUAL
 from analogy.ownership import check_results_dir
 from analogy.pretrained.fetching import fetched_file
@@ -136,8 +136,8 @@ def _check_run(name: str, settings_file: Path | None, data_dir: Path | None, cli
             folder = find_model(name, results, "--run")
         with mistakes.noted():
             check_present(data_dir, "--data-dir")
-        if settings_file and not settings_file.is_file():
-            mistakes.add(f"--settings {settings_file}: there is no such file; name the settings.yaml of a run")
+        if settings_file and (why := not_there(settings_file)):
+            mistakes.add(f"--settings {settings_file}: {why}; name the settings.yaml of a run")
     exported = is_saved_model(folder)
     if not exported and not trained_steps(folder):
         raise UserError(f"--run {folder}: there is no checkpoint in it; name a finished run, or the folder of a SavedModel")
@@ -151,8 +151,8 @@ def _check_run(name: str, settings_file: Path | None, data_dir: Path | None, cli
 
 def _changes(stored: Path, data_dir: Path | None, clips: Sequence[str]) -> dict:
     """The arguments `scale` and `values` with which `load_settings` reads the settings of a run again. Raises UserError."""
-    if not stored.is_file():
-        raise UserError(f"{stored}: there is no such file; name the run's settings.yaml with --settings")
+    if why := not_there(stored):
+        raise UserError(f"{stored}: {why}; name the run's settings.yaml with --settings")
     content = read_experiment(stored)
     if content.get("scale") not in ("paper", "demo") or not isinstance(content.get("data"), dict):
         raise UserError(f"{stored}: these are not the settings of a run; name the settings.yaml of its folder")

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from analogy.errors import Mistakes, UserError
-from analogy.files import check_present, check_writable
+from analogy.files import check_present, check_writable, not_there
 from analogy.ownership import check_results_dir, is_run
 from analogy.pretrained.fetching import fetch_command
 from analogy.runs.folder import is_running
@@ -101,8 +101,8 @@ def resolve_settings(
             with mistakes.noted():
                 check_trackers(settings.training.trackers)
             for key, file in settings.files():
-                if not Path(file).is_file():
-                    mistakes.add(f"{key}: {file}: there is no such file{fetch_command(file)}")
+                if why := not_there(file):
+                    mistakes.add(f"{key}: {file}: {why}{fetch_command(file)}")
         else:
             with mistakes.noted():
                 check_present(data_dir, "--data-dir")

@@ -20,6 +20,7 @@ import typer
 
 from analogy.cli.console import app_of
 from analogy.errors import UserError
+from analogy.files import read_regular
 from analogy.metrics.claims import Verdict, judge, parse
 from analogy.metrics.table import METRICS
 from analogy.ownership import write_our_text
@@ -134,7 +135,7 @@ def main(
 ) -> None:
     try:
         table = results_dir / "claims.md"
-        if table.exists() and not table.read_text(encoding="utf-8", errors="replace").startswith(TITLE):
+        if table.exists() and not read_regular(table).decode("utf-8", errors="replace").startswith(TITLE):
             raise UserError(f"{table}: this table is not ours, and is not replaced; choose another --results-dir")
         arms_and_claims = Plan.read(plan, results_dir, set_ or [])
         results_dir.mkdir(parents=True, exist_ok=True)

@@ -18,6 +18,7 @@ from analogy.files import (
     files_below,
     has_wildcards,
     making,
+    not_there,
     read_json,
     read_regular,
     without_wildcards,
@@ -157,6 +158,16 @@ def test_a_temporary_folder_whose_name_is_a_pattern_is_not_used_for_links(tmp_pa
     monkeypatch.setattr("analogy.files.USUAL_TEMPORARY_FOLDERS", (str(tmp_path / "none"),))
     with pytest.raises(UserError, match="set TMPDIR to a folder without them"), without_wildcards(odd):
         pass
+
+
+def test_what_is_there_instead_of_a_file_is_said(tmp_path):
+    (tmp_path / "file").touch()
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "broken").symlink_to("nowhere")
+    (tmp_path / "loop").symlink_to("loop")
+    there = {"file": "", "pipe": "a pipe", "broken": "no such file; the link leads nowhere", "loop": "symbolic links"}
+    for name, words in (there | {".": "a folder, not a file", "x" * 300: "too long", "nothing": "no such file"}).items():
+        assert words in (why := not_there(tmp_path / name)) and bool(why) == (name != "file"), name
 
 
 def test_a_lock_that_is_a_pipe_is_not_waited_for(tmp_path):

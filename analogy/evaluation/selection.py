@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from analogy.errors import Mistakes, about
+from analogy.files import not_there
 from analogy.metrics.fvd import check_length
 from analogy.metrics.table import SELECTABLE
 from analogy.pretrained.fetching import fetch_command
@@ -43,9 +44,9 @@ def check_selection(names: Sequence[str], *, weights: Path, fvd_frames: int, fea
         if "feature_distance" in names and features is None:
             mistakes.add(f"--metrics feature_distance needs --features: {NETWORKS}")
         for _, file in vgg16_files("", features):
-            if not Path(file).is_file():
+            if why := not_there(file):
                 mend = fetch_command(file) or f"; give {NETWORKS}"
-                mistakes.add(f"--features {features}: {file}: there is no such file{mend}")
+                mistakes.add(f"--features {features}: {file}: {why}{mend}")
 
 
 def _installed(package: str) -> bool:

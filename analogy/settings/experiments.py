@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from analogy.errors import UserError, about
-from analogy.files import expanded
+from analogy.files import expanded, not_there
 from analogy.settings.loading import PAPERS, read_mapping
 
 
@@ -45,8 +45,8 @@ def find_experiment(name: str) -> Path:
     if name.endswith((".yaml", ".yml")):
         with about("--exp"):
             file = expanded(name)
-        if not file.is_file():
-            raise UserError(f"--exp {name}: there is no such file")
+        if why := not_there(file):
+            raise UserError(f"--exp {name}: {why}; name the YAML file of an experiment, or one of --list")
         return file
     for path in PAPERS.glob("*/configs/*.yaml"):
         if path.stem == name and _read_entry(path):

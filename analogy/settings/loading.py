@@ -92,7 +92,8 @@ def read_mapping(path: Path) -> dict:
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
     if not isinstance(content, dict):
-        raise UserError(f"{path}: expected `key: value` lines, found {type(content).__name__}")
+        found = "nothing" if content is None else f"a {type(content).__name__}"
+        raise UserError(f"{path}: expected `key: value` lines, found {found}")
     return content
 
 

@@ -17,7 +17,7 @@ from rich.progress import track
 
 from analogy.data.video import Video, read_video, video_name
 from analogy.errors import Mistakes, UserError
-from analogy.files import check_present
+from analogy.files import check_present, not_there
 from analogy.memory import machine_memory
 from analogy.ownership import PREDICTION, SAVED_MODEL, check_output, unused_folder
 from analogy.runs.find import find_run, folders_named, saved_model_of
@@ -169,8 +169,8 @@ def _check_poses(poses: str, models: Path | None, results: Path, unlabelled: str
         raise UserError(
             f"--poses {poses}: choose labels, {', '.join(ESTIMATORS)}, a run of pose_hourglass, a .json or .npy file"
         )
-    elif not Path(poses).is_file():
-        raise UserError(f"--poses {poses}: there is no such file")
+    elif why := not_there(poses):
+        raise UserError(f"--poses {poses}: {why}; name a .json or .npy file of poses")
     return None
 
 

@@ -18,7 +18,7 @@ import tensorflow as tf
 from scipy.special import expit
 
 from analogy.errors import UserError
-from analogy.files import read_regular
+from analogy.files import not_there, read_regular
 from analogy.systems.hierarchical.estimation import find_models
 
 # For each of the 13 joints, the indices of a model's keypoints whose mean it is. The head is the mean of several.
@@ -46,8 +46,8 @@ class Pose(NamedTuple):
 
 def load_model(path: Path):
     """A TensorFlow Lite interpreter of a .tflite file, ready to run. Raises UserError."""
-    if not Path(path).is_file():
-        raise UserError(f"{path}: there is no such file; an estimator is a .tflite file")
+    if why := not_there(path):
+        raise UserError(f"{path}: {why}; an estimator is a .tflite file")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the warning that the interpreter will move to another package
