@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 
+LARGEST = 1e30  # of a number with a fraction; float32 ends at 3.4e38
+
 
 class Section(BaseModel):
     """A group of settings. It cannot be changed, and an unknown key is an error."""
@@ -21,6 +23,15 @@ class Section(BaseModel):
             raise ValueError("true and false have no meaning here")
         if wants_bool and not isinstance(value, bool):
             raise ValueError("choose true or false")
+        return value
+
+    @field_validator("*")
+    @classmethod
+    def _no_number_without_end(cls, value: object) -> object:
+        """Refuse what float32 cannot hold: it would be infinite at the first step."""
+        numbers = value if isinstance(value, (list, tuple)) else (value,)
+        if any(isinstance(number, float) and abs(number) > LARGEST for number in numbers):
+            raise ValueError(f"choose a number up to {LARGEST:g}")
         return value
 
     def files(self) -> Iterator[tuple[str, str]]:

@@ -24,7 +24,7 @@ SENSELESS = {
     ],
     "seq2seq_sins_l1": [
         "network.units=1000000000", "network.depth=1000000000", "data.train_count=2147483647", "data.horizon=2147483647",
-        "data.groups_of=1000000000", "scheduled_sampling=99999999999",
+        "data.groups_of=1000000000", "scheduled_sampling=99999999999", "optimizer.learning_rate=1e300",
     ],
     "convlstm_mmnist_l3": [
         "data.horizon=2147483647", "data.context=1000000", "data.test_count=2147483647", "data.image_size=99999",
@@ -32,6 +32,7 @@ SENSELESS = {
     ],
     "pose_lstm": ["data.horizon=2147483647", "network.units=1000000000", "network.layers=1000000000"],
     "lvln_plus": ["data.horizon=2147483647", "network.width=1e9"],
+    "lvln_classifier_c4": ["network.classes=1000000000", "data.fps=1e31"],
     "keypoints_plus_motion": ["evaluation.samples=1000000000"],
     "vgg_lstm_vae": ["network.latent_size=1000000000", "train_windows=1000000000"],
 }  # fmt: skip

@@ -142,7 +142,7 @@ class ClassifierNetworkSettings(Section):
 
     features: Literal["c4", "c13", "c4_c13", "pixels"]
     units: Units
-    classes: Annotated[int, Field(ge=2, lt=2**31)]
+    classes: Annotated[int, Field(ge=2, le=65_536)]
     normalised: bool
     dropout: Annotated[float, Field(ge=0, lt=1)]
 
