@@ -36,10 +36,10 @@ def read_idx_images(path: Path) -> np.ndarray:
         check_regular(path)
         with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
             magic, count, height, width = struct.unpack(">4i", file.read(16))
-            if magic != IMAGES or min(count, height, width) < 1:
+            if magic != IMAGES:
                 raise ValueError(f"its first number is {magic}, not {IMAGES}")
             size = count * height * width
-            if size > LARGEST:
+            if min(count, height, width) < 1 or size > LARGEST:
                 raise ValueError(f"its header says {count} images of {height} x {width}")
             content = file.read(size)
             if file.read(1):  # at the end, gzip compares its checksum too

@@ -11,6 +11,8 @@ from analogy.errors import UserError
 from analogy.files import check_regular, read_json, replacing
 from analogy.joints import JOINTS, NAMES
 
+LEAST_SPREAD = 3  # pixels that a person is wide or high at least; coordinates as shares of the frame are within one
+
 
 def read_poses(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Read poses from a file.
@@ -28,7 +30,11 @@ def read_poses(path: Path) -> tuple[np.ndarray, np.ndarray]:
     try:
         if path.suffix == ".npy":
             check_regular(path)
-            values = np.load(path, allow_pickle=False, mmap_mode="r")  # so that a header can promise no more than there is
+            values = np.load(
+                path, allow_pickle=False, mmap_mode="r"
+            )  # mapped, so that a header can promise no more than there is
+            if values.dtype.kind not in "biuf":
+                raise ValueError("these are no real numbers")
             joints, visibility = values[..., :2], values[..., 2] if values.shape[-1:] == (3,) else None
         else:
             content = read_json(path)
@@ -47,6 +53,22 @@ def read_poses(path: Path) -> tuple[np.ndarray, np.ndarray]:
         )
     finite = np.isfinite(joints).all(-1)
     return np.where(finite[..., None], joints, 0.0), (visibility > 0.5) * finite.astype(np.float32)
+
+
+def doubts_about_poses(joints: np.ndarray, visibility: np.ndarray, size: tuple[int, int]) -> list[str]:
+    """What looks wrong in observed poses for frames of this size: mostly, that they are not in its pixels.
+
+    joints: [T, 13, 2]. visibility: [T, 13], some above 0. size: (height, width).
+    """
+    height, width = size
+    seen = joints[visibility > 0]
+    pixels = f"coordinates are pixels of the frames, {width} x {height}, x then y"
+    if (np.ptp(seen, axis=0) < LEAST_SPREAD).all():
+        return [f"look at the poses: all visible joints lie within {LEAST_SPREAD} pixels; {pixels}"]
+    outside = ((seen < 0) | (seen >= (width, height))).any(-1).mean()
+    return (
+        [f"look at the poses: {outside:.0%} of the visible joints lie outside of the frames; {pixels}"] if outside > 0.5 else []
+    )
 
 
 def write_poses(path: Path, joints: np.ndarray, visibility: np.ndarray, **more) -> None:

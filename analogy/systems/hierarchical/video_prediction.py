@@ -24,7 +24,7 @@ from analogy.runs.find import find_run, folders_named, saved_model_of
 from analogy.systems.hierarchical.background import observed_background, uncovered
 from analogy.systems.hierarchical.estimation import ESTIMATORS, find_models, usual_estimator
 from analogy.systems.hierarchical.observed_action import check_action, told_action
-from analogy.systems.hierarchical.pose_files import read_poses
+from analogy.systems.hierarchical.pose_files import doubts_about_poses, read_poses
 from analogy.systems.hierarchical.steps import Step, find_recogniser, find_steps
 from data_prep.datasets import check_folder
 
@@ -210,6 +210,7 @@ def predict_video(request: Request) -> dict[str, float]:
     if not poses[1][-1].any():
         last = start + observed - 1
         raise Unsuited(f"{request.source}: the person is not seen in frame {last}, the last observed; choose another --start")
+    notes += doubts_about_poses(*poses, video.frames[0].shape[:2])
     told = told_action(request.action, request.predictor, request.recogniser, *poses)
     lines = [*_lines(request, video.notes), *notes, *told.lines]
     print("\n".join(lines))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from analogy.errors import UserError
-from analogy.systems.hierarchical.pose_files import read_poses, write_poses
+from analogy.systems.hierarchical.pose_files import doubts_about_poses, read_poses, write_poses
 
 RNG = np.random.default_rng(0)
 
@@ -26,3 +26,18 @@ def test_a_file_that_holds_no_poses_is_said(tmp_path, content):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(UserError, match=name):
             read_poses(tmp_path / name)
+    np.save(tmp_path / "complex.npy", np.ones([4, 13, 2], np.complex64))
+    with pytest.raises(UserError, match="not poses"):
+        read_poses(tmp_path / "complex.npy")
+
+
+def test_poses_that_are_not_in_pixels_of_the_frames_are_said():
+    joints, visible = RNG.uniform(0, 1, (4, 13, 2)) * (64, 48), np.ones([4, 13])
+    assert doubts_about_poses(joints, visible, (48, 64)) == []
+    (said,) = doubts_about_poses(joints / (64, 48), visible, (48, 64))  # shares of the frame
+    assert "within 3 pixels; coordinates are pixels of the frames, 64 x 48, x then y" in said
+    (said,) = doubts_about_poses(joints * 20, visible, (48, 64))  # of a larger one
+    assert "of the visible joints lie outside of the frames" in said
+    hidden = np.where(np.arange(13) < 2, 1.0, 0.0)[None].repeat(4, 0)
+    joints[:, 2:] = -500
+    assert doubts_about_poses(joints, hidden, (48, 64)) == []
