@@ -100,7 +100,10 @@ def common_clips(runs: Sequence[Tested]) -> list[Key]:
     common = sorted(set.intersection(*(set(tested.clips) for tested in runs)))
     if not common:
         counts = ", ".join(f"{tested.label} {len(tested.clips)}" for tested in runs)
-        raise UserError(f"the runs have no test clip in common (clips with a video: {counts})")
+        raise UserError(
+            f"the runs have no test clip in common (clips with a video: {counts}); name runs that predict "
+            "frames, of the same data"
+        )
     return common
 
 

@@ -30,9 +30,7 @@ def read_poses(path: Path) -> tuple[np.ndarray, np.ndarray]:
     try:
         if path.suffix == ".npy":
             check_regular(path)
-            values = np.load(
-                path, allow_pickle=False, mmap_mode="r"
-            )  # mapped, so that a header can promise no more than there is
+            values = np.load(path, allow_pickle=False, mmap_mode="r")  # a header can promise no more than there is
             if values.dtype.kind not in "biuf":
                 raise ValueError("these are no real numbers")
             joints, visibility = values[..., :2], values[..., 2] if values.shape[-1:] == (3,) else None
