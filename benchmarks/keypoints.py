@@ -28,7 +28,7 @@ from processes import peak_gigabytes
 
 from analogy.settings import find_experiment, load_settings
 from analogy.systems import SYSTEMS
-from analogy.systems.keypoints.motion import MotionSystem
+from analogy.systems.keypoints.motion_vae import MotionVaeSystem
 from analogy.systems.keypoints.networks import blocks, motion
 from analogy.systems.keypoints.translator import TranslatorSystem, _cross_entropy
 from analogy.training.precision import use_precision
@@ -81,7 +81,7 @@ def built(o, kind: type, settings, *used):
     return system
 
 
-class PlainMotion(MotionSystem):
+class PlainMotion(MotionVaeSystem):
     """The motion generator and its discriminator in two passes; see `looped` for the cells."""
 
     def train_step(self, batch):
@@ -121,7 +121,7 @@ def looped(cells, inputs):
     return tf.stack(outputs), states
 
 
-def make_motion(o, kind: type) -> MotionSystem:
+def make_motion(o, kind: type) -> MotionVaeSystem:
     values = {"training.batch_size": o.batch, "training.precision": o.precision, "data.folder": "."}
     settings = load_settings(find_experiment("keypoints_penn_motion"), SYSTEMS, scale="paper", values=values)
     frame, points = [None, 128, 128, 3], [None, o.keypoints, 2]
@@ -131,7 +131,7 @@ def make_motion(o, kind: type) -> MotionSystem:
     return built(o, kind, settings, {"translator": SimpleNamespace(signatures={"translate": translate}, translate=None)})
 
 
-def motion_batch(o, system: MotionSystem) -> dict[str, tf.Tensor]:
+def motion_batch(o, system: MotionVaeSystem) -> dict[str, tf.Tensor]:
     rng, size = np.random.default_rng(0), system.settings.network.latent_size
     points = rng.uniform(-0.5, 0.5, (o.batch, system.horizon + 1, o.keypoints, 2)).astype(np.float32)
     arrays = {"step": np.int64(0), "position": np.arange(o.batch, dtype=np.int32), "keypoints": points}
@@ -156,7 +156,7 @@ def main() -> None:
         use_one_thread()
     kinds = {"ours": TranslatorSystem, "plain": PlainTranslator}
     if o.network == "motion":
-        kinds = {"ours": MotionSystem, "plain": PlainMotion}
+        kinds = {"ours": MotionVaeSystem, "plain": PlainMotion}
     kinds = {name: kind for name, kind in kinds.items() if o.only in (None, name)}
     actions, kept, first_errors = {}, [], []
     for name, kind in kinds.items():

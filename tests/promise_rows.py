@@ -64,6 +64,11 @@ ROWS = {
         (*KEYPOINTS, "network.width=0.0625", "loss.adversarial=0.1", "discriminator.width=0.02", "augmentation.rotation=10"),
         predicts_future=False,
     ),
+    "keypoints_flow": Row(
+        "keypoints_plus_motion",
+        (*FRAMES, "data.horizon=4", "network.units=8", "network.blocks=1", "network.basis=3", "evaluation.samples=2"),
+        uses=(("translator", "keypoints_plus"),),
+    ),
     "keypoints_motion": Row(
         "keypoints_penn_motion",
         (*FRAMES, "data.horizon=4", "network.units=8", "network.latent_size=4", "evaluation.samples=2"),

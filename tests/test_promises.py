@@ -280,6 +280,7 @@ CONVERTED = {
     "analogy_gan": {"tflite": {"generate"}, "onnx": {"generate", "generate_clip"}},
     "analogy_masked": {"tflite": {"generate"}, "onnx": {"generate", "generate_clip"}},
     "keypoints_plus": {"tflite": {"detect", "translate"}, "onnx": {"detect", "translate"}},
+    "keypoints_flow": {"tflite": {"decode"}, "onnx": {"decode"}},
     "keypoints_motion": {"tflite": {"decode"}, "onnx": {"decode"}},
 }
 

@@ -22,6 +22,7 @@ KEYPOINTS = ("data.image_size=32", "network.keypoints=4")
 SMALL = {  # system -> what makes its experiments small, and leaves what they are about
     "keypoints_translator": (*KEYPOINTS, "network.width=0.0625", "discriminator.width=0.02"),
     "keypoints_plus": ROWS["keypoints_plus"].settings,
+    "keypoints_flow": ROWS["keypoints_flow"].settings,
     "keypoints_motion": ROWS["keypoints_motion"].settings,
     "lvln": (*WINDOWS, "network.width=0.0625", "training_horizon=1"),
     "lvln_plus": (*WINDOWS, "network.width=0.0625", "training_horizon=1"),

@@ -14,7 +14,7 @@ from analogy.systems.hierarchical.settings.analogy_gan import AnalogyGanSettings
 from analogy.systems.hierarchical.settings.analogy_masked import AnalogyMaskedSettings
 from analogy.systems.hierarchical.settings.pose import PoseActionsSettings, PoseLstmSettings, PoseResidualSettings
 from analogy.systems.hierarchical.settings.pose_hourglass import PoseHourglassSettings
-from analogy.systems.keypoints.settings import MotionSettings, TranslatorSettings
+from analogy.systems.keypoints.settings import FlowSettings, MotionSettings, TranslatorSettings
 from analogy.systems.keypoints.settings import PlusSettings as KeypointsPlusSettings
 from analogy.systems.lvln.settings import LadderClassifierSettings, LadderSettings, PlusSettings
 from analogy.systems.seq2seq.settings import ConvLstmSettings, LstmSettings
@@ -54,7 +54,8 @@ SYSTEMS: dict[str, Entry] = {
     "pose_hourglass": _entry("hierarchical", PoseHourglassSettings, "pose_hourglass", "PoseHourglass"),
     "pose_lstm": _entry("hierarchical", PoseLstmSettings, "pose_lstm", "PoseLstmSystem"),
     "pose_residual": _entry("hierarchical", PoseResidualSettings, "pose_residual", "PoseResidualSystem"),
-    "keypoints_motion": _entry("keypoints", MotionSettings, "motion", "MotionSystem"),
+    "keypoints_flow": _entry("keypoints", FlowSettings, "motion_flow", "MotionFlowSystem"),
+    "keypoints_motion": _entry("keypoints", MotionSettings, "motion_vae", "MotionVaeSystem"),
     "keypoints_plus": _entry("keypoints", KeypointsPlusSettings, "plus", "PlusSystem"),
     "keypoints_translator": _entry("keypoints", TranslatorSettings, "translator", "TranslatorSystem"),
     "lvln": _entry("lvln", LadderSettings, "ladder", "LadderSystem"),

@@ -1,4 +1,4 @@
-"""The motion generator (Kim et al. 2019, section 3.2): from one frame and an action to many futures."""
+"""What both motion generators share: from one frame and an action to many futures (Kim et al. 2019, section 3.2)."""
 
 from __future__ import annotations
 
@@ -14,56 +14,43 @@ from analogy.data.movies import long_enough, spread_windows
 from analogy.data.prepared import Clip
 from analogy.data.windows import StoredMovie, WindowPlan
 from analogy.errors import UserError
-from analogy.losses import mean_per_example
-from analogy.models.building import build
 from analogy.predictions.motion import motion_continued
 from analogy.random_streams import StepStream
 from analogy.systems.base import Column, Study, System
 from analogy.systems.keypoints.calling import detected_by, futures_by, moved_by
 from analogy.systems.keypoints.labels import KeptKeypoints
 from analogy.systems.keypoints.motion_study import study_futures
-from analogy.systems.keypoints.networks.motion import MotionDecoder, MotionEncoder, SequenceDiscriminator, divergence
 from analogy.systems.keypoints.pictures import with_keypoints
 from analogy.systems.keypoints.predicted import PredictedMotion
 from analogy.systems.keypoints.sequences import DRAWS, augmented, between_frames, places, sequence_batches, shown_frames
-from analogy.systems.keypoints.settings import MotionSettings
+from analogy.systems.keypoints.settings import FuturesSettings
 
 
 class MotionSystem(System):
-    """A conditional variational auto-encoder of sequences of keypoints, and a discriminator of them.
+    """Prediction, pictures and export of a motion generator. A subclass builds and trains networks, and implements `future` and
+    `generator_in_words`.
 
     Its labels are the keypoints that the used translator detects. Of a sampled future, the first frame is translated to each
     step, so that no frame depends on a predicted one.
 
     Args:
-        settings: the experiment's. used: "translator" -> a SavedModel with the endpoints `detect` and `translate`.
+        settings: a FuturesSettings. used: "translator" -> a SavedModel with the endpoints `detect` and `translate`.
 
     Raises:
         UserError: the used translator takes other frames.
     """
 
+    latent_size: int  # of how many normal values a future is made; a subclass sets it
     needs = {"translator": "translate"}
     paints = True
     context = 1  # it observes one frame
 
-    def __init__(self, settings: MotionSettings, used: Mapping[str, object]):
+    def __init__(self, settings: FuturesSettings, used: Mapping[str, object]):
         super().__init__(settings, used)
         data, network = settings.data, settings.network
         self.horizon, self.frame = data.horizon, [*data.image_size, data.channels]
         self.keypoints = self._check_translator()
         self.actions = data.actions if network.action else []
-        units = {"units": network.units}
-        self.encoder = MotionEncoder(latent=network.latent_size, activation=network.fc_activation, **units)
-        self.decoder = MotionDecoder(keypoints=self.keypoints, horizon=self.horizon, output=network.output, **units)
-        future, first, action = (None, self.horizon, self.keypoints, 2), (None, self.keypoints, 2), (None, len(self.actions))
-        build(self.encoder, future, first, action)
-        build(self.decoder, (None, network.latent_size), first, action)
-        self.models, self.exported = {"encoder": self.encoder, "decoder": self.decoder}, [self.decoder]
-        if settings.loss.adversarial:
-            self.discriminator = SequenceDiscriminator(activation=network.fc_activation, **units)
-            build(self.discriminator, future)
-            self.models["discriminator"] = self.discriminator
-            self.adversaries = ("discriminator",)
 
     def _check_translator(self) -> int:
         """The number of keypoints of the used translator, after a check that it takes the frames of this experiment."""
@@ -73,12 +60,13 @@ class MotionSystem(System):
         self.used_endpoint("translator", frame=[None, *self.frame], keypoints=points, next_keypoints=points)
         return keypoints
 
-    def plan_optimizers(self):
-        generator = [*self.encoder.trainable_variables, *self.decoder.trainable_variables]
-        plan = {"generator": (self.settings.optimizer, generator)}
-        if self.adversaries:
-            plan["discriminator"] = (self.settings.discriminator_optimizer, self.discriminator.trainable_variables)
-        return plan
+    def future(self, latent, first, action):
+        """Normal values [B, Z], k0 [B, K, 2] and one-hot actions [B, A] -> a future of each, [B, T, K, 2]."""
+        raise NotImplementedError
+
+    def generator_in_words(self) -> str:
+        """For the protocol."""
+        raise NotImplementedError
 
     # ---------------------------------------------------------------- training
 
@@ -99,26 +87,14 @@ class MotionSystem(System):
         seed, pace = self.settings.seed, self.settings.data.pace
         return sequence_batches(points, labels, self.horizon + 1, context, seed=seed, largest_pace=pace)
 
-    def train_step(self, batch):
-        how, loss = self.settings.augmentation, self.settings.loss
+    def _sequence(self, batch):
+        """A batch -> k0 [B, K, 2], the true future [B, T, K, 2] and the one-hot action [B, A], augmented."""
+        how = self.settings.augmentation
         draws = draw_uniform(self.settings, batch, StepStream.AUGMENTATION, [DRAWS])
         sequence = augmented(
             batch["keypoints"], draws, rotation=how.rotation, scale=tuple(how.scale), flip=self.settings.data.flip
         )
-        first, truth, action = sequence[:, 0], sequence[:, 1:], self._one_hot(batch["label"])
-        noise = normal(draw_uniform(self.settings, batch, StepStream.LATENT, [self.settings.network.latent_size]))
-        with tf.GradientTape(persistent=bool(self.adversaries)) as tape:
-            mean, deviation = self.encoder(truth, first, action)
-            answer = self.decoder(mean + deviation * noise, first, action)
-            terms = {"reconstruction": loss.reconstruction * mean_per_example(tf.abs(truth - answer))}
-            if loss.divergence:
-                terms["divergence"] = loss.divergence * divergence(mean, deviation)
-            if self.adversaries:
-                real, generated = tf.split(self.discriminator(tf.concat([truth, answer], 0)), 2)
-                terms["adversarial"] = loss.adversarial * tf.nn.softplus(-generated)
-                judged = {"real": tf.nn.softplus(-real), "generated": tf.nn.softplus(generated)}
-        report = self.descend("generator", tape, terms)
-        return {**report, **self.descend("discriminator", tape, judged)} if self.adversaries else report
+        return sequence[:, 0], sequence[:, 1:], self._one_hot(batch["label"])
 
     def _one_hot(self, label):
         """Numbers of actions [B] -> [B, A]; of an unknown action, -1, zeros."""
@@ -230,8 +206,7 @@ class MotionSystem(System):
         return study_futures(self, dataset)
 
     def protocol(self, dataset: ClipDataset) -> str:
-        network, count = self.settings.network, self.settings.evaluation.samples
-        how = f"fc_activation {network.fc_activation}, output {network.output}"
+        count = self.settings.evaluation.samples
         conditioned = f"the action, one of {len(self.actions)}" if self.actions else "no action"
         size, crop = f"{self.frame[0]} x {self.frame[1]}", self.settings.data.crop
         asked, copied, further = self._task_in_words(dataset)
@@ -239,7 +214,7 @@ class MotionSystem(System):
             f"{name_with_notes(dataset)}: {asked} and {conditioned}; {size}, {crop} crop; {count} samples of each, seed "
             f"{self.settings.seed}: figures are means over samples, _best those of the best sample; keypoints are detected "
             f"by {self.settings.uses['translator']}, in percent of the frame's side; baselines: {copied} copied, its keypoints "
-            f"kept (still), the true future in another order (shuffled){further}; {how}"
+            f"kept (still), the true future in another order (shuffled){further}; {self.generator_in_words()}"
         )
 
     def _task_in_words(self, dataset: ClipDataset) -> tuple[str, str, str]:
@@ -258,7 +233,7 @@ class MotionSystem(System):
 
     def _sampled(self, first, action, seed, count):
         """k0 [B, K, 2] and numbers of actions [B] -> `count` futures [B, N, T, K, 2]."""
-        batch, size = tf.shape(first)[0], self.settings.network.latent_size
+        batch, size = tf.shape(first)[0], self.latent_size
         with tf.control_dependencies([tf.debugging.assert_positive(count, "count: draw at least 1 future")]):
             count = tf.identity(count)
         latent = normal(step_uniform(seed, 0, StepStream.LATENT, tf.stack([batch * count, size])))
@@ -268,7 +243,7 @@ class MotionSystem(System):
         """k0 [B, K, 2], numbers of actions [B] and latents [B, N, Z] -> futures [B, N, T, K, 2]."""
         batch, count, size = tf.shape(latent)[0], tf.shape(latent)[1], latent.shape[-1]
         action = tf.repeat(self._one_hot(action), count, 0)
-        future = self.decoder(tf.reshape(latent, [-1, size]), tf.repeat(first, count, 0), action)
+        future = self.future(tf.reshape(latent, [-1, size]), tf.repeat(first, count, 0), action)
         return tf.reshape(tf.cast(future, tf.float32), [batch, count, self.horizon, self.keypoints, 2])
 
     def _translated(self, frame, first, future):
@@ -289,7 +264,7 @@ class MotionSystem(System):
         keypoints = tf.TensorSpec([None, self.keypoints, 2], tf.float32, "keypoints")
         action = tf.TensorSpec([None], tf.int32, "action")
         numbers = [tf.TensorSpec([], tf.int32, name) for name in ("seed", "count")]
-        latent = tf.TensorSpec([None, None, self.settings.network.latent_size], tf.float32, "latent")
+        latent = tf.TensorSpec([None, None, self.latent_size], tf.float32, "latent")
 
         @tf.function(input_signature=[frame, action, *numbers])
         def generate(frame, action, seed, count):

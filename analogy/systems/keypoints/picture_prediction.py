@@ -27,7 +27,7 @@ from analogy.visualise.video import side_by_side, write_gif, write_mp4
 
 MOST_SAMPLES = 64
 SAMPLES_PER_FILM = 8  # that are shown side by side
-TRANSLATORS, GENERATORS = ("keypoints_plus", "keypoints_translator"), ("keypoints_motion",)
+TRANSLATORS, GENERATORS = ("keypoints_plus", "keypoints_translator"), ("keypoints_flow", "keypoints_motion")
 Box = tuple[int, int, int, int]
 
 

@@ -128,9 +128,9 @@ class MotionDataSettings(KeypointDataSettings):
 
 
 class MotionNetworkSettings(Section):
-    """units: of the LSTMs. latent_size: number of values in the latent. action: whether it is told the action; data.actions
-    then lists all, in the order of their numbers. fc_activation: of the latent's and the logit's layer. output: keypoints are
-    predicted as places, or as offsets from those of the first frame."""
+    """units: of the LSTMs. latent_size: number of values in the latent. action: whether it is told the action. fc_activation:
+    of the latent's and the logit's layer. output: keypoints are predicted as places, or as offsets from those of the first
+    frame."""
 
     units: Units
     latent_size: Units
@@ -167,23 +167,56 @@ class MotionEvaluationSettings(PainterEvaluationSettings):
     samples: Annotated[int, Field(gt=0, le=1000)]
 
 
-class MotionSettings(Settings):
+class FuturesSettings(Settings):
+    """What both motion generators share. Their `network` says whether it is told the action; data.actions then lists all, in
+    the order of their numbers."""
+
     networks = ("network",)
 
-    system: Literal["keypoints_motion"]
     data: MotionDataSettings
-    network: MotionNetworkSettings
     augmentation: MotionAugmentationSettings
-    loss: MotionLossSettings
     optimizer: OptimizerSettings
-    discriminator_optimizer: OptimizerSettings
     evaluation: MotionEvaluationSettings
 
     @model_validator(mode="after")
-    def _names_actions(self) -> MotionSettings:
+    def _names_actions(self) -> FuturesSettings:
         if self.network.action and self.data.actions == "all":
             raise ValueError(
                 "data.actions is all: list the actions, whose numbers the network is told, or set network.action=false"
+            )
+        return self
+
+
+class MotionSettings(FuturesSettings):
+    system: Literal["keypoints_motion"]
+    network: MotionNetworkSettings
+    loss: MotionLossSettings
+    discriminator_optimizer: OptimizerSettings
+
+
+class FlowNetworkSettings(Section):
+    """units, blocks: of the network's layers and their number. basis: number of cosines of time of which futures are made.
+    action: whether it is told the action. sampling_steps: from noise to a future. guidance: how much further than told the
+    action leads away from what is likely without one; 1: as told."""
+
+    units: Units
+    blocks: Annotated[int, Field(ge=1, le=100)]
+    basis: Units
+    action: bool
+    sampling_steps: Annotated[int, Field(ge=1, le=1000)]
+    guidance: Annotated[float, Field(ge=0, le=100)]
+
+
+class FlowSettings(FuturesSettings):
+    system: Literal["keypoints_flow"]
+    network: FlowNetworkSettings
+
+    @model_validator(mode="after")
+    def _as_many_cosines_as_steps(self) -> FlowSettings:
+        if self.network.basis > self.data.horizon:
+            raise ValueError(
+                f"network.basis is {self.network.basis}: futures have data.horizon={self.data.horizon} steps; set at most "
+                f"as many"
             )
         return self
 

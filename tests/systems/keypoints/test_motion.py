@@ -162,7 +162,7 @@ def test_the_shuffled_future_is_a_baseline():
 def test_windows_begin_where_those_of_next_frames_do_and_the_last_observed_frame_is_read():
     """So that both can stand in one table."""
     frames = np.random.default_rng(0).integers(0, 256, (9, 16, 16, 3), dtype=np.uint8)
-    clip = SimpleNamespace(id="a", action="wave", length=9, fps=0.0, repeats=())
+    clip = SimpleNamespace(id="a", action="wave", length=9, fps=0.0, repeats=(), notes="")
     prepared = SimpleNamespace()
     asked = []
 
