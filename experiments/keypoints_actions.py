@@ -18,11 +18,11 @@ from analogy.errors import UserError
 from analogy.measure import check_evaluation, open_run
 from analogy.ownership import RECOGNISED, check_output, replacing_folder
 from analogy.runs.folder import write_json
+from analogy.systems.keypoints.picture_prediction import GENERATORS
 from analogy.visualise.panels import write_picture
 from analogy.visualise.plots import confusion_matrix
 from analogy.visualise.tables import markdown_table
 
-SYSTEM = "keypoints_motion"
 TITLES = {
     "truth": "true videos",
     "true_keypoints": "the first frame, translated to the true keypoints",
@@ -36,7 +36,7 @@ TITLES = {
 
 
 def main(
-    run: Annotated[list[str], typer.Option(help="A run of keypoints_motion, or an experiment's name; once for each fold.")],
+    run: Annotated[list[str], typer.Option(help="A run of a motion generator, or an experiment's name; once for each fold.")],
     data_dir: Annotated[Path | None, typer.Option(help="The dataset's folder, if it has moved since training.")] = None,
     results_dir: Annotated[Path, typer.Option(help="The folder of the runs; the table is written to it.")] = RESULTS,
 ) -> None:
@@ -45,8 +45,8 @@ def main(
     with clear_errors(results_dir):
         plans = [check_evaluation(run=name, data_dir=data_dir, metrics=["fvd"], results_dir=results_dir) for name in run]
         for name, plan in zip(run, plans, strict=True):
-            if plan.settings.system != SYSTEM:
-                raise UserError(f"--run {name}: it is a run of {plan.settings.system}; name one of {SYSTEM}")
+            if plan.settings.system not in GENERATORS:
+                raise UserError(f"--run {name}: it is a run of {plan.settings.system}; name one of {' or '.join(GENERATORS)}")
         if len({tuple(plan.settings.data.actions) for plan in plans}) > 1:
             raise UserError("--run: these runs know different actions; name folds of one experiment")
         folder = results_dir / "recognised_actions" / plans[0].settings.experiment

@@ -89,7 +89,7 @@ def main(
         str | None,
         typer.Option(
             help="A run folder, an experiment, or a model of `analogy models`. It predicts frames; for a picture it is a run "
-            "of keypoints_motion, or with --driving of a translator."
+            "of keypoints_flow or keypoints_motion, or with --driving of a translator."
         ),
     ] = None,
     action: Annotated[
@@ -226,7 +226,7 @@ def _check_together(given: set[str]) -> None:
 
     if "run" not in given:
         _refuse(given, ("fit",), "goes with --run: the crop around a person is found")
-        _refuse(given, OF_PICTURES, "goes with --run, which names a run of keypoints_motion or of a translator")
+        _refuse(given, OF_PICTURES, "goes with --run, which names a run of keypoints_flow, keypoints_motion or a translator")
         return
     _refuse(given, OF_POSES, "is for predictions by poses, and --run names another run: leave one of them out")
     if "driving" in given:
