@@ -174,6 +174,10 @@ def _check_videos(predictions: tuple[Path, ...], truth: Path | None, context: in
             with mistakes.noted():
                 check_present(folder, option)
     videos = tuple(pair_videos(predictions, truth, clips))
+    if same := next((video.truth for video in videos for path in video.samples if path.samefile(video.truth)), None):
+        raise UserError(
+            f"{same}: this true video would be its own prediction; name another folder with --predictions or --truth"
+        )
     return {"videos": videos, "predictions": predictions, "truth": truth, "context": context}
 
 

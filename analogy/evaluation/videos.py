@@ -231,7 +231,10 @@ def pair_videos(predictions: Sequence[Path], truth: Path, names: Sequence[str] =
         raise UserError(f"{alone[0]}: its pictures are one video; {mend}")
     for folder, videos in zip((truth, *predictions), (true_videos, *samples), strict=True):
         if missing := [name for name in names if name not in videos]:
-            raise UserError(f"{folder}: there is no {missing[0]} in it ({len(missing)} of {len(names)} videos are missing)")
+            raise UserError(
+                f"{folder}: there is no {missing[0]} in it ({len(missing)} of {len(names)} videos are missing), but "
+                f"{some(list(videos))}; give a prediction and its true video the same name in both folders"
+            )
     pairs: dict[str, Video] = {}
     for name in names:
         shown = distinct_name((truth.resolve().name if name == "." else name).replace("/", "_"), pairs)

@@ -87,6 +87,7 @@ def videos(tmp_path):
             wrong[0] = true[0]
             write_pictures(tmp_path / sample / name, wrong)
     write_pictures(tmp_path / "small" / "a", np.zeros((3, 8, 8, 3), np.uint8))
+    write_pictures(tmp_path / "copy" / "a", np.zeros((3, 8, 8, 3), np.uint8))
     return tmp_path
 
 
@@ -138,20 +139,23 @@ def test_a_feature_network_of_one_s_own(videos, squeezenet, invoke):
         (("--run", "x" * 300), "File name too long; name another file or folder"),
         (("--predictions", "{one}"), "--truth"),
         (("--predictions", "{one}", "--truth", "{none}"), "no such folder"),
-        (("--predictions", "{one}", "--truth", "{true}", "--clips", "c"), "there is no c in it"),
+        (("--predictions", "{one}", "--truth", "{true}", "--clips", "c"), "give a prediction and its true video the same name"),
+        (("--predictions", "{true}", "--truth", "{true}"), "would be its own prediction"),
         (("--predictions", "{one}", "--truth", "{true}", "--metrics", "beauty"), "there is no beauty"),
         (("--predictions", "{one}", "--truth", "{true}", "--metrics", "feature_distance"), "--features"),
         (("--predictions", "{one}", "--truth", "{true}", "--features", "hed"), "get it with `analogy fetch vgg16-hed`"),
         (("--predictions", "{one}", "--truth", "{true}", "--metrics", "fvd", "--fvd-frames", "3"), "--fvd-frames: FVD needs"),
         (("--predictions", "{one}", "--truth", "{true}", "--data-dir", "{one}"), "--data-dir has no meaning"),
-        (("--predictions", "{small}", "--truth", "{small}"), "at least 11"),
+        (("--predictions", "{small}", "--truth", "{copy}"), "at least 11"),
         (("--predictions", "{one}", "--truth", "{true}", "--context", "5"), "nothing is left"),
     ],
 )
 def test_a_mistake_is_one_clear_line(invoke, videos, monkeypatch, options, message):
     monkeypatch.setenv("ANALOGY_CACHE", str(videos / "empty"))  # as on a machine where nothing was fetched
     named = [
-        option.format(one=videos / "one", true=videos / "true", none=videos / "none", small=videos / "small")
+        option.format(
+            one=videos / "one", true=videos / "true", none=videos / "none", small=videos / "small", copy=videos / "copy"
+        )
         for option in options
     ]
     done = invoke("evaluate", *named, "--results-dir", videos / "results")
