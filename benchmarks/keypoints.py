@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from types import SimpleNamespace
 from unittest.mock import patch
 
@@ -29,7 +29,7 @@ from processes import peak_gigabytes
 from analogy.settings import find_experiment, load_settings
 from analogy.systems import SYSTEMS
 from analogy.systems.keypoints.motion_vae import MotionVaeSystem
-from analogy.systems.keypoints.networks import blocks, motion
+from analogy.systems.keypoints.networks import blocks, motion, translator
 from analogy.systems.keypoints.translator import TranslatorSystem, _cross_entropy
 from analogy.training.precision import use_precision
 
@@ -59,6 +59,11 @@ class PlainTranslator(TranslatorSystem):
 
 def keras_norm(momentum: float, name: str) -> keras.layers.BatchNormalization:
     return keras.layers.BatchNormalization(momentum=momentum, epsilon=1e-5, name=name)
+
+
+def keras_halving(filters: int, name: str) -> keras.Sequential:
+    """The discriminator's convolution as it is published: one zero on all sides, and then "same"."""
+    return keras.Sequential([keras.layers.ZeroPadding2D(1), keras.layers.Conv2D(filters, 4, 2, padding="same")], name=name)
 
 
 def make_translator(o, kind: type) -> TranslatorSystem:
@@ -141,9 +146,13 @@ def motion_batch(o, system: MotionVaeSystem) -> dict[str, tf.Tensor]:
 
 def keras_layers(network: str):
     """While this context is entered, networks are made of Keras' own layers."""
+    layers = ExitStack()
     if network == "motion":
-        return patch.multiple(motion, _cells=keras_cells, read=looped)
-    return patch.object(blocks, "BatchNorm", keras_norm)
+        layers.enter_context(patch.multiple(motion, _cells=keras_cells, read=looped))
+    else:
+        layers.enter_context(patch.object(blocks, "BatchNorm", keras_norm))
+        layers.enter_context(patch.object(translator, "HalvingConvolution", keras_halving))
+    return layers
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ import tensorflow as tf
 from analogy.models.building import Composite
 from analogy.systems.keypoints.networks.blocks import Stack, doubled
 from analogy.systems.keypoints.networks.detector import scaled
+from analogy.systems.keypoints.networks.halving import HalvingConvolution
 
 DISCRIMINATOR = (64, 128, 256, 512, 1024, 2048)  # channels
 
@@ -60,7 +61,7 @@ class ImageDiscriminator(Composite, keras.Model):
     def __init__(self, *, width: float = 1.0, name: str = "discriminator"):
         super().__init__(name=name)
         self.convolutions = [
-            keras.layers.Conv2D(scaled(channels, width), 4, 2, padding="same", name=f"convolution{index + 1}")
+            HalvingConvolution(scaled(channels, width), name=f"convolution{index + 1}")
             for index, channels in enumerate(DISCRIMINATOR)
         ]
         self.last = keras.layers.Conv2D(1, 3, padding="same", use_bias=False, dtype="float32", name="logits")
@@ -68,9 +69,5 @@ class ImageDiscriminator(Composite, keras.Model):
     def call(self, image):
         x = tf.cast(image, self.compute_dtype)
         for convolution in self.convolutions:
-            x = tf.nn.leaky_relu(convolution(_padded(x)), 0.01)
-        return self.last(_padded(x))
-
-
-def _padded(x):
-    return tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]])
+            x = tf.nn.leaky_relu(convolution(x), 0.01)
+        return self.last(tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]]))
