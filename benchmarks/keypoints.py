@@ -61,6 +61,10 @@ def keras_norm(momentum: float, name: str) -> keras.layers.BatchNormalization:
     return keras.layers.BatchNormalization(momentum=momentum, epsilon=1e-5, name=name)
 
 
+def keras_same(filters: int, name: str) -> keras.layers.Conv2D:
+    return keras.layers.Conv2D(filters, 3, padding="same", name=name)
+
+
 def keras_halving(filters: int, name: str) -> keras.Sequential:
     """The discriminator's convolution as it is published: one zero on all sides, and then "same"."""
     return keras.Sequential([keras.layers.ZeroPadding2D(1), keras.layers.Conv2D(filters, 4, 2, padding="same")], name=name)
@@ -150,7 +154,7 @@ def keras_layers(network: str):
     if network == "motion":
         layers.enter_context(patch.multiple(motion, _cells=keras_cells, read=looped))
     else:
-        layers.enter_context(patch.object(blocks, "BatchNorm", keras_norm))
+        layers.enter_context(patch.multiple(blocks, BatchNorm=keras_norm, WinogradConvolution=keras_same))
         layers.enter_context(patch.object(translator, "HalvingConvolution", keras_halving))
     return layers
 

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from analogy.models.batch_norm import BatchNorm
 from analogy.models.building import Composite
+from analogy.systems.keypoints.networks.winograd import WinogradConvolution
 
 
 class ConvNorm(Composite):
@@ -18,7 +19,10 @@ class ConvNorm(Composite):
 
     def __init__(self, channels: int, size: int = 3, stride: int = 1, *, momentum: float, **kwargs):
         super().__init__(**kwargs)
-        self.convolution = keras.layers.Conv2D(channels, size, stride, padding="same", name="convolution")
+        if (size, stride) == (3, 1):
+            self.convolution = WinogradConvolution(channels, name="convolution")
+        else:
+            self.convolution = keras.layers.Conv2D(channels, size, stride, padding="same", name="convolution")
         self.norm = BatchNorm(momentum, name="norm")
 
     def call(self, x, training: bool = False):
