@@ -16,7 +16,7 @@ from analogy.systems import SYSTEMS
 from analogy.visualise.video import read_mp4, write_mp4
 
 TINY = ("data.image_size=32", "network.keypoints=3", "network.detector_widths=[4]", "network.widths=[4]")
-MOTION = ("data.image_size=32", "data.horizon=3", "network.units=4", "network.latent_size=2", "data.actions=[bowl, squat]")
+MOTION = ("data.image_size=32", "data.horizon=3", "network.units=4", "network.basis=2", "data.actions=[bowl, squat]")
 RNG = np.random.default_rng(0)
 
 
