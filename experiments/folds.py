@@ -112,7 +112,8 @@ def link_fold(folder: Path, videos: list[Path], further: list[Path], fold: int, 
         raise UserError(f"{folder}: it was made of other videos or another number of folds; name another --results-dir")
     for link, video in links.items():
         link.parent.mkdir(parents=True, exist_ok=True)
-        link.unlink(missing_ok=True)
+        if link.is_symlink():  # a file that is there is not ours
+            link.unlink()
         link.symlink_to(video)
 
 

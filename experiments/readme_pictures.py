@@ -7,6 +7,7 @@ What is not trained yet is trained first.
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -50,11 +51,14 @@ def main(
     out: Annotated[Path, typer.Option(help="The folder of the two pictures.")] = IMAGES,
 ) -> None:
     with clear_errors(out):
+        pictures = [out / "person.gif", out / "five_papers.gif"]
+        if out.resolve() != IMAGES.resolve() and (there := [path for path in pictures if os.path.lexists(path)]):
+            raise UserError(f"{there[0]}: is there already, and is not replaced; name another folder with --out")
         names = {"pose_lstm_residual", *(name for name, _ in PAPERS.values())}
         runs = {name: demo_run(name, results_dir) for name in sorted(names)}
-        write_person(runs["pose_lstm_residual"], runs["analogy_masked"], out / "person.gif")
+        write_person(runs["pose_lstm_residual"], runs["analogy_masked"], pictures[0])
         strip = {title: median(list(clips(runs[name]))) for title, (name, clips) in PAPERS.items()}
-        write_strip(strip, out / "five_papers.gif")
+        write_strip(strip, pictures[1])
         for path in sorted(out.glob("*.gif")):
             print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
 

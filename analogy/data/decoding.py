@@ -14,6 +14,7 @@ import av
 import cv2
 import imageio_ffmpeg
 import numpy as np
+from av.codec.context import Flags
 from av.error import FFmpegError
 from av.stream import Disposition
 from av.video.reformatter import VideoReformatter
@@ -149,6 +150,7 @@ def _video_stream(path: Path, container, notes: list[str]):
         notes.append(f"it holds {len(streams)} videos, of which number {streams.index(stream) + 1} is read")
     if stream.codec_context is None:
         raise UserError(f"{path}: its codec, {_unknown_codec(path)}, is unknown to FFmpeg {av.ffmpeg_version_info}; {MEND}")
+    stream.codec_context.flags |= Flags.unaligned  # else what a file crops at the left is cut in steps of 32 pixels
     try:
         check_pixels(stream.codec_context.width, stream.codec_context.height)
     except ValueError as error:

@@ -82,6 +82,14 @@ def test_frames_that_hold_exif_are_turned_too(tmp_path, name):
     assert np.abs(frame.astype(int) - np.rot90(pixels, -1)).mean() < 12
 
 
+def test_what_a_file_crops_is_not_shown(scene, tmp_path):
+    ffmpeg("-i", scene[0], "-c:v", "libx264", "-qp", 1, "-pix_fmt", "yuv444p", tmp_path / "whole.mp4")
+    crop = "h264_metadata=crop_left=10:crop_top=4:crop_right=6"
+    ffmpeg("-i", tmp_path / "whole.mp4", "-c", "copy", "-bsf:v", crop, tmp_path / "cropped.mp4")
+    frames = np.stack(read_video(tmp_path / "cropped.mp4").frames)
+    assert frames.shape == (12, 44, 48, 3) and np.abs(frames.astype(int) - scene[1][:, 4:, 10:-6]).mean() < 2
+
+
 def test_interlaced_frames_are_real_and_said(tmp_path):
     for name in ("testsrc2", "mandelbrot"):
         source = ["-f", "lavfi", "-i", f"{name}=size=720x576:rate=25", "-frames:v", 4]
