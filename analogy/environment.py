@@ -7,6 +7,7 @@ import sys
 
 BACKEND = "tensorflow"
 NEEDED = {"floatx": "float32", "epsilon": 1e-7, "image_data_format": "channels_last"}  # of Keras: its defaults
+ALLOWED = {"floatx": ("float32", "float16", "float64"), "image_data_format": ("channels_last", "channels_first")}
 
 
 def prepare_environment() -> None:
@@ -65,10 +66,11 @@ def _set_keras() -> list[str]:
         where, lines = "keras.config", []
     else:
         path = where = os.path.join(os.environ.get("KERAS_HOME") or os.path.expanduser("~/.keras"), "keras.json")
-        found = _read(path)
+        found, fault = _read(path)
         named = {"KERAS_BACKEND": os.environ.get("KERAS_BACKEND"), f"{path}: backend": found.get("backend")}
         asked = [f"{source}={name}" for source, name in named.items() if name]
         lines = [f"{asked[0]} is overruled: analogy needs {BACKEND}"] if asked and not asked[0].endswith(f"={BACKEND}") else []
+        lines += _without(path, fault) if fault else []
         os.environ["KERAS_BACKEND"] = BACKEND
     others = {name: found[name] for name in NEEDED if found.get(name, NEEDED[name]) != NEEDED[name]}
     if others:
@@ -79,18 +81,34 @@ def _set_keras() -> list[str]:
     return lines + [f"{where}: {name}={value} is overruled: analogy needs {NEEDED[name]}" for name, value in others.items()]
 
 
-def _read(path: str) -> dict:
-    """The content of keras.json; nothing where it is not there or not readable, as Keras does."""
-    if not os.path.isfile(path):  # a pipe would be waited for
-        return {}
+def _read(path: str) -> tuple[dict, str]:
+    """The content of keras.json, and why Keras could not be imported beside it, if so. Nothing where Keras takes none."""
+    if not os.path.exists(path):
+        return {}, ""
+    if not os.path.isfile(path):  # Keras would wait for a pipe
+        return {}, "it is no file"
     import json
 
     try:
         with open(path, encoding="utf-8") as file:
             content = json.load(file)
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return content if isinstance(content, dict) else {}
+    except (OSError, RecursionError) as error:
+        return {}, getattr(error, "strerror", None) or "it is nested too deeply"
+    except ValueError:  # which Keras passes over
+        return {}, ""
+    if not isinstance(content, dict):
+        return {}, "it is no table of settings"
+    odd = [f"{name}={content[name]}" for name, values in ALLOWED.items() if content.get(name, values[0]) not in values]
+    odd += ["epsilon is no number with a point"] if not isinstance(content.get("epsilon", 1e-7), float) else []
+    return ({}, odd[0]) if odd else (content, "")
+
+
+def _without(path: str, fault: str) -> list[str]:
+    """Let Keras look for its settings, and for what it downloads, elsewhere. Returns what to say."""
+    from tempfile import gettempdir
+
+    os.environ["KERAS_HOME"] = home = os.path.join(gettempdir(), f"analogy-{os.getuid()}", "keras")
+    return [f"{path}: Keras cannot read this ({fault}), and takes {home} instead: mend or delete the file"]
 
 
 def _set_matplotlib() -> list[str]:

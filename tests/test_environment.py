@@ -57,7 +57,7 @@ def prepare(monkeypatch, tmp_path, caplog):
     return run
 
 
-@pytest.mark.parametrize("content", [None, "", "{", "[]", "{}", '{"backend": "tensorflow", "floatx": "float32"}'])
+@pytest.mark.parametrize("content", [None, "", "{", "{}", '{"backend": "tensorflow", "floatx": "float32"}'])
 def test_what_agrees_or_cannot_be_read_is_not_mentioned(prepare, content):
     assert prepare(content) == []
     assert os.environ["KERAS_BACKEND"] == "tensorflow"
@@ -66,7 +66,14 @@ def test_what_agrees_or_cannot_be_read_is_not_mentioned(prepare, content):
 
 def test_a_pipe_of_the_name_of_keras_json_is_not_waited_for(prepare, tmp_path):
     os.mkfifo(tmp_path / "keras.json")
-    assert prepare() == []
+    (said,) = prepare()
+    assert "keras.json: Keras cannot read this (it is no file)" in said and os.environ["KERAS_HOME"] != str(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["[]", '{"floatx": "float99"}', '{"epsilon": 1}', '{"floatx": 16}', "[" * 100_000])
+def test_what_keras_cannot_be_imported_beside_is_passed_over(prepare, tmp_path, content):
+    (said,) = prepare(content)
+    assert said.endswith("mend or delete the file") and os.environ["KERAS_HOME"] != str(tmp_path)
 
 
 def test_a_backend_of_keras_json_is_overruled(prepare):
