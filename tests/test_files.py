@@ -5,9 +5,12 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Annotated, Optional, get_origin
 
 import pytest
+import typer
 
+from analogy.cli.console import with_paths
 from analogy.errors import UserError
 from analogy.files import (
     LARGEST_FILE,
@@ -224,6 +227,19 @@ def test_every_command_reads_paths_alike(invoke, command, monkeypatch):
     monkeypatch.setenv("HERE", "/somewhere")
     done = invoke(*(part.format("$HERE/x") for part in command.split()))
     assert done.exit_code == 2 and "write /somewhere/x" in done.stderr
+
+
+def test_a_path_that_may_be_missing_is_read_alike_on_python_3_10():
+    """There, hints whose default is None come as Optional[Annotated[...]]."""
+    option = typer.Option()
+
+    def command(out=None):
+        pass
+
+    command.__annotations__ = {"out": Optional[Annotated[Path | None, option]]}  # noqa: UP045
+    assert get_origin(with_paths(command).__annotations__["out"]) is Annotated
+    with pytest.raises(typer.Exit):
+        option.parser("")
 
 
 def test_an_empty_path_is_not_the_current_folder(invoke):

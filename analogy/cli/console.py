@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, get_args, get_origin, get_type_hints
+from typing import Annotated, Union, get_args, get_origin, get_type_hints
 
 import typer
 
@@ -62,6 +62,8 @@ def with_paths(command: Callable) -> Callable:
     """
     hints = get_type_hints(command, include_extras=True)
     for name, hint in hints.items():
+        if get_origin(hint) is Union:  # Python 3.10 makes it of every hint whose default is None
+            hint = hints[name] = next((part for part in get_args(hint) if get_origin(part) is Annotated), hint)
         if get_origin(hint) is Annotated and {Path, list[Path]} & {(kind := get_args(hint)[0]), *get_args(kind)}:
             hint.__metadata__[0].parser = _path_parser(f"--{name.replace('_', '-')}")
     command.__annotations__ = hints  # else they would be made anew from their texts, without the parsers
