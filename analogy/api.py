@@ -88,13 +88,16 @@ class Run:
     @cached_property
     def dataset(self) -> Dataset:
         """The run's dataset, opened again: `dataset.train` and `dataset.test` are its clips. Of labelled frames,
-        `dataset.load(clip)` reads one. Raises UserError where the data are no longer there.
+        `dataset.load(clip)` reads one. `dataset.doubts` say where a run in `uses` was trained again since. Raises UserError
+        where the data are no longer there.
         """
-        from analogy.runs.uses import open_used
+        from analogy.runs.uses import open_used, retrained_models
         from analogy.systems import SYSTEMS
         from data_prep.datasets import open_dataset
 
-        return open_dataset(self.settings, open_used(self.settings, SYSTEMS[self.settings.system].system.needs))
+        dataset = open_dataset(self.settings, open_used(self.settings, SYSTEMS[self.settings.system].system.needs))
+        dataset.doubts = [*dataset.doubts, *retrained_models(self.settings, self._record.table)]
+        return dataset
 
     def predict(self, observed=None, /, *, endpoint: str | None = None, **inputs) -> np.ndarray | dict[str, np.ndarray]:
         """Predict with the run's SavedModel, which holds the networks as they were exported.

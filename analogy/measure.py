@@ -248,7 +248,7 @@ def open_run(plan: Evaluation, measures):
     """
     from analogy.data.fingerprint import dataset_fingerprint
     from analogy.runs.find import load_endpoint
-    from analogy.runs.uses import open_used
+    from analogy.runs.uses import open_used, retrained_models
     from analogy.training.distribute import local_strategy
     from analogy.training.loop import build_system
     from data_prep.datasets import open_dataset
@@ -258,9 +258,9 @@ def open_run(plan: Evaluation, measures):
     used = open_used(settings, entry.system.needs)
     dataset = open_dataset(settings, used)
     differing = differences_of_data(run_of(folder), dataset_fingerprint(dataset), selected=plan.selected)
-    if differing:
-        measures.notes.append(differing)
-        print(differing)
+    for note in [*([differing] if differing else []), *retrained_models(settings, read_run(run_of(folder)).table)]:
+        measures.notes.append(note)
+        print(note)
     if plan.clips:
         _select(dataset, plan.clips)
     system = build_system(entry.build, settings, local_strategy("cpu"), None, used)

@@ -161,6 +161,22 @@ def used_models(settings: Settings, summary: dict[str, object]) -> dict[str, lis
     return {role: [model.model_dump() for model in models_of_role] for role, models_of_role in models.items()}
 
 
+def retrained_models(settings: Settings, summary: dict[str, object]) -> list[str]:
+    """A line for each model in `uses` that is not the one with which a run was trained: what is computed with it mixes both.
+
+    summary: the content of the run's summary.json. One by an earlier version, which names no models, gives no line.
+    """
+    lines = []
+    for role, models in read_summary(summary)[0].uses.items():
+        run, before = settings.uses.get(role), models[-1].checksum if models else ""
+        if run and before and before != (now := checksum(coming_along(run) or Path(run))):
+            lines.append(
+                f"NOT the uses.{role} of the training: {run} has the checksum {now} and had {before}, so it was trained again "
+                "or is another one, and the networks that build on it were not"
+            )
+    return lines
+
+
 def checksum(run: Path) -> str:
     """Twelve hexadecimal digits that identify the content of a run's SavedModel. Raises UserError."""
     folder, digest = saved_model_of(run), hashlib.sha256()

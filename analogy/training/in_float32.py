@@ -10,7 +10,7 @@ from pathlib import Path
 from analogy.runs.export import export_saved_model
 from analogy.runs.find import MODEL
 from analogy.runs.reading import read_run
-from analogy.runs.uses import open_used
+from analogy.runs.uses import open_used, retrained_models
 from analogy.systems import SYSTEMS
 from analogy.systems.run_settings import settings_of_run
 from analogy.training.checkpoint import load_exported
@@ -27,7 +27,8 @@ def in_float32(run: Path, say: Callable[[str], None] = print) -> Iterator[Path]:
     Raises:
         UserError: the run has no settings, or networks that are no longer those of its settings.
     """
-    precision = read_run(run).summary.precision
+    record = read_run(run)
+    precision = record.summary.precision
     if precision not in ("bfloat16", "float16"):
         yield run
         return
@@ -39,5 +40,7 @@ def in_float32(run: Path, say: Callable[[str], None] = print) -> Iterator[Path]:
             system = entry.build(settings, open_used(settings, entry.system.needs))
             load_exported(system, run, key=str(run))
             export_saved_model(system, model)
+        for line in retrained_models(settings, record.table):
+            say(line)
         say(f"{run}: it computes in {precision}, which other runtimes lack; its weights are taken in float32")
         yield model

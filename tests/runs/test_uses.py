@@ -10,10 +10,21 @@ from types import SimpleNamespace
 import pytest
 import tensorflow as tf
 
+from analogy.api import load
 from analogy.errors import UserError
+from analogy.evaluation.judge import Measures
+from analogy.measure import check_evaluation, open_run
 from analogy.resolve import resolve_settings, stages
 from analogy.runs.find import load_endpoint
-from analogy.runs.uses import check_roles, checksum, doubts_about_used, open_used, resolve_runs, used_models
+from analogy.runs.uses import (
+    check_roles,
+    checksum,
+    doubts_about_used,
+    open_used,
+    resolve_runs,
+    retrained_models,
+    used_models,
+)
 from analogy.settings import find_experiment, load_settings, write_settings
 from analogy.systems import SYSTEMS, Entry
 from analogy.systems.seq2seq.seq2seq import Seq2SeqSystem
@@ -91,6 +102,10 @@ def test_a_run_uses_another_and_goes_on_with_it(results, tmp_path, caplog):
     ):
         train(more, results, run)
     finished_run(source, endpoint="correct", factor=5.0)
+    said = f"NOT the uses.corrector of the training: {source} has the checksum {checksum(source)} and had {before}"
+    measures = Measures()
+    open_run(check_evaluation(run=str(run), results_dir=results), measures)
+    assert [note for note in measures.notes if said in note] and said in load(run).dataset.doubts[-1]
     caplog.clear()
     train(more, results, run)
     assert "uses.corrector: this run began with another SavedModel" in caplog.text and before in caplog.text
@@ -181,6 +196,19 @@ def test_damaged_notes_of_used_runs_are_written_anew(results):
     resolved = resolve_runs(settings(f"uses.corrector={run}"), results)
     for before in (None, [], {"corrector": "x"}, {"corrector": [7]}):
         assert used_models(resolved, {"uses": before})["corrector"][-1] == {"run": run, "checksum": checksum(Path(run))}
+
+
+def test_a_used_run_that_was_trained_again_is_named(results):
+    run = str(results / "my corrector" / "2026-01-01_000000")
+    resolved = resolve_runs(settings(f"uses.corrector={run}"), results)
+    now = checksum(Path(run))
+
+    def lines(*checksums):
+        return retrained_models(resolved, {"uses": {"corrector": [{"run": run, "checksum": text} for text in checksums]}})
+
+    assert not lines(now) and not lines("0123456789ab", now) and not lines() and not retrained_models(resolved, {})
+    (line,) = lines(now, "0123456789ab")
+    assert line.startswith(f"NOT the uses.corrector of the training: {run} has the checksum {now} and had 0123456789ab")
 
 
 def test_a_used_run_computes_alike_on_two_replicas(results, two_replicas):
