@@ -1,20 +1,24 @@
 """Signs that training goes wrong, reported while the run can still be stopped and mended.
 
-They are: networks whose weights do not change, losses that do not change, adversaries that have won, and predictions that do
-not depend on the input.
+They are: networks whose weights do not change, losses that do not change, adversaries that have won or are stuck, and
+predictions that do not depend on the input.
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Collection, Mapping, Sequence
 
 import keras
 import numpy as np
 
+LOG_2 = math.log(2.0)  # the cross-entropy of a logit of zero
 ROWS = 20  # rows of metrics.jsonl over which a loss is judged
 FLAT = 1e-4  # a loss is constant if its range, relative to its value, is smaller; the choice of batches alone varies it more
 NOTHING = 1e-3  # share of its first loss below which an adversary makes no errors, so that its gradient vanishes
+STUCK_ROWS = 5  # rows over which a logit that is exactly zero is judged: no choice of batches leaves it there
+EXACT = 1e-5  # of a logit of zero, relative to log 2: single precision
 STEPS_OF_GREY = 2  # out of 255: pixels that differ by no more count as equal
 
 
@@ -65,7 +69,7 @@ class Health:
 
 def _flat_losses(rows: Sequence[dict], adversaries: Collection[str]) -> list[str]:
     """One line for each loss that is constant, and for each adversary whose loss is almost zero, over the last ROWS rows."""
-    doubts = []
+    doubts = _stuck_logits(rows, adversaries)
     for name in (key for key in (rows[-1] if rows else {}) if key.endswith("/loss")):
         back = np.array([row.get(name, np.nan) for row in reversed(rows)])  # newest first
         span = np.maximum.accumulate(back) - np.minimum.accumulate(back)
@@ -77,6 +81,20 @@ def _flat_losses(rows: Sequence[dict], adversaries: Collection[str]) -> list[str
         elif won >= ROWS:
             since = f"since step {rows[-won]['step']}"
             doubts.append(f"{name} has been below {nothing:.1e} {since}: it has won, and teaches its opponent nothing")
+    return doubts
+
+
+def _stuck_logits(rows: Sequence[dict], adversaries: Collection[str]) -> list[str]:
+    """One line for each adversary whose logit has been zero for all that is generated, over the last STUCK_ROWS rows."""
+    doubts = []
+    for name in (f"{adversary}/generated" for adversary in adversaries):
+        back = np.array([row.get(name, np.nan) for row in reversed(rows)])  # newest first
+        stuck = _leading(abs(back - LOG_2) <= EXACT * LOG_2) if len(back) else 0
+        if stuck >= STUCK_ROWS:
+            doubts.append(
+                f"{name} has been log 2 = {LOG_2:.4f} since step {rows[-stuck]['step']}: its logit is zero for all that is "
+                "generated; a ReLU has no gradient there, so that it is stuck, and a linear logit has one"
+            )
     return doubts
 
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
-from math import isfinite
 from numbers import Real
 from pathlib import Path
 from typing import Any
 
-from analogy.runs.reading import read_table, read_text
+from analogy.runs.reading import flat_settings, read_table, read_text
 from analogy.runs.summary import read_rows
 from analogy.visualise.plots import Curve, group_curves, metric_label, spans_decades
 
+# Of a discriminator with a ReLU on its logit: the loss of what is generated, where the logit is zero (docs/keypoints.md).
+DEAD_LOGIT, DEAD_LOSS = "log 2: no gradient", math.log(2.0)
 MOST_POINTS = 1000  # of a line; in longer lines, neighbouring points are averaged
 
 # {"title", "x": label of the x axis, "log": whether the y axis is logarithmic,
-#  "lines": [{"name", "points": [[x, y or None, half the width of the confidence band or None], ...]}, ...]}
+#  "lines": [{"name", "points": [[x, y or None, half the width of the confidence band or None], ...], "dashed": optional}, ...]}
 Chart = dict[str, Any]
 
 
@@ -25,15 +27,29 @@ def curves_of(run: Path, published: Mapping[str, Curve] | None = None) -> list[C
     published: training curves of papers, which are added to the charts of the same losses; see `published_curves`.
     """
     return [
-        *_losses(read_rows(read_text(run / "metrics.jsonl")), published or {}),
+        *_losses(read_rows(read_text(run / "metrics.jsonl")), published or {}, _bounds(run)),
         *_horizon(read_table(run / "test" / "horizon.json")),
     ]
 
 
-def _losses(rows: Iterable[Mapping], published: Mapping[str, Curve]) -> Iterable[Chart]:
+def _losses(rows: Iterable[Mapping], published: Mapping[str, Curve], bounds: Mapping[str, dict]) -> Iterable[Chart]:
+    """bounds: group -> {name: the height of a level line across its chart}."""
     for group, curves in group_curves(rows, published).items():
         lines = [{"name": name, "points": _thinned(sorted(points.items()))} for name, points in curves.items()]
+        steps = [step for points in curves.values() for step in points]
+        for name, height in bounds.get(group, {}).items():
+            ends = [[step, height, None] for step in sorted({min(steps), max(steps)})]
+            lines.append({"name": name, "points": ends, "dashed": True})
         yield _chart(group.replace("_", " "), "step", lines)
+
+
+def _bounds(run: Path) -> dict[str, dict[str, float]]:
+    """See `_losses`."""
+    try:
+        relu = flat_settings(run).get("network.fc_activation") == "relu"
+    except ValueError:  # damaged settings
+        return {}
+    return {"discriminator": {DEAD_LOGIT: DEAD_LOSS}} if relu else {}
 
 
 def _chart(title: str, x: str, lines: list[dict]) -> Chart:
@@ -74,5 +90,5 @@ def _points(distance: list, curve: Any, spread: Any) -> list[list]:
 
 def _number(value: Any) -> float | None:
     """The value if it is a finite number, otherwise None."""
-    usable = isinstance(value, Real) and not isinstance(value, bool) and isfinite(value)
+    usable = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
     return value if usable else None

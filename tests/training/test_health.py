@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from analogy.training.health import ROWS, weights_hash
+from analogy.training.health import ROWS, STUCK_ROWS, weights_hash
 from analogy.training.health import Health as TrainingHealth
 
 RNG = np.random.default_rng(0)
@@ -73,6 +73,22 @@ def test_a_loss_at_its_bound_is_named(networks, losses, said):
     train(*networks.values())
     (doubt,) = health.doubts(rows(**losses), [])
     assert said in doubt
+
+
+def test_a_relu_logit_that_is_dead_is_named_after_a_few_rows(networks):
+    """The trap of Kim et al.'s code: the loss of false motions rests at log 2, and that of true ones does not."""
+
+    def said(generated, key="discriminator/generated"):
+        health = Health(networks)
+        train(*networks.values())
+        return health.doubts([{"step": 10 * (i + 1), key: float(value)} for i, value in enumerate(generated)], [])
+
+    dead = np.full(STUCK_ROWS, np.float32(np.log(2)))
+    (doubt,) = said([0.9, *dead])
+    assert doubt.startswith("discriminator/generated has been log 2 = 0.6931 since step 20: its logit is zero for all that is")
+    assert said(dead[1:]) == [] == said(dead, "generator/generated")
+    assert said(dead * (1 + 1e-4 * np.arange(STUCK_ROWS))) == []  # a logit that only begins there
+    assert said([*dead, 0.5]) == []
 
 
 def test_what_lasts_is_said_in_the_same_words(networks):
