@@ -41,6 +41,20 @@ def moving_psnr(truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
     return psnr(truth, prediction, moved)
 
 
+def changed_psnr(truth: np.ndarray, prediction: np.ndarray, *, first: np.ndarray) -> np.ndarray:
+    """The PSNR of those pixels alone in which the true frame differs from the frame that a prediction starts from: [T], in dB.
+    What stands still is copied for nothing; this is what has to be predicted.
+
+    Args:
+        truth, prediction: uint8 [T, H, W, C]. first: uint8 [H, W, C].
+
+    Returns:
+        NaN for frames in which nothing differs.
+    """
+    changed = np.abs(truth.astype(np.float64) - first).mean(-1) > MOVED
+    return psnr(truth, prediction, changed)
+
+
 def _changes(frames: np.ndarray) -> np.ndarray:
     """The mean squared difference of each frame from the one before it: [T - 1]."""
     return np.square(np.diff(frames.astype(np.float64), axis=0)).mean((1, 2, 3))

@@ -104,6 +104,11 @@ _TABLE = (
         "PSNR of the pixels that changed by more than a tenth of the range since the true frame before; higher is better",
     ),
     Metric(
+        "changed_psnr", "PSNR where the first frame changes", 2, "dB", "higher", "changes",
+        "PSNR of the pixels in which the truth differs from the frame that is moved by more than a tenth of the range, 25 grey "
+        "levels; higher is better",
+    ),
+    Metric(
         "pose_mse", "Pose error (MSE)", 5, "", "lower", "poses",
         "mean squared error of joint coordinates in units of the clip's box, joints ever hidden counting as 0", headline=True,
     ),
@@ -163,7 +168,8 @@ _VARIANTS = (
     *(
         _variant(metric, "_best", "best sample")
         for metric in _TABLE
-        if metric.kind in ("frames", "errors", "regions", "centres", "networks", "keypoints") and metric.better != "neither"
+        if metric.kind in ("frames", "errors", "regions", "centres", "changes", "networks", "keypoints")
+        and metric.better != "neither"
     ),
 )
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from analogy.metrics.collapse import collapse_index, moving_psnr
+from analogy.metrics.collapse import changed_psnr, collapse_index, moving_psnr
 from analogy.metrics.table import METRICS
 
 
@@ -37,3 +37,17 @@ def test_the_psnr_of_moving_pixels_leaves_out_what_stands_still():
     np.testing.assert_allclose(measured[1], 10 * np.log10(255**2 / 10**2))
     assert measured[2] > 90  # the first column is right
     assert np.isnan(moving_psnr(video(3, 9), video(3, 3))).all()
+
+
+def test_the_psnr_where_the_first_frame_changes_leaves_out_what_does_not():
+    first = np.zeros((2, 3, 1), np.uint8)
+    truth = video(25, 26, 100)  # 25 grey levels are no change
+    truth[2, :, 0] = 0
+    prediction = truth.copy()
+    prediction[1] = 36  # 10 beside
+    prediction[2, :, 0] = 200  # wrong, where nothing changes
+    measured = changed_psnr(truth, prediction, first=first)
+    assert np.isnan(measured[0]) and measured[2] > 90
+    np.testing.assert_allclose(measured[1], 10 * np.log10(255**2 / 10**2))
+    copied = changed_psnr(truth, video(0, 0, 0), first=first)
+    np.testing.assert_allclose(copied[2], 10 * np.log10(255**2 / 100**2))  # the first frame copied

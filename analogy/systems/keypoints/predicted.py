@@ -71,8 +71,10 @@ class PredictedMotion(PredictedFrames):
         first, truth = self.true_keypoints[:1], self.true_keypoints[1:]
         errors = [{"keypoint_error": _distance(sample, truth)} for sample in self.keypoint_samples]
         spread = _distance(self.keypoint_samples, self.keypoint_samples.mean(0)).mean(0)
-        measured["prediction"] |= {**mean_and_best(errors), "sample_spread": spread}
+        jitters = [_jitter(np.concatenate([first, sample])) for sample in self.keypoint_samples]
+        measured["prediction"] |= {**mean_and_best(errors), "sample_spread": spread, "keypoint_jitter": np.mean(jitters, 0)}
         measured["still"] = {"keypoint_error": _distance(first, truth)}
+        measured["truth"] = {"keypoint_jitter": _jitter(self.true_keypoints)}
         measured["shuffled"] |= {"keypoint_error": _distance(shuffled(truth), truth)}
         return measured
 
@@ -89,14 +91,18 @@ def keypoint_figures(keypoints: np.ndarray, body: np.ndarray) -> dict[str, np.nd
         keypoints: [1 + T, K, 2] in -1..1. body: bool [1 + T, H, W].
 
     Returns:
-        metric -> [T]: keypoints_on_body, the share of keypoints that lie on the body; keypoint_jitter, the mean length of their
-        second difference in percent of the frame's side, NaN in the last frame.
+        metric -> [T]: keypoints_on_body, the share of keypoints that lie on the body; keypoint_jitter, see `_jitter`.
     """
-    on_body = keypoints_inside(keypoints, body).mean(1)[1:]
+    return {"keypoints_on_body": keypoints_inside(keypoints, body).mean(1)[1:], "keypoint_jitter": _jitter(keypoints)}
+
+
+def _jitter(keypoints: np.ndarray) -> np.ndarray:
+    """The mean length of the second difference of keypoints [1 + T, K, 2], in percent of the frame's side: [T]; NaN in the last
+    frame."""
     jitter = np.full(len(keypoints) - 1, np.nan)
     if len(keypoints) > 2:
         jitter[:-1] = 50.0 * np.linalg.norm(keypoints[2:] - 2 * keypoints[1:-1] + keypoints[:-2], axis=-1).mean(1)
-    return {"keypoints_on_body": on_body, "keypoint_jitter": jitter}
+    return jitter
 
 
 def keypoints_inside(keypoints: np.ndarray, region: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 import tensorflow as tf
@@ -10,6 +11,7 @@ import tensorflow as tf
 from analogy.data.clips import ClipDataset, LoadedClip
 from analogy.data.contract import name_with_notes
 from analogy.data.prepared import Clip
+from analogy.metrics.collapse import changed_psnr
 from analogy.metrics.regions import pose_region
 from analogy.models.pixels import to_bytes, to_unit
 from analogy.systems.base import Column, Study, System
@@ -84,7 +86,10 @@ class TranslationSystem(System):
         answer = self.translated(loaded.frames[0], keypoints[0], keypoints[1:])
         truth = loaded.frames[1:]
         body = pose_region(loaded.joints, loaded.visibility, self.image_size, loaded.crop)
-        pictures = {"keypoints": with_keypoints(truth, keypoints[1:])} | self.shown_parts(answer) if with_pictures else {}
+        pictures = {}
+        if with_pictures:
+            pictures = {"keypoints": with_keypoints(truth, keypoints[1:])} | self.shown_parts(answer)
+            pictures["keypoints, translated"] = with_keypoints(answer["frame"], keypoints[1:])
         return PredictedTranslation(
             clip=clip.id,
             action=clip.action,
@@ -96,6 +101,7 @@ class TranslationSystem(System):
             baseline=np.broadcast_to(loaded.frames[:1], truth.shape),
             baseline_name="copy_reference",
             extra_columns=pictures,
+            further_metrics={"changed_psnr": partial(changed_psnr, first=loaded.frames[0])},
             regions={"old": np.broadcast_to(body[:1], body[1:].shape), "new": body[1:]} if loaded.visibility.any() else {},
             keypoints=keypoints,
             joints=loaded.joints,

@@ -1,5 +1,6 @@
 """What keypoints say of joints, what they do over time, and their pictures."""
 
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,6 +10,8 @@ from analogy.systems.keypoints.pictures import with_keypoints
 from analogy.systems.keypoints.predicted import keypoint_figures
 from analogy.systems.keypoints.translation import TranslationSystem
 from analogy.systems.keypoints.translation_study import FAR, Case, removed, study_translation
+
+RNG = np.random.default_rng(0)
 
 
 def test_the_regression_finds_a_linear_relation_and_the_mean_pose():
@@ -46,6 +49,26 @@ def test_dots_lie_on_their_pixels():
 def test_without_labels_no_training_frame_is_read_for_a_regression():
     dataset = SimpleNamespace(reader=SimpleNamespace(labelled=False))  # with nothing to load
     assert TranslationSystem._regression(None, dataset) is None
+
+
+def test_keypoints_are_drawn_on_true_and_on_translated_frames():
+    frames = RNG.integers(0, 256, (3, 16, 16, 3), dtype=np.uint8)
+    translated = {"frame": 255 - frames[1:], "painted": frames[1:], "mask": np.full([2, 16, 16, 1], 0.5)}
+    system = SimpleNamespace(
+        image_size=(16, 16), detected=lambda frames: np.zeros([len(frames), 4, 2]), translated=lambda *given: translated,
+        shown_parts=partial(TranslationSystem.shown_parts, None),
+    )  # fmt: skip
+    loaded = SimpleNamespace(
+        frames=frames, joints=np.zeros([3, 13, 2]), visibility=np.zeros([3, 13]), crop=np.full([3, 2], 16.0)
+    )
+    clip = SimpleNamespace(id="a", action="wave", length=3)
+    pictures = TranslationSystem._predicted(system, clip, loaded, None, True).extra_columns
+    assert list(pictures) == ["keypoints", "painted", "mask", "keypoints, translated"]
+    for title, under in (("keypoints", frames[1:]), ("keypoints, translated", 255 - frames[1:])):
+        np.testing.assert_array_equal(pictures[title][:, :40, :40], with_keypoints(under, np.zeros([2, 0, 2]))[:, :40, :40])
+    assert not TranslationSystem._predicted(system, clip, loaded, None, False).extra_columns
+    measured = TranslationSystem._predicted(system, clip, loaded, None, False).measure({})
+    assert measured["prediction"]["changed_psnr"].mean() < measured["copy_reference"]["changed_psnr"].mean() < 20
 
 
 def test_to_remove_a_body_its_keypoints_leave_the_frame():
