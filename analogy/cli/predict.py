@@ -140,6 +140,8 @@ def _predict(source: str, run: str | None, given: set[str], by_poses: dict, next
     if maybe_poses and (page := _predicted_by_poses(source, by_poses)):
         return page
     folder, settings = _open(run, results_dir)
+    if futures["driving"] is None and settings.system in ("keypoints_plus", "keypoints_translator"):
+        folder, settings = _with_its_motion(run, folder, settings, results_dir)
     if settings.data.kind == "movies":
         names = (*OF_PICTURES, "action")
         _refuse(given, names, f"is not for next frames, and {folder} is a run of {settings.system}: leave it out")
@@ -247,6 +249,18 @@ def _open(run: str, results_dir: Path):
     if (model := ready_models().get(run)) and folder == model.run:
         print(f"--run {run}: there is no run of your own in {results_dir}; the model that comes along is taken")
     return folder, settings_of_run(folder)
+
+
+def _with_its_motion(run: str, folder: Path, settings, results_dir: Path):
+    """(folder, settings) of NAME_motion, the motion generator that goes with the translator NAME; says what is taken. Those of
+    the translator where there is none."""
+    try:
+        motion, its_settings = _open(f"{run}_motion", results_dir)
+    except UserError:
+        return folder, settings
+    builds_on = its_settings.uses.get("translator")
+    print(f"--run {run} translates frames and predicts no motion: {motion} is taken, which moves the keypoints of {builds_on}")
+    return motion, its_settings
 
 
 def _predict_movie(source: str, run: Path, settings, options: dict) -> Path:

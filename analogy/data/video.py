@@ -219,8 +219,8 @@ def check_video(path: Path) -> None:
 
 
 def is_single_picture(path: Path) -> bool:
-    """Whether a file is a picture of one frame: neither an animation nor a strip of frames."""
-    return path.suffix.lower() in PICTURES and not is_animation(path) and not _is_strip(path)
+    """Whether a file is a picture of one frame, a GIF of one too: neither an animation nor a strip of frames."""
+    return path.suffix.lower() in (*PICTURES, ".gif") and not is_animation(path) and not _is_strip(path)
 
 
 def video_name(source: str, start: int = 0) -> str:

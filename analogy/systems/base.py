@@ -78,6 +78,8 @@ class System:
             to zero, training has failed.
         export_notes: one clause for the protocol: which inputs an exported SavedModel lacks, compared with the endpoints
             that predict test clips in this process. Empty where it lacks none.
+        built_for: what the sizes of the networks depend on besides the settings, for the message about a checkpoint that does
+            not fit: one clause. Empty where it is nothing.
         pooled: whether test figures are means over all windows together, instead of means over clips.
         paints: whether the system predicts frames, so that frame metrics can measure it.
 
@@ -97,7 +99,7 @@ class System:
         self.state: dict[str, keras.Model] = {}
         self.exported: list[keras.Model] = []
         self.adversaries: tuple[str, ...] = ()
-        self.export_notes = ""
+        self.export_notes = self.built_for = ""
         self._loaded = None  # after `use_export`: the SavedModel that predicts instead of this system's networks
         # Without loss scaling, small gradients become zero in float16.
         self.scales_loss = keras.config.dtype_policy().compute_dtype == "float16"

@@ -29,13 +29,13 @@ class Checkpoints:
 
     Args:
         folder: the folder of the checkpoints.
-        system: has `models`, `state` and `optimizers`, all built.
+        system: has `models`, `state` and `optimizers`, all built; where it has `built_for`, a message says it.
         step: int64 variable, the number of steps done.
         keep: the number of checkpoints to keep; older ones are deleted.
     """
 
     def __init__(self, folder: Path, system, step: tf.Variable, keep: int):
-        self.step, self._folder = step, folder
+        self.step, self._folder, self._built_for = step, folder, getattr(system, "built_for", "")
         self._pending = tf.Variable("{}", dtype=tf.string, trainable=False)
         self._models, self._optimizers = {**system.models, **system.state}, dict(system.optimizers)
         objects = _named(self._models) | {f"optimizer_{name}": optimizer for name, optimizer in system.optimizers.items()}
@@ -92,8 +92,9 @@ class Checkpoints:
         paths = saved_checkpoints(self._folder)
         if not paths:
             return {}
+        here = f"here it is {self._built_for}; ".replace("{", "{{").replace("}", "}}") if self._built_for else ""
         misfit = (
-            "{}: this checkpoint belongs to another architecture ({}); "
+            f"{{}}: this checkpoint belongs to another architecture ({{}}); {here}"
             "resume with the settings of its own run, or start a new one"
         )
 

@@ -9,14 +9,17 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from analogy.data.video import is_single_picture
 from analogy.runs.export import export_saved_model
 from analogy.settings import find_experiment, load_settings
 from analogy.settings.loading import write_settings
 from analogy.systems import SYSTEMS
+from analogy.systems.keypoints.picture_prediction import _check_picture
 from analogy.visualise.video import read_mp4, write_mp4
 
 TINY = ("data.image_size=32", "network.keypoints=3", "network.detector_widths=[4]", "network.widths=[4]")
 MOTION = ("data.image_size=32", "data.horizon=3", "network.units=4", "network.basis=2", "data.actions=[bowl, squat]")
+BOWL = ("--run", "keypoints_plus_motion", "--action", "bowl")
 RNG = np.random.default_rng(0)
 
 
@@ -89,6 +92,11 @@ def test_a_motion_alone_moves_the_translator_that_its_settings_name(results, pic
     (translator,) = (results / "keypoints_plus").iterdir()
     settings = (alone / "settings.yaml").read_text()
     (alone / "settings.yaml").write_text(settings.replace("translator: keypoints_plus", f"translator: {translator}"))
+    (tmp_path / "other").mkdir()
+    for name in ("settings.yaml", "summary.json", "saved_model"):  # a motion of 3 keypoints, and the package's translator of 24
+        (tmp_path / "other" / name).symlink_to((whole if name == "settings.yaml" else alone) / name)
+    done = invoke("predict", picture, "--run", tmp_path / "other", *options, "--out", tmp_path / "none")
+    assert done.exit_code == 2 and "it moves K = 3 keypoints, and uses.translator, keypoints_plus, has 24" in done.output
     for run in (whole, alone):
         done = invoke("predict", picture, "--run", run, *options, "--out", tmp_path / run.name)
         assert done.exit_code == 0, (done.output, done.exception)
@@ -114,7 +122,7 @@ def test_a_motion_alone_moves_the_translator_that_its_settings_name(results, pic
             "--crop 1,2,3: give x_min,y_min,x_max,y_max",
         ),
         (("--run", "keypoints_plus_motion", "--action", "bowl", "--crop", "0,0,99,20"), "70 x 50 pixels: choose a box within"),
-        (("--run", "keypoints_plus"), "keypoints_plus translates frames and predicts no motion"),
+        (("--run", "keypoints_plus"), "--action is missing; this run knows bowl, squat"),  # of keypoints_plus_motion
         (("--run", "nobody"), "--run nobody: neither a run folder nor an experiment"),
         (
             ("--run", "keypoints_plus_motion", "--action", "bowl", "--poses", "movenet"),
@@ -148,9 +156,44 @@ def test_a_mistake_is_one_line(results, picture, invoke, tmp_path, options, mess
     assert not (tmp_path / "out").exists()
 
 
+def test_a_translator_has_its_motion_generator_beside_it(results, picture, invoke, tmp_path):
+    options = ("--action", "squat", "--samples", 1, "--results-dir", results, "--out", tmp_path / "out")
+    done = invoke("predict", picture, "--run", "keypoints_plus", *options)
+    assert done.exit_code == 0, (done.output, done.exception)
+    (motion,) = (results / "keypoints_plus_motion").iterdir()
+    said = f"--run keypoints_plus translates frames and predicts no motion: {motion} is taken, which moves the keypoints of"
+    assert said in done.output and np.load(tmp_path / "out" / "keypoints.npy").shape == (1, 3, 3, 2)
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert "the largest square in the middle; the model was trained with boxes around people: give one with --crop" in page
+    (translator,) = (results / "keypoints_plus").iterdir()
+    done = invoke("predict", picture, "--run", translator, *options)
+    assert done.exit_code == 2 and "keypoints_plus translates frames and predicts no motion: name a run" in done.output
+
+
 @pytest.mark.parametrize(("name", "message"), [("film.mp4", "a single picture"), ("note.png", "this picture cannot be read")])
 def test_what_is_no_picture(results, invoke, tmp_path, name, message):
     (tmp_path / name).write_text("no picture")
-    options = ("--run", "keypoints_plus_motion", "--action", "bowl", "--results-dir", results, "--out", tmp_path / "out")
-    done = invoke("predict", tmp_path / name, *options)
+    done = invoke("predict", tmp_path / name, *BOWL, "--results-dir", results, "--out", tmp_path / "out")
     assert done.exit_code == 2 and message in done.output and not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "frames", "shape"),
+    [("film.gif", 3, (40, 40)), ("film.webp", 3, (40, 40)), ("film.png", 3, (40, 40)), ("strip.png", 1, (20, 80))],
+)
+def test_several_frames_are_no_picture(results, invoke, tmp_path, name, frames, shape):
+    write_animation(tmp_path / name, frames, shape)
+    done = invoke("predict", tmp_path / name, *BOWL, "--results-dir", results, "--out", tmp_path / "out")
+    assert done.exit_code == 2 and "film.gif: it has several" in done.output.replace(name, "film.gif"), done.output
+    assert "name a picture, such as a frame of it" in done.output and not (tmp_path / "out").exists()
+
+
+def test_a_gif_of_one_frame_is_a_picture(tmp_path):
+    write_animation(tmp_path / "one.gif", 1, (20, 30))
+    assert is_single_picture(tmp_path / "one.gif")
+    _check_picture(tmp_path / "one.gif")
+
+
+def write_animation(file, frames, shape):
+    first, *further = (Image.fromarray(RNG.integers(0, 256, (*shape, 3), dtype=np.uint8)) for _ in range(frames))
+    first.save(file, save_all=bool(further), append_images=further)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import tensorflow as tf
@@ -14,6 +15,7 @@ from analogy.data.movies import long_enough, spread_windows
 from analogy.data.prepared import Clip
 from analogy.data.windows import StoredMovie, WindowPlan
 from analogy.errors import UserError
+from analogy.metrics.collapse import changed_psnr
 from analogy.predictions.motion import motion_continued
 from analogy.random_streams import StepStream
 from analogy.systems.base import Column, Study, System
@@ -50,6 +52,7 @@ class MotionSystem(System):
         data, network = settings.data, settings.network
         self.horizon, self.frame = data.horizon, [*data.image_size, data.channels]
         self.keypoints = self._check_translator()
+        self.built_for = f"for the K = {self.keypoints} keypoints of uses.translator, {settings.uses['translator']}"
         self.actions = data.actions if network.action else []
 
     def _check_translator(self) -> int:
@@ -176,7 +179,8 @@ class MotionSystem(System):
         samples, points = answer["frames"], answer["keypoints"]
         pictures = {}
         if named["with_pictures"]:
-            pictures = {"keypoints": with_keypoints(samples[0], points[0])}
+            pictures = {"true keypoints": with_keypoints(truth, true_points[1:])}
+            pictures |= {"keypoints": with_keypoints(samples[0], points[0])}
             pictures |= {f"sample {number + 1}": samples[number] for number in range(1, min(4, len(samples)))}
         return PredictedMotion(
             distance=np.arange(1, self.horizon + 1),
@@ -186,6 +190,7 @@ class MotionSystem(System):
             samples=samples,
             baseline=np.broadcast_to(last, samples[0].shape),
             extra_columns=pictures,
+            further_metrics={"changed_psnr": partial(changed_psnr, first=last)},
             true_keypoints=true_points,
             keypoint_samples=points,
             **named,

@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 
 from analogy.data.frames import central_square, in_channels
-from analogy.data.pictures import read_picture
-from analogy.data.video import read_video, video_name
+from analogy.data.pictures import is_animation, read_picture
+from analogy.data.video import is_single_picture, read_video, video_name
 from analogy.errors import Mistakes, UserError
-from analogy.files import VIDEOS
+from analogy.files import PICTURES, VIDEOS
 from analogy.ownership import PREDICTION, check_output, replacing_folder, unused_folder
 from analogy.runs.find import endpoint_of, endpoints_of, load_endpoint, saved_model_of
 from analogy.settings.sections import Settings
@@ -27,6 +27,8 @@ from analogy.visualise.video import side_by_side, write_gif, write_mp4
 
 MOST_SAMPLES = 64
 SAMPLES_PER_FILM = 8  # that are shown side by side
+MIDDLE = "the largest square in the middle"
+AROUND_PEOPLE = "; the model was trained with boxes around people: give one with --crop x_min,y_min,x_max,y_max"
 TRANSLATORS, GENERATORS = ("keypoints_plus", "keypoints_translator"), ("keypoints_flow", "keypoints_motion")
 Box = tuple[int, int, int, int]
 
@@ -108,10 +110,14 @@ def check_request(
 
 
 def _check_picture(path: Path) -> None:
-    if path.is_dir() or (path.suffix.lower() in VIDEOS and path.suffix.lower() != ".gif"):
-        raise UserError(f"{path}: with --run a single picture is predicted from: name a picture, such as a frame of the video")
-    if not path.is_file():
+    if not path.exists():
         raise UserError(f"{path}: there is no such picture")
+    known = path.suffix.lower() in (*VIDEOS, *PICTURES)
+    if path.is_dir() or is_animation(path) or (known and not is_single_picture(path)):
+        raise UserError(
+            f"{path}: it has several frames, and with --run a single picture is predicted from: name a picture, such as a "
+            "frame of it; or with --driving a picture that moves like it"
+        )
 
 
 def _check_kind(run: Path, settings, driving: Path | None) -> None:
@@ -176,10 +182,25 @@ def _sampled(frame: np.ndarray, request: Request) -> tuple[dict[str, np.ndarray]
     motion, settings = load_endpoint(request.run, "generate", "sample"), request.settings
     # A model that comes along has no `generate`: it is the motion alone.
     translator = None if "generate" in endpoints_of(motion) else open_used(settings, MotionSystem.needs)["translator"]
+    if translator is not None:
+        _check_same_keypoints(motion, translator, request)
     asked = {"action": request.action, "seed": request.seed, "count": request.samples}
     most = settings.evaluation.frames_per_call
     samples, points = futures_by(partial(endpoint_of, motion), translator, frame, most, **asked)
     return {f"sample {number}": frames for number, frames in enumerate(samples, 1)}, points
+
+
+def _check_same_keypoints(motion, translator, request: Request) -> None:
+    """Raises UserError where a motion alone has another K than the translator that its settings name."""
+    inputs = [
+        model.signatures[name].structured_input_signature[1] for model, name in ((motion, "sample"), (translator, "translate"))
+    ]
+    moved, detected = (named["keypoints"].shape[1] for named in inputs)
+    if moved != detected:
+        raise UserError(
+            f"--run {request.run}: it moves K = {moved} keypoints, and uses.translator, {request.settings.uses['translator']}, "
+            f"has {detected}: was that trained again? Name in settings.yaml the one on which this motion was trained"
+        )
 
 
 def _transferred(frame: np.ndarray, request: Request) -> tuple[dict[str, np.ndarray], np.ndarray]:
@@ -229,6 +250,9 @@ def _write(request: Request, frame: np.ndarray, films: dict[str, np.ndarray], po
             write_mp4(partial / f"{title.replace(' ', '_')}.mp4", frames, rate)
         np.save(partial / "keypoints.npy", points)
         facts = {"picture": str(request.picture), "run": str(request.run)}
+        facts["crop"] = ",".join(map(str, request.crop)) if request.crop else MIDDLE
+        if not request.crop and request.settings.data.crop == "consistent":
+            facts["crop"] += AROUND_PEOPLE
         sampled = {"action": request.action_name or "none", "seed": request.seed}
         facts |= {"driving": str(request.driving)} if request.driving else sampled
         write_page(partial / "index.html", "futures.html", {"facts": facts, "films": list(films)})

@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -21,7 +22,16 @@ from analogy.systems.keypoints.motion import MotionSystem
 from analogy.systems.keypoints.motion_study import study_futures
 from analogy.systems.keypoints.networks.motion import MotionDecoder, MotionEncoder, SequenceDiscriminator, divergence
 from analogy.systems.keypoints.predicted import PredictedMotion
-from analogy.systems.keypoints.sequences import augmented, between_frames, last_start, places, sequence_batches, shuffled
+from analogy.systems.keypoints.sequences import (
+    augmented,
+    between_frames,
+    last_start,
+    places,
+    sequence_batches,
+    shown_frames,
+    shuffled,
+)
+from analogy.training.checkpoint import Checkpoints
 
 
 def count(network, *inputs):
@@ -65,11 +75,27 @@ def test_the_divergence_of_known_gaussians():
     np.testing.assert_allclose(divergence(mean, deviation), [0.0, 2.0 + (3.0 - np.log(4.0)) / 2], atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("activation", "mean", "deviation"), [("relu", [0.0, 3.0], [0.0, 2.0]), ("linear", [-1.0, 3.0], [0.3133, 2.1269])]
+)
+def test_the_latent_is_never_negative_with_relu_and_has_softplus_without(activation, mean, deviation):
+    encoder = MotionEncoder(units=2, latent=2, activation=activation)
+    inputs = tf.zeros([1, 3, 1, 2]), tf.zeros([1, 1, 2]), tf.zeros([1, 0])
+    encoder(*inputs)
+    encoder.last.kernel.assign(tf.zeros_like(encoder.last.kernel))
+    encoder.last.bias.assign([-1.0, 3.0, -1.0, 2.0])
+    found = encoder(*inputs)
+    np.testing.assert_allclose(found[0], [mean])
+    np.testing.assert_allclose(found[1], [deviation], atol=1e-4)
+
+
 def test_sequences_span_clips_of_any_length():
     np.testing.assert_array_equal(places(70, 33), np.arange(33) * 2)
     np.testing.assert_array_equal(places(20, 33), np.arange(33) / 2)
     np.testing.assert_array_equal(places(10, 33)[:20], [*np.arange(18) / 2, 9.0, 9.0])  # it ends with its last frame
     np.testing.assert_array_equal(last_start([70, 66, 33, 20, 17, 10], 33), [4, 0, 0, 3, 0, 0])
+    np.testing.assert_array_equal(shown_frames(20, 33), [0, *np.repeat(np.arange(1, 17), 2)])  # between two, the later one
+    np.testing.assert_array_equal(shown_frames(10, 33), [0, *np.repeat(np.arange(1, 9), 2), *[9] * 16])
     points = np.arange(20.0)[:, None, None] * np.ones((1, 2, 2))
     np.testing.assert_allclose(between_frames(points, places(20, 33))[:, 1, 0], np.arange(33) / 2)
 
@@ -143,6 +169,7 @@ def test_samples_are_measured_as_mean_and_best():
     np.testing.assert_allclose(figures["keypoint_error"], [5.0, 5.0])  # 0.2 of half a side: 10 percent, and 0
     np.testing.assert_allclose(figures["keypoint_error_best"], [0.0, 0.0])
     np.testing.assert_allclose(figures["sample_spread"], [5.0, 5.0])
+    np.testing.assert_allclose(figures["keypoint_jitter"], [5.0, np.nan])  # of 0, 0.2, 0.2: 10 percent, and 0
 
 
 def test_the_shuffled_future_is_a_baseline():
@@ -153,7 +180,7 @@ def test_the_shuffled_future_is_a_baseline():
         baseline=frames, baseline_name="copy", true_keypoints=points, keypoint_samples=points[None, 1:],
     )  # fmt: skip
     figures, order = predicted.measure(), shuffled(np.arange(4))
-    assert list(figures) == ["prediction", "copy", "shuffled", "still"] and not (order == np.arange(4)).all()
+    assert list(figures) == ["prediction", "copy", "shuffled", "still", "truth"] and not (order == np.arange(4)).all()
     expected = np.abs(order - np.arange(4)) * 10 / np.sqrt(2) * 0.1 * 10
     np.testing.assert_allclose(figures["shuffled"]["keypoint_error"], expected, atol=1e-9)
     assert figures["shuffled"]["psnr"].mean() < figures["prediction"]["psnr"].mean()
@@ -187,12 +214,13 @@ def test_windows_begin_where_those_of_next_frames_do_and_the_last_observed_frame
     expected = spread_windows([StoredMovie("a", prepared, clip, range(9))], WindowPlan(5), 4, 5)
     assert [window.clip for window in predicted] == [window.id for window in expected] and len(expected) == 4
     assert [window.with_pictures for window in predicted] == [True, False, False, False]
+    assert [list(window.extra_columns) for window in predicted] == [["true keypoints", "keypoints", "sample 2"], [], [], []]
     for window, drawn, frame in zip(predicted, expected, asked, strict=True):
         np.testing.assert_array_equal(window.observed_frames, frames[drawn.numbers[:3]])
         np.testing.assert_array_equal(window.truth, frames[drawn.numbers[3:]])
         np.testing.assert_array_equal(frame, frames[drawn.numbers[2]])
         figures = window.measure()
-        assert list(figures) == ["prediction", "copy_last_frame", "motion_continued", "shuffled", "still"]
+        assert list(figures) == ["prediction", "copy_last_frame", "motion_continued", "shuffled", "still", "truth"]
         np.testing.assert_allclose(figures["prediction"]["psnr"], figures["copy_last_frame"]["psnr"])
     data.context = 8
     with pytest.raises(UserError, match="no test clip has 10 frames"):
@@ -230,3 +258,19 @@ def test_the_study_shows_samples_of_one_picture_and_every_action():
     assert len(samples) > 4 * 128 > len(actions) > 2 * 128  # the truth and 3 samples; 2 actions
     assert (actions == 150).all(-1).sum() > 5 * 128**2 > (samples == 150).all(-1).sum()
     assert list(study_futures(system([]), dataset).plots) == ["futures_samples"]
+
+
+def test_a_checkpoint_for_another_number_of_keypoints_names_the_translator(tmp_path):
+    """On --resume, after the used translator was trained again with another K."""
+
+    def restored(units, built_for=""):
+        model = keras.layers.Dense(units)
+        model.build([1, 2])
+        system = SimpleNamespace(models={"decoder": model}, state={}, optimizers={}, built_for=built_for)
+        return Checkpoints(tmp_path, system, tf.Variable(4, dtype=tf.int64), 3)
+
+    restored(6).save({})
+    with pytest.raises(
+        UserError, match=r"\[2, 6\] there and \[2, 8\] here\); here it is for the K = 4 keypoints of .* \{a\}; resume"
+    ):
+        restored(8, "for the K = 4 keypoints of uses.translator, {a}").restore()
