@@ -209,3 +209,12 @@ def test_a_video_without_further_options_is_predicted_by_it(invoke, tmp_path):
     assert done.exit_code == 0, (done.output, done.exception)
     assert "lvln_plus, which comes along, predicts the frames" in done.output
     assert (tmp_path / "results" / "predictions" / "mine" / "index.html").is_file()
+
+
+def test_what_an_experiment_promises_of_a_model_that_comes_along_is_what_that_reaches():
+    advice = load_settings(find_experiment("keypoints_penn_full"), SYSTEMS, scale="demo").try_next["keypoints_plus_motion"]
+    summary = ready_models()["keypoints_plus_motion"].summary
+    test, copied, still = summary["test"], summary["baseline"]["copy_first_frame"], summary["baseline"]["still"]
+    figures = (test["keypoint_error"], still["keypoint_error"], test["psnr"], copied["psnr"])
+    assert re.findall(r"\d+\.\d+", advice) == [f"{figure:.2f}" for figure in figures]
+    assert ("its frames LOSE" in advice) == (test["psnr"] < copied["psnr"])
