@@ -1,5 +1,6 @@
 """What a wheel holds: every file beside the code is named in pyproject.toml, and the commands are all there."""
 
+import ast
 from importlib import import_module
 
 import pytest
@@ -32,3 +33,9 @@ def test_each_command_is_a_file_and_each_script_one_of_them():
         text = (ROOT / "experiments" / f"{script}.py").read_text()
         command = script.removesuffix("_i3d")
         assert f"from analogy.cli.{command} import main" in text and callable(import_module(f"analogy.cli.{command}").main)
+
+
+def test_every_file_is_written_in_python_3_10():
+    for folder in ("analogy", "data_prep", "experiments"):
+        for path in (ROOT / folder).rglob("*.py"):
+            ast.parse(path.read_text(encoding="utf-8"), str(path), feature_version=(3, 10))
