@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -146,12 +147,19 @@ def table(figures: dict[str, dict]) -> str:
             totals.setdefault(method, []).append((windows, values))
             lines.append([video, str(windows), method.replace("_", " "), *cells(values)])
     for method, entries in totals.items():
-        weights, values = (np.array(part) for part in zip(*entries, strict=True))
-        mean = np.average(values, 0, weights)
-        lines.append(["**all windows**", str(weights.sum()), method.replace("_", " "), *cells(mean)])
+        windows, videos = zip(*entries, strict=True)
+        lines.append(["**all windows**", str(sum(windows)), method.replace("_", " "), *cells(pooled(windows, videos))])
     head = ["video", "windows", "method", "PSNR of each frame", "mean", "SSIM of each frame", "mean"]
     head += ["sharpness ratio", "gradient energy ratio", *(name.replace("_", " ") for name in further)]
     return "\n".join(markdown_table(head, lines)) + "\n"
+
+
+def pooled(windows: Sequence[int], videos: Sequence[np.ndarray]) -> np.ndarray:
+    """The figures of several videos [metrics, T], weighted by their windows: [metrics, T]. Of videos that are not equally long,
+    the means over their frames: [metrics, 1]."""
+    if len({values.shape[1] for values in videos}) > 1:
+        videos = [values.mean(1, keepdims=True) for values in videos]
+    return np.average(np.array(videos), 0, windows)
 
 
 def cells(values: np.ndarray) -> list[str]:

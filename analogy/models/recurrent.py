@@ -156,6 +156,8 @@ class LstmCell(RecurrentCell):
     def run(self, inputs, state=None):
         """As in the base class. The part of the gates that comes from the inputs is computed for all steps at once."""
         steps = inputs.shape[0]
+        # Taken once: each taking would add a gradient as large as the whole kernel.
+        recurrent = tf.cast(self._hidden_kernel(), inputs.dtype)
         added = tf.split(self._from_inputs(tf.reshape(inputs, [-1, *inputs.shape[2:]])), steps, 0)
         outputs = []
         for gates in added:
@@ -163,7 +165,7 @@ class LstmCell(RecurrentCell):
                 output, state = self._activate(gates, None)
             else:
                 h, c = state
-                output, state = self._activate(gates + self._from_hidden(h), c)
+                output, state = self._activate(gates + self._transform(h, recurrent), c)
             outputs.append(output)
         return tf.stack(outputs), state
 
@@ -171,9 +173,9 @@ class LstmCell(RecurrentCell):
         """The part of the gates, before their activation, that comes from x [..., C] and the bias: [..., 4 units]."""
         return self._transform(x, self.kernel[..., : -self.units, :]) + tf.cast(self.bias, x.dtype)
 
-    def _from_hidden(self, h):
-        """The part of the gates, before their activation, that comes from the hidden state [..., units]: [..., 4 units]."""
-        return self._transform(h, self.kernel[..., -self.units :, :])
+    def _hidden_kernel(self):
+        """The part of the kernel that is for the hidden state."""
+        return self.kernel[..., -self.units :, :]
 
     def _transform(self, x, kernel):
         kernel = tf.cast(kernel, x.dtype)

@@ -77,6 +77,14 @@ def test_the_mean_is_over_windows_not_over_videos():
     assert lines[-1].startswith("| **all windows** | 4 | prediction | 23.00 / 21.00 | 22.00 |")
 
 
+def test_of_videos_that_are_not_equally_long_the_means_are_pooled():
+    def curves(windows, frames):
+        return {"frames": [windows] * len(frames), "methods": {"prediction": {name: frames for name in folds.METRICS}}}
+
+    (line,) = [line for line in table({"a": curves(1, [20.0, 30.0]), "b": curves(3, [10.0])}).splitlines() if "all" in line]
+    assert "| 13.75 | 13.75 |" in line  # (1 x 25 + 3 x 10) / 4
+
+
 def test_baselines_of_keypoints_alone_are_no_row():
     frames = {name: [20.0, 22.0] for name in folds.METRICS}
     curves = {"frames": [3, 3], "methods": {"prediction": {**frames, "collapse_index": [0.5, 0.5]}, "copy": frames}}

@@ -30,7 +30,7 @@ class TorchLstmCell(LstmCell):
         if state is None:
             return self._activate(self._from_inputs(x), None)
         h, c = state
-        return self._activate(self._from_inputs(x) + self._from_hidden(h), c)
+        return self._activate(self._from_inputs(x) + self._transform(h, self.recurrent_kernel), c)
 
     def zero_state(self, batch) -> tuple[tf.Tensor, tf.Tensor]:
         """The state at the beginning, for a batch of this size."""
@@ -39,8 +39,8 @@ class TorchLstmCell(LstmCell):
     def _from_inputs(self, x):
         return self._transform(x, self.kernel) + tf.cast(self.bias, x.dtype)
 
-    def _from_hidden(self, h):
-        return self._transform(h, self.recurrent_kernel)
+    def _hidden_kernel(self):
+        return self.recurrent_kernel
 
 
 def run_over_time(cell: TorchLstmCell, sequences):
