@@ -66,7 +66,10 @@ ROWS = {
     ),
     "keypoints_flow": Row(
         "keypoints_plus_motion",
-        (*FRAMES, "data.horizon=4", "network.units=8", "network.blocks=1", "network.basis=3", "evaluation.samples=2"),
+        (
+            *FRAMES, "data.horizon=4", "network.units=8", "network.blocks=1", "network.basis=3", "network.sampling_steps=2",
+            "evaluation.samples=2",
+        ),  # fmt: skip
         uses=(("translator", "keypoints_plus"),),
     ),
     "keypoints_motion": Row(
