@@ -30,6 +30,7 @@ VGG = (
     "data.dataset=moving_shapes", "data.image_size=32", "data.skip=1", "data.stride=1", "data.train_count=null",
     "data.test_count=2", "encoder.width=0.0625",
 )  # fmt: skip
+FUTURES = ("data.horizon=4", "network.units=8", "evaluation.samples=2")
 VAE = (*VGG, "data.context=2", "network.encoder_units=8", "network.latent_size=4", "network.decoder_units=[8]")
 KEYPOINTS = (*FRAMES, "network.keypoints=4", "regression_frames=2")
 EVERY_TERM = ("loss.latent=1", "loss.latent_relative=true", "loss.image_adversarial=1")
@@ -66,15 +67,12 @@ ROWS = {
     ),
     "keypoints_flow": Row(
         "keypoints_plus_motion",
-        (
-            *FRAMES, "data.horizon=4", "network.units=8", "network.blocks=1", "network.basis=3", "network.sampling_steps=2",
-            "evaluation.samples=2",
-        ),  # fmt: skip
+        (*FRAMES, *FUTURES, "network.blocks=1", "network.basis=3", "network.sampling_steps=2"),
         uses=(("translator", "keypoints_plus"),),
     ),
     "keypoints_motion": Row(
         "keypoints_penn_motion",
-        (*FRAMES, "data.horizon=4", "network.units=8", "network.latent_size=4", "evaluation.samples=2"),
+        (*FRAMES, *FUTURES, "network.latent_size=4"),
         uses=(("translator", "keypoints_plus"),),
     ),
     "keypoints_plus": Row(
