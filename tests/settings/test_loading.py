@@ -210,7 +210,7 @@ LONG = "x" * 5000
     ids=lambda override: override[:20],
 )  # fmt: skip
 def test_a_very_long_override_is_shown_by_its_beginning(override):
-    message = complaint(override)
+    message = complaint(override).replace(str(POOL3), POOL3.name)  # the clone may lie deep
     assert len(message) < 1000 and max(map(len, message.splitlines())) < 500, message
 
 
