@@ -144,7 +144,7 @@ def test_one_replica_in_eager_mode_equals_two_in_a_graph(row, rows, two_replicas
         expected = eager.train_step(batch)
         assert_close(expected, {k: two_replicas.reduce("SUM", v, axis=None) for k, v in got.items()}, rtol=1e-3, atol=1e-5)
     # The published translator's weights differ by up to 1.8e-4, which is not explained yet.
-    coarse = row == "keypoints_translator"
+    coarse = row == ROWS["keypoints_translator"]
     assert_close(weights(eager), weights(double), rtol=1e-3, atol=5e-4 if coarse else 1e-4)
     for model in double.models.values():
         for variable in model.variables:
