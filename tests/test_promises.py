@@ -25,7 +25,7 @@ from analogy.systems import SYSTEMS
 from analogy.training.checkpoint import Checkpoints
 from analogy.training.precision import use_precision
 from data_prep.datasets import DATASETS, find_opening, open_dataset
-from tests.promise_rows import BATCH, EXPORTED, FORECASTERS, QUICK_ROWS, ROWS, Row, Rows, others_are_slow
+from tests.promise_rows import BATCH, EXPORTED, FORECASTERS, QUICK_ROWS, ROWS, Row, Rows, all_variables, others_are_slow
 from tests.spoilt_future import spoil_future
 
 
@@ -143,13 +143,15 @@ def test_one_replica_in_eager_mode_equals_two_in_a_graph(row, rows, two_replicas
         got = step(two_replicas.experimental_distribute_values_from_function(part))
         expected = eager.train_step(batch)
         assert_close(expected, {k: two_replicas.reduce("SUM", v, axis=None) for k, v in got.items()}, rtol=1e-3, atol=1e-5)
-    # The published translator's weights differ by up to 1.8e-4, which is not explained yet.
-    coarse = row == ROWS["keypoints_translator"]
-    assert_close(weights(eager), weights(double), rtol=1e-3, atol=5e-4 if coarse else 1e-4)
-    for model in double.models.values():
-        for variable in model.variables:
-            copies = two_replicas.experimental_local_results(variable.value)
-            np.testing.assert_array_equal(copies[0], copies[-1], err_msg=variable.path)
+        assert_close(weights(eager), weights(double), rtol=1e-3, atol=1e-4)
+        for model in double.models.values():
+            for variable in model.variables:
+                copies = two_replicas.experimental_local_results(variable.value)
+                np.testing.assert_array_equal(copies[0], copies[-1], err_msg=variable.path)
+        # Both go on from the same numbers: near the kink of a ReLU, this step's rounding may be another gradient in the next.
+        with two_replicas.scope():
+            for variable, other in zip(all_variables(eager), all_variables(double), strict=True):
+                other.assign(variable.numpy())
 
 
 def test_a_resumed_training_is_exact(row, rows, tmp_path):
