@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from analogy.models.large_kernel import LargeConvTranspose
+from tests.layers import random, result_and_gradients, with_equal_weights
 
 SHAPES = [
     ((2, 6, 5, 3), 11, 2),
@@ -15,32 +16,11 @@ SHAPES = [
 ]  # maps, kernel, filters
 
 
-def random(*shape):
-    return tf.constant(np.random.default_rng(0).normal(size=shape).astype(np.float32))
-
-
 def both(shape, kernel_size, filters, **options):
     """Our layer and Keras', with the same weights."""
     pair = [kind(filters, kernel_size, **options) for kind in (LargeConvTranspose, keras.layers.Conv2DTranspose)]
-    for layer in pair:
-        layer.build(shape)
-    pair[0].set_weights([random(*weight.shape).numpy() for weight in pair[0].weights])
-    pair[1].set_weights(pair[0].get_weights())
+    with_equal_weights(*pair, shape)
     return pair
-
-
-def result_and_gradients(layer, maps):
-    """The result, and the gradients by the maps and by the weights, in graph mode with a batch of any size."""
-
-    @tf.function(input_signature=[tf.TensorSpec([None, *maps.shape[1:]])])
-    def compute(maps):
-        with tf.GradientTape() as tape:
-            tape.watch(maps)
-            result = layer(maps)
-            loss = tf.reduce_sum(result * random(*layer.compute_output_shape(maps.shape)[1:]))
-        return result, *tape.gradient(loss, [maps, *layer.trainable_variables])
-
-    return compute(maps)
 
 
 def assert_equal(ours, expected, tolerance=1e-4):

@@ -3,41 +3,20 @@
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from analogy.systems.keypoints.networks.halving import SMALL, HalvingConvolution
-
-
-def random(*shape):
-    return tf.constant(np.random.default_rng(0).normal(size=shape).astype(np.float32))
+from tests.layers import random, result_and_gradients, with_equal_weights
 
 
 def as_published(filters):
     return keras.Sequential([keras.layers.ZeroPadding2D(1), keras.layers.Conv2D(filters, 4, 2, padding="same")])
 
 
-def result_and_gradients(layer, maps):
-    """The result, and the gradients by the maps and by the weights, in graph mode with a batch of any size."""
-
-    @tf.function(input_signature=[tf.TensorSpec([None, *maps.shape[1:]])])
-    def compute(maps):
-        with tf.GradientTape() as tape:
-            tape.watch(maps)
-            result = layer(maps)
-            loss = tf.reduce_sum(result * random(*result.shape[1:]))
-        return result, *tape.gradient(loss, [maps, *layer.trainable_variables])
-
-    return compute(maps)
-
-
 @pytest.mark.parametrize("height, width", [(6, 6), (10, 4), (5, 8), (7, 3), (1, 1), (2, 1), (24, 21)])
 def test_it_equals_keras_padded_twice_with_both_gradients(height, width):
     maps = random(3, height, width, 5)
     ours, expected = HalvingConvolution(7), as_published(7)
-    for layer in (ours, expected):
-        layer.build(maps.shape)
-    ours.set_weights([random(*weight.shape).numpy() for weight in ours.weights])
-    expected.set_weights(ours.get_weights())
+    with_equal_weights(ours, expected, maps.shape)
     assert ours.compute_output_shape(maps.shape) == tuple(expected(maps).shape)
     results = [result_and_gradients(layer, maps) for layer in (ours, expected)]
     assert len(results[0]) == 4

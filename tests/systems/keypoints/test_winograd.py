@@ -5,10 +5,7 @@ import pytest
 import tensorflow as tf
 
 from analogy.systems.keypoints.networks.winograd import SHARE, WinogradConvolution, by_tiles, share
-
-
-def random(*shape):
-    return tf.constant(np.random.default_rng(0).normal(size=shape).astype(np.float32))
+from tests.layers import random
 
 
 @pytest.mark.parametrize("height, width, channels, filters", [(4, 3, 5, 2), (8, 5, 1, 3), (16, 16, 64, 32)])
