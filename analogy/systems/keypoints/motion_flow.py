@@ -60,12 +60,13 @@ class MotionFlowSystem(MotionSystem):
         """Go from noise to a future in equal steps (Euler's method)."""
         steps, point = self.settings.network.sampling_steps, latent
         guidance = self.settings.network.guidance if self.actions else 1.0
+        # Traced once, so that an exported graph holds one step and as many calls; TensorFlow Lite cannot size a loop.
+        end_at = tf.function(lambda point, time: self._guided_end(point, time, first, action, guidance))
         for step in range(steps):
-            end = self._guided_end(point, step / steps, first, action, guidance)
-            point += (end - point) / (steps - step)
+            point += (end_at(point, tf.constant(step / steps)) - point) / (steps - step)
         return self.flow.future(point)
 
-    def _guided_end(self, point, time: float, first, action, guidance: float):
+    def _guided_end(self, point, time, first, action, guidance: float):
         """What the network tells of the future's coefficients at a point of the way, led by the action: [B, size]."""
         if guidance == 1.0:
             return self.flow(point, tf.fill(tf.shape(point)[:1], time), first, action)

@@ -37,6 +37,7 @@ def test_each_block_begins_as_the_identity():
         np.testing.assert_array_equal(block(x, condition), x)
 
 
+@pytest.mark.usefixtures("eagerly")
 @pytest.mark.parametrize(("guidance", "expected"), [(1.0, [5.0, 7.0]), (4.0, [14.0, 22.0]), (0.0, [2.0, 2.0])])
 def test_guidance_leads_further_away_from_what_is_told_without_the_action(guidance, expected):
     """A network that is sure of the end of every way: 2 where it is not told the action, 5 and 7 for the two actions."""
