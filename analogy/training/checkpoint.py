@@ -92,11 +92,13 @@ class Checkpoints:
         paths = saved_checkpoints(self._folder)
         if not paths:
             return {}
-        here = f"here it is {self._built_for}; ".replace("{", "{{").replace("}", "}}") if self._built_for else ""
-        misfit = (
-            f"{{}}: this checkpoint belongs to another architecture ({{}}); {here}"
-            "resume with the settings of its own run, or start a new one"
-        )
+        here = f"here it is {self._built_for}; " if self._built_for else ""
+
+        def misfit(path, reason):
+            return (
+                f"{path}: this checkpoint belongs to another architecture ({reason}); {here}"
+                "resume with the settings of its own run, or start a new one"
+            )
 
         def restore(path):
             _check_weights(path, self._models)
@@ -186,7 +188,7 @@ def load_networks(system, run: Path, names: Sequence[str] | None = None) -> str:
         _check_weights(path, models)
         networks.restore(path).expect_partial().assert_existing_objects_matched()
 
-    if whole := _newest_whole(paths, restore, f"{key}: {{}}: its networks do not fit ({{}})"):
+    if whole := _newest_whole(paths, restore, lambda path, reason: f"{key}: {path}: its networks do not fit ({reason})"):
         return whole
     what = "no checkpoint that can be read" if paths else "no checkpoint"
     raise UserError(f"{key}: {run}: there is {what}; name another run")
@@ -220,13 +222,13 @@ def load_exported(system, run: Path, names: Sequence[str] | None = None, key: st
     return str(path)
 
 
-def _newest_whole(paths: list[str], restore: Callable[[str], object], misfit: str) -> str | None:
+def _newest_whole(paths: list[str], restore: Callable[[str], object], misfit: Callable[[str, str], str]) -> str | None:
     """Restore the first of these checkpoints that is not damaged.
 
     Args:
         paths: checkpoints, newest first.
         restore: restores the checkpoint at a path.
-        misfit: the error message for a checkpoint that does not fit, with places for its path and the reason.
+        misfit: path and reason of a checkpoint that does not fit -> the error message.
 
     Returns:
         The path of the restored checkpoint; None if all are damaged.
@@ -247,7 +249,7 @@ def _newest_whole(paths: list[str], restore: Callable[[str], object], misfit: st
         except DAMAGED as error:
             log.warning("%s: this checkpoint is damaged and left out (%s)", path, first_line(error))
         except (AssertionError, ValueError) as error:
-            raise UserError(misfit.format(path, first_line(error))) from error
+            raise UserError(misfit(path, first_line(error))) from error
     return None
 
 
