@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from analogy.predictions.base import Predicted
-from analogy.runs.find import load_endpoint
+from analogy.runs.find import inputs_of, load_endpoint
 from analogy.settings.loading import read_experiment
 
 
@@ -26,7 +26,7 @@ class Recogniser:
 
     def __init__(self, run: Path):
         self._loaded = load_endpoint(run, "classify")
-        self._frames = self._loaded.signatures["classify"].structured_input_signature[1]["valid"].shape[1]
+        self._frames = inputs_of(self._loaded, "classify")["valid"].shape[1]
         self.actions, self.run = read_experiment(run / "settings.yaml")["data"]["actions"], run
         self._correct: dict[str, list[bool]] = defaultdict(list)
         self.left_out = 0

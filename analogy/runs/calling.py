@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from analogy.errors import UserError, first_line
-from analogy.runs.find import UNKNOWN_ACTION, endpoints_of, load_saved_model, saved_model_of
+from analogy.runs.find import UNKNOWN_ACTION, endpoints_of, inputs_of, load_saved_model, saved_model_of
 
 ROUNDING = 1e-3  # tolerance for float frames a little outside of 0..1
 # Optional inputs: how each is made from the other inputs.
@@ -66,7 +66,7 @@ class SavedModel:
         """
         reasons = []
         for name in self._endpoints(endpoint):
-            specs = self._loaded.signatures[name].structured_input_signature[1]
+            specs = inputs_of(self._loaded, name)
             try:
                 fitted = _fit_all(specs, observed, inputs, defaults)
                 return self._call(name, fitted)
@@ -77,7 +77,7 @@ class SavedModel:
     def inputs(self, endpoint: str) -> dict[str, tf.TensorSpec]:
         """name -> type and shape of each input of an endpoint. Raises UserError where there is no such endpoint."""
         (name,) = self._endpoints(endpoint)
-        return self._loaded.signatures[name].structured_input_signature[1]
+        return inputs_of(self._loaded, name)
 
     def _endpoints(self, endpoint: str | None) -> list[str]:
         """The names of the endpoints to try: `endpoint` alone, or all. Those with the most fixed sizes come first, because they
@@ -89,7 +89,7 @@ class SavedModel:
             return [endpoint]
 
         def open_sizes(name: str) -> int:
-            specs = self._loaded.signatures[name].structured_input_signature[1].values()
+            specs = inputs_of(self._loaded, name).values()
             return sum(size is None for spec in specs for size in spec.shape)
 
         return sorted(names, key=lambda name: (open_sizes(name), name))
@@ -99,7 +99,7 @@ class SavedModel:
             outputs = self._loaded.signatures[name](**{key: tf.constant(part.value) for key, part in fitted.items()})
         except tf.errors.InvalidArgumentError as error:
             raise UserError(first_line(error)) from error
-        specs = self._loaded.signatures[name].structured_input_signature[1]
+        specs = inputs_of(self._loaded, name)
         arrays = {key: output.numpy() for key, output in outputs.items()}
         # A single example was put into a batch of one: take it out of the batch again.
         if any(part.lifted and specs[key].shape[0] is None for key, part in fitted.items()):

@@ -121,6 +121,11 @@ def endpoint_of(loaded, name: str) -> Callable[..., dict]:
     return getattr(loaded, name)
 
 
+def inputs_of(loaded, endpoint: str) -> dict:
+    """The inputs of an endpoint of a loaded SavedModel: name -> its TensorSpec."""
+    return loaded.signatures[endpoint].structured_input_signature[1]
+
+
 def load_saved_model(run: Path):
     """Load the SavedModel of a run. Argument and errors: see `load_endpoint`."""
     import tensorflow as tf

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from analogy.data.doubts import some
 from analogy.errors import UserError, about
-from analogy.runs.find import has_run, load_endpoint, saved_model_of
+from analogy.runs.find import has_run, inputs_of, load_endpoint, saved_model_of
 from analogy.runs.reading import read_table
 from analogy.runs.ready import FOLDER, coming_along, run_or_ready
 from analogy.runs.summary import UsedModel, read_summary
@@ -131,8 +131,7 @@ def check_inputs(loaded, endpoint: str, inputs: Mapping[str, Sequence[int | None
 
     inputs: name -> shape, with None for a size that varies. Raises UserError, which says what the endpoint takes.
     """
-    specs = loaded.signatures[endpoint].structured_input_signature[1]
-    shapes = {name: spec.shape for name, spec in specs.items()}
+    shapes = {name: spec.shape for name, spec in inputs_of(loaded, endpoint).items()}
     if shapes.keys() != inputs.keys() or not all(shape.is_compatible_with(inputs[name]) for name, shape in shapes.items()):
         takes, gets = (
             ", ".join(f"{name} {_sizes(shape)}" for name, shape in sorted(shapes_of.items())) for shapes_of in (shapes, inputs)

@@ -20,7 +20,7 @@ from analogy.data.selection import first_per_action
 from analogy.errors import about
 from analogy.optimizers import average_weights, clip_global_norm, held_variables, keeps_averages, make_optimizer
 from analogy.predictions.base import Predicted
-from analogy.runs.find import endpoint_of
+from analogy.runs.find import endpoint_of, inputs_of
 from analogy.runs.uses import check_inputs
 from analogy.settings.published import Published, fitting_entries
 from analogy.settings.sections import OptimizerSettings, Settings
@@ -334,7 +334,7 @@ class System:
         the SavedModel. Inputs that the SavedModel's endpoint does not have are dropped. Raises UserError where it has none."""
         if self._loaded is None:
             return self._own_endpoints[name]
-        function, specs = endpoint_of(self._loaded, name), self._loaded.signatures[name].structured_input_signature[1]
+        function, specs = endpoint_of(self._loaded, name), inputs_of(self._loaded, name)
         return lambda **inputs: function(**{key: tf.convert_to_tensor(inputs[key], specs[key].dtype) for key in specs})
 
     def use_export(self, loaded) -> None:

@@ -12,7 +12,7 @@ import tensorflow as tf
 from analogy.errors import UserError
 from analogy.joints import JOINTS
 from analogy.runs.export import write_saved_model
-from analogy.runs.find import load_endpoint, run_of
+from analogy.runs.find import inputs_of, load_endpoint, run_of
 from analogy.settings.loading import read_experiment
 
 # The crop is larger than the box around the joints, because joints lie inside the body: on each side, by this share of the
@@ -24,7 +24,7 @@ FAR = 1e9  # larger than any coordinate in pixels
 
 def _shape_of(loaded, endpoint: str, name: str) -> list[int]:
     """The shape of the input `name` of a SavedModel's endpoint; None for sizes that are not fixed."""
-    return loaded.signatures[endpoint].structured_input_signature[1][name].shape.as_list()
+    return inputs_of(loaded, endpoint)[name].shape.as_list()
 
 
 def _crop_setting(run: Path) -> str:

@@ -18,6 +18,7 @@ from analogy.errors import UserError
 from analogy.metrics.collapse import changed_psnr
 from analogy.predictions.motion import motion_continued
 from analogy.random_streams import StepStream
+from analogy.runs.find import inputs_of
 from analogy.systems.base import Column, Study, System
 from analogy.systems.keypoints.calling import detected_by, futures_by, moved_by
 from analogy.systems.keypoints.labels import KeptKeypoints
@@ -57,8 +58,7 @@ class MotionSystem(System):
 
     def _check_translator(self) -> int:
         """The number of keypoints of the used translator, after a check that it takes the frames of this experiment."""
-        signature = self.used["translator"].signatures["translate"].structured_input_signature[1]
-        keypoints = signature["keypoints"].shape[1]
+        keypoints = inputs_of(self.used["translator"], "translate")["keypoints"].shape[1]
         points = [None, keypoints, 2]
         self.used_endpoint("translator", frame=[None, *self.frame], keypoints=points, next_keypoints=points)
         return keypoints

@@ -17,6 +17,7 @@ from analogy.models.building import build
 from analogy.models.pixels import to_fraction
 from analogy.predictions.actions import PredictedActions
 from analogy.random_streams import StepStream
+from analogy.runs.find import inputs_of
 from analogy.systems.base import Column, Panels, System
 from analogy.systems.lvln.networks.classifier import Classifier, state_features
 from analogy.systems.lvln.settings import LadderClassifierSettings
@@ -45,8 +46,7 @@ class LadderClassifier(System):
         self.context, self.horizon = data.context, data.horizon
         self.window = data.context + data.horizon
         self.frame = [*data.size, find_opening(settings).channels]
-        signature = self.used["predictor"].signatures["states"]
-        wanted = signature.structured_input_signature[1]["frames"].shape.as_list()[2:]
+        wanted = inputs_of(self.used["predictor"], "states")["frames"].shape.as_list()[2:]
         if wanted != self.frame:
             raise UserError(
                 f"uses.predictor: {settings.uses['predictor']} reads frames of {wanted} (height, width, channels), and "

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from analogy.data.frames import in_channels
-from analogy.runs.find import load_endpoint
+from analogy.runs.find import inputs_of, load_endpoint
 from analogy.systems.hierarchical.estimation.tflite import Pose, Region, cut, whole_frame
 
 ROOM = 1.4  # side of the next region, as a multiple of the longer side of the box around the visible joints
@@ -27,7 +27,7 @@ class Hourglass:
 
     def __init__(self, run: Path):
         self.loaded = load_endpoint(run, "estimate")
-        frames = self.loaded.signatures["estimate"].structured_input_signature[1]["frames"]
+        frames = inputs_of(self.loaded, "estimate")["frames"]
         _, self.height, self.width, self.channels = frames.shape.as_list()
 
     def detect(self, frame: np.ndarray) -> list[Region]:
