@@ -18,7 +18,7 @@ from analogy.errors import UserError
 from analogy.measure import check_evaluation, open_run
 from analogy.ownership import RECOGNISED, check_output, replacing_folder
 from analogy.runs.folder import write_json
-from analogy.systems.keypoints.picture_prediction import GENERATORS
+from analogy.systems.keypoints.settings import GENERATORS
 from analogy.visualise.panels import write_picture
 from analogy.visualise.plots import confusion_matrix
 from analogy.visualise.tables import markdown_table

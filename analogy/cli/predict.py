@@ -19,6 +19,7 @@ from analogy.files import expanded
 from analogy.ownership import written
 from analogy.runs.ready import FOR_VIDEOS, ready_models, run_or_ready
 from analogy.systems.hierarchical.estimation import find_models, usual_estimator
+from analogy.systems.keypoints.settings import GENERATORS, TRANSLATORS
 
 OF_POSES = ("poses", "models", "data_dir", "pose_run", "paint_run", "full_frame", "export")
 OF_VIDEOS = ("start", "context", "horizon", "fit")
@@ -140,7 +141,7 @@ def _predict(source: str, run: str | None, given: set[str], by_poses: dict, next
     if maybe_poses and (page := _predicted_by_poses(source, by_poses)):
         return page
     folder, settings = _open(run, results_dir)
-    if futures["driving"] is None and settings.system in ("keypoints_plus", "keypoints_translator"):
+    if futures["driving"] is None and settings.system in TRANSLATORS:
         folder, settings = _with_its_motion(run, folder, settings, results_dir)
     if settings.data.kind == "movies":
         names = (*OF_PICTURES, "action")
@@ -165,8 +166,6 @@ def _best_model(source: str, action: str | None, driving: Path | None, fit: str 
     check_video(Path(source))  # before TensorFlow is imported
     models = ready_models()
     if _is_picture(source):
-        from analogy.systems.keypoints.picture_prediction import GENERATORS, TRANSLATORS
-
         systems = GENERATORS if driving is None else TRANSLATORS
         suited = next(model.run for model in models.values() if model.summary["system"] in systems)
         print(f"{suited.name}, which comes along, makes films of one picture (see `analogy models`)")

@@ -18,10 +18,11 @@ from analogy.data.video import is_single_picture, read_video, video_name
 from analogy.errors import Mistakes, UserError
 from analogy.files import PICTURES, VIDEOS
 from analogy.ownership import PREDICTION, check_output, replacing_folder, unused_folder
-from analogy.runs.find import endpoint_of, endpoints_of, load_endpoint, saved_model_of
+from analogy.runs.find import endpoint_of, endpoints_of, inputs_of, load_endpoint, saved_model_of
 from analogy.settings.sections import Settings
 from analogy.systems.actions import action_number
 from analogy.systems.keypoints.pictures import with_keypoints
+from analogy.systems.keypoints.settings import GENERATORS, TRANSLATORS
 from analogy.visualise.pages import write_page
 from analogy.visualise.video import side_by_side, write_gif, write_mp4
 
@@ -29,7 +30,6 @@ MOST_SAMPLES = 64
 SAMPLES_PER_FILM = 8  # that are shown side by side
 MIDDLE = "the largest square in the middle"
 AROUND_PEOPLE = "; the model was trained with boxes around people: give one with --crop x_min,y_min,x_max,y_max"
-TRANSLATORS, GENERATORS = ("keypoints_plus", "keypoints_translator"), ("keypoints_flow", "keypoints_motion")
 Box = tuple[int, int, int, int]
 
 
@@ -113,7 +113,7 @@ def _check_picture(path: Path) -> None:
     if not path.exists():
         raise UserError(f"{path}: there is no such picture")
     known = path.suffix.lower() in (*VIDEOS, *PICTURES)
-    if path.is_dir() or is_animation(path) or (known and not is_single_picture(path)):
+    if path.is_dir() or (not is_single_picture(path) if known else is_animation(path)):
         raise UserError(
             f"{path}: it has several frames, and with --run a single picture is predicted from: name a picture, such as a "
             "frame of it; or with --driving a picture that moves like it"
@@ -192,10 +192,9 @@ def _sampled(frame: np.ndarray, request: Request) -> tuple[dict[str, np.ndarray]
 
 def _check_same_keypoints(motion, translator, request: Request) -> None:
     """Raises UserError where a motion alone has another K than the translator that its settings name."""
-    inputs = [
-        model.signatures[name].structured_input_signature[1] for model, name in ((motion, "sample"), (translator, "translate"))
-    ]
-    moved, detected = (named["keypoints"].shape[1] for named in inputs)
+    moved, detected = (
+        inputs_of(model, name)["keypoints"].shape[1] for model, name in ((motion, "sample"), (translator, "translate"))
+    )
     if moved != detected:
         raise UserError(
             f"--run {request.run}: it moves K = {moved} keypoints, and uses.translator, {request.settings.uses['translator']}, "

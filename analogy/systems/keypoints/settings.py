@@ -17,6 +17,7 @@ from analogy.settings.sections import (
 )
 from analogy.settings.values import ExampleCount, FrameCount, NonNegativeInt, Units, Vgg16Weights, WidthFactor, vgg16_files
 
+TRANSLATORS, GENERATORS = ("keypoints_plus", "keypoints_translator"), ("keypoints_flow", "keypoints_motion")  # of motion
 Momentum = Annotated[float, Field(ge=0, lt=1)]
 Keypoints = Annotated[int, Field(ge=1, le=1000)]
 
