@@ -18,7 +18,7 @@ from analogy.systems.base import Column, Panels
 from analogy.systems.lvln.networks.ladder import Ladder
 from analogy.systems.lvln.networks.lateral import named_states
 from analogy.systems.lvln.networks.toy import ToyLadder
-from analogy.systems.lvln.settings import LadderSettings
+from analogy.systems.lvln.settings import LadderSettings, trained_horizon
 from analogy.systems.movies import MoviePredictor
 
 # Of ImageNet's images, RGB in 0..1.
@@ -84,7 +84,7 @@ class LadderSystem(MoviePredictor):
     # ---------------------------------------------------------------- training
 
     def train_step(self, batch):
-        k, count = self.context, self.settings.training_horizon or self.horizon
+        k, count = self.context, trained_horizon(self.settings)
         frames = self._from_unit(batch["values"][:, : k + count])
         with tf.GradientTape() as tape:
             predicted = unroll(partial(self.network, training=True), frames[:, :k], count, silent=self.silent)

@@ -11,7 +11,7 @@ from analogy.models.pixels import fraction_to_bytes, to_fraction
 from analogy.random_streams import StepStream
 from analogy.systems.lvln.networks.lateral import named_states
 from analogy.systems.lvln.networks.plus import MovingLadder
-from analogy.systems.lvln.settings import PlusSettings
+from analogy.systems.lvln.settings import PlusSettings, trained_horizon
 from analogy.systems.movies import MoviePredictor
 from analogy.visualise.flow import flow_colours
 
@@ -35,7 +35,7 @@ class PlusSystem(MoviePredictor):
     # ---------------------------------------------------------------- training
 
     def train_step(self, batch):
-        k, count = self.context, self.settings.training_horizon or self.horizon
+        k, count = self.context, trained_horizon(self.settings)
         frames = self._augmented(batch)[:, : k + count]
         with tf.GradientTape() as tape:
             predicted, _ = self.network(frames[:, :k], count=count)

@@ -88,8 +88,13 @@ def check_lengths(settings: LadderSettings | PlusSettings) -> None:
     """Raise ValueError unless the network sees motion, and training has the frames that it is to predict."""
     data = settings.data
     data.check_motion()
-    if (settings.training_horizon or 0) > data.horizon:
-        raise ValueError(f"training_horizon is {settings.training_horizon}: choose at most data.horizon, {data.horizon}")
+    if (count := trained_horizon(settings)) > data.horizon:
+        raise ValueError(f"training_horizon is {count}: choose at most data.horizon, {data.horizon}")
+
+
+def trained_horizon(settings: LadderSettings | PlusSettings) -> int:
+    """How many of the future frames training predicts."""
+    return settings.training_horizon or settings.data.horizon
 
 
 class PlusNetworkSettings(Section):
