@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -63,7 +64,7 @@ class PredictedFrames(Predicted):
         """
         observed = self.observed_frames
         columns = [("truth", np.concatenate([observed, self.truth]))]
-        for title, frames in self._extra_pictures().items():
+        for title, frames in self._extra_pictures.items():
             columns.append((title, np.concatenate([np.repeat(frames[:1], len(observed), 0), frames])))
         for name, frames in {"prediction": self.prediction, **self.other_methods}.items():
             columns.append((name.replace("_", " "), np.concatenate([observed, frames])))
@@ -71,6 +72,7 @@ class PredictedFrames(Predicted):
         columns.append(("|difference|", np.concatenate([np.zeros_like(observed), difference])))
         return columns
 
+    @cached_property  # a clip's film and its still picture both show them
     def _extra_pictures(self) -> dict[str, np.ndarray]:
         """The extra columns as pictures: title -> uint8 [T, H, W, 1|3]."""
         return {title: np.stack([coloured(image) for image in images]) for title, images in self.extra_columns.items()}
@@ -100,7 +102,7 @@ class UnroundedFrames(PredictedFrames):
 
     def picture(self):
         """The last observed frames, then rows of true frames, predicted frames, their differences, and the extra columns."""
-        return movie_rows(self.observed_frames, self.truth, self.prediction, self._extra_pictures())
+        return movie_rows(self.observed_frames, self.truth, self.prediction, self._extra_pictures)
 
 
 def mean_and_best(samples: list[Figures]) -> Figures:
