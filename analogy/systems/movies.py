@@ -15,6 +15,7 @@ from analogy.metrics.horizon import HorizonMetrics
 from analogy.predictions.base import Predicted
 from analogy.predictions.frames import UnroundedFrames
 from analogy.predictions.motion import motion_continued
+from analogy.settings.sections import Settings
 from analogy.systems.base import Column, System
 from analogy.visualise.canvas import absolute_difference
 from data_prep.datasets import find_opening
@@ -68,24 +69,72 @@ def movie_columns(
     return columns
 
 
-class MoviePredictor(System):
-    """A system whose endpoint `predict` takes any number of observed frames and answers with the next ones.
+def frame_shape(settings: Settings) -> list[int]:
+    """Height, width and channels of the frames of an experiment, whose `data` is a MovieDataSettings."""
+    return [*settings.data.size, find_opening(settings).channels]
 
-    Its predictions are measured beside the last observed frame copied and beside its motion continued.
+
+class MovieSystem(System):
+    """A system that predicts the frames that follow: how its predictions are measured and shown.
+
+    They stand beside the last observed frame copied and beside its motion continued. A subclass sets `context`, `horizon` and
+    `frame`, and implements `_predict_movie`.
+    """
+
+    context: int  # k, the number of observed frames
+    horizon: int  # T, the number of predicted frames
+    frame: list[int]  # height, width and channels
+    paints = True
+    further_metrics: Mapping[str, Callable] = MappingProxyType({})  # see `PredictedFrames.further_metrics`
+
+    def _predict_movie(self, movie: Movie | StoredMovie) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """The future frames of a movie, float32 [T, H, W, C] in 0..1; and title -> pictures uint8 [T, H, W, 3], which are shown
+        beside them."""
+        raise NotImplementedError
+
+    def _other_methods(self, movie: Movie | StoredMovie) -> dict[str, np.ndarray]:
+        """Name -> the future frames of a movie by other methods, uint8 [T, H, W, C], which are measured and shown too."""
+        return {"motion_continued": motion_continued(np.asarray(movie.frames[: self.context]), self.horizon)}
+
+    def _predicted(self, movie: Movie | StoredMovie, with_pictures: bool) -> UnroundedFrames:
+        """The prediction of a movie beside the other methods."""
+        future, pictures = self._predict_movie(movie)
+        return predicted_movie(
+            movie,
+            self.context,
+            future,
+            other_methods=self._other_methods(movie),
+            extra_columns=pictures,
+            with_pictures=with_pictures,
+            further_metrics=self.further_metrics,
+        )
+
+    def predict_clips(self, dataset) -> Iterator[UnroundedFrames]:
+        return self.predict_windows(dataset.test, {movie.id for movie in self.selected_clips(dataset.test)})
+
+    def predict_windows(
+        self, windows: Iterable[Movie | StoredMovie], pictured_ids: Collection[str]
+    ) -> Iterator[UnroundedFrames]:
+        """The predictions of windows beside other methods. pictured_ids: the windows whose pictures are written."""
+        return (self._predicted(movie, movie.id in pictured_ids) for movie in windows)
+
+    def panel_columns(self, dataset, movie: Movie) -> list[Column]:
+        return movie_columns(movie, self.context, *self._predict_movie(movie))
+
+
+class MoviePredictor(MovieSystem):
+    """A system whose endpoint `predict` takes any number of observed frames and answers with the next ones.
 
     Args:
         settings: the experiment's, with `data` (a MovieDataSettings).
     """
 
-    paints = True
     protocol_notes = ""  # a clause for the protocol, with a semicolon and a space at its end
-    further_metrics: Mapping[str, Callable] = MappingProxyType({})  # see `PredictedFrames.further_metrics`
 
     def __init__(self, settings):
         super().__init__(settings)
-        data = settings.data
-        self.context, self.horizon = data.context, data.horizon
-        self.frame = [*data.size, find_opening(settings).channels]
+        self.context, self.horizon = settings.data.context, settings.data.horizon
+        self.frame = frame_shape(settings)
 
     # ---------------------------------------------------------------- training
 
@@ -118,40 +167,10 @@ class MoviePredictor(System):
         """Title -> pictures uint8 [T, H, W, 3] that are shown beside the predicted frames. answer: of one movie."""
         return {}
 
-    def _predict_movie(self, movie: Movie | StoredMovie) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """The future frames of a movie, [T, H, W, C] in 0..1, which the endpoint has rounded to bytes; and further pictures."""
+    def _predict_movie(self, movie):
+        """The endpoint has rounded the frames to bytes."""
         answer = self._answer(np.asarray(movie.frames[None, : self.context]), self.horizon)
         return answer["future"][0] / np.float32(255.0), self._further_pictures(answer)
-
-    def _other_methods(self, movie: Movie | StoredMovie) -> dict[str, np.ndarray]:
-        """Name -> the future frames of a movie by other methods, uint8 [T, H, W, C], which are measured and shown too."""
-        return {"motion_continued": motion_continued(np.asarray(movie.frames[: self.context]), self.horizon)}
-
-    def _predicted(self, movie: Movie | StoredMovie, with_pictures: bool) -> UnroundedFrames:
-        """The prediction of a movie beside the other methods."""
-        future, pictures = self._predict_movie(movie)
-        methods = self._other_methods(movie)
-        return predicted_movie(
-            movie,
-            self.context,
-            future,
-            other_methods=methods,
-            extra_columns=pictures,
-            with_pictures=with_pictures,
-            further_metrics=self.further_metrics,
-        )
-
-    def predict_clips(self, dataset) -> Iterator[UnroundedFrames]:
-        return self.predict_windows(dataset.test, {movie.id for movie in self.selected_clips(dataset.test)})
-
-    def predict_windows(
-        self, windows: Iterable[Movie | StoredMovie], pictured_ids: Collection[str]
-    ) -> Iterator[UnroundedFrames]:
-        """The predictions of windows beside other methods. pictured_ids: the windows whose pictures are written."""
-        return (self._predicted(movie, movie.id in pictured_ids) for movie in windows)
-
-    def panel_columns(self, dataset, movie: Movie):
-        return movie_columns(movie, self.context, *self._predict_movie(movie))
 
     def protocol(self, dataset) -> str:
         height, width, _ = self.frame

@@ -9,19 +9,15 @@ import tensorflow as tf
 
 from analogy.data.batches import draw_uniform
 from analogy.data.contract import name_with_notes
-from analogy.data.movies import Movie
 from analogy.data.sequences import SequenceDataset, SequenceGroup
 from analogy.models.building import build
-from analogy.predictions.frames import UnroundedFrames
-from analogy.predictions.motion import motion_continued
 from analogy.predictions.sequences import PredictedSequences
 from analogy.random_streams import StepStream
 from analogy.systems.base import Column, System
-from analogy.systems.movies import movie_columns, predicted_movie
+from analogy.systems.movies import MovieSystem, frame_shape
 from analogy.systems.seq2seq.networks import Seq2Seq
 from analogy.systems.seq2seq.settings import ConvLstmSettings, LstmSettings
 from analogy.visualise.plots import sequence_grid
-from data_prep.datasets import find_opening
 
 
 class Seq2SeqSystem(System):
@@ -116,35 +112,23 @@ class Seq2SeqSystem(System):
         return {"predict": predict}
 
 
-class ConvLstmSystem(Seq2SeqSystem):
+class ConvLstmSystem(MovieSystem, Seq2SeqSystem):
     """The ConvLSTM encoder and decoder on videos, trained in the same way.
 
     Args:
         settings: the experiment's.
     """
 
-    pooled, paints = False, True
+    pooled = False
     kernel_size = 3
 
     def _frame_shape(self):
-        return [*self.settings.data.size, find_opening(self.settings).channels]
+        return frame_shape(self.settings)
 
-    def _predict_movie(self, movie: Movie) -> np.ndarray:
-        """The future frames of a movie: [T, H, W, C] in 0..1."""
+    def _predict_movie(self, movie):
+        """The frames as the network predicts them, not rounded to bytes."""
         observed = movie.frames[None, : self.context].astype(np.float32) / 255.0
-        return self.predict(observed)[0]
-
-    def predict_clips(self, dataset) -> Iterator[UnroundedFrames]:
-        pictured_ids = {movie.id for movie in self.selected_clips(dataset.test)}
-        for movie in dataset.test:
-            future, observed_frames = self._predict_movie(movie), np.asarray(movie.frames[: self.context])
-            methods = {"motion_continued": motion_continued(observed_frames, self.horizon)}
-            with_pictures = movie.id in pictured_ids
-            yield predicted_movie(movie, self.context, future, other_methods=methods, with_pictures=with_pictures)
-
-    def panel_columns(self, dataset, movie: Movie):
-        """The columns of the report: truth, prediction and absolute difference, at three times."""
-        return movie_columns(movie, self.context, self._predict_movie(movie))
+        return self.predict(observed)[0], {}
 
     def protocol(self, dataset) -> str:
         return (
