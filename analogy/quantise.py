@@ -19,11 +19,11 @@ from analogy.evaluation.judge import Measures
 from analogy.measure import Evaluation, open_run
 from analogy.memory import count_processors
 from analogy.ownership import EXPORT, replacing_folder
-from analogy.runs.conversion import run_tflite
+from analogy.runs.conversion import run_tflite, tflite_outputs
 from analogy.runs.eight_bits import OPERATIONS, called_in_parts, free_axes, input_specs, to_int8
 from analogy.runs.find import endpoints_of, load_saved_model
 from analogy.runs.folder import RunFolder, write_json
-from analogy.runs.formats import LIST, described
+from analogy.runs.formats import LIST, described, tflite_inputs
 
 CALIBRATION_CLIPS = 8
 USUAL_BATCH = 8
@@ -116,7 +116,7 @@ class _Trial:
         ratio = _times_as_fast(answer, getattr(self._loaded, name), self._timed[name][0])
         int8 = _figures(self._system, self.dataset, _replaced(self._loaded, name, answer))
         _check(ratio, self._figures["psnr"] - int8["psnr"])
-        form = described(self._loaded.signatures[name], (self._batch, 1), "tflite", content)
+        form = described(tflite_inputs(self._loaded, name, self._batch), tflite_outputs(content))
         test = {"savedmodel": self._figures, "int8": int8}
         return content, {"file": f"{name}.tflite", **form, "test": test, "times_as_fast": round(ratio, 3)}
 

@@ -33,7 +33,7 @@ def quick(monkeypatch):
 
         monkeypatch.setattr(quantise, "to_int8", to_int8)
         monkeypatch.setattr(quantise, "run_tflite", run_tflite)
-        monkeypatch.setattr(quantise, "described", lambda *_: {})  # it would read the file
+        monkeypatch.setattr(quantise, "tflite_outputs", lambda content: {})  # of a real file
         monkeypatch.setattr(quantise, "_times_as_fast", lambda *_: ratio)
 
     return prepare

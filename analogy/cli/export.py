@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 
@@ -13,8 +13,24 @@ from analogy.cli.console import RESULTS, clear_errors
 from analogy.errors import Mistakes
 from analogy.ownership import EXPORT, check_output, written
 
-# format -> the packages that it needs beside ours.
-FORMATS = {"savedmodel": (), "tflite": (), "onnx": ("tf2onnx", "onnx", "onnxruntime")}
+
+class Format(NamedTuple):
+    """What the options must know of a format; `analogy.runs.formats` writes it.
+
+    packages: that it needs beside ours. one_size: whether a file fixes the number of examples in a call. converted: whether its
+    files hold operations of another runtime, which may lack bfloat16.
+    """
+
+    packages: tuple[str, ...] = ()
+    one_size: bool = False
+    converted: bool = True
+
+
+FORMATS = {
+    "savedmodel": Format(converted=False),
+    "tflite": Format(one_size=True),
+    "onnx": Format(packages=("tf2onnx", "onnx", "onnxruntime")),
+}
 
 
 def main(
@@ -48,17 +64,18 @@ def main(
         from analogy.runs.ready import run_or_ready
 
         with Mistakes() as mistakes:
+            facts = FORMATS.get(format, Format(one_size=True))  # of an unknown one, nothing else is said
             if format not in FORMATS:
                 mistakes.add(f"--format {format}: there is no such format; there is {', '.join(FORMATS)}")
-            if batch not in (None, 1) and format in FORMATS and format != "tflite":
+            if batch not in (None, 1) and not facts.one_size:
                 mistakes.add(f"--batch {batch} is for --format tflite: other files take any number of examples; leave it out")
             if quantise not in (None, "int8"):
                 mistakes.add(f"--quantise {quantise}: there is int8 alone")
-            if quantise and format in FORMATS and format != "tflite":
+            if quantise and not facts.one_size:
                 mistakes.add(f"--quantise is for --format tflite, not for {format}; leave it out")
             if data_dir and not quantise:
                 mistakes.add("--data-dir has no meaning without --quantise; leave it out")
-            if missing := [name for name in FORMATS.get(format, ()) if find_spec(name) is None]:
+            if missing := [name for name in facts.packages if find_spec(name) is None]:
                 mistakes.add(f"--format {format} needs {', '.join(missing)}: pip install 'analogy-video[{format}]'")
             with mistakes.noted():
                 folder = run_or_ready(run, results_dir, "export")
@@ -78,7 +95,7 @@ def main(
             from analogy.runs.formats import export_run
             from analogy.training.in_float32 import in_float32
 
-            with in_float32(folder) if format != "savedmodel" else nullcontext() as model:
+            with in_float32(folder) if facts.converted else nullcontext() as model:
                 export_run(folder, format, out, batch or 1, model=model)
         print(f"written to {written(out)}; endpoints.json lists the names, shapes and types")
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import tensorflow as tf
@@ -22,11 +24,12 @@ from analogy.runs.conversion import (
     to_onnx,
     to_tflite,
 )
-from analogy.runs.find import MODEL, endpoints_of, load_saved_model, saved_model_of
+from analogy.runs.find import MODEL, endpoints_of, inputs_of, load_saved_model, saved_model_of
 from analogy.runs.folder import write_json
 
 LIST = "endpoints.json"
 ANY_SIZES = (2, 3)  # at which files are compared that take any: examples, and lengths of other free axes
+Specs = Mapping[str, tf.TensorSpec]
 
 
 def export_run(
@@ -41,7 +44,7 @@ def export_run(
 
     Args:
         run: the folder of a finished run, or of a SavedModel.
-        format: savedmodel, tflite or onnx. The last one needs the packages of the extra `onnx`.
+        format: a key of FORMATS. For onnx, the packages of the extra `onnx` are needed.
         batch: the number of examples that a .tflite file takes; the other formats take any number.
         say: takes one line for each endpoint.
         model: the folder of a SavedModel that is taken instead of the run's.
@@ -51,28 +54,22 @@ def export_run(
     """
     source, loaded = saved_model_of(model or run), load_saved_model(model or run)
     listed, refused = {}, {}
-    sizes = (batch, 1) if format == "tflite" else ANY_SIZES
     with replacing_folder(folder, EXPORT) as partial:
-        if format == "savedmodel":
-            shutil.copytree(source, partial / MODEL)
+        converter = FORMATS[format](source, loaded, partial, batch)
         for name in endpoints_of(loaded):
-            signature, content, file = loaded.signatures[name], b"", MODEL if format == "savedmodel" else f"{name}.{format}"
             try:
-                if format == "savedmodel":
-                    answer = _run_saved_model(partial / MODEL, name)
-                else:
-                    content = to_tflite(signature, loaded, batch) if format == "tflite" else to_onnx(signature, name)
-                    answer = run_tflite(content) if format == "tflite" else run_onnx(content)
-                differences = largest_differences(signature, answer, *sizes)
+                converted = converter.convert(name)
+                differences = largest_differences(loaded.signatures[name], converted.answer, *converter.sizes)
             except UserError as error:
                 refused[name] = str(error)
                 say(f"{name}: not exported: {error}")
                 continue
-            if content:
-                (partial / file).write_bytes(content)
-            listed[name] = {"file": file, **described(signature, sizes, format, content), "differences": differences}
+            if converted.content is not None:
+                (partial / converted.file).write_bytes(converted.content)
+            form = described(converted.inputs, converted.outputs)
+            listed[name] = {"file": converted.file, **form, "differences": differences}
             worst = ", ".join(f"{output} {value:.2g}" for output, value in differences.items())
-            say(f"{name}: {file}; largest difference from the SavedModel on a random input: {worst}")
+            say(f"{name}: {converted.file}; largest difference from the SavedModel on a random input: {worst}")
         if not listed:
             raise UserError(
                 f"{run}: nothing can be exported as {format}: " + "; ".join(f"{k}: {v}" for k, v in refused.items())
@@ -80,27 +77,101 @@ def export_run(
         write_json(partial / LIST, {"format": format, "endpoints": listed, "not_exported": refused})
 
 
-def _run_saved_model(folder: Path, name: str) -> Callable[[Arrays], Arrays]:
-    loaded = load_saved_model(folder)  # holds the weights of its signatures
-
-    def answer(inputs: Arrays) -> Arrays:
-        outputs = loaded.signatures[name](**{key: tf.constant(value) for key, value in inputs.items()})
-        return {key: value.numpy() for key, value in outputs.items()}
-
-    return answer
-
-
-def described(signature, sizes: tuple[int, int], format: str, content: bytes) -> dict:
-    """Names, shapes and types of the inputs and outputs of an endpoint, whose file has this content. null: any size."""
-    inputs = signature.structured_input_signature[1]
-    if format == "tflite":
-        inputs = {name: fixed(spec, *sizes) for name, spec in inputs.items()}
-    outputs = tflite_outputs(content) if format == "tflite" else signature.structured_outputs
-    if format == "onnx":
-        taken = onnx_inputs(content)
-        inputs = {name: spec for name, spec in inputs.items() if name in taken}
-        outputs = {output_name(signature, name): spec for name, spec in outputs.items()}
+def described(inputs: Specs, outputs: Specs) -> dict:
+    """Names, shapes and types of the inputs and outputs of an endpoint, for the list. null: any size."""
     return {
         way: {name: {"shape": spec.shape.as_list(), "dtype": spec.dtype.name} for name, spec in specs.items()}
         for way, specs in (("inputs", inputs), ("outputs", outputs))
     }
+
+
+# ---------------------------------------------------------------- the formats
+
+
+@dataclass(frozen=True)
+class Converted:
+    """An endpoint in another format.
+
+    file: its name in the folder. content: what is to be written there; None where it is there already. answer: a function that
+    answers as the file does. inputs, outputs: what it takes and gives.
+    """
+
+    file: str
+    content: bytes | None
+    answer: Callable[[Arrays], Arrays]
+    inputs: Specs
+    outputs: Specs
+
+
+@dataclass
+class Converter:
+    """Converts the endpoints of a SavedModel.
+
+    source, loaded: the SavedModel's folder, and the SavedModel. folder: where the files will lie. batch: the number of examples
+    that a file takes, where it does not take any.
+    """
+
+    source: Path
+    loaded: object
+    folder: Path
+    batch: int
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """The lengths of free axes, the first and others, at which a file is compared with the SavedModel."""
+        return ANY_SIZES
+
+    def convert(self, name: str) -> Converted:
+        """Raises NotConvertible, a UserError."""
+        raise NotImplementedError
+
+
+class ToSavedModel(Converter):
+    """A copy of the SavedModel, which holds all endpoints."""
+
+    @cached_property
+    def _copy(self):
+        """Made at the first endpoint, and loaded: it holds the weights of all."""
+        shutil.copytree(self.source, self.folder / MODEL)
+        return load_saved_model(self.folder / MODEL)
+
+    def convert(self, name):
+        def answer(inputs: Arrays) -> Arrays:
+            outputs = self._copy.signatures[name](**{key: tf.constant(value) for key, value in inputs.items()})
+            return {key: value.numpy() for key, value in outputs.items()}
+
+        outputs = self.loaded.signatures[name].structured_outputs
+        return Converted(MODEL, None, answer, inputs_of(self.loaded, name), outputs)
+
+
+class ToTflite(Converter):
+    """A .tflite file of each endpoint, whose sizes are fixed."""
+
+    @property
+    def sizes(self):
+        return self.batch, 1
+
+    def convert(self, name):
+        content = to_tflite(self.loaded.signatures[name], self.loaded, self.batch)
+        inputs, outputs = tflite_inputs(self.loaded, name, self.batch), tflite_outputs(content)
+        return Converted(f"{name}.tflite", content, run_tflite(content), inputs, outputs)
+
+
+class ToOnnx(Converter):
+    """An .onnx file of each endpoint."""
+
+    def convert(self, name):
+        signature = self.loaded.signatures[name]
+        content = to_onnx(signature, name)
+        taken = onnx_inputs(content)
+        inputs = {key: spec for key, spec in inputs_of(self.loaded, name).items() if key in taken}
+        outputs = {output_name(signature, key): spec for key, spec in signature.structured_outputs.items()}
+        return Converted(f"{name}.onnx", content, run_onnx(content), inputs, outputs)
+
+
+FORMATS: dict[str, type[Converter]] = {"savedmodel": ToSavedModel, "tflite": ToTflite, "onnx": ToOnnx}
+
+
+def tflite_inputs(loaded, name: str, batch: int) -> dict[str, tf.TensorSpec]:
+    """What a .tflite file of an endpoint takes: inputs of fixed sizes."""
+    return {key: fixed(spec, batch, 1) for key, spec in inputs_of(loaded, name).items()}
