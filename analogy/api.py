@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from analogy.errors import UserError
 from analogy.files import expanded
-from analogy.ownership import written
 from analogy.runs.reading import read_run
 from analogy.runs.ready import FOR_VIDEOS, run_or_ready
 from analogy.settings import Experiment, Settings, list_experiments
@@ -247,17 +246,15 @@ def predict(
     Raises:
         UserError: the video cannot be read or is too short, or the run predicts no frames.
     """
-    from analogy.systems.movie_prediction import check_request, predict_video_frames
+    from analogy.systems import movie_prediction
 
     run, results = run if isinstance(run, Run) else load(run, results_dir), expanded(results_dir)
     if run.settings.data.kind != "movies":
         raise UserError(f"{run.folder}: this run predicts no frames of videos; name one that does, such as {FOR_VIDEOS}")
-    request = check_request(
+    request = movie_prediction.check_request(
         str(_path(video)), run=run.folder, settings=run.settings, horizon=horizon, results_dir=results, out=_path(out)
     )
-    for line in predict_video_frames(request):
-        print(line)
-    return written(request.folder)
+    return movie_prediction.predict(request)
 
 
 def evaluate(

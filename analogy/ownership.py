@@ -11,6 +11,7 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import Path
 
@@ -29,8 +30,6 @@ _FILES = "files: "  # the line of a mark that lists them
 _BY_FILE_MANAGERS = ("Thumbs.db", "desktop.ini")
 # Earlier versions set no mark. This file suggests that a folder is theirs, but it may still belong to a user.
 _EARLIER = {SAVED_MODEL: "saved_model.pb", PREDICTION: "joints.json", COMPARISON: "comparison.md", RECOGNISED: "figures.json"}
-_given: set[Path] = set()  # what `unused_folder` has named, and nothing was written to yet: what is there now is another's
-_moved: dict[Path, Path] = {}  # a folder that somebody else took meanwhile -> the one that ours became
 _PARTS_OF_AN_EARLIER_RUN = ("summary.json", "log.txt", "checkpoints", "samples", "plots")
 
 
@@ -111,35 +110,44 @@ def refuse_foreign(folder: Path, kind: str) -> None:
     raise UserError(f"{folder}: holds something without our mark, so it is not replaced; {mend}")
 
 
+@dataclass
+class Replacement:
+    """partial: the empty, marked folder to fill. folder: the one that it replaces; at the end, the one where all lies."""
+
+    partial: Path
+    folder: Path
+
+
 @contextmanager
-def replacing_folder(folder: Path, kind: str, *, within_run: bool = False) -> Iterator[Path]:
+def replacing_folder(folder: Path, kind: str, *, new: bool = False, within_run: bool = False) -> Iterator[Replacement]:
     """`analogy.files.replacing` for a whole folder: yield an empty, marked sibling folder to fill; it then replaces `folder`.
 
-    If somebody else makes or fills `folder` meanwhile, theirs is kept, and a warning says under which name ours lies; `written`
-    knows it too.
-    within_run: the folder is part of a run whose lock this process holds, so it is ours even without a mark.
+    If somebody else makes or fills `folder` meanwhile, theirs is kept, and a warning says under which name ours lies, as the
+    replacement's `folder` does.
+
+    Args:
+        new: `unused_folder` has chosen the name, so what is there by now is another's.
+        within_run: the folder is part of a run whose lock this process holds, so it is ours even without a mark.
 
     Raises:
         UserError: the folder exists already and is not a folder of this kind that we made.
     """
-    folder = folder.absolute()
-    given = folder in _given
-    _given.discard(folder)
-    _moved.pop(folder, None)
-    if not within_run and not given:
+    named, folder = folder, folder.absolute()
+    if not within_run and not new:
         refuse_foreign(folder, kind)
     folder.parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(folder.parent, older_than=AN_HOUR, recursive=False)
     partial, before = (folder.with_name(partial_name()) for _ in range(2))
-    there = None if given else _inode(folder)
+    there = None if new else _inode(folder)
+    replacement = Replacement(partial, named)
     partial.mkdir()
     try:
         mark_folder(partial, kind)
-        yield partial
+        yield replacement
         mark_folder(partial, kind, _files_in(partial))
         if not within_run and (_inode(folder) != there or not _may_replace(folder, kind)):
-            taken, folder = folder, _first_unused(folder)
-            _moved[taken] = folder
+            taken, folder = folder, unused_folder(folder)
+            replacement.folder = folder
             log.warning("%s: was made or filled by somebody else meanwhile, and is kept; this one lies in %s", taken, folder)
         if folder.exists():
             os.replace(folder, before)
@@ -150,11 +158,6 @@ def replacing_folder(folder: Path, kind: str, *, within_run: bool = False) -> It
     finally:
         for leftover in (partial, before):
             shutil.rmtree(leftover, ignore_errors=True)
-
-
-def written(folder: Path) -> Path:
-    """Where this process has written what it was to write as `folder`: there, or where that was taken meanwhile, beside it."""
-    return _moved.get(folder.absolute(), folder)
 
 
 def _inode(folder: Path) -> int | None:
@@ -201,12 +204,6 @@ def write_our_text(path: Path, text: str) -> None:
 
 def unused_folder(folder: Path) -> Path:
     """This folder; or, where it is there already, one with a number behind its name: earlier results of one name are kept."""
-    unused = _first_unused(folder)
-    _given.add(unused.absolute())
-    return unused
-
-
-def _first_unused(folder: Path) -> Path:
     names = chain([folder], (folder.with_name(f"{folder.name}_{number}") for number in count(2)))
     return next(name for name in names if not os.path.lexists(name))
 

@@ -31,7 +31,7 @@ MOST_LOST = 0.1  # dB of PSNR that 8 bits may cost on the test clips
 TIMED = 3  # times that each of two ways is timed, in turn
 
 
-def export_int8(plan: Evaluation, folder: Path, batch: int | None, say: Callable[[str], None] = print) -> None:
+def export_int8(plan: Evaluation, folder: Path, batch: int | None, say: Callable[[str], None] = print) -> Path:
     """Write the endpoints that a run's test calls as .tflite files with convolutions in 8 bits, where that is worth it.
 
     A file is written where it is faster than the SavedModel and loses at most `MOST_LOST`. Both are measured on the test
@@ -42,6 +42,9 @@ def export_int8(plan: Evaluation, folder: Path, batch: int | None, say: Callable
         batch: the number of examples that a file takes at a time; None: 8, or as many as the run paints at a time.
         say: takes one line for each endpoint.
 
+    Returns:
+        The folder where all lies: `folder`, or one beside it, if somebody else took that meanwhile.
+
     Raises:
         UserError: the run predicts no frames, its data are gone, or no endpoint is worth it. The line says why, for each.
     """
@@ -49,7 +52,8 @@ def export_int8(plan: Evaluation, folder: Path, batch: int | None, say: Callable
     say(f"calibrated on {len(trial.clips)} training clips; now the SavedModel and 8 bits are measured on the test clips")
     trial.measure()
     listed, refused = {}, {}
-    with replacing_folder(folder, EXPORT) as partial:
+    with replacing_folder(folder, EXPORT) as replacement:
+        partial = replacement.partial
         for name in trial.endpoints:
             try:
                 content, listing = trial.in_eight_bits(name)
@@ -69,6 +73,7 @@ def export_int8(plan: Evaluation, folder: Path, batch: int | None, say: Callable
             raise UserError(f"{plan.run}: nothing is better in 8 bits here, so keep the SavedModel: {reasons}")
         quantised = {"bits": 8, "operations": OPERATIONS, "calibration_clips": trial.clips}
         write_json(partial / LIST, {"format": "tflite", "quantised": quantised, "endpoints": listed, "not_exported": refused})
+    return replacement.folder
 
 
 class _Trial:

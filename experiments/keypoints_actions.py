@@ -58,7 +58,8 @@ def main(
 
 def write_outcome(folder: Path, outcome, runs: list[str]) -> None:
     """Write table.md, figures.json and confusion.png. The folder's mark says that it is no run."""
-    with replacing_folder(folder, RECOGNISED) as partial:
+    with replacing_folder(folder, RECOGNISED) as replacement:
+        partial = replacement.partial
         (partial / "table.md").write_text(table(outcome, len(runs)), encoding="utf-8")
         write_json(partial / "figures.json", {"runs": runs, "actions": outcome.actions, **outcome.accuracies()})
         if outcome.counts:

@@ -30,7 +30,6 @@ from analogy.ownership import (
     replacing_folder,
     unused_folder,
     write_our_text,
-    written,
 )
 from analogy.resolve import resolve_settings
 from analogy.runs.folder import RunFolder
@@ -92,10 +91,10 @@ def test_what_an_earlier_version_made_is_kept_and_the_mend_is_named(tmp_path):
 def test_a_folder_of_ours_is_replaced_as_a_whole(tmp_path):
     out = tmp_path / "out"
     for content in ("first", "second"):
-        with replacing_folder(out, PREDICTION) as partial:
-            (partial / content).write_text(content)
+        with replacing_folder(out, PREDICTION) as replacement:
+            (replacement.partial / content).write_text(content)
     assert sorted(path.name for path in out.iterdir()) == [MARK, "second"] and kind_of(out) == PREDICTION
-    with pytest.raises(RuntimeError), replacing_folder(out, PREDICTION) as partial:
+    with pytest.raises(RuntimeError), replacing_folder(out, PREDICTION):
         raise RuntimeError
     assert (out / "second").is_file() and [path.name for path in tmp_path.iterdir()] == ["out"]
     with pytest.raises(UserError, match="out: holds a prediction, not a SavedModel; name a folder that does not exist yet"):
@@ -104,17 +103,17 @@ def test_a_folder_of_ours_is_replaced_as_a_whole(tmp_path):
 
 def test_files_of_others_in_a_folder_of_ours_are_not_lost(tmp_path):
     out = tmp_path / "out"
-    with replacing_folder(out, PREDICTION) as partial:
-        (partial / "frames").mkdir()
-        (partial / "frames" / "0\n.png").write_text("ours")
+    with replacing_folder(out, PREDICTION) as replacement:
+        (replacement.partial / "frames").mkdir()
+        (replacement.partial / "frames" / "0\n.png").write_text("ours")
     (out / ".DS_Store").touch()
     check_output(out, PREDICTION)
     (out / "frames" / "notes.txt").write_text("precious")
     for refused in (lambda: check_output(out, PREDICTION), replacing_folder(out, PREDICTION).__enter__):
         with pytest.raises(UserError, match=r"out: frames/notes\.txt in it is not ours, and would be lost; move it away"):
             refused()
-    with replacing_folder(out, PREDICTION, within_run=True) as partial:  # the export of a run that ends
-        (partial / "new").write_text("ours")
+    with replacing_folder(out, PREDICTION, within_run=True) as replacement:  # the export of a run that ends
+        (replacement.partial / "new").write_text("ours")
     assert (out / "frames" / "notes.txt").read_text() == "precious" and not (out / "frames" / "0\n.png").exists()
     (out / "frames" / "notes.txt").unlink()
     (out / "link").symlink_to(tmp_path)
@@ -126,16 +125,14 @@ def test_what_others_make_meanwhile_is_kept(tmp_path, caplog):
     out, empty = tmp_path / "out", tmp_path / "empty"
     empty.mkdir()
     with replacing_folder(out, PREDICTION) as slow, replacing_folder(empty, PREDICTION):
-        (slow / "which").write_text("slow")
+        (slow.partial / "which").write_text("slow")
         with replacing_folder(out, PREDICTION) as fast:
-            (fast / "which").write_text("fast")
+            (fast.partial / "which").write_text("fast")
         (empty / "mine").write_text("precious")
     assert (out / "which").read_text() == "fast" and (tmp_path / "out_2" / "which").read_text() == "slow"
     assert [path.name for path in empty.iterdir()] == ["mine"] and kind_of(tmp_path / "empty_2") == PREDICTION
-    assert f"this one lies in {tmp_path}/out_2" in caplog.text and written(out) == tmp_path / "out_2"
-    with replacing_folder(tmp_path / "new", PREDICTION):
-        pass
-    assert written(tmp_path / "new") == tmp_path / "new"
+    assert f"this one lies in {tmp_path}/out_2" in caplog.text
+    assert slow.folder == tmp_path / "out_2" and fast.folder == out
 
 
 def test_a_text_that_is_not_ours_is_kept(tmp_path, caplog):
@@ -152,15 +149,15 @@ def test_a_text_that_is_not_ours_is_kept(tmp_path, caplog):
 
 
 def test_two_processes_that_were_given_one_name_keep_both_results(tmp_path, caplog):
-    given = unused_folder(tmp_path / "clip")
+    chosen = unused_folder(tmp_path / "clip")
     (tmp_path / "clip").mkdir()  # by the other process
     mark_folder(tmp_path / "clip", PREDICTION)
-    with replacing_folder(given, PREDICTION) as partial:
-        (partial / "mine").touch()
+    with replacing_folder(chosen, PREDICTION, new=True) as replacement:
+        (replacement.partial / "mine").touch()
     assert not (tmp_path / "clip" / "mine").exists() and (tmp_path / "clip_2" / "mine").exists()
     assert "this one lies in" in caplog.text
-    with replacing_folder(given, PREDICTION) as partial:  # asked for by name
-        (partial / "mine").touch()
+    with replacing_folder(chosen, PREDICTION) as replacement:  # asked for by name
+        (replacement.partial / "mine").touch()
     assert (tmp_path / "clip" / "mine").exists()
 
 
@@ -383,8 +380,8 @@ def test_no_list_of_runs_is_made_beside_a_copied_run(run, tmp_path):
 
 def test_predictions_are_not_listed_as_runs(run):
     prediction = run.parent.parent / "predictions" / "clip"
-    with replacing_folder(prediction, PREDICTION) as partial:
-        (partial / "joints.json").write_text(json.dumps({}))
+    with replacing_folder(prediction, PREDICTION) as replacement:
+        (replacement.partial / "joints.json").write_text(json.dumps({}))
     write_results_page(run.parent.parent)
     html = (run.parent.parent / "index.html").read_text()
     assert run.name in html and "unreadable" not in html.partition("<body>")[2]

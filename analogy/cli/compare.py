@@ -10,7 +10,7 @@ import typer
 from analogy.cli.console import RESULTS, clear_errors
 from analogy.cli.opening import Open, show
 from analogy.errors import Mistakes
-from analogy.ownership import COMPARISON, check_output, check_results_dir, unused_folder, written
+from analogy.ownership import COMPARISON, check_output, check_results_dir, unused_folder
 from analogy.runs.find import find_run
 from analogy.runs.reading import COMPARISONS
 from analogy.systems import SYSTEMS
@@ -43,8 +43,8 @@ def main(
 
         folder = out or unused_folder(results_dir / COMPARISONS / comparison_name(folders))
         check_output(folder, COMPARISON, folders)
-        print(write_comparison(folders, folder, SYSTEMS))
-        folder = written(folder)
+        folder, tables = write_comparison(folders, folder, SYSTEMS, new=out is None)
+        print(tables)
         if out is None:
             write_results_page(results_dir)
         print(f"open {folder / 'index.html'}")

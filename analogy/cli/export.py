@@ -11,7 +11,7 @@ import typer
 
 from analogy.cli.console import RESULTS, clear_errors
 from analogy.errors import Mistakes
-from analogy.ownership import EXPORT, check_output, written
+from analogy.ownership import EXPORT, check_output
 
 
 class Format(NamedTuple):
@@ -90,14 +90,14 @@ def main(
         if quantise:
             from analogy.quantise import export_int8
 
-            export_int8(plan, out, batch)
+            written = export_int8(plan, out, batch)
         else:
             from analogy.runs.formats import export_run
             from analogy.training.in_float32 import in_float32
 
             with in_float32(folder) if facts.converted else nullcontext() as model:
-                export_run(folder, format, out, batch or 1, model=model)
-        print(f"written to {written(out)}; endpoints.json lists the names, shapes and types")
+                written = export_run(folder, format, out, batch or 1, model=model)
+        print(f"written to {written}; endpoints.json lists the names, shapes and types")
 
 
 def _name(folder: Path) -> str:

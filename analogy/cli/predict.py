@@ -7,8 +7,9 @@ predicts frames (lvln, ConvLSTM, VGG-16 + LSTM), for a picture one of learned ke
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 import typer
 
@@ -16,17 +17,39 @@ from analogy.cli.console import RESULTS, clear_errors
 from analogy.cli.opening import Open, show
 from analogy.errors import UserError
 from analogy.files import expanded
-from analogy.ownership import written
 from analogy.runs.ready import FOR_VIDEOS, ready_models, run_or_ready
 from analogy.systems.hierarchical.estimation import find_models, usual_estimator
 from analogy.systems.keypoints.settings import GENERATORS, TRANSLATORS
 
-OF_POSES = ("poses", "models", "data_dir", "pose_run", "paint_run", "full_frame", "export")
-OF_VIDEOS = ("start", "context", "horizon", "fit")
 MOST_FRAMES = 10_000  # of one prediction
 NEXT_FRAMES = f"{FOR_VIDEOS}, which comes along, predicts the frames (see `analogy models`); name another with --run"
+
+
+class Way(NamedTuple):
+    """A way to predict.
+
+    module: it has `check_request` and `predict`. options: those that it takes, beside PLACES. unfit: options that it lacks, and
+    why not: the words of a message about such an option.
+    """
+
+    module: str
+    options: tuple[str, ...]
+    unfit: tuple[str, ...]
+    why_not: str
+
+
+PLACES = ("results_dir", "out")
+OF_POSES = ("poses", "models", "data_dir", "pose_run", "paint_run", "full_frame", "export")
+OF_VIDEOS = ("start", "context", "horizon")
 OF_SAMPLES = ("action", "samples", "seed")
 OF_PICTURES = ("samples", "seed", "crop", "driving")
+BY_POSES = Way("analogy.systems.hierarchical.video_prediction", (*OF_POSES, *OF_VIDEOS, "action"), (), "")
+BY_NEXT_FRAMES = Way(
+    "analogy.systems.movie_prediction", (*OF_VIDEOS, "fit"), (*OF_PICTURES, "action"), "is not for next frames"
+)
+BY_KEYPOINTS = Way(
+    "analogy.systems.keypoints.picture_prediction", (*OF_PICTURES, "action"), (*OF_VIDEOS, "fit"), "is for videos"
+)
 
 
 def main(
@@ -117,38 +140,44 @@ def main(
     open_: Open = None,
 ) -> None:
     with clear_errors(out or results_dir):
-        source, poses = str(expanded(source)), str(expanded(poses)) if poses else ""
-        places, window = {"results_dir": results_dir, "out": out}, {"start": start, "context": context, "horizon": horizon}
-        steps = {"pose_run": pose_run, "paint_run": paint_run, "full_frame": full_frame, "export": export}
-        by_poses = {"poses": poses, "models": models, "data_dir": data_dir, "action": action, **window, **steps, **places}
-        next_frames = {**window, "fit": fit, **places}
-        futures = {"action": action, "samples": samples, "seed": seed, "crop": crop, "driving": driving, **places}
-        show(_predict(source, run, _given_options(invocation), by_poses, next_frames, futures), open_)
+        source = str(expanded(source))
+        options = invocation.params | {"poses": str(expanded(poses)) if poses else ""}
+        folder = _predict(source, _given_options(invocation), options)
+        print(f"written to {folder}: open {folder / 'index.html'}")
+        show(folder / "index.html", open_)
 
 
-def _predict(source: str, run: str | None, given: set[str], by_poses: dict, next_frames: dict, futures: dict) -> Path:
-    """Predict in the one of three ways that fits, and return the page. Raises UserError.
+def _predict(source: str, given: set[str], options: dict) -> Path:
+    """Predict in the way that fits, and return the folder where all lies. Raises UserError.
 
-    given: the names of the options of the command line. by_poses, next_frames, futures: the options of each way.
+    given: the names of the options of the command line. options: name -> value of all options.
     """
-    results_dir, maybe_poses = by_poses["results_dir"], False
+    run, poses_first = options["run"], False
     if not given & {"run", *OF_POSES} and (_is_picture(source) or (not given & {*OF_PICTURES} and not source.isdecimal())):
-        run, maybe_poses = _best_model(source, futures["action"], futures["driving"], next_frames["fit"], results_dir)
+        run, poses_first = _best_model(source, options)
         given = given | {"run"}
     _check_together(given)
     if run is None:
-        return _predict_by_poses(source, by_poses)
-    if maybe_poses and (page := _predicted_by_poses(source, by_poses)):
-        return page
-    folder, settings = _open(run, results_dir)
-    if futures["driving"] is None and settings.system in TRANSLATORS:
-        folder, settings = _with_its_motion(run, folder, settings, results_dir)
-    if settings.data.kind == "movies":
-        names = (*OF_PICTURES, "action")
-        _refuse(given, names, f"is not for next frames, and {folder} is a run of {settings.system}: leave it out")
-        return _predict_movie(source, folder, settings, next_frames)
-    _refuse(given, OF_VIDEOS, f"is for videos, and {folder} is a run of {settings.system}: leave it out")
-    return _predict_picture(source, folder, settings, futures)
+        return _predict_by(BY_POSES, source, options)
+    if poses_first and (folder := _predict_by_poses_if_suited(source, options)):
+        return folder
+    run_folder, settings = _open(run, options["results_dir"])
+    if options["driving"] is None and settings.system in TRANSLATORS:
+        run_folder, settings = _with_its_motion(run, run_folder, settings, options["results_dir"])
+    way = BY_NEXT_FRAMES if settings.data.kind == "movies" else BY_KEYPOINTS
+    _refuse(given, way.unfit, f"{way.why_not}, and {run_folder} is a run of {settings.system}: leave it out")
+    return _predict_by(way, source, options, run=run_folder, settings=settings)
+
+
+def _predict_by(way: Way, source: str, options: dict, **run) -> Path:
+    """Predict in this way, and return the folder where all lies. run: the folder of a run and its settings, for ways that take
+    them. Raises UserError."""
+    from analogy.data.video import check_video
+
+    if way is BY_NEXT_FRAMES:
+        check_video(Path(source))  # before TensorFlow is imported
+    module = import_module(way.module)
+    return module.predict(module.check_request(source, **{name: options[name] for name in (*way.options, *PLACES)}, **run))
 
 
 def _is_picture(source: str) -> bool:
@@ -157,24 +186,24 @@ def _is_picture(source: str) -> bool:
     return Path(source).is_file() and is_single_picture(Path(source))
 
 
-def _best_model(source: str, action: str | None, driving: Path | None, fit: str | None, results_dir: Path) -> tuple[str, bool]:
-    """What predicts the future of this source without further options: the folder of a model that comes along, and whether
-    poses are to be tried first, by those that are there. Says what is taken. Raises UserError."""
+def _best_model(source: str, options: dict) -> tuple[str, bool]:
+    """What predicts the future of this source where no run is named: the folder of a model that comes along, and whether poses
+    are to be tried first, by those that are there. Says what is taken. Raises UserError."""
     from analogy.data.video import check_video
     from analogy.systems.hierarchical.steps import find_steps
 
     check_video(Path(source))  # before TensorFlow is imported
-    models = ready_models()
+    models, action = ready_models(), options["action"]
     if _is_picture(source):
-        systems = GENERATORS if driving is None else TRANSLATORS
+        systems = GENERATORS if options["driving"] is None else TRANSLATORS
         suited = next(model.run for model in models.values() if model.summary["system"] in systems)
         print(f"{suited.name}, which comes along, makes films of one picture (see `analogy models`)")
         return str(suited), False
-    if fit is not None:  # poses have a crop of their own
+    if options["fit"] is not None:  # poses have a crop of their own
         print(NEXT_FRAMES)
         return str(models[FOR_VIDEOS].run), False
     try:
-        find_steps(None, None, results_dir)
+        find_steps(None, None, options["results_dir"])
         find_models(usual_estimator(None), None)
     except UserError as error:
         if action is not None:
@@ -186,35 +215,17 @@ def _best_model(source: str, action: str | None, driving: Path | None, fit: str 
     return str(models[FOR_VIDEOS].run), True
 
 
-def _predicted_by_poses(source: str, request: dict) -> Path | None:
-    """Predict by poses, if the video shows a person, and return the page; else say why not, and return None."""
+def _predict_by_poses_if_suited(source: str, options: dict) -> Path | None:
+    """Predict by poses, if the video shows a person; else say why not, and return None."""
     from analogy.systems.hierarchical.video_prediction import Unsuited
 
     try:
-        return _predict_by_poses(source, request)
+        return _predict_by(BY_POSES, source, options)
     except Unsuited as error:
-        if request["action"] is not None:
+        if options["action"] is not None:
             raise
         print(f"{error}\nso {NEXT_FRAMES}")
         return None
-
-
-def _predict_by_poses(source: str, request: dict) -> Path:
-    from analogy.systems.hierarchical.video_prediction import check_request, predict_video
-
-    checked = check_request(source, **request)
-    seconds = predict_video(checked)
-    durations = ", ".join(f"{stage} {duration:.1f} s" for stage, duration in seconds.items())
-    rate = checked.horizon / max(1e-9, seconds["poses"] + seconds["frames"])
-    print(f"{durations}; {rate:.1f} predicted frames a second")
-    return _written(checked.folder)
-
-
-def _written(folder: Path) -> Path:
-    """Say where the prediction lies. Returns its page."""
-    folder = written(folder)
-    print(f"written to {folder}: open {folder / 'index.html'}")
-    return folder / "index.html"
 
 
 def _given_options(invocation: typer.Context) -> set[str]:
@@ -260,23 +271,3 @@ def _with_its_motion(run: str, folder: Path, settings, results_dir: Path):
     builds_on = its_settings.uses.get("translator")
     print(f"--run {run} translates frames and predicts no motion: {motion} is taken, which moves the keypoints of {builds_on}")
     return motion, its_settings
-
-
-def _predict_movie(source: str, run: Path, settings, options: dict) -> Path:
-    from analogy.data.video import check_video
-
-    check_video(Path(source))  # before TensorFlow is imported
-    from analogy.systems.movie_prediction import check_request, predict_video_frames
-
-    request = check_request(source, run=run, settings=settings, **options)
-    for line in predict_video_frames(request):
-        print(line)
-    return _written(request.folder)
-
-
-def _predict_picture(source: str, run: Path, settings, options: dict) -> Path:
-    from analogy.systems.keypoints.picture_prediction import check_request, predict_futures
-
-    request = check_request(source, run=run, settings=settings, **options)
-    predict_futures(request)
-    return _written(request.folder)

@@ -45,11 +45,11 @@ def write_saved_model(module: tf.Module, endpoints: dict, folder: Path, *, withi
     """
     if not within_run:
         check_output(folder, SAVED_MODEL)
-    with replacing_folder(folder, SAVED_MODEL, within_run=within_run) as partial:
+    with replacing_folder(folder, SAVED_MODEL, within_run=within_run) as replacement:
         try:
             # The functions themselves: a concrete function, traced before, would be traced a second time while it is saved.
             tf.saved_model.save(
-                module, str(partial), signatures={DEFAULT_SIGNATURE: next(iter(endpoints.values())), **endpoints}
+                module, str(replacement.partial), signatures={DEFAULT_SIGNATURE: next(iter(endpoints.values())), **endpoints}
             )
         except tf.errors.OpError as error:
             why = first_line(error)

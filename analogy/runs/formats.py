@@ -39,7 +39,7 @@ def export_run(
     batch: int = 1,
     say: Callable[[str], None] = print,
     model: Path | None = None,
-) -> None:
+) -> Path:
     """Write the endpoints of a run's SavedModel into `folder`, and compare each with the SavedModel on a random input.
 
     Args:
@@ -49,12 +49,16 @@ def export_run(
         say: takes one line for each endpoint.
         model: the folder of a SavedModel that is taken instead of the run's.
 
+    Returns:
+        The folder where all lies: `folder`, or one beside it, if somebody else took that meanwhile.
+
     Raises:
         UserError: no endpoint can be converted. The line says why, for each of them.
     """
     source, loaded = saved_model_of(model or run), load_saved_model(model or run)
     listed, refused = {}, {}
-    with replacing_folder(folder, EXPORT) as partial:
+    with replacing_folder(folder, EXPORT) as replacement:
+        partial = replacement.partial
         converter = FORMATS[format](source, loaded, partial, batch)
         for name in endpoints_of(loaded):
             try:
@@ -75,6 +79,7 @@ def export_run(
                 f"{run}: nothing can be exported as {format}: " + "; ".join(f"{k}: {v}" for k, v in refused.items())
             )
         write_json(partial / LIST, {"format": format, "endpoints": listed, "not_exported": refused})
+    return replacement.folder
 
 
 def described(inputs: Specs, outputs: Specs) -> dict:

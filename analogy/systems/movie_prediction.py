@@ -1,6 +1,6 @@
 """From the first frames of anybody's video to those that follow, for `analogy predict VIDEO --run RUN`.
 
-`check_request` checks all options first, before anything is read or loaded, and `predict_video_frames` then does the work.
+`check_request` checks all options first, before anything is read or loaded, and `predict` then does the work.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Request:
 
     source: the video. run: the run folder. experiment: the run's. data: its settings of the data. channels: of its frames.
     start: number of the first observed frame of the video. context: number of observed frames. horizon: number of predicted
-    frames. folder: where all is written.
+    frames. folder: where all is written. new: whether `unused_folder` has named it.
     """
 
     source: Path
@@ -54,6 +54,7 @@ class Request:
     context: int
     horizon: int
     folder: Path
+    new: bool
 
 
 @dataclass(frozen=True)
@@ -108,15 +109,14 @@ def check_request(
             mistakes.add(f"--horizon {horizon}: give 1 to {MOST_FRAMES} frames")
         with mistakes.noted():
             check_output(folder, PREDICTION, [path, run])
-    name = settings.experiment
-    return Request(path, run, name, data, channels, start, context, horizon, folder)
+    return Request(path, run, settings.experiment, data, channels, start, context, horizon, folder, new=out is None)
 
 
-def predict_video_frames(request: Request) -> list[str]:
-    """Predict and write `request.folder`: films, the predicted frames as pictures, and a page.
+def predict(request: Request) -> Path:
+    """Predict and write `request.folder`: films, the predicted frames as pictures, and a page. Prints what one should know.
 
     Returns:
-        Lines for the user.
+        The folder where all lies: `request.folder`, or one beside it, if somebody else took that meanwhile.
 
     Raises:
         UserError: the video cannot be read or is too short, or the run predicts no frames.
@@ -134,8 +134,10 @@ def predict_video_frames(request: Request) -> list[str]:
     }
     figures = figures_beside_truth(cut.truth, methods)
     lines = _lines(request, cut)
-    _write(request, cut, methods, figures, lines)
-    return lines + figure_lines(figures, len(cut.truth))
+    folder = _write(request, cut, methods, figures, lines)
+    for line in (*lines, *figure_lines(figures, len(cut.truth))):
+        print(line)
+    return folder
 
 
 def check_model(model, run: Path) -> None:
@@ -260,12 +262,13 @@ def figure_lines(figures: Figures, count: int) -> list[str]:
     return lines
 
 
-def _write(request: Request, cut: Cut, methods: dict[str, np.ndarray], figures: Figures, lines: list[str]) -> None:
-    """Write films of all columns side by side, the prediction alone, its frames, and a page."""
+def _write(request: Request, cut: Cut, methods: dict[str, np.ndarray], figures: Figures, lines: list[str]) -> Path:
+    """Write films of all columns side by side, the prediction alone, its frames, and a page. Returns where they lie."""
     video = np.concatenate([cut.observed, cut.truth])
     columns = [("video", filled_up(video, request.context + request.horizon))]
     columns += [(name, np.concatenate([cut.observed, frames])) for name, frames in methods.items()]
-    with replacing_folder(request.folder, PREDICTION) as partial:
+    with replacing_folder(request.folder, PREDICTION, new=request.new) as replacement:
+        partial = replacement.partial
         together = write_films_page(
             partial, "films.mp4", columns, cut.rate, [("films.gif", "as GIF"), *FILES], source=request.source,
             made_by=f"{request.experiment}, run {request.run.name}", start=request.start, observed=request.context,
@@ -274,6 +277,7 @@ def _write(request: Request, cut: Cut, methods: dict[str, np.ndarray], figures: 
         write_gif(partial / "films.gif", together, cut.rate)
         write_mp4(partial / "prediction.mp4", methods["prediction"], cut.rate)
         write_pictures(partial / "frames", methods["prediction"])
+    return replacement.folder
 
 
 def filled_up(frames: np.ndarray, length: int) -> np.ndarray:

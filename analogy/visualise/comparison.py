@@ -37,16 +37,19 @@ def comparison_name(folders: Sequence[Path]) -> str:
     return (several + "_and_".join(experiments))[:100]
 
 
-def write_comparison(folders: Sequence[Path], out: Path, systems: Mapping[str, HasSettings]) -> str:
+def write_comparison(
+    folders: Sequence[Path], out: Path, systems: Mapping[str, HasSettings], *, new: bool = False
+) -> tuple[Path, str]:
     """Write OUT/index.html with its videos, and OUT/comparison.md.
 
     Args:
         folders: two or more folders of finished runs.
         out: the comparison's folder, made if it is missing. An older comparison in it is replaced if this program made it.
         systems: system name -> the class of its settings, whose defaults the runs of earlier versions get.
+        new: see `replacing_folder`.
 
     Returns:
-        The text of comparison.md.
+        The folder where all lies, and the text of comparison.md.
 
     Raises:
         UserError: fewer than two runs, an unfinished one, no common clip, a video that cannot be read, or the folder holds
@@ -65,12 +68,13 @@ def write_comparison(folders: Sequence[Path], out: Path, systems: Mapping[str, H
         "settings": differing_settings([tested.run for tested in runs], systems),
     }
     page["meanings"] = [row for row in page["means"] if row.meaning]
-    with replacing_folder(out, COMPARISON) as partial:
+    with replacing_folder(out, COMPARISON, new=new) as replacement:
+        partial = replacement.partial
         page["clips"] = [{**_write_clip(groups, key, partial), "table": table(columns, [key])} for key in common]
         markdown = _markdown(page)
         (partial / "comparison.md").write_text(markdown, encoding="utf-8", errors="replace")
         write_page(partial / "index.html", "comparison.html", page)
-    return markdown
+    return replacement.folder, markdown
 
 
 def _link(tested: Tested, out: Path) -> Path | None:

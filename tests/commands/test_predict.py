@@ -180,15 +180,22 @@ class Leaving(Somebody):
         return pose if frame is self.first else pose._replace(scores=0 * pose.scores)
 
 
+@pytest.fixture
+def next_frames(monkeypatch):
+    """The names of the runs that were to predict next frames. None of them is loaded."""
+    names = []
+    monkeypatch.setattr("analogy.systems.movie_prediction.check_request", lambda source, *, run, **options: run)
+    monkeypatch.setattr("analogy.systems.movie_prediction.predict", lambda run: names.append(run.name) or run)
+    return names
+
+
 @pytest.mark.parametrize("estimator", [Somebody(), Nobody(), Leaving()])
 def test_without_a_run_a_person_is_predicted_by_poses_and_all_else_by_next_frames(
-    predict, runs, tmp_path, monkeypatch, estimator
+    predict, runs, tmp_path, monkeypatch, next_frames, estimator
 ):
     for module in ("analogy.cli.predict", "analogy.systems.hierarchical.video_prediction"):
         monkeypatch.setattr(f"{module}.find_models", lambda *_: [])
     monkeypatch.setattr("analogy.systems.hierarchical.video_prediction._open_estimator", lambda _: estimator)
-    next_frames = []
-    monkeypatch.setattr("analogy.cli.predict._predict_movie", lambda source, run, *_: next_frames.append(run.name))
     write_mp4(tmp_path / "clip.mp4", np.stack([scene()[0]] * 8), 10)
     done = predict(tmp_path / "clip.mp4", "--horizon", 3, "--results-dir", runs, "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr
@@ -204,24 +211,21 @@ def test_without_a_run_a_person_is_predicted_by_poses_and_all_else_by_next_frame
     ("option", "words"),
     [(("--context", 3), "--context 3: the pose run reads 4 observed frames"), (("--fit", "letterbox"), "")],
 )
-def test_what_poses_cannot_do_is_done_by_next_frames(predict, runs, tmp_path, monkeypatch, option, words):
+def test_what_poses_cannot_do_is_done_by_next_frames(predict, runs, tmp_path, monkeypatch, next_frames, option, words):
     for module in ("analogy.cli.predict", "analogy.systems.hierarchical.video_prediction"):
         monkeypatch.setattr(f"{module}.find_models", lambda *_: [])
     monkeypatch.setattr("analogy.systems.hierarchical.video_prediction._open_estimator", lambda _: Somebody())
-    next_frames = []
-    monkeypatch.setattr("analogy.cli.predict._predict_movie", lambda source, run, *_: next_frames.append(run.name))
     write_mp4(tmp_path / "clip.mp4", np.stack([scene()[0]] * 8), 10)
     done = predict(tmp_path / "clip.mp4", *option, "--results-dir", runs)
     assert done.returncode == 0, done.stderr
     assert next_frames == [FOR_VIDEOS] and words in done.stdout and NEXT_FRAMES in done.stdout
 
 
-def test_without_pose_models_it_is_said_how_to_get_them(predict, runs, tmp_path, monkeypatch):
+def test_without_pose_models_it_is_said_how_to_get_them(predict, runs, tmp_path, monkeypatch, next_frames):
     monkeypatch.setenv("ANALOGY_CACHE", str(tmp_path / "empty"))
-    monkeypatch.setattr("analogy.cli.predict._predict_movie", lambda *_: None)
     write_mp4(tmp_path / "clip.mp4", np.stack([scene()[0]] * 8), 10)
     done = predict(tmp_path / "clip.mp4", "--results-dir", runs)
-    assert done.returncode == 0 and "get it with `analogy fetch blazepose`" in done.stdout and FOR_VIDEOS in done.stdout
+    assert done.returncode == 0 and "get it with `analogy fetch blazepose`" in done.stdout and next_frames == [FOR_VIDEOS]
     done = predict(tmp_path / "clip.mp4", "--action", "squat", "--results-dir", runs)
     assert done.returncode == 2 and "--action squat: on a video it is for people's poses" in done.stderr
 
@@ -320,7 +324,7 @@ def test_all_mistakes_are_said_before_anything_is_loaded(runs, tmp_path, monkeyp
     def touched(*args, **kwargs):
         raise AssertionError("something was loaded")
 
-    monkeypatch.setattr("analogy.systems.hierarchical.video_prediction.predict_video", touched)
+    monkeypatch.setattr("analogy.systems.hierarchical.video_prediction.predict", touched)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").touch()
     (tmp_path / "thesis.txt").touch()

@@ -46,12 +46,12 @@ def test_what_a_killed_process_left_is_removed_when_its_run_goes_on(tmp_path):
     run = RunFolder(tmp_path)
     with (
         replacing(tmp_path / "samples" / "a.png") as partial,
-        replacing_folder(tmp_path / "saved_model", SAVED_MODEL) as folder,
+        replacing_folder(tmp_path / "saved_model", SAVED_MODEL) as replacement,
     ):
         partial.write_bytes(b"half")
-        (folder / "saved_model.pb").write_bytes(b"half")
+        (replacement.partial / "saved_model.pb").write_bytes(b"half")
         remove_leftovers(tmp_path / "samples")
-        assert not partial.exists() and folder.exists()
+        assert not partial.exists() and replacement.partial.exists()
         partial.write_bytes(b"whole")
         (tmp_path / "plots" / partial_name(".png")).write_bytes(b"half")
         (tmp_path / "plots" / f".{'0' * 32}.partial.png").write_bytes(b"half, of an earlier version")

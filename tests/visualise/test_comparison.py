@@ -85,7 +85,7 @@ def test_the_page_has_the_common_clips_of_both_runs_and_the_truth_once(results):
 
 
 def test_means_are_over_the_common_clips_and_the_best_of_a_row_is_marked(results):
-    markdown = write_comparison(runs_of(results), results / "out", SYSTEMS)
+    _, markdown = write_comparison(runs_of(results), results / "out", SYSTEMS)
     assert (results / "out" / "comparison.md").read_text() == markdown
     lines = markdown.splitlines()
     assert "| mean of 2 common clips | copy reference | pool3 | pool4 |" in lines
@@ -103,7 +103,7 @@ def test_means_are_over_the_common_clips_and_the_best_of_a_row_is_marked(results
 def test_runs_on_other_pictures_keep_their_own_truth_and_baseline(results):
     write_run(results / "large" / "2026-11-21_120000", BOTH, colour=160, size=200, baseline=25.0, frames=5)
     folders = [results / "pool3" / "2026-11-21_100000", results / "large" / "2026-11-21_120000"]
-    markdown = write_comparison(folders, results / "out", SYSTEMS)
+    _, markdown = write_comparison(folders, results / "out", SYSTEMS)
     assert "| PSNR (dB) | 20.00 | 20.00 | **25.00** | 20.00 |" in markdown
     assert "not all tested on the same pictures" in markdown and "copy reference for large" in markdown
     frames, _ = read_mp4(results / "out" / "clips/squat/0001.mp4")
@@ -115,7 +115,7 @@ def test_runs_on_other_pictures_keep_their_own_truth_and_baseline(results):
 def test_two_runs_of_one_experiment_are_told_apart(results):
     write_run(results / "pool3" / "2026-11-21_130000", BOTH)
     folders = [folder for folder in runs_of(results) if folder.parent.name == "pool3"]
-    markdown = write_comparison(folders, results / "out", SYSTEMS)
+    _, markdown = write_comparison(folders, results / "out", SYSTEMS)
     assert "| pool3 2026-11-21_100000 | pool3 2026-11-21_130000 |" in markdown
     assert comparison_name(folders) == "2_runs_of_pool3"
     assert comparison_name(runs_of(results)[1:]) == "pool3_and_pool4"
@@ -124,7 +124,7 @@ def test_two_runs_of_one_experiment_are_told_apart(results):
 def test_names_are_escaped(tmp_path):
     for run in ("a", "b"):
         write_run(tmp_path / f"<b>{run}|" / "run", {("sit & up", "#1 50%"): 20.0})
-    markdown = write_comparison(runs_of(tmp_path), tmp_path / "out", SYSTEMS)
+    _, markdown = write_comparison(runs_of(tmp_path), tmp_path / "out", SYSTEMS)
     html = (tmp_path / "out" / "index.html").read_text()
     assert "<b>" not in html and 'src="clips/sit%20%26%20up/%231%2050%25.mp4"' in html
     assert "| sit & up / #1 50% | PSNR (dB) |" in markdown and "| <b>a\\| |" in markdown

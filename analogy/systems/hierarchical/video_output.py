@@ -35,7 +35,7 @@ class Prediction(NamedTuple):
     box: tuple[int, int, int, int]
 
 
-def write_prediction(request, video: Video, prediction: Prediction, lines: list[str]) -> list[str]:
+def write_prediction(request, video: Video, prediction: Prediction, lines: list[str]) -> tuple[Path, list[str]]:
     """Write prediction.mp4, prediction.gif, frames/, joints.json, beside.mp4 and index.html. If one of them fails, nothing is
     written.
 
@@ -45,7 +45,7 @@ def write_prediction(request, video: Video, prediction: Prediction, lines: list[
         request: of `video_prediction`. lines: for the page, what the user should know.
 
     Returns:
-        Further lines: how long the video goes on, and the figures beside its frames.
+        The folder where all lies, and further lines: how long the video goes on, and the figures beside its frames.
     """
     horizon = len(prediction.frames)
     observed = len(prediction.joints) - horizon
@@ -62,7 +62,8 @@ def write_prediction(request, video: Video, prediction: Prediction, lines: list[
     columns = [("poses", _draw_poses(video, prediction, view)), ("prediction", np.concatenate([shown[:observed], predicted]))]
     if len(truth):
         columns.insert(0, ("truth", filled_up(shown, observed + horizon)))
-    with replacing_folder(request.folder, PREDICTION) as partial:
+    with replacing_folder(request.folder, PREDICTION, new=request.new) as replacement:
+        partial = replacement.partial
         write_mp4(partial / "prediction.mp4", predicted, video.rate)
         write_gif(partial / "prediction.gif", _shrink(predicted), video.rate)
         write_pictures(partial / "frames", predicted)
@@ -74,7 +75,7 @@ def write_prediction(request, video: Video, prediction: Prediction, lines: list[
             made_by=f"poses of {_name(request.predictor.run)} and frames of {_name(request.painter.run)}", start=request.start,
             observed=observed, horizon=horizon, figures=figures, measured=len(truth), lines=[*lines, *ends],
         )  # fmt: skip
-    return ends + figure_lines(figures, len(truth))
+    return replacement.folder, ends + figure_lines(figures, len(truth))
 
 
 def _name(run: Path) -> str:

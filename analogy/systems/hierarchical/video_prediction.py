@@ -1,6 +1,6 @@
 """Predicting the frames that follow a few observed frames of any video, for `analogy predict`.
 
-`check_request` checks all options first, and `predict_video` then does the work.
+`check_request` checks all options first, and `predict` then does the work.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ class Request:
     estimator_run: the run of a pose estimator that is used instead, or None. start: index of the first observed frame.
     context: number of observed frames; None for as many as the pose run reads. horizon: number of future frames. predictor,
     painter: the two steps. recogniser: of the observed action, or None. action: as the user names it, or None. folder: where
-    the prediction is written. full_frame: write whole frames instead of the crop around the person. export: where to write
-    both steps as one SavedModel, or None.
+    the prediction is written. new: whether `unused_folder` has named it. full_frame: write whole frames instead of the crop
+    around the person. export: where to write both steps as one SavedModel, or None.
     """
 
     source: str
@@ -60,6 +60,7 @@ class Request:
     recogniser: Step | None
     action: str | None
     folder: Path
+    new: bool
     full_frame: bool
     export: Path | None
 
@@ -128,6 +129,7 @@ def check_request(
         recogniser=None if action else find_recogniser(results_dir, steps[0]),
         action=action,
         folder=folder,
+        new=out is None,
         full_frame=full_frame,
         export=export,
     )
@@ -181,11 +183,12 @@ class Unsuited(UserError):
     """What is observed does not show a person for as long as the pose predictor reads."""
 
 
-def predict_video(request: Request) -> dict[str, float]:
-    """Read the video, estimate the observed poses, predict future poses, paint the frames, and write `request.folder`.
+def predict(request: Request) -> Path:
+    """Read the video, estimate the observed poses, predict future poses, paint the frames, and write `request.folder`. Prints
+    what one should know.
 
     Returns:
-        stage -> seconds.
+        The folder where all lies: `request.folder`, or one beside it, if somebody else took that meanwhile.
 
     Raises:
         Unsuited: the video or the context is too short, or nobody is seen in it.
@@ -216,9 +219,12 @@ def predict_video(request: Request) -> dict[str, float]:
     print("\n".join(lines))
     prediction = _predict(pipeline, video.frames[:observed], *poses, request.horizon, told.number, seconds)
     with _timed(seconds, "write"):
-        for line in write_prediction(request, video, prediction, lines):
-            print(line)
-    return seconds
+        folder, further_lines = write_prediction(request, video, prediction, lines)
+    durations = ", ".join(f"{stage} {duration:.1f} s" for stage, duration in seconds.items())
+    rate = request.horizon / max(1e-9, seconds["poses"] + seconds["frames"])
+    for line in (*further_lines, f"{durations}; {rate:.1f} predicted frames a second"):
+        print(line)
+    return folder
 
 
 def _lines(request: Request, notes: list[str]) -> list[str]:

@@ -1,6 +1,6 @@
 """From one picture to films, for `analogy predict PICTURE --run RUN`: sampled futures, or the motion of another video.
 
-`check_request` checks all options first, and `predict_futures` then does the work.
+`check_request` checks all options first, and `predict` then does the work.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ class Request:
     picture: the file. run: the run folder, with its settings. action: its number; 0 where the run knows none. action_name: for
     titles. samples: number of futures. crop: x_min, y_min, x_max, y_max in pixels of the picture; None for the largest square
     in the middle. driving: the video whose motion is transferred, instead of sampled futures. folder: where all is written.
+    new: whether `unused_folder` has named it.
     """
 
     picture: Path
@@ -52,6 +53,7 @@ class Request:
     crop: Box | None
     driving: Path | None
     folder: Path
+    new: bool
 
 
 def check_request(
@@ -106,6 +108,7 @@ def check_request(
         crop=box,
         driving=driving,
         folder=folder,
+        new=out is None,
     )
 
 
@@ -161,8 +164,11 @@ def _read_box(crop: str | None) -> Box | None:
 # ---------------------------------------------------------------- predicting
 
 
-def predict_futures(request: Request) -> None:
+def predict(request: Request) -> Path:
     """Predict and write `request.folder`: films, keypoints.npy, and a page.
+
+    Returns:
+        The folder where all lies: `request.folder`, or one beside it, if somebody else took that meanwhile.
 
     Raises:
         UserError: the picture or the video cannot be read, or the box does not lie in it.
@@ -170,7 +176,7 @@ def predict_futures(request: Request) -> None:
     picture = read_picture(request.picture)
     frame = _fitted(picture, request.crop, request)
     films, points = _transferred(frame, request) if request.driving else _sampled(frame, request)
-    _write(request, frame, films, points)
+    return _write(request, frame, films, points)
 
 
 def _sampled(frame: np.ndarray, request: Request) -> tuple[dict[str, np.ndarray], np.ndarray]:
@@ -231,8 +237,9 @@ def _fitted(picture: np.ndarray, crop: Box | None, request: Request) -> np.ndarr
     return in_channels(part, request.settings.data.channels)
 
 
-def _write(request: Request, frame: np.ndarray, films: dict[str, np.ndarray], points: np.ndarray) -> None:
-    """Write films of all columns side by side, with and without keypoints; each film alone; the keypoints; a page."""
+def _write(request: Request, frame: np.ndarray, films: dict[str, np.ndarray], points: np.ndarray) -> Path:
+    """Write films of all columns side by side, with and without keypoints; each film alone; the keypoints; a page. Returns
+    where they lie."""
     rate = request.settings.evaluation.frames_per_second
     shown = dict(list(films.items())[:SAMPLES_PER_FILM])
     length = len(next(iter(films.values())))
@@ -240,7 +247,8 @@ def _write(request: Request, frame: np.ndarray, films: dict[str, np.ndarray], po
     # Of a transferred motion, the keypoints are those of its last column.
     moved = list(shown.items())[-len(points) :]
     dotted = [(title, with_keypoints(frames, own)) for (title, frames), own in zip(moved, points, strict=False)]
-    with replacing_folder(request.folder, PREDICTION) as partial:
+    with replacing_folder(request.folder, PREDICTION, new=request.new) as replacement:
+        partial = replacement.partial
         for name, parts in (("films", columns), ("keypoints", dotted)):
             together = side_by_side(parts)
             write_mp4(partial / f"{name}.mp4", together, rate)
@@ -255,3 +263,4 @@ def _write(request: Request, frame: np.ndarray, films: dict[str, np.ndarray], po
         sampled = {"action": request.action_name or "none", "seed": request.seed}
         facts |= {"driving": str(request.driving)} if request.driving else sampled
         write_page(partial / "index.html", "futures.html", {"facts": facts, "films": list(films)})
+    return replacement.folder
