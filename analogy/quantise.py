@@ -16,7 +16,7 @@ import tensorflow as tf
 from analogy.errors import UserError
 from analogy.evaluation.evaluate import evaluate
 from analogy.evaluation.judge import Measures
-from analogy.measure import Evaluation, open_run
+from analogy.measure.runs import MeasuredRun
 from analogy.memory import count_processors
 from analogy.ownership import EXPORT, replacing_folder
 from analogy.runs.conversion import run_tflite, tflite_outputs
@@ -31,14 +31,14 @@ MOST_LOST = 0.1  # dB of PSNR that 8 bits may cost on the test clips
 TIMED = 3  # times that each of two ways is timed, in turn
 
 
-def export_int8(plan: Evaluation, folder: Path, batch: int | None, say: Callable[[str], None] = print) -> Path:
+def export_int8(run: MeasuredRun, folder: Path, batch: int | None, say: Callable[[str], None] = print) -> Path:
     """Write the endpoints that a run's test calls as .tflite files with convolutions in 8 bits, where that is worth it.
 
     A file is written where it is faster than the SavedModel and loses at most `MOST_LOST`. Both are measured on the test
     clips of the run, on this machine.
 
     Args:
-        plan: the evaluation of a run with a checkpoint, by `check_evaluation`.
+        run: one with a checkpoint.
         batch: the number of examples that a file takes at a time; None: 8, or as many as the run paints at a time.
         say: takes one line for each endpoint.
 
@@ -48,7 +48,7 @@ def export_int8(plan: Evaluation, folder: Path, batch: int | None, say: Callable
     Raises:
         UserError: the run predicts no frames, its data are gone, or no endpoint is worth it. The line says why, for each.
     """
-    trial = _Trial(plan, _batch(plan, batch))
+    trial = _Trial(run, _batch(run, batch))
     say(f"calibrated on {len(trial.clips)} training clips; now the SavedModel and 8 bits are measured on the test clips")
     trial.measure()
     listed, refused = {}, {}
@@ -70,7 +70,7 @@ def export_int8(plan: Evaluation, folder: Path, batch: int | None, say: Callable
             )
         if not listed:
             reasons = "; ".join(f"{name}: {why}" for name, why in refused.items())
-            raise UserError(f"{plan.run}: nothing is better in 8 bits here, so keep the SavedModel: {reasons}")
+            raise UserError(f"{run.folder}: nothing is better in 8 bits here, so keep the SavedModel: {reasons}")
         quantised = {"bits": 8, "operations": OPERATIONS, "calibration_clips": trial.clips}
         write_json(partial / LIST, {"format": "tflite", "quantised": quantised, "endpoints": listed, "not_exported": refused})
     return replacement.folder
@@ -83,23 +83,23 @@ class _Trial:
         dataset: the run's. endpoints: name -> tf.function. clips: the names of the training clips of the calibration.
 
     Args:
-        plan: see `export_int8`. batch: the number of examples that a file takes at a time.
+        run: see `export_int8`. batch: the number of examples that a file takes at a time.
 
     Raises:
         UserError: 8 bits cannot be judged for this run.
     """
 
-    def __init__(self, plan: Evaluation, batch: int):
-        if plan.exported:
-            raise UserError(f"{plan.run}: --quantise needs the checkpoint of a run, and this is a SavedModel; name its run")
-        self._system, self.dataset, _, _ = open_run(plan, Measures())
+    def __init__(self, run: MeasuredRun, batch: int):
+        if run.exported:
+            raise UserError(f"{run.folder}: --quantise needs the checkpoint of a run, and this is a SavedModel; name its run")
+        self._system, self.dataset, _, _ = run.open(Measures())
         if not self._system.paints:
-            raise UserError(f"{plan.run}: --quantise is judged by PSNR, and this run predicts no frames; leave it out")
+            raise UserError(f"{run.folder}: --quantise is judged by PSNR, and this run predicts no frames; leave it out")
         self.endpoints, self._batch = self._system.endpoints(), batch
         free = {name: free_axes(function) for name, function in self.endpoints.items()}
         if all(free.values()):
-            raise UserError(f"{plan.run}: --quantise needs inputs of one size, and of none of its endpoints all are: {free}")
-        self._loaded = load_saved_model(plan.run)
+            raise UserError(f"{run.folder}: --quantise needs inputs of one size, and of none of its endpoints all are: {free}")
+        self._loaded = load_saved_model(run.folder)
         self._calls: dict[str, list] = defaultdict(list)  # endpoint -> the inputs of each call
         self.clips = _calibrate(self._system, self.dataset, _recording(self._loaded, self._calls))
 
@@ -126,13 +126,13 @@ class _Trial:
         return content, {"file": f"{name}.tflite", **form, "test": test, "times_as_fast": round(ratio, 3)}
 
 
-def _batch(plan: Evaluation, batch: int | None) -> int:
-    most = getattr(plan.settings.evaluation, "frames_per_call", None)  # of painters: more would need a loop
+def _batch(run: MeasuredRun, batch: int | None) -> int:
+    most = getattr(run.settings.evaluation, "frames_per_call", None)  # of painters: more would need a loop
     if batch is None:
         return min(USUAL_BATCH, most or USUAL_BATCH)
     if most and batch > most:
         raise UserError(
-            f"--batch {batch}: {plan.run} paints at most {most} frames at a time (evaluation.frames_per_call); "
+            f"--batch {batch}: {run.folder} paints at most {most} frames at a time (evaluation.frames_per_call); "
             "give that or fewer"
         )
     return batch

@@ -15,7 +15,7 @@ import typer
 
 from analogy.cli.console import RESULTS, app_of, clear_errors
 from analogy.errors import UserError
-from analogy.measure import check_evaluation, open_run
+from analogy.measure import check_evaluation
 from analogy.ownership import RECOGNISED, check_output, replacing_folder
 from analogy.runs.folder import write_json
 from analogy.systems.keypoints.settings import GENERATORS
@@ -45,11 +45,13 @@ def main(
     with clear_errors(results_dir):
         plans = [check_evaluation(run=name, data_dir=data_dir, metrics=["fvd"], results_dir=results_dir) for name in run]
         for name, plan in zip(run, plans, strict=True):
-            if plan.settings.system not in GENERATORS:
-                raise UserError(f"--run {name}: it is a run of {plan.settings.system}; name one of {' or '.join(GENERATORS)}")
-        if len({tuple(plan.settings.data.actions) for plan in plans}) > 1:
+            if plan.subject.settings.system not in GENERATORS:
+                raise UserError(
+                    f"--run {name}: it is a run of {plan.subject.settings.system}; name one of {' or '.join(GENERATORS)}"
+                )
+        if len({tuple(plan.subject.settings.data.actions) for plan in plans}) > 1:
             raise UserError("--run: these runs know different actions; name folds of one experiment")
-        folder = results_dir / "recognised_actions" / plans[0].settings.experiment
+        folder = results_dir / "recognised_actions" / plans[0].subject.settings.experiment
         check_output(folder, RECOGNISED)
         outcome = reduce(add, [recognised(plan) for plan in plans])
         write_outcome(folder, outcome, run)
@@ -74,7 +76,7 @@ def recognised(plan):
     from analogy.pretrained.i3d import I3d
     from analogy.systems.keypoints.recognition import recognise_futures
 
-    system, dataset, *_ = open_run(plan, Measures())
+    system, dataset, *_ = plan.subject.open(Measures())
     return recognise_futures(system, dataset, I3d(plan.weights).logits, lambda clips: track(clips, "recognising clips"))
 
 

@@ -92,7 +92,7 @@ def test_predictions_as_others_leave_them(videos):
     folder = videos / "11"
 
     def measured(predictions: str, truth: str = "truth") -> tuple[float, str]:
-        judge, pairs = Videos(10), pair_videos([folder / predictions], folder / truth)
+        judge, (pairs, _) = Videos(10), pair_videos([folder / predictions], folder / truth)
         means = [part.measure({"psnr": psnr})["prediction"]["psnr"].mean() for part in judge.predict_clips(pairs)]
         return float(np.mean(means)), judge.protocol(pairs)
 

@@ -90,7 +90,7 @@ def main(
         if quantise:
             from analogy.quantise import export_int8
 
-            written = export_int8(plan, out, batch)
+            written = export_int8(plan.subject, out, batch)
         else:
             from analogy.runs.formats import export_run
             from analogy.training.in_float32 import in_float32

@@ -212,13 +212,16 @@ def find_videos(folder: Path) -> dict[str, Path]:
     return videos
 
 
-def pair_videos(predictions: Sequence[Path], truth: Path, names: Sequence[str] = ()) -> list[Video]:
+def pair_videos(predictions: Sequence[Path], truth: Path, names: Sequence[str] = ()) -> tuple[list[Video], int]:
     """Pair every predicted video with the true video of the same name.
 
     Args:
         predictions: folders of predicted videos. Several folders hold several samples of the same videos.
         truth: the folder of true videos.
         names: of the videos to take; if empty, all videos of the first folder.
+
+    Returns:
+        The pairs, and the number of further true videos.
 
     Raises:
         UserError: a folder is missing or empty, or lacks one of the videos.
@@ -239,4 +242,4 @@ def pair_videos(predictions: Sequence[Path], truth: Path, names: Sequence[str] =
     for name in names:
         shown = distinct_name((truth.resolve().name if name == "." else name).replace("/", "_"), pairs)
         pairs[shown] = Video(shown, true_videos[name], [videos[name] for videos in samples])
-    return list(pairs.values())
+    return list(pairs.values()), len(true_videos) - len(pairs)

@@ -265,8 +265,8 @@ def test_an_export_is_found_where_runs_are_found(sequence_runs, monkeypatch):
     elsewhere = {"results_dir": sequence_runs / "none"}
     for run, options in ((name, {"results_dir": sequence_runs}), (f"~/{name}", elsewhere), (sequence_runs / name, elsewhere)):
         plans = [check_evaluation(run=f"{run}{part}", **options) for part in ("", "/saved_model")]
-        assert [plan.exported for plan in plans] == [False, True]
-        assert [plan.run for plan in plans] == [sequence_runs / name, sequence_runs / name / "saved_model"]
+        assert [plan.subject.exported for plan in plans] == [False, True]
+        assert [plan.subject.folder for plan in plans] == [sequence_runs / name, sequence_runs / name / "saved_model"]
 
 
 def test_all_mistakes_are_said(invoke, tmp_path):

@@ -120,7 +120,7 @@ def test_animations_of_one_name_are_all_measured(tiles, tmp_path):
     assert [clip.clip for clip in clips] == ["a", "a~2"]
     options = {"tiles": "truth,stopped,brighter", "context": OBSERVED, "results_dir": tmp_path / "results"}
     plan = check_evaluation(predictions=[folder.parent for folder in folders], **options)
-    assert plan.predictions == tuple(folders)
+    assert plan.subject.animations == tuple(folders)
 
 
 def test_evaluate_reads_tiled_animations(tiles, tmp_path, invoke):

@@ -12,14 +12,19 @@ from analogy.metrics.frames import FRAME_METRICS
 from analogy.visualise.video import mp4_writer
 
 
+def pairs_of(*arguments):
+    return pair_videos(*arguments)[0]
+
+
 def test_videos_are_named_by_their_place(tmp_path):
     write_pictures(tmp_path / "a" / "b_c", np.zeros((2, 16, 16, 3), np.uint8))
     for name in ("a_b/c.GIF", "d.m4v", ".d.mp4", "notes.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     assert set(find_videos(tmp_path)) == {"a/b_c", "a_b/c", "d"}
-    pairs = pair_videos([tmp_path], tmp_path)
+    pairs, further = pair_videos([tmp_path], tmp_path)
     assert [(pair.name, pair.truth.name) for pair in pairs] == [("a_b_c", "b_c"), ("a_b_c~2", "c.GIF"), ("d", "d.m4v")]
+    assert not further and pair_videos([tmp_path], tmp_path, ["d"])[1] == 2
 
 
 @pytest.mark.parametrize(
@@ -30,7 +35,7 @@ def test_predictions_of_another_shape_are_said_with_the_mend(tmp_path, count, si
     write_pictures(tmp_path / "true" / "a", np.zeros((6, 16, 16, 3), np.uint8))
     write_pictures(tmp_path / "predicted" / "a", np.zeros((count, side, side, 3), np.uint8))
     with pytest.raises(UserError, match=said) as caught:
-        list(Videos(2).predict_clips(pair_videos([tmp_path / "predicted"], tmp_path / "true")))
+        list(Videos(2).predict_clips(pairs_of([tmp_path / "predicted"], tmp_path / "true")))
     assert f"has {count} frames of {side} x {side}, but" in str(caught.value)
 
 
@@ -44,8 +49,8 @@ def test_two_videos_of_one_name_and_loose_pictures_are_one_line(tmp_path):
         find_videos(tmp_path / "two")
     for predictions, truth in (("flat", "deep"), ("deep", "flat")):
         with pytest.raises(UserError, match="flat: its pictures are one video; put them into a folder"):
-            pair_videos([tmp_path / predictions], tmp_path / truth)
-    (pair,) = pair_videos([tmp_path / "flat"], tmp_path / "flat")
+            pairs_of([tmp_path / predictions], tmp_path / truth)
+    (pair,) = pairs_of([tmp_path / "flat"], tmp_path / "flat")
     assert (pair.name, pair.truth, pair.samples) == ("flat", tmp_path / "flat", [tmp_path / "flat"])
     (tmp_path / "arrays").mkdir()
     (tmp_path / "arrays" / "predictions.npy").touch()
@@ -58,7 +63,7 @@ def test_future_frames_alone_and_grey_ones_are_measured_and_said(tmp_path):
     write_pictures(tmp_path / "true" / "a", colours)
     write_pictures(tmp_path / "future" / "a", colours[2:] // 2)
     write_pictures(tmp_path / "gray" / "a", np.repeat(colours[..., :1], 3, -1))
-    videos = {name: pair_videos([tmp_path / name], tmp_path / "true") for name in ("future", "gray")}
+    videos = {name: pairs_of([tmp_path / name], tmp_path / "true") for name in ("future", "gray")}
     judges = {name: Videos(2) for name in videos}
     (future,), (gray,) = (list(judges[name].predict_clips(videos[name])) for name in videos)
     np.testing.assert_array_equal(future.prediction, colours[2:] // 2)
@@ -74,7 +79,7 @@ def test_a_long_video_comes_in_parts(tmp_path, monkeypatch):
     frames = np.random.default_rng(0).integers(0, 256, (9, 16, 16, 3), dtype=np.uint8)
     write_pictures(tmp_path / "a", frames)
     monkeypatch.setattr("analogy.predictions.base.PART", 3)
-    parts = list(Videos(2).predict_clips(pair_videos([tmp_path], tmp_path)))
+    parts = list(Videos(2).predict_clips(pairs_of([tmp_path], tmp_path)))
     assert [part.length for part in parts] == [3, 3, 1] and [len(part.observed_frames) for part in parts] == [2, 0, 0]
     np.testing.assert_array_equal(np.concatenate([part.prediction for part in parts]), frames[2:])
     assert np.concatenate([part.distance for part in parts]).tolist() == list(range(1, 8))
@@ -86,7 +91,7 @@ def test_the_best_of_several_samples_is_the_best_of_the_whole_video(tmp_path, mo
     write_pictures(tmp_path / "true" / "a", truth)
     for name, errors in {"one": (1, 1, 1, 9, 9, 9), "two": (2, 2, 2, 2, 2, 2)}.items():
         write_pictures(tmp_path / name / "a", truth + np.array([0, *errors], np.uint8)[:, None, None, None])
-    videos = pair_videos([tmp_path / "one", tmp_path / "two"], tmp_path / "true")
+    videos = pairs_of([tmp_path / "one", tmp_path / "two"], tmp_path / "true")
     figures = {}
     for size in (256, 3):
         monkeypatch.setattr("analogy.predictions.base.PART", size)
@@ -106,7 +111,7 @@ def test_a_long_video_takes_the_memory_of_two_parts(tmp_path, monkeypatch, count
         with mp4_writer(tmp_path / name / "a.mp4", 25) as append:
             append(np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3), dtype=np.uint8).repeat(count, 0))
     tracemalloc.start()
-    lengths = [part.length for part in Videos(4).predict_clips(pair_videos([tmp_path / "predicted"], tmp_path / "true"))]
+    lengths = [part.length for part in Videos(4).predict_clips(pairs_of([tmp_path / "predicted"], tmp_path / "true"))]
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert sum(lengths) == count - 4 and max(lengths) == 16
@@ -116,7 +121,7 @@ def test_a_long_video_takes_the_memory_of_two_parts(tmp_path, monkeypatch, count
 def test_a_video_that_becomes_shorter_while_it_is_measured_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setattr("analogy.predictions.base.PART", 2)
     write_pictures(tmp_path / "a", np.zeros((8, 16, 16, 3), np.uint8))
-    parts = Videos(1).predict_clips(pair_videos([tmp_path], tmp_path))
+    parts = Videos(1).predict_clips(pairs_of([tmp_path], tmp_path))
     next(parts)
     monkeypatch.setattr("analogy.evaluation.videos.islice", lambda frames, count: iter(()))
     with pytest.raises(UserError, match="a: it has changed while it was measured"):

@@ -13,7 +13,7 @@ import tensorflow as tf
 from analogy.api import load
 from analogy.errors import UserError
 from analogy.evaluation.judge import Measures
-from analogy.measure import check_evaluation, open_run
+from analogy.measure import check_evaluation
 from analogy.resolve import resolve_settings, stages
 from analogy.runs.find import load_endpoint
 from analogy.runs.uses import (
@@ -104,7 +104,7 @@ def test_a_run_uses_another_and_goes_on_with_it(results, tmp_path, caplog):
     finished_run(source, endpoint="correct", factor=5.0)
     said = f"NOT the uses.corrector of the training: {source} has the checksum {checksum(source)} and had {before}"
     measures = Measures()
-    open_run(check_evaluation(run=str(run), results_dir=results), measures)
+    check_evaluation(run=str(run), results_dir=results).subject.open(measures)
     assert [note for note in measures.notes if said in note] and said in load(run).dataset.doubts[-1]
     caplog.clear()
     train(more, results, run)

@@ -1,0 +1,158 @@
+"""Evaluate a finished run again, its exported SavedModel, or predicted videos.
+
+`check_evaluation` finds all mistakes in the options; `evaluate` then does the work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from analogy.errors import Mistakes, UserError, about
+from analogy.evaluation.selection import check_selection
+from analogy.evaluation.tiles import Layout
+from analogy.measure.runs import MeasuredRun
+from analogy.measure.videos import MeasuredAnimations, MeasuredVideos
+from analogy.metrics.table import USUAL
+from analogy.ownership import check_results_dir
+from analogy.pretrained.fetching import fetched_file
+from analogy.runs.find import find_run, saved_model_of
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A checked evaluation: every option is right, nothing is loaded yet.
+
+    subject: what is measured. all_metrics: whether the user has selected no metrics. weights: the file of I3D's; it exists if
+    `metrics` has fvd. recogniser: the run of one, or None. The others: as the options of `analogy evaluate`.
+    """
+
+    subject: MeasuredRun | MeasuredVideos | MeasuredAnimations
+    results_dir: Path
+    metrics: tuple[str, ...]
+    all_metrics: bool
+    weights: Path
+    fvd_frames: int
+    features: str | None
+    recogniser: Path | None
+
+
+def check_evaluation(
+    *,
+    run: str | None = None,
+    settings: Path | None = None,
+    data_dir: Path | None = None,
+    clips: Sequence[str] = (),
+    predictions: Sequence[Path] = (),
+    truth: Path | None = None,
+    context: int | None = None,
+    metrics: Sequence[str] = (),
+    fvd_frames: int = 16,
+    features: str | None = None,
+    recogniser: str | None = None,
+    tiles: str | None = None,
+    tile_size: str | None = None,
+    tile_corners: str | None = None,
+    results_dir: Path,
+) -> Evaluation:
+    """Check the options of `analogy evaluate`, without importing TensorFlow.
+
+    Args: the options of that command.
+
+    Raises:
+        UserError: one line for each mistake.
+    """
+    of_run = {"--settings": settings, "--data-dir": data_dir}
+    of_tiles = {"--tile-size": tile_size, "--tile-corners": tile_corners}
+    of_videos = {"--truth": truth, "--context": context, "--tiles": tiles, **of_tiles}
+    with Mistakes() as mistakes:
+        if (run is None) == (not predictions):
+            mistakes.add("give either --run, or --predictions with --truth, or --predictions with --tiles")
+        if run is not None:
+            _refuse(of_videos, "with --run; leave it out", mistakes)
+        elif predictions:
+            _refuse(of_run, "with --predictions; leave it out", mistakes)
+        with mistakes.noted():
+            weights = fetched_file("i3d")
+            check_selection(metrics, weights=weights, fvd_frames=fvd_frames, features=features)
+        with mistakes.noted():
+            check_results_dir(results_dir)
+        with mistakes.noted():
+            judge = None if recogniser is None else _find_recogniser(recogniser, results_dir)
+        with mistakes.noted():
+            if run is not None and not predictions:
+                subject = MeasuredRun.check(
+                    run, settings_file=settings, data_dir=data_dir, clips=tuple(clips), results=results_dir
+                )
+            elif run is None and tiles is not None:
+                layout = Layout.read(tiles, tile_size, tile_corners)
+                subject = MeasuredAnimations.check(tuple(predictions), truth=truth, context=context, clips=clips, layout=layout)
+            elif run is None and predictions:
+                _refuse(of_tiles, "without --tiles, the names of the tiles", mistakes)
+                subject = MeasuredVideos.check(tuple(predictions), truth=truth, context=context or 1, clips=clips)
+    return Evaluation(
+        subject=subject,
+        results_dir=results_dir,
+        metrics=tuple(metrics) or USUAL,
+        all_metrics=not metrics,
+        weights=weights,
+        fvd_frames=fvd_frames,
+        features=features,
+        recogniser=judge,
+    )
+
+
+def _refuse(options: dict[str, object], why: str, mistakes: Mistakes) -> None:
+    """Note a mistake for each of these options that is given. options: name -> value, or None. why: the end of the message."""
+    for name, value in options.items():
+        if value is not None:
+            mistakes.add(f"{name} has no meaning {why}")
+
+
+def _find_recogniser(name: str, results: Path) -> Path:
+    """The folder of a run that can recognise actions. Raises UserError."""
+    run = find_run(name, results, "--recogniser")
+    saved_model_of(run)
+    if not (run / "settings.yaml").is_file():
+        raise UserError(f"--recogniser {run}: it has no settings.yaml with its actions; name a run folder")
+    return run
+
+
+# ---------------------------------------------------------------- the evaluation
+
+
+def evaluate(plan: Evaluation) -> Path:
+    """Do a checked evaluation: load, predict, measure, and write results_dir/evaluation_of_NAME/DATE_TIME.
+
+    Returns:
+        That folder.
+
+    Raises:
+        UserError: a fault of the data, or a run that cannot be measured in this way.
+    """
+    from analogy.evaluation.judge import Measures, write_evaluation
+
+    if not plan.all_metrics and not plan.subject.paints:
+        raise UserError(
+            f"--metrics: {plan.subject.settings.experiment} predicts no frames; leave it out: the figures of its kind are "
+            "always measured"
+        )
+    measures = Measures.choose(plan.metrics, weights=plan.weights, fvd_frames=plan.fvd_frames, features=plan.features)
+    predictor, dataset, facts, rate = plan.subject.open(measures)
+    if plan.recogniser:
+        measures.recogniser = _open_recogniser(plan.recogniser, dataset)
+    name = f"evaluation_of_{facts['of']}"
+    return write_evaluation(predictor, dataset, plan.results_dir, name, measures, facts, rate).parent
+
+
+def _open_recogniser(run: Path, dataset):
+    """Load the recogniser. Raises a UserError before anything is predicted if it knows no action of these clips."""
+    from analogy.evaluation.recogniser import Recogniser
+
+    with about("--recogniser"):
+        recogniser = Recogniser(run)
+    if not {clip.action for clip in getattr(dataset, "test", [])} & set(recogniser.actions):
+        actions = ", ".join(recogniser.actions)
+        raise UserError(f"--recogniser {run}: it knows none of these clips' actions; it knows {actions}")
+    return recogniser
