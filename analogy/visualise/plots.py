@@ -1,7 +1,9 @@
 """Plots of a run: losses against training steps, a metric against steps into the future, and predicted sequences."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import cycle
 from math import ceil, isfinite
 from numbers import Real
 from pathlib import Path
@@ -57,8 +59,7 @@ def plot_losses(rows: Iterable[Mapping], path: str | Path, published: Mapping[st
         return
     across = 2 if len(groups) == 4 else min(3, len(groups))
     down = ceil(len(groups) / across)
-    with matplotlib.style.context(STYLE):
-        figure = Figure(figsize=(max(5.0, 4.0 * across), 2.9 * down), layout="constrained")
+    with _figure(max(5.0, 4.0 * across), 2.9 * down) as figure:
         axes = figure.subplots(down, across, squeeze=False).ravel()
         for ax, (group, curves) in zip(axes, groups.items(), strict=False):
             _draw_group(ax, group, curves)
@@ -86,8 +87,7 @@ def plot_horizon(horizon: Mapping, metric: str, path: str | Path) -> None:
     for name, curve in curves.items():
         if len(curve) != len(distance):
             raise ValueError(f"horizon: {name} has {len(curve)} values of {metric!r} for {len(distance)} distances")
-    with matplotlib.style.context(STYLE):
-        figure = Figure(figsize=(6.0, 3.6), layout="constrained")
+    with _figure(6.0, 3.6) as figure:
         ax = figure.subplots()
         for colour, (name, curve) in zip(_colours(), curves.items(), strict=False):
             line = "-" if name == "prediction" else "--"
@@ -118,9 +118,7 @@ def sequence_grid(observed: np.ndarray, truth: np.ndarray, predicted: np.ndarray
     """
     count = min(6, len(observed))
     across = min(3, count)
-    with matplotlib.style.context(STYLE):
-        figure = Figure(figsize=(2.6 * across, 1.9 * ceil(count / across)), dpi=100, layout="constrained")
-        canvas = FigureCanvasAgg(figure)
+    with _figure(2.6 * across, 1.9 * ceil(count / across)) as figure:
         k = observed.shape[1]
         past, future = np.arange(k), np.arange(k, k + truth.shape[1])
         for ax, *lines in zip(
@@ -131,8 +129,7 @@ def sequence_grid(observed: np.ndarray, truth: np.ndarray, predicted: np.ndarray
             ax.plot(future, lines[2], color=COLOURS[1], linestyle="--", label="prediction")
             ax.set_ylim(-0.1, 1.35)
             ax.legend(ncols=3, fontsize=6, loc="upper center", handlelength=1.2, columnspacing=0.8)
-        canvas.draw()
-        return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+        return _pixels(figure)
 
 
 def confusion_matrix(counts: np.ndarray, classes: Sequence[str]) -> np.ndarray:
@@ -147,9 +144,7 @@ def confusion_matrix(counts: np.ndarray, classes: Sequence[str]) -> np.ndarray:
     """
     side = max(3.2, 1.6 + 0.24 * len(classes))
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
-    with matplotlib.style.context(STYLE):
-        figure = Figure(figsize=(side + 0.4, side), dpi=100, layout="constrained")
-        canvas = FigureCanvasAgg(figure)
+    with _figure(side + 0.4, side) as figure:
         ax = figure.subplots()
         ax.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0)
         ax.grid(visible=False)
@@ -160,8 +155,7 @@ def confusion_matrix(counts: np.ndarray, classes: Sequence[str]) -> np.ndarray:
         for row, column in zip(*np.nonzero(counts), strict=True):
             colour = "white" if shares[row, column] > 0.5 else "#3b4350"
             ax.text(column, row, str(counts[row, column]), ha="center", va="center", fontsize=7, color=colour)
-        canvas.draw()
-        return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+        return _pixels(figure)
 
 
 def bars(values: Mapping, title: str, xlabel: str, ylabel: str, logarithmic: bool = False) -> np.ndarray:
@@ -175,17 +169,14 @@ def bars(values: Mapping, title: str, xlabel: str, ylabel: str, logarithmic: boo
         uint8 [H, W, 3].
     """
     few = len(values) <= FEW_POINTS
-    with matplotlib.style.context(STYLE):
-        figure = Figure(figsize=(7.5, 3.4), dpi=100, layout="constrained")
-        canvas = FigureCanvasAgg(figure)
+    with _figure(7.5, 3.4) as figure:
         ax = figure.subplots()
         drawn = ax.bar(range(len(values)), list(values.values()), color=COLOURS[0], log=logarithmic)
         if few:
             ax.bar_label(drawn, [f"{value:,.0f}" for value in values.values()], fontsize=8)
             ax.set_xticks(range(len(values)), [str(label).replace(", ", "\n") for label in values], fontsize=8)
         ax.set(title=title, xlabel=xlabel, ylabel=ylabel)
-        canvas.draw()
-        return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+        return _pixels(figure)
 
 
 def spans_decades(values: Iterable[float]) -> bool:
@@ -262,9 +253,22 @@ def _counts_caption(frames: Sequence[int]) -> str:
     return f"{sum(frames):,} predicted in all, {each} at each step"
 
 
-def _colours() -> Iterable[str]:
-    while True:
-        yield from COLOURS
+def _colours() -> Iterator[str]:
+    return cycle(COLOURS)
+
+
+@contextmanager
+def _figure(width: float, height: float) -> Iterator[Figure]:
+    """An empty figure of this size in inches. Inside the context it is drawn in our style."""
+    with matplotlib.style.context(STYLE):
+        yield Figure(figsize=(width, height), dpi=100, layout="constrained")
+
+
+def _pixels(figure: Figure) -> np.ndarray:
+    """A figure as a picture, uint8 [H, W, 3]."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
 def _save(figure: Figure, path: str | Path) -> None:
