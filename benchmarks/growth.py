@@ -22,7 +22,7 @@ import psutil
 from common import parser
 from pages import browse, make_runs, seconds
 
-from analogy.visualise.pages import write_results_page
+from analogy.visualise.results_page import write_results_page
 from data_prep.synthetic_actors import write_synthetic_actors
 from data_prep.synthetic_actors.repeated import repeat_clips
 

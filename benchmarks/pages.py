@@ -11,7 +11,7 @@ from pathlib import Path
 
 from analogy.settings import find_experiment, load_settings, write_settings
 from analogy.systems import SYSTEMS
-from analogy.visualise.pages import write_results_page
+from analogy.visualise.results_page import write_results_page
 
 CONFIG = find_experiment("analogy_pool3")
 

@@ -14,7 +14,8 @@ from analogy.runs.reading import read_run
 from analogy.settings import load_settings, write_settings
 from analogy.systems import SYSTEMS
 from analogy.visualise.curves import curves_of
-from analogy.visualise.pages import write_results_page, write_run_page
+from analogy.visualise.pages import write_run_page
+from analogy.visualise.results_page import write_results_page
 from analogy.visualise.tables import differing_settings
 
 GOLDEN = Path(__file__).parent / "golden" / "old_run"

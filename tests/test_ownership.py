@@ -33,7 +33,8 @@ from analogy.ownership import (
 )
 from analogy.resolve import resolve_settings
 from analogy.runs.folder import RunFolder
-from analogy.visualise.pages import write_pages, write_results_page
+from analogy.visualise.pages import write_pages
+from analogy.visualise.results_page import write_results_page
 from analogy.visualise.serve import refresh
 
 

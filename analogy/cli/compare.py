@@ -39,7 +39,7 @@ def main(
                 check_output(out, COMPARISON, folders) if out else check_results_dir(results_dir)
 
         from analogy.visualise.comparison import comparison_name, write_comparison
-        from analogy.visualise.pages import write_results_page
+        from analogy.visualise.results_page import write_results_page
 
         folder = out or unused_folder(results_dir / COMPARISONS / comparison_name(folders))
         check_output(folder, COMPARISON, folders)

@@ -11,7 +11,7 @@ from analogy.leaderboard.boards import METRICS, Board, Row
 from analogy.leaderboard.plan import Plan
 from analogy.metrics.table import metric_of
 from analogy.ownership import refuse_foreign_text, write_our_text
-from analogy.visualise.pages import write_page
+from analogy.visualise.html import write_page
 from analogy.visualise.tables import markdown_table
 from analogy.visualise.wording import compare
 

@@ -116,6 +116,15 @@ class Clip:
     row: dict = field(default_factory=dict)
     picture: Path | None = None
 
+    @property
+    def views(self) -> list[tuple[str, list[int]]]:
+        """(title, [left, top, width, height] in pixels) of each column of its video; empty where the row is damaged."""
+        columns = self.row.get("columns")
+        if not isinstance(columns, dict):
+            return []
+        boxes = {str(title): box for title, box in columns.items() if isinstance(box, list) and len(box) == 4}
+        return [(title, box) for title, box in boxes.items() if all(isinstance(edge, int) and edge >= 0 for edge in box)]
+
 
 @dataclass(frozen=True)
 class Sample:

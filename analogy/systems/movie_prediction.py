@@ -21,7 +21,7 @@ from analogy.ownership import PREDICTION, check_output, replacing_folder, unused
 from analogy.predictions.motion import motion_continued
 from analogy.runs.find import saved_model_of
 from analogy.settings.sections import MovieDataSettings
-from analogy.visualise.pages import write_page
+from analogy.visualise.html import write_page
 from analogy.visualise.video import column_boxes, side_by_side, write_gif, write_mp4
 from analogy.visualise.wording import Comparison, compare
 from data_prep.datasets import find_opening

@@ -12,7 +12,7 @@ import numpy as np
 from analogy.errors import UserError
 from analogy.ownership import COMPARISON, replacing_folder
 from analogy.settings.loading import HasSettings
-from analogy.visualise.pages import write_page
+from analogy.visualise.html import write_page
 from analogy.visualise.tables import (
     Key,
     Row,

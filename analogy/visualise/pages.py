@@ -1,41 +1,30 @@
-"""The HTML pages: index.html of a run, and of the results folder. They open from disk, without a server or a network."""
+"""The page of a run."""
 
 import json
 import logging
 import os
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
-from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import quote
 
-import jinja2
-
-from analogy.errors import UserError
-from analogy.files import replacing
 from analogy.metrics.table import HEADLINES, METRICS, metric_of
 from analogy.runs.reading import (
-    HEADINGS,
     Clip,
     Run,
     clips_of,
-    comparisons_of,
     files_of,
-    flat_settings,
     number,
     plots_of,
     read_run,
-    read_runs,
     read_table,
     read_text,
     samples_of,
 )
-from analogy.settings.experiments import papers
 from analogy.visualise.curves import curves_of
+from analogy.visualise.html import write_page
 from analogy.visualise.published import published_curves, published_rows
-from analogy.visualise.wording import Comparison, compare, decimal, duration, short_count, whole
+from analogy.visualise.results_page import existing_folder, write_results_page
+from analogy.visualise.wording import Comparison, compare, decimal, duration
 
 log = logging.getLogger("analogy")
 MOST_CLIPS = 2000  # of a run's page, which a browser still shows
@@ -50,7 +39,7 @@ def write_run_page(run_folder: str | Path) -> None:
     Raises:
         UserError: there is no such folder.
     """
-    run = read_run(_existing(run_folder))
+    run = read_run(existing_folder(run_folder))
     clips = clips_of(run)
     named = {name for clip in clips for name in clip.row}
     measured = [name for name in METRICS if name in named]
@@ -83,30 +72,6 @@ def write_run_page(run_folder: str | Path) -> None:
     write_page(run.folder / "index.html", "run.html", page)
 
 
-def write_results_page(results_folder: str | Path) -> None:
-    """Write index.html of the results folder: a list of all runs, newest first. Damaged runs are marked as damaged.
-
-    Raises:
-        UserError: there is no such folder.
-    """
-    results = _existing(results_folder)
-    runs = read_runs(results)
-    measured = _columns([run.summary.test for run in runs])
-    rows = [_row_of_any_run(run, results, measured) for run in runs]
-    page = {"rows": rows, "metrics": measured, "comparisons": comparisons_of(results), "settings": _all_settings(runs)}
-    write_page(results / "index.html", "results.html", page)
-
-
-def _columns(figures: Sequence[Mapping]) -> list[str]:
-    """The headline metrics that are columns of the list: those with a better direction, which some run has.
-
-    The squared error of frames says what their PSNR says, and is left out where only runs with a PSNR have it.
-    """
-    measured = [name for name in HEADLINES if METRICS[name].better != "neither" and any(name in test for test in figures)]
-    only_frames = all("psnr" in test for test in figures if "mse" in test)
-    return [name for name in measured if name != "mse" or not only_frames]
-
-
 def write_pages(run_folder: Path) -> None:
     """Write the run's page and the list of all runs. If the list cannot be written, a warning is logged and the run goes on.
 
@@ -121,30 +86,6 @@ def write_pages(run_folder: Path) -> None:
         write_results_page(results)
     except OSError as error:
         log.warning("%s: the list of runs cannot be written: %s", results / "index.html", error.strerror or error)
-
-
-def _all_settings(runs: Iterable[Run]) -> dict[str, Any]:
-    """The settings of all runs, so that the page can compare any two.
-
-    Most settings are the same in most runs. The commonest value of each setting is stored once, and for each run only the
-    settings that differ from it, so that a page of 500 runs stays small.
-
-    Returns:
-        {"common": {key: commonest value}, "runs": [{key: value that differs}, ...]}; None stands for a missing key.
-    """
-    all_settings = []
-    for run in runs:
-        try:
-            all_settings.append(flat_settings(run.folder))
-        except ValueError:
-            all_settings.append({})
-    common = {}
-    for key in dict.fromkeys(key for settings in all_settings for key in settings if key not in HEADINGS):
-        common[key] = Counter(settings[key] for settings in all_settings if key in settings).most_common(1)[0][0]
-    differing = [
-        {key: settings.get(key) for key, value in common.items() if settings.get(key) != value} for settings in all_settings
-    ]
-    return {"common": common, "runs": differing}
 
 
 def _used_runs(run: Run) -> list[tuple[str, str, Path | None, str]]:
@@ -186,11 +127,6 @@ def _figures(run: Run) -> list[Figure]:
     return figures
 
 
-def _score(run: Run, metric: str) -> Comparison:
-    """The test score of a metric, compared with the baseline's."""
-    return compare(metric, run.summary.test.get(metric), run.summary.baseline.get(run.baseline, {}).get(metric))
-
-
 def _clip_card(run: Run, clip: Clip, measured: Sequence[str]) -> dict[str, Any]:
     """What the page shows of a test clip.
 
@@ -202,21 +138,13 @@ def _clip_card(run: Run, clip: Clip, measured: Sequence[str]) -> dict[str, Any]:
     return {
         "clip": clip,
         "frames": number(clip.row, "frames"),
-        "views": _views(clip.row.get("columns")) if in_step else [],
+        "views": clip.views if in_step else [],
         "length": length,
         "fps": fps,
         "scores": scores,
         "headlines": [scores[name] for name in HEADLINES if name in scores and scores[name].score],
         "more": [score for name, score in scores.items() if name not in HEADLINES and score.score],
     }
-
-
-def _views(columns: Any) -> list[tuple[str, list[int]]]:
-    """(title, [left, top, width, height] in pixels) of each column of a clip's video; empty where the summary is damaged."""
-    if not isinstance(columns, dict):
-        return []
-    boxes = {str(title): box for title, box in columns.items() if isinstance(box, list) and len(box) == 4}
-    return [(title, box) for title, box in boxes.items() if all(isinstance(edge, int) and edge >= 0 for edge in box)]
 
 
 def _action_table(run: Run) -> dict[str, Any] | None:
@@ -278,107 +206,5 @@ def _horizon_table(horizon: Mapping) -> dict[str, Any] | None:
     return {"head": head, "rows": rows}
 
 
-def _row_of_any_run(run: Run, results: Path, metrics: Iterable[str]) -> dict[str, Any]:
-    """The run's row on the list of runs. A run whose files have an unexpected form gets a row that says so."""
-    try:
-        return _table_row(run, results, metrics)
-    except Exception as error:
-        log.debug("%s: no row of the list can be made of it", run.folder, exc_info=True)
-        run = run if run.problem else Run(run.folder, {}, f"its files are not those of a run: {error}")
-        folder = run.folder.relative_to(results)
-        scores = {name: compare(name, None, None) for name in metrics}
-        return {"run": run, "link": folder, "moving": None, "thumbnail": None, "paper": "", "scores": scores}
-
-
-def _table_row(run: Run, results: Path, metrics: Iterable[str]) -> dict[str, Any]:
-    folder = run.folder.relative_to(results)
-    page = folder / "index.html"
-    samples = samples_of(run.folder)
-    thumbnail = next((sample for sample in samples if sample.split == "test"), samples[0] if samples else None)
-    return {
-        "run": run,
-        "link": page if (results / page).is_file() else folder,
-        "moving": _moving_thumbnail(run, folder),
-        "thumbnail": folder / thumbnail.file if thumbnail else None,
-        "paper": papers().get(run.experiment, ""),
-        "scores": {name: _score(run, name) for name in metrics},
-    }
-
-
-def _moving_thumbnail(run: Run, folder: Path) -> dict[str, Any] | None:
-    """The prediction in the video of the run's median clip, by its first headline metric; None where no clip has one.
-
-    Returns:
-        {"file": the video, "place": [left, top, width, height of the prediction, width of the whole picture], in pixels}.
-    """
-    metric = next((name for name in HEADLINES if name in run.summary.test), "")
-    shown = []
-    for clip in clips_of(run):
-        views = dict(_views(clip.row.get("columns")))
-        if clip.file and clip.file.suffix == ".mp4" and all(views.get("prediction", [])[2:] or [0]):
-            whole_width = max(left + width for left, _, width, _ in views.values())
-            shown.append((number(clip.row, metric) or 0.0, folder / clip.file, [*views["prediction"], whole_width]))
-    if not shown:
-        return None
-    _, file, place = sorted(shown)[(len(shown) - 1) // 2]
-    return {"file": file, "place": place}
-
-
-def _existing(folder: str | Path) -> Path:
-    folder = Path(folder).absolute()  # a run's experiment is the name of its parent folder, which "." does not have
-    if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder")
-    return folder
-
-
 def _as_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _url(path: Path) -> str:
-    """A path as a relative link. Each part is quoted, so that spaces, quotes, #, ? and undecodable bytes are allowed."""
-    return "/".join(quote(os.fsencode(part), safe="") for part in path.parts)
-
-
-def _sort_key(value: float | None) -> str:
-    """The text by which the page's script sorts: a plain number, or empty, which the script puts last."""
-    return "" if value is None else repr(value) if isfinite(value) else ("Infinity" if value > 0 else "-Infinity")
-
-
-# What pages of earlier versions, which did not name their generator, held.
-_EARLIER = {
-    "results.html": 'id="filter" placeholder="experiment, dataset',
-    "run.html": '<a href="../../index.html">All runs</a>',
-}
-
-
-def _is_ours(path: Path, template: str, generator: str) -> bool:
-    """Whether a page may be replaced: there is none yet, or it was made from the same template."""
-    if not os.path.lexists(path):
-        return True
-    text = read_text(path)
-    return f'content="{generator}"' in text or _EARLIER.get(template, generator) in text
-
-
-def write_page(path: Path, template: str, page: Mapping[str, Any]) -> None:
-    """Write a page. An existing file that this program did not write is kept, and a warning is logged.
-
-    template: name of a file in templates/. page: the variables that the template uses.
-    """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,  # a misspelt variable is an error, so that tests find it
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    filters = {"duration": duration, "short_count": short_count, "whole": whole, "url": _url, "sort_key": _sort_key}
-    environment.filters |= filters
-    generator = f"analogy, {template}"
-    if not _is_ours(path, template, generator):
-        log.warning("%s: this page is not ours, and is kept; move it away to have ours there", path)
-        return
-    html = environment.get_template(template).render(page, generator=generator, now=f"{datetime.now():%Y-%m-%d %H:%M}")
-    with replacing(path) as temporary:
-        # File names may hold bytes that are not text. They are shown as "?", but their links are right (see `_url`).
-        temporary.write_bytes(html.encode("utf-8", errors="replace"))

@@ -17,7 +17,8 @@ from pathlib import Path
 
 from analogy.errors import UserError
 from analogy.runs.folder import is_running
-from analogy.visualise.pages import write_results_page, write_run_page
+from analogy.visualise.pages import write_run_page
+from analogy.visualise.results_page import write_results_page
 
 SOURCES = ("summary.json", "metrics.jsonl", "samples", "test", "plots")  # a run's page is made from these
 log = logging.getLogger("analogy")

@@ -6,7 +6,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from analogy.runs.environment import describe_environment
-from analogy.visualise.pages import write_page
+from analogy.visualise.html import write_page
 
 
 def read_report(xml: Path) -> list[dict]:

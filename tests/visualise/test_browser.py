@@ -14,8 +14,9 @@ import pytest
 
 from analogy.systems import SYSTEMS
 from analogy.visualise.comparison import write_comparison
-from analogy.visualise.pages import write_results_page, write_run_page
+from analogy.visualise.pages import write_run_page
 from analogy.visualise.panels import write_picture
+from analogy.visualise.results_page import write_results_page
 from analogy.visualise.serve import make_server
 from analogy.visualise.video import column_boxes, side_by_side, write_mp4
 

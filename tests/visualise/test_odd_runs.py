@@ -15,8 +15,9 @@ import pytest
 from analogy.runs.find import find_run
 from analogy.runs.folder import RunFolder, is_running
 from analogy.runs.reading import read_run, read_runs
-from analogy.visualise import pages
-from analogy.visualise.pages import write_pages, write_results_page, write_run_page
+from analogy.visualise import html
+from analogy.visualise.pages import write_pages, write_run_page
+from analogy.visualise.results_page import write_results_page
 from analogy.visualise.serve import make_server, refresh
 
 GOOD = {"experiment": "pool3", "status": "finished", "steps": 8, "test": {"psnr": 20.0}, "baseline": {"copy": {"psnr": 19.0}}}
@@ -152,21 +153,21 @@ def test_a_run_that_no_row_can_be_made_of_is_a_row_that_says_so(good, tmp_path, 
             raise ArithmeticError("a fault that nobody thought of")
         return []
 
-    monkeypatch.setattr("analogy.visualise.pages.samples_of", samples)
+    monkeypatch.setattr("analogy.visualise.results_page.samples_of", samples)
     write_pages(good)
     html = (tmp_path / "index.html").read_text()
     assert "not those of a run: a fault that nobody thought of" in html and "20.00 dB" in html
 
 
 def test_a_list_that_cannot_be_written_is_said_and_stops_no_run(good, tmp_path, caplog, monkeypatch):
-    real = pages.replacing
+    real = html.replacing
 
     def refuse(path):
         if path == tmp_path / "index.html":
             raise PermissionError(13, "Permission denied", str(path))
         return real(path)
 
-    monkeypatch.setattr(pages, "replacing", refuse)
+    monkeypatch.setattr(html, "replacing", refuse)
     write_pages(good)
     assert (good / "index.html").is_file() and "the list of runs cannot be written" in caplog.text
 

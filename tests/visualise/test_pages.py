@@ -9,9 +9,10 @@ import pytest
 
 from analogy.errors import UserError
 from analogy.files import try_lock
-from analogy.visualise import pages
-from analogy.visualise.pages import write_results_page, write_run_page
+from analogy.visualise import results_page
+from analogy.visualise.pages import write_run_page
 from analogy.visualise.panels import write_panels
+from analogy.visualise.results_page import write_results_page
 from analogy.visualise.video import write_mp4
 from analogy.visualise.wording import compare, decimal, duration, short_count
 
@@ -254,5 +255,7 @@ def test_numbers_read_well():
 
 def test_the_list_has_columns_that_say_something():
     frames, sequences = {"psnr": 20.0, "ssim": 0.5, "mse": 0.01, "collapse_index": 0.7}, {"mse": 0.02}
-    assert pages._columns([frames]) == ["psnr", "ssim"], "the error says what PSNR says; the index has no better direction"
-    assert set(pages._columns([frames, sequences, {"pose_mse": 0.1}])) == {"psnr", "ssim", "mse", "pose_mse"}
+    assert results_page._columns([frames]) == ["psnr", "ssim"], (
+        "the error says what PSNR says; the index has no better direction"
+    )
+    assert set(results_page._columns([frames, sequences, {"pose_mse": 0.1}])) == {"psnr", "ssim", "mse", "pose_mse"}

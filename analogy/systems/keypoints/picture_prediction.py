@@ -23,7 +23,7 @@ from analogy.settings.sections import Settings
 from analogy.systems.actions import action_number
 from analogy.systems.keypoints.pictures import with_keypoints
 from analogy.systems.keypoints.settings import GENERATORS, TRANSLATORS
-from analogy.visualise.pages import write_page
+from analogy.visualise.html import write_page
 from analogy.visualise.video import side_by_side, write_gif, write_mp4
 
 MOST_SAMPLES = 64
