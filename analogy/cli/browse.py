@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from analogy.cli.console import RESULTS, clear_errors
 from analogy.cli.opening import Open, show
+from analogy.cli.options import ResultsDir
 
 
 def main(
-    results_dir: Annotated[Path, typer.Option(help="The folder of the runs.")] = RESULTS,
+    results_dir: ResultsDir = RESULTS,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the local web server; 0 selects a free one.")] = 8000,
     open_: Open = None,
 ) -> None:

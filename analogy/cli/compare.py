@@ -9,6 +9,7 @@ import typer
 
 from analogy.cli.console import RESULTS, clear_errors
 from analogy.cli.opening import Open, show
+from analogy.cli.options import ResultsDir
 from analogy.errors import Mistakes
 from analogy.ownership import COMPARISON, check_output, check_results_dir, unused_folder
 from analogy.runs.find import find_run
@@ -21,7 +22,7 @@ def main(
         list[str] | None,
         typer.Option(help="A run folder, or an experiment (then its newest finished run). Give the option twice or more."),
     ] = None,
-    results_dir: Annotated[Path, typer.Option(help="The folder of the runs.")] = RESULTS,
+    results_dir: ResultsDir = RESULTS,
     out: Annotated[
         Path | None, typer.Option(help="The comparison's folder. Default: a new one in RESULTS_DIR/comparisons.")
     ] = None,

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from analogy.cli.console import RESULTS, clear_errors, names_in
+from analogy.cli.options import PaintRun, PoseModels, PoseRun
 from analogy.errors import Mistakes, UserError
 from analogy.files import cache_folder
 from analogy.ownership import check_results_dir
@@ -19,18 +20,8 @@ from data_prep.datasets import DATASETS, check_folder
 
 
 def main(
-    pose_run: Annotated[
-        str | None,
-        typer.Option(
-            help="The run that predicts poses: a folder or experiment. Default: yours of the most actions, else the package's."
-        ),
-    ] = None,
-    paint_run: Annotated[
-        str | None,
-        typer.Option(
-            help="The run that paints frames: a folder, or an experiment (analogy_*). Default: your newest, else the package's."
-        ),
-    ] = None,
+    pose_run: PoseRun = None,
+    paint_run: PaintRun = None,
     data_dir: Annotated[
         Path | None, typer.Option(envvar="ANALOGY_DATA_DIR", help="The folder of Penn Action. Default: synthetic_actors.")
     ] = None,
@@ -41,9 +32,7 @@ def main(
     clips_per_action: Annotated[int, typer.Option(min=1, max=10_000, help="Number of test clips of each action.")] = 1,
     horizon: Annotated[int, typer.Option(min=1, max=10_000, help="Largest number of future frames.")] = 45,
     poses: Annotated[str | None, typer.Option(help="Also measure with estimated poses, by movenet or blazepose.")] = None,
-    models: Annotated[
-        Path | None, typer.Option(help="Folder of the estimators' .tflite files. Default: those of `analogy fetch blazepose`.")
-    ] = None,
+    models: PoseModels = None,
     results_dir: Annotated[Path, typer.Option(help="The folder of the runs; the evaluation is written to it.")] = RESULTS,
 ) -> None:
     with clear_errors(results_dir), messages_shown():

@@ -10,6 +10,7 @@ from typing import Annotated, NamedTuple
 import typer
 
 from analogy.cli.console import RESULTS, clear_errors
+from analogy.cli.options import ResultsDir
 from analogy.errors import Mistakes
 from analogy.ownership import EXPORT, check_output
 
@@ -57,7 +58,7 @@ def main(
     data_dir: Annotated[
         Path | None, typer.Option(help="With --quantise: the folder of the run's data, if it has moved.")
     ] = None,
-    results_dir: Annotated[Path, typer.Option(help="The folder of the runs.")] = RESULTS,
+    results_dir: ResultsDir = RESULTS,
 ) -> None:
     with clear_errors(out or results_dir):
         from analogy.runs.find import run_of, saved_model_of

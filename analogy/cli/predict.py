@@ -15,6 +15,7 @@ import typer
 
 from analogy.cli.console import RESULTS, clear_errors
 from analogy.cli.opening import Open, show
+from analogy.cli.options import PaintRun, PoseModels, PoseRun, ResultsDir
 from analogy.errors import UserError
 from analogy.files import expanded
 from analogy.runs.ready import FOR_VIDEOS, ready_models, run_or_ready
@@ -68,9 +69,7 @@ def main(
             "or a .json or .npy file."
         ),
     ] = "",
-    models: Annotated[
-        Path | None, typer.Option(help="Folder of the estimators' .tflite files. Default: those of `analogy fetch blazepose`.")
-    ] = None,
+    models: PoseModels = None,
     data_dir: Annotated[
         Path | None, typer.Option(envvar="ANALOGY_DATA_DIR", help="Folder of Penn Action, for clips by number.")
     ] = None,
@@ -89,19 +88,9 @@ def main(
             help="Number of frames to predict. Default: as many as the run learned.",
         ),
     ] = None,
-    pose_run: Annotated[
-        str | None,
-        typer.Option(
-            help="The run that predicts poses: a folder or experiment. Default: yours of the most actions, else the package's."
-        ),
-    ] = None,
-    paint_run: Annotated[
-        str | None,
-        typer.Option(
-            help="The run that paints frames: a folder, or an experiment (analogy_*). Default: your newest, else the package's."
-        ),
-    ] = None,
-    results_dir: Annotated[Path, typer.Option(help="The folder of the runs.")] = RESULTS,
+    pose_run: PoseRun = None,
+    paint_run: PaintRun = None,
+    results_dir: ResultsDir = RESULTS,
     out: Annotated[Path | None, typer.Option(help="Folder for the output. Default: a new one in results/predictions.")] = None,
     full_frame: Annotated[
         bool, typer.Option("--full-frame", help="With poses: paste the predicted crop into the whole last observed frame.")
