@@ -176,6 +176,8 @@ class _Packets:
         self._path, self._container, self._stream, self._stop = path, container, stream, stop_at_damage
         self.reason = ""  # why decoding ended early
         self._cut = False  # whether the file ends within a frame, or before its end
+        self._begun = False  # whether a frame was whole
+        self._times: list[int | None] = []  # of the packets until then
         self.passed = 0  # the number of frames at the beginning that cannot be decoded, and are left out
         # Browsers say of every recording that it may be transparent; that it is, its packets say.
         self._may_be_transparent, self.transparent = stream.metadata.get("alpha_mode") == "1", False
@@ -183,37 +185,45 @@ class _Packets:
         self._read, self._numbers_are_times = 0, container.format.name == "avi"
 
     def frames(self) -> Iterator[av.VideoFrame]:
-        decoded, times = False, []  # times: of the packets until a frame is whole
+        """The decoded frames, up to the first damaged place. Raises _Damage there, unless it is to stop."""
         try:
             for packet in self._whole_packets():
-                self._read += packet.dts is not None or packet.size > 0
-                if not decoded and not packet.is_discard:
-                    times.append(packet.dts if packet.pts is None else packet.pts)
-                if self._numbers_are_times and packet.dts is not None:
-                    self._read = packet.dts + 1
-                self.transparent |= self._may_be_transparent and packet.has_sidedata("matroska_block_additional")
+                self._look_at(packet)
                 try:
-                    for frame in packet.decode():
-                        # The decoder has filled in what is damaged, and makes further frames of it.
-                        if frame.is_corrupt or (self.passed and not decoded and not frame.key_frame):
-                            self.reason = "damaged data"
-                            if decoded:
-                                return
-                            self.passed += 1
-                            continue
-                        if not decoded and frame.pts is not None:
-                            # A file whose beginning is cut off: its first packets need a frame that is not there.
-                            self.passed = sum(time is not None and time < frame.pts for time in times)
-                        decoded, self.reason = True, ""
-                        yield frame
+                    yield from self._frames_of(packet)
                 except FFmpegError as error:
                     self.reason = _reason(error)
                     if not self._stop:
                         raise _Damage from error
-                    if decoded:  # a recording may begin in the middle: what cannot be decoded before the first frame is passed
-                        return
+                if self._begun and self.reason:  # a recording may begin in the middle: what precedes the first frame is passed
+                    return
         except FFmpegError as error:  # the file ends within a packet, or the disk fails
             self.reason = _reason(error)
+
+    def _look_at(self, packet: av.Packet) -> None:
+        """Note what a packet says of itself."""
+        self._read += packet.dts is not None or packet.size > 0
+        if self._numbers_are_times and packet.dts is not None:
+            self._read = packet.dts + 1
+        if not self._begun and not packet.is_discard:
+            self._times.append(packet.dts if packet.pts is None else packet.pts)
+        self.transparent |= self._may_be_transparent and packet.has_sidedata("matroska_block_additional")
+
+    def _frames_of(self, packet: av.Packet) -> Iterator[av.VideoFrame]:
+        """The whole frames that a packet completes. Sets `reason` where one is damaged. Raises FFmpegError."""
+        for frame in packet.decode():
+            # The decoder has filled in what is damaged, and makes further frames of it.
+            if frame.is_corrupt or (self.passed and not self._begun and not frame.key_frame):
+                self.reason = "damaged data"
+                if self._begun:
+                    return
+                self.passed += 1
+                continue
+            if not self._begun and frame.pts is not None:
+                # A file whose beginning is cut off: its first packets need a frame that is not there.
+                self.passed = sum(time is not None and time < frame.pts for time in self._times)
+            self._begun, self.reason = True, ""
+            yield frame
 
     def _whole_packets(self) -> Iterator[av.Packet]:
         """The packets of the stream, without a last one that holds a part of a frame: some decoders make a whole one of it."""
