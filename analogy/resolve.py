@@ -67,17 +67,7 @@ def resolve_settings(
         if scale not in SCALES:
             mistakes.add(f"--scale {scale}: choose {', '.join(SCALES[:-1])} or {SCALES[-1]}")
         if writes:
-            with mistakes.noted():
-                if resume is None:
-                    check_results_dir(results_dir)
-                elif resume.is_dir():  # what is no folder is refused below
-                    check_writable(resume, "allow it")
-            with mistakes.noted():
-                from analogy.visualise.video import check_encoder  # brings OpenCV, which `--help` and `list` do without
-
-                check_encoder()
-            with mistakes.noted():
-                check_cluster(cluster)
+            _check_machine(mistakes, results_dir, resume, cluster)
         settings = None
         with mistakes.noted():
             path = _stored_settings(resume) if resume else find_experiment(exp)
@@ -87,27 +77,50 @@ def resolve_settings(
         if settings:
             if resume and is_running(resume):
                 mistakes.add(f"--resume {resume}: another run is using this folder; wait for it to end, or start a new run")
-            with mistakes.noted():
-                check_dataset(settings)
-            with mistakes.noted():
-                results = resume.resolve().parent.parent if resume else results_dir
-                untrained = untrained_experiments(settings, results) if stages_follow and not resume else ()
-                settings = resolve_runs(settings, results, resumes=bool(resume), untrained=untrained)
-            if resume:
-                with mistakes.noted():
-                    check_settings(resume, settings)
+            settings = _check_settings(mistakes, settings, results_dir, resume, stages_follow)
             if resume and exp not in (None, settings.experiment):
                 mistakes.add(f"--resume {resume}: this run is of {settings.experiment}, not of {exp}")
-            with mistakes.noted():
-                check_trackers(settings.training.trackers)
-            for key, file in settings.files():
-                if why := not_there(file):
-                    mistakes.add(f"{key}: {file}: {why}{fetch_command(file)}")
         else:
             with mistakes.noted():
                 check_present(data_dir, "--data-dir")
             with mistakes.noted():
                 apply_overrides({}, overrides)
+    return settings
+
+
+def _check_machine(mistakes: Mistakes, results_dir: Path, resume: Path | None, cluster: str) -> None:
+    """Note why a run cannot be written, show its films, or train together with other workers here."""
+    with mistakes.noted():
+        if resume is None:
+            check_results_dir(results_dir)
+        elif resume.is_dir():  # what is no folder is refused where its settings are read
+            check_writable(resume, "allow it")
+    with mistakes.noted():
+        from analogy.visualise.video import check_encoder  # brings OpenCV, which `--help` and `list` do without
+
+        check_encoder()
+    with mistakes.noted():
+        check_cluster(cluster)
+
+
+def _check_settings(
+    mistakes: Mistakes, settings: Settings, results_dir: Path, resume: Path | None, stages_follow: bool
+) -> Settings:
+    """Note what the settings ask for that is not there. Returns them with the paths of the runs that they use."""
+    with mistakes.noted():
+        check_dataset(settings)
+    with mistakes.noted():
+        results = resume.resolve().parent.parent if resume else results_dir
+        untrained = untrained_experiments(settings, results) if stages_follow and not resume else ()
+        settings = resolve_runs(settings, results, resumes=bool(resume), untrained=untrained)
+    if resume:
+        with mistakes.noted():
+            check_settings(resume, settings)
+    with mistakes.noted():
+        check_trackers(settings.training.trackers)
+    for key, file in settings.files():
+        if why := not_there(file):
+            mistakes.add(f"{key}: {file}: {why}{fetch_command(file)}")
     return settings
 
 

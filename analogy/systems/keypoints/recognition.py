@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -83,20 +84,15 @@ def recognise_futures(system: MotionSystem, dataset, features: Callable, progres
     """
     actions = system.actions or sorted({clip.action for clip in dataset.train})
     points = dict(zip([clip.id for clip in dataset.test], system.true_keypoints(dataset, dataset.test), strict=True))
-    training, labels, outcome = [], [], Recognition(actions)
     clips = iter(progress([*dataset.train, *dataset.test]))
-    for clip, _ in zip(dataset.train, clips, strict=False):
-        future = system.true_frames(dataset, clip)[1:]
-        views = [future, future[:, :, ::-1]] if system.settings.data.flip else [future]
-        training += [np.asarray(features(view[None])) for view in views]
-        labels += [actions.index(clip.action)] * len(views)
-    read_out = fit_read_out(np.concatenate(training), np.array(labels), len(actions))
-    outcome.counts = {method: np.zeros([len(actions)] * 2, int) for method in ("asked_for", "transferred") if system.actions}
+    read_out = _fitted(system, dataset, actions, features, islice(clips, len(dataset.train)))
 
     def recognised(video: np.ndarray) -> int:
         return int(read_out.recognise(np.asarray(features(video[None])))[0])
 
-    for clip, _ in zip(dataset.test, clips, strict=False):
+    outcome = Recognition(actions)
+    outcome.counts = {method: np.zeros([len(actions)] * 2, int) for method in ("asked_for", "transferred") if system.actions}
+    for clip in clips:
         first, truth = np.split(system.true_frames(dataset, clip), [1])
         wanted = actions.index(clip.action)
         videos = {"truth": truth, "still": np.repeat(first, len(truth), 0), "shuffled": shuffled(truth)}
@@ -115,6 +111,17 @@ def recognise_futures(system: MotionSystem, dataset, features: Callable, progres
                 moved = system.transferred(first[0], points[driving.id])
                 outcome.counts["transferred"][actions.index(action), recognised(moved)] += 1
     return outcome
+
+
+def _fitted(system: MotionSystem, dataset, actions: list[str], features: Callable, clips: Iterable) -> ReadOut:
+    """A read-out of the actions in the true futures of these clips, and where the data are flipped in their mirror images."""
+    training, labels = [], []
+    for clip in clips:
+        future = system.true_frames(dataset, clip)[1:]
+        views = [future, future[:, :, ::-1]] if system.settings.data.flip else [future]
+        training += [np.asarray(features(view[None])) for view in views]
+        labels += [actions.index(clip.action)] * len(views)
+    return fit_read_out(np.concatenate(training), np.array(labels), len(actions))
 
 
 def driving_clip(clips: Sequence, clip, action: str):
