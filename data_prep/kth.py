@@ -8,13 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from analogy.data.doubts import Inspection, doubts_about, some
+from analogy.data.doubts import doubts_about, some
 from analogy.data.movies import MovieDataset, chosen_movies, long_enough
 from analogy.data.prepared import Clip, FrameFormat, PreparedClips
 from analogy.data.windows import StoredMovie, WindowPlan
 from analogy.errors import UserError
 from analogy.files import read_regular
 from analogy.random_streams import DatasetStream, generator
+from analogy.settings.sections import MovieDataSettings
 from data_prep.frame_store import prepare_frames
 from data_prep.video_source import VideoFiles
 
@@ -87,39 +88,42 @@ def open_kth(source: Path, cache: Path, settings) -> MovieDataset:
     listed = read_sequences(source / SEQUENCES) if data.split == "standard" else {}
     prepared = PreparedClips.open(prepare_frames(KthSource(source, data.size, data.fit), cache))
     clips = sorted(prepared.clips, key=lambda clip: clip.first_record)  # training windows are drawn in this order
-    movies: dict[bool, list[StoredMovie]] = {True: [], False: []}
-    inspections: dict[bool, list[Inspection]] = {True: [], False: []}
-    for clip in clips:
-        person = int(clip.person)
-        trains = person <= LAST_TRAINED[data.split] if data.test_persons is None else person not in data.test_persons
-        inspections[trains].append(clip.inspection)
-        in_view = listed.get(clip.id, []) if listed else [(1, clip.length)]
-        parts = [(first, range(first - 1, min(last, clip.length))) for first, last in in_view]
-        movies[trains] += [StoredMovie(f"{clip.id}_{first}", prepared, clip, part) for first, part in parts]
+    halves = {half: [clip for clip in clips if _tests(clip, data) == (half == "tests")] for half in ("tests", "trains")}
     unlisted = [clip.id for clip in clips if listed and clip.id not in listed]
     left_out = [f"{source / SEQUENCES} does not list {some(unlisted)}: left out"] if unlisted else []
-    present = sum(map(len, movies.values()))
-    movies, reasons = zip(*(long_enough(movies[trains], plan) for trains in (False, True)), strict=True)
-    short = present - sum(map(len, movies))
-    for trains, movies_of_split in enumerate(movies):
-        if not movies_of_split:
+    movies, short = {}, 0
+    for half, clips_of_half in halves.items():
+        parts = [part for clip in clips_of_half for part in _in_view(prepared, clip, listed)]
+        movies[half], reasons = long_enough(parts, plan)
+        short += len(parts) - len(movies[half])
+        if not movies[half]:
             raise UserError(
-                f"{source}: no clip of {plan.length} frames {'trains' if trains else 'tests'} with data.split {data.split}; "
-                + "; ".join([*left_out, *reasons[trains], "add persons, or name those who test with data.test_persons=[...]"])
+                f"{source}: no clip of {plan.length} frames {half} with data.split {data.split}; "
+                + "; ".join([*left_out, *reasons, "add persons, or name those who test with data.test_persons=[...]"])
             )
     random = generator(settings.seed, DatasetStream.KTH_TEST_WINDOWS)
-    test = [_window(movies[False], random, plan, index) for index in range(data.test_count)]
-    train = chosen_movies(movies[True], data, settings.seed)
+    test = [_window(movies["tests"], random, plan, index) for index in range(data.test_count)]
+    train = chosen_movies(movies["trains"], data, settings.seed)
     message = "kth: %d training and %d test movies, %d test windows; %d too short for %d frames are not used"
-    log.info(message, len(train), len(movies[False]), len(test), short, plan.length)
-    doubts = (
-        prepared.doubts
-        + left_out
-        + doubts_about(inspections[True], inspections[False], user_selection=data.test_persons is not None)
-    )
+    log.info(message, len(train), len(movies["tests"]), len(test), short, plan.length)
+    inspections = ([clip.inspection for clip in halves[half]] for half in ("trains", "tests"))
+    doubts = prepared.doubts + left_out + doubts_about(*inspections, user_selection=data.test_persons is not None)
     if missing := sorted(set(ACTIONS) - {clip.action for clip in clips}):
         doubts.append(f"{source} has no clip of: {', '.join(missing)}")
     return MovieDataset("kth", train, test, plan=plan, seed=settings.seed, doubts=doubts, classes=ACTIONS)
+
+
+def _tests(clip: Clip, data: MovieDataSettings) -> bool:
+    """Whether the person of a clip is one of those who test."""
+    person = int(clip.person)
+    return person > LAST_TRAINED[data.split] if data.test_persons is None else person in data.test_persons
+
+
+def _in_view(prepared: PreparedClips, clip: Clip, listed: dict[str, list[tuple[int, int]]]) -> list[StoredMovie]:
+    """The parts of a clip in which the person is in view. listed: what `read_sequences` gives; where it is empty, all is."""
+    parts = listed.get(clip.id, []) if listed else [(1, clip.length)]
+    frames = [(first, range(first - 1, min(last, clip.length))) for first, last in parts]
+    return [StoredMovie(f"{clip.id}_{first}", prepared, clip, numbers) for first, numbers in frames]
 
 
 def _window(movies: list[StoredMovie], random: np.random.Generator, plan: WindowPlan, index: int) -> StoredMovie:

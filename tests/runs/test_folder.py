@@ -14,12 +14,13 @@ from analogy.runs.folder import LogFile, RunFolder
 from analogy.training.tensorboard import TensorBoard
 
 
-def test_a_log_on_a_full_disk_says_nothing():
+def test_a_log_on_a_full_disk_says_nothing(capsys):
     if not Path("/dev/full").exists():
         pytest.skip("there is no /dev/full here")
     log = LogFile("/dev/full")
     log.emit(logging.makeLogRecord({"msg": "lost"}))
     log.close()
+    assert capsys.readouterr() == ("", "")
 
 
 def test_a_fault_of_writing_names_the_file(tmp_path):
