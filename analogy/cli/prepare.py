@@ -102,19 +102,26 @@ def _check(name: str, data_dir: Path | None, image_size: str | None, place: Path
                 f"{name}: it is read or made in seconds, there is nothing to prepare; {', '.join(PREPARED)} need it"
             )
         size = entry.stored_size
-        if image_size is not None and size is None:
-            mistakes.add(f"--image-size {image_size}: {name} is stored as it is: leave it out")
-        elif image_size is not None:
-            match = re.fullmatch(r"(\d{2,4})(?:x(\d{2,4}))?", image_size)
-            size = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
-            if min(size) < SMALLEST_SIDE:
-                mistakes.add(
-                    f"--image-size {image_size}: choose a side, or HEIGHTxWIDTH, of at least {SMALLEST_SIDE} pixels: 128x160"
-                )
+        if image_size is not None:
+            with mistakes.noted():
+                size = _stored_size(image_size, name)
         if entry.generated and data_dir:
             mistakes.add(f"--data-dir: {name} is generated; leave it out")
         elif not entry.generated and data_dir is None:
             mistakes.add(f"{name}: name its folder with --data-dir")
         elif data_dir:
             check_folder(name, next(iter(entry.openings)), data_dir)
+    return size
+
+
+def _stored_size(image_size: str, name: str) -> tuple[int, int]:
+    """(height, width) in pixels, from the value of --image-size. Raises UserError."""
+    if DATASETS[name].stored_size is None:
+        raise UserError(f"--image-size {image_size}: {name} is stored as it is: leave it out")
+    match = re.fullmatch(r"(\d{2,4})(?:x(\d{2,4}))?", image_size)
+    size = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
+    if min(size) < SMALLEST_SIDE:
+        raise UserError(
+            f"--image-size {image_size}: choose a side, or HEIGHTxWIDTH, of at least {SMALLEST_SIDE} pixels: 128x160"
+        )
     return size
