@@ -12,7 +12,8 @@ import tensorflow as tf
 from common import parser, time_alternately
 
 from analogy.models.building import build
-from analogy.models.recurrent import FusedLstmCell, RecurrentCell, time_first
+from analogy.models.recurrent import RecurrentCell, time_first
+from analogy.systems.hierarchical.networks.fused_lstm import FusedLstmCell
 from analogy.systems.hierarchical.networks.pose_lstm import PoseLstm
 
 CONTEXT, HORIZON, VALUES = 15, 45, 26

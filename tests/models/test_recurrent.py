@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from analogy.models.recurrent import ConvGruCell, FusedLstmCell, LstmCell, RecurrentCell, convolve_both, read, step, write
+from analogy.models.recurrent import ConvGruCell, LstmCell, RecurrentCell, convolve_both, read, step, write
+from analogy.systems.hierarchical.networks.fused_lstm import FusedLstmCell
 
 
 def sigmoid(x):

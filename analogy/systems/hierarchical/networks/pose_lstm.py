@@ -12,7 +12,8 @@ import keras
 import tensorflow as tf
 
 from analogy.models.building import Composite
-from analogy.models.recurrent import FusedLstmCell, read, time_first
+from analogy.models.recurrent import read, time_first
+from analogy.systems.hierarchical.networks.fused_lstm import FusedLstmCell
 
 
 class PoseLstm(Composite, keras.Model):
