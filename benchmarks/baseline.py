@@ -13,10 +13,10 @@ import tensorflow as tf
 
 from analogy.joints import JOINTS
 from analogy.losses import squared_error
-from analogy.models.heatmaps import pose_maps
 from analogy.models.vgg import stages
 from analogy.systems.hierarchical import losses
 from analogy.systems.hierarchical.networks.decoder import decoder_plan
+from analogy.systems.hierarchical.networks.heatmaps import pose_maps
 from analogy.systems.hierarchical.settings.analogy_gan import AnalogyGanSettings
 
 

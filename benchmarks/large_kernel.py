@@ -21,7 +21,7 @@ import tensorflow as tf
 from common import parser, time_alternately, use_one_thread
 from processes import Process, peak_gigabytes
 
-from analogy.models.large_kernel import LargeConvTranspose
+from analogy.systems.vgg_lstm.networks.large_kernel import LargeConvTranspose
 from analogy.training.precision import use_precision
 
 SIDE, FILTERS = 224, 3

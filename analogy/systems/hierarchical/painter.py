@@ -12,13 +12,13 @@ from analogy.data.clips import ClipDataset, LoadedClip
 from analogy.data.prepared import Clip
 from analogy.joints import JOINTS
 from analogy.metrics.regions import pose_region
-from analogy.models.heatmaps import joint_heatmaps, pose_maps
 from analogy.models.pixels import to_bytes, to_unit
 from analogy.predictions.base import parts_of
 from analogy.predictions.frames import PredictedFrames
 from analogy.random_streams import StepStream, generator
 from analogy.systems.base import Column, System
 from analogy.systems.hierarchical.augmentation import DRAWS, augment_pair
+from analogy.systems.hierarchical.networks.heatmaps import joint_heatmaps, pose_maps
 from analogy.visualise.panels import coloured
 
 

@@ -10,11 +10,11 @@ import tensorflow as tf
 from analogy.data.clips import ClipDataset, LoadedClip
 from analogy.data.prepared import Clip
 from analogy.models.building import build
-from analogy.models.heatmaps import joint_heatmaps
 from analogy.models.pixels import to_unit
 from analogy.predictions.base import parts_of
 from analogy.predictions.poses import PredictedJoints
 from analogy.systems.base import Column, System
+from analogy.systems.hierarchical.networks.heatmaps import joint_heatmaps
 from analogy.systems.hierarchical.networks.hourglass import StackedHourglass, read_heatmaps
 from analogy.systems.hierarchical.painter import augmented_pairs
 from analogy.systems.hierarchical.settings.pose_hourglass import PoseHourglassSettings

@@ -14,8 +14,8 @@ import tensorflow as tf
 from analogy.models.batch_norm import BatchNorm
 from analogy.models.building import Composite
 from analogy.models.resnet import ResNet18
-from analogy.models.shuffle import pixel_shuffle
 from analogy.systems.lvln.networks.lateral import Lateral, scaled, torch_conv
+from analogy.systems.lvln.networks.shuffle import pixel_shuffle
 
 States = list  # for each lateral block a list of the states of its cells
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from analogy.models.building import Composite
-from analogy.models.large_kernel import LargeConvTranspose
+from analogy.systems.vgg_lstm.networks.large_kernel import LargeConvTranspose
 
 CELL = 32  # pixels of a frame's side for each cell of the coarsest map: VGG-16 halves frames five times
 ENLARGED = 5  # times, the coarsest map before the large kernel

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from analogy.models.building import build
-from analogy.models.heatmaps import joint_heatmaps
+from analogy.systems.hierarchical.networks.heatmaps import joint_heatmaps
 from analogy.systems.hierarchical.networks.hourglass import StackedHourglass, read_heatmaps
 
 RNG = np.random.default_rng(0)

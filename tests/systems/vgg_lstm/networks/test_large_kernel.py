@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from analogy.models.large_kernel import LargeConvTranspose
+from analogy.systems.vgg_lstm.networks.large_kernel import LargeConvTranspose
 from tests.layers import random, result_and_gradients, with_equal_weights
 
 SHAPES = [

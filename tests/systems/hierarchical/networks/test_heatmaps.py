@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from analogy.models.heatmaps import joint_heatmaps, pose_maps
+from analogy.systems.hierarchical.networks.heatmaps import joint_heatmaps, pose_maps
 
 
 def original(joint, sigma, height, width):

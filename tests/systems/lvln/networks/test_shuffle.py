@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from analogy.models.shuffle import pixel_shuffle
+from analogy.systems.lvln.networks.shuffle import pixel_shuffle
 
 
 def test_every_channel_goes_where_pytorch_puts_it():
