@@ -21,7 +21,8 @@ format:  ## let ruff mend both
 	$(PYTHON) -m ruff format .
 
 # Videos, pictures, frames of other names, folders of any name and of others, long clips, predictions, odd runs, streams.
-FILES_OF_USERS = tests/data/test_video.py tests/data_prep/test_penn_action.py tests/data_prep/test_special_files.py \
+FILES_OF_USERS = tests/data/test_video.py tests/data_prep/test_penn_action.py tests/data_prep/test_penn_action_labels.py \
+	tests/data_prep/test_special_files.py \
 	tests/test_odd_paths.py tests/evaluation tests/test_shared_cases.py tests/test_ownership.py tests/test_files.py \
 	tests/visualise/test_odd_runs.py tests/commands/test_streams.py
 torture:  ## kills, full disks, malformed inputs, files of users, long runs (40 minutes at most); the report is results/torture/index.html
