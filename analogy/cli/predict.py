@@ -35,8 +35,8 @@ class Way(NamedTuple):
 
     module: str
     options: tuple[str, ...]
-    unfit: tuple[str, ...]
-    why_not: str
+    unfit: tuple[str, ...] = ()
+    why_not: str = ""
 
 
 PLACES = ("results_dir", "out")
@@ -44,7 +44,7 @@ OF_POSES = ("poses", "models", "data_dir", "pose_run", "paint_run", "full_frame"
 OF_VIDEOS = ("start", "context", "horizon")
 OF_SAMPLES = ("action", "samples", "seed")
 OF_PICTURES = ("samples", "seed", "crop", "driving")
-BY_POSES = Way("analogy.systems.hierarchical.video_prediction", (*OF_POSES, *OF_VIDEOS, "action"), (), "")
+BY_POSES = Way("analogy.systems.hierarchical.video_prediction", (*OF_POSES, *OF_VIDEOS, "action"))
 BY_NEXT_FRAMES = Way(
     "analogy.systems.movie_prediction", (*OF_VIDEOS, "fit"), (*OF_PICTURES, "action"), "is not for next frames"
 )
