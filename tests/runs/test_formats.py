@@ -11,6 +11,7 @@ from analogy.errors import UserError
 from analogy.models.pixels import to_bytes
 from analogy.runs.conversion import largest_differences, run_onnx, run_tflite
 from analogy.runs.export import write_saved_model
+from analogy.runs.formats import FORMATS
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +58,10 @@ def test_what_can_be_converted_is_compared_and_the_rest_named(format, invoke, mo
     assert list(listed["not_exported"]) == ["dream"]
     if format == "onnx":  # no output may have the name of an input
         assert list(paint["outputs"]) == ["predicted_frames"]
+
+
+def test_the_options_know_each_format_that_can_be_written():
+    assert list(command.FORMATS) == list(FORMATS)
 
 
 def test_a_savedmodel_is_copied_whole(invoke, model, tmp_path):
