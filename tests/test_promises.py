@@ -8,6 +8,7 @@ tests (`QUICK_ROWS`), and of all others in the slow ones.
 
 from __future__ import annotations
 
+import inspect
 import os
 import subprocess
 import sys
@@ -197,6 +198,29 @@ def test_predictions_do_not_depend_on_future_frames(name, rows, eagerly):
     for truly, otherwise in pairs:
         assert np.ptp(truly.prediction) > 0
         np.testing.assert_array_equal(truly.prediction, otherwise.prediction)
+
+
+# What they predict of a clip depends on more than that clip; and two that are plain.
+SHARED = ["pose_lstm", "keypoints_plus", "keypoints_motion", "lvln, toy", "lvln_classifier", "vgg_lstm_vae", "seq2seq"]
+
+
+@pytest.mark.parametrize("name", others_are_slow(SHARED))
+def test_what_two_workers_predict_is_what_one_predicts(name, rows, eagerly):
+    """Bit for bit, and with the same pictures."""
+    system, dataset = rows.system(ROWS[name]), rows.dataset(ROWS[name])
+    whole = list(system.predict_clips(dataset))
+    shares = [list(system.predict_clips(dataset, slice(number, None, 2))) for number in range(2)]
+    assert len(whole) > 1 and len(shares[0]) + len(shares[1]) == len(whole)
+    for number, clip in enumerate(whole):
+        same = shares[number % 2][number // 2]
+        assert (same.clip, same.action, same.with_pictures) == (clip.clip, clip.action, clip.with_pictures)
+        for method, figures in clip.measure().items():
+            assert_close(figures, same.measure()[method], rtol=0, atol=0)
+
+
+def test_no_system_passes_over_the_share_that_it_is_asked_for():
+    for name, entry in SYSTEMS.items():
+        assert inspect.getsource(entry.system.predict_clips).count("share") > 1, name
 
 
 # ---------------------------------------------------------------- export

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
 from itertools import chain, groupby
@@ -66,27 +66,59 @@ def evaluate(
         Entries of summary.json: "test" (means over the test set), "baseline" (the same of each baseline), "actions" (means of
         each action and method), and "clips" (one row for each test clip).
     """
+    clips = measure_clips(predictor.predict_clips(dataset), folder.path, frames_per_second, metrics, observers)
+    return write_figures(predictor, clips, folder.path)
+
+
+class MeasuredClip(NamedTuple):
+    """A test clip that is measured and drawn.
+
+    clip: its name. distance [T]; figures: method -> metric -> [T] or [windows, T]; frames: how many are measured.
+    video: where one is written, "video": its number of frames and its frame rate, and "columns": title -> the column's box in
+    it, which pages use to show one column alone. Otherwise empty.
+    """
+
+    clip: str
+    action: str
+    distance: np.ndarray
+    figures: dict[str, dict[str, np.ndarray]]
+    frames: int
+    video: dict
+
+
+def measure_clips(
+    predictions: Iterable[Predicted],
+    run: Path,
+    frames_per_second: int,
+    metrics: Mapping[str, Callable] = FRAME_METRICS,
+    observers: Sequence[Callable[[Predicted], None]] = (),
+) -> Iterator[MeasuredClip]:
+    """Measure predicted clips, and write their videos and pictures into a run folder. Arguments: see `evaluate`."""
+    for (_, action), parts in groupby(predictions, key=lambda part: (part.clip, part.action)):
+        yield _measure(parts, metrics, observers, run / "test" / action, frames_per_second)
+
+
+def write_figures(predictor: Predictor, clips: Iterable[MeasuredClip], run: Path) -> dict:
+    """Take the means over measured clips, and write curves and plots into a run folder. Returns what `evaluate` does."""
     means = HorizonMetrics(pooled=predictor.pooled)
     means_of_action: dict[str, HorizonMetrics] = defaultdict(lambda: HorizonMetrics(pooled=predictor.pooled))
     rows, baselines = [], []
-    for (clip, action), parts in groupby(predictor.predict_clips(dataset), key=lambda part: (part.clip, part.action)):
-        clip_folder = folder.path / "test" / action
-        measured = _measure(parts, metrics, observers, clip_folder, frames_per_second)
-        means_of_action[action].add(measured.distance, measured.figures)
+    for measured in clips:
+        means_of_action[measured.action].add(measured.distance, measured.figures)
         figures = means.add(measured.distance, measured.figures)
         method, *clip_baselines = figures  # the prediction comes first, then the baselines
         baselines += [name for name in clip_baselines if name not in baselines]
         baseline = {f"baseline_{name}": value for name, value in figures[clip_baselines[0]].items()}
-        entry = {"clip": clip, "action": action, "frames": measured.frames}
+        entry = {"clip": measured.clip, "action": measured.action, "frames": measured.frames}
         rows.append({**entry, **figures[method], **baseline, **measured.video})
     horizon = means.curves()
     if published := _published_curves(predictor, horizon):
         horizon["methods"]["published"] = published
-    write_json(folder.path / "test" / "horizon.json", horizon)
+    write_json(run / "test" / "horizon.json", horizon)
     curves_of_action = {action: means_of_action[action].curves() for action in sorted(means_of_action)}
-    write_json(folder.path / "test" / "horizon_by_action.json", curves_of_action)
+    write_json(run / "test" / "horizon_by_action.json", curves_of_action)
     for metric in horizon["methods"].get("prediction", {}) if len(horizon["distance"]) > 1 else ():
-        plot_horizon(horizon, metric, folder.path / "plots" / f"{metric}_horizon.png")
+        plot_horizon(horizon, metric, run / "plots" / f"{metric}_horizon.png")
     return {
         "test": {**means.mean("prediction"), "clips": len(rows), "frames": sum(row["frames"] for row in rows)},
         "baseline": {name: means.mean(name) for name in baselines},
@@ -105,27 +137,13 @@ def _published_curves(predictor: Predictor, horizon: dict) -> dict[str, list[flo
     return {name: [figures[step - 1] for step in horizon["distance"]] for name, figures in curves.items() if name in measured}
 
 
-class _Measured(NamedTuple):
-    """A clip that is measured and drawn.
-
-    distance [T]; figures: method -> metric -> [T] or [windows, T]; frames: how many are measured.
-    video: where one is written, "video": its number of frames and its frame rate, and "columns": title -> the column's box in
-    it, which pages use to show one column alone. Otherwise empty.
-    """
-
-    distance: np.ndarray
-    figures: dict[str, dict[str, np.ndarray]]
-    frames: int
-    video: dict
-
-
 def _measure(
     parts: Iterator[Predicted],
     metrics: Mapping[str, Callable],
     observers: Sequence[Callable[[Predicted], None]],
     folder: Path,
     frames_per_second: int,
-) -> _Measured:
+) -> MeasuredClip:
     """Measure a clip part by part, and write its video, its picture, or both; no more than two parts are held in memory.
 
     parts: of the clip. folder: for the video and the picture. The GIF shows the first part alone, and of very many observed
@@ -157,7 +175,7 @@ def _measure(
     if columns:
         boxes = {title: box for (title, _), box in zip(columns, column_boxes(columns), strict=True)}
         video = {"columns": boxes, "video": {"frames": shown, "fps": frames_per_second}}
-    return _Measured(np.concatenate(distances), first.joined(measured), frames, video)
+    return MeasuredClip(first.clip, first.action, np.concatenate(distances), first.joined(measured), frames, video)
 
 
 def _draw(append: Callable, columns: Sequence[tuple[str, np.ndarray]], gif: Callable | None) -> int:

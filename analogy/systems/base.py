@@ -26,6 +26,7 @@ from analogy.settings.published import Published, fitting_entries
 from analogy.settings.sections import OptimizerSettings, Settings
 
 Function = tf.types.experimental.PolymorphicFunction
+ALL = slice(None)
 
 
 class Column(NamedTuple):
@@ -297,10 +298,13 @@ class System:
         """What else there is to see in what was learned; by default nothing."""
         return Study({}, {})
 
-    def predict_clips(self, dataset) -> Iterator[Predicted]:
-        """The predictions of all test clips, one clip after the other, each over its whole length.
+    def predict_clips(self, dataset, share: slice = ALL) -> Iterator[Predicted]:
+        """The predictions of the test clips, one clip after the other, each over its whole length.
 
         A long clip comes in parts of one name and action, whose distances go on: see `analogy.predictions.base.Predicted`.
+
+        share: which of them, as a slice of all: `slice(1, None, 4)` is what the second of four workers predicts. Each clip is
+            predicted and pictured as it is among all.
         """
         raise NotImplementedError
 

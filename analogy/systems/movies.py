@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 import numpy as np
@@ -16,7 +16,7 @@ from analogy.predictions.base import Predicted
 from analogy.predictions.frames import UnroundedFrames
 from analogy.predictions.motion import motion_continued
 from analogy.settings.sections import Settings
-from analogy.systems.base import Column, System
+from analogy.systems.base import ALL, Column, System
 from analogy.visualise.canvas import absolute_difference
 from data_prep.datasets import find_opening
 
@@ -109,14 +109,14 @@ class MovieSystem(System):
             further_metrics=self.further_metrics,
         )
 
-    def predict_clips(self, dataset) -> Iterator[UnroundedFrames]:
-        return self.predict_windows(dataset.test, {movie.id for movie in self.selected_clips(dataset.test)})
+    def predict_clips(self, dataset, share=ALL) -> Iterator[UnroundedFrames]:
+        return self.predict_windows(dataset.test, {movie.id for movie in self.selected_clips(dataset.test)}, share)
 
     def predict_windows(
-        self, windows: Iterable[Movie | StoredMovie], pictured_ids: Collection[str]
+        self, windows: Sequence[Movie | StoredMovie], pictured_ids: Collection[str], share: slice = ALL
     ) -> Iterator[UnroundedFrames]:
-        """The predictions of windows beside other methods. pictured_ids: the windows whose pictures are written."""
-        return (self._predicted(movie, movie.id in pictured_ids) for movie in windows)
+        """The predictions of a share of windows beside other methods. pictured_ids: the windows whose pictures are written."""
+        return (self._predicted(movie, movie.id in pictured_ids) for movie in windows[share])
 
     def panel_columns(self, dataset, movie: Movie) -> list[Column]:
         return movie_columns(movie, self.context, *self._predict_movie(movie))

@@ -106,13 +106,14 @@ def _make_logical_cpus(count: int) -> None:
             raise
 
 
-def is_chief(strategy: tf.distribute.Strategy) -> bool:
-    """Whether this process is the chief worker, the one that writes the run folder."""
+def place_of_worker(strategy: tf.distribute.Strategy) -> tuple[int, int]:
+    """The number of this worker, and how many there are. Number 0 is the chief, who owns the run folder."""
     resolver = strategy.cluster_resolver
     if resolver is None or not resolver.task_type:
-        return True
-    chiefs = resolver.cluster_spec().as_dict().get("chief")
-    return resolver.task_type == "chief" or (not chiefs and resolver.task_type == "worker" and resolver.task_id == 0)
+        return 0, 1
+    roles = resolver.cluster_spec().as_dict()
+    workers = [(role, index) for role in sorted(roles) for index in range(len(roles[role]))]  # a chief, then the workers
+    return (workers.index((resolver.task_type, resolver.task_id)), len(workers)) if workers else (0, 1)
 
 
 def check_batch(batch_size: int, strategy: tf.distribute.Strategy) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import keras
@@ -17,12 +17,13 @@ import tensorflow as tf
 
 from analogy.data.batches import ReplicaContext
 from analogy.errors import UserError, first_line
-from analogy.evaluation.evaluate import evaluate, write_loss_plot, write_samples
+from analogy.evaluation.evaluate import MeasuredClip, measure_clips, write_figures, write_loss_plot, write_samples
+from analogy.evaluation.shares import read_shares, write_share
 from analogy.runs.export import export_saved_model
 from analogy.runs.find import MODEL
 from analogy.runs.folder import RunFolder
 from analogy.runs.history import describe
-from analogy.systems.base import Study, System
+from analogy.systems.base import ALL, Study, System
 from analogy.training.checkpoint import Checkpoints, load_networks, saved_checkpoints
 from analogy.training.health import Health, weights_hash
 from analogy.training.memory_need import counted_weights, say_memory
@@ -78,7 +79,7 @@ class Trainer:
         system: built within the scope of `strategy`.
         dataset: the training and the test data.
         settings: the experiment's settings.
-        folder: the run folder; None on workers other than the chief, which write nothing.
+        folder: the run folder; None on workers other than the chief, which write only what is drawn of their test clips.
         checkpoints_path: the folder from which all workers read checkpoints, and to which the chief writes them. None on the
             other workers of a new run, which do not know the run folder.
     """
@@ -121,7 +122,7 @@ class Trainer:
         """
         training = self.settings.training
         first, last = int(self.step.numpy()), training.steps
-        self._workers.check_agreed(first, [clip.id for clip in self.dataset.train])
+        self._workers.check_agreed(first, [clip.id for clip in (*self.dataset.train, *self.dataset.test)])
         if first >= last:
             log.info("step %d of %d: nothing left to train", first, last)
             return
@@ -295,20 +296,36 @@ class Trainer:
     # ---------------------------------------------------------------- after training
 
     def finish(self) -> None:
-        """Evaluate and export on the chief worker. The other workers wait for it."""
+        """Evaluate and export. All workers measure the test clips; the chief does the rest, while the others wait."""
+        run = self.folder.path if self.folder else None
+        with self.system.averaged_weights(), self._workers.shared_folder(run) as shares:
+            if self.folder:
+                self._evaluate_and_export(self.folder, shares)
+            elif shares:
+                self._measured_clips(shares.parent, shares)
         if self.folder:
-            with self.system.averaged_weights():
-                self._evaluate_and_export(self.folder)
             self.trackers.figures(self.folder.summary["test"])
         if self._workers.many:
             # Equal hashes in the logs show that the workers have equal weights.
             log.info("weights %s", " ".join(weights_hash(model.variables) for model in self.system.models.values()))
         self._workers.wait()
 
-    def _evaluate_and_export(self, folder: RunFolder) -> None:
+    def _measured_clips(self, run: Path, shares: Path | None) -> Iterable[MeasuredClip]:
+        """The test clips, measured by this process alone; with a folder for shares, every n-th clip by each of n workers."""
+        workers, rate = self._workers, self.settings.evaluation.frames_per_second
+        share = slice(workers.number, None, workers.count) if shares else ALL
+        log.info("evaluating on the test clips" + (f", share {workers.number + 1} of {workers.count}" if shares else ""))
+        clips = measure_clips(self.system.predict_clips(self.dataset, share), run, rate)
+        if shares is None:
+            return clips
+        paths = [shares / str(number) for number in range(workers.count)]
+        write_share(paths[workers.number], clips)
+        workers.wait()
+        return read_shares(paths)
+
+    def _evaluate_and_export(self, folder: RunFolder, shares: Path | None) -> None:
         began = time.monotonic()
-        log.info("evaluating on the test clips")
-        figures = evaluate(self.system, self.dataset, folder, self.settings.evaluation.frames_per_second)
+        figures = write_figures(self.system, self._measured_clips(folder.path, shares), folder.path)
         figures["training_clips"] = self.system.training_figures(self.dataset)
         evaluated = time.monotonic()
         log.info("exporting the SavedModel")

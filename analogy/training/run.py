@@ -22,7 +22,7 @@ from analogy.runs.uses import doubts_about_used, open_used, used_models
 from analogy.settings import Settings, write_settings
 from analogy.settings.published import summary_rows
 from analogy.systems import SYSTEMS
-from analogy.training.distribute import check_batch, is_chief, make_strategy
+from analogy.training.distribute import check_batch, make_strategy, place_of_worker
 from analogy.training.loop import Trainer, build_system
 from analogy.training.memory_need import enough_memory
 from analogy.training.precision import resolve_precision, use_precision
@@ -57,7 +57,7 @@ def run_experiment(
         workers: who says which workers train together, one of `schedulers.KINDS`.
 
     Returns:
-        The run folder; None on workers other than the chief, which write nothing.
+        The run folder; None on workers other than the chief.
 
     Raises:
         UserError: a fault of the settings, the data or the disk.
@@ -92,7 +92,7 @@ def _run_on(strategy, precision: str, settings, open_dataset, results_dir: Path,
     if run:
         check_data(run, settings, fingerprint)
     system = build_system(entry.build, settings, strategy, run and run / "checkpoints", used)
-    if not is_chief(strategy):  # the other workers do the same steps and write no files
+    if place_of_worker(strategy)[0] > 0:  # the other workers do the same steps, and measure their share of the test clips
         trainer = _make_trainer(system, settings, dataset, strategy, None, run and run / "checkpoints")
         trainer.train(stop)
         trainer.finish()

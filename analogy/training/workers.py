@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import logging
+import os
+import shutil
 import signal
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
+import numpy as np
 import tensorflow as tf
 
 from analogy.errors import UserError
+from analogy.files import partial_name
+from analogy.ownership import EVALUATION, mark_folder
+from analogy.training.distribute import place_of_worker
 
 log = logging.getLogger("analogy")
 
+LONGEST_PATH = 4096  # bytes
 # The exceptions of a step when another worker has died.
 LOST = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError, tf.errors.DeadlineExceededError)
 
@@ -29,13 +37,14 @@ class Workers:
     def __init__(self, strategy: tf.distribute.Strategy, newest_checkpoint: Callable[[], str | None]):
         self._strategy, self._newest_checkpoint = strategy, newest_checkpoint
         self.many = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+        self.number, self.count = place_of_worker(strategy)
         self._sum = tf.function(self._sum_over_replicas)
 
     def _sum_over_replicas(self, values):
         per_replica = self._strategy.run(lambda: tf.identity(values))
         return self._strategy.reduce(tf.distribute.ReduceOp.SUM, per_replica, axis=None)
 
-    def _means(self, values: list, dtype: tf.DType):
+    def _means(self, values: Sequence, dtype: tf.DType) -> np.ndarray:
         """The means of these values over all workers."""
         with self.all_there():
             return self._sum(tf.constant(values, dtype)).numpy() / self._strategy.num_replicas_in_sync
@@ -69,9 +78,9 @@ class Workers:
         return (stop or signal.SIGTERM) if stopped_share else None, float(pace)
 
     def check_agreed(self, step: int, clips: Sequence[str]) -> None:
-        """Raises UserError if the workers have restored different steps, or have different training clips.
+        """Raises UserError if the workers have restored different steps, or have different clips.
 
-        Without this check they would silently train differently. clips: the ids of the training clips.
+        Without this check they would silently train differently. clips: the ids of the training clips and the test clips.
         """
         if not self.many:
             return
@@ -84,9 +93,41 @@ class Workers:
             )
         if mean_sum != sum_of_ids:
             raise UserError(
-                f"this worker has {len(clips)} training clips, others have other ones: "
+                f"this worker has {len(clips)} training and test clips, others have other ones: "
                 "--data-dir must name the same whole dataset on all workers"
             )
+
+    @contextmanager
+    def shared_folder(self, run: Path | None) -> Iterator[Path | None]:
+        """A context with a temporary folder in the run folder, in which the workers leave files for the chief.
+
+        It is None for a single worker, and where not all workers see the chief's run folder.
+
+        run: the run folder; None on workers other than the chief.
+        """
+        if not self.many:
+            yield None
+            return
+        own = run / partial_name() if run else None
+        try:
+            if own:
+                own.mkdir()
+                mark_folder(own, EVALUATION)  # so that a run that is resumed removes what a killed one has left
+            folder = self._path_of_chief(own)
+            shared = self._means([os.access(folder, os.W_OK)], tf.float32)[0] == 1.0
+            if not shared:
+                log.warning("not all workers can write in %s: the chief alone measures the test clips", folder.parent)
+            yield folder if shared else None
+        finally:
+            if own:
+                shutil.rmtree(own, ignore_errors=True)
+
+    def _path_of_chief(self, path: Path | None) -> Path:
+        """The path that the chief gives. The other workers give None."""
+        text = os.fsencode(path) if path else b""
+        means = self._means(np.frombuffer(text.ljust(LONGEST_PATH, b"\0"), np.uint8), tf.float64)
+        sums = np.rint(means * self.count).astype(np.uint8)  # only the chief has given more than zeros
+        return Path(os.fsdecode(sums.tobytes().rstrip(b"\0")))
 
     def wait(self) -> None:
         """Wait until all workers have come to this call."""

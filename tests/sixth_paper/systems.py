@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from analogy.predictions.frames import UnroundedFrames
-from analogy.systems.base import Column, System
+from analogy.systems.base import ALL, Column, System
 from tests.sixth_paper.dataset import SIDE
 
 
@@ -57,9 +57,9 @@ class OneConvolution(System):
         observed = tf.constant(movie.frames[None, : self.context], tf.float32) / 255.0
         return np.clip(self.endpoint("predict")(values=observed)["future"][0], 0.0, 1.0)
 
-    def predict_clips(self, dataset) -> Iterator[UnroundedFrames]:
+    def predict_clips(self, dataset, share=ALL) -> Iterator[UnroundedFrames]:
         k = self.context
-        for movie in dataset.test:
+        for movie in dataset.test[share]:
             future = self.predict(movie)
             yield UnroundedFrames(
                 clip=movie.id,

@@ -219,11 +219,19 @@ def test_a_run_that_would_go_on_with_another_network_is_one_clear_line(finished,
     assert "generator.width was 0.125 and would be 0.25" in process.stderr and "Traceback" not in process.stderr
 
 
+def evaluated(run: Path) -> dict:
+    """What the evaluation at the end of a run has found, and the pictures that it has drawn."""
+    summary = json.loads((run / "summary.json").read_text())
+    figures = {name: summary[name] for name in ("test", "baseline", "actions", "clips")}
+    horizon = {path.name: path.read_text() for path in (run / "test").glob("*.json")}
+    return {**figures, "horizon": horizon, "pictures": {path: path.read_bytes() for path in (run / "test").rglob("*.png")}}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("count", [2, 4])
-def test_workers_end_with_equal_weights_and_one_run_folder(count, undisturbed, run_experiment, tmp_path):
+def test_workers_end_with_equal_weights_and_one_run_folder(count, undisturbed, run_experiment, run_here, tmp_path):
     """Two by TF_CONFIG; four as a step of Slurm."""
-    said, options = [], ("--results-dir", tmp_path, "--scale", "demo")
+    said, options = [], ("--results-dir", tmp_path, "--scale", "demo", "--set", "data.groups_of=1")  # six test clips
     if count == 2:
         workers = start_workers(run_experiment, *options, exp=QUICK)
     else:
@@ -243,6 +251,13 @@ def test_workers_end_with_equal_weights_and_one_run_folder(count, undisturbed, r
         difference = np.abs(many[name] - one[name])
         assert difference.max() < 2e-3 and difference.mean() < 2e-4, (name, difference.max(), difference.mean())
     assert [row["step"] for row in rows(run)] == [2, 4, 6, 8]
+    # Each measured its share of the test clips. One process that measures all of them ends with the same bits.
+    assert not list(run.glob(".*.partial")), "the folder of shares is left"
+    together = evaluated(run)
+    assert len(together["clips"]) == 6 and together["pictures"]
+    shutil.rmtree(run / "test")
+    assert run_here("--resume", run, exp=None, tiny=False).returncode == 0
+    assert evaluated(run) == together
 
 
 @pytest.mark.slow

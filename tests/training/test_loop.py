@@ -118,7 +118,8 @@ def test_a_study_that_fails_leaves_the_figures_and_the_saved_model(make_trainer,
     trainer.trackers = Trackers(trainer.folder.path, [], "number", {})
     monkeypatch.setattr(trainer.system, "study", fail)
     monkeypatch.setattr(trainer.system, "protocol", lambda dataset: "of no clips")
-    monkeypatch.setattr(loop, "evaluate", lambda *arguments: {"test": {"psnr": 20.0}})
+    monkeypatch.setattr(trainer, "_measured_clips", lambda run, shares: [])
+    monkeypatch.setattr(loop, "write_figures", lambda *arguments: {"test": {"psnr": 20.0}})
     monkeypatch.setattr(loop, "export_saved_model", lambda system, path: path.mkdir(exist_ok=True))
     trainer.settings.evaluation = SimpleNamespace(frames_per_second=4)
     for _ in range(2):  # a run that is resumed says it once

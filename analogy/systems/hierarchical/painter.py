@@ -16,7 +16,7 @@ from analogy.models.pixels import to_bytes, to_unit
 from analogy.predictions.base import parts_of
 from analogy.predictions.frames import PredictedFrames
 from analogy.random_streams import StepStream, generator
-from analogy.systems.base import Column, System
+from analogy.systems.base import ALL, Column, System
 from analogy.systems.hierarchical.augmentation import DRAWS, augment_pair
 from analogy.systems.hierarchical.networks.heatmaps import joint_heatmaps, pose_maps
 from analogy.visualise.panels import coloured
@@ -139,8 +139,8 @@ class Painter(System):
             Column("prediction", self.predict(loaded, 0, np.array([1]))[0], predicted=True),
         ]
 
-    def predict_clips(self, dataset: ClipDataset) -> Iterator[PredictedFrames]:
-        for clip in self.selected_clips(dataset.test):
+    def predict_clips(self, dataset: ClipDataset, share=ALL) -> Iterator[PredictedFrames]:
+        for clip in self.selected_clips(dataset.test)[share]:
             for targets in parts_of(clip.length - 1):
                 yield self._predict_part(dataset, clip, targets + 1)
 

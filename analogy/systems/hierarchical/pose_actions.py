@@ -18,7 +18,7 @@ from analogy.joints import JOINTS
 from analogy.models.building import build
 from analogy.predictions.actions import PredictedActions
 from analogy.random_streams import StepStream
-from analogy.systems.base import Column, System
+from analogy.systems.base import ALL, Column, System
 from analogy.systems.hierarchical.networks.pose_actions import PoseActions
 from analogy.systems.hierarchical.networks.pose_residual import mirrored_where
 from analogy.systems.hierarchical.settings.pose import PoseActionsSettings
@@ -73,9 +73,9 @@ class PoseActionsSystem(System):
         windows = dataset.windows(clip)
         return self.classify(*(windows[name][:, self.context :] for name in ("joints", "visibility", "valid")))
 
-    def predict_clips(self, dataset: PoseDataset) -> Iterator[PredictedActions]:
+    def predict_clips(self, dataset: PoseDataset, share=ALL) -> Iterator[PredictedActions]:
         counts = [sum(clip.action == action for clip in dataset.train) for action in self.actions]
-        for clip in dataset.test:
+        for clip in dataset.test[share]:
             probabilities = self.predict(dataset, clip).mean(0)
             yield PredictedActions(
                 clip=clip.id,

@@ -10,7 +10,7 @@ import tensorflow as tf
 from analogy.data.poses import PoseClip, PoseDataset
 from analogy.joints import JOINTS
 from analogy.predictions.poses import PredictedPoses
-from analogy.systems.base import Column, System
+from analogy.systems.base import ALL, Column, System
 from analogy.visualise.skeletons import GREY, ORANGE, skeleton_frames
 
 # The inputs of a forecast besides joints and visibility: see `PoseClip.facts`; action is the index of the clip's action.
@@ -105,9 +105,9 @@ class PoseForecaster(System):
         future = self.endpoint("predict")(**observed, count=self.horizon)
         return future["joints"].numpy(), future["visibility"].numpy()
 
-    def predict_clips(self, dataset: PoseDataset) -> Iterator[PredictedPoses]:
+    def predict_clips(self, dataset: PoseDataset, share=ALL) -> Iterator[PredictedPoses]:
         pictured_ids = {clip.id for clip in self.selected_clips(dataset.test)}
-        for clip in dataset.test:
+        for clip in dataset.test[share]:
             windows = dataset.windows(clip)
             joints, visibility = self.predict(windows)
             yield PredictedPoses(

@@ -13,7 +13,7 @@ from analogy.models.building import build
 from analogy.models.pixels import to_unit
 from analogy.predictions.base import parts_of
 from analogy.predictions.poses import PredictedJoints
-from analogy.systems.base import Column, System
+from analogy.systems.base import ALL, Column, System
 from analogy.systems.hierarchical.networks.heatmaps import joint_heatmaps
 from analogy.systems.hierarchical.networks.hourglass import StackedHourglass, read_heatmaps
 from analogy.systems.hierarchical.painter import augmented_pairs
@@ -69,9 +69,9 @@ class PoseHourglass(System):
         joints, scores = (np.concatenate([part[name] for part in parts])[:count] for name in ("joints", "scores"))
         return joints, scores
 
-    def predict_clips(self, dataset: ClipDataset) -> Iterator[PredictedJoints]:
+    def predict_clips(self, dataset: ClipDataset, share=ALL) -> Iterator[PredictedJoints]:
         mean = self._mean_pose(dataset)
-        for clip in self.selected_clips(dataset.test):
+        for clip in self.selected_clips(dataset.test)[share]:
             for numbers in parts_of(clip.length):
                 loaded = dataset.load(clip, numbers)
                 joints, scores = self.predict(loaded)

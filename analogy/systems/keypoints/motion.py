@@ -19,7 +19,7 @@ from analogy.metrics.collapse import changed_psnr
 from analogy.predictions.motion import motion_continued
 from analogy.random_streams import StepStream
 from analogy.runs.find import inputs_of
-from analogy.systems.base import Column, Study, System
+from analogy.systems.base import ALL, Column, Study, System
 from analogy.systems.keypoints.calling import detected_by, futures_by, moved_by
 from analogy.systems.keypoints.labels import KeptKeypoints
 from analogy.systems.keypoints.motion_study import study_futures
@@ -127,15 +127,15 @@ class MotionSystem(System):
         """A frame uint8 [H, W, C], whose keypoints move as others [1 + T, K, 2] move from their first step on: [T, H, W, C]."""
         return moved_by(self.used["translator"], frame, keypoints, self.settings.evaluation.frames_per_call)[0][1:]
 
-    def predict_clips(self, dataset: ClipDataset) -> Iterator[PredictedMotion]:
+    def predict_clips(self, dataset: ClipDataset, share=ALL) -> Iterator[PredictedMotion]:
         if self.settings.data.test_windows is None:
             pictured = {clip.id for clip in self.selected_clips(dataset.test)}
-            for clip in dataset.test:
+            for clip in dataset.test[share]:
                 yield self._of_clip(dataset, clip, clip.id in pictured)
         else:
             windows = self._windows(dataset)
             pictured = {window.id for window in self.selected_clips(windows)}
-            for window in windows:
+            for window in windows[share]:
                 yield self._of_window(dataset, window, window.id in pictured)
 
     def _windows(self, dataset: ClipDataset) -> list[StoredMovie]:

@@ -14,7 +14,7 @@ from analogy.data.prepared import Clip
 from analogy.metrics.collapse import changed_psnr
 from analogy.metrics.regions import pose_region
 from analogy.models.pixels import to_bytes, to_unit
-from analogy.systems.base import Column, Study, System
+from analogy.systems.base import ALL, Column, Study, System
 from analogy.systems.keypoints.calling import detected_by, translated_by
 from analogy.systems.keypoints.joints_from_keypoints import JointRegression, joint_regression
 from analogy.systems.keypoints.pictures import with_keypoints
@@ -76,9 +76,9 @@ class TranslationSystem(System):
         joints, visibility = (np.concatenate([getattr(clip, name) for clip in loaded]) for name in ("joints", "visibility"))
         return joint_regression(keypoints, joints, visibility)
 
-    def predict_clips(self, dataset: ClipDataset) -> Iterator[PredictedTranslation]:
+    def predict_clips(self, dataset: ClipDataset, share=ALL) -> Iterator[PredictedTranslation]:
         regression, pictured = self._regression(dataset), {clip.id for clip in self.selected_clips(dataset.test)}
-        for clip in dataset.test:
+        for clip in dataset.test[share]:
             yield self._predicted(clip, dataset.load(clip), regression, clip.id in pictured)
 
     def _predicted(self, clip: Clip, loaded: LoadedClip, regression: JointRegression | None, with_pictures: bool):

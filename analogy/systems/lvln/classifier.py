@@ -18,7 +18,7 @@ from analogy.models.pixels import to_fraction
 from analogy.predictions.actions import PredictedActions
 from analogy.random_streams import StepStream
 from analogy.runs.find import inputs_of
-from analogy.systems.base import Column, Panels, System
+from analogy.systems.base import ALL, Column, Panels, System
 from analogy.systems.lvln.networks.classifier import Classifier, state_features
 from analogy.systems.lvln.settings import LadderClassifierSettings
 from analogy.visualise.plots import confusion_matrix
@@ -101,9 +101,10 @@ class LadderClassifier(System):
             part = movies[first : first + size]
             yield from zip(part, self.predict(np.stack([movie.frames[: self.window] for movie in part])), strict=True)
 
-    def predict_clips(self, dataset) -> Iterator[PredictedActions]:
+    def predict_clips(self, dataset, share=ALL) -> Iterator[PredictedActions]:
         commonest, _ = Counter(movie.action for movie in dataset.train).most_common(1)[0]
-        for movie, probabilities in self._predict_movies(dataset.test):
+        # Every worker classifies all windows: in other batches the last bits of a probability would be others.
+        for movie, probabilities in list(self._predict_movies(dataset.test))[share]:
             yield PredictedActions(
                 clip=movie.id,
                 action=movie.action,

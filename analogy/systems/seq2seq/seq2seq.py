@@ -13,7 +13,7 @@ from analogy.data.sequences import SequenceDataset, SequenceGroup
 from analogy.models.building import build
 from analogy.predictions.sequences import PredictedSequences
 from analogy.random_streams import StepStream
-from analogy.systems.base import Column, System
+from analogy.systems.base import ALL, Column, System
 from analogy.systems.movies import MovieSystem, frame_shape
 from analogy.systems.seq2seq.networks import Seq2Seq
 from analogy.systems.seq2seq.settings import ConvLstmSettings, LstmSettings
@@ -71,10 +71,10 @@ class Seq2SeqSystem(System):
         """Observed values [N, k, ...] in 0..1 -> future values [N, T, ...] in 0..1."""
         return self.endpoint("predict")(values=tf.constant(observed))["future"].numpy()
 
-    def predict_clips(self, dataset: SequenceDataset) -> Iterator[PredictedSequences]:
+    def predict_clips(self, dataset: SequenceDataset, share=ALL) -> Iterator[PredictedSequences]:
         linear = _linear_map(dataset.values[:, : self.context], dataset.values[:, self.context :])
         pictured_ids = {group.id for group in self.selected_clips(dataset.test)}
-        for group in dataset.test:
+        for group in dataset.test[share]:
             observed, truth = group.values[:, : self.context], group.values[:, self.context :]
             yield PredictedSequences(
                 clip=group.id,

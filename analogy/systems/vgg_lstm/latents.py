@@ -10,7 +10,7 @@ from analogy.data.contract import name_with_notes
 from analogy.models.pixels import fraction_to_bytes, to_fraction
 from analogy.predictions.frames import UnroundedFrames
 from analogy.random_streams import StepStream
-from analogy.systems.base import Column, System
+from analogy.systems.base import ALL, Column, System
 from analogy.systems.vgg_lstm.latent_study import study_latents
 from analogy.systems.vgg_lstm.segments import ReadsSegments
 from analogy.visualise.canvas import absolute_difference
@@ -54,13 +54,13 @@ class LatentSystem(ReadsSegments, System):
 
     # ---------------------------------------------------------------- prediction
 
-    def predict_clips(self, dataset):
-        return self.predict_windows(dataset.test, {movie.id for movie in self.selected_clips(dataset.test)})
+    def predict_clips(self, dataset, share=ALL):
+        return self.predict_windows(dataset.test, {movie.id for movie in self.selected_clips(dataset.test)}, share)
 
-    def predict_windows(self, windows, pictured_ids):
+    def predict_windows(self, windows, pictured_ids, share=ALL):
         """Each segment painted, beside its mean frame and what is painted from other latents."""
-        for index, movie in enumerate(windows):
-            other = windows[(index + 1) % len(windows)]
+        for index in range(len(windows))[share]:
+            movie, other = windows[index], windows[(index + 1) % len(windows)]
             yield self._predicted(movie, other, movie.id in pictured_ids)
 
     def _predicted(self, movie, other, with_pictures: bool) -> UnroundedFrames:
