@@ -5,13 +5,29 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterator
+from pathlib import Path
+
+from analogy.one_line import printable
 
 
 class UserError(Exception):
     """A fault of the input, not of the program.
 
-    The message names the file or the key and says how to mend it, with one line for each fault.
+    The message names the file or the key and says how to mend it.
+
+    lines: one for each fault. They are made `printable`.
     """
+
+    def __init__(self, *lines: str):
+        self.lines = tuple(map(printable, lines))
+        super().__init__(*self.lines)
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines)
+
+    def without(self, file: Path) -> str:
+        """The message, without the name of the file with which it begins."""
+        return str(self).removeprefix(printable(f"{file}: "))
 
 
 # Lines and parts of TensorFlow's messages that name nodes of a graph, which say nothing to a user.
@@ -37,7 +53,7 @@ def about(setting: str):
     try:
         yield
     except UserError as error:
-        raise UserError(f"{setting}: {error}") from error
+        raise UserError(*(f"{setting}: {line}" for line in error.lines)) from error
 
 
 class Mistakes:
@@ -54,18 +70,18 @@ class Mistakes:
 
     def __exit__(self, kind, error, trace) -> None:
         if isinstance(error, UserError):
-            self.add(str(error))
+            self._lines += error.lines
         elif error is not None:
             return
         if self._lines:
-            raise UserError("\n".join(dict.fromkeys(self._lines))) from error
+            raise UserError(*dict.fromkeys(self._lines)) from error
 
     def __bool__(self) -> bool:
         """Whether a mistake was collected."""
         return bool(self._lines)
 
     def add(self, message: str) -> None:
-        self._lines += message.splitlines()
+        self._lines.append(message)
 
     @contextlib.contextmanager
     def noted(self) -> Iterator[None]:
@@ -73,4 +89,4 @@ class Mistakes:
         try:
             yield
         except UserError as error:
-            self.add(str(error))
+            self._lines += error.lines

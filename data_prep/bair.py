@@ -53,8 +53,7 @@ class BairSource:
         try:
             movies = read_record(file)
         except UserError as error:
-            detail = str(error).removeprefix(f"{file}: ")
-            return Checked(item, problems=(Problem(item, BAD_FILE, item, detail),))
+            return Checked(item, problems=(Problem(item, BAD_FILE, item, error.without(file)),))
         about = {"action": "pushing", "split": file.parent.name, "length": 0, "height": 0, "width": 0}
         clips = [(Clip(f"{file.stem}_{index}", **about), frames) for index, frames in enumerate(movies)]
         return check_frames(item, clips, self.format)

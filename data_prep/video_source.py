@@ -93,7 +93,7 @@ class VideoFiles:
             video = read_video(file, even=True, transform=self._small)
         except (UserError, PermissionError) as error:
             denied = isinstance(error, PermissionError)
-            detail = f"{error.filename}: may not be read; allow it" if denied else str(error).removeprefix(f"{file}: ")
+            detail = f"{error.filename}: may not be read; allow it" if denied else error.without(file)
             return Checked(item, problems=(Problem(clip.id, BAD_VIDEO, item, detail),))
         described = replace(clip, fps=video.rate if _says_times(file) else 0.0, notes="; ".join(video.notes))
         return check_frames(item, [(described, video.frames)], self.format)

@@ -51,8 +51,7 @@ class WeizmannSource:
         try:
             frames = read_strip(file)
         except UserError as error:
-            detail = str(error).removeprefix(f"{file}: ")
-            return Checked(item, problems=(Problem(file.stem, BAD_STRIP, item, detail),))
+            return Checked(item, problems=(Problem(file.stem, BAD_STRIP, item, error.without(file)),))
         person = str(int(file.stem) // STRIPS)
         clip = Clip(file.stem, ACTIONS[file.parent.name], person=person, length=0, height=0, width=0)
         return check_frames(item, [(clip, frames)], self.format)

@@ -1,9 +1,11 @@
 """What is said of errors."""
 
+from pathlib import Path
+
 import pytest
 import tensorflow as tf
 
-from analogy.errors import first_line
+from analogy.errors import Mistakes, UserError, about, first_line
 
 
 def test_a_message_names_no_nodes_of_a_graph(tmp_path):
@@ -23,3 +25,13 @@ def test_a_message_names_no_nodes_of_a_graph(tmp_path):
         assert not any(part in first_line(error) for part in ("{{", "node", "Op:", "device:", "Graph execution", "\n"))
     assert "x must be below 1" in first_line(in_graph.value)
     assert first_line(ValueError("\n\nsaid at last\nand more")) == "said at last" and first_line(OSError()) == "OSError"
+
+
+def test_a_line_of_an_error_stays_one_whatever_the_names_in_it():
+    with pytest.raises(UserError) as error, Mistakes() as mistakes:
+        mistakes.add("a\nb: is missing")
+        with mistakes.noted(), about("--run"):
+            raise UserError("c\x1b[2J: is odd", "d\u2028: too")
+    assert error.value.lines == (r"a\nb: is missing", r"--run: c\x1b[2J: is odd", r"--run: d\u2028: too")
+    assert str(error.value).count("\n") == 2
+    assert UserError("a\n.mat: is cut off").without(Path("a\n.mat")) == "is cut off"

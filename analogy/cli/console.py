@@ -18,6 +18,7 @@ import typer
 from analogy.cli.streams import lasting_streams
 from analogy.errors import UserError, about
 from analogy.files import expanded
+from analogy.one_line import printable
 from analogy.training.stop import Stopped
 
 RESULTS = Path("results")  # relative to the current folder
@@ -25,10 +26,15 @@ RESULTS = Path("results")  # relative to the current folder
 MENDS = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "make room there; a run that has begun goes on with --resume"),
     **dict.fromkeys(
-        (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENOENT, errno.ENAMETOOLONG), "name another file or folder"
+        (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENOENT, errno.ENAMETOOLONG, errno.ELOOP, errno.ENXIO, errno.EINVAL),
+        "name another file or folder",
     ),
+    errno.EFBIG: "allow larger files (ulimit -f), or choose a disk that takes them; a run that has begun goes on with --resume",
     **dict.fromkeys((errno.EACCES, errno.EROFS, errno.EPERM), "allow it, or choose another folder"),
-    **dict.fromkeys((errno.EIO, errno.ESTALE), "look at that disk; a run that has begun goes on with --resume"),
+    **dict.fromkeys(
+        (errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT),
+        "look at that disk; a run that has begun goes on with --resume",
+    ),
     **dict.fromkeys((errno.EMFILE, errno.ENFILE), "raise the limit of open files (ulimit -n)"),
 }
 
@@ -90,11 +96,6 @@ def names_in(text: str | None) -> list[str]:
     return [name for row in rows for field in row if (name := field.strip())]
 
 
-def _printable(line: str) -> str:
-    """A line in which the control characters of hostile names are written out, so that they do nothing to the terminal."""
-    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in line)
-
-
 @contextmanager
 def clear_errors(place: Path | None = None) -> Iterator[None]:
     """A context that prints errors which the user can mend as lines `error: ...`, and exits with status 2.
@@ -106,11 +107,11 @@ def clear_errors(place: Path | None = None) -> Iterator[None]:
             yield
             output.check()
         except UserError as error:
-            for line in str(error).split("\n"):
-                typer.echo(f"error: {_printable(line)}", err=True)
+            for line in error.lines:
+                typer.echo(f"error: {line}", err=True)
             raise typer.Exit(2) from error
         except Stopped as stop:
-            typer.echo(str(stop), err=True)
+            typer.echo(printable(str(stop)), err=True)
             raise typer.Exit(128 + stop.signal) from stop
         except KeyboardInterrupt as interrupt:  # before training, or after it
             typer.echo("stopped by SIGINT", err=True)
@@ -123,5 +124,6 @@ def clear_errors(place: Path | None = None) -> Iterator[None]:
             where = error.filename or place
             if error.errno not in MENDS or where is None:
                 raise
-            typer.echo(f"error: {where}: cannot be read or written: {error.strerror}; {MENDS[error.errno]}", err=True)
+            line = f"{where}: cannot be read or written: {error.strerror}; {MENDS[error.errno]}"
+            typer.echo(f"error: {printable(line)}", err=True)
             raise typer.Exit(2) from error

@@ -199,7 +199,7 @@ def _best_model(source: str, options: dict) -> tuple[str, bool]:
             raise UserError(
                 f"--action {action}: on a video it is for people's poses, which cannot be predicted: {error}"
             ) from error
-        print(f"people's poses are not predicted: {str(error).splitlines()[0]}\n{NEXT_FRAMES}")
+        print(f"people's poses are not predicted: {error.lines[0]}\n{NEXT_FRAMES}")
         return str(models[FOR_VIDEOS].run), False
     return str(models[FOR_VIDEOS].run), True
 

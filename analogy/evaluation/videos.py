@@ -15,6 +15,7 @@ from analogy.data.video import read_video, stream_video, videos_below
 from analogy.errors import UserError
 from analogy.files import VIDEOS, distinct_name, files_below
 from analogy.metrics.frames import FRAME_METRICS
+from analogy.one_line import printable
 from analogy.predictions.base import parts_of
 from analogy.predictions.frames import PredictedFrames, mean_and_best
 
@@ -111,15 +112,15 @@ class Videos:
         passed = 0 if alone else self.context
         if all(look.gray[passed:]) and not all(truth.gray[self.context :]):
             self.gray.append(video.name)
-            print(f"{path}: its frames are grey, but those of {video.truth} are coloured")
+            print(printable(f"{path}: its frames are grey, but those of {video.truth} are coloured"))
         return passed
 
     def _look(self, path: Path) -> _Look:
         """Read a video without keeping its frames. Faults that reading could mend are printed and noted. Raises UserError."""
         video = read_video(path, transform=_facts)
-        self.notes += [f"{path.name}: {note}" for note in video.notes]
+        self.notes += [printable(f"{path.name}: {note}") for note in video.notes]
         for note in video.notes:
-            print(f"{path}: {note}")
+            print(printable(f"{path}: {note}"))
         height, width, _ = video.frames[0].ravel().tolist()
         return _Look(len(video.frames), (height, width), [bool(facts[..., 2]) for facts in video.frames], video.codec)
 
@@ -200,7 +201,7 @@ def find_videos(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         raise UserError(f"{folder}: there is no such folder")
     videos: dict[str, Path] = {}
-    for item in videos_below(folder):
+    for item in videos_below(folder, predictions=True):
         path = folder / item
         name = item if path.is_dir() else str(Path(item).with_suffix(""))
         if name in videos:

@@ -115,4 +115,4 @@ def read_plan(path: Path) -> Plan:
         for fault in error.errors():
             place = ".".join(str(part) for part in fault["loc"])
             lines.append(f"{path}: {place}: {fault['msg'].removeprefix('Value error, ')}")
-        raise UserError("\n".join(lines)) from error
+        raise UserError(*lines) from error

@@ -15,6 +15,7 @@ from typing import IO
 
 from analogy.errors import UserError
 from analogy.files import naming, open_lock, read_json, remove_leftovers, replacing, try_lock
+from analogy.one_line import OneLine
 from analogy.ownership import RUN, check_results_dir, is_run, kind_of, mark_folder
 from analogy.runs.summary import read_rows
 
@@ -103,7 +104,7 @@ class RunFolder:
             mark_folder(path, kind)
         remove_leftovers(path)
         self._handler = LogFile(path / "log.txt", encoding="utf-8", errors="backslashreplace")
-        self._handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S"))
+        self._handler.setFormatter(OneLine("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S"))
         logging.getLogger("analogy").addHandler(self._handler)
         self._metrics = path / "metrics.jsonl"
         self.summary = self._read_summary()

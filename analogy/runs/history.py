@@ -89,7 +89,7 @@ def check_settings(run: Path, settings: Settings) -> None:
         if step and _is_fixed(change.key, settings)
     ]
     if lines:
-        raise UserError("\n".join(lines))
+        raise UserError(*lines)
 
 
 def check_precision(run: Path, precision: str) -> None:

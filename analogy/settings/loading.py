@@ -220,7 +220,7 @@ def load_settings(
         return schema.model_validate(content)
     except ValidationError as error:
         where = f"{path}, --set" if overrides or values else str(path)
-        raise UserError("\n".join(_explain(fault, schema, where) for fault in error.errors())) from error
+        raise UserError(*(_explain(fault, schema, where) for fault in error.errors())) from error
 
 
 def _explain(fault: dict, schema: type[BaseModel], where: str) -> str:

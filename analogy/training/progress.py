@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
+from analogy.one_line import OneLine
+
 log = logging.getLogger("analogy")
 SECONDS_BETWEEN_LINES = 10.0
 
@@ -40,7 +42,7 @@ def messages_shown(verbose: bool = True) -> Iterator[None]:
 
 def _handler(stream, allow: Callable[[logging.LogRecord], bool]) -> logging.Handler:
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(logging.Formatter("%(message)s"))
+    handler.setFormatter(OneLine("%(message)s"))
     handler.addFilter(allow)
     return handler
 

@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from analogy.one_line import printable
+
 SMALLEST_HEIGHT = 160  # pixels; smaller pictures are enlarged, so that details can be recognised
 MOST_WIDTH = 8192  # pixels of a row of columns; encoders and browsers refuse much wider videos
 GAP = 4  # pixels between neighbours
@@ -82,7 +84,7 @@ def _join(pieces: Sequence[np.ndarray]) -> np.ndarray:
 def _title(title: str, width: int) -> np.ndarray:
     """A centred title, uint8 [TITLE_HEIGHT, width, 3]; in a narrow column its letters are smaller."""
     symbol = SYMBOL.fullmatch(title)
-    base, index = (symbol[1], symbol[2] or symbol[3]) if symbol else (title, "")
+    base, index = (symbol[1], symbol[2] or symbol[3]) if symbol else (printable(title), "")
     for size in (14, 12, 10, 8):
         font, small = _font(size), _font(max(7, size - 3))
         base_width, index_width = font.getlength(base), small.getlength(index)

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from analogy.errors import UserError
 from analogy.files import has_wildcards, making
 from analogy.memory import count_processors
+from analogy.one_line import printable
 from analogy.ownership import PREPARED, kind_of, mark_folder, refuse_foreign
 from data_prep.frame_store.beam import check_on_beam, download_config, pipeline_options
 from data_prep.frame_store.builder import FrameStore
@@ -136,7 +137,7 @@ def _check(source: Source, listing: Listing, work: Path, beam_options: list[str]
         shutil.rmtree(work)
         raise UserError(f"{source.folder}: {_no_usable_clip(problems, source.layout)}")
     for line in _summary(problems):
-        console.print(line, highlight=False, soft_wrap=True)
+        console.out(printable(line), highlight=False)  # not `print`, to which [ ] and : : in a name mean something
     return checked
 
 

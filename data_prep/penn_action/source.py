@@ -125,7 +125,7 @@ def check_clip(source: Path, clip: str) -> Checked:
     try:
         labels = read_labels(labels_file)
     except UserError as error:
-        return rejected((BAD_LABELS, labels_file, str(error).removeprefix(f"{labels_file}: ")))
+        return rejected((BAD_LABELS, labels_file, error.without(labels_file)))
     paths = labelled_frames(folder, files, labels.length)
     if isinstance(paths, tuple):
         return rejected(paths)

@@ -1,15 +1,21 @@
 """Standard output that is closed, full, or no longer read ends no command with a stack trace."""
 
+import errno
 import io
+import logging
 import os
 import re
 import subprocess
 import sys
 
 import pytest
+import typer
 
+from analogy.cli.console import clear_errors
 from analogy.cli.streams import LastingStream, lasting_streams
 from analogy.ownership import RUN, mark_folder
+from analogy.runs.folder import RunFolder
+from analogy.training.progress import messages_shown
 from tests.conftest import ROOT
 
 
@@ -109,9 +115,29 @@ def test_a_terminal_that_is_closed_ends_nothing(monkeypatch):
         full.check()
 
 
-def test_control_characters_of_names_do_nothing_to_the_terminal(invoke, tmp_path):
-    done = invoke("evaluate", "--run", "\x1b[2J\x07x", "--results-dir", tmp_path)
-    assert done.exit_code == 2 and r"error: --run \x1b[2J\x07x: neither a run folder" in done.stderr
+def test_control_characters_of_names_do_nothing_to_the_terminal_or_to_lines(invoke, tmp_path):
+    done = invoke("evaluate", "--run", "\x1b[2J\x07x\ny", "--results-dir", tmp_path)
+    (line,) = done.stderr.splitlines()
+    assert done.exit_code == 2 and line.startswith(r"error: --run \x1b[2J\x07x\ny: neither a run folder")
+
+
+def test_an_error_of_the_system_is_one_line(capsys):
+    """Such as of a file that is longer than the shell (ulimit -f) or a USB disk allows."""
+    with pytest.raises(typer.Exit), clear_errors():
+        raise OSError(errno.EFBIG, "File too large", "a\nb")
+    said = capsys.readouterr().err
+    assert said.startswith(r"error: a\nb: cannot be read or written: File too large; allow larger files (ulimit -f)")
+    assert said.count("\n") == 1
+
+
+def test_a_message_of_the_log_is_one_line(capsys, tmp_path):
+    log, folder = logging.getLogger("analogy"), RunFolder(tmp_path / "run")
+    with messages_shown():
+        log.addHandler(folder._handler)
+        log.warning("%s: odd", "a\n2026-01-01 00:00:00 ERROR b\x1b[2J")
+    folder.close()
+    for text in (capsys.readouterr().out, (folder.path / "log.txt").read_text()):
+        assert text.endswith("a\\n2026-01-01 00:00:00 ERROR b\\x1b[2J: odd\n") and text.count("\n") == 1
 
 
 @pytest.mark.parametrize("name", ["metrics.jsonl", "log.txt", ".lock"])

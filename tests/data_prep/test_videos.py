@@ -278,3 +278,13 @@ def test_only_what_says_its_times_has_a_frame_rate(tmp_path):
     pictures[0].save(tmp_path / "d" / "1.png")
     rates = {item: VideosSource(tmp_path, (8, 8)).check(item).clips[0].fps for item in ("a.webp", "b.tif", "c.gif", "d")}
     assert rates == {"a.webp": pytest.approx(20), "b.tif": 0, "c.gif": pytest.approx(20), "d": 0}
+
+
+def test_the_name_of_a_video_that_is_left_out_is_said_as_it_is(tmp_path, capsys):
+    """Whatever a name means to the console: markup, smileys, a command to the terminal, a line break."""
+    for index in range(2):
+        write_mp4(tmp_path / "mine" / f"{index}.mp4", frames(index), 10)
+    (tmp_path / "mine" / "[bold]a [" / "b] :smile:\x1b[2J\n.mp4").parent.mkdir()
+    (tmp_path / "mine" / "[bold]a [" / "b] :smile:\x1b[2J\n.mp4").write_bytes(b"no video")
+    open_videos(tmp_path / "mine", tmp_path / "cache", settings())
+    assert r"[bold]a [/b] :smile:\x1b[2J\n.mp4: this is not a video" in capsys.readouterr().out

@@ -167,7 +167,7 @@ def _check_poses(poses: str, models: Path | None, results: Path, unlabelled: str
         run = find_run(poses, results, "--poses")
         saved_model_of(run)
         return run
-    elif Path(poses).suffix not in (".json", ".npy"):
+    elif Path(poses).suffix.lower() not in (".json", ".npy"):
         raise UserError(
             f"--poses {poses}: choose labels, {', '.join(ESTIMATORS)}, a run of pose_hourglass, a .json or .npy file"
         )
@@ -332,7 +332,7 @@ def _estimate_poses(estimator, frames: list[np.ndarray]) -> tuple[tuple[np.ndarr
     try:
         person = track_person(track(frames, estimator.name, disable=not sys.stdout.isatty()), estimator)
     except UserError as error:
-        raise Unsuited(str(error)) from error
+        raise Unsuited(*error.lines) from error
     if 2 * person.missing > len(frames):
         raise Unsuited(
             f"{estimator.name} sees nobody in {person.missing} of {len(frames)} observed frames: choose another --start, or "
