@@ -117,7 +117,7 @@ def read_regular(path: str | Path) -> bytes:
 def read_json(path: str | Path) -> Any:
     """The content of a JSON file. Raises OSError, or ValueError where it is no JSON, or nested too deeply."""
     try:
-        return json.loads(read_regular(path).decode("utf-8"))
+        return json.loads(read_regular(path).decode("utf-8-sig"))  # programs of Windows write a mark before it
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
 
@@ -231,11 +231,12 @@ def locked(target: Path) -> Iterator[None]:
         yield
 
 
-def files_below(folder: Path) -> Iterator[Path]:
+def files_below(folder: Path, *, predictions: bool = False) -> Iterator[Path]:
     """The files below a folder, without hidden ones. Broken links and pipes are among them: reading them says what they are.
 
-    Runs and evaluations below it are passed over: what they have written is no data. Links to folders are followed, but each
-    folder is entered once. A folder that cannot be read is named in a warning.
+    Runs, evaluations and comparisons below it are passed over: what they have written is no data. So are predictions, unless
+    `predictions` are asked for. Links to folders are followed, but each folder is entered once. A folder that cannot be read is
+    named in a warning.
     """
     entered: set[str] = set()
 
@@ -243,7 +244,7 @@ def files_below(folder: Path) -> Iterator[Path]:
         log.warning("%s: this folder cannot be read (%s), and is left out", error.filename, error.strerror)
 
     for place, folders, names in os.walk(folder, onerror=warn, followlinks=True):
-        if (real := os.path.realpath(place)) in entered or (place != str(folder) and _is_result(Path(place))):
+        if (real := os.path.realpath(place)) in entered or (place != str(folder) and _is_result(Path(place), predictions)):
             folders.clear()
             continue
         entered.add(real)
@@ -272,10 +273,11 @@ def last_number(path: Path) -> int | None:
     return int(digits[-1]) if digits else None
 
 
-def _is_result(folder: Path) -> bool:
-    """Whether analogy has made this folder for a run or an evaluation."""
+def _is_result(folder: Path, predictions: bool) -> bool:
+    """Whether analogy has made this folder for what it computed. predictions: those do not count."""
+    kinds = (b"a run\n", b"an evaluation\n", b"a comparison\n", *([] if predictions else [b"a prediction\n"]))
     try:
-        return read_regular(folder / MARK).startswith((b"a run\n", b"an evaluation\n"))
+        return read_regular(folder / MARK).startswith(kinds)
     except OSError:
         return False
 

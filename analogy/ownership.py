@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -27,7 +28,8 @@ RUN, EVALUATION, SAVED_MODEL, PREDICTION, COMPARISON, PREPARED, RECOGNISED, EXPO
     "an export",
 )  # fmt: skip
 _FILES = "files: "  # the line of a mark that lists them
-_BY_FILE_MANAGERS = ("Thumbs.db", "desktop.ini")
+# What file managers and network disks leave behind, and what a killed process of ours does.
+_NOBODYS = re.compile(r"Thumbs\.db|desktop\.ini|\.DS_Store|\.directory|\._.*|\.nfs[0-9a-f]+|\.analogy(-\w+\.partial.*)?")
 # Earlier versions set no mark. This file suggests that a folder is theirs, but it may still belong to a user.
 _EARLIER = {SAVED_MODEL: "saved_model.pb", PREDICTION: "joints.json", COMPARISON: "comparison.md", RECOGNISED: "figures.json"}
 _PARTS_OF_AN_EARLIER_RUN = ("summary.json", "log.txt", "checkpoints", "samples", "plots")
@@ -46,7 +48,7 @@ def mark_folder(folder: Path, kind: str, files: Sequence[str] | None = None) -> 
 def files_of_others(folder: Path) -> list[str]:
     """The paths of files in a marked folder that we did not write, relative to it; empty where the mark does not list ours.
 
-    What file managers leave behind does not count.
+    What file managers leave behind does not count; hidden files do.
     """
     try:
         line = read_regular(folder / MARK).decode("utf-8").splitlines()[-1]
@@ -57,12 +59,12 @@ def files_of_others(folder: Path) -> list[str]:
 
 
 def _files_in(folder: Path) -> list[str]:
-    """The paths of the files and links in a folder, relative to it, without hidden ones."""
+    """The paths of the files and links in a folder, relative to it, without those that are nobody's."""
     paths = (
         os.path.relpath(os.path.join(place, name), folder)
         for place, folders, names in os.walk(folder)
         for name in (*names, *(name for name in folders if os.path.islink(os.path.join(place, name))))
-        if not name.startswith(".") and name not in _BY_FILE_MANAGERS
+        if not _NOBODYS.fullmatch(name)
     )
     return sorted(paths)
 

