@@ -35,6 +35,8 @@ TONE_MAP = (
     "tonemap=hable,zscale=t=bt709:m=bt709:r=tv,format=yuv420p OUT.mp4)"
 )
 PLAYLISTS = ("concat", "hls", "dash", "imf")  # FFmpeg's names of formats that hold the names of other files
+# By what name files say that they are pictures of HEIF or AVIF, which are tiles to FFmpeg: it would read one of them alone.
+PICTURE_BRANDS = ("heic", "heix", "heim", "heis", "mif1", "miaf", "avif")
 LEAST_INTERLACED = 4  # pixels a side: FFmpeg de-interlaces no smaller frames
 
 
@@ -134,6 +136,11 @@ def _open(path: Path):
     if container.format.name in PLAYLISTS:  # of files in the same folder
         container.close()
         raise UserError(f"{path}: this is not a video but a list of other files; name one of them, or {MEND}")
+    if (brand := container.metadata.get("major_brand")) in PICTURE_BRANDS:
+        container.close()
+        raise UserError(
+            f"{path}: this is not a video but a picture ({brand.upper()}), which is not read; save it as JPEG or PNG"
+        )
     return container
 
 

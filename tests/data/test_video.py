@@ -96,9 +96,17 @@ def test_what_is_no_video_is_said(tmp_path):
     ):
         with pytest.raises(UserError, match=message):
             read_video(tmp_path / name)
+    # As HEIC, the photographs of telephones: FFmpeg would read one of their tiles.
+    Image.fromarray(np.zeros((16, 16, 3), np.uint8)).save(tmp_path / "photo.heic", "AVIF")
+    with pytest.raises(UserError, match=r"photo\.heic: this is not a video but a picture \(AVIF\).*save it as JPEG or PNG"):
+        read_video(tmp_path / "photo.heic")
     write_mp4(tmp_path / "short.mp4", np.zeros((2, 16, 16, 3), np.uint8), 10)
     with pytest.raises(UserError, match="no frame number 5"):
         read_video(tmp_path / "short.mp4", start=5)
+    Image.fromarray(np.zeros((16, 16, 3), np.uint8)).save(tmp_path / "picture.png")
+    for numbers in ({"start": 2**63}, {"count": 10**30}, {"start": -1}, {"count": 0}):
+        with pytest.raises(UserError, match=r"choose a start of 0 or more and at least one frame, fewer than 2\^31"):
+            read_video(tmp_path / "picture.png", **numbers)
 
 
 @pytest.mark.parametrize(("value", "said"), [(0, "all its frames are black"), (90, "all its 3 frames are equal")])
