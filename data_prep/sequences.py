@@ -14,7 +14,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from analogy.data.sequences import SequenceDataset
-from analogy.errors import UserError
+from analogy.errors import UserError, shortened
 from analogy.files import read_regular, visible
 from analogy.random_streams import DatasetStream, generator
 
@@ -132,7 +132,8 @@ def read_stocks(folder: Path, split: str) -> tuple[np.ndarray, np.ndarray, str]:
         if not len(blocks):
             mend = "add older or newer prices" if split == "chronological" else "choose chronological, or add symbols"
             raise UserError(f"{folder}: the {name} half is empty with data.split {split}; {mend}")
-    notes = f"{len(files)} files, {skipped} rows without a price and {constant} constant blocks left out"
+    rows = f"{skipped} rows without a price or of a date given before"
+    notes = f"{len(files)} files, {rows} and {constant} constant blocks left out"
     notes += f"; {unused}" if unused else ""
     log.info("%s: %s", folder, notes)
     return *splits, notes
@@ -164,7 +165,8 @@ def _by_date(blocks_of: dict[str, list[Block]]) -> tuple[list[np.ndarray], list[
 
 
 def _read_prices(file: Path) -> tuple[list[datetime], np.ndarray, int]:
-    """Read a CSV file: dates and closing prices [N], oldest first, and the number of rows without a price."""
+    """Read a CSV file: dates and closing prices [N], oldest first, and the number of rows without a price or of a date given
+    before."""
     try:
         rows = list(csv.reader(io.StringIO(read_regular(file).decode("utf-8-sig"), newline="")))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
@@ -173,7 +175,7 @@ def _read_prices(file: Path) -> tuple[list[datetime], np.ndarray, int]:
     columns = [next((head.index(name) for name in names if name in head), None) for names in (DATES, PRICES)]
     if None in columns:
         raise UserError(f"{file}: its first line must name the columns, among them a date (Date, time, timestamp) and Close")
-    dated_prices, bad = [], 0
+    price_of, bad = {}, 0
     for row in rows[1:]:
         try:
             date, price = datetime.fromisoformat(row[columns[0]].strip()), float(row[columns[1]])
@@ -181,11 +183,12 @@ def _read_prices(file: Path) -> tuple[list[datetime], np.ndarray, int]:
         except (ValueError, IndexError):
             bad += 1
             continue
-        if np.isfinite(price) and price > 0:
-            dated_prices.append((date, price))
+        if np.isfinite(price) and price > 0 and date not in price_of:
+            price_of[date] = price
         else:
             bad += 1
-    if not dated_prices:
-        raise UserError(f"{file}: there is no row with a date and a price in it")
-    dated_prices.sort(key=lambda pair: pair[0])  # Alpha Vantage puts the newest first
-    return [date for date, _ in dated_prices], np.array([price for _, price in dated_prices]), bad
+    if not price_of:
+        example = f", such as 2020-01-31 and 10.5; the first is {shortened(','.join(rows[1]), 60)}" if rows[1:] else ""
+        raise UserError(f"{file}: there is no row with a date and a price in it{example}")
+    dates = sorted(price_of)  # Alpha Vantage puts the newest first
+    return dates, np.array([price_of[date] for date in dates]), bad

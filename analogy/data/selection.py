@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Container, Sequence
 from pathlib import Path
 
 from analogy.data.doubts import some
@@ -11,14 +12,14 @@ from analogy.errors import UserError
 from analogy.files import read_regular
 
 
-def read_split_file(path: Path) -> list[str]:
-    """The clip ids in a split file, which has one clip per line. The first word of a line is the id or a path, such as
-    `frames/2289 0`. Raises UserError."""
+def read_split_file(path: Path, known: Container[str] = ()) -> list[str]:
+    """The clip ids in a split file, which has one clip per line. A line is one of the `known` ids, in which there may be
+    spaces; or its first word is the id or a path, such as `frames/2289 0`. Raises UserError."""
     try:
-        lines = read_regular(path).decode("utf-8").splitlines()
+        lines = [line.strip() for line in read_regular(path).decode("utf-8-sig").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: the split file cannot be read: {getattr(error, 'strerror', None) or error}") from error
-    return [line.split()[0].rstrip("/").rsplit("/", 1)[-1] for line in lines if line.strip()]
+    return [line if line in known else re.split(r"[/\\]", line.split()[0].rstrip("/\\"))[-1] for line in lines if line]
 
 
 def absent_clips(clips: Sequence[Clip], *split_files: Sequence[str] | str | None) -> list[str]:
@@ -28,7 +29,7 @@ def absent_clips(clips: Sequence[Clip], *split_files: Sequence[str] | str | None
     """
     present, lines = {clip.id for clip in clips}, []
     for file in split_files:
-        names = read_split_file(Path(file)) if isinstance(file, str) else []
+        names = read_split_file(Path(file), present) if isinstance(file, str) else []
         if absent := [name for name in names if name not in present]:
             lines.append(f"{len(absent)} of {len(names)} clips of {file} are not in the dataset: {some(absent)}")
     return lines
@@ -83,7 +84,7 @@ def _clips_of_split(clips: Sequence[Clip], split: str, selection: Sequence[str] 
         if len(usable) < len(clips):
             why = f"{one_frame_clips(clips)[0]}; " + (why if usable else "give clips of two frames or more")
     elif isinstance(selection, str):
-        selected = [usable[name] for name in dict.fromkeys(read_split_file(Path(selection))) if name in usable]
+        selected = [usable[name] for name in dict.fromkeys(read_split_file(Path(selection), usable)) if name in usable]
         why = f"{selection}: none of the clips of this split file are in the dataset (data.{split}_clips)"
     else:
         short = {clip.id for clip in clips if clip.length < 2}

@@ -42,6 +42,14 @@ def test_a_split_file_with_paths_and_labels(tmp_path):
     assert absent_clips(CLIPS, str(path), ["9999"], None) == [f"1 of 3 clips of {path} are not in the dataset: 9999"]
 
 
+def test_a_split_file_of_other_programs(tmp_path):
+    """Notepad's first bytes and line ends, paths of Windows, and names that hold spaces."""
+    path, clips = tmp_path / "split.txt", [*CLIPS, clip("day 1 a.mp4")]
+    path.write_bytes(b"\xef\xbb\xbf0280\r\nframes\\0050\\ 3\r\nday 1 a.mp4\r\n")
+    train, _ = select_clips(clips, train_clips=str(path), test_clips=["0001"])
+    assert names(train) == ["0050", "0280", "day 1 a.mp4"] and not absent_clips(clips, str(path))
+
+
 def test_clips_of_one_frame_are_said():
     left_out = "1 of 5 clips have one frame, in which there is nothing to predict, and are left out: 0300"
     assert one_frame_clips(CLIPS) == [left_out] and not one_frame_clips(CLIPS[:4])

@@ -116,6 +116,7 @@ def test_real_daily_prices():
         (b"", "name the columns"),
         (b"a,b\n1,2", "name the columns"),
         (b"Date,Close\nx,y", "no row"),
+        (b"Date,Close\n01/31/2020,9\n", r"no row with a date .* such as 2020-01-31 and 10\.5; the first is 01/31/2020,9$"),
         (b"\xff\xfe\x00", "cannot be read"),
     ],
 )
@@ -124,6 +125,18 @@ def test_a_file_without_prices_is_named(tmp_path, content, message):
     with pytest.raises(UserError, match=message) as error:
         read_stocks(tmp_path, "published")
     assert "GOOGL.csv" in str(error.value)
+
+
+def test_rows_that_stand_twice_count_once(tmp_path):
+    """As where two downloads were joined."""
+    write(tmp_path, "GOOGL.csv", np.arange(1, 201))
+    once = read_stocks(tmp_path, "chronological")
+    text = (tmp_path / "GOOGL.csv").read_text()
+    (tmp_path / "GOOGL.csv").write_text(text.rstrip("\n") + "\n" + text.partition("\n")[2])
+    twice = read_stocks(tmp_path, "chronological")
+    for before, now in zip(once[:2], twice[:2], strict=True):
+        np.testing.assert_array_equal(before, now)
+    assert "200 rows without a price or of a date given before" in twice[2]
 
 
 def test_no_file_and_an_empty_half(tmp_path):

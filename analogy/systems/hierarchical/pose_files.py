@@ -28,7 +28,7 @@ def read_poses(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """
     path = Path(path)
     try:
-        if path.suffix == ".npy":
+        if path.suffix.lower() == ".npy":
             check_regular(path)
             values = np.load(path, allow_pickle=False, mmap_mode="r")  # a header can promise no more than there is
             if values.dtype.kind not in "biuf":

@@ -14,7 +14,10 @@ def test_poses_survive_a_file(tmp_path):
     write_poses(tmp_path / "a.json", joints, visibility, rate=5)
     np.save(tmp_path / "b.npy", np.concatenate([joints, visibility[..., None]], -1))
     np.save(tmp_path / "c.npy", joints)
-    for name, expected in (("a.json", visibility), ("b.npy", visibility), ("c.npy", np.ones([4, 13]))):
+    (tmp_path / "b.npy").rename(tmp_path / "B.NPY")
+    (tmp_path / "windows.json").write_bytes(b"\xef\xbb\xbf" + (tmp_path / "a.json").read_bytes())
+    same = dict.fromkeys(("a.json", "windows.json", "B.NPY"), visibility)
+    for name, expected in {**same, "c.npy": np.ones([4, 13])}.items():
         got, seen = read_poses(tmp_path / name)
         np.testing.assert_allclose(got, joints, atol=0.006)
         np.testing.assert_array_equal(seen, expected)
