@@ -45,7 +45,7 @@ class KeptArrays:
         start."""
         try:
             return self.load(clip, mapped=True).shape == (clip.length, *self._row)
-        except (OSError, ValueError):
+        except (OSError, ValueError, EOFError):  # the last of an empty file, as a power cut leaves it
             return False
 
     def _make(self, clip: Clip) -> None:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
 import zipfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -147,7 +149,7 @@ def _read(path: Path) -> dict[str, np.ndarray]:
         (index,) = (name for name in archive.namelist() if name.endswith("/data.pkl"))
         folder = index.removesuffix("data.pkl")
         tensors = _Unpickler(io.BytesIO(archive.read(index))).load()
-        return _arrays(tensors, lambda storage: archive.read(f"{folder}data/{storage}"))
+        return _arrays(tensors, cache(lambda storage: archive.read(f"{folder}data/{storage}")))
 
 
 def _read_old(file: BinaryIO) -> dict[str, np.ndarray]:
@@ -176,8 +178,10 @@ def _tensors(content: object) -> dict[str, _Tensor]:
 
 def _arrays(tensors: object, storage: Callable[[str], bytes]) -> dict[str, np.ndarray]:
     """name -> `_Tensor` -> name -> array. storage: key -> the numbers of a storage."""
-    arrays = {}
+    arrays, size = {}, 0  # in bytes, as float32
     for name, tensor in _tensors(tensors).items():
+        if (size := size + 4 * math.prod(tensor.shape)) > LARGEST:  # many may be parts of one storage
+            raise ValueError(f"its tensors take {size / 1e9:.0f} GB or more, which are no weights")
         numbers = np.frombuffer(storage(tensor.storage), tensor.dtype)[tensor.offset :]
         count = int(np.prod(tensor.shape, dtype=np.int64))
         strides = tuple(np.cumprod((1, *tensor.shape[:0:-1]), dtype=np.int64)[::-1]) if tensor.shape else ()

@@ -135,8 +135,8 @@ def _read_h5(path: str) -> dict[str, list[np.ndarray]]:
         if layer and isinstance(item, h5py.Dataset):
             if item.external or item.is_virtual:  # bytes of any file of this machine would become weights
                 raise ValueError(f"it takes {name} from another file")
-            if item.nbytes > LARGEST:
-                raise ValueError(f"its {name} unpacks to {item.nbytes / 1e9:.0f} GB, which are no weights")
+            if (size := item.nbytes + sum(array.nbytes for arrays in layers.values() for array in arrays)) > LARGEST:
+                raise ValueError(f"it unpacks to {size / 1e9:.0f} GB or more, which are no weights")
             layers.setdefault("conv{}_{}".format(*layer.groups()), []).append(item[()])
 
     with h5py.File(path) as file:

@@ -11,7 +11,8 @@ import pytest
 from analogy.errors import UserError
 from analogy.models.building import build
 from analogy.models.resnet import ResNet18
-from analogy.pretrained.torchvision_resnet import OLD_MAGIC, _parts, load_into_resnet, load_resnet18
+from analogy.pretrained import torchvision_resnet
+from analogy.pretrained.torchvision_resnet import OLD_MAGIC, _arrays, _parts, _Tensor, load_into_resnet, load_resnet18
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +147,15 @@ def test_other_files_are_one_line(network, tmp_path):
     with zipfile.ZipFile(tmp_path / "model.pth", "w") as archive:
         archive.writestr("a/data.pkl", pickle.dumps({"epoch": 3}))
     assert "no state dict" in one_line(network, tmp_path / "model.pth")
+
+
+def test_many_tensors_of_one_storage_are_refused(monkeypatch):
+    """A small file of them could fill the memory."""
+    monkeypatch.setattr(torchvision_resnet, "LARGEST", 20_000)
+    tensors = {str(number): _Tensor("<f4", "0", 0, (1000,), (1,)) for number in range(9)}
+    assert len(_arrays(dict(list(tensors.items())[:5]), lambda storage: bytes(4000))) == 5
+    with pytest.raises(ValueError, match=r"its tensors take .* or more, which are no weights"):
+        _arrays(tensors, lambda storage: bytes(4000))
 
 
 def test_nothing_in_the_file_is_executed(network, tmp_path):

@@ -16,7 +16,7 @@ import pytest
 from analogy.errors import UserError
 from analogy.models.building import build
 from analogy.models.vgg import Encoder
-from analogy.pretrained import fetch_vgg16
+from analogy.pretrained import fetch_vgg16, vgg16
 from analogy.pretrained.fetching import fetched_file
 from analogy.pretrained.pickles import ArrayUnpickler
 from analogy.pretrained.vgg16 import load_into_encoder, load_vgg16, vgg16_name
@@ -177,6 +177,16 @@ def test_values_of_other_files_are_refused(weights, tmp_path, way):
             layout[...] = h5py.VirtualSource(other, place, kernel.shape)
             file.create_virtual_dataset(place, layout)
     with pytest.raises(UserError, match=r"vgg\.h5: .*from another file"):
+        load_vgg16(str(tmp_path / "vgg.h5"), 1)
+
+
+def test_a_small_file_that_unpacks_to_much_is_refused(tmp_path, monkeypatch):
+    """Its parts together: each may be small enough alone."""
+    monkeypatch.setattr(vgg16, "LARGEST", 10_000)
+    with h5py.File(tmp_path / "vgg.h5", "w") as file:
+        for number in range(5):
+            file.create_dataset(f"block1_conv1/{number}", (750,), np.float32, chunks=(750,))  # never written: 0 bytes
+    with pytest.raises(UserError, match=r"vgg\.h5: .*it unpacks to .* or more, which are no weights"):
         load_vgg16(str(tmp_path / "vgg.h5"), 1)
 
 
