@@ -46,12 +46,12 @@ class Layout(NamedTuple):
         tiles = tuple(name.strip() for name in names.split(","))
         if why := wrong_names(tiles):
             raise UserError(f"--tiles {names}: {why}")
-        sides = re.fullmatch(r"(\d+)x(\d+)", size) if size is not None else None
+        sides = re.fullmatch(r"(\d{1,9})x(\d{1,9})", size) if size is not None else None
         if size is not None and (not sides or min(map(int, sides.groups())) < SMALLEST):
             raise UserError(f"--tile-size {size}: give width x height in pixels, each at least {SMALLEST}, such as 64x64")
         places = None
         if corners is not None:
-            pairs = [re.fullmatch(r"(\d+),(\d+)", pair) for pair in corners.split()]
+            pairs = [re.fullmatch(r"(\d{1,9}),(\d{1,9})", pair) for pair in corners.split()]
             if not all(pairs) or len(pairs) != len(tiles) or not sides:
                 raise UserError(
                     f"--tile-corners {corners}: give x,y of each of the {len(tiles)} tiles, such as 0,0 66,0, and --tile-size"

@@ -56,7 +56,7 @@ def find_model(name: str | Path, results: Path, key: str) -> Path:
         unfinished += [run for run in runs if _is_run(run.folder)]
     if unfinished:
         raise UserError(f"{key} {name}: no finished run in {unfinished[0].folder.parent}; {_how_to_finish(unfinished[0])}")
-    if len(Path(name).parts) > 1 and not Path(name).expanduser().exists():
+    if len(Path(name).parts) > 1 and not expanded(name).exists():
         raise UserError(f"{key} {name}: there is no such folder; was the run moved or deleted? Name another run")
     raise UserError(f"{key} {name}: neither a run folder nor an experiment in {results}{_nearest(name, results)}")
 
@@ -168,8 +168,8 @@ def _how_to_finish(run: Run) -> str:
     return f"run {run.folder.name} is {run.status}: finish it with --resume {run.folder}"
 
 
-def _nearest(name: str, results: Path) -> str:
+def _nearest(name: str | Path, results: Path) -> str:
     """The end of an error message that suggests the experiment with the most similar name; empty if there is none."""
     folders = [path.name for path in results.iterdir() if path.is_dir()] if results.is_dir() else []
-    near = difflib.get_close_matches(name, folders, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(str(name), folders, n=1, cutoff=0.6)
     return f"; did you mean {near[0]}?" if near else ""

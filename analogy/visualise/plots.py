@@ -35,6 +35,7 @@ OF_PLOTS = {
     "grid.color": "#e6e9ed",
     "xtick.color": "#5b6470",
     "ytick.color": "#5b6470",
+    "text.parse_math": False,  # a name may hold dollars
     "legend.frameon": False,
     "legend.fontsize": 8,
 }

@@ -64,7 +64,7 @@ class Handler(SimpleHTTPRequestHandler):
             return None
         root, path = Path(self.directory), Path(self.translate_path(self.path))
         # os.path returns False where pathlib raises: for another user's folder, or a link to itself.
-        if "\0" in str(path) or not Path(os.path.realpath(path)).is_relative_to(root):  # a link that leads out of the folder
+        if not _is_below(root, path):
             self.send_error(HTTPStatus.NOT_FOUND)
             return None
         if os.path.isdir(path) or path.name == "index.html":
@@ -78,7 +78,7 @@ class Handler(SimpleHTTPRequestHandler):
 
     def _range(self, path: Path) -> tuple[int, int] | None:
         """First and last byte that a request header `Range: bytes=a-b` asks for; None for the whole file or a bad range."""
-        match = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range") or "")
+        match = re.fullmatch(r"bytes=(\d{1,18})-(\d{0,18})", self.headers.get("Range") or "")
         size = path.stat().st_size
         first, last = (int(match[1]), int(match[2] or size - 1)) if match else (size, 0)
         return (first, min(last, size - 1)) if first < size and first <= last else None
@@ -98,6 +98,14 @@ class Handler(SimpleHTTPRequestHandler):
                     self.wfile.write(part)
                     remaining -= len(part)
         return None
+
+
+def _is_below(root: Path, path: Path) -> bool:
+    """Whether a path can be that of a file, and no link in it leads out of the folder `root`."""
+    try:
+        return Path(os.path.realpath(path)).is_relative_to(root)
+    except ValueError:  # a NUL, or half of a character
+        return False
 
 
 def refresh(root: Path, folder: Path) -> None:

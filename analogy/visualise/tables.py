@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,6 +16,10 @@ from analogy.settings.loading import HasSettings, read_experiment
 from analogy.visualise.wording import decimal
 
 Key = tuple[str, str]  # action, clip
+# What LaTeX takes for a command -> what it prints as that sign.
+LATEX = str.maketrans(
+    {sign: f"\\{sign}" for sign in "&%$#_{}"} | {"\\": r"\textbackslash{}", "^": r"\^{}", "~": r"\~{}", "−": "$-$"}
+)
 SAME_FIGURE = 1e-3  # relative difference; video decoders of different machines differ by less
 
 
@@ -194,7 +197,7 @@ def latex_table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> list[str
     """The lines of a LaTeX tabular that uses the booktabs package; the first column is left-aligned."""
 
     def row(cells: Sequence[str]) -> str:
-        return " & ".join(re.sub(r"([&%$#_{}])", r"\\\1", cell).replace("−", "$-$") for cell in cells) + r" \\"
+        return " & ".join(cell.translate(LATEX) for cell in cells) + r" \\"
 
     body = [row(line) for line in lines]
     columns = "l" + "r" * (len(head) - 1)

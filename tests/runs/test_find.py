@@ -44,6 +44,13 @@ def test_a_name_or_a_path_means_a_run(results, monkeypatch, tmp_path):
     assert find_run(unfinished, results, "--run") == unfinished  # a run that is named need not be finished
 
 
+def test_a_path_of_one_part_and_a_folder_like_a_home_that_is_none(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert refusal(find_run, Path("nothing"), tmp_path, "load").startswith("load nothing: neither a run folder nor")
+    (tmp_path / "~nobody of that name" / "empty").mkdir(parents=True)
+    assert "neither a run folder nor" in refusal(find_run, "~nobody of that name/empty", Path("results"), "--run")
+
+
 def test_a_folder_here_of_the_same_name_hides_no_experiment(results, monkeypatch, tmp_path):
     (tmp_path / "detector" / "notes").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)

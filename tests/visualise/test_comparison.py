@@ -13,6 +13,7 @@ from analogy.runs.find import find_run
 from analogy.systems import SYSTEMS
 from analogy.visualise.canvas import TITLE_HEIGHT
 from analogy.visualise.comparison import comparison_name, write_comparison
+from analogy.visualise.tables import latex_table
 from analogy.visualise.video import column_boxes, read_mp4, side_by_side, write_mp4
 
 ROOT = Path(__file__).parent.parent.parent
@@ -188,3 +189,8 @@ def test_the_command_prints_a_mistake_as_one_line(results):
     assert process.returncode == 2 and process.stderr.startswith("error: ") and process.stderr.count("\n") == 1
     done = compare(results, "pool3", "pool5", options=("--out", str(results / "file")))
     assert done.returncode == 2 and done.stderr.count("\nerror: ") == 1 and "is a file" in done.stderr
+
+
+def test_signs_of_latex_in_names_are_printed():
+    head, line = latex_table(["a_b", r"\~^"], [["50 %", "−1"]])[2:5:2]
+    assert head == r"a\_b & \textbackslash{}\~{}\^{} \\" and line == r"50 \% & $-$1 \\"

@@ -109,3 +109,4 @@ def test_mistakes_are_one_line():
 def test_a_confusion_matrix_has_a_row_and_a_column_for_each_action():
     picture = confusion_matrix(np.array([[3, 1], [0, 2]]), ["run", "walk"])
     assert picture.dtype == np.uint8 and picture.ndim == 3 and len(np.unique(picture)) > 10
+    assert confusion_matrix(np.eye(2, dtype=int), ["$^{$", "5 $"]).ndim == 3  # no formulas
