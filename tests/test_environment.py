@@ -108,3 +108,24 @@ def test_a_user_without_a_home_gets_one(monkeypatch, tmp_path):
     for home in (tmp_path, tmp_path / "new" / "home"):
         monkeypatch.setenv("HOME", str(home))
         assert not environment._set_home()
+
+
+def test_what_a_notebook_changes_after_the_import_is_overruled_too(caplog):
+    import keras
+
+    from analogy.settings import find_experiment, load_settings
+    from analogy.systems import SYSTEMS
+    from analogy.training.distribute import local_strategy
+    from analogy.training.loop import build_system
+    from tests.conftest import QUICK
+
+    settings = load_settings(find_experiment("seq2seq_sins_l1"), SYSTEMS, scale="demo", overrides=QUICK)
+    keras.config.set_floatx("float64")
+    try:
+        system = build_system(SYSTEMS[settings.system].build, settings, local_strategy("cpu"), None, {})
+        assert keras.config.floatx() == "float32"
+    finally:
+        keras.config.set_floatx("float32")
+    held = [variable for part in (system.models, system.optimizers) for each in part.values() for variable in each.variables]
+    assert {keras.backend.standardize_dtype(variable.dtype) for variable in held} == {"float32", "int64"}
+    assert "keras.config: floatx=float64 is overruled" in caplog.text

@@ -96,7 +96,7 @@ def _select_clips(source: Path, clips: str | None, per_action: int, context: int
 
     present = {clip.id: clip for clip in read_pose_clips(source) if (source / "frames" / clip.id).is_dir()}
     if clips:
-        names = names_in(clips)
+        names = list(dict.fromkeys(names_in(clips)))
         if missing := [name for name in names if name not in present]:
             raise UserError(f"--clips {', '.join(missing)}: not in {source} with frames and labels")
         selected_clips = [present[name] for name in names]

@@ -63,6 +63,7 @@ def check_evaluation(
     Raises:
         UserError: one line for each mistake.
     """
+    clips = tuple(dict.fromkeys(clips))  # one that is named twice counts once
     of_run = {"--settings": settings, "--data-dir": data_dir}
     of_tiles = {"--tile-size": tile_size, "--tile-corners": tile_corners}
     of_videos = {"--truth": truth, "--context": context, "--tiles": tiles, **of_tiles}
@@ -82,9 +83,7 @@ def check_evaluation(
             judge = None if recogniser is None else _find_recogniser(recogniser, results_dir)
         with mistakes.noted():
             if run is not None and not predictions:
-                subject = MeasuredRun.check(
-                    run, settings_file=settings, data_dir=data_dir, clips=tuple(clips), results=results_dir
-                )
+                subject = MeasuredRun.check(run, settings_file=settings, data_dir=data_dir, clips=clips, results=results_dir)
             elif run is None and tiles is not None:
                 layout = Layout.read(tiles, tile_size, tile_corners)
                 subject = MeasuredAnimations.check(tuple(predictions), truth=truth, context=context, clips=clips, layout=layout)

@@ -9,7 +9,7 @@ from pathlib import Path
 from analogy.errors import Mistakes, UserError
 from analogy.files import check_present, not_there
 from analogy.measure.opened import Opened
-from analogy.runs.find import find_model, is_saved_model, run_of
+from analogy.runs.find import find_model, inputs_of, is_saved_model, run_of
 from analogy.runs.history import describe, differences_of_data, trained_steps
 from analogy.runs.reading import read_run
 from analogy.settings import Settings, load_settings
@@ -67,6 +67,7 @@ class MeasuredRun:
         from analogy.runs.uses import open_used, retrained_models
         from analogy.training.distribute import local_strategy
         from analogy.training.loop import build_system
+        from analogy.training.precision import use_precision
         from data_prep.datasets import open_dataset
 
         settings, folder = self.settings, self.folder
@@ -80,11 +81,14 @@ class MeasuredRun:
             print(note)
         if self.clips:
             _select(dataset, self.clips)
-        system, facts = build_system(entry.build, settings, local_strategy("cpu"), None, used), self._facts()
+        with use_precision("float32"):  # whatever policy a notebook has set
+            system, facts = build_system(entry.build, settings, local_strategy("cpu"), None, used), self._facts()
         if parts := describe(record.get("parts")):
             measures.notes.append(f"trained in parts{parts}")
         if self.exported:
-            system.use_export(load_endpoint(folder, *system.endpoints()))
+            loaded = load_endpoint(folder, *system.endpoints())
+            check_fits(loaded, system, folder)
+            system.use_export(loaded)
             measures.notes += [system.export_notes] if system.export_notes else []
         else:
             facts["steps"] = _restore(system, folder)
@@ -123,6 +127,19 @@ def _changes(stored: Path, data_dir: Path | None, clips: Sequence[str]) -> dict:
     if clips and "test_clips" in content["data"]:
         values |= {"data.test_clips": list(clips), "evaluation.clips_per_action": len(clips)}
     return {"scale": content["scale"], "values": values}
+
+
+def check_fits(loaded, system, folder: Path) -> None:
+    """Raise a UserError where an exported endpoint takes inputs of another shape than the system of the settings gives."""
+    for endpoint, function in system.endpoints().items():
+        taken = inputs_of(loaded, endpoint) if endpoint in loaded.signatures else {}
+        for given in function.input_signature:
+            if given.name in taken and not given.shape.is_compatible_with(there := taken[given.name].shape):
+                here = f" {system.built_for}" if system.built_for else ""
+                raise UserError(
+                    f"{folder}: its endpoint {endpoint} takes {given.name} of shape {there}, and gets {given.shape} with these "
+                    f"settings{here}: name those with which it was exported"
+                )
 
 
 def _select(dataset, names: Sequence[str]) -> None:

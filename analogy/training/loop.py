@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from analogy.data.batches import ReplicaContext
+from analogy.environment import prepare_environment
 from analogy.errors import UserError, first_line
 from analogy.evaluation.evaluate import MeasuredClip, measure_clips, write_figures, write_loss_plot, write_samples
 from analogy.evaluation.shares import read_shares, write_share
@@ -60,6 +61,7 @@ def build_system(
     Raises:
         UserError: the settings do not fit, or the networks of `training.start_from` cannot be loaded.
     """
+    prepare_environment()  # again: a notebook may have changed Keras since the import
     keras.utils.set_random_seed(settings.seed)
     if settings.training.deterministic:
         tf.config.experimental.enable_op_determinism()

@@ -1,6 +1,7 @@
 """Which videos of two folders are measured against each other."""
 
 import tracemalloc
+from itertools import product
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from analogy.data.video import write_pictures
 from analogy.errors import UserError
 from analogy.evaluation.videos import Videos, find_videos, pair_videos
+from analogy.measure import check_evaluation
 from analogy.metrics.frames import FRAME_METRICS
 from analogy.visualise.video import mp4_writer
 
@@ -25,6 +27,13 @@ def test_videos_are_named_by_their_place(tmp_path):
     pairs, further = pair_videos([tmp_path], tmp_path)
     assert [(pair.name, pair.truth.name) for pair in pairs] == [("a_b_c", "b_c"), ("a_b_c~2", "c.GIF"), ("d", "d.m4v")]
     assert not further and pair_videos([tmp_path], tmp_path, ["d"])[1] == 2
+
+
+def test_a_video_that_is_named_twice_counts_once(tmp_path):
+    for folder, name in product(("true", "predicted"), "ab"):
+        write_pictures(tmp_path / folder / name, np.zeros((2, 16, 16, 3), np.uint8))
+    folders = {"predictions": [tmp_path / "predicted"], "truth": tmp_path / "true", "results_dir": tmp_path / "results"}
+    assert [video.name for video in check_evaluation(clips=["b", "a", "b"], **folders).subject.videos] == ["b", "a"]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from analogy.errors import UserError
+from analogy.measure.runs import check_fits
 from analogy.runs.export import write_saved_model
 from analogy.systems.base import System
 
@@ -58,6 +60,22 @@ def test_inputs_of_other_types_are_converted_for_an_export(loaded):
     system = Doubling()
     system.use_export(loaded)
     assert system.endpoint("predict")(values=[3, 5], offset=1)["result"].numpy().tolist() == [6, 10]
+
+
+def test_an_export_that_takes_other_shapes_is_refused(loaded, tmp_path):
+    """Such as of a motion whose translator was trained again with another number of keypoints."""
+    check_fits(loaded, Doubling(), tmp_path)
+    other = Doubling()
+    other.built_for = "for the K = 4 keypoints of {a}"
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 4], tf.float32, "values")])
+    def predict(values):
+        return {"result": values}
+
+    other.endpoints = lambda: {"predict": predict, "further": predict}
+    said = r"predict takes values of shape \(None,\), and gets \(None, 4\) with these settings for the K = 4 keypoints of \{a\}"
+    with pytest.raises(UserError, match=said):
+        check_fits(loaded, other, tmp_path)
 
 
 def test_an_input_that_an_export_needs_is_missed_by_name(loaded):
