@@ -222,8 +222,9 @@ def locked(target: Path) -> Iterator[None]:
         target.parent.mkdir(parents=True, exist_ok=True)
         opened = open_lock(file)
     except OSError as error:
-        mend = "allow it, or choose another folder of prepared data: ANALOGY_CACHE"
-        raise UserError(f"{error.filename or file}: cannot be written ({error.strerror}); {mend}") from error
+        mend = "choose another folder of prepared data: ANALOGY_CACHE"
+        check_writable(target.parent, mend)  # says more
+        raise UserError(f"{error.filename or file}: cannot be written ({error.strerror}); allow it, or {mend}") from error
     with opened as lock:
         if not try_lock(lock):
             log.warning("another process prepares %s; waiting for it", target)
@@ -362,6 +363,9 @@ def check_writable(folder: Path, mend: str) -> None:
     place = folder.absolute()
     check_path(place)
     while not place.exists() and place != place.parent:
+        if place.is_symlink():
+            there = os.readlink(place)
+            raise UserError(f"{folder}: {place} is a link that leads nowhere, to {there}: mount that disk, or {mend}")
         place = place.parent
     if not place.is_dir():
         raise UserError(f"{folder}: cannot be made: {place} is a file; {mend}")

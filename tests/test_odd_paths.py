@@ -11,9 +11,10 @@ import tensorflow as tf
 from analogy.data.prepared import PreparedClips
 from analogy.data.video import read_video, write_pictures
 from analogy.errors import UserError
-from analogy.files import cache_folder, check_present, check_writable
+from analogy.files import cache_folder, check_present, check_writable, making
 from analogy.runs.export import write_saved_model
 from analogy.runs.find import load_saved_model
+from analogy.runs.folder import RunFolder
 from analogy.training.checkpoint import Checkpoints, saved_checkpoints
 from analogy.training.tensorboard import TensorBoard
 from analogy.visualise.video import write_gif, write_mp4
@@ -99,6 +100,14 @@ def test_names_that_cannot_be_used_are_refused_before_anything_starts(tmp_path, 
 def test_a_folder_where_nothing_can_be_made_is_refused_before_anything_starts(tmp_path):
     check_writable(tmp_path / "new" / "folder", "choose another")
     assert not list(tmp_path.iterdir())
+    disk, nowhere = tmp_path / "disk", "disk is a link that leads nowhere, to /not/mounted: mount that disk, or choose"
+    disk.symlink_to("/not/mounted")
+    with pytest.raises(UserError, match=f"{nowhere} another"):
+        check_writable(disk / "new", "choose another")
+    with pytest.raises(UserError, match=f"{nowhere} another folder of prepared data: ANALOGY_CACHE"), making(disk / "a" / "b"):
+        pass
+    with pytest.raises(UserError, match=f"{nowhere} another --results-dir"):
+        RunFolder.create(tmp_path, "disk")
     with pytest.raises(UserError, match=r"/proc/there/is/none: cannot be written: .*/proc.*; choose"):
         check_writable(Path("/proc/there/is/none"), "choose another")
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from analogy.errors import UserError
-from analogy.files import naming, open_lock, read_json, remove_leftovers, replacing, try_lock
+from analogy.files import check_writable, naming, open_lock, read_json, remove_leftovers, replacing, try_lock
 from analogy.one_line import OneLine
 from analogy.ownership import RUN, check_results_dir, is_run, kind_of, mark_folder
 from analogy.runs.summary import read_rows
@@ -113,6 +113,7 @@ class RunFolder:
     def create(cls, results: Path, experiment: str, kind: str = RUN) -> RunFolder:
         """Make a run folder named by the current time; a second one in the same second gets a suffix. Raises UserError."""
         check_results_dir(results)
+        check_writable(results / experiment, "choose another --results-dir")
         stamp = datetime.now().strftime("%Y-%m-%d_%H%M%S")
         for suffix in ("", *(f"_{n}" for n in range(2, 100))):
             path = results / experiment / f"{stamp}{suffix}"
