@@ -50,6 +50,7 @@ class Videos:
         self.codecs: set[str] = set()  # how the predicted videos are stored
         self.future_alone: list[str] = []  # the predicted videos that lack the observed frames
         self.gray: list[str] = []  # the predicted videos that are grey where the true ones are coloured
+        self.equal: list[str] = []  # the predicted videos that equal the true ones, as copies do and predictions do not
 
     def protocol(self, dataset: Sequence[Video]) -> str:
         samples = len(dataset[0].samples)
@@ -63,6 +64,7 @@ class Videos:
         parts += [f"predictions stored as {', '.join(sorted(self.codecs))}"] if self.codecs else []
         parts += [f"the future frames alone are predicted in {some(self.future_alone)}"] if self.future_alone else []
         parts += [f"GREY predictions of coloured videos: {some(self.gray)}"] if self.gray else []
+        parts += [f"EQUAL to the truth in every pixel, as a copy is: {some(self.equal)}"] if self.equal else []
         return "; ".join(parts + self.notes)
 
     def predict_clips(self, dataset: Sequence[Video]) -> Iterator[PredictedFrames]:
@@ -86,21 +88,26 @@ class Videos:
         self.codecs |= {look.codec if look.codec in LOSSLESS else f"{look.codec} (lossy)" for look in looks}
         true_frames = stream_video(video.truth)
         samples = [islice(stream_video(path), count, None) for path, count in zip(video.samples, passed, strict=True)]
-        observed = _next(true_frames, k, video.truth)
+        observed, equal = _next(true_frames, k, video.truth), [True] * len(samples)
         for numbers in parts_of(length):
             count = len(numbers)
             predictions = [_next(frames, count, path) for frames, path in zip(samples, video.samples, strict=True)]
+            true = _next(true_frames, count, video.truth)
+            equal = [still and np.array_equal(sample, true) for still, sample in zip(equal, predictions, strict=True)]
             part = dict(
                 clip=video.name,
                 action="videos",
                 distance=numbers + 1,
                 observed_frames=observed if numbers[0] == 0 else observed[:0],
-                truth=_next(true_frames, count, video.truth),
+                truth=true,
                 prediction=predictions[0],
                 baseline=np.broadcast_to(observed[-1:], (count, *observed.shape[1:])),
                 baseline_name="copy_last_frame",
             )
             yield PartOfSamples(**part, samples=np.stack(predictions)) if len(samples) > 1 else PredictedFrames(**part)
+        for path in (path for path, copied in zip(video.samples, equal, strict=True) if copied):
+            self.equal.append(video.name)
+            print(printable(f"{path}: its future frames equal those of {video.truth} in every pixel: is it a copy?"))
 
     def _check(self, path: Path, look: _Look, video: Video, truth: _Look) -> int:
         """Compare a predicted video with the true one. Returns how many of its frames are observed ones. Raises UserError."""

@@ -67,6 +67,21 @@ def test_two_videos_of_one_name_and_loose_pictures_are_one_line(tmp_path):
         find_videos(tmp_path / "arrays")
 
 
+def test_a_copy_of_the_truth_is_said(tmp_path, capsys):
+    """Also one by links."""
+    frames = np.arange(4 * 16 * 16 * 3, dtype=np.uint8).reshape(4, 16, 16, 3) // 2
+    write_pictures(tmp_path / "true" / "a", frames)
+    write_pictures(tmp_path / "one" / "a", frames // 2)
+    (tmp_path / "two" / "a").mkdir(parents=True)
+    for picture in (tmp_path / "true" / "a").iterdir():
+        (tmp_path / "two" / "a" / picture.name).symlink_to(picture)
+    for folders, copies in ((["one"], 0), (["two"], 1), (["one", "two"], 1)):
+        judge, videos = Videos(1), pair_videos([tmp_path / folder for folder in folders], tmp_path / "true")
+        list(judge.predict_clips(videos))
+        assert judge.equal == ["a"] * copies and ("EQUAL to the truth in every pixel" in judge.protocol(videos)) == copies
+        assert capsys.readouterr().out.count("two/a: its future frames equal those of") == copies
+
+
 def test_future_frames_alone_and_grey_ones_are_measured_and_said(tmp_path):
     colours = np.random.default_rng(0).integers(0, 256, (6, 16, 16, 3), dtype=np.uint8)
     write_pictures(tmp_path / "true" / "a", colours)
