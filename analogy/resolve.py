@@ -216,5 +216,5 @@ def say_settings(settings: Settings) -> None:
     """Log the experiment, the scale and the dataset."""
     data = settings.data
     where = f"{data.dataset} in {data.folder}" if data.folder else f"{data.dataset}, generated from the seed"
-    log.info("experiment %s: %s", settings.experiment, settings.summary)
+    log.info("experiment %s: %s", settings.experiment, settings.summary.strip())
     log.info("scale %s, dataset %s", settings.scale, where)
