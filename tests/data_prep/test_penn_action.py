@@ -279,7 +279,7 @@ def test_no_usable_clip(tmp_path):
 def test_a_cache_that_cannot_be_written(source, tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(
-        UserError, match=r"file.cache: cannot be written \(Not a directory\); .*another folder of prepared data: ANALOGY_CACHE"
+        UserError, match=r"file.cache: cannot be made: .*file is a file; choose another folder of prepared data: ANALOGY_CACHE"
     ):
         prepare_penn_action(source, tmp_path / "file" / "cache")
 
