@@ -76,7 +76,7 @@ def test_a_copy_of_the_truth_is_said(tmp_path, capsys):
     for picture in (tmp_path / "true" / "a").iterdir():
         (tmp_path / "two" / "a" / picture.name).symlink_to(picture)
     for folders, copies in ((["one"], 0), (["two"], 1), (["one", "two"], 1)):
-        judge, videos = Videos(1), pair_videos([tmp_path / folder for folder in folders], tmp_path / "true")
+        judge, videos = Videos(1), pairs_of([tmp_path / folder for folder in folders], tmp_path / "true")
         list(judge.predict_clips(videos))
         assert judge.equal == ["a"] * copies and ("EQUAL to the truth in every pixel" in judge.protocol(videos)) == copies
         assert capsys.readouterr().out.count("two/a: its future frames equal those of") == copies
