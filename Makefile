@@ -24,7 +24,7 @@ format:  ## let ruff mend both
 FILES_OF_USERS = tests/data/test_video.py tests/data_prep/test_penn_action.py tests/data_prep/test_penn_action_labels.py \
 	tests/data_prep/test_special_files.py \
 	tests/test_odd_paths.py tests/evaluation tests/test_shared_cases.py tests/test_ownership.py tests/test_files.py \
-	tests/visualise/test_odd_runs.py tests/commands/test_streams.py
+	tests/visualise/test_odd_runs.py tests/visualise/test_serve.py tests/commands/test_streams.py tests/data/test_kept_arrays.py
 torture:  ## kills, full disks, malformed inputs, files of users, long runs (40 minutes at most); the report is results/torture/index.html
 	rm -f results/torture/report.xml
 	-timeout 2400 $(PYTHON) -m pytest tests/torture $(FILES_OF_USERS) -o junit_family=xunit1 --junitxml=results/torture/report.xml
