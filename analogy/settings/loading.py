@@ -253,7 +253,7 @@ def _keys(schema: type[BaseModel], parents: Sequence[str]) -> list[str]:
     for parent in parents:
         field = schema.model_fields.get(parent)
         types = (field.annotation, *get_args(field.annotation)) if field else ()  # `Section | None` contains the section
-        schema = next((kind for kind in types if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
+        schema = next((kind for kind in types if isinstance(kind, type(BaseModel))), None)
         if schema is None:
             return []
     return list(schema.model_fields)
