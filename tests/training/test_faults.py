@@ -255,10 +255,9 @@ def test_workers_end_with_equal_weights_and_one_run_folder(count, undisturbed, r
     assert not list(run.glob(".*.partial")), "the folder of shares is left"
     together = evaluated(run)
     assert len(together["clips"]) == 6 and together["pictures"]
-    if count == 4:
-        shutil.rmtree(run / "test")
-        assert run_here("--resume", run, exp=None, tiny=False).returncode == 0
-        assert evaluated(run) == together
+    shutil.rmtree(run / "test")
+    assert run_here("--resume", run, exp=None, tiny=False).returncode == 0
+    assert evaluated(run) == together
 
 
 @pytest.mark.slow
