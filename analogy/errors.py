@@ -25,6 +25,11 @@ class UserError(Exception):
     def __str__(self) -> str:
         return "\n".join(self.lines)
 
+    @property
+    def in_one_line(self) -> str:
+        """The message as a part of another one."""
+        return "; ".join(self.lines)
+
     def without(self, file: Path) -> str:
         """The message, without the name of the file with which it begins."""
         return str(self).removeprefix(printable(f"{file}: "))

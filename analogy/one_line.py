@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import logging
+import re
+
+# Control characters, line separators, halves of characters, and signs that turn the direction of what follows.
+_UNPRINTABLE = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def printable(text: str) -> str:
-    """The text with its control characters written out, such as a line break as \\n."""
-    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
+    """The text with its control characters written out, such as a line break as \\n. Spaces and joiners of all scripts stay."""
+    return _UNPRINTABLE.sub(lambda sign: sign[0].encode("unicode_escape").decode(), text)
 
 
 class OneLine(logging.Formatter):

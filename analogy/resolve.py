@@ -77,7 +77,7 @@ def resolve_settings(
         if settings:
             if resume and is_running(resume):
                 mistakes.add(f"--resume {resume}: another run is using this folder; wait for it to end, or start a new run")
-            settings = _check_settings(mistakes, settings, results_dir, resume, stages_follow)
+            settings = _with_runs_found(mistakes, settings, results_dir, resume, stages_follow)
             if resume and exp not in (None, settings.experiment):
                 mistakes.add(f"--resume {resume}: this run is of {settings.experiment}, not of {exp}")
         else:
@@ -103,7 +103,7 @@ def _check_machine(mistakes: Mistakes, results_dir: Path, resume: Path | None, c
         check_cluster(cluster)
 
 
-def _check_settings(
+def _with_runs_found(
     mistakes: Mistakes, settings: Settings, results_dir: Path, resume: Path | None, stages_follow: bool
 ) -> Settings:
     """Note what the settings ask for that is not there. Returns them with the paths of the runs that they use."""

@@ -201,7 +201,17 @@ def test_predictions_do_not_depend_on_future_frames(name, rows, eagerly):
 
 
 # What they predict of a clip depends on more than that clip; and two that are plain.
-SHARED = ["pose_lstm", "keypoints_plus", "keypoints_motion", "lvln, toy", "lvln_classifier", "vgg_lstm_vae", "seq2seq"]
+SHARED = [
+    "pose_lstm",
+    "pose_hourglass",
+    "analogy_gan",
+    "keypoints_plus",
+    "keypoints_motion",
+    "lvln, toy",
+    "lvln_classifier",
+    "vgg_lstm_vae",
+    "seq2seq",
+]
 
 
 @pytest.mark.parametrize("name", others_are_slow(SHARED))

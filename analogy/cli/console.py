@@ -26,16 +26,19 @@ RESULTS = Path("results")  # relative to the current folder
 MENDS = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "make room there; a run that has begun goes on with --resume"),
     **dict.fromkeys(
-        (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENOENT, errno.ENAMETOOLONG, errno.ELOOP, errno.ENXIO, errno.EINVAL),
+        (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENOENT, errno.ENAMETOOLONG, errno.ELOOP, errno.ENXIO),
         "name another file or folder",
     ),
     errno.EFBIG: "allow larger files (ulimit -f), or choose a disk that takes them; a run that has begun goes on with --resume",
     **dict.fromkeys((errno.EACCES, errno.EROFS, errno.EPERM), "allow it, or choose another folder"),
-    **dict.fromkeys(
-        (errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT),
-        "look at that disk; a run that has begun goes on with --resume",
-    ),
+    **dict.fromkeys((errno.EIO, errno.ESTALE), "look at that disk; a run that has begun goes on with --resume"),
     **dict.fromkeys((errno.EMFILE, errno.ENFILE), "raise the limit of open files (ulimit -n)"),
+}
+# The same, where the error names a file: without one they may be of a network, or a fault of ours.
+MENDS_OF_FILES = {
+    **MENDS,
+    errno.EINVAL: MENDS[errno.ENOENT],
+    **dict.fromkeys((errno.ENOTCONN, errno.ETIMEDOUT), MENDS[errno.EIO]),
 }
 
 
@@ -121,9 +124,9 @@ def clear_errors(place: Path | None = None) -> Iterator[None]:
             typer.echo(f"error: there is not enough memory{why}; give less at once: fewer or smaller frames", err=True)
             raise typer.Exit(2) from error
         except OSError as error:
-            where = error.filename or place
-            if error.errno not in MENDS or where is None:
+            where, mends = (error.filename, MENDS_OF_FILES) if error.filename else (place, MENDS)
+            if error.errno not in mends or where is None:
                 raise
-            line = f"{where}: cannot be read or written: {error.strerror}; {MENDS[error.errno]}"
+            line = f"{where}: cannot be read or written: {error.strerror}; {mends[error.errno]}"
             typer.echo(f"error: {printable(line)}", err=True)
             raise typer.Exit(2) from error

@@ -11,25 +11,24 @@ import typer
 
 from analogy.cli.console import RESULTS, clear_errors
 from analogy.cli.options import ResultsDir
-from analogy.errors import Mistakes
+from analogy.errors import Mistakes, UserError
 from analogy.ownership import EXPORT, check_output
 
 
 class Format(NamedTuple):
     """What the options must know of a format; `analogy.runs.formats` writes it.
 
-    packages: that it needs beside ours. one_size: whether a file fixes the number of examples in a call. converted: whether its
-    files hold operations of another runtime, which may lack bfloat16.
+    packages: that it needs beside ours. converted: whether its files hold operations of another runtime, which may lack
+    bfloat16.
     """
 
     packages: tuple[str, ...] = ()
-    one_size: bool = False
     converted: bool = True
 
 
 FORMATS = {
     "savedmodel": Format(converted=False),
-    "tflite": Format(one_size=True),
+    "tflite": Format(),
     "onnx": Format(packages=("tf2onnx", "onnx", "onnxruntime")),
 }
 
@@ -64,15 +63,14 @@ def main(
         from analogy.runs.find import run_of, saved_model_of
         from analogy.runs.ready import run_or_ready
 
+        if (facts := FORMATS.get(format)) is None:
+            raise UserError(f"--format {format}: there is no such format; there is {', '.join(FORMATS)}")
         with Mistakes() as mistakes:
-            facts = FORMATS.get(format, Format(one_size=True))  # of an unknown one, nothing else is said
-            if format not in FORMATS:
-                mistakes.add(f"--format {format}: there is no such format; there is {', '.join(FORMATS)}")
-            if batch not in (None, 1) and not facts.one_size:
+            if batch not in (None, 1) and format != "tflite":
                 mistakes.add(f"--batch {batch} is for --format tflite: other files take any number of examples; leave it out")
             if quantise not in (None, "int8"):
                 mistakes.add(f"--quantise {quantise}: there is int8 alone")
-            if quantise and not facts.one_size:
+            if quantise and format != "tflite":
                 mistakes.add(f"--quantise is for --format tflite, not for {format}; leave it out")
             if data_dir and not quantise:
                 mistakes.add("--data-dir has no meaning without --quantise; leave it out")

@@ -197,7 +197,7 @@ def _best_model(source: str, options: dict) -> tuple[str, bool]:
     except UserError as error:
         if action is not None:
             raise UserError(
-                f"--action {action}: on a video it is for people's poses, which cannot be predicted: {error}"
+                f"--action {action}: on a video it is for people's poses, which cannot be predicted: {error.in_one_line}"
             ) from error
         print(f"people's poses are not predicted: {error.lines[0]}\n{NEXT_FRAMES}")
         return str(models[FOR_VIDEOS].run), False

@@ -99,11 +99,17 @@ def measure_clips(
 
 
 def write_figures(predictor: Predictor, clips: Iterable[MeasuredClip], run: Path) -> dict:
-    """Take the means over measured clips, and write curves and plots into a run folder. Returns what `evaluate` does."""
+    """Take the means over measured clips, and write curves and plots into a run folder. Returns what `evaluate` does.
+
+    Raises ValueError: two clips of an action have one name, and so one video.
+    """
     means = HorizonMetrics(pooled=predictor.pooled)
     means_of_action: dict[str, HorizonMetrics] = defaultdict(lambda: HorizonMetrics(pooled=predictor.pooled))
-    rows, baselines = [], []
+    rows, baselines, names = [], [], set()
     for measured in clips:
+        if (measured.action, measured.clip) in names:
+            raise ValueError(f"two clips of {measured.action} are called {measured.clip}: give each a name of its own")
+        names.add((measured.action, measured.clip))
         means_of_action[measured.action].add(measured.distance, measured.figures)
         figures = means.add(measured.distance, measured.figures)
         method, *clip_baselines = figures  # the prediction comes first, then the baselines

@@ -105,8 +105,9 @@ class Videos:
                 baseline_name="copy_last_frame",
             )
             yield PartOfSamples(**part, samples=np.stack(predictions)) if len(samples) > 1 else PredictedFrames(**part)
-        for path in (path for path, copied in zip(video.samples, equal, strict=True) if copied):
+        if any(equal):
             self.equal.append(video.name)
+        for path in (path for path, copied in zip(video.samples, equal, strict=True) if copied):
             print(printable(f"{path}: its future frames equal those of {video.truth} in every pixel: is it a copy?"))
 
     def _check(self, path: Path, look: _Look, video: Video, truth: _Look) -> int:

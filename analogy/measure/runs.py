@@ -82,7 +82,8 @@ class MeasuredRun:
         if self.clips:
             _select(dataset, self.clips)
         with use_precision("float32"):  # whatever policy a notebook has set
-            system, facts = build_system(entry.build, settings, local_strategy("cpu"), None, used), self._facts()
+            system = build_system(entry.build, settings, local_strategy("cpu"), None, used)
+        facts = self._facts()
         if parts := describe(record.get("parts")):
             measures.notes.append(f"trained in parts{parts}")
         if self.exported:

@@ -71,7 +71,7 @@ class SavedModel:
                 fitted = _fit_all(specs, observed, inputs, defaults)
                 return self._call(name, fitted)
             except UserError as error:
-                reasons.append(f"{name}({', '.join(map(_describe, specs.values()))}): {error}")
+                reasons.append(f"{name}({', '.join(map(_describe, specs.values()))}): {error.in_one_line}")
         raise UserError(f"{self.folder} cannot predict from this. " + ". ".join(reasons))
 
     def inputs(self, endpoint: str) -> dict[str, tf.TensorSpec]:
