@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from io import BytesIO
 from math import ceil
 from pathlib import Path
 
@@ -103,4 +104,5 @@ def _font(size: int) -> ImageFont.FreeTypeFont:
     # Matplotlib ships this font, so that it is there on every machine; it has accents and Greek letters.
     import matplotlib  # half a second that a refused command need not take
 
-    return ImageFont.truetype(str(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")), size)
+    file = Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")
+    return ImageFont.truetype(BytesIO(file.read_bytes()), size)  # opened here: FreeType does not say why it cannot

@@ -76,7 +76,7 @@ def test_a_disk_that_is_full_at_any_moment_is_one_clear_line(run_experiment, sma
 def test_few_open_files_are_enough_and_too_few_are_one_clear_line(tmp_path, record_property):
     script = [sys.executable, str(ROOT / "experiments" / "run.py"), "--exp", "seq2seq_sins_l1"]
     how = at_demo_scale(tmp_path, *SEQUENCES, "training.steps=20", "training.sample_every=5", "training.checkpoint_every=5")
-    for limit in (64, 12):
+    for limit in (64, 12, 10):
         process = subprocess.run(
             [*script, *map(str, how)],
             capture_output=True,
