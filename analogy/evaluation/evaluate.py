@@ -108,7 +108,7 @@ def write_figures(predictor: Predictor, clips: Iterable[MeasuredClip], run: Path
     rows, baselines, names = [], [], set()
     for measured in clips:
         if (measured.action, measured.clip) in names:
-            raise ValueError(f"two clips of {measured.action} are called {measured.clip}: give each a name of its own")
+            raise _two_of_one_name(measured)
         names.add((measured.action, measured.clip))
         means_of_action[measured.action].add(measured.distance, measured.figures)
         figures = means.add(measured.distance, measured.figures)
@@ -134,6 +134,10 @@ def write_figures(predictor: Predictor, clips: Iterable[MeasuredClip], run: Path
         },
         "clips": rows,
     }
+
+
+def _two_of_one_name(clip: MeasuredClip | Predicted) -> ValueError:
+    return ValueError(f"two clips of {clip.action} are called {clip.clip}: give each a name of its own")
 
 
 def _published_curves(predictor: Predictor, horizon: dict) -> dict[str, list[float]]:
@@ -171,7 +175,7 @@ def _measure(
     with film as append:
         for part in chain([first], parts):
             if distances and part.distance[0] <= distances[-1][-1]:
-                raise ValueError(f"two clips of {part.action} are called {part.clip}: give each a name of its own")
+                raise _two_of_one_name(part)
             distances.append(part.distance)
             measured.append(part.measure(metrics))
             frames += part.length

@@ -37,9 +37,7 @@ def _absolute(path: str) -> str:
         return str(expanded(path).resolve())
     except UnicodeEncodeError as error:
         raise ValueError("its name is no UTF-8, which settings.yaml cannot keep; rename it, or name a link to it") from error
-    except UserError as error:  # the home of an unknown user (~nobody)
-        raise ValueError(f"this is no path that can be followed: {error.in_one_line}") from error
-    except RuntimeError as error:  # a link to itself
+    except (UserError, RuntimeError) as error:  # the home of an unknown user (~nobody), or a link to itself
         raise ValueError(f"this is no path that can be followed: {error}") from error
 
 
