@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import tensorflow as tf
@@ -121,6 +120,9 @@ class Converter:
     folder: Path
     batch: int
 
+    def __post_init__(self):
+        """Prepares what all endpoints share; by default nothing."""
+
     @property
     def sizes(self) -> tuple[int, int]:
         """The lengths of free axes, the first and others, at which a file is compared with the SavedModel."""
@@ -134,11 +136,9 @@ class Converter:
 class ToSavedModel(Converter):
     """A copy of the SavedModel, which holds all endpoints."""
 
-    @cached_property
-    def _copy(self):
-        """Made at the first endpoint, and loaded: it holds the weights of all."""
+    def __post_init__(self):
         shutil.copytree(self.source, self.folder / MODEL)
-        return load_saved_model(self.folder / MODEL)
+        self._copy = load_saved_model(self.folder / MODEL)  # it holds the weights of all endpoints
 
     def convert(self, name):
         def answer(inputs: Arrays) -> Arrays:
