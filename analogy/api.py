@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analogy.errors import UserError
-from analogy.files import expanded
+from analogy.files.paths import expanded
 from analogy.runs.reading import read_run
 from analogy.runs.ready import FOR_VIDEOS, run_or_ready
 from analogy.settings import Experiment, Settings, list_experiments

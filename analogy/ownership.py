@@ -1,80 +1,39 @@
-"""Which folders were made by analogy. Only those are ever replaced or deleted.
-
-Each folder that a command makes gets a mark: a small file `.analogy`, whose first line says what kind of folder it is.
-"""
+"""Only folders that analogy has made are ever replaced or deleted. They are known by their marks (`analogy.files.marks`)."""
 
 from __future__ import annotations
 
-import json
 import logging
 import os
-import re
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import Path
 
 from analogy.errors import UserError
-from analogy.files import MARK, check_writable, partial_name, read_regular, remove_leftovers, replacing
+from analogy.files.marks import (
+    COMPARISON,
+    EVALUATION,
+    PREDICTION,
+    RECOGNISED,
+    RUN,
+    SAVED_MODEL,
+    files_in,
+    files_of_others,
+    kind_of,
+    mark_folder,
+)
+from analogy.files.paths import check_writable
+from analogy.files.reading import read_regular
+from analogy.files.writing import partial_name, remove_leftovers, replacing
 
 log = logging.getLogger("analogy")
 
 AN_HOUR = 3600.0  # in seconds; no process takes so long to write one folder
-# The kinds of folders.
-RUN, EVALUATION, SAVED_MODEL, PREDICTION, COMPARISON, PREPARED, RECOGNISED, EXPORT = (
-    "a run", "an evaluation", "a SavedModel", "a prediction", "a comparison", "prepared data", "a table of recognised actions",
-    "an export",
-)  # fmt: skip
-_FILES = "files: "  # the line of a mark that lists them
-# What file managers and network disks leave behind, and what a killed process of ours does.
-_NOBODYS = re.compile(r"Thumbs\.db|desktop\.ini|\.DS_Store|\.directory|\._.*|\.nfs[0-9a-f]+|\.analogy(-\w+\.partial.*)?")
 # Earlier versions set no mark. This file suggests that a folder is theirs, but it may still belong to a user.
 _EARLIER = {SAVED_MODEL: "saved_model.pb", PREDICTION: "joints.json", COMPARISON: "comparison.md", RECOGNISED: "figures.json"}
 _PARTS_OF_AN_EARLIER_RUN = ("summary.json", "log.txt", "checkpoints", "samples", "plots")
-
-
-def mark_folder(folder: Path, kind: str, files: Sequence[str] | None = None) -> None:
-    """Write the mark into a folder.
-
-    kind: one of the kinds above. files: the paths of all that we wrote in it, relative to it, where the folder is complete.
-    """
-    text = f"{kind}\nThis folder was made by analogy. Its commands may replace it; keep files of your own elsewhere.\n"
-    listed = "" if files is None else _FILES + json.dumps(files) + "\n"
-    (folder / MARK).write_text(text + listed, encoding="utf-8")
-
-
-def files_of_others(folder: Path) -> list[str]:
-    """The paths of files in a marked folder that we did not write, relative to it; empty where the mark does not list ours.
-
-    What file managers leave behind does not count; hidden files do.
-    """
-    try:
-        line = read_regular(folder / MARK).decode("utf-8").splitlines()[-1]
-        ours = set(json.loads(line.removeprefix(_FILES))) if line.startswith(_FILES) else None
-    except (OSError, ValueError, TypeError, IndexError):
-        return []
-    return [] if ours is None else [name for name in _files_in(folder) if name not in ours]
-
-
-def _files_in(folder: Path) -> list[str]:
-    """The paths of the files and links in a folder, relative to it, without those that are nobody's."""
-    paths = (
-        os.path.relpath(os.path.join(place, name), folder)
-        for place, folders, names in os.walk(folder)
-        for name in (*names, *(name for name in folders if os.path.islink(os.path.join(place, name))))
-        if not _NOBODYS.fullmatch(name)
-    )
-    return sorted(paths)
-
-
-def kind_of(folder: Path) -> str | None:
-    """The kind in the mark of a folder, such as "a run"; None if it has no readable mark."""
-    try:
-        return read_regular(folder / MARK).decode("utf-8", errors="replace").partition("\n")[0]
-    except OSError:
-        return None
 
 
 def is_run(folder: Path) -> bool:
@@ -122,7 +81,7 @@ class Replacement:
 
 @contextmanager
 def replacing_folder(folder: Path, kind: str, *, new: bool = False, within_run: bool = False) -> Iterator[Replacement]:
-    """`analogy.files.replacing` for a whole folder: yield an empty, marked sibling folder to fill; it then replaces `folder`.
+    """`analogy.files.writing.replacing` for a whole folder: yield an empty, marked sibling folder; it replaces `folder`.
 
     If somebody else makes or fills `folder` meanwhile, theirs is kept, and a warning says under which name ours lies, as the
     replacement's `folder` does.
@@ -146,7 +105,7 @@ def replacing_folder(folder: Path, kind: str, *, new: bool = False, within_run: 
     try:
         mark_folder(partial, kind)
         yield replacement
-        mark_folder(partial, kind, _files_in(partial))
+        mark_folder(partial, kind, files_in(partial))
         if not within_run and (_inode(folder) != there or not _may_replace(folder, kind)):
             taken, folder = folder, unused_folder(folder)
             replacement.folder = folder

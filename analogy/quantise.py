@@ -16,9 +16,10 @@ import tensorflow as tf
 from analogy.errors import UserError
 from analogy.evaluation.evaluate import evaluate
 from analogy.evaluation.judge import Measures
+from analogy.files.marks import EXPORT
 from analogy.measure.runs import MeasuredRun
 from analogy.memory import count_processors
-from analogy.ownership import EXPORT, replacing_folder
+from analogy.ownership import replacing_folder
 from analogy.runs.conversion import run_tflite, tflite_outputs
 from analogy.runs.eight_bits import OPERATIONS, called_in_parts, free_axes, input_specs, to_int8
 from analogy.runs.find import endpoints_of, load_saved_model

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from analogy.errors import Mistakes, UserError
-from analogy.files import check_present, check_writable, not_there
+from analogy.files.paths import check_present, check_writable
+from analogy.files.reading import not_there
 from analogy.ownership import check_results_dir, is_run
 from analogy.pretrained.fetching import fetch_command
 from analogy.runs.folder import is_running

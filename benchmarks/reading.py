@@ -17,7 +17,8 @@ import cv2
 import numpy as np
 
 from analogy.data.video import read_video
-from analogy.files import VIDEOS, files_below
+from analogy.files.listing import files_below
+from analogy.files.names import VIDEOS
 
 
 def ours(path: Path) -> list[np.ndarray]:

@@ -16,7 +16,8 @@ from analogy.data.movies import MovieDataset, chosen_movies
 from analogy.data.prepared import Clip, FrameFormat, PreparedClips
 from analogy.data.windows import StoredMovie, WindowPlan
 from analogy.errors import UserError, first_line
-from analogy.files import NO_FILE, check_regular, visible
+from analogy.files.names import visible
+from analogy.files.reading import NO_FILE, check_regular
 from data_prep.frame_store import Checked, Problem, prepare_frames
 from data_prep.video_source import check_frames
 

@@ -14,7 +14,9 @@ from pkgutil import resolve_name
 from typing import TYPE_CHECKING, NamedTuple
 
 from analogy.errors import UserError
-from analogy.files import PICTURES, VIDEOS, cache_folder, check_path, files_below
+from analogy.files.listing import files_below
+from analogy.files.names import PICTURES, VIDEOS
+from analogy.files.paths import cache_folder, check_path
 from analogy.ownership import refuse_inside_run
 from analogy.settings.sections import MovieDataSettings, Settings
 

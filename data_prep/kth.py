@@ -13,7 +13,7 @@ from analogy.data.movies import MovieDataset, chosen_movies, long_enough
 from analogy.data.prepared import Clip, FrameFormat, PreparedClips
 from analogy.data.windows import StoredMovie, WindowPlan
 from analogy.errors import UserError
-from analogy.files import read_regular
+from analogy.files.reading import read_regular
 from analogy.random_streams import DatasetStream, generator
 from analogy.settings.sections import MovieDataSettings
 from data_prep.frame_store import prepare_frames

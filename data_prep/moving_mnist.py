@@ -16,7 +16,9 @@ from analogy.data.drawn_movies import DrawnMovies
 from analogy.data.movies import Movie
 from analogy.data.moving_digits import draw_digits
 from analogy.errors import UserError
-from analogy.files import cache_folder, check_regular, locked
+from analogy.files.locks import locked
+from analogy.files.paths import cache_folder
+from analogy.files.reading import check_regular
 from analogy.random_streams import MOVIES_TO_LOOK_AT, TEST_MOVIES
 
 TRAIN_IMAGES, TEST_IMAGES = "train-images-idx3-ubyte", "t10k-images-idx3-ubyte"

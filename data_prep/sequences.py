@@ -15,7 +15,8 @@ from scipy.ndimage import gaussian_filter1d
 
 from analogy.data.sequences import SequenceDataset
 from analogy.errors import UserError, shortened
-from analogy.files import read_regular, visible
+from analogy.files.names import visible
+from analogy.files.reading import read_regular
 from analogy.random_streams import DatasetStream, generator
 
 LENGTH = 50

@@ -12,7 +12,7 @@ from analogy.data.doubts import some
 from analogy.data.movies import MovieDataset
 from analogy.data.prepared import Clip, FrameFormat, PreparedClips
 from analogy.errors import UserError
-from analogy.files import read_regular
+from analogy.files.reading import read_regular
 from data_prep.frame_store import prepare_frames
 from data_prep.video_source import VideoFiles, whole_clips_dataset
 

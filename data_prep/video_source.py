@@ -17,7 +17,7 @@ from analogy.data.prepared import Clip, FrameFormat, PreparedClips
 from analogy.data.video import read_video
 from analogy.data.windows import StoredMovie, WindowPlan
 from analogy.errors import UserError
-from analogy.files import PICTURES
+from analogy.files.names import PICTURES
 from data_prep.frame_store.builder import encode_frame
 from data_prep.frame_store.source import Checked, Problem
 

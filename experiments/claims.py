@@ -20,7 +20,7 @@ import typer
 
 from analogy.cli.console import app_of
 from analogy.errors import UserError
-from analogy.files import read_regular
+from analogy.files.reading import read_regular
 from analogy.metrics.claims import Verdict, judge, parse
 from analogy.metrics.table import METRICS
 from analogy.ownership import write_our_text

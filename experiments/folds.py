@@ -18,7 +18,8 @@ import typer
 from analogy.cli.console import app_of, clear_errors
 from analogy.cli.continuing import finished_run, persons_of_folds
 from analogy.errors import Mistakes, UserError
-from analogy.files import VIDEOS, files_below
+from analogy.files.listing import files_below
+from analogy.files.names import VIDEOS
 from analogy.ownership import write_our_text
 from analogy.resolve import resolve_settings
 from analogy.settings.loading import parse_override

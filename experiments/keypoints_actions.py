@@ -15,8 +15,9 @@ import typer
 
 from analogy.cli.console import RESULTS, app_of, clear_errors
 from analogy.errors import UserError
+from analogy.files.marks import RECOGNISED
 from analogy.measure import check_evaluation
-from analogy.ownership import RECOGNISED, check_output, replacing_folder
+from analogy.ownership import check_output, replacing_folder
 from analogy.runs.folder import write_json
 from analogy.systems.keypoints.settings import GENERATORS
 from analogy.visualise.panels import write_picture

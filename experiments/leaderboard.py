@@ -12,7 +12,7 @@ import typer
 
 from analogy.cli.console import RESULTS, app_of, clear_errors
 from analogy.errors import Mistakes, UserError
-from analogy.files import check_present
+from analogy.files.paths import check_present
 
 HERE = Path(__file__).parent
 

@@ -22,7 +22,7 @@ from analogy.cli.app import make_app
 from analogy.cli.console import RESULTS, app_of, clear_errors
 from analogy.data.moving_shapes import draw_shapes
 from analogy.errors import UserError
-from analogy.files import cache_folder
+from analogy.files.paths import cache_folder
 from analogy.metrics.image import psnr
 from analogy.random_streams import TEST_MOVIES
 from analogy.visualise.canvas import GAP, to_rgb

@@ -1,4 +1,4 @@
-"""What is prepared once: one process works, the others wait for it."""
+"""Files and folders: written whole, read with care, locked, listed, named and marked."""
 
 import os
 import subprocess
@@ -12,27 +12,19 @@ import typer
 
 from analogy.cli.console import with_paths
 from analogy.errors import UserError
-from analogy.files import (
-    LARGEST_FILE,
-    NO_FILE,
-    check_path,
-    distinct_name,
-    expanded,
-    files_below,
-    has_wildcards,
-    making,
-    not_there,
-    read_json,
-    read_regular,
-    without_wildcards,
-)
-from analogy.ownership import PREDICTION, RUN, mark_folder
+from analogy.files.listing import files_below
+from analogy.files.locks import making
+from analogy.files.marks import PREDICTION, RUN, mark_folder
+from analogy.files.names import distinct_name
+from analogy.files.paths import check_path, expanded
+from analogy.files.patterns import has_wildcards, without_wildcards
+from analogy.files.reading import LARGEST_FILE, NO_FILE, not_there, read_json, read_regular
 
 ROOT = Path(__file__).parent.parent
 PROGRAM = """
 import os, sys, time
 from pathlib import Path
-from analogy.files import making
+from analogy.files.locks import making
 
 target = Path(sys.argv[1])
 with making(target) as missing:
@@ -159,7 +151,7 @@ def test_a_temporary_folder_whose_name_is_a_pattern_is_not_used_for_links(tmp_pa
     with without_wildcards(odd) as plain:
         assert not has_wildcards(plain) and plain.resolve() == odd
     assert not plain.exists()
-    monkeypatch.setattr("analogy.files.USUAL_TEMPORARY_FOLDERS", (str(tmp_path / "none"),))
+    monkeypatch.setattr("analogy.files.patterns.USUAL_TEMPORARY_FOLDERS", (str(tmp_path / "none"),))
     with pytest.raises(UserError, match="set TMPDIR to a folder without them"), without_wildcards(odd):
         pass
 

@@ -11,7 +11,8 @@ import tensorflow as tf
 from analogy.data.prepared import PreparedClips
 from analogy.data.video import read_video, write_pictures
 from analogy.errors import UserError
-from analogy.files import cache_folder, check_present, check_writable, making
+from analogy.files.locks import making
+from analogy.files.paths import cache_folder, check_present, check_writable
 from analogy.runs.export import write_saved_model
 from analogy.runs.find import load_saved_model
 from analogy.runs.folder import RunFolder

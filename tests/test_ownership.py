@@ -11,21 +11,13 @@ import pytest
 
 from analogy.data.video import write_pictures
 from analogy.errors import UserError
-from analogy.files import partial_name, remove_leftovers
+from analogy.files.marks import COMPARISON, EVALUATION, MARK, PREDICTION, PREPARED, RUN, SAVED_MODEL, kind_of, mark_folder
+from analogy.files.writing import partial_name, remove_leftovers
 from analogy.ownership import (
-    COMPARISON,
-    EVALUATION,
-    MARK,
-    PREDICTION,
-    PREPARED,
-    RUN,
-    SAVED_MODEL,
     check_output,
     check_results_dir,
     is_our_text,
     is_run,
-    kind_of,
-    mark_folder,
     refuse_foreign,
     replacing_folder,
     unused_folder,

@@ -11,7 +11,8 @@ from analogy.cli.console import RESULTS, clear_errors
 from analogy.cli.opening import Open, show
 from analogy.cli.options import ResultsDir
 from analogy.errors import Mistakes
-from analogy.ownership import COMPARISON, check_output, check_results_dir, unused_folder
+from analogy.files.marks import COMPARISON
+from analogy.ownership import check_output, check_results_dir, unused_folder
 from analogy.runs.find import find_run
 from analogy.runs.reading import COMPARISONS
 from analogy.systems import SYSTEMS

@@ -17,7 +17,7 @@ import typer
 
 from analogy.cli.streams import lasting_streams
 from analogy.errors import UserError, about
-from analogy.files import expanded
+from analogy.files.paths import expanded
 from analogy.one_line import printable
 from analogy.training.stop import Stopped
 
@@ -65,7 +65,7 @@ def app_of(command: Callable) -> typer.Typer:
 
 
 def with_paths(command: Callable) -> Callable:
-    """The command, whose options of type Path are read as everywhere else: by `analogy.files.expanded`.
+    """The command, whose options of type Path are read as everywhere else: by `analogy.files.paths.expanded`.
 
     No shell replaces the ~ of `--out=~/runs`, and an empty text would be the current folder.
     """

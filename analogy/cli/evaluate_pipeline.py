@@ -10,7 +10,7 @@ import typer
 from analogy.cli.console import RESULTS, clear_errors, names_in
 from analogy.cli.options import PaintRun, PoseModels, PoseRun
 from analogy.errors import Mistakes, UserError
-from analogy.files import cache_folder
+from analogy.files.paths import cache_folder
 from analogy.ownership import check_results_dir
 from analogy.runs.find import saved_model_of
 from analogy.systems.hierarchical.estimation import ESTIMATORS, find_models

@@ -12,7 +12,8 @@ import typer
 from analogy.cli.console import RESULTS, clear_errors
 from analogy.cli.options import ResultsDir
 from analogy.errors import Mistakes, UserError
-from analogy.ownership import EXPORT, check_output
+from analogy.files.marks import EXPORT
+from analogy.ownership import check_output
 
 
 class Format(NamedTuple):

@@ -10,7 +10,7 @@ import typer
 
 from analogy.cli.console import clear_errors
 from analogy.errors import Mistakes
-from analogy.files import check_writable
+from analogy.files.paths import check_writable
 from analogy.pretrained.fetching import FILES, LICENCES, weights_folder
 
 

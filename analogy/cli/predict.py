@@ -17,7 +17,7 @@ from analogy.cli.console import RESULTS, clear_errors
 from analogy.cli.opening import Open, show
 from analogy.cli.options import PaintRun, PoseModels, PoseRun, ResultsDir
 from analogy.errors import UserError
-from analogy.files import expanded
+from analogy.files.paths import expanded
 from analogy.runs.ready import FOR_VIDEOS, ready_models, run_or_ready
 from analogy.systems.hierarchical.estimation import find_models, usual_estimator
 from analogy.systems.keypoints.settings import GENERATORS, TRANSLATORS

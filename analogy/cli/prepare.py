@@ -14,7 +14,7 @@ import typer
 
 from analogy.cli.console import clear_errors
 from analogy.errors import Mistakes, UserError
-from analogy.files import cache_folder, check_present, check_writable
+from analogy.files.paths import cache_folder, check_present, check_writable
 from analogy.ownership import refuse_inside_run
 from analogy.settings.values import SMALLEST_SIDE
 from analogy.training.progress import messages_shown

@@ -10,7 +10,8 @@ import numpy as np
 from rich.progress import track
 
 from analogy.data.prepared import Clip
-from analogy.files import locked, replacing
+from analogy.files.locks import locked
+from analogy.files.writing import replacing
 
 
 class KeptArrays:

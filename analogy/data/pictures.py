@@ -11,7 +11,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
 from analogy.errors import UserError
-from analogy.files import NO_FILE, check_regular
+from analogy.files.reading import NO_FILE, check_regular
 
 MOST_PIXELS = 100_000_000  # of a picture or a frame; a small file can unpack to any size
 # Pillow's own reader of TIFF without compression takes YCbCr for RGBX, and then calls it truncated; libtiff reads all of them.

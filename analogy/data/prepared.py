@@ -19,7 +19,7 @@ from google.protobuf.message import DecodeError
 from analogy.data.doubts import Inspection, some
 from analogy.data.python_calls import call_python
 from analogy.errors import UserError, first_line
-from analogy.files import read_json
+from analogy.files.reading import read_json
 
 MOST_OPEN = 32  # shards that are open at the same time; each needs a file descriptor
 BLOCK = 32  # neighbouring raw frames that are read and cached together

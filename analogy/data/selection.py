@@ -9,7 +9,7 @@ from pathlib import Path
 from analogy.data.doubts import some
 from analogy.data.prepared import Clip
 from analogy.errors import UserError
-from analogy.files import read_regular
+from analogy.files.reading import read_regular
 
 
 def read_split_file(path: Path, known: Container[str] = ()) -> list[str]:

@@ -16,7 +16,9 @@ from analogy.data.decoding import Decoded, decode_file, stream_file
 from analogy.data.doubts import DARKEST, some
 from analogy.data.pictures import frames_in_strip, is_animation, picture_size, read_animation, read_picture
 from analogy.errors import UserError
-from analogy.files import PICTURES, VIDEOS, by_number, check_regular, files_below, last_number, visible
+from analogy.files.listing import files_below
+from analogy.files.names import PICTURES, VIDEOS, by_number, last_number, visible
+from analogy.files.reading import check_regular
 
 USUAL_RATE = 25.0  # frames per second, assumed where a file gives no rate
 # The longest over the shortest time between frames, above which frames are unevenly spaced. Rounded times differ by less.

@@ -18,11 +18,11 @@ from analogy.evaluation.contract import Predictor
 from analogy.evaluation.evaluate import evaluate
 from analogy.evaluation.recogniser import Recogniser
 from analogy.evaluation.selection import check_selection
+from analogy.files.marks import EVALUATION
 from analogy.metrics.frames import ERROR_METRICS, FRAME_METRICS
 from analogy.metrics.fvd import LONGEST, Fvd
 from analogy.metrics.perceptual import FeatureDistance, Lpips
 from analogy.metrics.table import metric_of
-from analogy.ownership import EVALUATION
 from analogy.pretrained.feature_networks import feature_network, feature_network_name
 from analogy.pretrained.i3d import I3d
 from analogy.runs.environment import describe_environment

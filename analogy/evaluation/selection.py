@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from analogy.errors import Mistakes, about
-from analogy.files import not_there
+from analogy.files.reading import not_there
 from analogy.metrics.fvd import check_length
 from analogy.metrics.table import SELECTABLE
 from analogy.pretrained.fetching import fetch_command

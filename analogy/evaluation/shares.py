@@ -12,7 +12,7 @@ from typing import IO
 import numpy as np
 
 from analogy.evaluation.evaluate import MeasuredClip
-from analogy.files import replacing
+from analogy.files.writing import replacing
 
 
 def write_share(path: Path, clips: Iterable[MeasuredClip]) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from analogy.data.video import read_video
 from analogy.errors import UserError
 from analogy.evaluation.videos import LOSSLESS, SMALLEST
-from analogy.files import distinct_name
+from analogy.files.names import distinct_name
 from analogy.predictions.frames import PredictedFrames
 from analogy.predictions.motion import motion_continued
 

@@ -13,7 +13,8 @@ import numpy as np
 from analogy.data.doubts import some
 from analogy.data.video import read_video, stream_video, videos_below
 from analogy.errors import UserError
-from analogy.files import VIDEOS, distinct_name, files_below
+from analogy.files.listing import files_below
+from analogy.files.names import VIDEOS, distinct_name
 from analogy.metrics.frames import FRAME_METRICS
 from analogy.one_line import printable
 from analogy.predictions.base import parts_of

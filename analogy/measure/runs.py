@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from analogy.errors import Mistakes, UserError
-from analogy.files import check_present, not_there
+from analogy.files.paths import check_present
+from analogy.files.reading import not_there
 from analogy.measure.opened import Opened
 from analogy.runs.find import find_model, inputs_of, is_saved_model, run_of
 from analogy.runs.history import describe, differences_of_data, trained_steps

@@ -9,7 +9,8 @@ from pathlib import Path
 from analogy.errors import Mistakes, UserError
 from analogy.evaluation.tiles import Layout, TiledVideos
 from analogy.evaluation.videos import Video, Videos, find_videos, pair_videos
-from analogy.files import check_present, distinct_name
+from analogy.files.names import distinct_name
+from analogy.files.paths import check_present
 from analogy.measure.opened import Opened
 
 FRAMES_PER_SECOND = 10  # of the films that show them

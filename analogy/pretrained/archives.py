@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from analogy.files import check_regular
+from analogy.files.reading import check_regular
 
 LARGEST = 1 << 32  # bytes of unpacked weights, several times those of the largest network that is read
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from analogy.errors import UserError
-from analogy.files import replacing
+from analogy.files.writing import replacing
 from analogy.pretrained.fetching import FILES, download
 from analogy.pretrained.pickles import ArrayUnpickler, array_of
 

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from analogy.errors import UserError
-from analogy.files import cache_folder, replacing
+from analogy.files.paths import cache_folder
+from analogy.files.writing import replacing
 
 # Name for `analogy fetch` -> its file, or the folder of its files; and the licence of what is in it.
 FILES = {"i3d": "i3d-kinetics-400.npz", "vgg16-hed": "vgg16-hed.weights.h5", "blazepose": "blazepose"}

@@ -19,7 +19,7 @@ import keras
 import numpy as np
 
 from analogy.errors import UserError
-from analogy.files import check_regular
+from analogy.files.reading import check_regular
 from analogy.models.resnet import ResNet18
 from analogy.pretrained.archives import LARGEST, check_unpacked
 from analogy.pretrained.pickles import ArrayUnpickler, Inert

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 
 from analogy.errors import UserError
-from analogy.files import check_regular
+from analogy.files.reading import check_regular
 from analogy.models.vgg import VGG_16, Encoder
 from analogy.pretrained.archives import LARGEST
 from analogy.pretrained.fetch_vgg16 import vgg16_hed_file

@@ -7,7 +7,8 @@ from pathlib import Path
 import tensorflow as tf
 
 from analogy.errors import UserError, first_line
-from analogy.ownership import SAVED_MODEL, check_output, is_run, replacing_folder
+from analogy.files.marks import SAVED_MODEL
+from analogy.ownership import check_output, is_run, replacing_folder
 from analogy.runs.find import DEFAULT_SIGNATURE
 
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 from analogy.errors import UserError, about, first_line
-from analogy.files import expanded, without_wildcards
+from analogy.files.paths import expanded
+from analogy.files.patterns import without_wildcards
 from analogy.runs.reading import Run, read_experiment_runs, read_run, read_runs
 
 UNKNOWN_ACTION = -1  # given to an endpoint that takes the number of an action

@@ -14,9 +14,13 @@ from pathlib import Path
 from typing import IO
 
 from analogy.errors import UserError
-from analogy.files import check_writable, naming, open_lock, read_json, remove_leftovers, replacing, try_lock
+from analogy.files.locks import open_lock, try_lock
+from analogy.files.marks import RUN, kind_of, mark_folder
+from analogy.files.paths import check_writable
+from analogy.files.reading import read_json
+from analogy.files.writing import naming, remove_leftovers, replacing
 from analogy.one_line import OneLine
-from analogy.ownership import RUN, check_results_dir, is_run, kind_of, mark_folder
+from analogy.ownership import check_results_dir, is_run
 from analogy.runs.summary import read_rows
 
 log = logging.getLogger("analogy")

@@ -10,7 +10,8 @@ from pathlib import Path
 import tensorflow as tf
 
 from analogy.errors import UserError
-from analogy.ownership import EXPORT, replacing_folder
+from analogy.files.marks import EXPORT
+from analogy.ownership import replacing_folder
 from analogy.runs.conversion import (
     Arrays,
     fixed,

@@ -17,7 +17,7 @@ from pydantic import BaseModel, StrictInt, StrictStr, TypeAdapter
 
 from analogy.data.fingerprint import PARTS, changed_parts
 from analogy.errors import UserError
-from analogy.files import replacing
+from analogy.files.writing import replacing
 from analogy.runs.reading import number, read_table
 from analogy.settings.loading import read_mapping
 from analogy.settings.sections import Settings

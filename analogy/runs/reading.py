@@ -12,8 +12,8 @@ from typing import Any
 
 import yaml
 
-from analogy.files import read_json, read_regular, read_yaml
-from analogy.ownership import EVALUATION, RUN, kind_of
+from analogy.files.marks import EVALUATION, RUN, kind_of
+from analogy.files.reading import read_json, read_regular, read_yaml
 from analogy.runs.folder import is_running
 from analogy.runs.summary import Summary, read_summary
 

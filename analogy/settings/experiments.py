@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from analogy.errors import UserError, about
-from analogy.files import expanded, not_there
+from analogy.files.paths import expanded
+from analogy.files.reading import not_there
 from analogy.settings.loading import PAPERS, read_mapping
 
 

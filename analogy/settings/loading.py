@@ -18,7 +18,8 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from analogy.errors import UserError, shortened
-from analogy.files import read_regular, read_yaml, replacing
+from analogy.files.reading import read_regular, read_yaml
+from analogy.files.writing import replacing
 from analogy.settings.sections import Settings
 
 PAPERS = Path(__file__).parent.parent / "systems"  # a folder of a paper has its experiments in `configs`

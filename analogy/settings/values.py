@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from analogy.errors import UserError
-from analogy.files import expanded
+from analogy.files.paths import expanded
 from analogy.pretrained.fetching import fetched_file
 
 # TensorFlow counts in int32. The limit also catches a typing mistake of many digits.

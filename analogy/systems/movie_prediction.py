@@ -16,8 +16,9 @@ from analogy.data.frames import in_channels
 from analogy.data.video import Video, check_video, read_video, video_name, write_pictures
 from analogy.data.windows import SAME_RATE, WindowPlan
 from analogy.errors import Mistakes, UserError, about
+from analogy.files.marks import PREDICTION
 from analogy.metrics.image import psnr, ssim
-from analogy.ownership import PREDICTION, check_output, replacing_folder, unused_folder
+from analogy.ownership import check_output, replacing_folder, unused_folder
 from analogy.predictions.motion import motion_continued
 from analogy.runs.find import saved_model_of
 from analogy.settings.sections import MovieDataSettings

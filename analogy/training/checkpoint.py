@@ -13,7 +13,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from analogy.errors import UserError, first_line
-from analogy.files import without_wildcards
+from analogy.files.patterns import without_wildcards
 from analogy.optimizers import LossScaling
 from analogy.runs.find import MODEL
 

@@ -15,8 +15,8 @@ import numpy as np
 import tensorflow as tf
 
 from analogy.errors import UserError
-from analogy.files import partial_name
-from analogy.ownership import EVALUATION, mark_folder
+from analogy.files.marks import EVALUATION, mark_folder
+from analogy.files.writing import partial_name
 from analogy.training.distribute import place_of_worker
 
 log = logging.getLogger("analogy")

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from analogy.errors import UserError
-from analogy.ownership import COMPARISON, replacing_folder
+from analogy.files.marks import COMPARISON
+from analogy.ownership import replacing_folder
 from analogy.settings.loading import HasSettings
 from analogy.visualise.html import write_page
 from analogy.visualise.tables import (

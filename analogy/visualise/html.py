@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import jinja2
 
-from analogy.files import replacing
+from analogy.files.writing import replacing
 from analogy.runs.reading import read_text
 from analogy.visualise.wording import duration, short_count, whole
 

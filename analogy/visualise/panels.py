@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from analogy.files import replacing
+from analogy.files.writing import replacing
 from analogy.visualise.canvas import (
     GAP,
     TITLE_HEIGHT,

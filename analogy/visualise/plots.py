@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from analogy.files import replacing
+from analogy.files.writing import replacing
 from analogy.metrics.table import metric_of
 
 Curve = Mapping[int, float]  # step -> value

@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from analogy.errors import UserError
-from analogy.files import replacing
+from analogy.files.writing import replacing
 from analogy.visualise.canvas import GAP, TITLE_HEIGHT, common_height, picture_row, scaled_width, title_row, to_rgb
 
 # By default ffmpeg converts the colours but does not record how, and players guess wrongly. So the conversion is named.

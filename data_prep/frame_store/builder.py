@@ -24,7 +24,7 @@ from tensorflow_datasets.core.writer import ExampleWriter
 
 from analogy.data.prepared import BLOCK, FrameFormat
 from analogy.errors import UserError
-from analogy.files import distinct_name
+from analogy.files.names import distinct_name
 from analogy.joints import JOINTS
 from data_prep.frame_store.checking import map_ahead
 from data_prep.frame_store.source import FORMAT, Checked, Problem, Source, count_clips

@@ -10,10 +10,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from analogy.errors import UserError
-from analogy.files import has_wildcards, making
+from analogy.files.locks import making
+from analogy.files.marks import PREPARED, kind_of, mark_folder
+from analogy.files.patterns import has_wildcards
 from analogy.memory import count_processors
 from analogy.one_line import printable
-from analogy.ownership import PREPARED, kind_of, mark_folder, refuse_foreign
+from analogy.ownership import refuse_foreign
 from data_prep.frame_store.beam import check_on_beam, download_config, pipeline_options
 from data_prep.frame_store.builder import FrameStore
 from data_prep.frame_store.checking import check_items

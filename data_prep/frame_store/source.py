@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from analogy.data.prepared import Clip, FrameFormat
 from analogy.errors import UserError
-from analogy.files import NO_FILE
+from analogy.files.reading import NO_FILE
 
 FORMAT = "2.0.0"  # of the prepared data; with a new number, all sources are prepared again
 

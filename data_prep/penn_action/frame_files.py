@@ -6,7 +6,7 @@ import re
 from itertools import pairwise
 from pathlib import Path
 
-from analogy.files import PICTURES, by_number, last_number
+from analogy.files.names import PICTURES, by_number, last_number
 
 TOO_FEW_FRAMES = "fewer frames than labels"
 UNCLEAR_NAMES = "frames whose names do not say their order"

@@ -11,7 +11,7 @@ import numpy as np
 import scipy.io
 
 from analogy.errors import UserError
-from analogy.files import read_regular
+from analogy.files.reading import read_regular
 from analogy.joints import JOINTS
 
 UNKNOWN = 1.0  # a coordinate of a hidden joint whose position is not known, as in the official files

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from analogy.data.poses import PoseClip
 from analogy.errors import UserError
-from analogy.files import visible
+from analogy.files.names import visible
 from analogy.memory import count_processors
 from data_prep.penn_action.labels import Labels, read_labels
 

@@ -15,7 +15,8 @@ from analogy.data.doubts import count_black, fingerprint, share_outside
 from analogy.data.pictures import DAMAGED, orientation, plain_jpeg
 from analogy.data.prepared import Clip, FrameFormat
 from analogy.errors import UserError
-from analogy.files import NO_FILE, PICTURES, read_regular
+from analogy.files.names import PICTURES
+from analogy.files.reading import NO_FILE, read_regular
 from data_prep.frame_store import Checked, Problem, prepare_frames
 from data_prep.frame_store.prepare import SHARD_BYTES
 from data_prep.penn_action.frame_files import labelled_frames, official_names, picture_files

@@ -21,9 +21,10 @@ from joblib.externals.loky import get_reusable_executor
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from analogy.errors import UserError
-from analogy.files import MARK, partial_name, remove_leftovers
+from analogy.files.marks import MARK, PREPARED, mark_folder
+from analogy.files.writing import partial_name, remove_leftovers
 from analogy.memory import count_processors
-from analogy.ownership import AN_HOUR, PREPARED, mark_folder
+from analogy.ownership import AN_HOUR
 from data_prep.synthetic_actors.clip import ClipPlan, write_clip
 from data_prep.synthetic_actors.motions import MOTIONS
 

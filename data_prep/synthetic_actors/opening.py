@@ -8,7 +8,8 @@ from pathlib import Path
 from analogy.data.clips import ClipDataset
 from analogy.data.movies import MovieDataset
 from analogy.data.poses import PoseDataset
-from analogy.files import cache_folder, making
+from analogy.files.locks import making
+from analogy.files.paths import cache_folder
 from data_prep.penn_action import opening as penn_action
 from data_prep.penn_action.source import PennActionSource
 from data_prep.synthetic_actors import VERSION, write_synthetic_actors

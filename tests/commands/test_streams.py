@@ -13,7 +13,7 @@ import typer
 
 from analogy.cli.console import clear_errors
 from analogy.cli.streams import LastingStream, lasting_streams
-from analogy.ownership import RUN, mark_folder
+from analogy.files.marks import RUN, mark_folder
 from analogy.runs.folder import RunFolder
 from analogy.training.progress import messages_shown
 from tests.conftest import ROOT

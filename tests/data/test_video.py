@@ -9,7 +9,7 @@ from PIL import Image
 
 from analogy.data.video import read_video, videos_below, write_pictures
 from analogy.errors import UserError
-from analogy.files import by_number
+from analogy.files.names import by_number
 from analogy.visualise.video import write_mp4
 
 RNG = np.random.default_rng(0)

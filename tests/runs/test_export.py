@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from analogy.data.clips import LoadedClip
 from analogy.errors import UserError
-from analogy.ownership import SAVED_MODEL, mark_folder
+from analogy.files.marks import SAVED_MODEL, mark_folder
 from analogy.runs.export import export_saved_model, write_saved_model
 from analogy.settings import find_experiment, load_settings
 from analogy.systems import SYSTEMS

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from analogy.errors import UserError
-from analogy.files import try_lock
+from analogy.files.locks import try_lock
 from analogy.runs.find import endpoints_of, find_run, finished_runs, load_endpoint, run_of
 from tests.run_folders import finished_run
 

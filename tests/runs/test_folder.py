@@ -8,8 +8,9 @@ import pytest
 import tensorflow as tf
 
 from analogy.errors import UserError
-from analogy.files import naming, partial_name, remove_leftovers, replacing
-from analogy.ownership import SAVED_MODEL, mark_folder, replacing_folder
+from analogy.files.marks import SAVED_MODEL, mark_folder
+from analogy.files.writing import naming, partial_name, remove_leftovers, replacing
+from analogy.ownership import replacing_folder
 from analogy.runs.folder import LogFile, RunFolder
 from analogy.training.tensorboard import TensorBoard
 

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from analogy.ownership import MARK, RUN, mark_folder
+from analogy.files.marks import MARK, RUN, mark_folder
 from analogy.training.checkpoint import saved_checkpoints
 from tests.conftest import run_options
 from tests.run_folders import assert_equal_runs, rows, start_slurm_step, start_workers, the_run, wait_for, weights

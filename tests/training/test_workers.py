@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 import tensorflow as tf
 
-from analogy.ownership import MARK
+from analogy.files.marks import MARK
 from analogy.training import workers as module
 from analogy.training.distribute import place_of_worker
 from analogy.training.workers import Workers

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from analogy.errors import UserError
-from analogy.files import try_lock
+from analogy.files.locks import try_lock
 from analogy.visualise import results_page
 from analogy.visualise.pages import write_run_page
 from analogy.visualise.panels import write_panels

@@ -6,7 +6,7 @@ import matplotlib
 import numpy as np
 import pytest
 
-from analogy.files import replacing
+from analogy.files.writing import replacing
 from analogy.visualise.canvas import GAP, TITLE_HEIGHT
 from analogy.visualise.panels import ROW_LABEL, heatmap_picture, movie_rows, write_panels
 from analogy.visualise.plots import plot_horizon, plot_losses

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from analogy.errors import UserError
-from analogy.files import check_regular, read_json, replacing
+from analogy.files.reading import check_regular, read_json
+from analogy.files.writing import replacing
 from analogy.joints import JOINTS, NAMES
 
 LEAST_SPREAD = 3  # pixels that a person is wide or high at least; coordinates as shares of the frame are within one

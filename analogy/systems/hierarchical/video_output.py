@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 
 from analogy.data.video import Video, write_pictures
-from analogy.ownership import PREDICTION, replacing_folder
+from analogy.files.marks import PREDICTION
+from analogy.ownership import replacing_folder
 from analogy.systems.hierarchical.pose_files import write_poses
 from analogy.systems.movie_prediction import (
     FILES,

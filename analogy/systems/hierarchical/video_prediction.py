@@ -17,9 +17,11 @@ from rich.progress import track
 
 from analogy.data.video import Video, read_video, video_name
 from analogy.errors import Mistakes, UserError
-from analogy.files import check_present, not_there
+from analogy.files.marks import PREDICTION, SAVED_MODEL
+from analogy.files.paths import check_present
+from analogy.files.reading import not_there
 from analogy.memory import machine_memory
-from analogy.ownership import PREDICTION, SAVED_MODEL, check_output, unused_folder
+from analogy.ownership import check_output, unused_folder
 from analogy.runs.find import find_run, folders_named, saved_model_of
 from analogy.systems.hierarchical.background import observed_background, uncovered
 from analogy.systems.hierarchical.estimation import ESTIMATORS, find_models, usual_estimator

@@ -16,8 +16,9 @@ from analogy.data.frames import central_square, in_channels
 from analogy.data.pictures import is_animation, read_picture
 from analogy.data.video import is_single_picture, read_video, video_name
 from analogy.errors import Mistakes, UserError
-from analogy.files import PICTURES, VIDEOS
-from analogy.ownership import PREDICTION, check_output, replacing_folder, unused_folder
+from analogy.files.marks import PREDICTION
+from analogy.files.names import PICTURES, VIDEOS
+from analogy.ownership import check_output, replacing_folder, unused_folder
 from analogy.runs.find import endpoint_of, endpoints_of, inputs_of, load_endpoint, saved_model_of
 from analogy.settings.sections import Settings
 from analogy.systems.actions import action_number

@@ -18,7 +18,7 @@ import tensorflow as tf
 from scipy.special import expit
 
 from analogy.errors import UserError
-from analogy.files import not_there, read_regular
+from analogy.files.reading import not_there, read_regular
 from analogy.systems.hierarchical.estimation import find_models
 
 # For each of the 13 joints, the indices of a model's keypoints whose mean it is. The head is the mean of several.

@@ -1,0 +1,41 @@
+"""Names of files: the suffixes of videos and pictures, the order of numbered ones, and the names of clips."""
+
+import re
+from collections.abc import Container, Iterable
+from itertools import chain, count
+from pathlib import Path
+
+LONGEST_NAME = 150  # bytes; a file system allows 255 for a whole name
+# The suffixes by which videos and pictures of users are known.
+VIDEOS = (
+    ".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".gif", ".mpg", ".mpeg", ".wmv", ".flv", ".ts", ".mts", ".m2ts", ".3gp",
+    ".ogv", ".mxf", ".dv", ".y4m", ".apng", ".vob", ".asf", ".m2v", ".f4v", ".mjpeg", ".mjpg",
+)  # fmt: skip
+PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".avif")
+
+
+def visible(paths: Iterable[Path]) -> list[Path]:
+    """Sorted, without hidden ones: macOS puts a file ._NAME beside each NAME on disks and in archives of others."""
+    return sorted(path for path in paths if not path.name.startswith("."))
+
+
+def by_number(path: Path) -> tuple[list, str]:
+    """A sort key for the names of files that puts frame2 before frame10, and 01 always before 1."""
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", path.name)], path.name
+
+
+def last_number(path: Path) -> int | None:
+    """The last number in a file's name, which of a picture says its place in a video; None where there is none."""
+    digits = re.findall(r"\d+", path.stem)
+    return int(digits[-1]) if digits else None
+
+
+def distinct_name(name: str, others: Container[str]) -> str:
+    """The name of a clip for messages and for the files of a run that are called by it.
+
+    It is printable, at most LONGEST_NAME bytes long, and none of `others`: a number at its end makes it so.
+    """
+    printable = "".join(sign if sign.isprintable() else "_" for sign in name)
+    short = printable.encode()[:LONGEST_NAME].decode(errors="ignore")
+    names = chain([short], (f"{short}~{number}" for number in count(2)))
+    return next(candidate for candidate in names if candidate not in others)
