@@ -12,6 +12,7 @@ MARK = ".analogy"
 # The kinds of folders.
 RUN = "a run"
 EVALUATION = "an evaluation"
+SHARES = "the shares of an evaluation"
 SAVED_MODEL = "a SavedModel"
 PREDICTION = "a prediction"
 COMPARISON = "a comparison"

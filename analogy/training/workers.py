@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from analogy.errors import UserError
-from analogy.files.marks import EVALUATION, mark_folder
+from analogy.files.marks import SHARES, mark_folder
 from analogy.files.writing import partial_name
 from analogy.training.distribute import place_of_worker
 
@@ -112,7 +112,7 @@ class Workers:
         try:
             if own:
                 own.mkdir()
-                mark_folder(own, EVALUATION)  # so that a run that is resumed removes what a killed one has left
+                mark_folder(own, SHARES)  # so that a run that is resumed removes what a killed one has left
             folder = self._path_of_chief(own)
             shared = self._means([os.access(folder, os.W_OK)], tf.float32)[0] == 1.0
             if not shared:

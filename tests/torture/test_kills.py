@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -13,6 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from analogy.files.marks import SHARES, kind_of
+from analogy.files.writing import remove_leftovers
 from analogy.training.checkpoint import saved_checkpoints
 from tests.conftest import ROOT
 from tests.run_folders import assert_equal_runs, at_demo_scale, start_workers, the_run, wait_for
@@ -232,3 +235,55 @@ def test_two_workers_stop_together_and_when_one_dies_and_go_on(run_experiment, t
         _, said = process.communicate(timeout=300)
         assert process.returncode == 0, said
     assert_equal_runs(run, the_run(tmp_path / "whole"))
+
+
+# Two workers that measure their shares of the test clips, as `Trainer.finish` has them do it; one is killed within its share.
+SHARES_OF_TWO = """
+import os, signal, sys
+from pathlib import Path
+
+import tensorflow as tf
+
+from analogy.errors import UserError
+from analogy.evaluation.shares import write_share
+from analogy.training.workers import Workers
+
+run, dies = Path(sys.argv[1]), int(sys.argv[2])
+workers = Workers(tf.distribute.MultiWorkerMirroredStrategy(), lambda: "step-8")
+
+def clips():
+    if workers.number == dies:
+        os.kill(os.getpid(), signal.SIGKILL)
+    yield from ()
+
+try:
+    with workers.shared_folder(run if workers.number == 0 else None) as shares:
+        write_share(shares / str(workers.number), clips())
+        workers.wait()
+except UserError as error:
+    print(f"error: {error}", file=sys.stderr)
+    sys.exit(2)
+"""
+
+
+@pytest.mark.parametrize("dies", [0, 1], ids=["the chief", "another"])
+def test_a_death_in_a_shared_evaluation_ends_the_other_worker(dies, tmp_path, record_property):
+    def start(*arguments, wait: bool, env: dict) -> subprocess.Popen:
+        command = [sys.executable, "-c", SHARES_OF_TWO, *map(str, arguments)]
+        return subprocess.Popen(command, cwd=ROOT, env={**os.environ, **env}, stderr=subprocess.PIPE, text=True)
+
+    both = start_workers(start, tmp_path, dies)
+    both[dies].communicate(timeout=120)
+    began = time.monotonic()
+    _, said = both[1 - dies].communicate(timeout=60)
+    assert both[dies].returncode == -signal.SIGKILL and both[1 - dies].returncode == 2, said
+    last = said.strip().splitlines()[-1]
+    assert last.startswith("error: another worker is gone") and "newest checkpoint: step-8" in last and "Traceback" not in said
+    if dies == 0:  # nobody else removes the chief's folder, until the run is continued
+        (shares,) = tmp_path.iterdir()
+        assert kind_of(shares) == SHARES
+        remove_leftovers(tmp_path)
+    assert not list(tmp_path.iterdir())
+    record_property(
+        f"seconds from worker {dies}'s death in the evaluation to the other's end", round(time.monotonic() - began, 1)
+    )

@@ -1,11 +1,14 @@
-"""What workers agree on at the end of a training. With several processes it is tested in test_faults.py."""
+"""What workers agree on at the end of a training. With several processes it is tested in test_faults.py, and in
+tests/torture/test_kills.py, where one of them is killed."""
 
 from types import SimpleNamespace
 
 import pytest
 import tensorflow as tf
 
-from analogy.files.marks import MARK
+from analogy.errors import UserError
+from analogy.evaluation.shares import write_share
+from analogy.files.marks import SHARES, kind_of
 from analogy.training import workers as module
 from analogy.training.distribute import place_of_worker
 from analogy.training.workers import Workers
@@ -16,7 +19,7 @@ CLUSTER = {"chief": ["a:1"], "worker": ["b:2", "c:3"]}
 @pytest.fixture
 def chief():
     """The chief of several, who is alone in this process."""
-    workers = Workers(tf.distribute.MirroredStrategy(["CPU:0"]), lambda: None)
+    workers = Workers(tf.distribute.MirroredStrategy(["CPU:0"]), lambda: "step-8")
     workers.many = True
     return workers
 
@@ -46,7 +49,7 @@ def test_the_chiefs_folder_is_named_to_all_and_then_removed(chief, tmp_path):
     run = tmp_path / "a run with \xfc"
     run.mkdir()
     with chief.shared_folder(run) as folder:
-        assert folder.parent == run and (folder / MARK).is_file()
+        assert folder.parent == run and kind_of(folder) == SHARES
         (folder / "0").write_text("a share")
     assert not list(run.iterdir())
 
@@ -57,3 +60,15 @@ def test_where_a_worker_does_not_see_the_run_folder_the_chief_is_alone(chief, tm
         assert folder is None
     assert f"not all workers can write in {tmp_path}: the chief alone measures the test clips" in caplog.text
     assert not list(tmp_path.iterdir())
+
+
+def test_a_worker_that_is_lost_while_shares_are_measured_is_one_line_and_leaves_no_shares(chief, tmp_path, monkeypatch):
+    def lost(values):
+        raise tf.errors.UnavailableError(None, None, "failed to connect\nto all addresses")
+
+    with pytest.raises(UserError) as said, chief.shared_folder(tmp_path) as shares:
+        write_share(shares / "0", [])
+        monkeypatch.setattr(chief, "_sum", lost)
+        chief.wait()
+    message = "another worker is gone (UnavailableError); newest checkpoint: step-8. Start all again, with --resume"
+    assert str(said.value) == message and not list(tmp_path.iterdir())
