@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from analogy.errors import Mistakes, UserError
+from analogy.errors import Mistakes, UserError, about
 from analogy.files.paths import check_present
 from analogy.files.reading import not_there
 from analogy.measure.opened import Opened
 from analogy.runs.find import find_model, inputs_of, is_saved_model, run_of
 from analogy.runs.history import describe, differences_of_data, trained_steps
 from analogy.runs.reading import read_run
+from analogy.runs.uses import check_inputs, open_used, retrained_models
 from analogy.settings import Settings, load_settings
 from analogy.settings.loading import read_experiment
 from analogy.settings.published import summary_rows
@@ -65,7 +66,6 @@ class MeasuredRun:
         """The system with trained networks and its dataset. measures: a `Measures`, to which notes are added."""
         from analogy.data.fingerprint import dataset_fingerprint
         from analogy.runs.find import load_endpoint
-        from analogy.runs.uses import open_used, retrained_models
         from analogy.training.distribute import local_strategy
         from analogy.training.loop import build_system
         from analogy.training.precision import use_precision
@@ -132,16 +132,14 @@ def _changes(stored: Path, data_dir: Path | None, clips: Sequence[str]) -> dict:
 
 
 def check_fits(loaded, system, folder: Path) -> None:
-    """Raise a UserError where an exported endpoint takes inputs of another shape than the system of the settings gives."""
+    """Raise a UserError where an exported endpoint takes other inputs than the system of the settings gives."""
+    here = f"with these settings {system.built_for}".strip()
     for endpoint, function in system.endpoints().items():
-        taken = inputs_of(loaded, endpoint) if endpoint in loaded.signatures else {}
-        for given in function.input_signature:
-            if given.name in taken and not given.shape.is_compatible_with(there := taken[given.name].shape):
-                here = f" {system.built_for}" if system.built_for else ""
-                raise UserError(
-                    f"{folder}: its endpoint {endpoint} takes {given.name} of shape {there}, and gets {given.shape} with these "
-                    f"settings{here}: name those with which it was exported"
-                )
+        if endpoint in loaded.signatures:
+            taken = inputs_of(loaded, endpoint)  # of an earlier version perhaps fewer
+            inputs = {given.name: given.shape for given in function.input_signature if given.name in taken}
+            with about(str(folder)):
+                check_inputs(loaded, endpoint, inputs, f"{here}: name those with which it was exported")
 
 
 def _select(dataset, names: Sequence[str]) -> None:

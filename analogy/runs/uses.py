@@ -126,17 +126,20 @@ def open_used(settings: Settings, needs: Mapping[str, str]) -> dict[str, object]
     return used
 
 
-def check_inputs(loaded, endpoint: str, inputs: Mapping[str, Sequence[int | None]]) -> None:
+def check_inputs(
+    loaded, endpoint: str, inputs: Mapping[str, Sequence[int | None]], mend: str = "here: name a run that fits"
+) -> None:
     """Check that an endpoint of a loaded SavedModel takes these inputs and no others.
 
-    inputs: name -> shape, with None for a size that varies. Raises UserError, which says what the endpoint takes.
+    inputs: name -> shape, with None for a size that varies. mend: the end of the message, which says where the inputs are from
+    and what the user can do. Raises UserError, which says what the endpoint takes.
     """
     shapes = {name: spec.shape for name, spec in inputs_of(loaded, endpoint).items()}
     if shapes.keys() != inputs.keys() or not all(shape.is_compatible_with(inputs[name]) for name, shape in shapes.items()):
         takes, gets = (
             ", ".join(f"{name} {_sizes(shape)}" for name, shape in sorted(shapes_of.items())) for shapes_of in (shapes, inputs)
         )
-        raise UserError(f"its endpoint {endpoint} takes {takes}, but gets {gets} here: name a run that fits")
+        raise UserError(f"its endpoint {endpoint} takes {takes}, but gets {gets} {mend}")
 
 
 def _sizes(shape: Iterable[int | None]) -> str:
