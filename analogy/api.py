@@ -246,13 +246,16 @@ def predict(
     Raises:
         UserError: the video cannot be read or is too short, or the run predicts no frames.
     """
+    from analogy.data.video import check_video
     from analogy.systems import movie_prediction
 
+    path = expanded(video)
+    check_video(path)
     run, results = run if isinstance(run, Run) else load(run, results_dir), expanded(results_dir)
     if run.settings.data.kind != "movies":
         raise UserError(f"{run.folder}: this run predicts no frames of videos; name one that does, such as {FOR_VIDEOS}")
     request = movie_prediction.check_request(
-        str(_path(video)), run=run.folder, settings=run.settings, horizon=horizon, results_dir=results, out=_path(out)
+        str(path), run=run.folder, settings=run.settings, horizon=horizon, results_dir=results, out=_path(out)
     )
     return movie_prediction.predict(request)
 

@@ -141,13 +141,16 @@ def _predict(source: str, given: set[str], options: dict) -> Path:
 
     given: the names of the options of the command line. options: name -> value of all options.
     """
-    run, poses_first = options["run"], False
-    if not given & {"run", *OF_POSES} and (_is_picture(source) or (not given & {*OF_PICTURES} and not source.isdecimal())):
-        run, poses_first = _best_model(source, options)
-        given = given | {"run"}
-    _check_together(given)
-    if run is None:
+    from analogy.data.video import check_video
+
+    chooses = not given & {"run", *OF_POSES} and (
+        _is_picture(source) or (not given & {*OF_PICTURES} and not source.isdecimal())
+    )
+    _check_together(given | {"run"} if chooses else given)
+    if options["run"] is None and not chooses:
         return _predict_by(BY_POSES, source, options)
+    check_video(Path(source))  # before TensorFlow is imported
+    run, poses_first = _best_model(source, options) if chooses else (options["run"], False)
     if poses_first and (folder := _predict_by_poses_if_suited(source, options)):
         return folder
     run_folder, settings = _open(run, options["results_dir"])
@@ -161,10 +164,6 @@ def _predict(source: str, given: set[str], options: dict) -> Path:
 def _predict_by(way: Way, source: str, options: dict, **run) -> Path:
     """Predict in this way, and return the folder where all lies. run: the folder of a run and its settings, for ways that take
     them. Raises UserError."""
-    from analogy.data.video import check_video
-
-    if way is BY_NEXT_FRAMES:
-        check_video(Path(source))  # before TensorFlow is imported
     module = import_module(way.module)
     return module.predict(module.check_request(source, **{name: options[name] for name in (*way.options, *PLACES)}, **run))
 
@@ -178,10 +177,8 @@ def _is_picture(source: str) -> bool:
 def _best_model(source: str, options: dict) -> tuple[str, bool]:
     """What predicts the future of this source where no run is named: the folder of a model that comes along, and whether poses
     are to be tried first, by those that are there. Says what is taken. Raises UserError."""
-    from analogy.data.video import check_video
     from analogy.systems.hierarchical.steps import find_steps
 
-    check_video(Path(source))  # before TensorFlow is imported
     models, action = ready_models(), options["action"]
     if _is_picture(source):
         systems = GENERATORS if options["driving"] is None else TRANSLATORS

@@ -218,9 +218,9 @@ def _read_pictures(path: Path, start: int, count: int | None, keep: _Keeper) -> 
 
 
 def check_video(path: Path) -> None:
-    """Raise a UserError where there is no such video. Nothing is read."""
+    """Raise a UserError where there is no such video or picture. Nothing is read."""
     if not path.exists():
-        raise UserError(f"{path}: there is no such video; name a video file, or a folder of pictures")
+        raise UserError(f"{path}: there is no such video or picture; name a video file, a folder of pictures, or a picture")
 
 
 def is_single_picture(path: Path) -> bool:

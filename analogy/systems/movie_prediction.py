@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from analogy.data.frames import in_channels
-from analogy.data.video import Video, check_video, read_video, video_name, write_pictures
+from analogy.data.video import Video, read_video, video_name, write_pictures
 from analogy.data.windows import SAME_RATE, WindowPlan
 from analogy.errors import Mistakes, UserError, about
 from analogy.files.marks import PREDICTION
@@ -86,6 +86,7 @@ def check_request(
     """Check the options of `analogy predict VIDEO --run RUN`.
 
     Args:
+        source: a video that is there (`check_video`).
         run: the folder of a run. settings: its settings, whose `data` is a MovieDataSettings.
         context, horizon: None for as many frames as the run was trained with. fit: how frames of another shape are brought to
             the run's (see `fit_frame`); None for as it was trained.
@@ -98,8 +99,6 @@ def check_request(
     context, channels = data.context if context is None else context, find_opening(settings).channels
     horizon = data.horizon if horizon is None else horizon
     with Mistakes() as mistakes:
-        with mistakes.noted():
-            check_video(path)
         with mistakes.noted():
             saved_model_of(run)
         if context < data.context:

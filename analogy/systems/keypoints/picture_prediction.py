@@ -73,6 +73,7 @@ def check_request(
     """Check the options of `analogy predict PICTURE --run RUN`.
 
     Args:
+        picture: one that is there (`check_video`).
         run: the folder of a run. settings: its settings.
 
     Raises:
@@ -114,8 +115,6 @@ def check_request(
 
 
 def _check_picture(path: Path) -> None:
-    if not path.exists():
-        raise UserError(f"{path}: there is no such picture")
     known = path.suffix.lower() in (*VIDEOS, *PICTURES)
     if path.is_dir() or (not is_single_picture(path) if known else is_animation(path)):
         raise UserError(
