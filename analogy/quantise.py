@@ -19,6 +19,7 @@ from analogy.evaluation.judge import Measures
 from analogy.files.marks import EXPORT
 from analogy.measure.runs import MeasuredRun
 from analogy.memory import count_processors
+from analogy.one_line import say
 from analogy.ownership import replacing_folder
 from analogy.runs.conversion import run_tflite, tflite_outputs
 from analogy.runs.eight_bits import OPERATIONS, called_in_parts, free_axes, input_specs, to_int8
@@ -32,16 +33,15 @@ MOST_LOST = 0.1  # dB of PSNR that 8 bits may cost on the test clips
 TIMED = 3  # times that each of two ways is timed, in turn
 
 
-def export_int8(run: MeasuredRun, folder: Path, batch: int | None, say: Callable[[str], None] = print) -> Path:
+def export_int8(run: MeasuredRun, folder: Path, batch: int | None) -> Path:
     """Write the endpoints that a run's test calls as .tflite files with convolutions in 8 bits, where that is worth it.
 
     A file is written where it is faster than the SavedModel and loses at most `MOST_LOST`. Both are measured on the test
-    clips of the run, on this machine.
+    clips of the run, on this machine. Prints a line for each endpoint.
 
     Args:
         run: one with a checkpoint.
         batch: the number of examples that a file takes at a time; None: 8, or as many as the run paints at a time.
-        say: takes one line for each endpoint.
 
     Returns:
         The folder where all lies: `folder`, or one beside it, if somebody else took that meanwhile.
@@ -59,8 +59,8 @@ def export_int8(run: MeasuredRun, folder: Path, batch: int | None, say: Callable
             try:
                 content, listing = trial.in_eight_bits(name)
             except UserError as error:
-                refused[name] = str(error)
-                say(f"{name}: not exported: {error}")
+                refused[name] = error.in_one_line
+                say(f"{name}: not exported: {refused[name]}")
                 continue
             (partial / listing["file"]).write_bytes(content)
             listed[name], test = listing, listing["test"]

@@ -23,6 +23,7 @@ from analogy.errors import UserError
 from analogy.files.reading import read_regular
 from analogy.metrics.claims import Verdict, judge, parse
 from analogy.metrics.table import METRICS
+from analogy.one_line import say
 from analogy.ownership import write_our_text
 from analogy.runs.reading import read_run
 from analogy.settings import Settings, load_settings
@@ -140,14 +141,13 @@ def main(
         arms_and_claims = Plan.read(plan, results_dir, set_ or [])
         results_dir.mkdir(parents=True, exist_ok=True)
         failed = _train(arms_and_claims, seeds, minutes, jobs)
-        print(_report(arms_and_claims, seeds, failed))
-        print(f"written to {results_dir / 'claims.md'}")
+        say(*_report(arms_and_claims, seeds, failed).splitlines(), f"written to {results_dir / 'claims.md'}")
         _complain(failed)
     except KeyboardInterrupt:
-        print("stopped; start again to go on", file=sys.stderr)
+        say("stopped; start again to go on", err=True)
         raise typer.Exit(130) from None
     except (UserError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        say(*(f"error: {line}" for line in str(error).split("\n")), err=True)
         raise typer.Exit(2) from error
 
 
@@ -174,7 +174,7 @@ def _train(plan: Plan, seeds: int, minutes: float, jobs: int) -> list[Path]:
             failed.append(log)
         done.append(job)
         bar.update(len(done))
-        print(f"{job[0]}, seed {job[1]}: {time.monotonic() - began:.0f} s{'' if fine else ', FAILED'}", flush=True)
+        say(f"{job[0]}, seed {job[1]}: {time.monotonic() - began:.0f} s{'' if fine else ', FAILED'}")
 
     with Progress("runs", 0, len(todo)) as bar, ThreadPoolExecutor(jobs) as pool:
         try:

@@ -16,6 +16,7 @@ import typer
 from analogy.cli.console import RESULTS, app_of, clear_errors, names_in
 from analogy.errors import UserError
 from analogy.metrics.table import HEADLINES
+from analogy.one_line import say
 from analogy.ownership import refuse_foreign_text, write_our_text
 from analogy.runs.reading import Run, read_experiment_runs
 from analogy.settings import Settings, find_experiment, list_experiments, load_settings
@@ -71,7 +72,7 @@ def main(
         if not any(rows.values()):
             raise UserError(f"{places[0]}: there is no finished run of a demo; name some with --run")
         write_our_text(out, "\n".join(lines(rows, times)))
-        typer.echo(f"{sum(map(bool, rows.values()))} of {len(rows)} demos were run; written to {out}")
+        say(f"{sum(map(bool, rows.values()))} of {len(rows)} demos were run; written to {out}")
 
 
 def lines(rows: dict[tuple[str, ...], tuple[str, ...] | None], times: str):

@@ -20,6 +20,7 @@ from analogy.cli.continuing import finished_run, persons_of_folds
 from analogy.errors import Mistakes, UserError
 from analogy.files.listing import files_below
 from analogy.files.names import VIDEOS
+from analogy.one_line import say
 from analogy.ownership import write_our_text
 from analogy.resolve import resolve_settings
 from analogy.settings.loading import parse_override
@@ -63,7 +64,7 @@ def main(
                 figures |= {f"{video}, fold {fold}" if persons else video: curves for video, curves in of_fold.items()}
             text = table(figures)
             write_our_text(results_dir / f"{name}.md", text)
-            typer.echo(f"{name}\n\n{text}")
+            say(name, "", *text.splitlines())
 
 
 def usual_results_dir(data_dir: Path, also: list[Path], folds: int) -> Path:

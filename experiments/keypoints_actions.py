@@ -17,6 +17,7 @@ from analogy.cli.console import RESULTS, app_of, clear_errors
 from analogy.errors import UserError
 from analogy.files.marks import RECOGNISED
 from analogy.measure import check_evaluation
+from analogy.one_line import say
 from analogy.ownership import check_output, replacing_folder
 from analogy.runs.folder import write_json
 from analogy.systems.keypoints.settings import GENERATORS
@@ -56,7 +57,7 @@ def main(
         check_output(folder, RECOGNISED)
         outcome = reduce(add, [recognised(plan) for plan in plans])
         write_outcome(folder, outcome, run)
-        typer.echo(table(outcome, len(run)))
+        say(*table(outcome, len(run)).splitlines())
 
 
 def write_outcome(folder: Path, outcome, runs: list[str]) -> None:

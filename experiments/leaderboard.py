@@ -13,6 +13,7 @@ import typer
 from analogy.cli.console import RESULTS, app_of, clear_errors
 from analogy.errors import Mistakes, UserError
 from analogy.files.paths import check_present
+from analogy.one_line import say
 
 HERE = Path(__file__).parent
 
@@ -49,9 +50,7 @@ def main(
             raise UserError(f"nothing to measure: {missing[0]}")
         write_markdown(out, asked, boards, missing)
         write_leaderboard_page(page := results_dir / "leaderboard.html", asked, boards, missing)
-        for line in missing:
-            typer.echo(f"not measured: {line}")
-        typer.echo(f"written to {out}; open {page}")
+        say(*(f"not measured: {line}" for line in missing), f"written to {out}; open {page}")
 
 
 app = app_of(main)

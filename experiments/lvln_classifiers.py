@@ -17,6 +17,7 @@ import analogy
 from analogy.cli.console import app_of, clear_errors
 from analogy.cli.continuing import finished_run, persons_of_folds
 from analogy.errors import Mistakes
+from analogy.one_line import say
 from analogy.ownership import write_our_text
 from analogy.resolve import resolve_settings
 from analogy.settings.loading import parse_override
@@ -66,7 +67,7 @@ def main(
             read(recognised, COMMONEST, pixels, "baseline_")
         text = table(recognised)
         write_our_text(results_dir / dataset / "classifiers.md", text)
-        typer.echo(text)
+        say(*text.splitlines())
 
 
 def check_settings(common: dict, predictors: dict, results: Path, **options) -> None:

@@ -24,6 +24,7 @@ from analogy.data.moving_shapes import draw_shapes
 from analogy.errors import UserError
 from analogy.files.paths import cache_folder
 from analogy.metrics.image import psnr
+from analogy.one_line import say
 from analogy.random_streams import TEST_MOVIES
 from analogy.visualise.canvas import GAP, to_rgb
 from analogy.visualise.video import read_mp4, side_by_side, write_gif
@@ -59,8 +60,7 @@ def main(
         write_person(runs["pose_lstm_residual"], runs["analogy_masked"], pictures[0])
         strip = {title: median(list(clips(runs[name]))) for title, (name, clips) in PAPERS.items()}
         write_strip(strip, pictures[1])
-        for path in sorted(out.glob("*.gif")):
-            print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
+        say(*(f"{path}: {path.stat().st_size / 1000:.0f} kB" for path in sorted(out.glob("*.gif"))))
 
 
 def demo_run(name: str, results: Path) -> analogy.Run:

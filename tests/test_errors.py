@@ -1,11 +1,14 @@
-"""What is said of errors."""
+"""What is said of errors, and whatever else a command says."""
 
+import logging
 from pathlib import Path
 
 import pytest
 import tensorflow as tf
 
+from analogy.cli.console import set_environment
 from analogy.errors import Mistakes, UserError, about, first_line
+from analogy.one_line import say
 
 
 def test_a_message_names_no_nodes_of_a_graph(tmp_path):
@@ -35,3 +38,17 @@ def test_a_line_of_an_error_stays_one_whatever_the_names_in_it():
     assert error.value.lines == (r"a\nb: is missing", r"--run: c\x1b[2J: is odd", r"--run: d\u2028: too")
     assert str(error.value).count("\n") == 2
     assert UserError("a\n.mat: is cut off").without(Path("a\n.mat")) == "is cut off"
+
+
+def test_names_in_what_is_said_do_nothing_to_the_terminal(capsys):
+    say("written to a\nb", "c\x1b[2J\udc80: a name of bytes", "é 中 🎬")
+    say("error: \x07", err=True)
+    said, errors = capsys.readouterr()
+    assert said.splitlines() == [r"written to a\nb", r"c\x1b[2J\udc80: a name of bytes", "é 中 🎬"]
+    assert errors == "error: \\x07\n"
+
+
+def test_warnings_of_commands_without_a_log_are_one_line_too():
+    set_environment()
+    record = logging.makeLogRecord({"msg": "%s: was made by somebody else", "args": ("a\x1b[2J\nb",)})
+    assert logging.lastResort.format(record) == r"a\x1b[2J\nb: was made by somebody else"

@@ -331,9 +331,8 @@ def test_an_endpoint_answers_alike_in_another_runtime(name, format, all_rows, tm
     if format == "onnx":
         for package in ("tf2onnx", "onnxruntime"):
             pytest.importorskip(package, reason="the packages of the extra `onnx` are not installed")
-    said = []
-    export_run(all_rows.export(ROWS[name]), format, tmp_path / "out", say=said.append)
-    assert {path.stem for path in (tmp_path / "out").glob(f"*.{format}")} == CONVERTED[name][format], said
+    export_run(all_rows.export(ROWS[name]), format, tmp_path / "out")
+    assert {path.stem for path in (tmp_path / "out").glob(f"*.{format}")} == CONVERTED[name][format]
 
 
 # ---------------------------------------------------------------- bad input

@@ -9,6 +9,7 @@ import typer
 from analogy.cli.console import RESULTS, clear_errors
 from analogy.cli.opening import Open, show
 from analogy.cli.options import ResultsDir
+from analogy.one_line import say
 
 
 def main(
@@ -20,7 +21,7 @@ def main(
 
     with clear_errors():
         server = make_server(results_dir, port)
-    print(f"open {(address := f'http://127.0.0.1:{server.server_port}/')} (Ctrl-C ends)", flush=True)
+    say(f"open {(address := f'http://127.0.0.1:{server.server_port}/')} (Ctrl-C ends)")
     show(address, open_)
     try:
         server.serve_forever()

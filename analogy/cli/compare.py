@@ -12,6 +12,7 @@ from analogy.cli.opening import Open, show
 from analogy.cli.options import ResultsDir
 from analogy.errors import Mistakes
 from analogy.files.marks import COMPARISON
+from analogy.one_line import say
 from analogy.ownership import check_output, check_results_dir, unused_folder
 from analogy.runs.find import find_run
 from analogy.runs.reading import COMPARISONS
@@ -46,8 +47,8 @@ def main(
         folder = out or unused_folder(results_dir / COMPARISONS / comparison_name(folders))
         check_output(folder, COMPARISON, folders)
         folder, tables = write_comparison(folders, folder, SYSTEMS, new=out is None)
-        print(tables)
+        say(*tables.splitlines())
         if out is None:
             write_results_page(results_dir)
-        print(f"open {folder / 'index.html'}")
+        say(f"open {folder / 'index.html'}")
         show(folder / "index.html", open_)

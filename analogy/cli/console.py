@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import errno
 import io
+import logging
 import os
 import signal
 import sys
@@ -18,7 +19,7 @@ import typer
 from analogy.cli.streams import lasting_streams
 from analogy.errors import UserError, about
 from analogy.files.paths import expanded
-from analogy.one_line import printable
+from analogy.one_line import OneLine, say
 from analogy.training.stop import Stopped
 
 RESULTS = Path("results")  # relative to the current folder
@@ -51,7 +52,7 @@ class App(typer.Typer):
                 return super().__call__(*args, **options)
             except SystemExit as end:
                 if output.is_at_fault() and not end.code:
-                    typer.echo(f"error: standard output: {output.fault.strerror}", err=True)
+                    say(f"error: standard output: {output.fault.strerror}", err=True)
                     raise SystemExit(2) from output.fault
                 raise
 
@@ -88,8 +89,9 @@ def _path_parser(option: str) -> Callable[[str], Path]:
 
 
 def set_environment() -> None:
-    """What a command asks of TensorFlow and Matplotlib, before either is imported."""
+    """What a command asks of logging, and of TensorFlow and Matplotlib before either is imported."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    logging.lastResort.setFormatter(OneLine("%(message)s"))  # for warnings of commands that show no other messages
     os.environ["MPLBACKEND"] = "agg"  # it draws into files only; another backend may not be installed, or not exist
 
 
@@ -110,23 +112,22 @@ def clear_errors(place: Path | None = None) -> Iterator[None]:
             yield
             output.check()
         except UserError as error:
-            for line in error.lines:
-                typer.echo(f"error: {line}", err=True)
+            say(*(f"error: {line}" for line in error.lines), err=True)
             raise typer.Exit(2) from error
         except Stopped as stop:
-            typer.echo(printable(str(stop)), err=True)
+            say(str(stop), err=True)
             raise typer.Exit(128 + stop.signal) from stop
         except KeyboardInterrupt as interrupt:  # before training, or after it
-            typer.echo("stopped by SIGINT", err=True)
+            say("stopped by SIGINT", err=True)
             raise typer.Exit(128 + signal.SIGINT) from interrupt
         except MemoryError as error:
             why = f" ({error})" if str(error) else ""
-            typer.echo(f"error: there is not enough memory{why}; give less at once: fewer or smaller frames", err=True)
+            say(f"error: there is not enough memory{why}; give less at once: fewer or smaller frames", err=True)
             raise typer.Exit(2) from error
         except OSError as error:
             where, mends = (error.filename, MENDS_OF_FILES) if error.filename else (place, MENDS)
             if error.errno not in mends or where is None:
                 raise
             line = f"{where}: cannot be read or written: {error.strerror}; {mends[error.errno]}"
-            typer.echo(f"error: {printable(line)}", err=True)
+            say(f"error: {line}", err=True)
             raise typer.Exit(2) from error

@@ -9,6 +9,7 @@ import typer
 
 from analogy.cli.console import RESULTS, clear_errors, names_in
 from analogy.metrics.table import SELECTABLE, USUAL
+from analogy.one_line import say
 
 
 def main(
@@ -87,5 +88,5 @@ def main(
             results_dir=results_dir,
         )
         folder = evaluate(plan)
-        print((folder / "table.md").read_text(encoding="utf-8"), end="")
-        print(f"open {folder / 'index.html'}")
+        say(*(folder / "table.md").read_text(encoding="utf-8").splitlines())
+        say(f"open {folder / 'index.html'}")

@@ -11,6 +11,7 @@ from analogy.cli.console import RESULTS, clear_errors, names_in
 from analogy.cli.options import PaintRun, PoseModels, PoseRun
 from analogy.errors import Mistakes, UserError
 from analogy.files.paths import cache_folder
+from analogy.one_line import say
 from analogy.ownership import check_results_dir
 from analogy.runs.find import saved_model_of
 from analogy.systems.hierarchical.estimation import ESTIMATORS, find_models
@@ -50,13 +51,13 @@ def main(
         selected_clips = _select_clips(source, clips, clips_per_action, pipeline.context)
         trained = _trained_on(pose_folder, source) | _trained_on(paint_folder, source)
         if leaked := [clip.id for clip in selected_clips if clip.id in trained or (clip.split == "train" and None in trained)]:
-            print(f"NOT held out, a run was trained on them: {', '.join(leaked)}")
+            say(f"NOT held out, a run was trained on them: {', '.join(leaked)}")
         facts = {
             "system": "pipeline", "dataset": source.name, "source": f"poses by {pose_folder}, frames by {paint_folder}",
             "summary": "Both steps joined: observed poses, predicted poses, painted frames",
         }  # fmt: skip
         predictor = PipelinePredictor(pipeline, source, estimator, horizon)
-        print(f"open {write_evaluation(predictor, selected_clips, results_dir, 'pipeline', Measures(), facts)}")
+        say(f"open {write_evaluation(predictor, selected_clips, results_dir, 'pipeline', Measures(), facts)}")
 
 
 def _check(

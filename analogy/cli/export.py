@@ -13,6 +13,7 @@ from analogy.cli.console import RESULTS, clear_errors
 from analogy.cli.options import ResultsDir
 from analogy.errors import Mistakes, UserError
 from analogy.files.marks import EXPORT
+from analogy.one_line import say
 from analogy.ownership import check_output
 
 
@@ -97,7 +98,7 @@ def main(
 
             with in_float32(folder) if facts.converted else nullcontext() as model:
                 written = export_run(folder, format, out, batch or 1, model=model)
-        print(f"written to {written}; endpoints.json lists the names, shapes and types")
+        say(f"written to {written}; endpoints.json lists the names, shapes and types")
 
 
 def _name(folder: Path) -> str:

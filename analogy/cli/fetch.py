@@ -11,6 +11,7 @@ import typer
 from analogy.cli.console import clear_errors
 from analogy.errors import Mistakes
 from analogy.files.paths import check_writable
+from analogy.one_line import say
 from analogy.pretrained.fetching import FILES, LICENCES, weights_folder
 
 
@@ -32,4 +33,4 @@ def main(
         from analogy.pretrained.fetch_vgg16 import fetch_vgg16_hed
 
         fetch = {"i3d": fetch_i3d, "vgg16-hed": fetch_vgg16_hed, "blazepose": fetch_blazepose}
-        print(f"{fetch[what](folder)}  (licence: {LICENCES[what]})")
+        say(f"{fetch[what](folder)}  (licence: {LICENCES[what]})")

@@ -18,7 +18,7 @@ def end_quietly() -> None:
         if not (_interrupted or issubclass(kind, KeyboardInterrupt)):
             return before(kind, error, trace)
         try:  # noqa: SIM105 - contextlib takes a moment too
-            print("stopped by SIGINT", file=sys.stderr, flush=True)
+            print("stopped by SIGINT", file=sys.stderr, flush=True)  # noqa: T201 - without an import
         except OSError:
             pass
         os._exit(128 + INTERRUPT)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from analogy.cli.console import clear_errors
+from analogy.one_line import say
 from analogy.settings import list_experiments
 
 
@@ -18,6 +19,6 @@ def print_experiments() -> None:
     paper = None
     for name, experiment in experiments.items():
         if experiment.paper != paper:
-            print(f"{experiment.paper}:")
+            say(f"{experiment.paper}:")
         paper = experiment.paper
-        print(f"  {name:{width}}  {experiment.summary}\n  {'':{width}}  source: {experiment.source}")
+        say(f"  {name:{width}}  {experiment.summary}", f"  {'':{width}}  source: {experiment.source}")

@@ -10,6 +10,8 @@ from typing import Annotated
 
 import typer
 
+from analogy.one_line import say
+
 Open = Annotated[
     bool | None,
     typer.Option("--open/--no-open", help="Open the result in a browser. Default: where there is a desktop and a terminal."),
@@ -35,4 +37,4 @@ def show(result: Path | str, wanted: bool | None) -> None:
         except (OSError, webbrowser.Error):
             started = False
         if not started:
-            typer.echo("no browser can be started here", err=True)
+            say("no browser can be started here", err=True)

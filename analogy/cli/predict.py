@@ -18,6 +18,7 @@ from analogy.cli.opening import Open, show
 from analogy.cli.options import PaintRun, PoseModels, PoseRun, ResultsDir
 from analogy.errors import UserError
 from analogy.files.paths import expanded
+from analogy.one_line import say
 from analogy.runs.ready import FOR_VIDEOS, ready_models, run_or_ready
 from analogy.systems.hierarchical.estimation import find_models, usual_estimator
 from analogy.systems.keypoints.settings import GENERATORS, TRANSLATORS
@@ -132,7 +133,7 @@ def main(
         source = str(expanded(source))
         options = invocation.params | {"poses": str(expanded(poses)) if poses else ""}
         folder = _predict(source, _given_options(invocation), options)
-        print(f"written to {folder}: open {folder / 'index.html'}")
+        say(f"written to {folder}: open {folder / 'index.html'}")
         show(folder / "index.html", open_)
 
 
@@ -183,10 +184,10 @@ def _best_model(source: str, options: dict) -> tuple[str, bool]:
     if _is_picture(source):
         systems = GENERATORS if options["driving"] is None else TRANSLATORS
         suited = next(model.run for model in models.values() if model.summary["system"] in systems)
-        print(f"{suited.name}, which comes along, makes films of one picture (see `analogy models`)")
+        say(f"{suited.name}, which comes along, makes films of one picture (see `analogy models`)")
         return str(suited), False
     if options["fit"] is not None:  # poses have a crop of their own
-        print(NEXT_FRAMES)
+        say(NEXT_FRAMES)
         return str(models[FOR_VIDEOS].run), False
     try:
         find_steps(None, None, options["results_dir"])
@@ -196,7 +197,7 @@ def _best_model(source: str, options: dict) -> tuple[str, bool]:
             raise UserError(
                 f"--action {action}: on a video it is for people's poses, which cannot be predicted: {error.in_one_line}"
             ) from error
-        print(f"people's poses are not predicted: {error.lines[0]}\n{NEXT_FRAMES}")
+        say(f"people's poses are not predicted: {error.lines[0]}", NEXT_FRAMES)
         return str(models[FOR_VIDEOS].run), False
     return str(models[FOR_VIDEOS].run), True
 
@@ -210,7 +211,7 @@ def _predict_by_poses_if_suited(source: str, options: dict) -> Path | None:
     except Unsuited as error:
         if options["action"] is not None:
             raise
-        print(f"{error}\nso {NEXT_FRAMES}")
+        say(*error.lines, f"so {NEXT_FRAMES}")
         return None
 
 
@@ -243,7 +244,7 @@ def _open(run: str, results_dir: Path):
 
     folder = run_or_ready(run, results_dir, "--run")
     if (model := ready_models().get(run)) and folder == model.run:
-        print(f"--run {run}: there is no run of your own in {results_dir}; the model that comes along is taken")
+        say(f"--run {run}: there is no run of your own in {results_dir}; the model that comes along is taken")
     return folder, settings_of_run(folder)
 
 
@@ -255,5 +256,5 @@ def _with_its_motion(run: str, folder: Path, settings, results_dir: Path):
     except UserError:
         return folder, settings
     builds_on = its_settings.uses.get("translator")
-    print(f"--run {run} translates frames and predicts no motion: {motion} is taken, which moves the keypoints of {builds_on}")
+    say(f"--run {run} translates frames and predicts no motion: {motion} is taken, which moves the keypoints of {builds_on}")
     return motion, its_settings

@@ -15,6 +15,7 @@ import typer
 from analogy.cli.console import clear_errors
 from analogy.errors import Mistakes, UserError
 from analogy.files.paths import cache_folder, check_present, check_writable
+from analogy.one_line import say
 from analogy.ownership import refuse_inside_run
 from analogy.settings.values import SMALLEST_SIDE
 from analogy.training.progress import messages_shown
@@ -66,7 +67,7 @@ def main(
         source = resolve_name(entry.source)(caches if entry.generated else data_dir, *([size] if size else []))
         folder = prepare_frames(source, place) if beam_options is None else prepare_on_beam(source, place, options)
         clips = PreparedClips.open(folder).clips
-        print(f"{dataset}: {len(clips)} clips with {sum(clip.length for clip in clips)} frames in {folder}")
+        say(f"{dataset}: {len(clips)} clips with {sum(clip.length for clip in clips)} frames in {folder}")
 
 
 def _split(beam_options: str) -> list[str]:

@@ -12,6 +12,7 @@ from analogy.cli.console import RESULTS, clear_errors
 from analogy.cli.list import print_experiments
 from analogy.cli.opening import Open, show
 from analogy.errors import UserError
+from analogy.one_line import say
 from analogy.resolve import resolve_settings, say_settings, shorthand_values, stages
 from analogy.settings import Settings, settings_text
 from analogy.systems import SYSTEMS
@@ -103,10 +104,9 @@ def _print_parameters(settings: Settings) -> None:
     used = open_used(settings, entry.system.needs)
     with without_values():
         parameters = entry.build(settings, used).parameters()
-    print(settings_text(settings), end="")
-    print("parameters:")
+    say(*settings_text(settings).splitlines(), "parameters:")
     for name, count in {**parameters, "total": sum(parameters.values())}.items():
-        print(f"  {name}: {count:,}")
+        say(f"  {name}: {count:,}")
 
 
 def _run(settings: Settings, results_dir: Path, resume: Path | None, cluster: str) -> Path | None:

@@ -16,7 +16,7 @@ from analogy.errors import UserError
 from analogy.files.listing import files_below
 from analogy.files.names import VIDEOS, distinct_name
 from analogy.metrics.frames import FRAME_METRICS
-from analogy.one_line import printable
+from analogy.one_line import printable, say
 from analogy.predictions.base import parts_of
 from analogy.predictions.frames import PredictedFrames, mean_and_best
 
@@ -109,7 +109,7 @@ class Videos:
         if any(equal):
             self.equal.append(video.name)
         for path in (path for path, copied in zip(video.samples, equal, strict=True) if copied):
-            print(printable(f"{path}: its future frames equal those of {video.truth} in every pixel: is it a copy?"))
+            say(f"{path}: its future frames equal those of {video.truth} in every pixel: is it a copy?")
 
     def _check(self, path: Path, look: _Look, video: Video, truth: _Look) -> int:
         """Compare a predicted video with the true one. Returns how many of its frames are observed ones. Raises UserError."""
@@ -121,15 +121,14 @@ class Videos:
         passed = 0 if alone else self.context
         if all(look.gray[passed:]) and not all(truth.gray[self.context :]):
             self.gray.append(video.name)
-            print(printable(f"{path}: its frames are grey, but those of {video.truth} are coloured"))
+            say(f"{path}: its frames are grey, but those of {video.truth} are coloured")
         return passed
 
     def _look(self, path: Path) -> _Look:
         """Read a video without keeping its frames. Faults that reading could mend are printed and noted. Raises UserError."""
         video = read_video(path, transform=_facts)
         self.notes += [printable(f"{path.name}: {note}") for note in video.notes]
-        for note in video.notes:
-            print(printable(f"{path}: {note}"))
+        say(*(f"{path}: {note}" for note in video.notes))
         height, width, _ = video.frames[0].ravel().tolist()
         return _Look(len(video.frames), (height, width), [bool(facts[..., 2]) for facts in video.frames], video.codec)
 

@@ -10,6 +10,7 @@ from analogy.errors import Mistakes, UserError, about
 from analogy.files.paths import check_present
 from analogy.files.reading import not_there
 from analogy.measure.opened import Opened
+from analogy.one_line import say
 from analogy.runs.find import find_model, inputs_of, is_saved_model, run_of
 from analogy.runs.history import describe, differences_of_data, trained_steps
 from analogy.runs.reading import read_run
@@ -79,7 +80,7 @@ class MeasuredRun:
         differing = differences_of_data(run_of(folder), dataset_fingerprint(dataset), selected=self.selected)
         for note in [*([differing] if differing else []), *retrained_models(settings, record)]:
             measures.notes.append(note)
-            print(note)
+            say(note)
         if self.clips:
             _select(dataset, self.clips)
         with use_precision("float32"):  # whatever policy a notebook has set
@@ -96,7 +97,7 @@ class MeasuredRun:
             facts["steps"] = _restore(system, folder)
             if facts["steps"] < settings.training.steps:
                 measures.notes.append(f"measured as it was at step {facts['steps']} of {settings.training.steps}")
-                print(measures.notes[-1])
+                say(measures.notes[-1])
         return Opened(system, dataset, facts, settings.evaluation.frames_per_second)
 
     def _facts(self) -> dict:

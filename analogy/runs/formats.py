@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from analogy.errors import UserError
 from analogy.files.marks import EXPORT
+from analogy.one_line import say
 from analogy.ownership import replacing_folder
 from analogy.runs.conversion import (
     Arrays,
@@ -37,16 +38,15 @@ def export_run(
     format: str,
     folder: Path,
     batch: int = 1,
-    say: Callable[[str], None] = print,
     model: Path | None = None,
 ) -> Path:
-    """Write the endpoints of a run's SavedModel into `folder`, and compare each with the SavedModel on a random input.
+    """Write the endpoints of a run's SavedModel into `folder`, and compare each with the SavedModel on a random input. Prints a
+    line for each.
 
     Args:
         run: the folder of a finished run, or of a SavedModel.
         format: a key of FORMATS. For onnx, the packages of the extra `onnx` are needed.
         batch: the number of examples that a .tflite file takes; the other formats take any number.
-        say: takes one line for each endpoint.
         model: the folder of a SavedModel that is taken instead of the run's.
 
     Returns:
@@ -65,8 +65,8 @@ def export_run(
                 converted = converter.convert(name)
                 differences = largest_differences(loaded.signatures[name], converted.answer, *converter.sizes)
             except UserError as error:
-                refused[name] = str(error)
-                say(f"{name}: not exported: {error}")
+                refused[name] = error.in_one_line
+                say(f"{name}: not exported: {refused[name]}")
                 continue
             if converted.content is not None:
                 (partial / converted.file).write_bytes(converted.content)

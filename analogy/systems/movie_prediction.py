@@ -18,6 +18,7 @@ from analogy.data.windows import SAME_RATE, WindowPlan
 from analogy.errors import Mistakes, UserError, about
 from analogy.files.marks import PREDICTION
 from analogy.metrics.image import psnr, ssim
+from analogy.one_line import say
 from analogy.ownership import check_output, replacing_folder, unused_folder
 from analogy.predictions.motion import motion_continued
 from analogy.runs.find import saved_model_of
@@ -135,8 +136,7 @@ def predict(request: Request) -> Path:
     figures = figures_beside_truth(cut.truth, methods)
     lines = _lines(request, cut)
     folder = _write(request, cut, methods, figures, lines)
-    for line in (*lines, *figure_lines(figures, len(cut.truth))):
-        print(line)
+    say(*lines, *figure_lines(figures, len(cut.truth)))
     return folder
 
 

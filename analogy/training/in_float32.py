@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from analogy.one_line import say
 from analogy.runs.export import export_saved_model
 from analogy.runs.find import MODEL
 from analogy.runs.reading import read_run
@@ -18,11 +19,10 @@ from analogy.training.precision import use_precision
 
 
 @contextmanager
-def in_float32(run: Path, say: Callable[[str], None] = print) -> Iterator[Path]:
+def in_float32(run: Path) -> Iterator[Path]:
     """A context that gives the folder of a run; or, of one that computes in bfloat16 or float16, the folder of a SavedModel
-    that lasts as long as the context, and computes in float32 with the same weights, which are always float32.
-
-    say: takes a line where that is so.
+    that lasts as long as the context, and computes in float32 with the same weights, which are always float32. Prints a line
+    where that is so.
 
     Raises:
         UserError: the run has no settings, or networks that are no longer those of its settings.
@@ -40,7 +40,6 @@ def in_float32(run: Path, say: Callable[[str], None] = print) -> Iterator[Path]:
             system = entry.build(settings, open_used(settings, entry.system.needs))
             load_exported(system, run, key=str(run))
             export_saved_model(system, model)
-        for line in retrained_models(settings, record.table):
-            say(line)
-        say(f"{run}: it computes in {precision}, which other runtimes lack; its weights are taken in float32")
+        taken = f"{run}: it computes in {precision}, which other runtimes lack; its weights are taken in float32"
+        say(*retrained_models(settings, record.table), taken)
         yield model

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+from analogy.one_line import say
 from analogy.training.cluster import Cluster, silence
 
 SECONDS_OF_SILENCE = 15.0  # after which a worker is gone: it does not listen for a moment while TensorFlow takes its port over
@@ -41,11 +42,11 @@ def watch(parent: int, seconds: float, others: Mapping[str, str]) -> None:
             if not (reason := silence(address)):
                 answered[name] = time.monotonic()
             elif time.monotonic() - answered[name] > seconds:
-                print(
+                say(
                     f"{name} ({address}: {reason}) has ended while the workers were connected, and so does this one: start all "
                     "again",
-                    file=sys.stderr, flush=True,
-                )  # fmt: skip
+                    err=True,
+                )
                 os.kill(parent, signal.SIGALRM)
                 return
         time.sleep(1.0)

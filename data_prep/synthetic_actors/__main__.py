@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from analogy.errors import UserError
+from analogy.one_line import say
 from data_prep.synthetic_actors import write_synthetic_actors
 
 
@@ -30,9 +31,9 @@ def main(
             workers=workers,
         )
     except UserError as error:
-        typer.echo(f"Error: {error}", err=True)
+        say(*(f"Error: {line}" for line in error.lines), err=True)
         raise typer.Exit(1) from None
-    typer.echo(f"{train_clips + test_clips} clips in {folder}")
+    say(f"{train_clips + test_clips} clips in {folder}")
 
 
 if __name__ == "__main__":

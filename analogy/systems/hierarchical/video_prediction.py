@@ -21,6 +21,7 @@ from analogy.files.marks import PREDICTION, SAVED_MODEL
 from analogy.files.paths import check_present
 from analogy.files.reading import not_there
 from analogy.memory import machine_memory
+from analogy.one_line import say
 from analogy.ownership import check_output, unused_folder
 from analogy.runs.find import find_run, folders_named, saved_model_of
 from analogy.systems.hierarchical.background import observed_background, uncovered
@@ -218,14 +219,13 @@ def predict(request: Request) -> Path:
     notes += doubts_about_poses(*poses, video.frames[0].shape[:2])
     told = told_action(request.action, request.predictor, request.recogniser, *poses)
     lines = [*_lines(request, video.notes), *notes, *told.lines]
-    print("\n".join(lines))
+    say(*lines)
     prediction = _predict(pipeline, video.frames[:observed], *poses, request.horizon, told.number, seconds)
     with _timed(seconds, "write"):
         folder, further_lines = write_prediction(request, video, prediction, lines)
     durations = ", ".join(f"{stage} {duration:.1f} s" for stage, duration in seconds.items())
     rate = request.horizon / max(1e-9, seconds["poses"] + seconds["frames"])
-    for line in (*further_lines, f"{durations}; {rate:.1f} predicted frames a second"):
-        print(line)
+    say(*further_lines, f"{durations}; {rate:.1f} predicted frames a second")
     return folder
 
 
@@ -250,7 +250,7 @@ def _open_pipeline(request: Request):
     pipeline = Pipeline(request.predictor.run, request.painter.run)
     if request.export:
         pipeline.export(request.export)
-        print(f"both as one SavedModel: {request.export}")
+        say(f"both as one SavedModel: {request.export}")
     return pipeline
 
 
