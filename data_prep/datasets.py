@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from analogy.errors import UserError
 from analogy.files.listing import files_below
 from analogy.files.names import PICTURES, VIDEOS
-from analogy.files.paths import cache_folder, check_path
+from analogy.files.paths import cache_folder, check_path, no_folder
 from analogy.ownership import refuse_inside_run
 from analogy.settings.sections import MovieDataSettings, Settings
 
@@ -304,9 +304,8 @@ def check_folder(name: str, kind: str, folder: Path) -> None:
     if not opening.files:
         raise UserError(f"{folder}: {name} is generated from the seed and reads no folder; leave --data-dir (data.folder) out")
     check_path(folder.absolute())
-    if not folder.is_dir():
-        what = "this is a file, not a folder" if folder.exists() else "there is no such folder"
-        raise UserError(f"{folder}: {what}; name the folder of {name} with --data-dir (data.folder)")
+    if why := no_folder(folder):
+        raise UserError(f"{folder}: {why}; name the folder of {name} with --data-dir (data.folder)")
     if not os.access(folder, os.R_OK | os.X_OK):
         raise UserError(f"{folder}: this folder may not be read; allow it, or choose another with --data-dir (data.folder)")
     if (missing := opening.missing(folder)) is None:

@@ -15,6 +15,7 @@ from analogy.data.video import read_video, stream_video, videos_below
 from analogy.errors import UserError
 from analogy.files.listing import files_below
 from analogy.files.names import VIDEOS, distinct_name
+from analogy.files.paths import no_folder
 from analogy.metrics.frames import FRAME_METRICS
 from analogy.one_line import printable, say
 from analogy.predictions.base import parts_of
@@ -206,8 +207,8 @@ def find_videos(folder: Path) -> dict[str, Path]:
     Raises:
         UserError: there is no such folder, no video in it, or two of one name.
     """
-    if not folder.is_dir():
-        raise UserError(f"{folder}: there is no such folder")
+    if why := no_folder(folder):
+        raise UserError(f"{folder}: {why}")
     videos: dict[str, Path] = {}
     for item in videos_below(folder, predictions=True):
         path = folder / item

@@ -63,14 +63,28 @@ def check_path(path: Path) -> None:
             raise UserError(f"{shown!r}: no file can have this name ({getattr(error, 'strerror', error)})") from error
 
 
+def no_folder(path: Path) -> str:
+    """Why there is no folder at a path, in words. Empty where there is one."""
+    if path.is_dir():
+        return ""
+    return "this is a file, not a folder" if path.exists() else "there is no such folder"
+
+
+def existing_folder(folder: str | Path) -> Path:
+    """The absolute path of a folder. Raises UserError where there is none."""
+    folder = Path(folder).absolute()
+    if why := no_folder(folder):
+        raise UserError(f"{folder}: {why}")
+    return folder
+
+
 def check_present(folder: Path | None, option: str) -> None:
     """Raise a UserError if the folder that an option names does not exist. None: the option was not given."""
     if folder is None:
         return
     check_path(folder)
-    if not folder.is_dir():
-        problem = "this is a file, not a folder" if folder.exists() else "there is no such folder"
-        raise UserError(f"{option} {folder}: {problem}")
+    if why := no_folder(folder):
+        raise UserError(f"{option} {folder}: {why}")
 
 
 def check_writable(folder: Path, mend: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from analogy.files.paths import existing_folder
 from analogy.metrics.table import HEADLINES, METRICS, metric_of
 from analogy.runs.reading import (
     Clip,
@@ -23,7 +24,7 @@ from analogy.runs.reading import (
 from analogy.visualise.curves import curves_of
 from analogy.visualise.html import write_page
 from analogy.visualise.published import published_curves, published_rows
-from analogy.visualise.results_page import existing_folder, write_results_page
+from analogy.visualise.results_page import write_results_page
 from analogy.visualise.wording import Comparison, compare, decimal, duration
 
 log = logging.getLogger("analogy")
@@ -39,7 +40,7 @@ def write_run_page(run_folder: str | Path) -> None:
     Raises:
         UserError: there is no such folder.
     """
-    run = read_run(existing_folder(run_folder))
+    run = read_run(existing_folder(run_folder))  # absolute: its experiment may be the name of the folder around it
     clips = clips_of(run)
     named = {name for clip in clips for name in clip.row}
     measured = [name for name in METRICS if name in named]

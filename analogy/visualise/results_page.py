@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from analogy.errors import UserError
+from analogy.files.paths import existing_folder
 from analogy.metrics.table import HEADLINES, METRICS
 from analogy.runs.reading import (
     HEADINGS,
@@ -122,11 +122,3 @@ def _moving_thumbnail(run: Run, folder: Path) -> dict[str, Any] | None:
 def _score(run: Run, metric: str) -> Comparison:
     """The test score of a metric, compared with the baseline's."""
     return compare(metric, run.summary.test.get(metric), run.summary.baseline.get(run.baseline, {}).get(metric))
-
-
-def existing_folder(folder: str | Path) -> Path:
-    """The absolute path of a folder. Raises UserError where there is none."""
-    folder = Path(folder).absolute()  # a run's experiment is the name of its parent folder, which "." does not have
-    if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder")
-    return folder

@@ -16,6 +16,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from analogy.errors import UserError
+from analogy.files.paths import no_folder
 from analogy.runs.folder import is_running
 from analogy.visualise.pages import write_run_page
 from analogy.visualise.results_page import write_results_page
@@ -31,8 +32,8 @@ def make_server(results: Path, port: int) -> ThreadingHTTPServer:
     Raises:
         UserError: there is no such folder, or the port is taken.
     """
-    if not results.is_dir():
-        raise UserError(f"{results}: no such folder; train a run first, or name another with --results-dir")
+    if why := no_folder(results):
+        raise UserError(f"{results}: {why}; train a run first, or name another with --results-dir")
     try:
         return ThreadingHTTPServer(("127.0.0.1", port), partial(Handler, directory=str(results.resolve())))
     except OSError as error:
