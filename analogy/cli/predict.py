@@ -9,13 +9,31 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import NamedTuple
 
 import typer
 
 from analogy.cli.console import RESULTS, clear_errors
 from analogy.cli.opening import Open, show
 from analogy.cli.options import PaintRun, PoseModels, PoseRun, ResultsDir
+from analogy.cli.predict_options import (
+    Action,
+    Crop,
+    Driving,
+    Export,
+    Fit,
+    FullFrame,
+    ObservedFrames,
+    Out,
+    PennAction,
+    Poses,
+    PredictedFrames,
+    Run,
+    Samples,
+    Seed,
+    Source,
+    Start,
+)
 from analogy.errors import UserError
 from analogy.files.paths import expanded
 from analogy.one_line import say
@@ -23,7 +41,6 @@ from analogy.runs.ready import FOR_VIDEOS, ready_models, run_or_ready
 from analogy.systems.hierarchical.estimation import find_models, usual_estimator
 from analogy.systems.keypoints.settings import GENERATORS, TRANSLATORS
 
-MOST_FRAMES = 10_000  # of one prediction
 NEXT_FRAMES = f"{FOR_VIDEOS}, which comes along, predicts the frames (see `analogy models`); name another with --run"
 
 
@@ -56,77 +73,26 @@ BY_KEYPOINTS = Way(
 
 def main(
     invocation: typer.Context,
-    source: Annotated[
-        str,
-        typer.Argument(
-            metavar="VIDEO",
-            help="A video file, a folder of its frames, one picture, or with --data-dir a clip of Penn Action (0050).",
-        ),
-    ],
-    poses: Annotated[
-        str,
-        typer.Option(
-            help="Where the observed poses come from: blazepose, movenet, labels (of Penn Action), a run of pose_hourglass, "
-            "or a .json or .npy file."
-        ),
-    ] = "",
+    source: Source,
+    poses: Poses = "",
     models: PoseModels = None,
-    data_dir: Annotated[
-        Path | None, typer.Option(envvar="ANALOGY_DATA_DIR", help="Folder of Penn Action, for clips by number.")
-    ] = None,
-    start: Annotated[int, typer.Option(min=0, help="Number of the first observed frame.")] = 0,
-    context: Annotated[
-        int | None,
-        typer.Option(
-            min=1, max=MOST_FRAMES, help="Number of observed frames, at least as many as the run reads. Default: these."
-        ),
-    ] = None,
-    horizon: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            max=MOST_FRAMES,
-            help="Number of frames to predict. Default: as many as the run learned.",
-        ),
-    ] = None,
+    data_dir: PennAction = None,
+    start: Start = 0,
+    context: ObservedFrames = None,
+    horizon: PredictedFrames = None,
     pose_run: PoseRun = None,
     paint_run: PaintRun = None,
     results_dir: ResultsDir = RESULTS,
-    out: Annotated[Path | None, typer.Option(help="Folder for the output. Default: a new one in results/predictions.")] = None,
-    full_frame: Annotated[
-        bool, typer.Option("--full-frame", help="With poses: paste the predicted crop into the whole last observed frame.")
-    ] = False,
-    export: Annotated[
-        Path | None, typer.Option(help="With poses: also write the two networks as one SavedModel into this folder.")
-    ] = None,
-    run: Annotated[
-        str | None,
-        typer.Option(
-            help="A run folder, an experiment, or a model of `analogy models`. It predicts frames; for a picture it is a run "
-            "of keypoints_flow or keypoints_motion, or with --driving of a translator."
-        ),
-    ] = None,
-    action: Annotated[
-        str | None,
-        typer.Option(
-            help="The name of the action that follows. A picture needs it, unless there is --driving. With a video your run of "
-            "pose_actions, if there is one, recognises the action; this overrules it."
-        ),
-    ] = None,
-    samples: Annotated[int, typer.Option(help="With a picture: number of futures.")] = 4,
-    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="With a picture: seed of the samples.")] = 0,
-    crop: Annotated[
-        str | None,
-        typer.Option(help="With a picture: x_min,y_min,x_max,y_max in pixels. Default: the largest square in the middle."),
-    ] = None,
-    fit: Annotated[
-        Literal["crop", "letterbox", "squeeze"] | None,
-        typer.Option(
-            help="With next frames, how a video is brought to the shape of the run: crop keeps the middle, letterbox adds "
-            "black borders, squeeze distorts. Default: as the run was trained."
-        ),
-    ] = None,
-    driving: Annotated[Path | None, typer.Option(help="With a picture: a video; the picture moves like it.")] = None,
+    out: Out = None,
+    full_frame: FullFrame = False,
+    export: Export = None,
+    run: Run = None,
+    action: Action = None,
+    samples: Samples = 4,
+    seed: Seed = 0,
+    crop: Crop = None,
+    fit: Fit = None,
+    driving: Driving = None,
     open_: Open = None,
 ) -> None:
     with clear_errors(out or results_dir):
