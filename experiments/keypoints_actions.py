@@ -79,7 +79,9 @@ def recognised(plan):
     from analogy.systems.keypoints.recognition import recognise_futures
 
     system, dataset, *_ = plan.subject.open(Measures())
-    return recognise_futures(system, dataset, I3d(plan.weights).logits, lambda clips: track(clips, "recognising clips"))
+    return recognise_futures(
+        system, dataset, I3d(plan.selection.weights).logits, lambda clips: track(clips, "recognising clips")
+    )
 
 
 def table(outcome, runs: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +17,7 @@ from analogy.errors import UserError
 from analogy.evaluation.contract import Predictor
 from analogy.evaluation.evaluate import evaluate
 from analogy.evaluation.recogniser import Recogniser
-from analogy.evaluation.selection import check_selection
+from analogy.evaluation.selection import Selection
 from analogy.files.marks import EVALUATION
 from analogy.metrics.frames import ERROR_METRICS, FRAME_METRICS
 from analogy.metrics.fvd import LONGEST, Fvd
@@ -48,27 +48,16 @@ class Measures:
     notes: list[str] = field(default_factory=list)
 
     @classmethod
-    def choose(cls, names: Sequence[str], *, weights: Path, fvd_frames: int, features: str | None) -> Measures:
-        """The measures for the metrics with these names; loads the networks that they need.
-
-        Args:
-            names: of metrics, as `evaluate --metrics` takes them.
-            weights: file of I3D's weights, for fvd.
-            fvd_frames: how many frames of every video count for fvd.
-            features: the network for feature_distance, as in `feature_network`, or None.
-
-        Raises:
-            UserError: an unknown name, or a file or package that a metric needs is missing.
-        """
-        check_selection(names, weights=weights, fvd_frames=fvd_frames, features=features)
+    def choose(cls, selection: Selection) -> Measures:
+        """The measures of the selected metrics; loads the networks that they need. Raises UserError where one is damaged."""
         frame_metrics, measures = {**FRAME_METRICS, **ERROR_METRICS}, cls(frames={})
-        for name in dict.fromkeys(names):
+        for name in dict.fromkeys(selection.names):
             if name in frame_metrics:
                 measures.frames[name] = frame_metrics[name]
             elif name == "fvd":
-                measures.fvd = Fvd(I3d(weights).logits, fvd_frames)
+                measures.fvd = Fvd(I3d(selection.weights).logits, selection.fvd_frames)
             else:
-                measures._add_network(name, features)
+                measures._add_network(name, selection.features)
         return measures
 
     @property

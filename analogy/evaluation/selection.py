@@ -1,52 +1,66 @@
-"""Checks which metrics an evaluation can compute and what each of them needs, before anything is loaded."""
+"""Which metrics an evaluation computes, and whether what each of them needs is there. Nothing is loaded."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
 from analogy.errors import Mistakes, about
 from analogy.files.reading import not_there
 from analogy.metrics.fvd import check_length
-from analogy.metrics.table import SELECTABLE
-from analogy.pretrained.fetching import fetch_command
+from analogy.metrics.table import SELECTABLE, USUAL
+from analogy.pretrained.fetching import fetch_command, fetched_file
 from analogy.settings.values import vgg16_files
 
 NETWORKS = "hed, imagenet, or the file of a VGG-16 or SqueezeNet (see docs/metrics.md)"
 
 
-def check_selection(names: Sequence[str], *, weights: Path, fvd_frames: int, features: str | None) -> None:
-    """Report all mistakes in the options of an evaluation at once. Imports no TensorFlow.
+@dataclass(frozen=True)
+class Selection:
+    """The metrics that an evaluation computes. Making a selection checks it, without TensorFlow.
 
     Args:
-        names: of metrics.
-        weights: file of I3D's weights, for fvd.
+        named: the names of those that the user has selected; none: the usual ones.
         fvd_frames: how many frames of every video count for fvd.
         features: the network for feature_distance, as in `analogy.pretrained.feature_networks.feature_network`, or None.
+        weights: file of I3D's weights, for fvd.
 
     Raises:
         UserError: with one line for each mistake.
     """
-    with Mistakes() as mistakes:
-        if unknown := [name for name in names if name not in SELECTABLE]:
-            mistakes.add(
-                f"--metrics: there is no {', '.join(unknown)} to choose; there are {', '.join(SELECTABLE)} "
-                "(figures of poses, and of the body's regions where poses are known, are always measured)"
-            )
-        if "fvd" in names:
-            with mistakes.noted(), about("--fvd-frames"):
-                check_length(fvd_frames)
-            if not mistakes and not weights.is_file():
-                mistakes.add(f"{weights}: I3D's weights, which fvd needs, are not there; get them with `analogy fetch i3d`")
-        if "lpips" in names and not _installed("lpips"):
-            mistakes.add('--metrics lpips: LPIPS needs PyTorch and the package lpips: pip install "analogy-video[lpips]"')
-        if "feature_distance" in names and features is None:
-            mistakes.add(f"--metrics feature_distance needs --features: {NETWORKS}")
-        for _, file in vgg16_files("", features):
-            if why := not_there(file):
-                mend = fetch_command(file) or f"; give {NETWORKS}"
-                mistakes.add(f"--features {features}: {file}: {why}{mend}")
+
+    named: tuple[str, ...] = ()
+    fvd_frames: int = 16
+    features: str | None = None
+    weights: Path = field(default_factory=partial(fetched_file, "i3d"))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.named or USUAL
+
+    def __post_init__(self):
+        with Mistakes() as mistakes:
+            if unknown := [name for name in self.named if name not in SELECTABLE]:
+                mistakes.add(
+                    f"--metrics: there is no {', '.join(unknown)} to choose; there are {', '.join(SELECTABLE)} "
+                    "(figures of poses, and of the body's regions where poses are known, are always measured)"
+                )
+            if "fvd" in self.named:
+                with mistakes.noted(), about("--fvd-frames"):
+                    check_length(self.fvd_frames)
+                if not mistakes and not self.weights.is_file():
+                    what = "I3D's weights, which fvd needs, are not there; get them with `analogy fetch i3d`"
+                    mistakes.add(f"{self.weights}: {what}")
+            if "lpips" in self.named and not _installed("lpips"):
+                mistakes.add('--metrics lpips: LPIPS needs PyTorch and the package lpips: pip install "analogy-video[lpips]"')
+            if "feature_distance" in self.named and self.features is None:
+                mistakes.add(f"--metrics feature_distance needs --features: {NETWORKS}")
+            for _, file in vgg16_files("", self.features):
+                if why := not_there(file):
+                    mend = fetch_command(file) or f"; give {NETWORKS}"
+                    mistakes.add(f"--features {self.features}: {file}: {why}{mend}")
 
 
 def _installed(package: str) -> bool:

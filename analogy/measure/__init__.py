@@ -10,13 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from analogy.errors import Mistakes, UserError, about
-from analogy.evaluation.selection import check_selection
+from analogy.evaluation.selection import Selection
 from analogy.evaluation.tiles import Layout
 from analogy.measure.runs import MeasuredRun
 from analogy.measure.videos import MeasuredAnimations, MeasuredVideos
-from analogy.metrics.table import USUAL
 from analogy.ownership import check_results_dir
-from analogy.pretrained.fetching import fetched_file
 from analogy.runs.find import find_run, saved_model_of
 
 
@@ -24,17 +22,12 @@ from analogy.runs.find import find_run, saved_model_of
 class Evaluation:
     """A checked evaluation: every option is right, nothing is loaded yet.
 
-    subject: what is measured. all_metrics: whether the user has selected no metrics. weights: the file of I3D's; it exists if
-    `metrics` has fvd. recogniser: the run of one, or None. The others: as the options of `analogy evaluate`.
+    subject: what is measured. selection: by which metrics. recogniser: the run of one, or None.
     """
 
     subject: MeasuredRun | MeasuredVideos | MeasuredAnimations
     results_dir: Path
-    metrics: tuple[str, ...]
-    all_metrics: bool
-    weights: Path
-    fvd_frames: int
-    features: str | None
+    selection: Selection
     recogniser: Path | None
 
 
@@ -65,41 +58,31 @@ def check_evaluation(
     """
     clips = tuple(dict.fromkeys(clips))  # one that is named twice counts once
     of_run = {"--settings": settings, "--data-dir": data_dir}
+    of_videos = {"--truth": truth, "--context": context, "--tiles": tiles}
     of_tiles = {"--tile-size": tile_size, "--tile-corners": tile_corners}
-    of_videos = {"--truth": truth, "--context": context, "--tiles": tiles, **of_tiles}
     with Mistakes() as mistakes:
-        if (run is None) == (not predictions):
-            mistakes.add("give either --run, or --predictions with --truth, or --predictions with --tiles")
-        if run is not None:
-            _refuse(of_videos, "with --run; leave it out", mistakes)
-        elif predictions:
-            _refuse(of_run, "with --predictions; leave it out", mistakes)
         with mistakes.noted():
-            weights = fetched_file("i3d")
-            check_selection(metrics, weights=weights, fvd_frames=fvd_frames, features=features)
+            selection = Selection(tuple(metrics), fvd_frames, features)
         with mistakes.noted():
             check_results_dir(results_dir)
         with mistakes.noted():
             judge = None if recogniser is None else _find_recogniser(recogniser, results_dir)
         with mistakes.noted():
-            if run is not None and not predictions:
+            if (run is None) == (not predictions):
+                raise UserError("give either --run, or --predictions with --truth, or --predictions with --tiles")
+            if run is not None:
+                _refuse(of_videos | of_tiles, "with --run; leave it out", mistakes)
                 subject = MeasuredRun.check(run, settings_file=settings, data_dir=data_dir, clips=clips, results=results_dir)
-            elif run is None and tiles is not None:
-                layout = Layout.read(tiles, tile_size, tile_corners)
-                subject = MeasuredAnimations.check(tuple(predictions), truth=truth, context=context, clips=clips, layout=layout)
-            elif run is None and predictions:
-                _refuse(of_tiles, "without --tiles, the names of the tiles", mistakes)
-                subject = MeasuredVideos.check(tuple(predictions), truth=truth, context=context or 1, clips=clips)
-    return Evaluation(
-        subject=subject,
-        results_dir=results_dir,
-        metrics=tuple(metrics) or USUAL,
-        all_metrics=not metrics,
-        weights=weights,
-        fvd_frames=fvd_frames,
-        features=features,
-        recogniser=judge,
-    )
+            else:
+                _refuse(of_run, "with --predictions; leave it out", mistakes)
+                files = {"predictions": tuple(predictions), "truth": truth, "clips": clips}
+                if tiles is None:
+                    _refuse(of_tiles, "without --tiles, the names of the tiles", mistakes)
+                    subject = MeasuredVideos.check(**files, context=context or 1)
+                else:
+                    layout = Layout.read(tiles, tile_size, tile_corners)
+                    subject = MeasuredAnimations.check(**files, context=context, layout=layout)
+    return Evaluation(subject, results_dir, selection, judge)
 
 
 def _refuse(options: dict[str, object], why: str, mistakes: Mistakes) -> None:
@@ -132,12 +115,12 @@ def evaluate(plan: Evaluation) -> Path:
     """
     from analogy.evaluation.judge import Measures, write_evaluation
 
-    if not plan.all_metrics and not plan.subject.paints:
+    if plan.selection.named and not plan.subject.paints:
         raise UserError(
             f"--metrics: {plan.subject.settings.experiment} predicts no frames; leave it out: the figures of its kind are "
             "always measured"
         )
-    measures = Measures.choose(plan.metrics, weights=plan.weights, fvd_frames=plan.fvd_frames, features=plan.features)
+    measures = Measures.choose(plan.selection)
     predictor, dataset, facts, rate = plan.subject.open(measures)
     if plan.recogniser:
         measures.recogniser = _open_recogniser(plan.recogniser, dataset)

@@ -11,7 +11,7 @@ from analogy.cli import evaluate
 from analogy.cli.console import app_of
 from analogy.errors import UserError
 from analogy.evaluation.judge import Measures
-from analogy.evaluation.selection import check_selection
+from analogy.evaluation.selection import Selection
 from analogy.metrics.frames import ERROR_METRICS, FRAME_METRICS, REGION_METRICS
 from analogy.metrics.table import HEADLINES, METRICS, SELECTABLE, USUAL, metric_of, names_of
 from analogy.predictions.actions import PredictedActions
@@ -73,7 +73,7 @@ def test_functions_and_headlines_are_those_of_the_table():
     assert (*FRAME_METRICS, *ERROR_METRICS) == names_of("frames", "errors") and tuple(REGION_METRICS) == names_of("regions")
     assert HEADLINES == ("psnr", "ssim", "mse", "centre_error", "collapse_index", "pose_mse", "pck_10", "accuracy")
     assert (*FRAME_METRICS, *ERROR_METRICS, "lpips", "feature_distance", "fvd") == SELECTABLE and set(USUAL) < set(SELECTABLE)
-    assert list(Measures.choose(USUAL, weights=None, fvd_frames=16, features=None).frames) == list(USUAL)
+    assert list(Measures.choose(Selection()).frames) == list(USUAL)
 
 
 def test_names_are_unique_and_meanings_say_the_direction():
@@ -98,10 +98,10 @@ def test_the_help_of_evaluate_lists_exactly_what_may_be_asked(monkeypatch):
     (option,) = [p for p in get_command(app_of(evaluate.main)).params if p.name == "metrics"]
     selectable, usual = option.help.removeprefix("Metrics of frames: ").removesuffix(".").split(". Default: ")
     assert selectable == ", ".join(SELECTABLE) and usual == ", ".join(USUAL)
-    needs = {"weights": Path(__file__), "fvd_frames": 16, "features": __file__}
+    needs = {"weights": Path(__file__), "features": __file__}
     monkeypatch.setitem(sys.modules, "lpips", sys.modules[__name__])  # as if it were installed
     for name in SELECTABLE:
-        check_selection([name], **needs)
+        Selection((name,), **needs)
     for name in set(METRICS) - set(SELECTABLE):
         with pytest.raises(UserError, match=f"there is no {name} to choose"):
-            check_selection([name], **needs)
+            Selection((name,), **needs)
