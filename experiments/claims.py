@@ -14,9 +14,10 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
+from pydantic import Field, field_validator
 
 from analogy.cli.console import app_of
 from analogy.errors import UserError
@@ -28,7 +29,8 @@ from analogy.ownership import write_our_text
 from analogy.runs.reading import read_run
 from analogy.settings import Settings, load_settings
 from analogy.settings.experiments import find_experiment
-from analogy.settings.loading import parse_yaml, read_experiment
+from analogy.settings.loading import read_experiment, read_mapping, validated
+from analogy.settings.section import Section
 from analogy.systems import SYSTEMS
 from analogy.training.progress import Progress
 from analogy.visualise.tables import markdown_table
@@ -46,35 +48,55 @@ INTERVALS = {
 METHOD_OF_AN_ARM = r"[a-z0-9_]+\.[a-z0-9_]+"  # such as long.teacher_forced
 
 
+class Arm(Section):
+    """An experiment with some settings of its own, which is trained from several seeds. set: KEY=VALUE settings."""
+
+    exp: str
+    set: list[str] = []
+
+
+class PlanFile(Section):
+    """What the YAML file of a plan says.
+
+    claims_of: what the claims are about. columns: the metrics of the table. scale, steps, overrides: of all arms' runs.
+    measured_on: which figures count. arms: name -> arm. claims: the source of each, its words, and its formula (`parse`).
+    """
+
+    claims_of: str
+    columns: list[str]
+    scale: Literal["paper", "demo"]
+    steps: Annotated[int, Field(ge=1)]
+    arms: Annotated[dict[str, Arm], Field(min_length=1)]
+    claims: list[tuple[str, str, str]]
+    overrides: list[str] = []
+    measured_on: Literal["clips", "training_clips"] = "clips"
+
+    @field_validator("columns")
+    @classmethod
+    def _are_metrics(cls, columns: list[str]) -> list[str]:
+        if unknown := [column for column in columns if column not in METRICS]:
+            raise ValueError(f"there is no metric {unknown[0]}; there are {', '.join(METRICS)}")
+        return columns
+
+
 @dataclass(frozen=True)
 class Plan:
     """The arms and claims of a YAML file.
 
-    An arm is an experiment with some settings of its own, which is trained from several seeds.
-
-    content: of the file. results: the folder of the arms' runs. overrides: KEY=VALUE settings of all runs.
+    file: what it says. results: the folder of the arms' runs. overrides: KEY=VALUE settings of all runs, of the command line.
     """
 
-    content: dict
+    file: PlanFile
     results: Path
     overrides: tuple[str, ...]
 
     @classmethod
     def read(cls, path: Path, results: Path, overrides: list[str]) -> Plan:
         """Read and check a plan, so that no mistake in it shows only after hours of training. Raises UserError."""
-        content = parse_yaml(path.read_text(encoding="utf-8"), str(path))
-        for key in ("claims_of", "columns", "scale", "steps", "arms", "claims"):
-            if not isinstance(content, dict) or key not in content:
-                raise UserError(f"{path}: the key {key} is missing")
-        for column in content["columns"]:
-            if column not in METRICS:
-                raise UserError(f"{path}: columns: there is no metric {column}; there are {', '.join(METRICS)}")
-        plan = cls(content, results, tuple(overrides))
+        plan = cls(validated(PlanFile, read_mapping(path), str(path)), results, tuple(overrides))
         for arm in plan.arms:
             plan.settings(arm, 0)
-        if content.get("measured_on", "clips") not in INTERVALS:
-            raise UserError(f"{path}: measured_on is {content['measured_on']}: choose one of {', '.join(INTERVALS)}")
-        for _, _, claim in content["claims"]:
+        for _, _, claim in plan.file.claims:
             methods = [name for name in re.findall(METHOD_OF_AN_ARM, claim) if name.split(".")[0] in plan.arms]
             for side in parse(claim, [*plan.arms, *methods]):
                 if side.measured and side.measured not in METRICS:
@@ -83,20 +105,20 @@ class Plan:
 
     @property
     def arms(self) -> list[str]:
-        return list(self.content["arms"])
+        return list(self.file.arms)
 
     def options(self, arm: str) -> list[str]:
         """The KEY=VALUE settings of an arm's runs, from the plan and from the command line."""
-        return [*self.content.get("overrides", []), *self.content["arms"][arm].get("set", []), *self.overrides]
+        return [*self.file.overrides, *self.file.arms[arm].set, *self.overrides]
 
     def settings(self, arm: str, seed: int) -> dict:
         """The settings that decide the result of an arm's run; names and descriptions are left out."""
-        path = find_experiment(self.content["arms"][arm]["exp"])
+        path = find_experiment(self.file.arms[arm].exp)
         published = read_experiment(path)["data"]["dataset"]
         data_dir = folder_from_environment(published)
         values = {"data.folder": data_dir, "data.dataset": published} if data_dir else {}  # as run.py does
-        values |= {"training.steps": self.content["steps"], "seed": seed}
-        settings = load_settings(path, SYSTEMS, scale=self.content["scale"], values=values, overrides=self.options(arm))
+        values |= {"training.steps": self.file.steps, "seed": seed}
+        settings = load_settings(path, SYSTEMS, scale=self.file.scale, values=values, overrides=self.options(arm))
         check_dataset(settings)
         return _deciding(settings)
 
@@ -105,7 +127,7 @@ class Plan:
         planned, folders = self.settings(arm, seed), []
         for stored in sorted((self.results / f"{arm}-{seed}").glob("*/*/settings.yaml")):
             try:
-                settings = _deciding(load_settings(stored, SYSTEMS, scale=self.content["scale"]))
+                settings = _deciding(load_settings(stored, SYSTEMS, scale=self.file.scale))
             except (UserError, OSError, RuntimeError):  # a run of another version, or unreadable
                 continue
             if settings == planned:
@@ -194,9 +216,9 @@ def _run(plan: Plan, arm: str, seed: int, log: Path, cores: set[int]) -> bool:
     if runs:
         command += ["--resume", str(runs[-1])]
     else:
-        command += ["--exp", plan.content["arms"][arm]["exp"], "--scale", plan.content["scale"]]
+        command += ["--exp", plan.file.arms[arm].exp, "--scale", plan.file.scale]
         command += ["--results-dir", str(plan.results / f"{arm}-{seed}")]
-        command += ["--steps", str(plan.content["steps"]), "--seed", str(seed)]
+        command += ["--steps", str(plan.file.steps), "--seed", str(seed)]
         command += [part for option in plan.options(arm) for part in ("--set", option)]
     with open(log, "a", encoding="utf-8") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output)
@@ -220,7 +242,7 @@ def _report(plan: Plan, seeds: int, failed: list[Path]) -> str:
     if first is None:
         _complain(failed)
         raise UserError(f"{plan.results}: no run has finished; give it more --minutes")
-    measured_on = plan.content.get("measured_on", "clips")
+    measured_on = plan.file.measured_on
     if measured_on == "training_clips":
         rows = _training_rows(summaries)
     else:
@@ -228,11 +250,11 @@ def _report(plan: Plan, seeds: int, failed: list[Path]) -> str:
     done = sum(map(len, summaries.values()))
     heading = f"{done} of {seeds * len(plan.arms)} runs; scale {first['scale']}, {first['steps']} steps. {first['protocol']}."
     parts = [
-        f"{TITLE}{plan.content['claims_of']}, measured\n",
+        f"{TITLE}{plan.file.claims_of}, measured\n",
         heading + " Other arms differ where the plan says so.\n",
-        _arm_table(summaries, plan.content["columns"], measured_on),
+        _arm_table(summaries, plan.file.columns, measured_on),
         "Mean over seeds, ± half their range.\n",
-        _claim_table(plan.content["claims"], rows, measured_on == "clips"),
+        _claim_table(plan.file.claims, rows, measured_on == "clips"),
         f"± is the 95 % interval of the mean difference: Student's t over {INTERVALS[measured_on]}. Confirmed or refuted: it\n"
         "excludes zero. The claims are not corrected for their number.\n",
     ]

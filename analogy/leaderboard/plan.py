@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from analogy.errors import UserError
 from analogy.evaluation.tiles import wrong_names
-from analogy.settings.loading import read_mapping
+from analogy.settings.loading import read_mapping, validated
 from analogy.settings.section import Section
 from analogy.settings.values import FrameCount
 
@@ -108,11 +107,4 @@ class Plan(Section):
 
 def read_plan(path: Path) -> Plan:
     """Read a plan. Raises UserError with one line for each mistake."""
-    try:
-        return Plan.model_validate(read_mapping(path))
-    except ValidationError as error:
-        lines = []
-        for fault in error.errors():
-            place = ".".join(str(part) for part in fault["loc"])
-            lines.append(f"{path}: {place}: {fault['msg'].removeprefix('Value error, ')}")
-        raise UserError(*lines) from error
+    return validated(Plan, read_mapping(path), str(path))

@@ -12,7 +12,7 @@ import re
 import reprlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol, get_args
+from typing import Protocol, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -25,6 +25,8 @@ from analogy.settings.sections import Settings
 PAPERS = Path(__file__).parent.parent / "systems"  # a folder of a paper has its experiments in `configs`
 # Searched for a `base:` that is not beside the file that names it: what experiments share, and the experiments themselves.
 CONFIGS = (Path(__file__).parent / "configs", *sorted(PAPERS.glob("*/configs")))
+
+Model = TypeVar("Model", bound=BaseModel)
 
 
 class HasSettings(Protocol):
@@ -216,29 +218,34 @@ def load_settings(
     system = content.get("system")
     if not isinstance(system, str) or system not in systems:
         raise UserError(f"{path}: system: {shortened(repr(system))} is not one of {', '.join(systems)}")
-    schema = systems[system].settings
+    return validated(systems[system].settings, content, f"{path}, --set" if overrides or values else str(path))
+
+
+def validated(schema: type[Model], content: dict, where: str) -> Model:
+    """What a YAML file says, as a model of pydantic. where: the name of the file in error messages.
+
+    Raises:
+        UserError: one line for each mistake, which names the file, the key and, for an unknown key, the nearest valid one.
+    """
     try:
         return schema.model_validate(content)
     except ValidationError as error:
-        where = f"{path}, --set" if overrides or values else str(path)
         raise UserError(*(_explain(fault, schema, where) for fault in error.errors())) from error
+
+
+# What pydantic has between the keys of the place of a fault: the kinds of values that it has tried.
+_NO_KEY = r"(list|literal|function-before|function-after)\[.*|str"
 
 
 def _explain(fault: dict, schema: type[BaseModel], where: str) -> str:
     """One error of pydantic as one line that a user understands and can act on."""
-    location = [part for part in fault["loc"] if isinstance(part, str) and not part.startswith(("list[", "literal["))]
-    location = [
-        part
-        for part in location
-        if part not in ("str", "function-before[_clip_name(), str]", "function-after[_absolute(), str]")
-    ]
-    key = ".".join(location)
+    location = [part for part in fault["loc"] if isinstance(part, int) or not re.fullmatch(_NO_KEY, part)]
+    key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).removeprefix(".")
     if fault["type"] == "extra_forbidden":
-        *parents, wrong = location
-        key = shortened(key)
+        *parents, wrong = (part for part in location if isinstance(part, str))
         near = difflib.get_close_matches(wrong, _keys(schema, parents), n=1, cutoff=0.0)
         mean = ".".join([*parents, near[0]]) if near else ""
-        return f"{where}: unknown setting {key}" + (f"; the nearest valid one is {mean}" if mean else "")
+        return f"{where}: unknown setting {shortened(key)}" + (f"; the nearest valid one is {mean}" if mean else "")
     message = fault["msg"].removeprefix("Value error, ")
     if fault["type"] == "missing":
         return f"{where}: {key} is missing"

@@ -82,9 +82,30 @@ def test_a_plan_that_cannot_be_read_is_one_line(start, tmp_path, claim):
     assert not (tmp_path / "claims").exists()
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"stepz": 3}, "unknown setting stepz; the nearest valid one is steps"),
+        ({"steps": None}, "steps: Input should be a valid integer (got None)"),
+        ({"claims_of": ...}, "claims_of is missing"),
+        ({"columns": ["mse", "sharpnes"]}, "columns: there is no metric sharpnes; there are psnr"),
+        ({"arms": {"ours": {"set": []}}}, "arms.ours.exp is missing"),
+        ({"arms": {"ours": {"exp": "convlstm_plus_mmnist", "sett": []}}}, "unknown setting arms.ours.sett"),
+        ({"claims": [["Q6", "mse(ours) < 3"]]}, "claims[0][2] is missing"),
+        ({"measured_on": "frames"}, "measured_on: Input should be 'clips' or 'training_clips' (got 'frames')"),
+    ],
+)
+def test_a_key_that_is_wrong_or_missing_is_one_line(start, tmp_path, change, message):
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(yaml.safe_dump({key: value for key, value in {**PLAN, **change}.items() if value is not ...}))
+    done = start(plan, tmp_path / "claims")
+    assert done.exit_code == 2 and done.stderr.startswith(f"error: {plan}: {message}") and done.stderr.count("\n") == 1
+    assert not (tmp_path / "claims").exists()
+
+
 def test_odd_runs_do_not_count_and_stop_nothing(claims, tmp_path, monkeypatch):
     monkeypatch.delenv("ANALOGY_DATA_DIR", raising=False)
-    plan, runs = claims.Plan(PLAN, tmp_path, ()), tmp_path / "plain-0" / "convlstm_mmnist_l1"
+    plan, runs = claims.Plan(claims.PlanFile.model_validate(PLAN), tmp_path, ()), tmp_path / "plain-0" / "convlstm_mmnist_l1"
     for name, content in (("1", b"\0" * 99), ("2", b"summary: 2024-13-45"), ("3", b"a: &a {b: *a}"), ("4", b"\xff")):
         (runs / name).mkdir(parents=True)
         (runs / name / "settings.yaml").write_bytes(content)
@@ -103,7 +124,7 @@ def test_odd_runs_do_not_count_and_stop_nothing(claims, tmp_path, monkeypatch):
 def test_the_plans_of_the_repository_can_be_read(claims, tmp_path, monkeypatch, name, arms):
     monkeypatch.delenv("ANALOGY_DATA_DIR", raising=False)
     plan = claims.Plan.read(ROOT / "experiments" / name, tmp_path, [])
-    assert len(plan.arms) == arms and len(plan.content["claims"]) >= 10
+    assert len(plan.arms) == arms and len(plan.file.claims) >= 10
 
 
 def test_a_table_of_a_user_is_kept(claims, tmp_path):

@@ -192,9 +192,9 @@ def test_what_is_missing_or_not_ours_is_one_line(stored):
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ("kind: ours", "boards.0.runs.0.kind"),
+        ("kind: ours", r"plan\.yaml: boards\[0\]\.runs\[0\]\.kind"),
         ("protocol: Grey.", "Tiles: give one of runs, animations, samples, figures"),
-        ("title: Toys", "title: Field required"),
+        ("title: Toys", r"plan\.yaml: title is missing"),
         ("tiles: [truth, dim, best]", "Tiles: tiles, and titles of runs: name each tile"),
         ("chosen: [best]", "Tiles: chosen: there is no tile bst"),
     ],

@@ -58,12 +58,12 @@ def test_a_run_of_another_protocol_is_told_why_it_stands_apart(tmp_path, overrid
         ({**SINES, "figure": 0.1, "horizon": [0.1] * 25}, "give one of figure"),
         (SINES, "give one of figure"),
         ({"metric": "mes", "figure": 0.1, "protocol": "x"}, "there is no metric mes; the nearest one is mse"),
-        ({"metric": "mse", "figure": 0.1}, "published.protocol is missing"),
-        ({**SINES, "figure": ".nan"}, "published.figure"),
-        ({**SINES, "figures": 0.1}, "unknown setting published.figures"),
+        ({"metric": "mse", "figure": 0.1}, "published[0].protocol is missing"),
+        ({**SINES, "figure": ".nan"}, "published[0].figure"),
+        ({**SINES, "figures": 0.1}, "unknown setting published[0].figures"),
         ({**SINES, "figure": 0.1, "only_with": {"data.splt": "x"}}, "there is no setting data.splt"),
         ({"metric": "network/loss", "protocol": "x", "curve": [[5, 1.0], [5, 2.0]]}, "steps of a curve must rise"),
-        ({"metric": "network/loss", "protocol": "x", "curve": [[5]]}, "published.curve"),
+        ({"metric": "network/loss", "protocol": "x", "curve": [[5]]}, "published[0].curve"),
     ],
 )
 def test_a_mistake_is_one_clear_line_at_loading(tmp_path, entry, message):
