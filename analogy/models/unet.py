@@ -5,11 +5,12 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
+from analogy.models.activations import leaky_relu
 from analogy.models.building import Composite
 
 
 def leaky(x):
-    return tf.nn.leaky_relu(x, 0.1)
+    return leaky_relu(x, 0.1)
 
 
 def same_conv(channels: int, name: str, *, size: int = 3, kernel_initializer="he_normal", **kwargs) -> keras.layers.Conv2D:

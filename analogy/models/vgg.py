@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
+from analogy.models.activations import leaky_relu
 from analogy.models.building import Composite
 
 # depth -> (channels, number of convolutions) of each stage. The published pool2 network has three convolutions per stage, where
@@ -27,19 +28,8 @@ def caffe_range(image, mean_bgr=VGG_MEAN_BGR):
     return (image[..., ::-1] + 1.0) * 127.5 - tf.constant(mean_bgr, image.dtype)
 
 
-@tf.custom_gradient
-def leaky_relu(x):
-    """max(x, 0.2 x), elementwise.
-
-    The gradient is computed from the output, which has the same sign as the input. So the input need not be stored, and
-    TensorFlow can run convolution, bias and activation as one kernel in training too.
-    """
-    y = tf.nn.leaky_relu(x, LEAKY_SLOPE)
-
-    def gradient(dy):
-        return tf.raw_ops.LeakyReluGrad(gradients=dy, features=y, alpha=LEAKY_SLOPE)
-
-    return y, gradient
+def leaky(x):
+    return leaky_relu(x, LEAKY_SLOPE)
 
 
 class Stage(Composite):
@@ -59,7 +49,7 @@ class Stage(Composite):
             keras.layers.Conv2D(channels, 3, padding="same", name=f"conv{index + 1}") for index in range(repeats)
         ]
         self.pool = keras.layers.MaxPooling2D(2, name="pool")
-        self.activation = tf.nn.relu if frozen else leaky_relu
+        self.activation = tf.nn.relu if frozen else leaky
         self.trainable = not frozen
 
     def call(self, x, with_skip: bool = False):

@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 
 from analogy.models.building import Composite
-from analogy.models.vgg import Encoder, caffe_range, leaky_relu
+from analogy.models.vgg import Encoder, caffe_range, leaky
 from analogy.systems.hierarchical.networks.block_dense import BlockDense
 from analogy.systems.hierarchical.networks.decoder import Decoder
 
@@ -138,5 +138,5 @@ class Discriminator(Composite, keras.Model):
         image, condition, mask = inputs
         image, condition = (tf.cast(x, self.compute_dtype) for x in (image, condition))
         features = self.flatten(self.encoder(tf.concat([image, condition], -1)))  # [B, h * w * channels]
-        hidden = leaky_relu(self.hidden(features))  # [B, units]
+        hidden = leaky(self.hidden(features))  # [B, units]
         return self.logit(tf.cast(hidden, tf.float32) * tf.cast(mask, tf.float32))[:, 0]
