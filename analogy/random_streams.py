@@ -31,6 +31,7 @@ class StepStream(IntEnum):
     DROPOUT = 100  # lvln_classifier: which units of its hidden layer are left out
     CROP = 120  # pairs of frames: where the square is cut out along the longer side
     EQUIVARIANCE = 121  # keypoints_plus: how frames are warped, whose keypoints are to move along
+    OTHER_START = 122  # keypoints_motion, keypoints_flow: which sequences start from another frame of the same person
     LATENT = 101  # vgg_lstm_vae, _vae_plus, keypoints_motion: noise of latents; of samples, the caller's seed, the step 0
 
 

@@ -87,8 +87,10 @@ class MotionSystem(System):
     def train_batches(self, dataset: ClipDataset, context: ReplicaContext) -> tf.data.Dataset:
         labels = [self.label_of(clip.action) for clip in dataset.train]
         points = self._labels(dataset).read(dataset.train)
-        seed, pace = self.settings.seed, self.settings.data.pace
-        return sequence_batches(points, labels, self.horizon + 1, context, seed=seed, largest_pace=pace)
+        return sequence_batches(
+            points, labels, self.horizon + 1, context, seed=self.settings.seed, largest_pace=self.settings.data.pace,
+            persons=[clip.person for clip in dataset.train], other_start=self.settings.augmentation.other_start,
+        )  # fmt: skip
 
     def _sequence(self, batch):
         """A batch -> k0 [B, K, 2], the true future [B, T, K, 2] and the one-hot action [B, A], augmented."""

@@ -63,6 +63,8 @@ def sequence_batches(
     *,
     seed: int,
     largest_pace: int | None = None,
+    persons: Sequence[str] = (),
+    other_start: float = 0.0,
 ) -> tf.data.Dataset:
     """Endless batches: step int64; position [b]; keypoints [b, steps, K, 2]; label int32 [b].
 
@@ -70,6 +72,10 @@ def sequence_batches(
 
     Args:
         points: of each clip, [T, K, 2]. labels: the number of each clip's action. largest_pace: see `pace`.
+        persons: who acts in each clip, "" or no list where that is not known.
+        other_start: the share of sequences whose first keypoints are those of any frame of the same person, from any of their
+            clips; where it is not known who acts, from the same clip. So a network learns what an action looks like from
+            where another one began.
     """
     lengths = np.array([len(part) for part in points])
     first = tf.constant(np.cumsum([0, *lengths[:-1]]), tf.int32)
@@ -77,6 +83,17 @@ def sequence_batches(
     starts = tf.constant(last_start(lengths, steps, largest_pace) + 1)
     distance = tf.constant(pace(lengths, steps, largest_pace), tf.float32)
     length = tf.constant(lengths, tf.int32)
+    who, frames_of = _frames_of_persons(lengths, persons)
+
+    def started_elsewhere(keypoints, step, position, clip):
+        uniform = step_uniform(seed, step, StepStream.OTHER_START, [context.batch_size, 2], tf.float64)
+        u_elsewhere, u_frame = tf.unstack(tf.gather(uniform, position), axis=1)
+        person = tf.gather(who, clip)
+        chosen = pick(u_frame, tf.gather(frames_of.row_lengths(), person))
+        frame = tf.gather(frames_of.row_starts(), person) + tf.cast(chosen, tf.int64)
+        other = tf.gather(whole, tf.gather(frames_of.values, frame))[:, None]
+        elsewhere = tf.concat([other, keypoints[:, 1:]], 1)
+        return tf.where((u_elsewhere < other_start)[:, None, None, None], elsewhere, keypoints)
 
     def element(step, position):
         uniform = step_uniform(seed, step, StepStream.EXAMPLES, [context.batch_size, 2], tf.float64)
@@ -89,9 +106,21 @@ def sequence_batches(
             tf.gather(first, clip)[:, None] + tf.cast(rounded(where), tf.int32) for rounded in (tf.floor, tf.math.ceil)
         )
         keypoints = (tf.gather(whole, low) + tf.gather(whole, high)) / 2.0
+        if other_start:
+            keypoints = started_elsewhere(keypoints, step, position, clip)
         return {"step": step, "position": position, "keypoints": keypoints, "label": tf.gather(label, clip)}
 
     return endless_batches(element, context)
+
+
+def _frames_of_persons(lengths: np.ndarray, persons: Sequence[str]) -> tuple[tf.Tensor, tf.RaggedTensor]:
+    """Who acts in each clip, a number [clips], and the frames of each person, as numbers counted through all clips. Where it is
+    not known, each clip has a person of its own."""
+    names = [person or clip for clip, person in enumerate(persons or [""] * len(lengths))]
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
+    who = np.array([numbers[name] for name in names])
+    frames = np.argsort(np.repeat(who, lengths), kind="stable")
+    return tf.constant(who), tf.RaggedTensor.from_row_lengths(frames, np.bincount(who, lengths).astype(int))
 
 
 def augmented(keypoints, draws, *, rotation: float, scale: tuple[float, float], flip: bool):

@@ -141,10 +141,12 @@ class MotionNetworkSettings(Section):
 
 
 class MotionAugmentationSettings(Section):
-    """rotation: the largest angle in degrees. scale: the smallest and the largest factor."""
+    """rotation: the largest angle in degrees. scale: the smallest and the largest factor. other_start: the share of training
+    sequences whose first keypoints are those of another frame of the same person, see `sequences.sequence_batches`."""
 
     rotation: Annotated[float, Field(ge=0, le=180)]
     scale: tuple[PositiveFloat, PositiveFloat]
+    other_start: Annotated[float, Field(ge=0, le=1)] = 0.0  # earlier runs have none
 
     @model_validator(mode="after")
     def _ordered(self) -> MotionAugmentationSettings:
