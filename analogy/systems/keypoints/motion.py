@@ -25,7 +25,15 @@ from analogy.systems.keypoints.labels import KeptKeypoints
 from analogy.systems.keypoints.motion_study import study_futures
 from analogy.systems.keypoints.pictures import with_keypoints
 from analogy.systems.keypoints.predicted import PredictedMotion
-from analogy.systems.keypoints.sequences import DRAWS, augmented, between_frames, places, sequence_batches, shown_frames
+from analogy.systems.keypoints.sequences import (
+    DRAWS,
+    augmented,
+    between_frames,
+    places,
+    sequence_batches,
+    shown_frames,
+    who_acts,
+)
 from analogy.systems.keypoints.settings import FuturesSettings
 
 
@@ -89,7 +97,7 @@ class MotionSystem(System):
         points = self._labels(dataset).read(dataset.train)
         return sequence_batches(
             points, labels, self.horizon + 1, context, seed=self.settings.seed, largest_pace=self.settings.data.pace,
-            persons=[clip.person for clip in dataset.train], other_start=self.settings.augmentation.other_start,
+            persons=[who_acts(clip) for clip in dataset.train], other_start=self.settings.augmentation.other_start,
         )  # fmt: skip
 
     def _sequence(self, batch):

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from analogy.data.batches import ReplicaContext, endless_batches, pick, step_uniform
+from analogy.data.prepared import Clip
 from analogy.random_streams import StepStream
 
 DRAWS = 3  # number of random numbers for each example
@@ -43,6 +44,11 @@ def shown_frames(length: int, steps: int, largest: int | None = None) -> np.ndar
     return np.ceil(places(length, steps, largest)).astype(int)
 
 
+def who_acts(clip: Clip) -> str:
+    """The clip's person. Where that is not known, each clip is taken for someone else's."""
+    return clip.person or f"clip {clip.id}"
+
+
 def shuffled(values: np.ndarray) -> np.ndarray:
     """The same values along the first axis, in another order: always the same one, which scatters neighbours. A baseline that
     has every frame of the truth, and none of its motion."""
@@ -72,10 +78,9 @@ def sequence_batches(
 
     Args:
         points: of each clip, [T, K, 2]. labels: the number of each clip's action. largest_pace: see `pace`.
-        persons: who acts in each clip, "" or no list where that is not known.
+        persons: who acts in each clip; by default someone else in each.
         other_start: the share of sequences whose first keypoints are those of any frame of the same person, from any of their
-            clips; where it is not known who acts, from the same clip. So a network learns what an action looks like from
-            where another one began.
+            clips. So a network learns what an action looks like from where another one began.
     """
     lengths = np.array([len(part) for part in points])
     first = tf.constant(np.cumsum([0, *lengths[:-1]]), tf.int32)
@@ -114,11 +119,8 @@ def sequence_batches(
 
 
 def _frames_of_persons(lengths: np.ndarray, persons: Sequence[str]) -> tuple[tf.Tensor, tf.RaggedTensor]:
-    """Who acts in each clip, a number [clips], and the frames of each person, as numbers counted through all clips. Where it is
-    not known, each clip has a person of its own."""
-    names = [person or clip for clip, person in enumerate(persons or [""] * len(lengths))]
-    numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
-    who = np.array([numbers[name] for name in names])
+    """Who acts in each clip, a number [clips], and the frames of each person, as numbers counted through all clips."""
+    who = np.unique(persons or np.arange(len(lengths)), return_inverse=True)[1]
     frames = np.argsort(np.repeat(who, lengths), kind="stable")
     return tf.constant(who), tf.RaggedTensor.from_row_lengths(frames, np.bincount(who, lengths).astype(int))
 

@@ -124,7 +124,7 @@ def test_a_share_of_sequences_starts_from_another_frame_of_the_same_person():
              ((0, 10), (100, 4), (200, 6))]  # fmt: skip
     told = {"labels": [0, 1, 2], "steps": 5, "context": ReplicaContext(batch_size=2000), "seed": 0}
     plain = next(iter(sequence_batches(clips, **told)))
-    batch = next(iter(sequence_batches(clips, **told, persons=["ann", "", "ann"], other_start=0.5)))
+    batch = next(iter(sequence_batches(clips, **told, persons=["ann", "bob", "ann"], other_start=0.5)))
     values, usual = batch["keypoints"].numpy()[..., 0, 0], plain["keypoints"].numpy()[..., 0, 0]
     np.testing.assert_array_equal(values[:, 1:], usual[:, 1:])  # the future stays the clip's own
     label, first = batch["label"].numpy(), values[:, 0]
