@@ -39,6 +39,7 @@ TITLES = {
 
 def main(
     run: Annotated[list[str], typer.Option(help="A run of a motion generator, or an experiment's name; once for each fold.")],
+    samples: Annotated[int, typer.Option(min=1, help="Generated videos of each test picture and action.")] = 1,
     data_dir: Annotated[Path | None, typer.Option(help="The dataset's folder, if it has moved since training.")] = None,
     results_dir: Annotated[Path, typer.Option(help="The folder of the runs; the table is written to it.")] = RESULTS,
 ) -> None:
@@ -55,23 +56,25 @@ def main(
             raise UserError("--run: these runs know different actions; name folds of one experiment")
         folder = results_dir / "recognised_actions" / plans[0].subject.settings.experiment
         check_output(folder, RECOGNISED)
-        outcome = reduce(add, [recognised(plan) for plan in plans])
-        write_outcome(folder, outcome, run)
-        say(*table(outcome, len(run)).splitlines())
+        outcome = reduce(add, [recognised(plan, samples) for plan in plans])
+        write_outcome(folder, outcome, run, samples)
+        say(table(outcome, len(run), samples))
 
 
-def write_outcome(folder: Path, outcome, runs: list[str]) -> None:
+def write_outcome(folder: Path, outcome, runs: list[str], samples: int) -> None:
     """Write table.md, figures.json and confusion.png. The folder's mark says that it is no run."""
     with replacing_folder(folder, RECOGNISED) as replacement:
         partial = replacement.partial
-        (partial / "table.md").write_text(table(outcome, len(runs)), encoding="utf-8")
-        write_json(partial / "figures.json", {"runs": runs, "actions": outcome.actions, **outcome.accuracies()})
+        (partial / "table.md").write_text(table(outcome, len(runs), samples), encoding="utf-8")
+        write_json(
+            partial / "figures.json", {"runs": runs, "samples": samples, "actions": outcome.actions, **outcome.accuracies()}
+        )
         if outcome.counts:
             write_picture(partial / "confusion.png", confusion_matrix(outcome.counts["asked_for"], outcome.actions))
 
 
-def recognised(plan):
-    """The `Recognition` of one run. plan: its checked evaluation."""
+def recognised(plan, samples: int):
+    """The `Recognition` of one run. plan: its checked evaluation. samples: generated videos of each picture and action."""
     from rich.progress import track
 
     from analogy.evaluation.judge import Measures
@@ -80,11 +83,11 @@ def recognised(plan):
 
     system, dataset, *_ = plan.subject.open(Measures())
     return recognise_futures(
-        system, dataset, I3d(plan.selection.weights).logits, lambda clips: track(clips, "recognising clips")
+        system, dataset, I3d(plan.weights).logits, lambda clips: track(clips, "recognising clips"), samples
     )
 
 
-def table(outcome, runs: int) -> str:
+def table(outcome, runs: int, samples: int) -> str:
     """A Markdown table of the shares of videos that were recognised, with the protocol."""
     shares = {**outcome.accuracies(), "chance": 1.0 / len(outcome.actions)}
     counted = {name: len(right) for name, right in outcome.right.items()}
@@ -92,8 +95,8 @@ def table(outcome, runs: int) -> str:
     lines = [[TITLES[name], str(counted.get(name, "")), f"{shares[name]:.1%}"] for name in TITLES if name in shares]
     protocol = (
         f"{len(outcome.actions)} actions; ridge regression on I3D's logits (Kinetics-400) of the true futures of the training "
-        f"clips and of their mirror images; one sample of each test picture and action; {runs} run(s), each with its own test "
-        "clips"
+        f"clips and of their mirror images; {samples} sample(s) of each test picture and action; {runs} run(s), each with its "
+        "own test clips"
     )
     return "\n".join([*markdown_table(["videos", "number", "recognised"], lines), "", protocol, ""])
 

@@ -13,7 +13,7 @@ OUTCOME = Recognition(["bend", "wave"], {"truth": [True] * 4}, COUNTS)
 
 def test_the_table_is_no_run(tmp_path):
     for _ in range(2):  # the second replaces the first
-        keypoints_actions.write_outcome(tmp_path / "recognised_actions" / "toy", OUTCOME, ["toy"])
+        keypoints_actions.write_outcome(tmp_path / "recognised_actions" / "toy", OUTCOME, ["toy"], 2)
     written = {path.name for path in (tmp_path / "recognised_actions" / "toy").iterdir()}
     assert written == {".analogy", "table.md", "figures.json", "confusion.png"}
     assert read_runs(tmp_path) == []
@@ -22,13 +22,13 @@ def test_the_table_is_no_run(tmp_path):
 def test_the_table_of_recognised_actions():
     right = {"truth": [True] * 4, "generated": [True, True, True, False], "still": [True, False, False, False]}
     outcome = Recognition(["bend", "wave"], right, COUNTS)
-    lines = keypoints_actions.table(outcome, 2).splitlines()
+    lines = keypoints_actions.table(outcome, 2, 1).splitlines()
     assert lines[2] == "| true videos | 4 | 100.0% |"
     assert lines[3] == "| generated videos, asked for their clip's action | 4 | 75.0% |"
     assert lines[5] == "| generated videos, every action asked for | 8 | 62.5% |"
     assert lines[6] == "| the first frame, moved as a true clip of every action | 8 | 87.5% |"
     assert lines[7] == "| chance |  | 50.0% |"
-    assert "2 run(s)" in lines[-1]
+    assert "1 sample(s)" in lines[-1] and "2 run(s)" in lines[-1]
 
 
 def test_a_run_that_is_not_there_is_one_line(tmp_path):

@@ -74,12 +74,15 @@ class Recognition:
         return Recognition(self.actions, right, counts)
 
 
-def recognise_futures(system: MotionSystem, dataset, features: Callable, progress: Callable = iter) -> Recognition:
+def recognise_futures(
+    system: MotionSystem, dataset, features: Callable, progress: Callable = iter, samples: int = 1
+) -> Recognition:
     """Fit a read-out on the true futures of the training clips, mirrored ones too, and recognise those of the test clips: true
-    ones, generated ones, and trivial ones. For each test picture every action is asked for, with one sample.
+    ones, generated ones, and trivial ones. For each test picture every action is asked for.
 
     Args:
         features: videos uint8 [B, T, H, W, C] -> [B, F], such as the logits of `analogy.pretrained.i3d.I3d`.
+        samples: the number of generated videos of each picture and action.
         progress: wraps the list of all clips, to show how far it is.
     """
     actions = system.actions or sorted({clip.action for clip in dataset.train})
@@ -100,11 +103,12 @@ def recognise_futures(system: MotionSystem, dataset, features: Callable, progres
         for name, video in videos.items():
             outcome.right[name].append(recognised(video) == wanted)
         for action in system.actions or [clip.action]:
-            found = recognised(system.predict(first[0], action, 1)["frames"][0])
-            if action == clip.action:
-                outcome.right["generated"].append(found == wanted)
-            if system.actions:
-                outcome.counts["asked_for"][actions.index(action), found] += 1
+            for video in system.predict(first[0], action, samples)["frames"]:
+                found = recognised(video)
+                if action == clip.action:
+                    outcome.right["generated"].append(found == wanted)
+                if system.actions:
+                    outcome.counts["asked_for"][actions.index(action), found] += 1
         for action in system.actions:
             driving = driving_clip(dataset.test, clip, action)
             if driving is not None:

@@ -83,6 +83,8 @@ def test_a_generator_is_recognised_as_it_obeys(dataset, obeys, generated, asked_
     assert shares["still"] == 0.5 and len(outcome.right["still"]) == 4  # a picture that rests says nothing
     assert shares["true_keypoints"] == shares["transferred"] == 1.0  # whatever the generator does
     assert outcome.counts["asked_for"].sum() == outcome.counts["transferred"].sum() == 4 * 2
+    thrice = recognise_futures(system, dataset, slopes, samples=3)
+    assert thrice.counts["asked_for"].sum() == 24 and len(thrice.right["generated"]) == 12
     both = outcome + outcome
     assert both.counts["asked_for"].sum() == 16 and len(both.right["truth"]) == 8 and both.accuracies() == shares
 
