@@ -58,7 +58,7 @@ def main(
         check_output(folder, RECOGNISED)
         outcome = reduce(add, [recognised(plan, samples) for plan in plans])
         write_outcome(folder, outcome, run, samples)
-        say(table(outcome, len(run), samples))
+        say(*table(outcome, len(run), samples).splitlines())
 
 
 def write_outcome(folder: Path, outcome, runs: list[str], samples: int) -> None:

@@ -21,7 +21,7 @@ RANDOM = re.compile(
 def test_numbers_never_change():
     """Old runs can only be repeated with the numbers that they had. New streams add a line here."""
     steps = {"EXAMPLES": 0, "AUGMENTATION": 1, "TOLD_ACTION": 2, "MEMBERS": 3, "SCHEDULED_SAMPLING": 5, "DROPOUT": 100}
-    steps |= {"LATENT": 101, "CROP": 120, "EQUIVARIANCE": 121}
+    steps |= {"LATENT": 101, "CROP": 120, "EQUIVARIANCE": 121, "OTHER_START": 122}
     datasets = {"SINES": 1, "NOISE": 2, "KTH_TEST_WINDOWS": 3, "SEQUENCE_ORDER": 4}
     datasets |= {"TEST_WINDOWS": 100, "SHARE_OF_CLIPS": 101, "TEST_FILES": 102, "UNSEEN_BALLS": 110}
     assert {stream.name: int(stream) for stream in StepStream} == steps
