@@ -47,6 +47,20 @@ class LossSection(Section):
         return self
 
 
+class ImageAugmentationSettings(Section):
+    """The largest random change of each kind, the same for both frames of a pair; 0 leaves it out.
+
+    rotation: degrees. zoom: natural logarithm of the scale of both axes; stretch: of each axis separately. shift: share of the
+    image's side. colour: strength of the changes of channel order, gamma, saturation, contrast and brightness; 1 is strong.
+    """
+
+    rotation: Annotated[float, Field(ge=0, le=180)]
+    zoom: Annotated[float, Field(ge=0, le=1)]
+    stretch: Annotated[float, Field(ge=0, le=1)]
+    shift: Annotated[float, Field(ge=0, le=0.5)]
+    colour: Annotated[float, Field(ge=0, le=1)]
+
+
 class DatasetSettings(Section):
     """dataset: a name in `data_prep.datasets.DATASETS`. folder: its raw files. cache: the folder for the prepared dataset.
 

@@ -9,6 +9,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 
 from analogy.settings.sections import (
     FrameDataSettings,
+    ImageAugmentationSettings,
     LossSection,
     OptimizerSettings,
     PainterEvaluationSettings,
@@ -237,18 +238,6 @@ class PlusNetworkSettings(Section):
     bend: bool
 
 
-class PlusAugmentationSettings(Section):
-    """The largest random change of each kind, the same for both frames of a pair; 0 leaves it out. rotation: degrees. zoom:
-    natural logarithm of the scale of both axes; stretch: of each axis. shift: share of the side. colour: strength of the
-    changes of colours."""
-
-    rotation: Annotated[float, Field(ge=0, le=180)]
-    zoom: Annotated[float, Field(ge=0, le=1)]
-    stretch: Annotated[float, Field(ge=0, le=1)]
-    shift: Annotated[float, Field(ge=0, le=0.5)]
-    colour: Annotated[float, Field(ge=0, le=1)]
-
-
 class PlusLossSettings(LossSection):
     """The weights of the terms: log10 of the mean squared error; 1 - SSIM; equivariance, the distance of a warped frame's
     keypoints from the warped keypoints; separation, how close keypoints are; change, how far they are from what changes between
@@ -266,6 +255,6 @@ class PlusLossSettings(LossSection):
 class PlusSettings(TranslationSettings):
     system: Literal["keypoints_plus"]
     network: PlusNetworkSettings
-    augmentation: PlusAugmentationSettings
+    augmentation: ImageAugmentationSettings
     loss: PlusLossSettings
     optimizer: OptimizerSettings
