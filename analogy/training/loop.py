@@ -101,6 +101,11 @@ class Trainer:
         self._traced = False
         self._workers = Workers(strategy, self._newest_checkpoint)
 
+    @property
+    def steps_done(self) -> int:
+        """The number of steps that are done, also in earlier parts of a run."""
+        return int(self.step.numpy())
+
     # ---------------------------------------------------------------- resume
     # A run continues from its newest checkpoint; without one, it starts at step 0. Rows of metrics and samples that were made
     # after that checkpoint are made again, so a resumed run equals one that was never interrupted.
@@ -111,7 +116,7 @@ class Trainer:
         self._pending, self._validated = pending.get("rows", []), pending.get("validated", {})
         if self.folder:
             self.checkpoints.remove_leftovers()
-            self.folder.drop_rows_after(int(self.step.numpy()))
+            self.folder.drop_rows_after(self.steps_done)
 
     # ---------------------------------------------------------------- train
 
@@ -123,7 +128,7 @@ class Trainer:
             UserError: a loss or a weight is no longer finite, or another worker has died.
         """
         training = self.settings.training
-        first, last = int(self.step.numpy()), training.steps
+        first, last = self.steps_done, training.steps
         self._workers.check_agreed(first, [clip.id for clip in (*self.dataset.train, *self.dataset.test)])
         if first >= last:
             log.info("step %d of %d: nothing left to train", first, last)
@@ -290,10 +295,10 @@ class Trainer:
         """Save a checkpoint. Raises UserError if a weight is not finite, or the checkpoint cannot be written."""
         for name, variables in self.system.trained_variables().items():
             if not all(bool(tf.reduce_all(tf.math.is_finite(variable.value))) for variable in variables):
-                raise self._not_finite(f"the weights of {name} are no longer finite at step {int(self.step.numpy())}")
+                raise self._not_finite(f"the weights of {name} are no longer finite at step {self.steps_done}")
         if self.folder:
             self.checkpoints.save({"rows": self._pending, "validated": self._validated})
-            log.info("step %d: checkpoint saved", int(self.step.numpy()))
+            log.info("step %d: checkpoint saved", self.steps_done)
 
     # ---------------------------------------------------------------- after training
 

@@ -106,7 +106,8 @@ def _run_on(strategy, precision: str, settings, open_dataset, results_dir: Path,
         trackers = Trackers(folder.path, settings.training.trackers, settings.experiment, flat_settings(settings))
         trainer.trackers = trackers
         with closing(trackers):
-            _run_in(folder, settings, trainer, fingerprint, precision, began, stop)
+            _begin(folder, settings, trainer, fingerprint, precision)
+            _run_in(folder, trainer, began, stop)
     finally:
         folder.close()
         if run is None and not (folder.path / "settings.yaml").exists():
@@ -122,25 +123,28 @@ def _make_trainer(system, settings, dataset, strategy, folder: RunFolder | None,
     return trainer
 
 
-def _run_in(folder: RunFolder, settings, trainer: Trainer, fingerprint, precision: str, began: float, stop) -> None:
-    """Train and finish. summary.json in the run folder always tells the present status of the run."""
-    system, strategy = trainer.system, trainer.strategy
-    parts = go_on(folder.path, settings, fingerprint, int(trainer.step.numpy()))
+def _begin(folder: RunFolder, settings, trainer: Trainer, fingerprint, precision: str) -> None:
+    """Write what is known of a run before its first step: settings, environment, the head of summary.json, and the pages."""
+    parts = go_on(folder.path, settings, fingerprint, trainer.steps_done)
     write_settings(settings, folder.path / "settings.yaml")
     environment = folder.path / "environment.json"
-    write_json(environment, describe_environment(strategy, read_table(environment)))
-    earlier = folder.summary.get("seconds", {})  # durations before this process, if the run is resumed
+    write_json(environment, describe_environment(trainer.strategy, read_table(environment)))
     folder.update_summary(
         experiment=settings.experiment, summary=settings.summary, source=settings.source, system=settings.system,
-        dataset=settings.data.dataset, scale=settings.scale, status="running", steps=int(trainer.step.numpy()),
-        seed=settings.seed, precision=precision, replicas=strategy.num_replicas_in_sync,
-        parameters=system.parameters(), protocol=system.protocol(trainer.dataset) + describe(parts),
+        dataset=settings.data.dataset, scale=settings.scale, status="running", steps=trainer.steps_done,
+        seed=settings.seed, precision=precision, replicas=trainer.strategy.num_replicas_in_sync,
+        parameters=trainer.system.parameters(), protocol=trainer.system.protocol(trainer.dataset) + describe(parts),
         parts=parts,
         uses=used_models(settings, folder.summary),
         published=summary_rows(settings.published, settings),
         try_next=settings.try_next,
     )  # fmt: skip
     write_pages(folder.path)
+
+
+def _run_in(folder: RunFolder, trainer: Trainer, began: float, stop) -> None:
+    """Train and finish. summary.json in the run folder always tells the present status of the run."""
+    earlier = folder.summary.get("seconds", {})  # durations before this process, if the run is resumed
     started = time.monotonic()
     seconds = {"data": started - began}  # includes starting TensorFlow and building the networks
 
@@ -165,14 +169,14 @@ def _run_in(folder: RunFolder, settings, trainer: Trainer, fingerprint, precisio
     except KeyboardInterrupt as interrupt:
         message = f"{str(interrupt) or 'stopped by SIGINT'}; go on with --resume {folder.path}"
         log.debug("%s", message)  # for log.txt only; the caller prints the message of `Stopped`
-        close("interrupted", int(trainer.step.numpy()))
+        close("interrupted", trainer.steps_done)
         raise Stopped(message, getattr(interrupt, "signal", signal.SIGINT)) from interrupt
     except Exception as error:
         log.debug("failed: %s", error)
         with suppress(OSError):  # if the disk is full, the first error has already said so
-            close("failed", int(trainer.step.numpy()))
+            close("failed", trainer.steps_done)
         raise
-    close("finished", int(trainer.step.numpy()))
+    close("finished", trainer.steps_done)
     _say_result(folder)
 
 
