@@ -65,19 +65,9 @@ def main(
         from analogy.runs.find import run_of, saved_model_of
         from analogy.runs.ready import run_or_ready
 
-        if (facts := FORMATS.get(format)) is None:
-            raise UserError(f"--format {format}: there is no such format; there is {', '.join(FORMATS)}")
         with Mistakes() as mistakes:
-            if batch not in (None, 1) and format != "tflite":
-                mistakes.add(f"--batch {batch} is for --format tflite: other files take any number of examples; leave it out")
-            if quantise not in (None, "int8"):
-                mistakes.add(f"--quantise {quantise}: there is int8 alone")
-            if quantise and format != "tflite":
-                mistakes.add(f"--quantise is for --format tflite, not for {format}; leave it out")
-            if data_dir and not quantise:
-                mistakes.add("--data-dir has no meaning without --quantise; leave it out")
-            if missing := [name for name in facts.packages if find_spec(name) is None]:
-                mistakes.add(f"--format {format} needs {', '.join(missing)}: pip install 'analogy-video[{format}]'")
+            with mistakes.noted():
+                _check_options(format, batch, quantise, data_dir)
             with mistakes.noted():
                 folder = run_or_ready(run, results_dir, "export")
                 source = saved_model_of(folder)
@@ -96,9 +86,26 @@ def main(
             from analogy.runs.formats import export_run
             from analogy.training.in_float32 import in_float32
 
-            with in_float32(folder) if facts.converted else nullcontext() as model:
+            with in_float32(folder) if FORMATS[format].converted else nullcontext() as model:
                 written = export_run(folder, format, out, batch or 1, model=model)
         say(f"written to {written}; endpoints.json lists the names, shapes and types")
+
+
+def _check_options(format: str, batch: int | None, quantise: str | None, data_dir: Path | None) -> None:
+    """Check what fits which format. Raises UserError: one line for each mistake."""
+    if format not in FORMATS:
+        raise UserError(f"--format {format}: there is no such format; there is {', '.join(FORMATS)}")
+    with Mistakes() as mistakes:
+        if batch not in (None, 1) and format != "tflite":
+            mistakes.add(f"--batch {batch} is for --format tflite: other files take any number of examples; leave it out")
+        if quantise not in (None, "int8"):
+            mistakes.add(f"--quantise {quantise}: there is int8 alone")
+        if quantise and format != "tflite":
+            mistakes.add(f"--quantise is for --format tflite, not for {format}; leave it out")
+        if data_dir and not quantise:
+            mistakes.add("--data-dir has no meaning without --quantise; leave it out")
+        if missing := [name for name in FORMATS[format].packages if find_spec(name) is None]:
+            mistakes.add(f"--format {format} needs {', '.join(missing)}: pip install 'analogy-video[{format}]'")
 
 
 def _name(folder: Path) -> str:
