@@ -237,6 +237,14 @@ def _fitted(picture: np.ndarray, crop: Box | None, request: Request) -> np.ndarr
     return in_channels(part, request.settings.data.channels)
 
 
+def _title(request: Request) -> str:
+    """What the page shows, in words."""
+    if request.driving:
+        return f"{request.picture.name}, moved as {request.driving.name}"
+    futures = f"{request.samples} future{'s' * (request.samples > 1)} of {request.picture.name}"
+    return f"{futures}: {request.action_name.replace('_', ' ')}" if request.action_name else futures
+
+
 def _write(request: Request, frame: np.ndarray, films: dict[str, np.ndarray], points: np.ndarray) -> Path:
     """Write films of all columns side by side, with and without keypoints; each film alone; the keypoints; a page. Returns
     where they lie."""
@@ -253,8 +261,9 @@ def _write(request: Request, frame: np.ndarray, films: dict[str, np.ndarray], po
             together = side_by_side(parts)
             write_mp4(partial / f"{name}.mp4", together, rate)
             write_gif(partial / f"{name}.gif", together, rate)
+        files = {title: f"{title.replace(' ', '_')}.mp4" for title in films}
         for title, frames in films.items():
-            write_mp4(partial / f"{title.replace(' ', '_')}.mp4", frames, rate)
+            write_mp4(partial / files[title], frames, rate)
         np.save(partial / "keypoints.npy", points)
         facts = {"picture": str(request.picture), "run": str(request.run)}
         facts["crop"] = ",".join(map(str, request.crop)) if request.crop else MIDDLE
@@ -262,5 +271,5 @@ def _write(request: Request, frame: np.ndarray, films: dict[str, np.ndarray], po
             facts["crop"] += AROUND_PEOPLE
         sampled = {"action": request.action_name or "none", "seed": request.seed}
         facts |= {"driving": str(request.driving)} if request.driving else sampled
-        write_page(partial / "index.html", "futures.html", {"facts": facts, "films": list(films)})
+        write_page(partial / "index.html", "futures.html", {"title": _title(request), "facts": facts, "files": files})
     return replacement.folder
