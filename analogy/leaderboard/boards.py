@@ -19,6 +19,7 @@ from analogy.predictions.frames import PredictedFrames
 from analogy.runs.calling import SavedModel
 from analogy.runs.reading import Run, read_experiment_runs, read_run
 from analogy.runs.ready import ready_models
+from analogy.systems.movie_prediction import predicted_frames
 from analogy.visualise.wording import duration, whole
 from data_prep.video_source import fit_frame
 
@@ -232,9 +233,7 @@ def predicted_by(model: SavedModel, clip: PredictedFrames) -> np.ndarray:
     top, left = (rows - height) // 2, (columns - width) // 2
     borders = (0, 0), (top, rows - height - top), (left, columns - width - left), (0, 0)
     frames = np.pad(clip.observed_frames, borders, mode="edge")
-    answer = model.call(None, {"frames": frames, "count": np.int32(clip.length)}, "predict")
-    future = answer["future"] if isinstance(answer, dict) else answer
-    return future[:, top : top + height, left : left + width]
+    return predicted_frames(model, frames, clip.length)[:, top : top + height, left : left + width]
 
 
 # ---------------------------------------------------------------- one start picture

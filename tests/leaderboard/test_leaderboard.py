@@ -154,10 +154,11 @@ def test_a_model_of_larger_frames_is_given_repeated_borders_which_are_cut_off():
         given.append(inputs["frames"])
         return {"future": np.repeat(inputs["frames"][-1:], inputs["count"], 0), "flow": None}
 
-    model = SimpleNamespace(inputs=lambda endpoint: {"frames": np.zeros((1, 1, 16, 17, 3))}, call=call, folder="runs/x")
+    inputs = {"frames": np.zeros((1, 1, 16, 17, 3)), "count": np.int32(0)}
+    model = SimpleNamespace(inputs=lambda endpoint: inputs, call=call, folder="runs/x")
     np.testing.assert_array_equal(predicted_by(model, clip), clip.baseline)
     assert given[0].shape == (1, 16, 17, 3) and (given[0][0, :2, 1:15] == frames[0, :1]).all()
-    model.inputs = lambda endpoint: {"frames": np.zeros((1, 1, 8, 96, 3))}
+    inputs["frames"] = np.zeros((1, 1, 8, 96, 3))
     with pytest.raises(UserError, match="runs/x: it predicts frames of 96 x 8, smaller than 14 x 12"):
         predicted_by(model, clip)
 
