@@ -4,13 +4,26 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from analogy.cli.console import RESULTS, clear_errors
 from analogy.cli.list import print_experiments
 from analogy.cli.opening import Open, show
+from analogy.cli.run_options import (
+    Changes,
+    Cluster,
+    DataDir,
+    Devices,
+    DryRun,
+    Exp,
+    List,
+    Name,
+    Precision,
+    ResultsDir,
+    Resume,
+    Scale,
+    Seed,
+    Steps,
+)
 from analogy.errors import UserError
 from analogy.one_line import say
 from analogy.resolve import resolve_settings, say_settings, shorthand_values, stages
@@ -21,48 +34,20 @@ from analogy.training.stop import StopRequest
 
 
 def main(
-    name: Annotated[
-        str | None,
-        typer.Argument(metavar="EXPERIMENT", help="Its name (see `analogy list`), or the settings.yaml of a run to repeat."),
-    ] = None,
-    exp: Annotated[str | None, typer.Option(help="The same as EXPERIMENT, as an option.")] = None,
-    list_: Annotated[bool, typer.Option("--list", help="List all experiments, as `analogy list` does.")] = False,
-    data_dir: Annotated[
-        Path | None,
-        typer.Option(
-            help="The folder of the dataset, as its authors distribute it. Default for Penn Action: $ANALOGY_DATA_DIR."
-        ),
-    ] = None,
-    results_dir: Annotated[Path, typer.Option(help="The folder in which run folders are made.")] = RESULTS,
-    scale: Annotated[
-        str,
-        typer.Option(
-            help="paper: as published. demo: minutes, without a dataset. auto: paper if the dataset is there, else demo."
-        ),
-    ] = "auto",
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, such as data.image_size=64. May be repeated."),
-    ] = None,
-    steps: Annotated[int | None, typer.Option(help="Number of training steps. The same as --set training.steps=N.")] = None,
-    seed: Annotated[
-        int | None, typer.Option(help="Seed of the weights, the data order and all noise. The same as --set seed=N.")
-    ] = None,
-    resume: Annotated[Path | None, typer.Option(help="The folder of an interrupted run to continue.")] = None,
-    precision: Annotated[
-        str | None, typer.Option(help="Number type of the computation: auto, float32, bfloat16 or float16.")
-    ] = None,
-    devices: Annotated[
-        str | None,
-        typer.Option(help="What to train on: auto (all GPUs, else the CPU), cpu, gpu, or with their number, such as gpu:2."),
-    ] = None,
-    cluster: Annotated[
-        str,
-        typer.Option(envvar="ANALOGY_CLUSTER", help="Who names the workers that train together: tf_config, slurm, kubernetes."),
-    ] = "tf_config",
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the settings and the models' parameter counts, and stop.")
-    ] = False,
+    name: Name = None,
+    exp: Exp = None,
+    list_: List = False,
+    data_dir: DataDir = None,
+    results_dir: ResultsDir = RESULTS,
+    scale: Scale = "auto",
+    set_: Changes = None,
+    steps: Steps = None,
+    seed: Seed = None,
+    resume: Resume = None,
+    precision: Precision = None,
+    devices: Devices = None,
+    cluster: Cluster = "tf_config",
+    dry_run: DryRun = False,
     open_: Open = None,
 ) -> None:
     with clear_errors(resume or results_dir), messages_shown():
