@@ -62,15 +62,7 @@ def read_video(
         UserError: the path is missing, is no video, or has no frame at `start`.
     """
     path = Path(path)
-    if not path.exists():
-        raise UserError(f"{path}: there is no such file or folder")
-    if not os.access(path, os.R_OK):
-        raise UserError(f"{path}: this may not be read; allow it")
-    if not path.is_dir():
-        try:
-            check_regular(path, largest=None)
-        except OSError as error:
-            raise UserError(f"{path}: {error.strerror}; name a video, or a folder of its frames") from error
+    _check_readable(path)
     if not 0 <= start < MOST_FRAMES or (count is not None and not 1 <= count < MOST_FRAMES):
         raise UserError(
             f"{path}: frames {start} to {start} + {count}: choose a start of 0 or more and at least one frame, fewer than 2^31"
@@ -94,6 +86,19 @@ def read_video(
             mend = "convert it to a constant frame rate where that matters"
             notes.append(f"{apart}, and are taken as if they were evenly spaced; {mend}")
     return Video(frames, rate, notes + keep.notes(frames), times, codec)
+
+
+def _check_readable(path: Path) -> None:
+    """Raise a UserError for what is neither a folder nor a file, or may not be read."""
+    if not path.exists():
+        raise UserError(f"{path}: there is no such file or folder")
+    if not os.access(path, os.R_OK):
+        raise UserError(f"{path}: this may not be read; allow it")
+    if not path.is_dir():
+        try:
+            check_regular(path, largest=None)
+        except OSError as error:
+            raise UserError(f"{path}: {error.strerror}; name a video, or a folder of its frames") from error
 
 
 def stream_video(path: Path) -> Iterator[np.ndarray]:
