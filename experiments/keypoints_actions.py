@@ -83,7 +83,7 @@ def recognised(plan, samples: int):
 
     system, dataset, *_ = plan.subject.open(Measures())
     return recognise_futures(
-        system, dataset, I3d(plan.weights).logits, lambda clips: track(clips, "recognising clips"), samples
+        system, dataset, I3d(plan.selection.weights).logits, lambda clips: track(clips, "recognising clips"), samples
     )
 
 

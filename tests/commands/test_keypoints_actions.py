@@ -1,8 +1,12 @@
 """The table of recognised actions."""
 
+from types import SimpleNamespace
+
 import numpy as np
 from typer.testing import CliRunner
 
+from analogy.evaluation.selection import Selection
+from analogy.measure import Evaluation
 from analogy.runs.reading import read_runs
 from analogy.systems.keypoints.recognition import Recognition
 from experiments import keypoints_actions
@@ -29,6 +33,16 @@ def test_the_table_of_recognised_actions():
     assert lines[6] == "| the first frame, moved as a true clip of every action | 8 | 87.5% |"
     assert lines[7] == "| chance |  | 50.0% |"
     assert "1 sample(s)" in lines[-1] and "2 run(s)" in lines[-1]
+
+
+def test_a_checked_run_is_recognised_with_the_weights_that_were_checked(tmp_path, monkeypatch):
+    (weights := tmp_path / "i3d.npz").touch()
+    monkeypatch.setattr("analogy.pretrained.i3d.I3d", lambda file: SimpleNamespace(logits=f"logits of {file}"))
+    monkeypatch.setattr("analogy.systems.keypoints.recognition.recognise_futures", lambda *given: given)
+    subject = SimpleNamespace(open=lambda measures: ("system", "dataset", {}, 10))
+    plan = Evaluation(subject, tmp_path, Selection(("fvd",), weights=weights), None)
+    system, dataset, features, _, samples = keypoints_actions.recognised(plan, 3)
+    assert (system, dataset, features, samples) == ("system", "dataset", f"logits of {weights}", 3)
 
 
 def test_a_run_that_is_not_there_is_one_line(tmp_path):
