@@ -20,7 +20,7 @@ import typer
 from pydantic import Field, field_validator
 
 from analogy.cli.console import app_of
-from analogy.errors import UserError
+from analogy.errors import Mistakes, UserError, about
 from analogy.files.reading import read_regular
 from analogy.metrics.claims import Verdict, judge, parse
 from analogy.metrics.table import METRICS
@@ -94,14 +94,21 @@ class Plan:
     def read(cls, path: Path, results: Path, overrides: list[str]) -> Plan:
         """Read and check a plan, so that no mistake in it shows only after hours of training. Raises UserError."""
         plan = cls(validated(PlanFile, read_mapping(path), str(path)), results, tuple(overrides))
-        for arm in plan.arms:
-            plan.settings(arm, 0)
-        for _, _, claim in plan.file.claims:
-            methods = [name for name in re.findall(METHOD_OF_AN_ARM, claim) if name.split(".")[0] in plan.arms]
-            for side in parse(claim, [*plan.arms, *methods]):
-                if side.measured and side.measured not in METRICS:
-                    raise UserError(f"claim {claim!r}: there is no metric {side.metric}; there are {', '.join(METRICS)}")
+        with about(str(path)), Mistakes() as mistakes:
+            for arm in plan.arms:
+                with mistakes.noted(), about(f"arms.{arm}"):
+                    plan.settings(arm, 0)
+            for _, _, claim in plan.file.claims:
+                with mistakes.noted():
+                    plan.check_claim(claim)
         return plan
+
+    def check_claim(self, claim: str) -> None:
+        """Raise a UserError for a claim that is no formula of this plan's arms and of known metrics."""
+        methods = [name for name in re.findall(METHOD_OF_AN_ARM, claim) if name.split(".")[0] in self.arms]
+        for side in parse(claim, [*self.arms, *methods]):
+            if side.measured and side.measured not in METRICS:
+                raise UserError(f"claim {claim!r}: there is no metric {side.metric}; there are {', '.join(METRICS)}")
 
     @property
     def arms(self) -> list[str]:

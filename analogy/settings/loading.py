@@ -249,6 +249,8 @@ def _explain(fault: dict, schema: type[BaseModel], where: str) -> str:
     message = fault["msg"].removeprefix("Value error, ")
     if fault["type"] == "missing":
         return f"{where}: {key} is missing"
+    if fault["type"] == "model_type":
+        return f"{where}: {key}: expected `key: value` settings, found {reprlib.repr(fault['input'])}"
     # A whole section would be too long to show.
     received = "" if isinstance(fault["input"], dict) else f" (got {reprlib.repr(fault['input'])})"
     if fault["type"] == "string_type" and isinstance(fault["input"], int | float):
@@ -259,8 +261,9 @@ def _explain(fault: dict, schema: type[BaseModel], where: str) -> str:
 def _keys(schema: type[BaseModel], parents: Sequence[str]) -> list[str]:
     """The valid keys of the section at the path `parents`; empty if there is no such section."""
     for parent in parents:
-        field = schema.model_fields.get(parent)
-        types = (field.annotation, *get_args(field.annotation)) if field else ()  # `Section | None` contains the section
+        if (field := schema.model_fields.get(parent)) is None:
+            continue  # a key of a mapping of sections
+        types = (field.annotation, *get_args(field.annotation))  # `Section | None` contains the section
         schema = next((kind for kind in types if isinstance(kind, type(BaseModel))), None)
         if schema is None:
             return []

@@ -73,12 +73,17 @@ def test_arms_are_trained_once_claims_are_judged_and_a_failed_run_stops_no_other
     assert other.exit_code == 2 and "no run" in other.stderr  # the finished ones had another weight
 
 
-@pytest.mark.parametrize("claim", ["psnr(nobody) < 3", "sharpnes(ours) < 3"])
-def test_a_plan_that_cannot_be_read_is_one_line(start, tmp_path, claim):
-    plan = tmp_path / "plan.yaml"
-    plan.write_text(yaml.safe_dump({**PLAN, "claims": [["Q6", "", claim]]}))
+def test_all_mistakes_in_arms_and_claims_are_named_with_the_plan(start, tmp_path):
+    plan, arms = tmp_path / "plan.yaml", {"nowhere": {"exp": "convlstm_nix"}, **PLAN["arms"]}
+    plan.write_text(
+        yaml.safe_dump({**PLAN, "arms": arms, "claims": [["", "", "psnr(nobody) < 3"], ["", "", "sharpnes(ours) < 3"]]})
+    )
     process = start(plan, tmp_path / "claims")
-    assert process.exit_code == 2 and process.stderr.startswith("error: claim") and "Traceback" not in process.stderr
+    assert process.exit_code == 2 and [line.split(";")[0] for line in process.stderr.splitlines()] == [
+        f"error: {plan}: arms.nowhere: --exp convlstm_nix: there is no experiment of that name",
+        f"error: {plan}: claim 'psnr(nobody) < 3': there is no arm nobody",
+        f"error: {plan}: claim 'sharpnes(ours) < 3': there is no metric sharpnes",
+    ]
     assert not (tmp_path / "claims").exists()
 
 
@@ -90,7 +95,11 @@ def test_a_plan_that_cannot_be_read_is_one_line(start, tmp_path, claim):
         ({"claims_of": ...}, "claims_of is missing"),
         ({"columns": ["mse", "sharpnes"]}, "columns: there is no metric sharpnes; there are psnr"),
         ({"arms": {"ours": {"set": []}}}, "arms.ours.exp is missing"),
-        ({"arms": {"ours": {"exp": "convlstm_plus_mmnist", "sett": []}}}, "unknown setting arms.ours.sett"),
+        (
+            {"arms": {"ours": {"exp": "convlstm_plus_mmnist", "sett": []}}},
+            "unknown setting arms.ours.sett; the nearest valid one is arms.ours.set",
+        ),
+        ({"arms": {"ours": 3}}, "arms.ours: expected `key: value` settings, found 3"),
         ({"claims": [["Q6", "mse(ours) < 3"]]}, "claims[0][2] is missing"),
         ({"measured_on": "frames"}, "measured_on: Input should be 'clips' or 'training_clips' (got 'frames')"),
     ],
