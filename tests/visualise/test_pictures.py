@@ -1,5 +1,7 @@
 """Panels, clips and plots: what is written can be read back with the promised size and length."""
 
+import colorsys
+
 import cv2
 import imageio.v3 as iio
 import matplotlib
@@ -89,6 +91,20 @@ def test_gif_has_every_frame_and_loops(tmp_path, shape):
     assert frames.shape[:3] == shape[:3]
     if shape[0] > 1:
         assert iio.immeta(tmp_path / "clip.gif")["duration"] == 100
+
+
+def test_a_gif_keeps_the_colours_of_small_dots(tmp_path):
+    y, x = np.mgrid[0:160, 0:320]
+    scene = np.stack([100 + x * 0.1 + noise(160, 320) * 0.2, 60 + y * 0.5, 50 + x * 0.2], -1)
+    frames = scene.astype(np.uint8)[None].repeat(9, 0)
+    dots = [(12 * k + 6, tuple(int(255 * part) for part in colorsys.hsv_to_rgb(k / 24, 0.85, 1.0))) for k in range(24)]
+    for place, colour in dots:  # as large as those of keypoints
+        frames[:, 80:85, place : place + 5] = colour
+    write_gif(tmp_path / "dots.gif", frames, fps=10)
+    first = iio.imread(tmp_path / "dots.gif", index=0)
+    shown = [first[82, place + 2].astype(int) for place, _ in dots]
+    assert len({tuple(colour) for colour in shown}) == 24
+    assert max(np.abs(found - colour).max() for found, (_, colour) in zip(shown, dots, strict=True)) <= 16
 
 
 @pytest.mark.parametrize("write", [write_mp4, write_gif])
