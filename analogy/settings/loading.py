@@ -1,7 +1,8 @@
 """YAML files -> validated settings.
 
 They are merged in this order; a later one overrides an earlier one: the file named by `base:` (after its own base), the
-experiment's file, its `demo:` block at demo scale, command-line options, `--set`.
+experiment's file, its `demo:` block at demo scale (and of that the `generated:` block where no folder holds the dataset),
+command-line options, `--set`.
 """
 
 from __future__ import annotations
@@ -203,10 +204,14 @@ def load_settings(
     """
     content = read_experiment(path)
     demo = content.pop("demo", {})
-    if not isinstance(demo, Mapping):
-        raise UserError(f"{path}: demo: expected the settings that differ at demo scale, found {reprlib.repr(demo)}")
+    generated = demo.get("generated", {}) if isinstance(demo, Mapping) else {}
+    for name, block, what in (("demo", demo, "at demo scale"), ("demo: generated", generated, "where the data are generated")):
+        if not isinstance(block, Mapping):
+            raise UserError(f"{path}: {name}: expected the settings that differ {what}, found {reprlib.repr(block)}")
     if scale == "demo":
-        content = merge(content, demo, f"{path}: demo")
+        content = merge(content, {key: value for key, value in demo.items() if key != "generated"}, f"{path}: demo")
+        if not (values or {}).get("data.folder"):
+            content = merge(content, generated, f"{path}: demo: generated")
     content["scale"] = scale
     for key, value in (values or {}).items():
         content = _set(content, key, os.fspath(value) if isinstance(value, os.PathLike) else value, key)

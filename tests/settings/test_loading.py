@@ -1,5 +1,6 @@
 """YAML files, their bases, demo blocks and --set become validated settings, or one line that says how to mend them."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -229,6 +230,21 @@ def test_an_unknown_system_names_the_known_ones(system):
 
 def test_a_demo_block_that_is_no_mapping_is_an_error(write):
     assert "mine.yaml: demo: expected" in complaint(path=write("demo: 5"))
+
+
+def test_a_generated_block_that_is_no_mapping_is_an_error(write):
+    assert "mine.yaml: demo: generated: expected" in complaint(path=write("demo: {generated: 5}"))
+
+
+@pytest.mark.parametrize("name", [name for name in list_experiments() if re.match("keypoints_(nemo|mgif|weizmann)", name)])
+def test_a_folder_without_labels_is_cropped_at_demo_scale_as_published(name):
+    path = find_experiment(name)
+    published = load(path=path).data
+    values = {"data.folder": "films", "data.dataset": published.dataset}
+    demo = load_settings(path, SYSTEMS, scale="demo", values=values).data
+    assert demo.crop == published.crop and demo.crop in ("full", "centre")  # no boxes around people
+    assert demo.actions == published.actions and demo.test_persons == published.test_persons
+    assert load(path=path, scale="demo").data.crop == "consistent"  # of the rendered people
 
 
 def test_the_demo_block_counts_only_at_scale_demo(write):
