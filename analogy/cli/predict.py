@@ -110,13 +110,14 @@ def _predict(source: str, given: set[str], options: dict) -> Path:
     """
     from analogy.data.video import check_video
 
+    if options["run"] is not None or not (given & {*OF_POSES} or source.isdecimal()):  # a number is a clip of Penn Action
+        check_video(Path(source))  # before TensorFlow is imported, and before what options mean beside it
     chooses = not given & {"run", *OF_POSES} and (
         _is_picture(source) or (not given & {*OF_PICTURES} and not source.isdecimal())
     )
     _check_together(given | {"run"} if chooses else given)
     if options["run"] is None and not chooses:
         return _predict_by(BY_POSES, source, options)
-    check_video(Path(source))  # before TensorFlow is imported
     run, poses_first = _best_model(source, options) if chooses else (options["run"], False)
     if poses_first and (folder := _predict_by_poses_if_suited(source, options)):
         return folder

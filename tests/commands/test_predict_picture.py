@@ -64,6 +64,7 @@ def test_samples_of_one_picture(results, picture, invoke, tmp_path, monkeypatch)
     assert read_mp4(out / "sample_2.mp4")[0].shape == (3, 32, 32, 3)
     page = (out / "index.html").read_text()
     assert "<h1>2 futures of somebody.png: squat</h1>" in page and page.index("films.gif") < page.index("action: squat")
+    assert "<title>2 futures of somebody.png: squat</title>" in page
     first = np.load(out / "keypoints.npy")
     for seed, same in ((0, True), (1, False)):
         invoke("predict", picture, *options, "--seed", seed)
@@ -155,6 +156,13 @@ def test_a_mistake_is_one_line(results, picture, invoke, tmp_path, options, mess
     errors = [line for line in done.output.splitlines() if line.startswith("error: ")]
     assert done.exit_code == 2 and len(errors) == 1 and message in errors[0], (done.output, done.exception)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("options", [("--samples", 2), ("--fit", "crop"), ("--run", "keypoints_plus", "--action", "squat")])
+def test_a_picture_that_is_not_there_is_said_before_what_options_mean_beside_it(invoke, tmp_path, options):
+    done = invoke("predict", tmp_path / "none.png", *options, "--results-dir", tmp_path)
+    assert done.exit_code == 2 and done.output.startswith(f"error: {tmp_path}/none.png: there is no such video or picture; ")
+    assert done.output.count("\n") == 1 and not list(tmp_path.iterdir())
 
 
 def test_a_translator_has_its_motion_generator_beside_it(results, picture, invoke, tmp_path):
