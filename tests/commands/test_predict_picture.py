@@ -80,6 +80,7 @@ def test_the_motion_of_another_video(results, picture, invoke, tmp_path):
     points = np.load(out / "keypoints.npy")
     assert points.shape == (1, 4, 3, 2) and np.ptp(points[0], 0).max() > 0
     assert read_mp4(out / "transferred.mp4")[0].shape == (4, 32, 32, 3)
+    assert "width: 33.3%" in (out / "index.html").read_text()  # one column with keypoints, as large as each of the three films
 
 
 def test_a_motion_alone_moves_the_translator_that_its_settings_name(results, picture, invoke, tmp_path):

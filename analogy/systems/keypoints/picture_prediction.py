@@ -271,5 +271,6 @@ def _write(request: Request, frame: np.ndarray, films: dict[str, np.ndarray], po
             facts["crop"] += AROUND_PEOPLE
         sampled = {"action": request.action_name or "none", "seed": request.seed}
         facts |= {"driving": str(request.driving)} if request.driving else sampled
-        write_page(partial / "index.html", "futures.html", {"title": _title(request), "facts": facts, "files": files})
+        content = {"title": _title(request), "facts": facts, "files": files, "share_dotted": len(dotted) / len(columns)}
+        write_page(partial / "index.html", "futures.html", content)
     return replacement.folder
