@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -19,13 +20,12 @@ from typing import Annotated, Literal
 import typer
 from pydantic import Field, field_validator
 
-from analogy.cli.console import app_of
+from analogy.cli.console import app_of, clear_errors
 from analogy.errors import Mistakes, UserError, about
-from analogy.files.reading import read_regular
 from analogy.metrics.claims import Verdict, judge, parse
 from analogy.metrics.table import METRICS
 from analogy.one_line import say
-from analogy.ownership import write_our_text
+from analogy.ownership import is_our_text, write_our_text
 from analogy.runs.reading import read_run
 from analogy.settings import Settings, load_settings
 from analogy.settings.experiments import find_experiment
@@ -33,12 +33,12 @@ from analogy.settings.loading import read_experiment, read_mapping, validated
 from analogy.settings.section import Section
 from analogy.systems import SYSTEMS
 from analogy.training.progress import Progress
+from analogy.training.stop import Stopped
 from analogy.visualise.tables import markdown_table
 from data_prep.datasets import check_dataset, folder_from_environment
 
 HERE = Path(__file__).parent
 CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-TITLE = "# Published claims of "  # what a table begins with
 # What a plan's `measured_on` may say (clips: the test clips), and over what its figures vary.
 INTERVALS = {
     "clips": "test clips (each averaged over the seeds) or over seeds (each averaged over the clips), whichever is wider;\n"
@@ -111,6 +111,11 @@ class Plan:
                 raise UserError(f"claim {claim!r}: there is no metric {side.metric}; there are {', '.join(METRICS)}")
 
     @property
+    def title(self) -> str:
+        """The first line of the table."""
+        return f"# Published claims of {self.file.claims_of}, measured"
+
+    @property
     def arms(self) -> list[str]:
         return list(self.file.arms)
 
@@ -155,7 +160,9 @@ def _deciding(settings: Settings) -> dict:
 
 def main(
     plan: Annotated[Path, typer.Option(help="Arms and claims.")] = HERE / "claims.yaml",
-    results_dir: Annotated[Path, typer.Option(help="Where runs and the tables go.")] = HERE.parent / "results" / "claims",
+    results_dir: Annotated[
+        Path | None, typer.Option(help="Where runs and the tables go. Default: results/NAME, as the plan is called.")
+    ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Runs of each arm, seed 0 of all arms first.")] = 3,
     minutes: Annotated[float, typer.Option(help="Start no further run after so many minutes.")] = 90.0,
     jobs: Annotated[int, typer.Option(min=1, help="Runs at a time, each on its share of the cores.")] = len(CORES) or 1,
@@ -163,21 +170,17 @@ def main(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting of all runs.")
     ] = None,
 ) -> None:
-    try:
-        table = results_dir / "claims.md"
-        if table.exists() and not read_regular(table).decode("utf-8", errors="replace").startswith(TITLE):
-            raise UserError(f"{table}: this table is not ours, and is not replaced; choose another --results-dir")
-        arms_and_claims = Plan.read(plan, results_dir, set_ or [])
+    results_dir = results_dir or HERE.parent / "results" / plan.stem
+    with clear_errors(results_dir):
+        arms_and_claims, table = Plan.read(plan, results_dir, set_ or []), results_dir / "claims.md"
+        if not is_our_text(table, arms_and_claims.title):
+            raise UserError(f"{table}: this is no table of these claims, and is not replaced; choose another --results-dir")
         results_dir.mkdir(parents=True, exist_ok=True)
         failed = _train(arms_and_claims, seeds, minutes, jobs)
-        say(*_report(arms_and_claims, seeds, failed).splitlines(), f"written to {results_dir / 'claims.md'}")
+        text = _report(arms_and_claims, seeds, failed)
+        write_our_text(table, text)
+        say(*text.splitlines(), f"written to {table}")
         _complain(failed)
-    except KeyboardInterrupt:
-        say("stopped; start again to go on", err=True)
-        raise typer.Exit(130) from None
-    except (UserError, OSError) as error:
-        say(*(f"error: {line}" for line in str(error).split("\n")), err=True)
-        raise typer.Exit(2) from error
 
 
 # ---------------------------------------------------------------- training
@@ -210,9 +213,9 @@ def _train(plan: Plan, seeds: int, minutes: float, jobs: int) -> list[Path]:
             # The first run prepares the dataset, which the others share.
             list(pool.map(run, todo[:1]))
             list(pool.map(run, todo[1:]))
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as interrupt:
             deadline = 0.0  # the runs received the signal too, and save checkpoints
-            raise
+            raise Stopped("stopped; start again to go on", signal.SIGINT) from interrupt
     return failed
 
 
@@ -257,7 +260,7 @@ def _report(plan: Plan, seeds: int, failed: list[Path]) -> str:
     done = sum(map(len, summaries.values()))
     heading = f"{done} of {seeds * len(plan.arms)} runs; scale {first['scale']}, {first['steps']} steps. {first['protocol']}."
     parts = [
-        f"{TITLE}{plan.file.claims_of}, measured\n",
+        f"{plan.title}\n",
         heading + " Other arms differ where the plan says so.\n",
         _arm_table(summaries, plan.file.columns, measured_on),
         "Mean over seeds, ± half their range.\n",
@@ -265,9 +268,7 @@ def _report(plan: Plan, seeds: int, failed: list[Path]) -> str:
         f"± is the 95 % interval of the mean difference: Student's t over {INTERVALS[measured_on]}. Confirmed or refuted: it\n"
         "excludes zero. The claims are not corrected for their number.\n",
     ]
-    text = "\n".join(parts)
-    write_our_text(plan.results / "claims.md", text)
-    return text
+    return "\n".join(parts)
 
 
 def _training_rows(summaries: dict[str, dict[int, dict]]) -> dict[str, dict[int, list[dict]]]:

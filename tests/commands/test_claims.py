@@ -136,8 +136,20 @@ def test_the_plans_of_the_repository_can_be_read(claims, tmp_path, monkeypatch, 
     assert len(plan.arms) == arms and len(plan.file.claims) >= 10
 
 
-def test_a_table_of_a_user_is_kept(claims, tmp_path):
-    (tmp_path / "claims.md").write_text("precious")
-    done = CliRunner().invoke(claims.app, ["--results-dir", str(tmp_path)])
-    assert done.exit_code == 2 and "claims.md: this table is not ours, and is not replaced" in done.stderr
-    assert [path.name for path in tmp_path.iterdir()] == ["claims.md"]
+@pytest.mark.parametrize("there", ["precious", "# Published claims of other networks, measured\n"])
+def test_a_table_of_a_user_or_of_another_plan_is_kept_before_anything_is_trained(start, tmp_path, there):
+    (plan := tmp_path / "plan.yaml").write_text(yaml.safe_dump(PLAN))
+    (table := tmp_path / "claims.md").write_text(there)
+    done = start(plan, tmp_path)
+    assert done.exit_code == 2 and done.stderr.startswith(f"error: {table}: this is no table of these claims")
+    assert table.read_text() == there and {path.name for path in tmp_path.iterdir()} == {"claims.md", "plan.yaml"}
+
+
+def test_a_stop_says_how_to_go_on(start, claims, tmp_path, monkeypatch):
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(claims, "_run", stopped)
+    (plan := tmp_path / "plan.yaml").write_text(yaml.safe_dump(PLAN))
+    done = start(plan, tmp_path / "claims")
+    assert done.exit_code == 130 and done.stderr.endswith("stopped; start again to go on\n") and "Traceback" not in done.stderr
