@@ -31,8 +31,8 @@ def main(
             workers=workers,
         )
     except UserError as error:
-        say(*(f"Error: {line}" for line in error.lines), err=True)
-        raise typer.Exit(1) from None
+        say(*(f"error: {line}" for line in error.lines), err=True)
+        raise typer.Exit(2) from error
     say(f"{train_clips + test_clips} clips in {folder}")
 
 
