@@ -92,7 +92,8 @@ def _clips_of_split(clips: Sequence[Clip], split: str, selection: Sequence[str] 
             if name in short:
                 raise UserError(f"data.{split}_clips: clip {name} has one frame: there is nothing to predict")
             if name not in usable:
-                raise UserError(f"data.{split}_clips: there is no usable clip {name} in the dataset")
+                there = some(sorted(usable)) or "none"
+                raise UserError(f"data.{split}_clips: there is no usable clip {name} in the dataset; there are {there}")
         selected = [usable[name] for name in dict.fromkeys(selection)]
         why = f"data.{split}_clips is empty: name at least one clip"
     if not selected:

@@ -66,7 +66,7 @@ def test_clips_of_one_frame_are_said():
     [
         ({"actions": ["sqat"]}, "there is no sqat in the dataset; it has bowl, pullup, squat"),
         ({"actions": ["pullup"]}, "the test split is empty"),
-        ({"train_clips": ["7777"]}, "no usable clip 7777"),
+        ({"train_clips": ["7777"]}, "no usable clip 7777 in the dataset; there are 0001, 0002, 0050"),
         ({"train_clips": ["0300"]}, "clip 0300 has one frame"),
         ({"train_clips": []}, "the train split is empty: data.train_clips is empty"),
         ({"train_clips": ["0050"]}, "0050: in the training and in the test half"),
