@@ -1,5 +1,7 @@
 """The table of all demos, docs/demos.md: what each experiment reaches at demo scale beside trivial baselines, and its time.
 
+Rows that were measured before are kept, in docs/demos.json, for as long as the settings of their demo stay the same.
+
 python experiments/demos.py --results-dir results                          # of the finished runs that are there
 python experiments/demos.py --results-dir results --run seq2seq_sins_l1    # trains these first
 """
@@ -12,12 +14,15 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import BaseModel
 
 from analogy.cli.console import RESULTS, app_of, clear_errors, names_in
-from analogy.errors import UserError
+from analogy.data.doubts import fingerprint
+from analogy.errors import UserError, first_line
 from analogy.metrics.table import HEADLINES
 from analogy.one_line import say
 from analogy.ownership import refuse_foreign_text, write_our_text
+from analogy.runs.folder import write_json
 from analogy.runs.reading import Run, read_experiment_runs
 from analogy.settings import Settings, find_experiment, list_experiments, load_settings
 from analogy.systems import SYSTEMS
@@ -54,10 +59,10 @@ def main(
         list[Path] | None, typer.Option(help="A folder of runs; several may be given. Runs are trained into the first.")
     ] = None,
     run: Annotated[str, typer.Option(help="Experiments to train at demo scale first, separated by commas.")] = "",
-    times: Annotated[str, typer.Option(help="A sentence about the machine on which the times were taken.")] = "",
-    out: Annotated[Path, typer.Option(help="The Markdown file to write.")] = OUT,
+    times: Annotated[str | None, typer.Option(help="A sentence about the machine of the times; by default as before.")] = None,
+    out: Annotated[Path, typer.Option(help="The Markdown file to write; beside it a .json keeps the rows.")] = OUT,
 ) -> None:
-    """Write the table of all demos, from the newest finished run of each."""
+    """Write the table of all demos: of each the newest finished run, or the row that was measured before."""
     places = results_dir or [RESULTS]
     with clear_errors(places[0]):
         names = names_in(run)
@@ -68,11 +73,32 @@ def main(
             import analogy
 
             analogy.train(name, scale="demo", results_dir=places[0])
-        rows = {names: row_of(names, places) for names in demos()}
+        kept = Kept.read(out.with_suffix(".json"))
+        named = demos()
+        rows = {names: row_of(names, places) or kept.rows.get(demo) for demo, names in named.items()}
         if not any(rows.values()):
             raise UserError(f"{places[0]}: there is no finished run of a demo; name some with --run")
+        times = kept.times if times is None else times
         write_our_text(out, "\n".join(lines(rows, times)))
+        found = {demo: rows[names] for demo, names in sorted(named.items()) if rows[names]}
+        write_json(out.with_suffix(".json"), Kept(times=times, rows=found).model_dump())
         say(f"{sum(map(bool, rows.values()))} of {len(rows)} demos were run; written to {out}")
+
+
+class Kept(BaseModel):
+    """What was measured before. times: a sentence about the machine. rows: a demo (see `demos`) -> the cells of its row."""
+
+    times: str = ""
+    rows: dict[str, tuple[str, ...]] = {}
+
+    @classmethod
+    def read(cls, file: Path) -> Kept:
+        try:
+            return cls.model_validate_json(file.read_bytes()) if file.exists() else cls()
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f"{file}: it does not hold rows of demos ({first_line(error)}); delete it: rows are made from runs again"
+            ) from error
 
 
 def lines(rows: dict[tuple[str, ...], tuple[str, ...] | None], times: str):
@@ -91,12 +117,14 @@ def lines(rows: dict[tuple[str, ...], tuple[str, ...] | None], times: str):
             yield f"Not run: {', '.join(missing)}.\n"
 
 
-def demos() -> list[tuple[str, ...]]:
-    """The names of all experiments, paper by paper: those of one paper together that have the same demo."""
-    together: dict[tuple[str, str], list[str]] = {}
+def demos() -> dict[str, tuple[str, ...]]:
+    """A hash of paper and settings of each demo -> the names of its experiments: paper by paper, those of one paper together
+    that have the same demo."""
+    together: dict[str, list[str]] = {}
     for name, experiment in list_experiments().items():
-        together.setdefault((experiment.paper, json.dumps(_demo_of(name))), []).append(name)
-    return [tuple(names) for names in together.values()]
+        demo = fingerprint([experiment.paper.encode(), json.dumps(_demo_of(name)).encode()])
+        together.setdefault(demo, []).append(name)
+    return {demo: tuple(names) for demo, names in together.items()}
 
 
 def row_of(names: tuple[str, ...], places: list[Path]) -> tuple[str, ...] | None:

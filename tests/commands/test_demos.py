@@ -24,12 +24,12 @@ def write_run(folder, *overrides):
 
 def test_a_row_has_the_figure_beside_each_baseline_and_the_time(tmp_path):
     write_run(tmp_path / "seq2seq_sins_l1" / "2026-01-01_000000", "training.log_every=7")
-    (names,) = (names for names in demos() if "seq2seq_sins_l1" in names)
+    (names,) = (names for names in demos().values() if "seq2seq_sins_l1" in names)
     assert names == ("seq2seq_sins_l1", "seq2seq_true_depth_l1"), "of a depth of 1 both are the same network"
     steps, reached, beside, measured, time = row_of(names, [tmp_path])
     assert (steps, measured, time) == ("3,440", "sines, 7,000 clips", "1 min 27 s")
     assert reached == "MSE **0.000200**" and beside == "last value 0.200000 (wins); linear map 0.000100 (LOSES)"
-    table = "\n".join(lines({names: None for names in demos()} | {names: ("1", "2", "3", "4", "5")}, "T."))
+    table = "\n".join(lines({names: None for names in demos().values()} | {names: ("1", "2", "3", "4", "5")}, "T."))
     assert (
         "| `seq2seq_sins_l1`, `seq2seq_true_depth_l1` | 1 | 2 | 3 | 4 | 5 |" in table
         and "Not run: " in table
@@ -43,6 +43,25 @@ def test_a_row_has_the_figure_beside_each_baseline_and_the_time(tmp_path):
 def test_a_run_that_learned_or_was_measured_otherwise_does_not_count(tmp_path, other):
     write_run(tmp_path / "seq2seq_sins_l1" / "2026-01-01_000000", other)
     assert row_of(("seq2seq_sins_l1",), [tmp_path]) is None
+
+
+def test_a_row_is_kept_while_its_settings_stay(tmp_path, capsys):
+    results, out = tmp_path / "results", tmp_path / "demos.md"
+    write_run(results / "seq2seq_sins_l1" / "2026-01-01_000000")
+    main(results_dir=[results], times="On a desk.", out=out)
+    first = out.read_text()
+    (tmp_path / "nothing").mkdir()
+    main(results_dir=[tmp_path / "nothing"], out=out)  # the run is gone
+    assert out.read_text() == first and "MSE **0.000200**" in first and "On a desk." in first
+    kept = json.loads((tmp_path / "demos.json").read_text())
+    other = {"times": "", "rows": {"of other settings": next(iter(kept["rows"].values()))}}
+    (tmp_path / "demos.json").write_text(json.dumps(other))
+    with pytest.raises(typer.Exit):
+        main(results_dir=[tmp_path / "nothing"], out=out)
+    (tmp_path / "demos.json").write_text("{")
+    with pytest.raises(typer.Exit):
+        main(results_dir=[results], out=out)
+    assert "demos.json: it does not hold rows of demos" in capsys.readouterr().err
 
 
 def test_without_any_run_nothing_is_written(tmp_path, capsys):
