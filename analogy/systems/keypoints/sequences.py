@@ -13,6 +13,7 @@ from analogy.data.prepared import Clip
 from analogy.random_streams import StepStream
 
 DRAWS = 3  # number of random numbers for each example
+STEPS_FROM_OTHER_START = 6  # in which a sequence goes from another start into its own motion
 
 
 def pace(length, steps: int, largest: int | None = None):
@@ -80,7 +81,8 @@ def sequence_batches(
         points: of each clip, [T, K, 2]. labels: the number of each clip's action. largest_pace: see `pace`.
         persons: who acts in each clip; by default someone else in each.
         other_start: the share of sequences whose first keypoints are those of any frame of the same person, from any of their
-            clips. So a network learns what an action looks like from where another one began.
+            clips. From there they go into the clip's motion in straight lines. So a network learns what an action looks like
+            from where another one began.
     """
     lengths = np.array([len(part) for part in points])
     first = tf.constant(np.cumsum([0, *lengths[:-1]]), tf.int32)
@@ -97,7 +99,8 @@ def sequence_batches(
         chosen = pick(u_frame, tf.gather(frames_of.row_lengths(), person))
         frame = tf.gather(frames_of.row_starts(), person) + tf.cast(chosen, tf.int64)
         other = tf.gather(whole, tf.gather(frames_of.values, frame))[:, None]
-        elsewhere = tf.concat([other, keypoints[:, 1:]], 1)
+        left = tf.nn.relu(1.0 - tf.range(steps, dtype=tf.float32) / STEPS_FROM_OTHER_START)[:, None, None]
+        elsewhere = left * other + (1.0 - left) * keypoints
         return tf.where((u_elsewhere < other_start)[:, None, None, None], elsewhere, keypoints)
 
     def element(step, position):

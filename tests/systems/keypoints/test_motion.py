@@ -122,11 +122,14 @@ def test_training_draws_every_beginning():
 def test_a_share_of_sequences_starts_from_another_frame_of_the_same_person():
     clips = [np.arange(first, first + length, dtype=float)[:, None, None] * np.ones((1, 2, 2)) for first, length in
              ((0, 10), (100, 4), (200, 6))]  # fmt: skip
-    told = {"labels": [0, 1, 2], "steps": 5, "context": ReplicaContext(batch_size=2000), "seed": 0}
+    told = {"labels": [0, 1, 2], "steps": 10, "context": ReplicaContext(batch_size=2000), "seed": 0}
     plain = next(iter(sequence_batches(clips, **told)))
     batch = next(iter(sequence_batches(clips, **told, persons=["ann", "bob", "ann"], other_start=0.5)))
     values, usual = batch["keypoints"].numpy()[..., 0, 0], plain["keypoints"].numpy()[..., 0, 0]
-    np.testing.assert_array_equal(values[:, 1:], usual[:, 1:])  # the future stays the clip's own
+    np.testing.assert_array_equal(values[:, 6:], usual[:, 6:])  # the clip's own motion, after a straight way to it
+    left = np.array([5, 4, 3, 2, 1]) / 6
+    led, own = (part[values[:, 0] != usual[:, 0]] for part in (values, usual))
+    np.testing.assert_allclose(led[:, 1:6], own[:, 1:6] + left * (led[:, :1] - own[:, 1:6]), rtol=1e-5)
     label, first = batch["label"].numpy(), values[:, 0]
     assert set(first[label != 1]) == {*range(10), *range(200, 206)} and set(first[label == 1]) == {100.0, 101.0, 102.0, 103.0}
     assert abs(np.mean(first[label == 0] >= 200) - 0.5 * 6 / 16) < 0.05
