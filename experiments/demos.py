@@ -45,7 +45,7 @@ lose. "Not run" below a table names the demos of which there was no such run; th
 COLUMNS = ("experiment", "steps", "reaches", "beside", "measured on", "time")
 # Settings that say what a run is called, where it lies and how it is shown, and neither what it learns nor what is measured.
 BESIDE = {
-    "experiment": True, "summary": True, "source": True, "published": True, "uses": True, "try_next": True,
+    "experiment": True, "summary": True, "source": True, "published": True, "uses": True, "train_used": True, "try_next": True,
     "data": {"folder", "cache"},
     "training": {
         "log_every", "sample_every", "checkpoint_every", "keep_checkpoints", "steps_per_call", "trackers",
