@@ -192,7 +192,7 @@ def _check_together(given: set[str]) -> None:
 
     if "run" not in given:
         _refuse(given, ("fit",), "goes with --run: the crop around a person is found")
-        _refuse(given, OF_PICTURES, "goes with --run, which names a run of keypoints_flow, keypoints_motion or a translator")
+        _refuse(given, OF_PICTURES, "is for films of one picture, not for predictions by poses: leave it out")
         return
     _refuse(given, OF_POSES, "is for predictions by poses, and --run names another run: leave one of them out")
     if "driving" in given:

@@ -142,7 +142,7 @@ def test_a_motion_alone_moves_the_translator_that_its_settings_name(results, pic
         (("--samples", "4"), "--action is missing; this run knows baseball_pitch, bowl"),
         (("--action", "skip"), "--action skip: this run does not know it"),
         (("--driving", "/there/is/none.mp4"), "--driving /there/is/none.mp4: there is no such video"),
-        (("--models", ".", "--seed", "0"), "--seed goes with --run"),
+        (("--models", ".", "--seed", "0"), "--seed is for films of one picture, not for predictions by poses"),
         (("--run", "keypoints_plus", "--driving", "a.mp4", "--action", "bowl"), "--action is for sampled futures"),
         (("--run", "keypoints_plus", "--driving", "a.mp4", "--samples", "4"), "--samples is for sampled futures"),
         (("--run", "keypoints_plus", "--driving", "a.mp4", "--seed", "0"), "--seed is for sampled futures"),
