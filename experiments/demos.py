@@ -14,17 +14,18 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import BaseModel
 
 from analogy.cli.console import RESULTS, app_of, clear_errors, names_in
 from analogy.data.doubts import fingerprint
 from analogy.errors import UserError, first_line
+from analogy.files.reading import read_json
 from analogy.metrics.table import HEADLINES
 from analogy.one_line import say
 from analogy.ownership import refuse_foreign_text, write_our_text
 from analogy.runs.folder import write_json
 from analogy.runs.reading import Run, read_experiment_runs
 from analogy.settings import Settings, find_experiment, list_experiments, load_settings
+from analogy.settings.section import Section
 from analogy.systems import SYSTEMS
 from analogy.systems.run_settings import settings_of_run
 from analogy.visualise.tables import markdown_table
@@ -67,13 +68,13 @@ def main(
     with clear_errors(places[0]):
         names = names_in(run)
         refuse_foreign_text(out, HEAD, "table of demos")
+        kept = Kept.read(out.with_suffix(".json"))
         for name in names:
             find_experiment(name)
         for name in names:
             import analogy
 
             analogy.train(name, scale="demo", results_dir=places[0])
-        kept = Kept.read(out.with_suffix(".json"))
         named = demos()
         rows = {names: row_of(names, places) or kept.rows.get(demo) for demo, names in named.items()}
         if not any(rows.values()):
@@ -85,7 +86,7 @@ def main(
         say(f"{sum(map(bool, rows.values()))} of {len(rows)} demos were run; written to {out}")
 
 
-class Kept(BaseModel):
+class Kept(Section):
     """What was measured before. times: a sentence about the machine. rows: a demo (see `demos`) -> the cells of its row."""
 
     times: str = ""
@@ -94,7 +95,7 @@ class Kept(BaseModel):
     @classmethod
     def read(cls, file: Path) -> Kept:
         try:
-            return cls.model_validate_json(file.read_bytes()) if file.exists() else cls()
+            return cls.model_validate(read_json(file)) if file.exists() else cls()
         except (OSError, ValueError) as error:
             raise UserError(
                 f"{file}: it does not hold rows of demos ({first_line(error)}); delete it: rows are made from runs again"

@@ -62,6 +62,10 @@ def test_a_row_is_kept_while_its_settings_stay(tmp_path, capsys):
     with pytest.raises(typer.Exit):
         main(results_dir=[results], out=out)
     assert "demos.json: it does not hold rows of demos" in capsys.readouterr().err
+    (tmp_path / "demos.json").write_text('{"mine": 1}')  # of somebody else
+    with pytest.raises(typer.Exit):
+        main(results_dir=[results], run="seq2seq_sins_l1", out=out)  # before anything is trained
+    assert (tmp_path / "demos.json").read_text() == '{"mine": 1}' and "training" not in capsys.readouterr().err
 
 
 def test_without_any_run_nothing_is_written(tmp_path, capsys):
