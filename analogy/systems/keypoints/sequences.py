@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -90,18 +90,7 @@ def sequence_batches(
     starts = tf.constant(last_start(lengths, steps, largest_pace) + 1)
     distance = tf.constant(pace(lengths, steps, largest_pace), tf.float32)
     length = tf.constant(lengths, tf.int32)
-    who, frames_of = _frames_of_persons(lengths, persons)
-
-    def started_elsewhere(keypoints, step, position, clip):
-        uniform = step_uniform(seed, step, StepStream.OTHER_START, [context.batch_size, 2], tf.float64)
-        u_elsewhere, u_frame = tf.unstack(tf.gather(uniform, position), axis=1)
-        person = tf.gather(who, clip)
-        chosen = pick(u_frame, tf.gather(frames_of.row_lengths(), person))
-        frame = tf.gather(frames_of.row_starts(), person) + tf.cast(chosen, tf.int64)
-        other = tf.gather(whole, tf.gather(frames_of.values, frame))[:, None]
-        left = tf.nn.relu(1.0 - tf.range(steps, dtype=tf.float32) / STEPS_FROM_OTHER_START)[:, None, None]
-        elsewhere = left * other + (1.0 - left) * keypoints
-        return tf.where((u_elsewhere < other_start)[:, None, None, None], elsewhere, keypoints)
+    frame_of_person = _frames_of_persons(lengths, persons) if other_start else None
 
     def element(step, position):
         uniform = step_uniform(seed, step, StepStream.EXAMPLES, [context.batch_size, 2], tf.float64)
@@ -114,18 +103,35 @@ def sequence_batches(
             tf.gather(first, clip)[:, None] + tf.cast(rounded(where), tf.int32) for rounded in (tf.floor, tf.math.ceil)
         )
         keypoints = (tf.gather(whole, low) + tf.gather(whole, high)) / 2.0
-        if other_start:
-            keypoints = started_elsewhere(keypoints, step, position, clip)
+        if frame_of_person:
+            uniform = step_uniform(seed, step, StepStream.OTHER_START, [context.batch_size, 2], tf.float64)
+            u_elsewhere, u_frame = tf.unstack(tf.gather(uniform, position), axis=1)
+            led = _led_from(tf.gather(whole, frame_of_person(clip, u_frame)), keypoints)
+            keypoints = tf.where((u_elsewhere < other_start)[:, None, None, None], led, keypoints)
         return {"step": step, "position": position, "keypoints": keypoints, "label": tf.gather(label, clip)}
 
     return endless_batches(element, context)
 
 
-def _frames_of_persons(lengths: np.ndarray, persons: Sequence[str]) -> tuple[tf.Tensor, tf.RaggedTensor]:
-    """Who acts in each clip, a number [clips], and the frames of each person, as numbers counted through all clips."""
+def _frames_of_persons(lengths: np.ndarray, persons: Sequence[str]) -> Callable:
+    """A function: numbers of clips [b] and uniform numbers [b] in 0..1 -> of each clip's person any frame, from any of their
+    clips; its number [b], counted through all clips."""
     who = np.unique(persons or np.arange(len(lengths)), return_inverse=True)[1]
     frames = np.argsort(np.repeat(who, lengths), kind="stable")
-    return tf.constant(who), tf.RaggedTensor.from_row_lengths(frames, np.bincount(who, lengths).astype(int))
+    of_person = tf.RaggedTensor.from_row_lengths(frames, np.bincount(who, lengths).astype(int))
+
+    def frame_of_person(clip, uniform):
+        person = tf.gather(tf.constant(who), clip)
+        chosen = pick(uniform, tf.gather(of_person.row_lengths(), person))
+        return tf.gather(of_person.values, tf.gather(of_person.row_starts(), person) + tf.cast(chosen, tf.int64))
+
+    return frame_of_person
+
+
+def _led_from(start, keypoints):
+    """Sequences [b, steps, K, 2] that go from other keypoints [b, K, 2] in straight lines into their own motion."""
+    left = tf.nn.relu(1.0 - tf.range(keypoints.shape[1], dtype=tf.float32) / STEPS_FROM_OTHER_START)[:, None, None]
+    return left * start[:, None] + (1.0 - left) * keypoints
 
 
 def augmented(keypoints, draws, *, rotation: float, scale: tuple[float, float], flip: bool):
