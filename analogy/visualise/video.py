@@ -133,14 +133,20 @@ def _palette(samples: np.ndarray) -> Image.Image:
     """256 colours for pixels uint8 [H, W, 3]. A median cut counts pixels, and mixes the colours of small dots, such as
     keypoints: where it is far from some pixels, a quarter of the colours is theirs."""
     picture = Image.fromarray(samples)
+    usual = picture.quantize(256, method=Image.Quantize.MEDIANCUT)
+    if not (far := _far(usual, samples)).any():
+        return usual
     common = picture.quantize(COMMON_COLOURS, method=Image.Quantize.MEDIANCUT)
-    far = np.abs(np.asarray(common.convert("RGB")).astype(int) - samples).max(-1) > FAR_COLOUR
-    if not far.any():
-        return picture.quantize(256, method=Image.Quantize.MEDIANCUT)
+    far |= _far(common, samples)
     rare = Image.fromarray(samples[far][None]).quantize(256 - COMMON_COLOURS, method=Image.Quantize.FASTOCTREE)
     both = Image.new("P", (1, 1))
     both.putpalette([*common.getpalette()[: 3 * COMMON_COLOURS], *rare.getpalette()])
     return both
+
+
+def _far(picture: Image.Image, pixels: np.ndarray) -> np.ndarray:
+    """Where a picture's colours are far from pixels uint8 [H, W, 3]: bool [H, W]."""
+    return np.abs(np.asarray(picture.convert("RGB")).astype(int) - pixels).max(-1) > FAR_COLOUR
 
 
 def side_by_side(columns: Sequence[tuple[str, np.ndarray]]) -> np.ndarray:
