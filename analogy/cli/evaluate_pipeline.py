@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from analogy.cli.console import RESULTS, clear_errors, names_in
+from analogy.cli.evaluate_options import ResultsDir
 from analogy.cli.options import PaintRun, PoseModels, PoseRun
 from analogy.errors import Mistakes, UserError
 from analogy.files.paths import cache_folder
@@ -34,7 +35,7 @@ def main(
     horizon: Annotated[int, typer.Option(min=1, max=10_000, help="Largest number of future frames.")] = 45,
     poses: Annotated[str | None, typer.Option(help="Also measure with estimated poses, by movenet or blazepose.")] = None,
     models: PoseModels = None,
-    results_dir: Annotated[Path, typer.Option(help="The folder of the runs; the evaluation is written to it.")] = RESULTS,
+    results_dir: ResultsDir = RESULTS,
 ) -> None:
     with clear_errors(results_dir), messages_shown():
         pose_folder, paint_folder = _check(pose_run, paint_run, data_dir, clips, poses, models, results_dir)

@@ -22,7 +22,7 @@ class Selection:
     """The metrics that an evaluation computes. Making a selection checks it, without TensorFlow.
 
     Args:
-        named: the names of those that the user has selected; none: the usual ones.
+        selected: the names of those that the user has selected; none: the usual ones.
         fvd_frames: how many frames of every video count for fvd.
         features: the network for feature_distance, as in `analogy.pretrained.feature_networks.feature_network`, or None.
         weights: file of I3D's weights, for fvd.
@@ -31,31 +31,31 @@ class Selection:
         UserError: with one line for each mistake.
     """
 
-    named: tuple[str, ...] = ()
+    selected: tuple[str, ...] = ()
     fvd_frames: int = 16
     features: str | None = None
     weights: Path = field(default_factory=partial(fetched_file, "i3d"))
 
     @property
     def names(self) -> tuple[str, ...]:
-        return self.named or USUAL
+        return self.selected or USUAL
 
     def __post_init__(self):
         with Mistakes() as mistakes:
-            if unknown := [name for name in self.named if name not in SELECTABLE]:
+            if unknown := [name for name in self.selected if name not in SELECTABLE]:
                 mistakes.add(
                     f"--metrics: there is no {', '.join(unknown)} to choose; there are {', '.join(SELECTABLE)} "
                     "(figures of poses, and of the body's regions where poses are known, are always measured)"
                 )
-            if "fvd" in self.named:
+            if "fvd" in self.selected:
                 with mistakes.noted(), about("--fvd-frames"):
                     check_length(self.fvd_frames)
                 if not mistakes and not self.weights.is_file():
                     what = "I3D's weights, which fvd needs, are not there; get them with `analogy fetch i3d`"
                     mistakes.add(f"{self.weights}: {what}")
-            if "lpips" in self.named and not _installed("lpips"):
+            if "lpips" in self.selected and not _installed("lpips"):
                 mistakes.add('--metrics lpips: LPIPS needs PyTorch and the package lpips: pip install "analogy-video[lpips]"')
-            if "feature_distance" in self.named and self.features is None:
+            if "feature_distance" in self.selected and self.features is None:
                 mistakes.add(f"--metrics feature_distance needs --features: {NETWORKS}")
             for _, file in vgg16_files("", self.features):
                 if why := not_there(file):

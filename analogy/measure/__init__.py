@@ -115,7 +115,7 @@ def evaluate(plan: Evaluation) -> Path:
     """
     from analogy.evaluation.judge import Measures, write_evaluation
 
-    if plan.selection.named and not plan.subject.paints:
+    if plan.selection.selected and not plan.subject.paints:
         raise UserError(
             f"--metrics: {plan.subject.settings.experiment} predicts no frames; leave it out: the figures of its kind are "
             "always measured"

@@ -204,12 +204,12 @@ def load_settings(
     """
     content = read_experiment(path)
     demo = content.pop("demo", {})
-    generated = demo.get("generated", {}) if isinstance(demo, Mapping) else {}
+    generated = demo.pop("generated", {}) if isinstance(demo, dict) else {}
     for name, block, what in (("demo", demo, "at demo scale"), ("demo: generated", generated, "where the data are generated")):
         if not isinstance(block, Mapping):
             raise UserError(f"{path}: {name}: expected the settings that differ {what}, found {reprlib.repr(block)}")
     if scale == "demo":
-        content = merge(content, {key: value for key, value in demo.items() if key != "generated"}, f"{path}: demo")
+        content = merge(content, demo, f"{path}: demo")
         if not (values or {}).get("data.folder"):
             content = merge(content, generated, f"{path}: demo: generated")
     content["scale"] = scale
