@@ -23,9 +23,10 @@ from analogy.runs.uses import (
     open_used,
     resolve_runs,
     retrained_models,
+    untrained_experiments,
     used_models,
 )
-from analogy.settings import find_experiment, load_settings, write_settings
+from analogy.settings import find_experiment, list_experiments, load_settings, write_settings
 from analogy.systems import SYSTEMS, Entry
 from analogy.systems.seq2seq.seq2seq import Seq2SeqSystem
 from analogy.systems.seq2seq.settings import LstmSettings
@@ -295,3 +296,11 @@ def test_a_finished_run_is_not_trained_again(results):
     own = {"uses": {"corrector": "my corrector"}, "train_used": True}
     (only,) = stages("seq2seq_noise_l1", results_dir=results, scale="demo", own=own)
     assert Path(only.uses["corrector"]).is_dir()
+
+
+@pytest.mark.parametrize("scale", ["paper", "demo"])
+def test_what_an_experiment_uses_is_trained_first_where_there_is_none(tmp_path, scale):
+    everything = [load_settings(find_experiment(name), SYSTEMS, scale=scale) for name in list_experiments()]
+    building = [settings for settings in everything if settings.uses]
+    assert {settings.system for settings in building} >= {"keypoints_flow", "keypoints_motion", "lvln_classifier"}
+    assert all(untrained_experiments(settings, tmp_path) == list(settings.uses.values()) for settings in building)
