@@ -15,6 +15,7 @@ from analogy.files.paths import expanded
 from analogy.runs.reading import read_run
 from analogy.runs.ready import FOR_VIDEOS, run_or_ready
 from analogy.settings import Experiment, Settings, list_experiments
+from analogy.systems.actions import check_numbers, told_actions
 from analogy.systems.run_settings import settings_of_run
 from data_prep.datasets import DATASETS, Entry
 
@@ -112,7 +113,9 @@ class Run:
         - Sequences: observed values float32 [k, C] in 0..1 -> future values [T, C].
         - Poses: joints [k, 13, 2] and visibility [k, 13] in pixels, box [4] (x_min, y_min, x_max, y_max) around the person,
           size [2] (width, height) of the frame, count: the number of future poses -> a dict of joints [count, 13, 2] and
-          visibility [count, 13].
+          visibility [count, 13]. Optional, of networks that are told the action: action, its number in `settings.data.actions`.
+        - Motions of keypoints: frame, action (its number as above; -1: unknown), seed, count: the number of futures
+          -> a dict of frames and keypoints.
 
         Every input may have a batch axis in front; every result then has it too.
 
@@ -125,8 +128,10 @@ class Run:
         Raises:
             UserError: there is no SavedModel, or the inputs do not fit it. The message lists the inputs of each endpoint.
         """
-        horizon = getattr(self.settings.data, "horizon", None) if (self.folder / "settings.yaml").is_file() else None
-        return self._model.call(observed, inputs, endpoint, count=horizon)
+        settings = self.settings if (self.folder / "settings.yaml").is_file() else None
+        if settings and "action" in inputs and (actions := told_actions(settings)):
+            check_numbers(inputs["action"], actions)
+        return self._model.call(observed, inputs, endpoint, count=settings and getattr(settings.data, "horizon", None))
 
     @cached_property
     def _model(self):

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -11,6 +12,7 @@ import tensorflow as tf
 import analogy
 from analogy.runs.calling import SavedModel, _fit_all
 from analogy.runs.ready import FOLDER as READY_MODELS
+from analogy.systems.actions import told_actions
 from analogy.visualise.video import write_gif
 from tests.run_folders import write_exported_run
 
@@ -188,3 +190,18 @@ def test_a_classifier_takes_joints_alone(tmp_path):
     run = analogy.Run(write_exported_run(tmp_path / "run", "pose_actions", "network.units=8"))
     scores = run.predict(joints=np.random.default_rng(0).uniform(0, 60, (25, 13, 2)))
     assert scores.shape == (len(run.settings.data.actions),) and scores.sum() == pytest.approx(1.0, abs=1e-3)
+
+
+def test_the_number_of_an_action_that_the_run_does_not_know():
+    """Its networks would predict as if no action were named."""
+    asked, run = [], analogy.load("keypoints_plus_motion")
+    run.__dict__["_model"] = SimpleNamespace(call=lambda *inputs, **defaults: asked.append(inputs[1]["action"]))
+    for action in (-1, 0, 10, [[0], [1]]):
+        run.predict(action=action)
+    for action, said in ((11, "11"), (-2, "-2"), ([0, 99], "99"), (0.5, "0.5")):
+        with pytest.raises(analogy.UserError, match=rf"^action {said}: this run knows 0 baseball_pitch, .*, 10 tennis_serve, "):
+            run.predict(action=action)
+    assert asked == [-1, 0, 10, [[0], [1]]]
+    of_poses = analogy.load("pose_lstm_residual").settings  # of all actions, without their names
+    named = SimpleNamespace(data=SimpleNamespace(actions=["bowl"]), network=SimpleNamespace(conditioned=True))
+    assert told_actions(of_poses) == () and told_actions(named) == ["bowl"]

@@ -20,6 +20,7 @@ from analogy.cli.predict_options import (
     Action,
     Crop,
     Driving,
+    DrivingCrop,
     Export,
     Fit,
     FullFrame,
@@ -61,7 +62,7 @@ PLACES = ("results_dir", "out")
 OF_POSES = ("poses", "models", "data_dir", "pose_run", "paint_run", "full_frame", "export")
 OF_VIDEOS = ("start", "context", "horizon")
 OF_SAMPLES = ("action", "samples", "seed")
-OF_PICTURES = ("samples", "seed", "crop", "driving")
+OF_PICTURES = ("samples", "seed", "crop", "driving", "driving_crop")
 BY_POSES = Way("analogy.systems.hierarchical.video_prediction", (*OF_POSES, *OF_VIDEOS, "action"))
 BY_NEXT_FRAMES = Way(
     "analogy.systems.movie_prediction", (*OF_VIDEOS, "fit"), (*OF_PICTURES, "action"), "is not for next frames"
@@ -93,6 +94,7 @@ def main(
     crop: Crop = None,
     fit: Fit = None,
     driving: Driving = None,
+    driving_crop: DrivingCrop = None,
     open_: Open = None,
 ) -> None:
     with clear_errors(out or results_dir):
@@ -197,6 +199,8 @@ def _check_together(given: set[str]) -> None:
     _refuse(given, OF_POSES, "is for predictions by poses, and --run names another run: leave one of them out")
     if "driving" in given:
         _refuse(given, OF_SAMPLES, "is for sampled futures, and --driving gives the motion: leave one of them out")
+    else:
+        _refuse(given, ("driving_crop",), "is the crop of a driving video: name one with --driving, or leave it out")
 
 
 def _refuse(given: set[str], names: tuple[str, ...], mend: str) -> None:

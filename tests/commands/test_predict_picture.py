@@ -72,7 +72,9 @@ def test_samples_of_one_picture(results, picture, invoke, tmp_path, monkeypatch)
 
 
 def test_the_motion_of_another_video(results, picture, invoke, tmp_path):
-    write_mp4(tmp_path / "driving.mp4", RNG.integers(0, 256, (4, 40, 60, 3), dtype=np.uint8), 10)
+    driving = RNG.integers(0, 256, (4, 40, 60, 3), dtype=np.uint8)
+    driving[:, :, 44:] = 200  # of one colour, to see which part is taken
+    write_mp4(tmp_path / "driving.mp4", driving, 10)
     out = tmp_path / "out"
     options = ("--run", "keypoints_plus", "--results-dir", results, "--driving", tmp_path / "driving.mp4", "--out", out)
     done = invoke("predict", picture, *options, "--crop", "10,0,60,50")
@@ -80,7 +82,16 @@ def test_the_motion_of_another_video(results, picture, invoke, tmp_path):
     points = np.load(out / "keypoints.npy")
     assert points.shape == (1, 4, 3, 2) and np.ptp(points[0], 0).max() > 0
     assert read_mp4(out / "transferred.mp4")[0].shape == (4, 32, 32, 3)
-    assert "width: 33.3%" in (out / "index.html").read_text()  # one column with keypoints, as large as each of the three films
+    page = (out / "index.html").read_text()
+    assert "width: 33.3%" in page  # one column with keypoints, as large as each of the three films
+    assert "crop: 10,0,60,50" in page and "crop of the driving video: the largest square in the middle; the model" in page
+    assert "give one with --driving-crop x_min" in page and read_mp4(out / "driving.mp4")[0].std() > 20
+    done = invoke("predict", picture, *options, "--driving-crop", "44,0,60,40")
+    assert done.exit_code == 0 and "crop of the driving video: 44,0,60,40" in (out / "index.html").read_text()
+    np.testing.assert_allclose(read_mp4(out / "driving.mp4")[0], 200, atol=4)
+    done = invoke("predict", picture, *options, "--driving-crop", "44,0,61,40", "--out", tmp_path / "none")
+    said = f"error: --driving-crop 44,0,61,40: {tmp_path}/driving.mp4 has 60 x 40 pixels: choose a box within"
+    assert done.exit_code == 2 and done.output.splitlines() == [said] and not (tmp_path / "none").exists()
 
 
 def test_a_motion_alone_moves_the_translator_that_its_settings_name(results, picture, invoke, tmp_path):
@@ -142,6 +153,9 @@ def test_a_motion_alone_moves_the_translator_that_its_settings_name(results, pic
         (("--samples", "4"), "--action is missing; this run knows baseball_pitch, bowl"),
         (("--action", "skip"), "--action skip: this run does not know it"),
         (("--driving", "/there/is/none.mp4"), "--driving /there/is/none.mp4: there is no such video"),
+        (("--driving", __file__, "--driving-crop", "1,2,3"), "--driving-crop 1,2,3: give x_min,y_min,x_max,y_max"),
+        (("--action", "bowl", "--driving-crop", "0,0,9,9"), "--driving-crop is the crop of a driving video: name one with"),
+        (("--action", "3"), "--action 3: this run does not know it; it knows baseball_pitch, bowl"),
         (("--models", ".", "--seed", "0"), "--seed is for films of one picture, not for predictions by poses"),
         (("--run", "keypoints_plus", "--driving", "a.mp4", "--action", "bowl"), "--action is for sampled futures"),
         (("--run", "keypoints_plus", "--driving", "a.mp4", "--samples", "4"), "--samples is for sampled futures"),

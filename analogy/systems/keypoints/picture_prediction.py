@@ -30,7 +30,7 @@ from analogy.visualise.video import side_by_side, write_gif, write_mp4
 MOST_SAMPLES = 64
 SAMPLES_PER_FILM = 8  # that are shown side by side
 MIDDLE = "the largest square in the middle"
-AROUND_PEOPLE = "; the model was trained with boxes around people: give one with --crop x_min,y_min,x_max,y_max"
+AROUND_PEOPLE = "; the model was trained with boxes around people: give one with {option} x_min,y_min,x_max,y_max"
 Box = tuple[int, int, int, int]
 
 
@@ -40,8 +40,8 @@ class Request:
 
     picture: the file. run: the run folder, with its settings. action: its number; 0 where the run knows none. action_name: for
     titles. samples: number of futures. crop: x_min, y_min, x_max, y_max in pixels of the picture; None for the largest square
-    in the middle. driving: the video whose motion is transferred, instead of sampled futures. folder: where all is written.
-    new: whether `unused_folder` has named it.
+    in the middle. driving: the video whose motion is transferred, instead of sampled futures. driving_crop: as `crop`, of that
+    video. folder: where all is written. new: whether `unused_folder` has named it.
     """
 
     picture: Path
@@ -53,6 +53,7 @@ class Request:
     seed: int
     crop: Box | None
     driving: Path | None
+    driving_crop: Box | None
     folder: Path
     new: bool
 
@@ -67,6 +68,7 @@ def check_request(
     seed: int = 0,
     crop: str | None = None,
     driving: Path | None = None,
+    driving_crop: str | None = None,
     results_dir: Path,
     out: Path | None = None,
 ) -> Request:
@@ -80,7 +82,7 @@ def check_request(
         UserError: one line for each mistake.
     """
     path, folder = Path(picture), out or unused_folder(results_dir / "predictions" / video_name(picture))
-    box, number, fits = None, 0, False
+    boxes, number, fits = {}, 0, False
     with Mistakes() as mistakes:
         with mistakes.noted():
             _check_picture(path)
@@ -95,8 +97,9 @@ def check_request(
             mistakes.add(f"--samples {samples}: choose 1 to {MOST_SAMPLES}")
         if driving is not None and not driving.exists():
             mistakes.add(f"--driving {driving}: there is no such video")
-        with mistakes.noted():
-            box = _read_box(crop)
+        for option, given in (("--crop", crop), ("--driving-crop", driving_crop)):
+            with mistakes.noted():
+                boxes[option] = _read_box(option, given)
         with mistakes.noted():
             check_output(folder, PREDICTION, [path, driving, run])
     return Request(
@@ -107,8 +110,9 @@ def check_request(
         action_name=action or "",
         samples=samples,
         seed=seed,
-        crop=box,
+        crop=boxes["--crop"],
         driving=driving,
+        driving_crop=boxes["--driving-crop"],
         folder=folder,
         new=out is None,
     )
@@ -148,16 +152,16 @@ def _number_of(action: str | None, settings) -> int:
     return action_number(action, actions)
 
 
-def _read_box(crop: str | None) -> Box | None:
-    """Raises UserError."""
+def _read_box(option: str, crop: str | None) -> Box | None:
+    """Raises UserError, which names the option."""
     if crop is None:
         return None
     try:
         x_min, y_min, x_max, y_max = (int(edge) for edge in crop.split(","))
     except ValueError:
-        raise UserError(f"--crop {crop}: give x_min,y_min,x_max,y_max in pixels, such as 10,0,200,190") from None
+        raise UserError(f"{option} {crop}: give x_min,y_min,x_max,y_max in pixels, such as 10,0,200,190") from None
     if x_min < 0 or y_min < 0 or x_min >= x_max or y_min >= y_max:
-        raise UserError(f"--crop {crop}: the box is empty or begins outside of the picture")
+        raise UserError(f"{option} {crop}: the box is empty or begins outside of the frame")
     return x_min, y_min, x_max, y_max
 
 
@@ -174,7 +178,7 @@ def predict(request: Request) -> Path:
         UserError: the picture or the video cannot be read, or the box does not lie in it.
     """
     picture = read_picture(request.picture)
-    frame = _fitted(picture, request.crop, request)
+    frame = _fitted(picture, request.crop, request.settings.data, "--crop", request.picture)
     films, points = _transferred(frame, request) if request.driving else _sampled(frame, request)
     return _write(request, frame, films, points)
 
@@ -219,22 +223,36 @@ def _transferred(frame: np.ndarray, request: Request) -> tuple[dict[str, np.ndar
 
 
 def _driving_frames(request: Request) -> np.ndarray:
-    video = read_video(request.driving, transform=lambda frame: _fitted(frame, None, request))
-    return np.stack(video.frames)
+    how = request.driving_crop, request.settings.data, "--driving-crop", request.driving
+    return np.stack(read_video(request.driving, transform=lambda frame: _fitted(frame, *how)).frames)
 
 
-def _fitted(picture: np.ndarray, crop: Box | None, request: Request) -> np.ndarray:
-    """A part of a picture uint8 [H, W, 3] in the size and the channels of the run's frames. Raises UserError."""
+def _fitted(picture: np.ndarray, crop: Box | None, data, option: str, file: Path) -> np.ndarray:
+    """A part of a picture uint8 [H, W, 3] in the size and the channels of a run's frames.
+
+    Args:
+        crop: None for the largest square in the middle. data: of the run's settings. option: of the crop. file: of the picture.
+
+    Raises:
+        UserError: the crop does not lie in the picture.
+    """
     height, width = picture.shape[:2]
     x_min, y_min, x_max, y_max = crop or central_square(height, width)
     if x_max > width or y_max > height:
         box = ",".join(map(str, crop))
-        raise UserError(f"--crop {box}: {request.picture} has {width} x {height} pixels: choose a box within")
+        raise UserError(f"{option} {box}: {file} has {width} x {height} pixels: choose a box within")
     part = picture[y_min:y_max, x_min:x_max]
-    size = request.settings.data.image_size  # height, width
+    size = data.image_size  # height, width
     smaller = part.shape[0] >= size[0]
     part = cv2.resize(part, size[::-1], interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
-    return in_channels(part, request.settings.data.channels)
+    return in_channels(part, data.channels)
+
+
+def _crop_in_words(request: Request, option: str, crop: Box | None) -> str:
+    """For the page: the box, or what is taken without one."""
+    if crop:
+        return ",".join(map(str, crop))
+    return MIDDLE + (AROUND_PEOPLE.format(option=option) if request.settings.data.crop == "consistent" else "")
 
 
 def _title(request: Request) -> str:
@@ -266,11 +284,12 @@ def _write(request: Request, frame: np.ndarray, films: dict[str, np.ndarray], po
             write_mp4(partial / files[title], frames, rate)
         np.save(partial / "keypoints.npy", points)
         facts = {"picture": str(request.picture), "run": str(request.run)}
-        facts["crop"] = ",".join(map(str, request.crop)) if request.crop else MIDDLE
-        if not request.crop and request.settings.data.crop == "consistent":
-            facts["crop"] += AROUND_PEOPLE
-        sampled = {"action": request.action_name or "none", "seed": request.seed}
-        facts |= {"driving": str(request.driving)} if request.driving else sampled
+        facts["crop"] = _crop_in_words(request, "--crop", request.crop)
+        if request.driving:
+            facts["driving"] = str(request.driving)
+            facts["crop of the driving video"] = _crop_in_words(request, "--driving-crop", request.driving_crop)
+        else:
+            facts |= {"action": request.action_name or "none", "seed": request.seed}
         content = {"title": _title(request), "facts": facts, "files": files, "share_dotted": len(dotted) / len(columns)}
         write_page(partial / "index.html", "futures.html", content)
     return replacement.folder
