@@ -89,17 +89,20 @@ def plot_horizon(horizon: Mapping, metric: str, path: str | Path) -> None:
         if len(curve) != len(distance):
             raise ValueError(f"horizon: {name} has {len(curve)} values of {metric!r} for {len(distance)} distances")
     with _figure(6.0, 3.6) as figure:
-        ax = figure.subplots()
+        ax, points = figure.subplots(), []
         for colour, (name, curve) in zip(_colours(), curves.items(), strict=False):
             line = "-" if name == "prediction" else "--"
             values = np.array(curve, dtype=float)
             ax.plot(distance, values, line, color=colour, marker="o", markersize=3, label=name.replace("_", " "))
-            if spread := horizon.get("bands", {}).get(name, {}).get(metric):
-                band = np.array(spread, dtype=float)
-                ax.fill_between(distance, values - band, values + band, color=colour, alpha=0.15, linewidth=0)
+            spread = horizon.get("bands", {}).get(name, {}).get(metric) or [None] * len(curve)
+            band = np.array(spread, dtype=float)
+            ax.fill_between(distance, values - band, values + band, color=colour, alpha=0.15, linewidth=0)
+            points += zip(values, np.nan_to_num(band), strict=True)
         ax.xaxis.get_major_locator().set_params(integer=True)
         if spans_decades(value for curve in curves.values() for value in curve if value is not None):
             ax.set_yscale("log")
+        if limits := axis_limits(points, ax.get_yscale() == "log"):
+            ax.set_ylim(*limits)
         ax.set(xlabel="steps ahead", ylabel=metric_label(metric))
         ax.legend()
         bands = "; bands: 95 % of the mean over clips" if horizon.get("bands") else ""
@@ -184,6 +187,30 @@ def spans_decades(values: Iterable[float]) -> bool:
     """Whether the values are all positive and so far apart that a logarithmic axis is needed."""
     finite = [value for value in values if isfinite(value)]
     return bool(finite) and min(finite) > 0 and max(finite) > 300 * min(finite)
+
+
+def axis_limits(points: Iterable[tuple[float, float]], log: bool) -> tuple[float, float] | None:
+    """The limits of the axis of a chart with bands; as in templates/curves_script.html, which draws the same charts.
+
+    All of the lines is shown, and of bands what exceeds them by no more than half of their range, or than the median band:
+    where a few clips are left, a band may be far wider than all lines.
+
+    Args:
+        points: (value, half the width of its band, or 0). log: the scale.
+
+    Returns:
+        None where the limits of the lines alone will do: there is no band, or no value.
+    """
+    values, bands = np.array([point for point in points if isfinite(point[0])], float).reshape(-1, 2).T
+    if not bands.any():
+        return None
+    lowest = values.min() / 2 if log else -np.inf  # a band that reaches 0 or below is cut off there
+    middle, lower, upper = (np.log10(np.maximum(y, lowest)) if log else y for y in (values, values - bands, values + bands))
+    widths = np.concatenate([middle - lower, upper - middle])
+    room = max(np.ptp(middle) / 2, np.median(widths[widths > 0]))
+    low, high = max(middle.min() - room, lower.min()), min(middle.max() + room, upper.max())
+    low, high = low - 0.05 * (high - low), high + 0.05 * (high - low)
+    return (10.0**low, 10.0**high) if log else (low, high)
 
 
 def metric_label(name: str) -> str:

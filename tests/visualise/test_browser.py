@@ -76,8 +76,11 @@ def write_run(folder, psnrs=(21.0, 25.0, 23.0, 18.0), **more):
         for s in range(1, 41)
     ]
     (folder / "metrics.jsonl").write_text("\n".join(lines))
-    curves = {"prediction": {"psnr": [22.0, 21.5, None]}, "copy_reference": {"psnr": [21.0, 20.0, 19.0]}}
-    bands = {"prediction": {"psnr": [0.5, 0.6, None]}}
+    curves = {
+        "prediction": {"psnr": [22.0, 21.5, None], "ssim": [0.9, 0.8, 0.7]},
+        "copy_reference": {"psnr": [21.0, 20.0, 19.0]},
+    }
+    bands = {"prediction": {"psnr": [0.5, 0.6, None], "ssim": [0.02, 0.02, 5.0]}}
     horizon = {"distance": [1, 2, 3], "frames": [4, 4, 4], "methods": curves, "bands": bands}
     (folder / "test" / "horizon.json").write_text(json.dumps(horizon))
     (folder / "settings.yaml").write_text(f"experiment: x\ntraining: {{steps: {len(str(folder))}, batch_size: 4}}\nloss: a<b\n")
@@ -184,7 +187,7 @@ def test_best_median_and_worst_clips(visit, results):
 def test_curves_are_zoomed_and_hidden(visit, results):
     page = visit(url(results / "pool3" / "2026-11-21_100000"))
     charts = page.locator(".chart")
-    assert charts.locator("h3").all_inner_texts() == ["generator", "poser", "PSNR (dB)"]
+    assert charts.locator("h3").all_inner_texts() == ["generator", "poser", "PSNR (dB)", "SSIM"]
     losses = charts.first
     losses.scroll_into_view_if_needed()
     ticks = lambda: losses.locator("text").all_text_contents()  # noqa: E731
@@ -207,6 +210,11 @@ def test_curves_are_zoomed_and_hidden(visit, results):
     losses.get_by_role("button", name="l2").click()
     assert losses.locator("path.line").count() == 1
     assert charts.nth(2).locator("path.band").count() == 1
+    heights = "path => [path.getBBox().height, path.ownerSVGElement.height.baseVal.value]"
+    line, whole = charts.nth(3).locator("path.line").evaluate(heights)
+    assert 0.4 * whole < line < 0.6 * whole  # one band of three is 50 times as wide as the line is high
+    band, whole = charts.nth(2).locator("path.band").evaluate(heights)
+    assert band < whole  # it is not cut off
 
 
 def test_a_comparison_plays(visit, results, tmp_path):

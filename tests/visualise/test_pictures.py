@@ -11,7 +11,7 @@ import pytest
 from analogy.files.writing import replacing
 from analogy.visualise.canvas import GAP, TITLE_HEIGHT
 from analogy.visualise.panels import ROW_LABEL, heatmap_picture, movie_rows, write_panels
-from analogy.visualise.plots import plot_horizon, plot_losses
+from analogy.visualise.plots import axis_limits, plot_horizon, plot_losses
 from analogy.visualise.video import side_by_side, write_gif, write_mp4
 
 
@@ -173,6 +173,18 @@ def test_horizon_is_plotted(tmp_path):
         plot_horizon(horizon, "ssim", tmp_path / "ssim.png")
     with pytest.raises(ValueError, match="2 distances"):
         plot_horizon(horizon | {"distance": [1, 2]}, "psnr", tmp_path / "short.png")
+
+
+def test_a_band_that_is_far_wider_than_the_lines_does_not_flatten_them():
+    nan = float("nan")
+    assert axis_limits([(20.0, 0.0), (30.0, 0.0)], log=False) is None  # no band: what the lines need
+    assert axis_limits([(nan, nan)], log=False) is None
+    narrow = [(20.0, 1.0), (30.0, 2.0), (nan, nan)]
+    assert axis_limits(narrow, log=False) == pytest.approx((19 - 0.65, 32 + 0.65))  # all bands, and a little room
+    assert axis_limits([*narrow, (25.0, 90.0)], log=False) == pytest.approx((15 - 1.0, 35 + 1.0))  # half of the lines' range
+    uncertain = [(20.0, 8.0), (20.5, 8.0), (21.0, 8.0), (20.5, 99.0)]
+    assert axis_limits(uncertain, log=False) == pytest.approx((12 - 0.85, 29 + 0.85))  # the median band is shown
+    assert axis_limits([(1.0, 2.0), (100.0, 0.0)], log=True) == pytest.approx((0.5 / 1.3, 100 * 1.3), rel=0.02)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
