@@ -16,7 +16,8 @@ from analogy.one_line import printable
 SMALLEST_HEIGHT = 160  # pixels; smaller pictures are enlarged, so that details can be recognised
 MOST_WIDTH = 8192  # pixels of a row of columns; encoders and browsers refuse much wider videos
 GAP = 4  # pixels between neighbours
-TITLE_HEIGHT = 24  # pixels
+LETTERS = 14  # pixels; the size of the letters of a title
+TITLE_HEIGHT = 24  # pixels, with letters of this size
 PAPER, INK = (255, 255, 255), (40, 44, 52)
 # Titles such as "x_t" and "x_{t+n}" are a symbol with a subscript. "copy_reference" does not match: it is a name.
 SYMBOL = re.compile(r"(\w)_(?:\{(.+)\}|(\w))")
@@ -67,9 +68,17 @@ def scale_to_height(picture: np.ndarray, height: int) -> np.ndarray:
     return cv2.resize(np.ascontiguousarray(picture), size, interpolation=interpolation)
 
 
-def title_row(titles: Sequence[str], widths: Sequence[int]) -> np.ndarray:
-    """A row of titles, uint8 [TITLE_HEIGHT, sum(widths) + gaps, 3]. widths: of the columns below them, in pixels."""
-    return _join([_title(title, width) for title, width in zip(titles, widths, strict=True)])
+def title_row(titles: Sequence[str], widths: Sequence[int], letters: int = LETTERS) -> np.ndarray:
+    """A row of titles, uint8 [H, sum(widths) + gaps, 3], with H = TITLE_HEIGHT where letters = LETTERS.
+
+    widths: of the columns below them, in pixels. letters: their size in pixels; where a column is too narrow, it is smaller.
+    """
+    return _join([_title(title, width, letters) for title, width in zip(titles, widths, strict=True)])
+
+
+def title_width(title: str, letters: int = LETTERS) -> int:
+    """The width in pixels of a title in letters of this size."""
+    return ceil(_font(letters).getlength(printable(title)))
 
 
 def picture_row(pictures: Sequence[np.ndarray], height: int) -> np.ndarray:
@@ -82,18 +91,19 @@ def _join(pieces: Sequence[np.ndarray]) -> np.ndarray:
     return np.concatenate([part for piece in pieces for part in (piece, gap)][:-1], axis=1)
 
 
-def _title(title: str, width: int) -> np.ndarray:
-    """A centred title, uint8 [TITLE_HEIGHT, width, 3]; in a narrow column its letters are smaller."""
+def _title(title: str, width: int, letters: int) -> np.ndarray:
+    """A centred title, uint8 [H, width, 3]; in a narrow column its letters are smaller."""
     symbol = SYMBOL.fullmatch(title)
     base, index = (symbol[1], symbol[2] or symbol[3]) if symbol else (printable(title), "")
-    for size in (14, 12, 10, 8):
+    for size in (letters, letters * 6 // 7, letters * 5 // 7, letters * 4 // 7):
         font, small = _font(size), _font(max(7, size - 3))
         base_width, index_width = font.getlength(base), small.getlength(index)
         if base_width + index_width <= width:
             break
-    strip = Image.new("RGB", (width, TITLE_HEIGHT), PAPER)
+    height = TITLE_HEIGHT * letters // LETTERS
+    strip = Image.new("RGB", (width, height), PAPER)
     draw = ImageDraw.Draw(strip)
-    left, baseline = max(0, (width - base_width - index_width) / 2), TITLE_HEIGHT - 8
+    left, baseline = max(0, (width - base_width - index_width) / 2), height - height // 3
     draw.text((left, baseline), base, INK, font, anchor="ls")
     draw.text((left + base_width, baseline + 3), index, INK, small, anchor="ls")
     return np.asarray(strip)

@@ -10,17 +10,18 @@ from PIL import Image
 from analogy.files.writing import replacing
 from analogy.visualise.canvas import (
     GAP,
-    TITLE_HEIGHT,
+    LETTERS,
     absolute_difference,
     common_height,
     picture_row,
     scale_to_height,
     scaled_width,
     title_row,
+    title_width,
     to_rgb,
 )
 
-ROW_LABEL = 88  # pixels; the width of the label on the left of a row
+LETTERS_PER_WIDTH = 1 / 50  # of a picture of rows and columns: pages show it smaller than it is
 SMALLEST_ROW = 48  # pixels in height
 
 
@@ -87,7 +88,7 @@ def movie_rows(
 
 
 def picture_grid(rows: Mapping[str, Sequence[np.ndarray]], titles: Sequence[str]) -> np.ndarray:
-    """Pictures in rows and columns.
+    """Pictures in rows and columns. The letters of the labels are as large as those of the titles, and larger in wide pictures.
 
     Args:
         rows: label on the left -> pictures of equal size, uint8 [H, W, 1 or 3]; small ones are enlarged, so that a title fits.
@@ -99,10 +100,13 @@ def picture_grid(rows: Mapping[str, Sequence[np.ndarray]], titles: Sequence[str]
     first = next(iter(rows.values()))[0]
     height = max(SMALLEST_ROW, first.shape[0])
     width = scaled_width(*first.shape[:2], height)
-    parts = [title_row(["", *titles], [ROW_LABEL] + [width] * len(titles))]
+    columns = len(titles) * (width + GAP)
+    letters = min(max(LETTERS, round(columns * LETTERS_PER_WIDTH)), height // 2)
+    beside = min(max(title_width(name, letters) for name in rows) + 2 * GAP, columns)  # the width of the labels
+    parts = [title_row(["", *titles], [beside] + [width] * len(titles), letters)]
     for name, pictures in rows.items():
-        label = np.full([height, ROW_LABEL, 3], 255, np.uint8)
-        label[(height - TITLE_HEIGHT) // 2 :][:TITLE_HEIGHT] = title_row([name], [ROW_LABEL])
+        label, words = np.full([height, beside, 3], 255, np.uint8), title_row([name], [beside], letters)
+        label[(height - len(words)) // 2 :][: len(words)] = words
         parts.append(picture_row([label, *map(to_rgb, pictures)], height))
     gap = np.full([GAP, parts[0].shape[1], 3], 255, np.uint8)
     return np.concatenate([part for row in parts for part in (row, gap)][:-1])

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from analogy.files.writing import replacing
-from analogy.visualise.canvas import GAP, TITLE_HEIGHT
-from analogy.visualise.panels import ROW_LABEL, heatmap_picture, movie_rows, write_panels
+from analogy.visualise.canvas import GAP, TITLE_HEIGHT, title_width
+from analogy.visualise.panels import heatmap_picture, movie_rows, picture_grid, write_panels
 from analogy.visualise.plots import axis_limits, plot_horizon, plot_losses
 from analogy.visualise.video import side_by_side, write_gif, write_mp4
 
@@ -187,14 +187,34 @@ def test_a_band_that_is_far_wider_than_the_lines_does_not_flatten_them():
     assert axis_limits([(1.0, 2.0), (100.0, 0.0)], log=True) == pytest.approx((0.5 / 1.3, 100 * 1.3), rel=0.02)
 
 
+@pytest.mark.parametrize("side", [48, 128, 224])
+def test_the_labels_of_a_grid_are_all_of_one_size_that_can_be_read_on_a_page(side):
+    names = ["waving", "waving two hands", "w" * 200]
+    letters = {}
+    for name in names[:2]:
+        grid = picture_grid(
+            {name: noise(7, side, side, 3), "waving two hands ": noise(7, side, side, 3)}, [f"+{t}" for t in range(7)]
+        )
+        width = grid.shape[1] - 7 * (side + GAP)
+        words = (grid[-(side + GAP) - side : -(side + GAP), :width] < 128).any(-1)
+        rows = np.flatnonzero(words.any(1))
+        letters[name] = rows[-1] + 1 - rows[0]
+        assert words[:, 1:-1].any() and not words[:, [0, -1]].any()  # within their column
+    assert letters["waving"] >= grid.shape[1] / 100 or side == 48
+    assert letters["waving two hands"] - letters["waving"] in range(4)  # of the same font: its t and h are higher
+    assert picture_grid({names[2]: noise(7, side, side, 3)}, list("abcdefg")).shape[1] <= 2 * 7 * (side + GAP)
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 def test_rows_of_a_movie(channels):
     truth, prediction = noise(12, 64, 80, channels), noise(12, 64, 80, channels)[::-1]
     observed = noise(5, 64, 80, channels)
     rows = movie_rows(observed, truth, prediction)
-    assert rows.shape == (TITLE_HEIGHT + 3 * (GAP + 64), ROW_LABEL + 13 * (GAP + 80), 3)
-    assert movie_rows(observed[:1], truth, prediction).shape[1] == ROW_LABEL + 11 * (GAP + 80)
-    assert movie_rows(observed[:0], truth, prediction).shape[1] == ROW_LABEL + 10 * (GAP + 80)  # of an auto-encoder
+    top, beside = rows.shape[0] - 3 * (GAP + 64), rows.shape[1] - 13 * (GAP + 80)
+    assert TITLE_HEIGHT <= top < 2 * TITLE_HEIGHT and beside == title_width("|difference|", 22) + 2 * GAP
+    for count in (1, 0):  # none of an auto-encoder
+        fewer = movie_rows(observed[:count], truth, prediction)
+        assert fewer.shape[1] < rows.shape[1] - (3 - count) * (GAP + 80) + 2 * GAP
 
     flow = noise(12, 64, 80, 3)
     with_flow = movie_rows(observed, truth, prediction, {"flow": flow})
@@ -202,8 +222,8 @@ def test_rows_of_a_movie(channels):
     np.testing.assert_array_equal(with_flow[len(rows) + GAP :, -80:], flow[11])
 
     def cell(row, column):
-        top, left = TITLE_HEIGHT + GAP + row * (64 + GAP), ROW_LABEL + GAP + column * (80 + GAP)
-        return rows[top : top + 64, left : left + 80, :channels]
+        y, x = top + GAP + row * (64 + GAP), beside + GAP + column * (80 + GAP)
+        return rows[y : y + 64, x : x + 80, :channels]
 
     for column in range(3):  # the last three observed ones
         np.testing.assert_array_equal(cell(0, column), observed[2 + column])
