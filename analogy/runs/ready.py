@@ -44,6 +44,11 @@ def coming_along(name: str | Path) -> Path | None:
     return model.run if model else None
 
 
+def name_of(run: Path) -> str:
+    """The run in words: EXPERIMENT/RUN, or the name of a model that comes along."""
+    return f"{run.name}, which comes along" if run.is_relative_to(FOLDER) else f"{run.parent.name}/{run.name}"
+
+
 def run_or_ready(name: str | Path, results: Path, key: str) -> Path:
     """The folder of a run, or where there is none of that name, of the model that comes along. See `find_run`."""
     if (folder := coming_along(name)) and not folders_named(name, results, key):

@@ -22,6 +22,7 @@ from analogy.one_line import say
 from analogy.ownership import check_output, replacing_folder, unused_folder
 from analogy.predictions.motion import motion_continued
 from analogy.runs.find import saved_model_of
+from analogy.runs.ready import name_of
 from analogy.settings.sections import MovieDataSettings
 from analogy.visualise.html import write_page
 from analogy.visualise.video import column_boxes, side_by_side, write_gif, write_mp4
@@ -42,14 +43,13 @@ ENDED = 128  # the grey of a frame that the video no longer has
 class Request:
     """The checked options. Nothing is loaded yet.
 
-    source: the video. run: the run folder. experiment: the run's. data: its settings of the data. channels: of its frames.
+    source: the video. run: the run folder. data: its settings of the data. channels: of its frames.
     start: number of the first observed frame of the video. context: number of observed frames. horizon: number of predicted
     frames. folder: where all is written. new: whether `unused_folder` has named it.
     """
 
     source: Path
     run: Path
-    experiment: str
     data: MovieDataSettings
     channels: int
     start: int
@@ -110,7 +110,7 @@ def check_request(
             mistakes.add(f"--horizon {horizon}: give 1 to {MOST_FRAMES} frames")
         with mistakes.noted():
             check_output(folder, PREDICTION, [path, run])
-    return Request(path, run, settings.experiment, data, channels, start, context, horizon, folder, new=out is None)
+    return Request(path, run, data, channels, start, context, horizon, folder, new=out is None)
 
 
 def predict(request: Request) -> Path:
@@ -271,7 +271,7 @@ def _write(request: Request, cut: Cut, methods: dict[str, np.ndarray], figures: 
         partial = replacement.partial
         together = write_films_page(
             partial, "films.mp4", columns, cut.rate, [("films.gif", "as GIF"), *FILES], source=request.source,
-            made_by=f"{request.experiment}, run {request.run.name}", start=request.start, observed=request.context,
+            made_by=name_of(request.run), start=request.start, observed=request.context,
             horizon=request.horizon, figures=figures, measured=len(cut.truth), lines=lines,
         )  # fmt: skip
         write_gif(partial / "films.gif", together, cut.rate)

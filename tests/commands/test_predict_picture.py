@@ -88,7 +88,7 @@ def test_the_motion_of_another_video(results, picture, invoke, tmp_path):
     assert "give one with --driving-crop x_min" in page and read_mp4(out / "driving.mp4")[0].std() > 20
     done = invoke("predict", picture, *options, "--driving-crop", "44,0,60,40")
     assert done.exit_code == 0 and "crop of the driving video: 44,0,60,40" in (out / "index.html").read_text()
-    np.testing.assert_allclose(read_mp4(out / "driving.mp4")[0], 200, atol=4)
+    np.testing.assert_allclose(read_mp4(out / "driving.mp4")[0], 200, atol=15)
     done = invoke("predict", picture, *options, "--driving-crop", "44,0,61,40", "--out", tmp_path / "none")
     said = f"error: --driving-crop 44,0,61,40: {tmp_path}/driving.mp4 has 60 x 40 pixels: choose a box within"
     assert done.exit_code == 2 and done.output.splitlines() == [said] and not (tmp_path / "none").exists()

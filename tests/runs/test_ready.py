@@ -208,7 +208,8 @@ def test_a_video_without_further_options_is_predicted_by_it(invoke, tmp_path):
     done = invoke("predict", tmp_path / "mine.mp4", "--results-dir", tmp_path / "results")
     assert done.exit_code == 0, (done.output, done.exception)
     assert "lvln_plus, which comes along, predicts the frames" in done.output
-    assert (tmp_path / "results" / "predictions" / "mine" / "index.html").is_file()
+    page = (tmp_path / "results" / "predictions" / "mine" / "index.html").read_text()
+    assert " · by lvln_plus, which comes along · from frame 0 on 5 frames are" in page
 
 
 def test_what_an_experiment_promises_of_a_model_that_comes_along_is_what_that_reaches():

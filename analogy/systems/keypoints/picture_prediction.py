@@ -290,6 +290,6 @@ def _write(request: Request, frame: np.ndarray, films: dict[str, np.ndarray], po
             facts["crop of the driving video"] = _crop_in_words(request, "--driving-crop", request.driving_crop)
         else:
             facts |= {"action": request.action_name or "none", "seed": request.seed}
-        content = {"title": _title(request), "facts": facts, "files": files, "share_dotted": len(dotted) / len(columns)}
+        content = {"title": _title(request), "facts": facts, "files": files, "columns": len(columns), "dotted": len(dotted)}
         write_page(partial / "index.html", "futures.html", content)
     return replacement.folder
