@@ -16,7 +16,6 @@ from typing import Annotated, Union, get_args, get_origin, get_type_hints
 
 import typer
 
-from analogy.cli.first_lines import silence_first_lines
 from analogy.cli.streams import lasting_streams
 from analogy.errors import UserError, about
 from analogy.files.paths import expanded
@@ -91,7 +90,7 @@ def _path_parser(option: str) -> Callable[[str], Path]:
 
 def set_environment() -> None:
     """What a command asks of logging, and of TensorFlow and Matplotlib before either is imported."""
-    silence_first_lines()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     logging.lastResort.setFormatter(OneLine("%(message)s"))  # for warnings of commands that show no other messages
     os.environ["MPLBACKEND"] = "agg"  # it draws into files only; another backend may not be installed, or not exist
 
