@@ -197,7 +197,7 @@ def load_networks(system, run: Path, names: Sequence[str] | None = None) -> str:
 def load_exported(system, run: Path, names: Sequence[str] | None = None, key: str = "training.start_from") -> str:
     """`load_networks` from the SavedModel of a run, whose weights lie in the order of `system.exported`.
 
-    key: error messages begin with it.
+    Where what is exported is a copy of a network, the copy gets the weights too. key: error messages begin with it.
     """
     path = run / MODEL
     named = {id(model): name for name, model in system.models.items()}
@@ -206,6 +206,7 @@ def load_exported(system, run: Path, names: Sequence[str] | None = None, key: st
     if missing := [name for name in names or () if name not in exported]:
         raise UserError(f"{key}.networks: {path} has no network {missing[0]}; it has {', '.join(exported)}")
     places = [variable for name in exported for variable in system.models[name].variables]
+    copies = [variable for model in system.exported for variable in model.variables]
     wanted = {id(variable) for name in names or exported for variable in system.models[name].variables}
     try:
         with without_wildcards(path) as folder:
@@ -214,9 +215,11 @@ def load_exported(system, run: Path, names: Sequence[str] | None = None, key: st
             shapes = {name: shape for name, shape in saved.get_variable_to_shape_map().items() if name.startswith("weights/")}
             if shapes != {name: list(place.shape) for name, place in zip(keys, places, strict=True)}:
                 raise UserError(f"{key}: {path}: its networks do not fit: they have other weights than those of these settings")
-            for name, place in zip(keys, places, strict=True):
+            for name, place, copy in zip(keys, places, copies, strict=True):
                 if id(place) in wanted:
-                    place.assign(saved.get_tensor(name))
+                    value = saved.get_tensor(name)
+                    place.assign(value)
+                    copy.assign(value)
     except DAMAGED as error:
         raise UserError(f"{key}: {path} cannot be read ({first_line(error)}); name another run") from error
     return str(path)

@@ -194,14 +194,15 @@ def test_networks_start_from_the_newest_checkpoint_that_is_whole(tmp_path):
 
 
 def test_networks_start_from_a_saved_model_where_there_is_no_checkpoint(tmp_path):
-    exported, started = OneNetwork(), OneNetwork()
+    exported, started, copied = OneNetwork(), OneNetwork(), OneNetwork()
     module = tf.Module()
     module.weights = [variable.value for variable in exported.models["network"].variables]
     tf.saved_model.save(module, str(tmp_path / "saved_model"))
-    started.exported = [keras.Sequential()]  # such as a copy of the network that was best
+    started.exported = [copied.models["network"]]  # such as a copy of the network that was best, which predicts
     assert load_networks(started, tmp_path) == str(tmp_path / "saved_model")
-    for here, there in zip(started.weights(), exported.weights(), strict=True):
+    for here, copy, there in zip(started.weights(), copied.weights(), exported.weights(), strict=True):
         np.testing.assert_array_equal(here, there)
+        np.testing.assert_array_equal(copy, there)
     started.models["judge"] = started.models["network"]
     with pytest.raises(UserError, match=r"networks: .*saved_model has no network judge; it has network"):
         load_networks(started, tmp_path, ["judge"])
