@@ -7,6 +7,7 @@ import shlex
 import zipfile
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from analogy.runs.find import endpoints_of
 from analogy.runs.ready import FOLDER as READY_MODELS
 from analogy.runs.ready import FOR_VIDEOS, coming_along, ready_models, run_or_ready
 from analogy.runs.uses import checksum, open_used
-from analogy.settings import find_experiment, load_settings
+from analogy.settings import find_experiment, list_experiments, load_settings
 from analogy.systems import SYSTEMS
 from analogy.systems.run_settings import settings_of_run
 from analogy.training.checkpoint import load_networks
@@ -28,6 +29,7 @@ from analogy.visualise.wording import compare
 from experiments.ready_models import KEPT, take_over
 
 LARGEST = 6 * 2**20  # bytes of all together in a wheel, which is a zip file
+OF_VIDEOS = ("convlstm_plus", FOR_VIDEOS, "vgg_lstm_plus")  # of three papers, each predicts the next frames of any video
 
 
 def bytes_in_a_wheel(folder: Path) -> int:
@@ -109,27 +111,39 @@ def test_a_picture_and_an_action_are_enough(invoke, tmp_path):
     assert (tmp_path / "out" / "index.html").is_file() and np.load(tmp_path / "out" / "keypoints.npy").shape == (2, 32, 24, 2)
 
 
-def test_a_run_is_reduced_to_what_predicting_needs(tmp_path):
+def small_system():
+    """One layer, two endpoints of its own, and one that calls the model of another run."""
+    import keras
     import tensorflow as tf
 
-    from analogy.runs.export import write_saved_model
+    network, other = keras.layers.Dense(1, use_bias=False), tf.Variable(tf.zeros([100_000]))
+    network.build([None, 2])
+    network.set_weights([np.array([[1.0001], [3.0]])])
+    dropout = keras.layers.Dropout(0.5, seed=70_001)  # its state is an integer, which half precision does not hold
 
-    run, folder = tmp_path / "run", tmp_path / "keypoints_plus_motion"
-    module = tf.Module()
-    module.weights = [tf.Variable([1.0001, 3.0])]
-    signature = [tf.TensorSpec([None, 2], tf.float32, "values")]
-    module.sample = tf.function(lambda values: {"out": values * module.weights[0]}, input_signature=signature)
-    module.decode = tf.function(lambda values: {"out": values - module.weights[0]}, input_signature=signature)
-    module.used = [tf.Module()]
-    module.used[0].weight = tf.Variable(tf.zeros([100_000]))
-    used = tf.function(lambda values: {"out": values + module.used[0].weight[0]}, input_signature=signature)
-    module.generate = used
-    endpoints = {"generate": used, "sample": module.sample, "decode": module.decode}
-    write_saved_model(module, endpoints, run / "saved_model")
+    def endpoint(function):
+        return tf.function(function, input_signature=[tf.TensorSpec([None, 2], tf.float32, "values")])
+
+    endpoints = {
+        "generate": endpoint(lambda values: {"out": network(values) + other[0]}),
+        "sample": endpoint(lambda values: {"out": network(values)}),
+        "decode": endpoint(lambda values: {"out": -network(values)}),
+    }
+    return SimpleNamespace(exported=[network, dropout], endpoints=lambda: endpoints)
+
+
+def test_a_run_is_reduced_to_what_predicting_needs(tmp_path, monkeypatch):
+    import tensorflow as tf
+
+    run, folder, system = tmp_path / "run", tmp_path / "keypoints_plus_motion", small_system()
+    monkeypatch.setattr("experiments.ready_models.system_of", {run: system}.get)
+    run.mkdir()
     (run / "settings.yaml").write_text(f"uses: {{translator: {READY_MODELS}/keypoints_plus}}\n")
     (run / "environment.json").write_text(json.dumps({"commit": "abc", "earlier_commits": ["old"], "folder": str(run)}))
     (run / "summary.json").write_text(
-        json.dumps({"seed": 0, "test": {"psnr": 1.0}, "clips": [{"clip": "a", "video": 1}], "parts": []})
+        json.dumps(
+            {"seed": 0, "precision": "float32", "test": {"psnr": 1.0}, "clips": [{"clip": "a", "video": 1}], "parts": []}
+        )
     )
     (folder / "saved_model").mkdir(parents=True)
     (folder / "saved_model" / "old").write_text("old")
@@ -150,32 +164,43 @@ def test_a_run_is_reduced_to_what_predicting_needs(tmp_path):
     assert (
         endpoints_of(again) == ["decode", "sample"] and sum(file.stat().st_size for file in folder.rglob("*.data-*")) < 100_000
     )
-    assert again.sample(tf.ones([1, 2]))["out"].numpy().tolist() == [[1.0, 3.0]], "rounded to half precision"
+    assert again.weights[0].dtype == tf.float16 and 70_001 in again.weights[1].numpy()
+    assert again.sample(values=tf.ones([1, 2]))["out"].numpy().tolist() == [[4.0]], "rounded to half precision"
     for name in ("sample", "serving_default"):
-        assert again.signatures[name](values=tf.ones([1, 2]))["out"].numpy().tolist() == [[1.0, 3.0]]
+        assert again.signatures[name](values=tf.ones([1, 2]))["out"].numpy().tolist() == [[4.0]]
+    assert system.exported[0](tf.ones([1, 2])).numpy().tolist() == [[pytest.approx(4.0001, abs=1e-6)]], "it is as it was"
 
 
-def test_training_starts_from_one_by_its_name_where_there_is_no_run_of_ones_own(tmp_path):
-    assert run_or_ready(FOR_VIDEOS, tmp_path, "training.start_from") == ready_models()[FOR_VIDEOS].run
+@pytest.mark.parametrize("name", OF_VIDEOS)
+def test_training_starts_from_one_by_its_name_where_there_is_no_run_of_ones_own(name, tmp_path):
+    assert run_or_ready(name, tmp_path, "training.start_from") == ready_models()[name].run
     settings = resolve_settings(
-        FOR_VIDEOS, results_dir=tmp_path, scale="demo", overrides=[f"training.start_from={FOR_VIDEOS}"], writes=False
+        name, results_dir=tmp_path, scale="demo", overrides=[f"training.start_from={name}"], writes=False
     )
-    assert Path(settings.training.start_from.run) == ready_models()[FOR_VIDEOS].run
-    (tmp_path / FOR_VIDEOS).mkdir()
+    assert Path(settings.training.start_from.run) == ready_models()[name].run
+    (tmp_path / name).mkdir()
     with pytest.raises(UserError, match="neither a run folder nor an experiment"):
-        run_or_ready(FOR_VIDEOS, tmp_path, "training.start_from")
+        run_or_ready(name, tmp_path, "training.start_from")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(ready_models()))
 def test_the_networks_of_each_fit_its_experiment(name):
+    import tensorflow as tf
+
     from analogy.training.distribute import local_strategy
     from analogy.training.loop import build_system
 
     settings = settings_of_run(ready_models()[name].run)
     entry = SYSTEMS[settings.system]
     system = build_system(entry.build, settings, local_strategy("cpu"), None, open_used(settings, entry.system.needs))
-    assert load_networks(system, ready_models()[name].run).endswith("saved_model")
+    path = load_networks(system, ready_models()[name].run)
+    assert path.endswith("saved_model")
+    saved = tf.train.load_checkpoint(f"{path}/variables/variables")
+    for index, weight in enumerate(variable for network in system.exported for variable in network.variables):
+        value = saved.get_tensor(f"weights/{index}/.ATTRIBUTES/VARIABLE_VALUE")
+        assert value.dtype == (np.float16 if weight.dtype == "float32" else np.int64)
+        assert np.array_equal(weight, value), "what predicts has them, also where it is a copy"
 
 
 def test_the_list_of_models(invoke):
@@ -219,3 +244,34 @@ def test_what_an_experiment_promises_of_a_model_that_comes_along_is_what_that_re
     figures = (test["keypoint_error"], still["keypoint_error"], test["psnr"], copied["psnr"])
     assert re.findall(r"\d+\.\d+", advice) == [f"{figure:.2f}" for figure in figures]
     assert ("its frames LOSE" in advice) == (test["psnr"] < copied["psnr"])
+
+
+@pytest.mark.slow
+def test_every_paper_has_one_and_the_others_predict_videos_by_name(invoke, tmp_path):
+    """A GIF, and more frames than the ConvLSTM answers with at once; a prediction that is the truth's likeness, never flat."""
+    import cv2
+
+    from analogy.visualise.video import write_gif
+
+    models, experiments = ready_models(), list_experiments()
+    assert {experiments[name].paper for name in models} == {experiment.paper for experiment in experiments.values()}
+    frames = np.stack([np.roll(picture(), 2 * shift, 1) for shift in range(17)])
+    write_gif(tmp_path / "mine.gif", frames, 10)
+    for name in sorted({*OF_VIDEOS} - {FOR_VIDEOS}):
+        out = tmp_path / name
+        done = invoke(
+            "predict", tmp_path / "mine.gif", "--run", name, "--horizon", 7, "--results-dir", tmp_path / "none", "--out", out
+        )
+        assert done.exit_code == 0 and "the model that comes along is taken" in done.output, (done.output, done.exception)
+        predicted = [cv2.imread(str(path))[..., ::-1] for path in sorted((out / "frames").iterdir())]
+        assert len(predicted) == 7 and (out / "index.html").is_file()
+        observed = cv2.resize(frames[0], predicted[0].shape[1::-1], interpolation=cv2.INTER_AREA)
+        for frame in predicted:
+            assert 0.5 < frame.std() / observed.std() < 1.5 and abs(frame.mean() - observed.mean()) < 20
+
+
+def picture() -> np.ndarray:
+    """A bright disc before a slope of colour, uint8 [64, 96, 3]."""
+    rows, columns = np.mgrid[:64, :96].astype(np.float32)
+    slope = np.stack([2 * rows, columns, 160 - rows], -1)
+    return np.where(((rows - 30) ** 2 + (columns - 40) ** 2 < 200)[..., None], 230, slope).astype(np.uint8)
