@@ -70,7 +70,7 @@ def select_clips(
     if shared := sorted({clip.id for clip in train} & {clip.id for clip in test}):
         raise UserError(
             f"{', '.join(shared[:5])}{' ...' if len(shared) > 5 else ''}: in the training and in the test half; "
-            "set both data.train_clips and data.test_clips, without a common clip"
+            "name others with data.test_clips or data.train_clips"
         )
     return train, test
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,7 +76,8 @@ class MeasuredRun:
         settings, folder = self.settings, self.folder
         entry = SYSTEMS[settings.system]
         used = open_used(settings, entry.system.needs)
-        dataset = open_dataset(settings, used)
+        with _option_for_setting(self.selected):
+            dataset = open_dataset(settings, used)
         record = read_run(run_of(folder)).table
         differing = differences_of_data(run_of(folder), dataset_fingerprint(dataset), selected=self.selected)
         for note in [*([differing] if differing else []), *retrained_models(settings, record)]:
@@ -130,6 +132,17 @@ def _changes(stored: Path, data_dir: Path | None, clips: Sequence[str]) -> dict:
     if clips and "test_clips" in content["data"]:
         values |= {"data.test_clips": list(clips), "evaluation.clips_per_action": len(clips)}
     return {"scale": content["scale"], "values": values}
+
+
+@contextmanager
+def _option_for_setting(selected: bool) -> Iterator[None]:
+    """A context: where --clips has selected the test clips, the message of a UserError names that option, not the setting."""
+    try:
+        yield
+    except UserError as error:
+        if not selected:
+            raise
+        raise UserError(*(line.replace("data.test_clips", "--clips") for line in error.lines)) from error
 
 
 def check_fits(loaded, system, folder: Path) -> None:

@@ -76,6 +76,16 @@ def test_the_exported_network_has_the_same_figures(invoke, finished, tmp_path):
     assert len(measured["clips"]) == 1 and "as exported" in measured["summary"]
 
 
+def test_a_clip_that_is_not_there_is_said_of_the_option_that_named_it(invoke, finished, tmp_path):
+    run, _ = finished
+    done = invoke("evaluate", "--run", run, "--clips", "nobody", "--results-dir", tmp_path)
+    assert (
+        done.exit_code == 2 and "error: --clips: there is no usable clip nobody in the dataset; there are 0001" in done.stderr
+    )
+    done = invoke("evaluate", "--run", run, "--clips", "0001", "--results-dir", tmp_path)
+    assert done.exit_code == 2 and "0001: in the training and in the test half; name others with --clips" in done.stderr
+
+
 @pytest.fixture
 def videos(tmp_path):
     """Two true videos of five frames, and two samples of each, the first given frame being the same."""

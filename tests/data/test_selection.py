@@ -69,7 +69,10 @@ def test_clips_of_one_frame_are_said():
         ({"train_clips": ["7777"]}, "no usable clip 7777 in the dataset; there are 0001, 0002, 0050"),
         ({"train_clips": ["0300"]}, "clip 0300 has one frame"),
         ({"train_clips": []}, "the train split is empty: data.train_clips is empty"),
-        ({"train_clips": ["0050"]}, "0050: in the training and in the test half"),
+        (
+            {"train_clips": ["0050"]},
+            "0050: in the training and in the test half; name others with data.test_clips or data.train_clips",
+        ),
         ({"train_clips": "nowhere.txt"}, "nowhere.txt: the split file cannot be read"),
     ],
 )
