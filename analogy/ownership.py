@@ -148,10 +148,10 @@ def is_our_text(path: Path, text: str) -> bool:
     return there.split("\n", 1)[0] == text.split("\n", 1)[0]
 
 
-def refuse_foreign_text(path: Path, text: str, what: str) -> None:
+def refuse_foreign_text(path: Path, text: str, what: str, mend: str = "name another with --out") -> None:
     """Raise a UserError for a text file that is not ours (`is_our_text`) and would be lost. what: ours is, such as "table"."""
     if not is_our_text(path, text):
-        raise UserError(f"{path}: this file is no {what}, and is not replaced; name another with --out")
+        raise UserError(f"{path}: this file is no {what}, and is not replaced; {mend}")
 
 
 def write_our_text(path: Path, text: str) -> None:

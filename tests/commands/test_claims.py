@@ -141,7 +141,8 @@ def test_a_table_of_a_user_or_of_another_plan_is_kept_before_anything_is_trained
     (plan := tmp_path / "plan.yaml").write_text(yaml.safe_dump(PLAN))
     (table := tmp_path / "claims.md").write_text(there)
     done = start(plan, tmp_path)
-    assert done.exit_code == 2 and done.stderr.startswith(f"error: {table}: this is no table of these claims")
+    said = "this file is no table of these claims, and is not replaced; choose another --results-dir"
+    assert done.exit_code == 2 and done.stderr == f"error: {table}: {said}\n"
     assert table.read_text() == there and {path.name for path in tmp_path.iterdir()} == {"claims.md", "plan.yaml"}
 
 
