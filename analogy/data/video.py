@@ -245,8 +245,8 @@ def videos_below(folder: Path, *, predictions: bool = False) -> dict[str, list[P
     """The videos below a folder: path relative to it -> the video file, or the pictures of a folder of pictures. predictions:
     see `files_below`.
 
-    An animated WebP or AVIF file is a video. Pictures in a folder that has videos below it are none. Where the first picture of
-    a folder is a strip of frames (`frames_in_strip`), each of its pictures is a video.
+    An animated WebP or AVIF file is a video. Where the first picture of a folder is a strip of frames (`frames_in_strip`), each
+    of its pictures is a video. In a folder that has videos below it only strips are: its other pictures are none.
     """
     found: dict[str, list[Path]] = {}
     for path in files_below(folder, predictions=predictions):
@@ -256,9 +256,15 @@ def videos_below(folder: Path, *, predictions: bool = False) -> dict[str, list[P
         elif suffix in PICTURES:
             found.setdefault(str(path.parent.relative_to(folder)), []).append(path)
     above = {str(parent) for item in found for parent in Path(item).parents if item != "."}
-    found = {item: files for item, files in found.items() if item not in above}
-    for item in [item for item, (first, *_) in found.items() if _is_strip(first)]:
-        found |= {str(path.relative_to(folder)): [path] for path in found.pop(item)}
+    for item, pictures in list(found.items()):
+        if item in above:
+            strips = [path for path in pictures if _is_strip(path)]
+        elif _is_strip(pictures[0]):
+            strips = pictures
+        else:
+            continue
+        del found[item]
+        found |= {str(path.relative_to(folder)): [path] for path in strips}
     return dict(sorted(found.items()))
 
 

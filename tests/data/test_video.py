@@ -81,6 +81,9 @@ def test_a_strip_holds_square_frames_side_by_side(tmp_path):
     Image.fromarray(np.concatenate(frames[:3], 1)).save(tmp_path / "wide" / "1.png")  # too short: a picture
     assert len(read_video(tmp_path / "wide" / "1.png").frames) == 1
     assert list(videos_below(tmp_path / "wide")) == ["."]
+    write_mp4(tmp_path / "c.mp4", frames.repeat(2, 1).repeat(2, 2), 10)
+    Image.fromarray(frames[0]).save(tmp_path / "title.png")  # beside videos a single picture is none
+    assert list(videos_below(tmp_path)) == ["a.png", "b.png", "c.mp4", "wide"]
 
 
 def test_what_is_no_video_is_said(tmp_path):

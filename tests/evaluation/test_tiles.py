@@ -128,6 +128,11 @@ def test_evaluate_reads_tiled_animations(tiles, tmp_path, invoke):
     (tmp_path / "gifs").mkdir()
     first.save(tmp_path / "gifs" / "a.gif", save_all=True, append_images=others, duration=100)
     options = ["evaluate", "--predictions", tmp_path / "gifs", "--results-dir", tmp_path / "results", "--metrics", "psnr,ssim"]
+    strip = np.concatenate([np.zeros((24, 24, 3), np.uint8)] * 4, 1)  # a strip beside an animation is one too
+    Image.fromarray(strip).save(tmp_path / "gifs" / "b.png")
+    done = invoke(*options, "--tiles", "truth,stopped,brighter", "--context", OBSERVED)
+    assert done.exit_code == 2 and f"{tmp_path / 'gifs' / 'b.png'}: 3 tiles" in done.stderr
+    (tmp_path / "gifs" / "b.png").unlink()
     done = invoke(*options, "--tiles", "truth,stopped,brighter", "--context", OBSERVED)
     assert done.exit_code == 0, (done.output, done.stderr, done.exception)
     (metrics,) = (tmp_path / "results").glob("evaluation_of_videos/*/metrics.json")
