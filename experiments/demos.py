@@ -17,15 +17,13 @@ import typer
 
 from analogy.cli.console import RESULTS, app_of, clear_errors, names_in
 from analogy.data.doubts import fingerprint
-from analogy.errors import UserError, first_line
-from analogy.files.reading import read_json
+from analogy.errors import UserError
 from analogy.metrics.table import HEADLINES
 from analogy.one_line import say
 from analogy.ownership import refuse_foreign_text, write_our_text
-from analogy.runs.folder import write_json
+from analogy.runs.kept import Kept
 from analogy.runs.reading import Run, read_experiment_runs
 from analogy.settings import Settings, find_experiment, list_experiments, load_settings
-from analogy.settings.section import Section
 from analogy.systems import SYSTEMS
 from analogy.systems.run_settings import settings_of_run
 from analogy.visualise.tables import markdown_table
@@ -68,7 +66,7 @@ def main(
     with clear_errors(places[0]):
         names = names_in(run)
         refuse_foreign_text(out, HEAD, "table of demos")
-        kept = Kept.read(out.with_suffix(".json"))
+        kept = KeptRows.read(out, "rows of demos")
         for name in names:
             find_experiment(name)
         for name in names:
@@ -82,24 +80,15 @@ def main(
         times = kept.times if times is None else times
         write_our_text(out, "\n".join(lines(rows, times)))
         found = {demo: rows[names] for demo, names in sorted(named.items()) if rows[names]}
-        write_json(out.with_suffix(".json"), Kept(times=times, rows=found).model_dump())
+        KeptRows(times=times, rows=found).write(out)
         say(f"{sum(map(bool, rows.values()))} of {len(rows)} demos were run; written to {out}")
 
 
-class Kept(Section):
+class KeptRows(Kept):
     """What was measured before. times: a sentence about the machine. rows: a demo (see `demos`) -> the cells of its row."""
 
     times: str = ""
     rows: dict[str, tuple[str, ...]] = {}
-
-    @classmethod
-    def read(cls, file: Path) -> Kept:
-        try:
-            return cls.model_validate(read_json(file)) if file.exists() else cls()
-        except (OSError, ValueError) as error:
-            raise UserError(
-                f"{file}: it does not hold rows of demos ({first_line(error)}); delete it: rows are made from runs again"
-            ) from error
 
 
 def lines(rows: dict[tuple[str, ...], tuple[str, ...] | None], times: str):
