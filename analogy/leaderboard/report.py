@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from analogy.leaderboard.boards import METRICS, Board, Row
+from analogy.leaderboard.boards import Board
+from analogy.leaderboard.parts import METRICS, Row
 from analogy.leaderboard.plan import Plan
 from analogy.metrics.table import metric_of
 from analogy.ownership import refuse_foreign_text, write_our_text
 from analogy.visualise.html import write_page
 from analogy.visualise.tables import markdown_table
-from analogy.visualise.wording import compare
+from analogy.visualise.wording import decimal, signed
 
 WHOSE = {
     "baseline": "trivial",
@@ -37,13 +38,11 @@ def head_of(board: Board) -> list[str]:
 def cells_of(board: Board, row: Row) -> list[str]:
     """The cells of a row, under `head_of`. The copied frame has no gain over itself."""
     cells = [f"{row.title} ({row.note})" if row.note else row.title, WHOSE[row.kind]]
-    for name in METRICS:
-        metric = metric_of(name)
-        compared = compare(name, row.figures.get(name), board.copied.figures.get(name))
-        cells.append(compared.score.removesuffix(f" {metric.unit}") if metric.unit else compared.score)
+    for metric in map(metric_of, METRICS):
+        cells.append(decimal(row.figures.get(metric.name), metric.digits))
         if metric.better != "neither":
-            gain = "" if row is board.copied else compared.gain_text
-            cells.append(gain.removesuffix(f" {metric.unit}") if metric.unit else gain)
+            gain = row.gains.get(metric.name)
+            cells.append("" if gain is None else signed(gain, metric).removesuffix(f" {metric.unit}"))
     return cells + ([row.training] if any(other.training for other in board.rows) else [])
 
 
@@ -53,7 +52,7 @@ def bold(board: Board) -> set[tuple[int, int]]:
     columns = head_of(board)
     for metric in map(metric_of, METRICS):
         values = {
-            number: round(row.figures[metric.name], metric.digits)
+            number: row.figures[metric.name]
             for number, row in enumerate(board.rows)
             if metric.name in row.figures and not row.chosen
         }
@@ -97,7 +96,7 @@ def write_leaderboard_page(path: Path, plan: Plan, boards: Sequence[Board], miss
 
 def _table(board: Board, folder: Path) -> dict[str, Any]:
     """What the page shows of a board: each row's cells, its links, and its gain in PSNR as a share of the table's largest."""
-    gains = [compare("psnr", row.figures["psnr"], board.copied.figures["psnr"]).gain or 0.0 for row in board.rows]
+    gains = [row.gains.get("psnr", 0.0) for row in board.rows]
     largest = max(*map(abs, gains), 1e-9)
     best, rows = bold(board), []
     for number, (row, gain) in enumerate(zip(board.rows, gains, strict=True)):

@@ -1,6 +1,8 @@
 """The leaderboard, made again from small runs and animations that are drawn here."""
 
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,8 +11,10 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from analogy.data.frames import in_channels
 from analogy.errors import UserError
-from analogy.leaderboard.boards import Board, Row, beside_the_start, found_runs, predicted_by
+from analogy.leaderboard.boards import Board, beside_the_start, found_runs, predicted_by
+from analogy.leaderboard.parts import KeptParts, Row, definitions, part_of
 from analogy.leaderboard.plan import BoardPlan, RunRow, read_plan
 from analogy.leaderboard.report import cells_of, head_of
 from experiments import leaderboard
@@ -161,14 +165,36 @@ def test_a_model_of_larger_frames_is_given_repeated_borders_which_are_cut_off():
     inputs["frames"] = np.zeros((1, 1, 8, 96, 3))
     with pytest.raises(UserError, match="runs/x: it predicts frames of 96 x 8, smaller than 14 x 12"):
         predicted_by(model, clip)
+    del inputs["frames"]
+    with pytest.raises(UserError, match="runs/x: it predicts no frames from frames"):
+        predicted_by(model, clip)
+
+
+def test_a_model_of_grey_frames_that_reads_more_than_were_observed_is_given_the_first_again():
+    frames = np.random.default_rng(0).integers(0, 256, (9, 12, 14, 3), dtype=np.uint8)
+    clip = replace(beside_the_start(frames[0], frames[2:], frames[2:]), observed_frames=frames[:2])
+    given = []
+
+    def call(observed, inputs, endpoint):  # answers with as many frames as it reads, each one level brighter
+        given.append(inputs["values"])
+        return inputs["values"][-1] // 2 + np.arange(1, 6, dtype=np.uint8)[:, None, None, None]
+
+    model = SimpleNamespace(inputs=lambda endpoint: {"values": np.zeros((1, 5, 12, 14, 1))}, call=call, folder="runs/x")
+    predicted = predicted_by(model, clip)
+    grey = [in_channels(frame, 1) for frame in frames[:2]]
+    np.testing.assert_array_equal(given[0], [grey[0]] * 4 + [grey[1]])
+    np.testing.assert_array_equal(given[1][:, :, :, 0], predicted[:5, :, :, 0])  # rolled on from its own answers
+    assert predicted.shape == (7, 12, 14, 3) and (predicted[..., 0] == predicted[..., 2]).all()
+    np.testing.assert_array_equal(predicted[0], np.repeat(grey[1] // 2 + 1, 3, -1))
 
 
 def test_a_ready_model_is_found_by_its_name():
     named = {"title": "ours", "kind": "ours", "ready": "lvln_plus"}
     tiles = {"pattern": "*.gif", "tiles": ["truth", "a"], "context": 2}
     board = BoardPlan(title="t", protocol="p", runs=[named], animations=tiles)
-    ((_, (run,)),), missing = found_runs(board, Path("nowhere"))
-    assert run.experiment == "lvln_plus" and not missing
+    found, lacking = found_runs(board, Path("nowhere"))
+    ((run,),) = found.values()
+    assert run.experiment == "lvln_plus" and not lacking
     with pytest.raises(UserError, match=r"no model lvln comes along; there are .*lvln_plus"):
         found_runs(BoardPlan(title="t", protocol="p", runs=[{**named, "ready": "lvln"}], animations=tiles), Path("nowhere"))
     with pytest.raises(ValueError, match="predicts the frames of animations, and there are none"):
@@ -188,6 +214,79 @@ def test_what_is_missing_or_not_ours_is_one_line(stored):
     assert out.read_text() == "# My notes"
     done = make(plan, results, stored[2] / "nowhere", out)
     assert "nowhere: there is no such folder" in done.output
+
+
+def row_in(text, title):
+    (line,) = [line for line in text.splitlines() if line.startswith(f"| {title}")]
+    return line.split(" | ")[2].strip("*")
+
+
+def test_what_was_measured_is_kept_and_what_has_its_runs_is_measured_again(stored):
+    plan, results, _, out = stored
+    first = make(*stored)
+    assert "kept as" not in first.output
+    text, kept = out.read_text(), out.with_suffix(".json").read_text()
+    for fold in (0, 1):
+        shutil.rmtree(results / "folds" / f"fold_{fold}" / "ladder")
+    again = make(plan, results, None, out)
+    assert again.exit_code == 0 and out.read_text() == text and out.with_suffix(".json").read_text() == kept
+    said = [line for line in again.output.splitlines() if line.startswith("kept")]
+    assert said == [f"kept as measured before: {name}" for name in ("Walkers: ladder", "Tiles", "Smile")]
+    page = (results / "leaderboard.html").read_text()
+    assert page.count("<table") == 5 and "fold_1/points" in page and "fold_1/ladder" not in page
+    for path in results.glob("folds/*/points/*/summary.json"):
+        summary = json.loads(path.read_text())
+        path.write_text(json.dumps({**summary, "test": {**summary["test"], "psnr": 21.0}}))
+    assert make(plan, results, None, out).exit_code == 0
+    assert row_in(out.read_text(), "ladder") == "23.50" and row_in(out.read_text(), "points, mean") == "21.00"
+    assert row_in(out.read_text(), "its motion continued") == "20.50"
+
+
+@pytest.mark.parametrize("changed", ["protocol: 2 folds.", "title: ladder", "note: one frame"])
+def test_a_changed_definition_drops_what_was_kept_of_it_alone(stored, changed):
+    plan, results, animations, out = stored
+    make(*stored)
+    shutil.rmtree(results)
+    plan.write_text(PLAN.replace(changed, f"{changed.rstrip('.')} more"))
+    done = make(plan, results, animations, out)
+    dropped = {"protocol: 2 folds.": {"ladder", "points"}, "title: ladder": {"ladder more"}, "note: one frame": {"points"}}
+    said = {line.split(": ")[2] for line in done.output.splitlines() if line.startswith("not measured: Walkers")}
+    assert done.exit_code == 0 and said == dropped[changed] | {"forgotten"}
+    kept = {line.split(": ")[2] for line in done.output.splitlines() if line.startswith("kept as measured before: Walkers")}
+    assert kept == {"ladder", "points"} - {title.removesuffix(" more") for title in dropped[changed]}
+    keys = json.loads(out.with_suffix(".json").read_text())["parts"]
+    assert len(keys) == 2 + len(kept)  # of the two tables from files; nothing is kept of a definition that is gone
+
+
+def test_a_row_that_was_kept_of_other_frames_is_refused_beside_new_ones(stored):
+    _, results, _, out = stored
+    make(*stored)
+    shutil.rmtree(results)
+    write_run(results / "folds" / "fold_0" / "forgotten" / "2026-01-01_000000", 30.0, 8)
+    text = out.read_text()
+    done = make(*stored)
+    assert done.exit_code == 2 and "ladder (kept) and forgotten are not measured on the same frames" in done.output
+    assert out.read_text() == text
+
+
+@pytest.mark.parametrize(
+    ("there", "said"),
+    [
+        ("{", "Expecting property name"),
+        ('{"mine": 1}', "validation error"),
+        ('{"parts": {"a": [{"trivial": [], "rows": []}]}}', "validation error"),
+        ('{"parts": {"a": [{"trivial": [{"title": "c", "kind": "baseline", "figures": {"psnr": 1}}], "rows": []}]}}', "error"),
+    ],
+)
+def test_a_file_of_kept_rows_that_is_none_is_refused_before_anything_is_measured(stored, monkeypatch, there, said):
+    monkeypatch.setattr("analogy.leaderboard.boards.measure", None)
+    out = stored[-1]
+    out.parent.mkdir()
+    out.with_suffix(".json").write_text(there)
+    done = make(*stored)
+    assert done.exit_code == 2 and done.output.count("\n") == 1
+    assert f"{out.with_suffix('.json')}: it does not hold rows of a leaderboard" in done.output and said in done.output
+    assert out.with_suffix(".json").read_text() == there and not out.exists()
 
 
 @pytest.mark.parametrize(
@@ -234,11 +333,19 @@ def test_a_run_that_predicts_no_frames_is_one_line(stored):
 
 
 def test_a_gain_is_positive_where_ours_is_better():
-    rows = [Row("copied", "baseline", COPY), Row("ours", "ours", {"psnr": 19.5, "ssim": 0.75, "sharpness_ratio": 0.4})]
-    board = Board("", "", rows)
-    assert dict(zip(head_of(board), cells_of(board, rows[1]), strict=False))["PSNR (dB)"] == "19.50"
-    assert cells_of(board, rows[1])[3::2][:2] == ["−0.50", "+0.0500"]
+    ours = Row("ours", "ours", {"psnr": 19.496, "ssim": 0.75, "sharpness_ratio": 0.4})
+    part = part_of([Row("copied", "baseline", COPY)], [ours])
+    board = Board("", "", [*part.trivial, *part.rows])
+    cells = dict(zip(head_of(board), cells_of(board, board.rows[1]), strict=False))
+    assert (cells["PSNR (dB)"], cells["gain (dB)"], cells["gain"]) == ("19.50", "−0.50", "+0.0500")
+    assert cells_of(board, board.rows[0])[2:] == ["20.00", "", "0.7000", "", "1.000"]
 
 
-def test_our_own_plan_can_be_read():
-    assert len(read_plan(leaderboard.HERE / "leaderboard.yaml").boards) > 4
+def test_what_our_own_leaderboard_keeps_belongs_to_its_plan():
+    out = leaderboard.HERE.parent / "docs" / "leaderboard.md"
+    plan = read_plan(leaderboard.HERE / "leaderboard.yaml")
+    known = {key: row for board in plan.boards if not board.figures for row, key in definitions(board).items()}
+    text, kept = out.read_text(), KeptParts.read(out, "rows").parts
+    assert len(plan.boards) > 4 and kept.keys() <= known.keys()
+    for row in (row for parts in kept.values() for part in parts for row in [*part.trivial, *part.rows]):
+        assert f"| {row.title} " in text and f"{row.figures['psnr']:.2f}" in text, row
