@@ -9,8 +9,10 @@ from __future__ import annotations
 import importlib.util
 import logging
 import os
+import re
 import time
 from collections.abc import Callable
+from itertools import product
 from types import SimpleNamespace
 
 from analogy.errors import UserError, first_line
@@ -97,14 +99,16 @@ def _slurm_cluster() -> Cluster:
     """What the environment of a Slurm step says. Raises UserError."""
     from tensorflow import distribute
 
+    class _WithAllNames(distribute.cluster_resolver.SlurmClusterResolver):
+        def _resolve_hostlist(self) -> list[str]:  # the resolver's own reads no name with something behind its numbers
+            return _nodes(os.environ["SLURM_STEP_NODELIST"])
+
     job = os.environ.get("SLURM_JOB_ID", "0")
     first = _port(FIRST_PORT + int(job if job.isdecimal() else 0) % JOBS * PORTS_PER_JOB)
     try:
         # Slurm itself gives each task its GPUs (--gpus-per-task), so that the resolver need not count them; it would fail on
         # nodes without. Any number of tasks on a node is allowed.
-        resolver = distribute.cluster_resolver.SlurmClusterResolver(
-            port_base=first, gpus_per_node=2**16, gpus_per_task=1, auto_set_gpu=False
-        )
+        resolver = _WithAllNames(port_base=first, gpus_per_node=2**16, gpus_per_task=1, auto_set_gpu=False)
         addresses = resolver.cluster_spec().as_dict()["worker"]
         place = int(os.environ["SLURM_LOCALID"])
     except (RuntimeError, ValueError) as error:
@@ -115,6 +119,25 @@ def _slurm_cluster() -> Cluster:
     # So the node and the place on it say which worker this is, not the number of the task.
     own = f"{os.environ['SLURMD_NODENAME']}:{first + place}"
     return _cluster(addresses, own, "slurm", "are SLURMD_NODENAME and SLURM_STEP_NODELIST of one step?")
+
+
+def _nodes(text: str) -> list[str]:
+    """Slurm's list of nodes, one by one and in its order: "n[08-10],rack[0-1]node[1,3]-ib". Raises ValueError."""
+    number = r"\d+(?:-\d+)?"
+    numbers = rf"\[({number}(?:,{number})*)\]"
+    name = rf"(?:[^][,\s]|{numbers})+"
+    if not re.fullmatch(rf"{name}(?:,{name})*", text.strip()):
+        raise ValueError(f"SLURM_STEP_NODELIST is {text}, which is no list of nodes such as node[01-03,7]")
+    names = [found[0] for found in re.finditer(name, text)]
+    # Every second part of a name is the numbers of a bracket.
+    parts = [[_numbers(part) if place % 2 else [part] for place, part in enumerate(re.split(numbers, name))] for name in names]
+    return ["".join(chosen) for part in parts for chosen in product(*part)]
+
+
+def _numbers(text: str) -> list[str]:
+    """The numbers of a bracket, with their zeros in front: "08-10,3" -> 08, 09, 10, 3."""
+    ends = [(part.partition("-")[0], part.rpartition("-")[2]) for part in text.split(",")]
+    return [str(number).zfill(len(first)) for first, last in ends for number in range(int(first), int(last) + 1)]
 
 
 # ---------------------------------------------------------------- Kubernetes

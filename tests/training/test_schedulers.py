@@ -58,6 +58,24 @@ def test_nodes_of_several_sizes_and_a_port_of_one_s_own(environment):
     assert list(find_cluster("slurm").addresses.values()) == ["node10:5000", "node2:5000", "node2:5001", "node2:5002"]
 
 
+@pytest.mark.parametrize(
+    ("nodes", "names"),
+    [
+        ("n[001-003,7]", "n001 n002 n003 n7"),
+        ("n[08-10],login", "n08 n09 n10 login"),
+        ("rack[0-1]node[2,4]", "rack0node2 rack0node4 rack1node2 rack1node4"),
+        ("gpu-a[1-2]-ib,n3.cluster.local", "gpu-a1-ib gpu-a2-ib n3.cluster.local"),
+    ],
+)
+def test_nodes_of_all_names_that_slurm_knows(environment, nodes, names):
+    names = names.split()
+    environment({**STEP, "SLURM_STEP_NODELIST": nodes, "SLURM_STEP_TASKS_PER_NODE": f"2,1(x{len(names) - 1})"})
+    environment({"SLURM_STEP_NUM_TASKS": str(len(names) + 1), "SLURMD_NODENAME": names[0], "ANALOGY_WORKERS_PORT": "5000"})
+    cluster = find_cluster("slurm")
+    assert sorted(cluster.addresses.values()) == sorted([*(f"{name}:5000" for name in names), f"{names[0]}:5001"])
+    assert cluster.addresses[cluster.own] == f"{names[0]}:5001"
+
+
 def test_a_step_of_one_task_trains_alone(environment):
     environment({**STEP, "SLURM_STEP_NUM_TASKS": "1", "SLURM_STEP_NODELIST": "node2", "SLURM_STEP_TASKS_PER_NODE": "1"})
     environment({"SLURM_LOCALID": "0", "SLURM_PROCID": "0"})
