@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import islice, pairwise
@@ -181,6 +182,9 @@ def _read_folder(path: Path, start: int, count: int | None, keep: _Keeper) -> De
     animations = [file.name for file in selected if is_animation(file)]
     notes = [f"{len(animations)} of its pictures are animations, of which the first frame is read: {some(animations)}"]
     notes = notes if animations else []
+    if videos := _videos_in(path):
+        others = f"{len(videos)} videos too, which are" if len(videos) > 1 else "a video too, which is"
+        notes.append(f"it holds {others} not read; its pictures are taken for the frames of one video")
     numbers = [last_number(file) for file in selected]
     steps = [] if None in numbers else [after - before for before, after in pairwise(numbers)]
     if len(set(steps)) > 1 and min(steps) > 0:
@@ -199,8 +203,14 @@ def _pictures_of(folder: Path) -> list[Path]:
     files = (file for file in visible(folder.iterdir()) if file.suffix.lower() in PICTURES and not file.is_dir())
     files = sorted(files, key=by_number)
     if not files:
+        if videos := _videos_in(folder):
+            raise UserError(f"{folder}: this folder holds videos and no pictures: name one of them, such as {videos[0].name}")
         raise UserError(f"{folder}: there are no pictures in this folder ({', '.join(PICTURES)})")
     return files
+
+
+def _videos_in(folder: Path) -> list[Path]:
+    return [path for path in visible(folder.iterdir()) if path.suffix.lower() in VIDEOS]
 
 
 def _pictures_in(path: Path) -> Iterator[tuple[np.ndarray, float]]:
@@ -224,8 +234,18 @@ def _read_pictures(path: Path, start: int, count: int | None, keep: _Keeper) -> 
 
 def check_video(path: Path) -> None:
     """Raise a UserError where there is no such video or picture. Nothing is read."""
+    if not path.exists() and (address := re.match(r"(\w{2,}):/", str(path))):  # a path has no second slash
+        raise UserError(f"{address[1]}://...: addresses are not read: save the video, name its file")
     if not path.exists():
         raise UserError(f"{path}: there is no such video or picture; name a video file, a folder of pictures, or a picture")
+
+
+def too_short(source: Path | str, frames: int, start: int, observed: int, apart: str = "") -> str:
+    """A message about a video that has only so many frames from number `start` on. apart: words behind the observed ones."""
+    found = f"{source}: it has {frames} frame{'s' * (frames != 1)} from number {start} on, and {observed} are observed{apart}"
+    if frames == 1 and not start:
+        return f"{found}: give a longer video; to predict from one picture, name it, as .png or .jpg, with --action"
+    return f"{found}: give a longer video{', or a smaller --start' * (start > 0)}"
 
 
 def is_single_picture(path: Path) -> bool:

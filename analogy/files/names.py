@@ -11,7 +11,7 @@ VIDEOS = (
     ".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".gif", ".mpg", ".mpeg", ".wmv", ".flv", ".ts", ".mts", ".m2ts", ".3gp",
     ".ogv", ".mxf", ".dv", ".y4m", ".apng", ".vob", ".asf", ".m2v", ".f4v", ".mjpeg", ".mjpg",
 )  # fmt: skip
-PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".avif")
+PICTURES = (".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".webp", ".tif", ".tiff", ".avif")
 
 
 def visible(paths: Iterable[Path]) -> list[Path]:

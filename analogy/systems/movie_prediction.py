@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from analogy.data.frames import in_channels
-from analogy.data.video import Video, read_video, video_name, write_pictures
+from analogy.data.video import Video, read_video, too_short, video_name, write_pictures
 from analogy.data.windows import SAME_RATE, WindowPlan
 from analogy.errors import Mistakes, UserError, about
 from analogy.files.marks import PREDICTION
@@ -169,10 +169,8 @@ def cut_video(request: Request) -> Cut:
         )
     numbers = numbers[numbers < len(video.frames)]
     if len(numbers) < request.context:
-        raise UserError(
-            f"{request.source}: it has {len(video.frames)} frames from number {request.start} on; this run observes "
-            f"{request.context}{'' if pace == 1.0 else f', {pace:.3g} frames apart'}: give a longer video, or a smaller --start"
-        )
+        apart = "" if pace == 1.0 else f", {pace:.3g} frames apart"
+        raise UserError(too_short(request.source, len(video.frames), request.start, request.context, apart))
     frames = np.stack([video.frames[number] for number in numbers])
     return Cut(frames[: request.context], frames[request.context :], video.rate / pace, notes)
 

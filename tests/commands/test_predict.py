@@ -288,7 +288,7 @@ def test_a_penn_action_clip_with_its_labels(predict, runs, actors, tmp_path):
         (["clip.mp4", "--poses", "movenet"], "--models"),
         (["clip.mp4", "--models", "."], "movenet"),
         (["clip.mp4", "--poses", "a.npy", "--context", "2"], "reads 4 observed"),
-        (["clip.mp4", "--poses", "a.npy", "--start", "6"], "must be observed"),
+        (["clip.mp4", "--poses", "a.npy", "--start", "6"], "are observed: give a longer video, or a smaller --start"),
         (["clip.mp4", "--poses", "b.npy"], "poses of 2 frames"),
         (["clip.mp4", "--poses", "a.npy", "--paint-run", "."], "--paint-run .: neither a run folder"),
         ([" ", "--poses", "a.npy"], "the name of the video is empty"),

@@ -177,6 +177,10 @@ def test_a_mistake_is_one_line(results, picture, invoke, tmp_path, options, mess
 def test_a_picture_that_is_not_there_is_said_before_what_options_mean_beside_it(invoke, tmp_path, options):
     done = invoke("predict", tmp_path / "none.png", *options, "--results-dir", tmp_path)
     assert done.exit_code == 2 and done.output.startswith(f"error: {tmp_path}/none.png: there is no such video or picture; ")
+    done = invoke("predict", "https://example.com/none.mp4")
+    assert (
+        done.exit_code == 2 and done.output == "error: https://...: addresses are not read: save the video, and name its file\n"
+    )
     assert done.output.count("\n") == 1 and not list(tmp_path.iterdir())
 
 
@@ -208,7 +212,7 @@ def test_what_is_no_picture(results, invoke, tmp_path, name, message):
 def test_several_frames_are_no_picture(results, invoke, tmp_path, name, frames, shape):
     write_animation(tmp_path / name, frames, shape)
     done = invoke("predict", tmp_path / name, *BOWL, "--results-dir", results, "--out", tmp_path / "out")
-    assert done.exit_code == 2 and "film.gif: it has several" in done.output.replace(name, "film.gif"), done.output
+    assert done.exit_code == 2 and "film.gif: this is no single picture" in done.output.replace(name, "film.gif"), done.output
     assert "name a picture, such as a frame of it" in done.output and not (tmp_path / "out").exists()
 
 
@@ -216,6 +220,12 @@ def test_a_gif_of_one_frame_is_a_picture(tmp_path):
     write_animation(tmp_path / "one.gif", 1, (20, 30))
     assert is_single_picture(tmp_path / "one.gif")
     _check_picture(tmp_path / "one.gif")
+
+
+def test_the_jfif_of_a_browser_is_a_picture(tmp_path):
+    Image.new("RGB", (30, 20)).save(tmp_path / "downloaded.jfif", "JPEG")
+    assert is_single_picture(tmp_path / "downloaded.jfif")
+    _check_picture(tmp_path / "downloaded.jfif")
 
 
 def write_animation(file, frames, shape):

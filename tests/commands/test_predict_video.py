@@ -112,7 +112,10 @@ def test_own_answers_are_observed_in_turn():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--run", "lvln_plus", "--start", 9), "has 3 frames from number 9 on; this run observes 3, 2 frames apart"),
+        (
+            ("--run", "lvln_plus", "--start", 9),
+            "has 3 frames from number 9 on, and 3 are observed, 2 frames apart: give a longer",
+        ),
         (("--run", "lvln_plus", "--start", 99), "no frame number 99"),
         (("--run", "lvln_plus", "--context", 1), "--context 1: "),
         (("--run", "lvln_plus", "--context", 2000), "--context 2000: give at most 1000 frames"),

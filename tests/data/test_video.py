@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from analogy.data.video import read_video, videos_below, write_pictures
+from analogy.data.video import read_video, too_short, videos_below, write_pictures
 from analogy.errors import UserError
 from analogy.files.names import by_number
 from analogy.visualise.video import write_mp4
@@ -110,6 +110,34 @@ def test_what_is_no_video_is_said(tmp_path):
     for numbers in ({"start": 2**63}, {"count": 10**30}, {"start": -1}, {"count": 0}):
         with pytest.raises(UserError, match=r"choose a start of 0 or more and at least one frame, fewer than 2\^31"):
             read_video(tmp_path / "picture.png", **numbers)
+
+
+def test_videos_in_a_folder_are_named(tmp_path):
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    write_mp4(folder / "monday.mp4", np.zeros((2, 16, 16, 3), np.uint8), 10)
+    with pytest.raises(UserError, match=r"holds videos and no pictures: name one of them, such as monday\.mp4"):
+        read_video(folder)
+    Image.new("RGB", (16, 16), "red").save(folder / "cover.png")
+    (note,) = read_video(folder).notes
+    assert note == "it holds a video too, which is not read; its pictures are taken for the frames of one video"
+
+
+@pytest.mark.parametrize(
+    ("frames", "start", "said"),
+    [
+        (
+            1,
+            0,
+            "1 frame from number 0 on, and 5 are observed: give a longer video; to predict from one picture, name it, as .png "
+            "or .jpg, with --action",
+        ),
+        (3, 0, "3 frames from number 0 on, and 5 are observed: give a longer video"),
+        (1, 9, "1 frame from number 9 on, and 5 are observed: give a longer video, or a smaller --start"),
+    ],
+)
+def test_a_video_that_is_too_short_is_told_what_helps(frames, start, said):
+    assert too_short("v", frames, start, 5) == f"v: it has {said}"
 
 
 @pytest.mark.parametrize(("value", "said"), [(0, "all its frames are black"), (90, "all its 3 frames are equal")])

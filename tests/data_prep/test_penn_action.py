@@ -217,7 +217,7 @@ def test_the_reason_stands_in_the_error_where_no_clip_is_usable(source, tmp_path
         prepare_penn_action(source, tmp_path / "cache")
     for part in (
         "(2 labels without frames, 1 unreadable frame, 1 unreadable labels)",
-        "frames/0001: the folder holds no picture (.jpg, .jpeg, .png, .bmp, .webp, .tif, .tiff, .avif), but 000001.gif",
+        "frames/0001: the folder holds no picture (.jpg, .jpeg, .jfif, .png, .bmp, .webp, .tif, .tiff, .avif), but 000001.gif",
         "frames/0003/000001.jpg: not a complete JPEG file",
         "labels/0004.mat: field 'x' is missing",
     ):

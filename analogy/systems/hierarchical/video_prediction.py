@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from rich.progress import track
 
-from analogy.data.video import Video, read_video, video_name
+from analogy.data.video import Video, read_video, too_short, video_name
 from analogy.errors import Mistakes, UserError
 from analogy.files.marks import PREDICTION, SAVED_MODEL
 from analogy.files.paths import check_present
@@ -320,10 +320,7 @@ def _read(source: str, clip: Path | None, start: int, observed: int, horizon: in
 
     video = read_video(clip or Path(source), start=start, count=observed + horizon, transform=checked)
     if len(video.frames) < observed:
-        raise Unsuited(
-            f"{source}: {len(video.frames)} frames from number {start} on, but {observed} must be observed: "
-            "give a longer video or a smaller --start"
-        )
+        raise Unsuited(too_short(source, len(video.frames), start, observed))
     return video
 
 

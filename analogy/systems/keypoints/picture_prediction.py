@@ -122,8 +122,8 @@ def _check_picture(path: Path) -> None:
     known = path.suffix.lower() in (*VIDEOS, *PICTURES)
     if path.is_dir() or (not is_single_picture(path) if known else is_animation(path)):
         raise UserError(
-            f"{path}: it has several frames, and with --run a single picture is predicted from: name a picture, such as a "
-            "frame of it; or with --driving a picture that moves like it"
+            f"{path}: this is no single picture, from which --run predicts: name a picture, such as a frame of it; or with "
+            "--driving a picture that moves like it"
         )
 
 
