@@ -91,8 +91,6 @@ class _Trial:
     """
 
     def __init__(self, run: MeasuredRun, batch: int):
-        if run.exported:
-            raise UserError(f"{run.folder}: --quantise needs the checkpoint of a run, and this is a SavedModel; name its run")
         self._system, self.dataset, _, _ = run.open(Measures())
         if not self._system.paints:
             raise UserError(f"{run.folder}: --quantise is judged by PSNR, and this run predicts no frames; leave it out")

@@ -114,3 +114,9 @@ def test_a_mistake_is_one_line(options, message, invoke, tmp_path, monkeypatch):
     monkeypatch.setattr(command, "find_spec", lambda name: True)
     done = invoke("export", "no_such_run", "--format", "tflite", *options, "--results-dir", tmp_path)
     assert done.exit_code == 2 and f"error: {message}\n" in done.stderr
+
+
+def test_a_model_that_comes_along_has_no_checkpoint(invoke, tmp_path):
+    done = invoke("export", "lvln_plus", "--format", "tflite", "--quantise", "int8", "--results-dir", tmp_path)
+    assert done.exit_code == 2 and "lvln_plus has none; name a run of your own" in done.stderr
+    assert done.stderr.count("\n") == 1

@@ -76,7 +76,10 @@ def main(
                 check_output(out, EXPORT, [folder])
                 if quantise:
                     from analogy.measure import check_evaluation
+                    from analogy.runs.history import trained_steps
 
+                    if not trained_steps(folder):
+                        raise UserError(f"--quantise needs a run's checkpoint, and {folder} has none; name a run of your own")
                     plan = check_evaluation(run=str(folder), data_dir=data_dir, results_dir=results_dir)
         if quantise:
             from analogy.quantise import export_int8

@@ -27,21 +27,22 @@ def run_of(folder: Path) -> Path:
     return folder.parent if folder.name == MODEL and is_saved_model(folder) and _is_run(folder.parent) else folder
 
 
-def find_run(name: str | Path, results: Path, key: str) -> Path:
+def find_run(name: str | Path, results: Path, key: str, others: Collection[str] = ()) -> Path:
     """The absolute path of a run. The folder of a run's SavedModel stands for the run. Arguments and errors: see `find_model`.
 
     The folder of a SavedModel outside of a run is also accepted, and is itself returned.
     """
-    return run_of(find_model(name, results, key))
+    return run_of(find_model(name, results, key, others))
 
 
-def find_model(name: str | Path, results: Path, key: str) -> Path:
+def find_model(name: str | Path, results: Path, key: str, others: Collection[str] = ()) -> Path:
     """The absolute path of a run, or of a SavedModel if `name` is the folder of one.
 
     Args:
         name: the name or the folder of an experiment: then its newest finished run; or the folder of a run or of a SavedModel.
         results: the folder in which experiments are searched.
         key: the option or setting that names the run; error messages begin with it.
+        others: what else the name may mean to the caller, for an error message: models of `analogy models`.
 
     Raises:
         UserError: there is no such run, or none is finished.
@@ -59,7 +60,10 @@ def find_model(name: str | Path, results: Path, key: str) -> Path:
         raise UserError(f"{key} {name}: no finished run in {unfinished[0].folder.parent}; {_how_to_finish(unfinished[0])}")
     if len(Path(name).parts) > 1 and not expanded(name).exists():
         raise UserError(f"{key} {name}: there is no such folder; was the run moved or deleted? Name another run")
-    raise UserError(f"{key} {name}: neither a run folder nor an experiment in {results}{_nearest(name, results)}")
+    among = ", nor a model of `analogy models`" if others else ""
+    raise UserError(
+        f"{key} {name}: neither a run folder nor an experiment in {results}{among}{_nearest(name, results, others)}"
+    )
 
 
 def has_run(name: str, results: Path) -> bool:
@@ -169,8 +173,9 @@ def _how_to_finish(run: Run) -> str:
     return f"run {run.folder.name} is {run.status}: finish it with --resume {run.folder}"
 
 
-def _nearest(name: str | Path, results: Path) -> str:
-    """The end of an error message that suggests the experiment with the most similar name; empty if there is none."""
+def _nearest(name: str | Path, results: Path, others: Collection[str]) -> str:
+    """The end of an error message that suggests the experiment, or one of `others`, with the most similar name; empty if there
+    is none."""
     folders = [path.name for path in results.iterdir() if path.is_dir()] if results.is_dir() else []
-    near = difflib.get_close_matches(str(name), folders, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(str(name), [*folders, *others], n=1, cutoff=0.6)
     return f"; did you mean {near[0]}?" if near else ""

@@ -53,4 +53,4 @@ def run_or_ready(name: str | Path, results: Path, key: str) -> Path:
     """The folder of a run, or where there is none of that name, of the model that comes along. See `find_run`."""
     if (folder := coming_along(name)) and not folders_named(name, results, key):
         return folder
-    return find_run(name, results, key)
+    return find_run(name, results, key, () if folder else ready_models())

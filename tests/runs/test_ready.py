@@ -84,6 +84,11 @@ def test_predict_takes_one_by_name_only_where_there_is_no_run_of_ones_own(tmp_pa
         _open(FOR_VIDEOS, tmp_path)
 
 
+def test_a_name_that_is_nearly_a_model_s_names_it(tmp_path):
+    with pytest.raises(UserError, match=r"--run lvln_pluss: .*, nor a model of `analogy models`; did you mean lvln_plus\?"):
+        _open("lvln_pluss", tmp_path)
+
+
 def test_a_model_builds_on_another_one_that_comes_along_and_calls_it_by_name(tmp_path):
     name, overrides = "keypoints_plus_motion", ["train_used=false"]
     settings = resolve_settings(name, results_dir=tmp_path, scale="demo", overrides=overrides, writes=False)
