@@ -1,6 +1,7 @@
 """The pages: figures are there, links hold, names are escaped, and damaged folders are listed rather than fatal."""
 
 import json
+import shutil
 from html.parser import HTMLParser
 from urllib.parse import unquote
 
@@ -210,6 +211,15 @@ def test_a_run_in_training_shows_what_there_is(tmp_path):
     assert ">running<" in html and "<h1>seq2seq <" in html
     for heading in ["Protocol", "Test clips", "Plots", "Samples", "How it was made"]:
         assert f"<h2>{heading}" not in html
+
+
+def test_pictures_come_before_the_protocol_while_a_run_trains_and_after_it(results, tmp_path):
+    write_run(tmp_path / "run", {**SUMMARY, "status": "running", "clips": [], "test": {}, "baseline": {}})
+    shutil.rmtree(tmp_path / "run" / "test")  # no clip is measured yet
+    write_run_page(tmp_path / "run")
+    training, finished = page(tmp_path / "run"), page(results / "analogy_pool3" / "2026-11-21_142530")
+    for html, pictures in ((training, "Samples during training"), (finished, "Test clips")):
+        assert html.index(pictures) < html.index("<h2>Protocol</h2>") and html.count("Samples during training") == 1
 
 
 def test_a_run_folder_without_a_page_is_linked_itself(tmp_path):
