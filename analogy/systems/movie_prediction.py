@@ -37,6 +37,7 @@ FASTEST = 120  # frames per second of a video, of which enough is read at once
 MOST_FRAMES = 1000  # of one prediction, which is held in memory
 FILES = (("prediction.mp4", "the prediction alone"), ("frames/", "its frames"))  # that are linked on the page
 ENDED = 128  # the grey of a frame that the video no longer has
+LEAST_DISTORTED = 1.25  # the change of the ratio of width and height from which on it is said
 
 
 @dataclass(frozen=True)
@@ -177,14 +178,27 @@ def cut_video(request: Request) -> Cut:
 
 def _read(request: Request, count: int) -> Video:
     """The first `count` frames from the start on, as the run's dataset would store them. Raises UserError."""
-    data = request.data
-    return read_video(
-        request.source,
-        start=request.start,
-        count=count,
-        even=True,
-        transform=lambda frame: fit_frame(in_channels(frame, request.channels), data.size, data.fit),
-    )
+    data, sizes = request.data, []
+
+    def stored(frame: np.ndarray) -> np.ndarray:
+        sizes.append(frame.shape[:2])
+        return fit_frame(in_channels(frame, request.channels), data.size, data.fit)
+
+    video = read_video(request.source, start=request.start, count=count, even=True, transform=stored)
+    return video._replace(notes=[*video.notes, *_distortion(sizes[0], data)])
+
+
+def _distortion(size: tuple[int, int], data: MovieDataSettings) -> list[str]:
+    """A note where frames of this (height, width) lose their shape. data: says how frames are stored."""
+    (height, width), (rows, columns) = size, data.size
+    wider = (columns / rows) / (width / height)
+    if data.fit != "squeeze" or 1 / LEAST_DISTORTED < wider < LEAST_DISTORTED:
+        return []
+    change = f"{max(wider, 1 / wider):.1f} times as {'wide' if wider > 1 else 'high'}"
+    return [
+        f"its {width} x {height} pixels are squeezed into {columns} x {rows}, {change} as they were: --fit letterbox or "
+        "--fit crop keeps the shape"
+    ]
 
 
 def _paced(plan: WindowPlan, rate: float) -> tuple[float, np.ndarray]:

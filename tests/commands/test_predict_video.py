@@ -14,7 +14,7 @@ from analogy.runs.export import export_saved_model
 from analogy.settings import find_experiment, load_settings
 from analogy.settings.loading import write_settings
 from analogy.systems import SYSTEMS
-from analogy.systems.movie_prediction import check_model, check_request, cut_video, predicted_frames
+from analogy.systems.movie_prediction import _distortion, check_model, check_request, cut_video, predicted_frames
 from analogy.systems.run_settings import settings_of_run
 from analogy.visualise.video import read_mp4, write_mp4
 
@@ -95,6 +95,20 @@ def test_a_run_that_predicts_no_frames_is_named():
 
     with pytest.raises(UserError, match=r"runs/x: this run predicts no frames of videos: .* there is classify"):
         check_model(SimpleNamespace(inputs=inputs), Path("runs/x"))
+
+
+@pytest.mark.parametrize(
+    ("shape", "fit", "said"),
+    [
+        ((60, 40), "squeeze", "its 40 x 60 pixels are squeezed into 96 x 64, 2.2 times as wide as they were: --fit letter"),
+        ((40, 160), "squeeze", "its 160 x 40 pixels are squeezed into 96 x 64, 2.7 times as high as they were: --fit letter"),
+        ((48, 64), "squeeze", None),
+        ((60, 40), "letterbox", None),
+    ],
+)
+def test_a_video_that_loses_its_shape_is_told_what_keeps_it(shape, fit, said):
+    notes = _distortion(shape, SimpleNamespace(size=(64, 96), fit=fit))
+    assert [note.startswith(said) for note in notes] == [True] * (said is not None)
 
 
 def test_own_answers_are_observed_in_turn():
