@@ -110,8 +110,9 @@ def _predict(source: str, given: set[str], options: dict) -> Path:
 
     given: the names of the options of the command line. options: name -> value of all options.
     """
-    from analogy.data.video import check_video
+    from analogy.data.video import check_video, sole_picture
 
+    source = str(sole_picture(Path(source)))
     if options["run"] is not None or not (given & {*OF_POSES} or source.isdecimal()):  # a number is a clip of Penn Action
         check_video(Path(source))  # before TensorFlow is imported, and before what options mean beside it
     chooses = not given & {"run", *OF_POSES} and (

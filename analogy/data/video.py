@@ -235,7 +235,7 @@ def _read_pictures(path: Path, start: int, count: int | None, keep: _Keeper) -> 
 def check_video(path: Path) -> None:
     """Raise a UserError where there is no such video or picture. Nothing is read."""
     if not path.exists() and (address := re.match(r"(\w{2,}):/", str(path))):  # a path has no second slash
-        raise UserError(f"{address[1]}://...: addresses are not read: save the video, name its file")
+        raise UserError(f"{address[1]}://...: addresses are not read: save the video, and name its file")
     if not path.exists():
         raise UserError(f"{path}: there is no such video or picture; name a video file, a folder of pictures, or a picture")
 
@@ -246,6 +246,14 @@ def too_short(source: Path | str, frames: int, start: int, observed: int, apart:
     if frames == 1 and not start:
         return f"{found}: give a longer video; to predict from one picture, name it, as .png or .jpg, with --action"
     return f"{found}: give a longer video{', or a smaller --start' * (start > 0)}"
+
+
+def sole_picture(path: Path) -> Path:
+    """The picture of a folder that holds one alone and no video; any other path unchanged."""
+    if not (path.is_dir() and os.access(path, os.R_OK)):
+        return path
+    files = [file for file in visible(path.iterdir()) if file.suffix.lower() in (*PICTURES, *VIDEOS)]
+    return files[0] if len(files) == 1 and is_single_picture(files[0]) else path
 
 
 def is_single_picture(path: Path) -> bool:

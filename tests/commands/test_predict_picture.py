@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from analogy.data.video import is_single_picture
+from analogy.data.video import is_single_picture, sole_picture
 from analogy.runs.export import export_saved_model
 from analogy.settings import find_experiment, load_settings
 from analogy.settings.loading import write_settings
@@ -177,11 +177,22 @@ def test_a_mistake_is_one_line(results, picture, invoke, tmp_path, options, mess
 def test_a_picture_that_is_not_there_is_said_before_what_options_mean_beside_it(invoke, tmp_path, options):
     done = invoke("predict", tmp_path / "none.png", *options, "--results-dir", tmp_path)
     assert done.exit_code == 2 and done.output.startswith(f"error: {tmp_path}/none.png: there is no such video or picture; ")
-    done = invoke("predict", "https://example.com/none.mp4")
-    assert (
-        done.exit_code == 2 and done.output == "error: https://...: addresses are not read: save the video, and name its file\n"
-    )
     assert done.output.count("\n") == 1 and not list(tmp_path.iterdir())
+
+
+def test_an_address_is_no_path(invoke):
+    done = invoke("predict", "https://example.com/none.mp4")
+    assert done.exit_code == 2
+    assert done.output == "error: https://...: addresses are not read: save the video, and name its file\n"
+
+
+def test_a_folder_with_one_picture_stands_for_it(tmp_path):
+    for name in ("only.png", ".hidden.png"):
+        Image.new("RGB", (30, 20)).save(tmp_path / name)
+    (tmp_path / "notes.txt").touch()
+    assert sole_picture(tmp_path) == tmp_path / "only.png" and sole_picture(tmp_path / "only.png") == tmp_path / "only.png"
+    Image.new("RGB", (30, 20)).save(tmp_path / "second.png")
+    assert sole_picture(tmp_path) == tmp_path and sole_picture(tmp_path / "none") == tmp_path / "none"
 
 
 def test_a_translator_has_its_motion_generator_beside_it(results, picture, invoke, tmp_path):
@@ -198,7 +209,9 @@ def test_a_translator_has_its_motion_generator_beside_it(results, picture, invok
     assert done.exit_code == 2 and "keypoints_plus translates frames and predicts no motion: name a run" in done.output
 
 
-@pytest.mark.parametrize(("name", "message"), [("film.mp4", "a single picture"), ("note.png", "this picture cannot be read")])
+@pytest.mark.parametrize(
+    ("name", "message"), [("film.mp4", "is no single picture"), ("note.png", "this picture cannot be read")]
+)
 def test_what_is_no_picture(results, invoke, tmp_path, name, message):
     (tmp_path / name).write_text("no picture")
     done = invoke("predict", tmp_path / name, *BOWL, "--results-dir", results, "--out", tmp_path / "out")

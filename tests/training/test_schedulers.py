@@ -88,7 +88,7 @@ def test_a_step_of_one_task_trains_alone(environment):
         ("pbs", {}, "--cluster pbs: choose tf_config, slurm or kubernetes"),
         ("slurm", {}, "no SLURM_PROCID .*start the command with srun"),
         ("slurm", {**STEP, "SLURM_STEP_NODELIST": " "}, "no SLURM_STEP_NODELIST"),
-        ("slurm", {**STEP, "SLURM_STEP_NODELIST": "node[2-"}, "slurm: Invalid hostlist"),
+        ("slurm", {**STEP, "SLURM_STEP_NODELIST": "node[2-"}, r"SLURM_STEP_NODELIST is node\[2-, which is no list of nodes"),
         ("slurm", {**STEP, "SLURM_STEP_TASKS_PER_NODE": "two"}, "slurm: Invalid tasks-per-node"),
         ("slurm", {**STEP, "SLURM_STEP_NUM_TASKS": "5"}, "Requested 5 tasks but only 4"),
         ("slurm", {**STEP, "SLURM_PROCID": "x"}, "--cluster slurm: invalid literal"),
