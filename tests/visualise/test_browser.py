@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from analogy.systems import SYSTEMS
+from analogy.systems.movie_prediction import write_films_page
 from analogy.visualise.comparison import write_comparison
 from analogy.visualise.pages import write_run_page
 from analogy.visualise.panels import write_picture
@@ -289,6 +290,16 @@ def test_a_logarithmic_chart_has_its_marks_at_every_zoom(visit, results):
         assert len(marks()) >= 2
     chart.locator(".legend button").first.click()  # nothing is shown: the page's fixture fails on any console error
     chart.locator(".legend button").first.click()
+
+
+@pytest.mark.parametrize(("height", "width"), [(220, 110), (64, 96)])
+def test_the_first_screen_of_a_prediction_shows_it(visit, tmp_path, height, width):
+    films = [(title, np.zeros((3, height, width, 3), np.uint8)) for title in ("truth", "poses", "prediction")]
+    facts = {"made_by": "x", "start": 0, "observed": 1, "horizon": 2, "figures": [], "lines": []}
+    write_films_page(tmp_path, "films.mp4", films, 10.0, [], source=tmp_path / "mine.mp4", **facts)
+    for view in visit(url(tmp_path), "desk").locator("canvas").all():
+        box = view.bounding_box()
+        assert box["y"] + box["height"] < 840 and box["width"] / box["height"] == pytest.approx(width / height, rel=0.02)
 
 
 def test_pages_of_runs_without_videos_load(visit, tmp_path):
