@@ -361,8 +361,9 @@ def test_an_experiment_takes_no_name_of_something_else(tmp_path, name):
 
 
 def test_what_a_demo_says_to_try_next_are_other_experiments_with_figures():
-    hints = {name: load(path=find_experiment(name), scale="demo").try_next for name in list_experiments()}
+    listed = list_experiments()
+    hints = {name: load(path=entry.path, scale="demo").try_next for name, entry in listed.items()}
     assert list(hints["analogy_pool3"]) == ["analogy_masked", "keypoints_plus"] and not load().try_next
     for name, experiments in hints.items():
-        assert name not in experiments and experiments.keys() <= set(list_experiments())
+        assert name not in experiments and experiments.keys() <= listed.keys()
         assert all("copying" in reaches for reaches in experiments.values())
