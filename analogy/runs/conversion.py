@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import logging
 import os
 import re
@@ -98,7 +99,6 @@ def to_onnx(signature, name: str) -> bytes:
     Inputs keep their names, and outputs theirs but for those of `output_name`. Raises NotConvertible.
     """
     import onnx
-    from tf2onnx import optimizer
     from tf2onnx.tf_loader import from_function
     from tf2onnx.tfonnx import process_tf_graph
 
@@ -118,10 +118,25 @@ def to_onnx(signature, name: str) -> bytes:
                 output_names=list(outputs),
                 tensors_to_rename={**inputs, **outputs},
             )
-        model = optimizer.optimize_graph(converted, catch_errors=True).make_model(name)
+        model = _optimised(converted).make_model(name)
     if unknown := sorted({node.op_type for node in _nodes(model.graph) if not onnx.defs.has(node.op_type, node.domain)}):
         raise NotConvertible(_lacking("ONNX", unknown))
     return model.SerializeToString()
+
+
+def _optimised(graph):
+    """A graph of tf2onnx after all passes of its optimiser, without those that fail.
+
+    To leave out one that fails, tf2onnx copies the whole graph before each of a dozen passes, round after round. As a rule none
+    fails, so that one copy is enough.
+    """
+    from tf2onnx import optimizer
+
+    kept = copy.deepcopy(graph)
+    try:
+        return optimizer.optimize_graph(graph, catch_errors=False)
+    except Exception:  # of any kind: the passes are many, and check little
+        return optimizer.optimize_graph(kept, catch_errors=True)
 
 
 def output_name(signature, output: str) -> str:
