@@ -10,6 +10,7 @@ import keras
 import pytest
 import tensorflow as tf
 
+from analogy.data.batches import ReplicaContext
 from analogy.runs.export import export_saved_model
 from analogy.settings import find_experiment, load_settings
 from analogy.systems import SYSTEMS
@@ -117,11 +118,11 @@ def others_are_slow(names: Iterable[str]) -> list:
 
 
 class Rows:
-    """The dataset, the system and the export of each row, made once for all tests."""
+    """The dataset, the system, its first batches and the export of each row, made once for all tests."""
 
     def __init__(self, actors: Path, cache: Path, folder: Path):
         self.actors, self.cache, self.folder = actors, cache, folder
-        self._datasets, self._systems, self._exports = {}, {}, {}
+        self._datasets, self._systems, self._batches, self._exports = {}, {}, {}, {}
         self._lent = set()  # rows whose system may have changed
 
     def settings(self, row: Row, *more: str):
@@ -163,6 +164,13 @@ class Rows:
             self._systems[row] = system, [(variable, variable.numpy()) for variable in all_variables(system)]
         self._lent.add(row)
         return self._systems[row][0]
+
+    def batches(self, row: Row) -> list[dict[str, tf.Tensor]]:
+        """What the row's system trains on in its first three steps."""
+        if row not in self._batches:
+            context = ReplicaContext(batch_size=BATCH)
+            self._batches[row] = list(self.system(row).train_batches(self.dataset(row), context).take(3))
+        return self._batches[row]
 
     def restore(self) -> None:
         """Set every variable of the systems that were lent back: weights, statistics, slots of optimisers."""

@@ -52,10 +52,6 @@ def plain_descent(settings) -> list[str]:
     return [f"{name}.{key}" for name in names for key in ("name=sgd", "learning_rate=0.01", "weight_decay=0")]
 
 
-def batches(system, dataset, first: int = 0) -> Iterator[dict]:
-    return iter(system.train_batches(dataset, ReplicaContext(batch_size=BATCH, start_step=first)))
-
-
 def weights(system) -> dict[str, np.ndarray]:
     """Every number that a checkpoint must hold."""
     models = {**system.models, **system.state}
@@ -77,10 +73,11 @@ def assert_close(left: dict, right: dict, **tolerance) -> None:
 def test_systems_rows_experiments_and_datasets_agree():
     systems = {load_settings(find_experiment(row.experiment), SYSTEMS, scale="demo").system for row in ROWS.values()}
     assert systems == set(SYSTEMS)
-    papers = {list_experiments()[ROWS[name].experiment].paper for name in QUICK_ROWS}
+    listed = list_experiments()
+    papers = {listed[ROWS[name].experiment].paper for name in QUICK_ROWS}
     assert papers == {entry.paper for entry in SYSTEMS.values()}  # the quick tests ask each paper
     kinds = set()
-    for name, experiment in list_experiments().items():
+    for name, experiment in listed.items():
         for scale in ("paper", "demo"):
             settings = load_settings(experiment.path, SYSTEMS, scale=scale)
             assert settings.system in systems and SYSTEMS[settings.system].paper == experiment.paper, name
@@ -102,7 +99,7 @@ def test_every_trained_weight_gets_a_gradient_of_its_shape(row, rows, monkeypatc
             asked.setdefault(name, []).append((list(gradients), list(variables)))
 
         monkeypatch.setattr(optimizer, "apply", record)
-    report = system.train_step(next(batches(system, rows.dataset(row))))
+    report = system.train_step(rows.batches(row)[0])
     assert report and all(np.isfinite(value) for value in report.values())
     assert asked.keys() == system.optimizers.keys()
     for (gradients, variables), *others in asked.values():
@@ -116,7 +113,7 @@ def test_half_precision_trains_with_terms_in_full_precision(row, rows):
     """Layers compute in bfloat16, where the machine is quicker with it; losses, places and images must not."""
     with use_precision("bfloat16"):
         system = rows.build(row)
-        report = system.train_step(next(batches(system, rows.dataset(row))))
+        report = system.train_step(next(iter(system.train_batches(rows.dataset(row), ReplicaContext(batch_size=BATCH)))))
     for name, value in report.items():
         assert np.asarray(value).dtype == np.float32 and np.isfinite(value), name
     for model in system.models.values():
@@ -132,10 +129,9 @@ def test_one_replica_in_eager_mode_equals_two_in_a_graph(row, rows, two_replicas
     monkeypatch.setattr(eager, "settings", double.settings)
     monkeypatch.setattr(eager, "optimizers", {})
     eager.prepare_training()
-    drawn, share = batches(eager, rows.dataset(row)), BATCH // 2
+    share = BATCH // 2
     step = tf.function(lambda parts: two_replicas.run(double.train_step, (parts,)))
-    for _ in range(2):
-        batch = next(drawn)
+    for batch in rows.batches(row)[:2]:
 
         def part(context, batch=batch):
             first = share * context.replica_id_in_sync_group
@@ -156,16 +152,12 @@ def test_one_replica_in_eager_mode_equals_two_in_a_graph(row, rows, two_replicas
 
 
 def test_a_resumed_training_is_exact(row, rows, tmp_path):
-    """One system trains on after its checkpoint, another one begins with the checkpoint: both end with the same weights."""
+    """One system trains on after its checkpoint, another one begins with the checkpoint, and draws its batches from there: both
+    end with the same weights."""
     dataset = rows.dataset(row)
-
-    def train(system, first: int, count: int) -> None:
-        drawn = batches(system, dataset, first)
-        for _ in range(count):
-            system.train_step(next(drawn))
-
-    undisturbed, resumed = rows.system(row), rows.build(row)
-    train(undisturbed, 0, 1)
+    undisturbed, resumed = rows.system(row), rows.start(row)
+    first, *further = rows.batches(row)
+    undisturbed.train_step(first)
     undisturbed.validate(dataset)
     Checkpoints(tmp_path, undisturbed, tf.Variable(1, dtype=tf.int64), 1).save({})
     for model in resumed.models.values():
@@ -175,8 +167,10 @@ def test_a_resumed_training_is_exact(row, rows, tmp_path):
     Checkpoints(tmp_path, resumed, step, 1).restore()
     assert int(step.numpy()) == 1
     assert_close(weights(undisturbed), weights(resumed), rtol=0, atol=0)
-    train(undisturbed, 1, 2)
-    train(resumed, 1, 2)
+    from_there = ReplicaContext(batch_size=BATCH, start_step=1)
+    for batch, again in zip(further, resumed.train_batches(dataset, from_there).take(2), strict=True):
+        undisturbed.train_step(batch)
+        resumed.train_step(again)
     trained = {name: model.variables for name, model in undisturbed.models.items()}
     for name, variables in trained.items():
         for ours, theirs in zip(variables, resumed.models[name].variables, strict=True):
