@@ -204,7 +204,8 @@ def test_without_a_run_a_person_is_predicted_by_poses_and_all_else_by_next_frame
         assert next_frames == [FOR_VIDEOS] and words in done.stdout and "so lvln_plus" in done.stdout
     else:
         assert not next_frames and f"poses by {finished_runs(runs, ('pose_residual',))[0]} (the newest in" in done.stdout
-        assert (tmp_path / "out" / "index.html").is_file()
+        names = ["/".join(finished_runs(runs, (system,))[0].parts[-2:]) for system in ("pose_residual", "analogy_masked")]
+        assert f"by poses of {names[0]}, and frames of {names[1]} " in (tmp_path / "out" / "index.html").read_text()
 
 
 @pytest.mark.parametrize(

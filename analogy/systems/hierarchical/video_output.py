@@ -11,6 +11,7 @@ import numpy as np
 from analogy.data.video import Video, write_pictures
 from analogy.files.marks import PREDICTION
 from analogy.ownership import replacing_folder
+from analogy.runs.ready import name_of
 from analogy.systems.hierarchical.pose_files import write_poses
 from analogy.systems.movie_prediction import (
     FILES,
@@ -73,15 +74,11 @@ def write_prediction(request, video: Video, prediction: Prediction, lines: list[
         files = [*FILES, ("prediction.gif", "as GIF"), ("joints.json", "the poses")]
         write_films_page(
             partial, "beside.mp4", columns, video.rate, files, source=Path(request.source),
-            made_by=f"poses of {_name(request.predictor.run)} and frames of {_name(request.painter.run)}", start=request.start,
-            observed=observed, horizon=horizon, figures=figures, measured=len(truth), lines=[*lines, *ends],
+            made_by=f"poses of {name_of(request.predictor.run)}, and frames of {name_of(request.painter.run)}",
+            start=request.start, observed=observed, horizon=horizon, figures=figures, measured=len(truth),
+            lines=[*lines, *ends],
         )  # fmt: skip
     return replacement.folder, ends + figure_lines(figures, len(truth))
-
-
-def _name(run: Path) -> str:
-    """Such as EXPERIMENT/RUN."""
-    return f"{run.parent.name}/{run.name}"
 
 
 def _shrink(frames: np.ndarray) -> np.ndarray:

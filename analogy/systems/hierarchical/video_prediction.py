@@ -278,22 +278,32 @@ def _predict(pipeline, frames, joints, visibility, horizon: int, action: int, se
     reference = frames[-1]
     k, size = pipeline.context, np.array(reference.shape[1::-1], np.int32)
     with _timed(seconds, "poses"):
-        future, future_visibility = pipeline.forecast(joints[-k:], visibility[-k:], size, np.int32(action), np.int32(horizon))
+        future = pipeline.forecast(joints[-k:], visibility[-k:], size, np.int32(action), np.int32(horizon))
+        future, future_visibility = (values.numpy() for values in future)
     all_joints, all_visibility = np.concatenate([joints, future]), np.concatenate([visibility, future_visibility])
     box = pipeline.crop(all_joints[-horizon - k :], all_visibility[-horizon - k :], size).numpy()
     check_memory(len(all_joints), box[3] - box[1], box[2] - box[0], COPIES)
-    parts = []
     with _timed(seconds, "frames"):
-        for first in track(range(0, horizon, FRAMES_PER_UPDATE), "painting", disable=not sys.stdout.isatty()):
-            # The last part repeats the last frame, so that all parts have the same shape and use the same graph.
-            targets = len(joints) + np.minimum(np.arange(first, first + FRAMES_PER_UPDATE), horizon - 1)
-            poses = all_joints[targets], all_visibility[targets]
-            parts.append(pipeline.paint(reference, joints[-1], visibility[-1], *poses, box).numpy())
+        painted = painted_frames(pipeline, reference, (joints[-1], visibility[-1]), (future, future_visibility), box)
         background = observed_background(frames, joints, visibility)
         view = pipeline.view(background.picture, box).numpy()
-        painted = np.concatenate(parts)[:horizon]
-        painted = uncovered(painted, view, background.seen, box, all_joints[len(joints) :], all_visibility[len(joints) :])
+        painted = uncovered(painted, view, background.seen, box, future, future_visibility)
     return Prediction(all_joints, all_visibility, painted, tuple(int(edge) for edge in box))
+
+
+def painted_frames(pipeline, reference: np.ndarray, pose, future, box: np.ndarray) -> np.ndarray:
+    """Paint the future poses in parts, between which the progress is shown: uint8 [T, h, w, C].
+
+    Args:
+        reference: the last observed frame. pose: its joints [13, 2] and their visibility [13]. future: joints [T, 13, 2],
+            visibility [T, 13]. box: the area to paint.
+    """
+    parts, horizon = [], len(future[0])
+    for first in track(range(0, horizon, FRAMES_PER_UPDATE), "painting", disable=not sys.stdout.isatty()):
+        # The last part repeats the last frame, so that all parts have the same shape and use the same graph.
+        targets = np.minimum(np.arange(first, first + FRAMES_PER_UPDATE), horizon - 1)
+        parts.append(pipeline.paint(reference, *pose, *(values[targets] for values in future), box).numpy())
+    return np.concatenate(parts)[:horizon]
 
 
 @contextmanager
