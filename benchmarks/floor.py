@@ -149,14 +149,14 @@ def peaks() -> dict[str, float]:
     return measured
 
 
-def best_seconds(action: Callable, repeats: int) -> float:
+def best_seconds(action: Callable, repeats: int, clock: Callable[[], float] = time.process_time) -> float:
     """The least processor time of an action, after a first call that is not timed."""
     action()
     times = []
     for _ in range(repeats):
-        began = time.process_time()
+        began = clock()
         action()
-        times.append(time.process_time() - began)
+        times.append(clock() - began)
     return min(times)
 
 
@@ -178,11 +178,17 @@ def first_call(system, dataset) -> Callable:
     return lambda: [value.numpy() for value in system.endpoint(name)(**inputs).values()]
 
 
-def report(title: str, seconds: float, count: Count, peak: dict[str, float]) -> None:
-    """Print the share of the floor, by stage, and where the time goes that is none of it."""
+def floors_of(count: Count, peak: dict[str, float]) -> Counter:
+    """stage -> the shortest time of its operations, in seconds."""
     floors = Counter()
     for (stage, dtype), done in count.operations.items():
         floors[stage] += done / peak["bfloat16" if dtype == "bfloat16" else "float32"]
+    return floors
+
+
+def report(title: str, seconds: float, count: Count, peak: dict[str, float]) -> None:
+    """Print the share of the floor, by stage, and where the time goes that is none of it."""
+    floors = floors_of(count, peak)
     floor = sum(floors.values())
     total = sum(count.operations.values())
     print(f"{title}: {seconds:.3f} s, {total / 1e9:.1f} GFLOP, floor {floor:.3f} s: {floor / seconds:.0%} of it")
