@@ -11,7 +11,8 @@ from analogy.errors import UserError
 from analogy.models.pixels import to_bytes
 from analogy.runs.conversion import largest_differences, run_onnx, run_tflite
 from analogy.runs.export import write_saved_model
-from analogy.runs.formats import FORMATS
+from analogy.runs.formats import FORMATS, export_run
+from analogy.runs.ready import ready_models
 
 
 @pytest.fixture(scope="module")
@@ -129,3 +130,20 @@ def test_a_mistake_is_one_line_before_anything_is_written(options, message, invo
     assert done.exit_code == 2 and done.stderr == f"error: {message}\n" and not (tmp_path / "out").exists()
     done = invoke("export", "no_such_run", "--results-dir", tmp_path)
     assert done.exit_code == 2 and done.stderr.startswith("error: export no_such_run: neither a run folder nor an experiment")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "endpoints"),
+    [
+        ("analogy_masked", {"generate"}),
+        ("convlstm_plus", {"predict"}),
+        ("keypoints_plus", {"detect", "translate"}),
+        ("keypoints_plus_motion", {"decode"}),
+        ("pose_lstm_residual", {"predict"}),
+    ],
+)
+def test_models_that_come_along_are_exported_as_the_runs_of_their_systems(name, endpoints, tmp_path):
+    """Their SavedModels may have been written by an earlier version, with operations that today's avoids."""
+    export_run(ready_models()[name].run, "tflite", tmp_path / "out")
+    assert {path.stem for path in (tmp_path / "out").glob("*.tflite")} == endpoints
