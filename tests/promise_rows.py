@@ -122,7 +122,7 @@ class Rows:
 
     def __init__(self, actors: Path, cache: Path, folder: Path):
         self.actors, self.cache, self.folder = actors, cache, folder
-        self._datasets, self._systems, self._batches, self._exports = {}, {}, {}, {}
+        self._datasets, self._systems, self._batches, self._exports, self._loaded = {}, {}, {}, {}, {}
         self._lent = set()  # rows whose system may have changed
 
     def settings(self, row: Row, *more: str):
@@ -144,7 +144,7 @@ class Rows:
     def start(self, row: Row, *more: str):
         """A new system, ready to train, from seed 0."""
         settings = self.settings(row, *more)
-        used = {role: tf.saved_model.load(str(self.export(ROWS[name]))) for role, name in row.uses}
+        used = {role: self.loaded(ROWS[name]) for role, name in row.uses}
         keras.utils.set_random_seed(0)
         system = SYSTEMS[settings.system].build(settings, used)
         system.prepare_training()
@@ -180,6 +180,13 @@ class Rows:
             for variable, value in values:
                 variable.assign(value)
         self._lent.clear()
+
+    def loaded(self, row: Row):
+        """The row's SavedModel for others to build on, loaded once for each strategy, whose scope makes the variables."""
+        key = row, tf.distribute.get_strategy()
+        if key not in self._loaded:
+            self._loaded[key] = tf.saved_model.load(str(self.export(row)))
+        return self._loaded[key]
 
     def export(self, row: Row) -> Path:
         """The folder of the SavedModel of the row's system."""
