@@ -210,7 +210,7 @@ def _pictures_of(folder: Path) -> list[Path]:
 
 
 def _videos_in(folder: Path) -> list[Path]:
-    return [path for path in visible(folder.iterdir()) if path.suffix.lower() in VIDEOS]
+    return [path for path in visible(folder.iterdir()) if path.suffix.lower() in VIDEOS and not path.is_dir()]
 
 
 def _pictures_in(path: Path) -> Iterator[tuple[np.ndarray, float]]:
@@ -252,7 +252,7 @@ def sole_picture(path: Path) -> Path:
     """The picture of a folder that holds one alone and no video; any other path unchanged."""
     if not (path.is_dir() and os.access(path, os.R_OK)):
         return path
-    files = [file for file in visible(path.iterdir()) if file.suffix.lower() in (*PICTURES, *VIDEOS)]
+    files = [file for file in visible(path.iterdir()) if file.suffix.lower() in (*PICTURES, *VIDEOS) and not file.is_dir()]
     return files[0] if len(files) == 1 and is_single_picture(files[0]) else path
 
 

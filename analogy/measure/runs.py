@@ -136,13 +136,15 @@ def _changes(stored: Path, data_dir: Path | None, clips: Sequence[str]) -> dict:
 
 @contextmanager
 def _option_for_setting(selected: bool) -> Iterator[None]:
-    """A context: where --clips has selected the test clips, the message of a UserError names that option, not the setting."""
+    """A context: where --clips has selected the test clips, the message of a UserError names that option, not the settings of
+    the clips; those that the run was trained on cannot be others."""
     try:
         yield
     except UserError as error:
         if not selected:
             raise
-        raise UserError(*(line.replace("data.test_clips", "--clips") for line in error.lines)) from error
+        lines = (line.replace(" or data.train_clips", "").replace("data.test_clips", "--clips") for line in error.lines)
+        raise UserError(*lines) from error
 
 
 def check_fits(loaded, system, folder: Path) -> None:

@@ -83,7 +83,7 @@ def test_a_clip_that_is_not_there_is_said_of_the_option_that_named_it(invoke, fi
         done.exit_code == 2 and "error: --clips: there is no usable clip nobody in the dataset; there are 0001" in done.stderr
     )
     done = invoke("evaluate", "--run", run, "--clips", "0001", "--results-dir", tmp_path)
-    assert done.exit_code == 2 and "0001: in the training and in the test half; name others with --clips" in done.stderr
+    assert done.exit_code == 2 and "0001: in the training and in the test half; name others with --clips\n" in done.stderr
 
 
 @pytest.fixture

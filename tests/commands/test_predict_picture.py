@@ -190,6 +190,7 @@ def test_a_folder_with_one_picture_stands_for_it(tmp_path):
     for name in ("only.png", ".hidden.png"):
         Image.new("RGB", (30, 20)).save(tmp_path / name)
     (tmp_path / "notes.txt").touch()
+    (tmp_path / "folder.png").mkdir()
     assert sole_picture(tmp_path) == tmp_path / "only.png" and sole_picture(tmp_path / "only.png") == tmp_path / "only.png"
     Image.new("RGB", (30, 20)).save(tmp_path / "second.png")
     assert sole_picture(tmp_path) == tmp_path and sole_picture(tmp_path / "none") == tmp_path / "none"

@@ -116,6 +116,7 @@ def test_videos_in_a_folder_are_named(tmp_path):
     folder = tmp_path / "recordings"
     folder.mkdir()
     write_mp4(folder / "monday.mp4", np.zeros((2, 16, 16, 3), np.uint8), 10)
+    (folder / "frames.avi").mkdir()  # as some name the folder of a video's frames: it is no video
     with pytest.raises(UserError, match=r"holds videos and no pictures: name one of them, such as monday\.mp4"):
         read_video(folder)
     Image.new("RGB", (16, 16), "red").save(folder / "cover.png")
