@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from analogy.files.writing import replacing
-from analogy.visualise.canvas import GAP, TITLE_HEIGHT, title_width
+from analogy.visualise.canvas import GAP, LETTERS, TITLE_HEIGHT, title_width
 from analogy.visualise.panels import heatmap_picture, movie_rows, picture_grid, write_panels
 from analogy.visualise.plots import axis_limits, plot_horizon, plot_losses
 from analogy.visualise.video import side_by_side, write_gif, write_mp4
@@ -210,11 +210,12 @@ def test_rows_of_a_movie(channels):
     truth, prediction = noise(12, 64, 80, channels), noise(12, 64, 80, channels)[::-1]
     observed = noise(5, 64, 80, channels)
     rows = movie_rows(observed, truth, prediction)
-    top, beside = rows.shape[0] - 3 * (GAP + 64), rows.shape[1] - 13 * (GAP + 80)
-    assert TITLE_HEIGHT <= top < 2 * TITLE_HEIGHT and beside == title_width("|difference|", 22) + 2 * GAP
-    for count in (1, 0):  # none of an auto-encoder
+    top, beside = TITLE_HEIGHT * 22 // LETTERS, title_width("|difference|", 22) + 2 * GAP
+    assert rows.shape == (top + 3 * (GAP + 64), beside + 13 * (GAP + 80), 3)
+    for count, letters in ((1, 18), (0, 17)):  # none of an auto-encoder
         fewer = movie_rows(observed[:count], truth, prediction)
-        assert fewer.shape[1] < rows.shape[1] - (3 - count) * (GAP + 80) + 2 * GAP
+        beside_fewer = title_width("|difference|", letters) + 2 * GAP
+        assert fewer.shape[:2] == (TITLE_HEIGHT * letters // LETTERS + 3 * (GAP + 64), beside_fewer + (10 + count) * (GAP + 80))
 
     flow = noise(12, 64, 80, 3)
     with_flow = movie_rows(observed, truth, prediction, {"flow": flow})
