@@ -36,7 +36,7 @@ Every experiment has a demo: a few minutes on a laptop, without a dataset or a d
 `python experiments/demos.py` makes these tables from finished runs whose settings are those of today's demos.
 Experiments that differ at paper scale alone, most of them in their data, have the same demo, and share a row.
 "Measured on" names the data and the number of test clips, none of which was trained on (of sines: groups of 200 sequences).
-A run's page has its protocol.
+A run's page has its protocol. The README and the pages of the papers have other runs of some, whose figures differ a little.
 {times}
 A demo shows that a system works. It is not what the system reaches in full, and a method that loses to a baseline is said to
 lose. "Not run" below a table names the demos of which there was no such run; the pages of their papers have figures of some.
