@@ -29,9 +29,10 @@ from analogy.models.pixels import to_unit
 from analogy.runs.export import export_saved_model
 from analogy.settings import find_experiment, load_settings
 from analogy.systems import SYSTEMS
-from analogy.systems.hierarchical.background import observed_background, uncovered
+from analogy.systems.hierarchical.background import observe
 from analogy.systems.hierarchical.estimation.tflite import open_estimator
 from analogy.systems.hierarchical.estimation.tracking import track_person
+from analogy.systems.hierarchical.layers import recomposed
 from analogy.systems.hierarchical.networks import limbs
 from analogy.systems.hierarchical.pipeline import Pipeline
 from analogy.systems.hierarchical.video_output import Prediction, write_prediction
@@ -110,11 +111,10 @@ def stages(pipeline: Pipeline, painter, video: Path, joints, visibility, length:
     def paint():
         return painted_frames(pipeline, reference, pose, future, box)
 
-    def shown_background():
-        background = observed_background(frames[:k], *observed)
-        return uncovered(painted, pipeline.view(background.picture, box).numpy(), background.seen, box, *future)
+    def outlined():
+        return recomposed(painted, observe(frames[:k], *observed), pipeline.view, box, *poses)
 
-    painted = paint()
+    painted, poses = paint(), [np.concatenate([now[None], later]) for now, later in zip(pose, future, strict=True)]
     result = Prediction(
         *(np.concatenate(parts) for parts in zip(observed, future, strict=True)), painted, tuple(int(edge) for edge in box)
     )
@@ -132,7 +132,7 @@ def stages(pipeline: Pipeline, painter, video: Path, joints, visibility, length:
         f"predicting {horizon} poses": forecast,
         f"painting {horizon} frames": paint,
         **{f"  {name}": action for name, action in parts.items()},
-        "the observed background": shown_background,
+        "the outline and the background": outlined,
         "writing films, pictures, page": lambda: write_prediction(request, whole, result, []),
     }
 

@@ -14,8 +14,9 @@ from analogy.data.video import read_video
 from analogy.errors import UserError
 from analogy.metrics.regions import pose_region
 from analogy.predictions.frames import PredictedFrames
-from analogy.systems.hierarchical.background import Background, observed_background, uncovered
+from analogy.systems.hierarchical.background import Observed, observe
 from analogy.systems.hierarchical.estimation.tracking import name_sides_by_image, track_person
+from analogy.systems.hierarchical.layers import recomposed
 from analogy.systems.hierarchical.pipeline import Pipeline
 
 PADDING = 10  # pixels around the clip's box, as in the painters' training crops
@@ -49,8 +50,8 @@ class PipelinePredictor:
         return (
             f"{len(dataset)} clips of {self.source}: {names}; {self.pipeline.context} observed "
             f"frames, then at most {self.horizon}; the clip's box with {PADDING} px, {height} x {width}; every frame painted "
-            "from the last observed one, and the background from all observed ones; prediction: labelled "
-            "observed poses, predicted future ones; true poses: labelled "
+            "from the last observed one, with the person's outline in it, and the background from all observed ones; "
+            "prediction: labelled observed poses, predicted future ones; true poses: labelled "
             f"future ones{estimated}; baseline: the last observed frame copied; figures per frame, averaged over frames, then "
             "over clips"
         )
@@ -66,12 +67,12 @@ class PipelinePredictor:
         box = np.array((0, 0, width, height) if pipeline.whole_frames else box, np.int32)
         views = np.stack([pipeline.view(frame, box).numpy() for frame in frames])
         joints, visibility = clip.joints[: k + count], clip.visibility[: k + count]
-        background = observed_background(frames[:k], joints[:k], visibility[:k])
-        other_methods = {"true_poses": self._paint(frames, background, joints[k - 1 :], visibility[k - 1 :], box)}
+        observed = observe(frames[:k], joints[:k], visibility[:k])
+        other_methods = {"true_poses": self._paint(observed, joints[k - 1 :], visibility[k - 1 :], box)}
         if self.estimator:
             estimated = self._estimate_poses(frames[:k])
             poses = self._predict_poses(frames, *estimated, count)
-            other_methods["estimated_poses"] = self._paint(frames, observed_background(frames[:k], *estimated), *poses, box)
+            other_methods["estimated_poses"] = self._paint(observe(frames[:k], *estimated), *poses, box)
         size = np.array(pipeline.image_size[::-1], np.float32)
         crop = np.repeat((box[2:] - box[:2])[None].astype(np.float32), count + 1, 0)
         body = pose_region((joints[k - 1 :] - box[:2]) * size / crop[0], visibility[k - 1 :], pipeline.image_size, crop)
@@ -81,7 +82,7 @@ class PipelinePredictor:
             distance=np.arange(1, count + 1),
             observed_frames=views[:k],
             truth=views[k:],
-            prediction=self._paint(frames, background, *self._predict_poses(frames, joints[:k], visibility[:k], count), box),
+            prediction=self._paint(observed, *self._predict_poses(frames, joints[:k], visibility[:k], count), box),
             baseline=np.repeat(views[k - 1 : k], count, 0),
             baseline_name="copy_last_frame",
             other_methods=other_methods,
@@ -105,9 +106,7 @@ class PipelinePredictor:
         future, future_visibility = self.pipeline.forecast(joints, visibility, size, np.int32(-1), np.int32(count))
         return np.concatenate([joints[-1:], future]), np.concatenate([visibility[-1:], future_visibility])
 
-    def _paint(self, frames, background: Background, joints, visibility, box) -> np.ndarray:
+    def _paint(self, observed: Observed, joints, visibility, box) -> np.ndarray:
         """Frames uint8 [T, h, w, C] of the poses 1 to T, painted from the last observed frame, whose pose is pose 0."""
-        reference = frames[self.pipeline.context - 1]
-        painted = self.pipeline.paint(reference, joints[0], visibility[0], joints[1:], visibility[1:], box).numpy()
-        view = self.pipeline.view(background.picture, box).numpy()
-        return uncovered(painted, view, background.seen, box, joints[1:], visibility[1:])
+        painted = self.pipeline.paint(observed.frame, joints[0], visibility[0], joints[1:], visibility[1:], box).numpy()
+        return recomposed(painted, observed, self.pipeline.view, box, joints, visibility)

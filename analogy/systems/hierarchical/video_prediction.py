@@ -24,7 +24,7 @@ from analogy.memory import machine_memory
 from analogy.one_line import say
 from analogy.ownership import check_output, unused_folder
 from analogy.runs.find import find_run, folders_named, saved_model_of
-from analogy.systems.hierarchical.background import observed_background, uncovered
+from analogy.systems.hierarchical.background import observe
 from analogy.systems.hierarchical.estimation import ESTIMATORS, find_models, usual_estimator
 from analogy.systems.hierarchical.observed_action import check_action, told_action
 from analogy.systems.hierarchical.pose_files import doubts_about_poses, read_poses
@@ -273,6 +273,7 @@ def _predict(pipeline, frames, joints, visibility, horizon: int, action: int, se
     frames: the n observed ones, uint8 [H, W, 3] each, n >= k. joints [n, 13, 2], visibility [n, 13]: their poses. action: its
     number. seconds: gets the time of each stage.
     """
+    from analogy.systems.hierarchical.layers import recomposed
     from analogy.systems.hierarchical.video_output import Prediction
 
     reference = frames[-1]
@@ -285,9 +286,8 @@ def _predict(pipeline, frames, joints, visibility, horizon: int, action: int, se
     check_memory(len(all_joints), box[3] - box[1], box[2] - box[0], COPIES)
     with _timed(seconds, "frames"):
         painted = painted_frames(pipeline, reference, (joints[-1], visibility[-1]), (future, future_visibility), box)
-        background = observed_background(frames, joints, visibility)
-        view = pipeline.view(background.picture, box).numpy()
-        painted = uncovered(painted, view, background.seen, box, future, future_visibility)
+        poses = all_joints[len(joints) - 1 :], all_visibility[len(joints) - 1 :]
+        painted = recomposed(painted, observe(frames, joints, visibility), pipeline.view, box, *poses)
     return Prediction(all_joints, all_visibility, painted, tuple(int(edge) for edge in box))
 
 
