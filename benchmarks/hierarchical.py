@@ -30,9 +30,9 @@ from analogy.runs.export import export_saved_model
 from analogy.settings import find_experiment, load_settings
 from analogy.systems import SYSTEMS
 from analogy.systems.hierarchical.background import observe
+from analogy.systems.hierarchical.composition import recomposed
 from analogy.systems.hierarchical.estimation.tflite import open_estimator
 from analogy.systems.hierarchical.estimation.tracking import track_person
-from analogy.systems.hierarchical.layers import recomposed
 from analogy.systems.hierarchical.networks import limbs
 from analogy.systems.hierarchical.pipeline import Pipeline
 from analogy.systems.hierarchical.video_output import Prediction, write_prediction

@@ -1,7 +1,7 @@
 """What the observed frames tell about the last one: the person's outline, and the background behind it where it was seen.
 
 In earlier frames the body stood elsewhere, and what it hides now was seen. Such a pixel is taken where at least SIGHTINGS
-frames agree on it. `layers` paints with it; docs/masked.md says what that gains.
+frames agree on it. `composition` paints with it; docs/masked.md says what that gains.
 """
 
 from __future__ import annotations

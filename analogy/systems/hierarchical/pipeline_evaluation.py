@@ -15,8 +15,8 @@ from analogy.errors import UserError
 from analogy.metrics.regions import pose_region
 from analogy.predictions.frames import PredictedFrames
 from analogy.systems.hierarchical.background import Observed, observe
+from analogy.systems.hierarchical.composition import recomposed
 from analogy.systems.hierarchical.estimation.tracking import name_sides_by_image, track_person
-from analogy.systems.hierarchical.layers import recomposed
 from analogy.systems.hierarchical.pipeline import Pipeline
 
 PADDING = 10  # pixels around the clip's box, as in the painters' training crops

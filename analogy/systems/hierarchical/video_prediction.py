@@ -273,7 +273,7 @@ def _predict(pipeline, frames, joints, visibility, horizon: int, action: int, se
     frames: the n observed ones, uint8 [H, W, 3] each, n >= k. joints [n, 13, 2], visibility [n, 13]: their poses. action: its
     number. seconds: gets the time of each stage.
     """
-    from analogy.systems.hierarchical.layers import recomposed
+    from analogy.systems.hierarchical.composition import recomposed
     from analogy.systems.hierarchical.video_output import Prediction
 
     reference = frames[-1]

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from analogy.metrics.regions import pose_region, region_error
 from analogy.systems.hierarchical.background import Observed
-from analogy.systems.hierarchical.layers import recomposed
+from analogy.systems.hierarchical.composition import recomposed
 
 SIZE = 128, 160
 BOX = np.array([0, 0, 160, 128])
