@@ -278,7 +278,7 @@ def test_the_frames_of_a_clip_are_not_replaced_by_its_prediction(invoke, tmp_pat
     """The folder holds a `joints.json`, as predictions do."""
     clip = tmp_path / "clip"
     clip.mkdir()
-    for name in ("000001.jpg", "joints.json"):
+    for name in ("000001.jpg", "000002.jpg", "joints.json"):
         (clip / name).write_text("precious")
     before = contents(clip)
     for out in (clip, tmp_path):
