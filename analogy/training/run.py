@@ -174,6 +174,7 @@ def _run_in(folder: RunFolder, trainer: Trainer, began: float, stop) -> None:
     except Exception as error:
         log.debug("failed: %s", error)
         with suppress(OSError):  # if the disk is full, the first error has already said so
+            (folder.path / "index.html").unlink(missing_ok=True)  # its room is enough for the status; `close` writes it again
             close("failed", trainer.steps_done)
         raise
     close("finished", trainer.steps_done)
