@@ -20,8 +20,6 @@ from analogy.metrics.table import HEADLINES
 from analogy.runs.find import DEFAULT_SIGNATURE, MODEL
 from analogy.runs.ready import FOLDER, ready_models
 from analogy.runs.uses import checksum
-from analogy.systems import SYSTEMS
-from analogy.systems.run_settings import settings_of_run
 
 if TYPE_CHECKING:
     from analogy.systems.base import System
@@ -42,14 +40,18 @@ def take_over(run: Path, folder: Path) -> None:
     those before it too (`earlier_commits`), and the checksum of the SavedModel. Paths of this machine are in none of these
     files: another model that comes along, on which this one builds, is called by its name.
     """
+    import keras
+
+    from analogy.training.in_float32 import predicting_system
     from analogy.training.precision import use_precision
 
     summary, settings = (
         (run / name).read_text("utf-8").replace(f"{FOLDER}/", "") for name in ("summary.json", "settings.yaml")
     )
     summary, environment = json.loads(summary), json.loads((run / "environment.json").read_text("utf-8"))
+    keras.utils.set_random_seed(summary["seed"])  # the states of random numbers are exported too
     with use_precision(summary["precision"]):  # of its computations
-        export_halved(system_of(run), folder / "new", STAY.get(folder.name))
+        export_halved(predicting_system(run), folder / "new", STAY.get(folder.name))
     shutil.rmtree(folder / MODEL, ignore_errors=True)
     (folder / "new").rename(folder / MODEL)
     (folder / "settings.yaml").write_text(settings, "utf-8")
@@ -58,21 +60,6 @@ def take_over(run: Path, folder: Path) -> None:
     reduced |= {key: environment[key] for key in ("earlier_commits", "commit") if key in environment}
     reduced["checksum"] = checksum(folder / MODEL)
     (folder / "summary.json").write_text(json.dumps(reduced, indent=1) + "\n", "utf-8")
-
-
-def system_of(run: Path) -> System:
-    """The system of a run with the networks that its SavedModel predicts with. Raises UserError."""
-    from analogy.runs.uses import open_used
-    from analogy.training.checkpoint import load_exported
-    from analogy.training.distribute import local_strategy
-    from analogy.training.loop import build_system
-
-    settings = settings_of_run(run)
-    entry = SYSTEMS[settings.system]
-    used = open_used(settings, entry.system.needs)
-    system = build_system(entry.build, settings, local_strategy("cpu"), None, used)
-    load_exported(system, run)
-    return system
 
 
 def export_halved(system: System, folder: Path, stay: Sequence[str] | None = None) -> None:

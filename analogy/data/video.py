@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from itertools import islice, pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -182,7 +182,7 @@ def _read_folder(path: Path, start: int, count: int | None, keep: _Keeper) -> De
     animations = [file.name for file in selected if is_animation(file)]
     notes = [f"{len(animations)} of its pictures are animations, of which the first frame is read: {some(animations)}"]
     notes = notes if animations else []
-    if videos := _videos_in(path):
+    if videos := _files_in(path, VIDEOS):
         others = f"{len(videos)} videos too, which are" if len(videos) > 1 else "a video too, which is"
         notes.append(f"it holds {others} not read; its pictures are taken for the frames of one video")
     numbers = [last_number(file) for file in selected]
@@ -200,17 +200,16 @@ def _read_folder(path: Path, start: int, count: int | None, keep: _Keeper) -> De
 
 def _pictures_of(folder: Path) -> list[Path]:
     """The pictures of a folder that is a video, in the order of their numbers. Raises UserError where there are none."""
-    files = (file for file in visible(folder.iterdir()) if file.suffix.lower() in PICTURES and not file.is_dir())
-    files = sorted(files, key=by_number)
+    files = sorted(_files_in(folder, PICTURES), key=by_number)
     if not files:
-        if videos := _videos_in(folder):
+        if videos := _files_in(folder, VIDEOS):
             raise UserError(f"{folder}: this folder holds videos and no pictures: name one of them, such as {videos[0].name}")
         raise UserError(f"{folder}: there are no pictures in this folder ({', '.join(PICTURES)})")
     return files
 
 
-def _videos_in(folder: Path) -> list[Path]:
-    return [path for path in visible(folder.iterdir()) if path.suffix.lower() in VIDEOS and not path.is_dir()]
+def _files_in(folder: Path, suffixes: Collection[str]) -> list[Path]:
+    return [path for path in visible(folder.iterdir()) if path.suffix.lower() in suffixes and not path.is_dir()]
 
 
 def _pictures_in(path: Path) -> Iterator[tuple[np.ndarray, float]]:
@@ -234,10 +233,11 @@ def _read_pictures(path: Path, start: int, count: int | None, keep: _Keeper) -> 
 
 def check_video(path: Path) -> None:
     """Raise a UserError where there is no such video or picture. Nothing is read."""
-    if not path.exists() and (address := re.match(r"(\w{2,}):/", str(path))):  # a path has no second slash
+    if path.exists():
+        return
+    if address := re.match(r"(\w{2,}):/", str(path)):  # a path has no second slash
         raise UserError(f"{address[1]}://...: addresses are not read: save the video, and name its file")
-    if not path.exists():
-        raise UserError(f"{path}: there is no such video or picture; name a video file, a folder of pictures, or a picture")
+    raise UserError(f"{path}: there is no such video or picture; name a video file, a folder of pictures, or a picture")
 
 
 def too_short(source: Path | str, frames: int, start: int, observed: int, apart: str = "") -> str:
@@ -252,7 +252,7 @@ def sole_picture(path: Path) -> Path:
     """The picture of a folder that holds one alone and no video; any other path unchanged."""
     if not (path.is_dir() and os.access(path, os.R_OK)):
         return path
-    files = [file for file in visible(path.iterdir()) if file.suffix.lower() in (*PICTURES, *VIDEOS) and not file.is_dir()]
+    files = _files_in(path, {*PICTURES, *VIDEOS})
     return files[0] if len(files) == 1 and is_single_picture(files[0]) else path
 
 

@@ -13,6 +13,7 @@ from analogy.runs.find import MODEL
 from analogy.runs.reading import read_run
 from analogy.runs.uses import open_used, retrained_models
 from analogy.systems import SYSTEMS
+from analogy.systems.base import System
 from analogy.systems.run_settings import settings_of_run
 from analogy.training.checkpoint import load_exported
 from analogy.training.precision import use_precision
@@ -32,14 +33,24 @@ def in_float32(run: Path) -> Iterator[Path]:
     if precision not in ("bfloat16", "float16"):
         yield run
         return
-    settings = settings_of_run(run)
-    entry = SYSTEMS[settings.system]
     with tempfile.TemporaryDirectory() as folder:
         model = Path(folder) / MODEL
         with use_precision("float32"):
-            system = entry.build(settings, open_used(settings, entry.system.needs))
-            load_exported(system, run, key=str(run))
+            system = predicting_system(run)
             export_saved_model(system, model)
         taken = f"{run}: it computes in {precision}, which other runtimes lack; its weights are taken in float32"
-        say(*retrained_models(settings, record.table), taken)
+        say(*retrained_models(system.settings, record.table), taken)
         yield model
+
+
+def predicting_system(run: Path) -> System:
+    """The system of a run with the networks that its SavedModel predicts with; they compute in the present precision.
+
+    Raises:
+        UserError: the run has no settings, or networks that are no longer those of its settings.
+    """
+    settings = settings_of_run(run)
+    entry = SYSTEMS[settings.system]
+    system = entry.build(settings, open_used(settings, entry.system.needs))
+    load_exported(system, run, key=str(run))
+    return system

@@ -141,7 +141,7 @@ def test_a_run_is_reduced_to_what_predicting_needs(tmp_path, monkeypatch):
     import tensorflow as tf
 
     run, folder, system = tmp_path / "run", tmp_path / "keypoints_plus_motion", small_system()
-    monkeypatch.setattr("experiments.ready_models.system_of", {run: system}.get)
+    monkeypatch.setattr("analogy.training.in_float32.predicting_system", {run: system}.get)
     run.mkdir()
     (run / "settings.yaml").write_text(f"uses: {{translator: {READY_MODELS}/keypoints_plus}}\n")
     (run / "environment.json").write_text(json.dumps({"commit": "abc", "earlier_commits": ["old"], "folder": str(run)}))

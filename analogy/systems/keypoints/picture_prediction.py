@@ -21,7 +21,7 @@ from analogy.files.names import PICTURES, VIDEOS
 from analogy.ownership import check_output, replacing_folder, unused_folder
 from analogy.runs.find import endpoint_of, endpoints_of, inputs_of, load_endpoint, saved_model_of
 from analogy.settings.sections import Settings
-from analogy.systems.actions import action_number
+from analogy.systems.actions import action_number, told_actions
 from analogy.systems.keypoints.pictures import with_keypoints
 from analogy.systems.keypoints.settings import GENERATORS, TRANSLATORS
 from analogy.visualise.html import write_page
@@ -142,11 +142,11 @@ def _check_kind(run: Path, settings, driving: Path | None) -> None:
 
 def _number_of(action: str | None, settings) -> int:
     """The number of an action of a run. Raises UserError where the run does not know it."""
-    if not settings.network.action:
+    actions = told_actions(settings)
+    if not actions:
         if action is not None:
             raise UserError(f"--action {action}: this run was trained without actions; leave --action out")
         return 0
-    actions = settings.data.actions
     if action is None:
         raise UserError(f"--action is missing; this run knows {', '.join(actions)}")
     return action_number(action, actions)
