@@ -148,8 +148,18 @@ def is_our_text(path: Path, text: str) -> bool:
     return there.split("\n", 1)[0] == text.split("\n", 1)[0]
 
 
-def refuse_foreign_text(path: Path, text: str, what: str, mend: str = "name another with --out") -> None:
-    """Raise a UserError for a text file that is not ours (`is_our_text`) and would be lost. what: ours is, such as "table"."""
+def check_text_output(path: Path, text: str, what: str, mend: str = "name another with --out") -> None:
+    """Check a text file that a command will write, before its long work begins.
+
+    Args:
+        text: how it will begin, at least its first line.
+        what: ours is, such as "table".
+
+    Raises:
+        UserError: the file is not ours (`is_our_text`) and would be lost, lies in a run, or cannot be written.
+    """
+    refuse_inside_run(path)
+    check_writable(path.parent, mend)
     if not is_our_text(path, text):
         raise UserError(f"{path}: this file is no {what}, and is not replaced; {mend}")
 

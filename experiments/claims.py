@@ -25,7 +25,7 @@ from analogy.errors import Mistakes, UserError, about
 from analogy.metrics.claims import Verdict, judge, parse
 from analogy.metrics.table import METRICS
 from analogy.one_line import say
-from analogy.ownership import refuse_foreign_text, write_our_text
+from analogy.ownership import check_text_output, write_our_text
 from analogy.runs.reading import read_run
 from analogy.settings import Settings, load_settings
 from analogy.settings.experiments import find_experiment
@@ -173,7 +173,7 @@ def main(
     results_dir = results_dir or HERE.parent / "results" / plan.stem
     with clear_errors(results_dir):
         arms_and_claims, table = Plan.read(plan, results_dir, set_ or []), results_dir / "claims.md"
-        refuse_foreign_text(table, arms_and_claims.title, "table of these claims", "choose another --results-dir")
+        check_text_output(table, arms_and_claims.title, "table of these claims", "choose another --results-dir")
         results_dir.mkdir(parents=True, exist_ok=True)
         failed = _train(arms_and_claims, seeds, minutes, jobs)
         text = _report(arms_and_claims, seeds, failed)

@@ -17,10 +17,11 @@ import typer
 
 from analogy.cli.console import RESULTS, app_of, clear_errors, names_in
 from analogy.data.doubts import fingerprint
-from analogy.errors import UserError
+from analogy.errors import Mistakes, UserError
 from analogy.metrics.table import HEADLINES
 from analogy.one_line import say
-from analogy.ownership import refuse_foreign_text, write_our_text
+from analogy.ownership import check_text_output, write_our_text
+from analogy.resolve import resolve_settings
 from analogy.runs.kept import Kept
 from analogy.runs.reading import Run, read_experiment_runs
 from analogy.settings import Settings, find_experiment, list_experiments, load_settings
@@ -65,10 +66,12 @@ def main(
     places = results_dir or [RESULTS]
     with clear_errors(places[0]):
         names = names_in(run)
-        refuse_foreign_text(out, HEAD, "table of demos")
+        check_text_output(out, HEAD, "table of demos")
         kept = KeptRows.read(out, "rows of demos")
-        for name in names:
-            find_experiment(name)
+        with Mistakes() as mistakes:
+            for name in names:
+                with mistakes.noted():
+                    resolve_settings(name, results_dir=places[0], scale="demo", stages_follow=True)
         for name in names:
             import analogy
 

@@ -21,7 +21,7 @@ from analogy.errors import Mistakes, UserError
 from analogy.files.listing import files_below
 from analogy.files.names import VIDEOS
 from analogy.one_line import say
-from analogy.ownership import write_our_text
+from analogy.ownership import check_text_output, write_our_text
 from analogy.resolve import resolve_settings
 from analogy.settings.loading import parse_override
 from analogy.visualise.tables import markdown_table
@@ -47,6 +47,7 @@ def main(
     """Class number c in alphabetical order tests in fold c modulo `folds`. Start it again to go on with what was stopped."""
     with clear_errors(results_dir or data_dir):
         results_dir = results_dir or usual_results_dir(data_dir, also or [], len(persons or []) or folds)
+        check_tables(exp, results_dir)
         values = dict(map(parse_override, set_ or []))
         if persons:
             if also:
@@ -62,15 +63,29 @@ def main(
                 run = finished_run(name, results_dir / f"fold_{fold}", scale=scale, data_dir=folder, set=settings)
                 of_fold = json.loads((run.folder / "test" / "horizon_by_action.json").read_text(encoding="utf-8"))
                 figures |= {f"{video}, fold {fold}" if persons else video: curves for video, curves in of_fold.items()}
-            text = table(figures)
+            text = f"{title(name)}\n\n{table(figures)}"
             write_our_text(results_dir / f"{name}.md", text)
-            say(name, "", *text.splitlines())
+            say(*text.splitlines())
 
 
 def usual_results_dir(data_dir: Path, also: list[Path], folds: int) -> Path:
     """One for each choice of data, so that folds of other data are not in the way."""
     names = [os.path.basename(os.path.realpath(folder)) for folder in (data_dir, *also)]  # links in a circle are no error here
     return Path("results", "folds", "_".join([*names, str(folds)]))
+
+
+def title(name: str) -> str:
+    """The first line of an experiment's table."""
+    return f"# {name} in folds"
+
+
+def check_tables(experiments: list[str], results: Path) -> None:
+    """Raise a UserError where a table cannot be written, before links are made and runs are trained."""
+    with Mistakes() as mistakes:
+        for name in experiments:
+            with mistakes.noted():
+                mend = "move it away, or choose another --results-dir"
+                check_text_output(results / f"{name}.md", title(name), f"table of {title(name)[2:]}", mend)
 
 
 def check(experiments: list[str], plan: list[tuple[Path, dict]], results: Path, scale: str) -> None:

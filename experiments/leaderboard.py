@@ -14,6 +14,7 @@ from analogy.cli.console import RESULTS, app_of, clear_errors
 from analogy.errors import Mistakes, UserError
 from analogy.files.paths import check_present
 from analogy.one_line import say
+from analogy.ownership import check_results_dir
 
 HERE = Path(__file__).parent
 
@@ -38,6 +39,8 @@ def main(
         with Mistakes() as mistakes:
             with mistakes.noted():
                 check_present(animations, "--animations")
+            with mistakes.noted():
+                check_results_dir(results_dir)
             with mistakes.noted():
                 check_output(out)
             with mistakes.noted():

@@ -18,7 +18,7 @@ from analogy.cli.console import app_of, clear_errors
 from analogy.cli.continuing import finished_run, persons_of_folds
 from analogy.errors import Mistakes
 from analogy.one_line import say
-from analogy.ownership import write_our_text
+from analogy.ownership import check_text_output, write_our_text
 from analogy.resolve import resolve_settings
 from analogy.settings.loading import parse_override
 from analogy.visualise.tables import markdown_table
@@ -46,6 +46,8 @@ def main(
         common = {"data.dataset": dataset, **dict(map(parse_override, set_ or []))}
         predictors = dict(map(parse_override, predictor_set or []))
         check_settings({**common, **persons_of_folds(persons)[0]}, predictors, results_dir, scale=scale, data_dir=data_dir)
+        written = results_dir / dataset / "classifiers.md"
+        check_text_output(written, table({}), "table of classifiers", "move it away, or choose another --results-dir")
         recognised: dict[str, list[list[float]]] = {}  # what is read -> for each fold, whether each test window was recognised
         for number, tested in enumerate(persons_of_folds(persons)):
             fold = results_dir / dataset / f"fold_{number}"
@@ -66,7 +68,7 @@ def main(
             read(recognised, PIXELS, pixels)
             read(recognised, COMMONEST, pixels, "baseline_")
         text = table(recognised)
-        write_our_text(results_dir / dataset / "classifiers.md", text)
+        write_our_text(written, text)
         say(*text.splitlines())
 
 

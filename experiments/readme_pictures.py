@@ -22,7 +22,7 @@ from analogy.cli.app import make_app
 from analogy.cli.console import RESULTS, app_of, clear_errors
 from analogy.data.moving_shapes import draw_shapes
 from analogy.errors import UserError
-from analogy.files.paths import cache_folder
+from analogy.files.paths import cache_folder, check_writable
 from analogy.metrics.image import psnr
 from analogy.one_line import say
 from analogy.random_streams import TEST_MOVIES
@@ -53,6 +53,7 @@ def main(
 ) -> None:
     with clear_errors(out):
         pictures = [out / "person.gif", out / "five_papers.gif"]
+        check_writable(out, "name another folder with --out")
         if out.resolve() != IMAGES.resolve() and (there := [path for path in pictures if os.path.lexists(path)]):
             raise UserError(f"{there[0]}: is there already, and is not replaced; name another folder with --out")
         names = {"pose_lstm_residual", *(name for name, _ in PAPERS.values())}

@@ -9,13 +9,17 @@ import json
 import shlex
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Sequence
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+import typer
+
+from analogy.cli.console import app_of, clear_errors
+from analogy.errors import UserError
+from analogy.files.paths import check_writable
 from analogy.metrics.table import HEADLINES
 from analogy.runs.find import DEFAULT_SIGNATURE, MODEL
 from analogy.runs.ready import FOLDER, ready_models
@@ -96,17 +100,23 @@ def export_halved(system: System, folder: Path, stay: Sequence[str] | None = Non
     tf.saved_model.save(module, str(folder), signatures={DEFAULT_SIGNATURE: next(iter(written.values())), **written})
 
 
-def main() -> None:
-    models = ready_models()
-    if unknown := [name for name in sys.argv[1:] if name not in models]:
-        sys.exit(f"error: {unknown[0]}: no model of this name comes along; there is {', '.join(models)}")
-    for name in sys.argv[1:] or models:
-        with tempfile.TemporaryDirectory() as folder:
-            program, *arguments = shlex.split(models[name].about["command"])
-            subprocess.run([program, *arguments, "--results-dir", folder], check=True)
-            (run,) = Path(folder).glob(f"{name}/*/")
-            take_over(run, FOLDER / name)
+def main(names: Annotated[list[str] | None, typer.Argument(help="Only these models.")] = None) -> None:
+    with clear_errors(FOLDER):
+        models = ready_models()
+        if unknown := [name for name in names or [] if name not in models]:
+            raise UserError(f"{unknown[0]}: no model of this name comes along; there is {', '.join(models)}")
+        for name in names or models:
+            check_writable(FOLDER / name, "allow it, or work in a copy of the repository that is yours")
+        for name in names or models:
+            with tempfile.TemporaryDirectory() as folder:
+                program, *arguments = shlex.split(models[name].about["command"])
+                subprocess.run([program, *arguments, "--results-dir", folder], check=True)
+                (run,) = Path(folder).glob(f"{name}/*/")
+                take_over(run, FOLDER / name)
+
+
+app = app_of(main)
 
 
 if __name__ == "__main__":
-    main()
+    app()

@@ -16,6 +16,7 @@ from analogy.files.writing import partial_name, remove_leftovers
 from analogy.ownership import (
     check_output,
     check_results_dir,
+    check_text_output,
     is_our_text,
     is_run,
     refuse_foreign,
@@ -140,6 +141,9 @@ def test_a_text_that_is_not_ours_is_kept(tmp_path, caplog):
     table.write_text("# Mine\n")
     write_our_text(table, text)
     assert table.read_text() == "# Mine\n" and "table.md: this file is not ours, and is kept" in caplog.text
+    for path, why in ((table, "is no table, and is not replaced; name another with --out"), (table / "new.md", "is a file")):
+        with pytest.raises(UserError, match=why):
+            check_text_output(path, text, "table")
     for odd in ("folder", "pipe"):
         (tmp_path / odd).mkdir() if odd == "folder" else os.mkfifo(tmp_path / odd)
         assert not is_our_text(tmp_path / odd, text)

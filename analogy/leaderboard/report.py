@@ -11,7 +11,7 @@ from analogy.leaderboard.boards import Board
 from analogy.leaderboard.parts import METRICS, Row
 from analogy.leaderboard.plan import Plan
 from analogy.metrics.table import metric_of
-from analogy.ownership import refuse_foreign_text, write_our_text
+from analogy.ownership import check_text_output, write_our_text
 from analogy.visualise.html import write_page
 from analogy.visualise.tables import markdown_table
 from analogy.visualise.wording import decimal, signed
@@ -78,8 +78,8 @@ def markdown(plan: Plan, boards: Sequence[Board], missing: Sequence[str]) -> str
 
 
 def check_output(path: Path) -> None:
-    """Raise a UserError where the Markdown file is another one, and would be lost."""
-    refuse_foreign_text(path, MADE, "leaderboard")
+    """Raise a UserError where the Markdown file is another one, and would be lost, or cannot be written."""
+    check_text_output(path, MADE, "leaderboard")
 
 
 def write_markdown(path: Path, plan: Plan, boards: Sequence[Board], missing: Sequence[str]) -> None:

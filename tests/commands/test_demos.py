@@ -68,6 +68,19 @@ def test_a_row_is_kept_while_its_settings_stay(tmp_path, capsys):
     assert (tmp_path / "demos.json").read_text() == '{"mine": 1}' and "training" not in capsys.readouterr().err
 
 
+def test_what_cannot_be_trained_or_written_is_said_before_anything_is_trained(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("analogy.train", lambda *values, **options: pytest.fail("a demo was trained"))
+    (mine := tmp_path / "mine.yaml").write_text("base: seq2seq_sins_l1\nsummary: s\nstepz: 3\n")
+    with pytest.raises(typer.Exit):
+        main(results_dir=[tmp_path], run=f"seq2seq_sins_l1, {mine}, seq2seq_nix", out=tmp_path / "demos.md")
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 2 and "stepz" in said[0] and "seq2seq_nix" in said[1]
+    for out, why in ((tmp_path, "this file is no table of demos"), (mine / "demos.md", f"cannot be made: {mine} is a file")):
+        with pytest.raises(typer.Exit):
+            main(results_dir=[tmp_path], run="seq2seq_sins_l1", out=out)
+        assert why in capsys.readouterr().err
+
+
 def test_without_any_run_nothing_is_written(tmp_path, capsys):
     with pytest.raises(typer.Exit):
         main(results_dir=[tmp_path], out=tmp_path / "demos.md")

@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from analogy.cli.continuing import persons_of_folds
 from analogy.errors import UserError
+from analogy.files.marks import RUN, mark_folder
 from analogy.settings.loading import parse_override
 from experiments import folds
 from experiments.folds import fold_folders, link_fold, table, videos_below
@@ -134,9 +135,28 @@ def test_every_experiment_is_trained_in_each_fold_of_persons(tmp_path, monkeypat
     assert done.exit_code == 0, done.output
     assert trained == [(name, f"fold_{fold}", tested) for name in "ab" for fold, tested in enumerate([[0, 2], [1]])]
     text = (tmp_path / "results" / "b.md").read_text()
+    assert text.startswith("# b in folds\n\n| video |")
     assert "| bending, fold 0 | 2 | prediction | 23.00" in text and "| **all windows** | 4 | prediction | 23.50" in text
     done = CliRunner().invoke(folds.app, [*options, *persons, "--also", str(tmp_path)])
     assert done.exit_code == 2 and "--also: further videos train with folds of classes" in done.output
+
+
+def test_a_table_of_a_user_is_kept_before_anything_is_linked_or_trained(tmp_path, monkeypatch):
+    touch(tmp_path, "videos/A/a.avi", "videos/B/b.avi", "results/a.md", "results/b.md")
+    (results := tmp_path / "results").joinpath("b.md").write_text("# a in folds\n")  # a copy of another table
+    monkeypatch.setattr(folds, "finished_run", lambda *values, **options: pytest.fail("a run was trained"))
+    options = ["--exp", "a", "--exp", "b", "--data-dir", str(tmp_path / "videos"), "--results-dir", str(results)]
+    done = CliRunner().invoke(folds.app, options)
+    mend = "and is not replaced; move it away, or choose another --results-dir"
+    said = [f"error: {results / name}.md: this file is no table of {name} in folds, {mend}" for name in "ab"]
+    assert done.exit_code == 2 and done.stderr.splitlines() == said
+    assert {path.name for path in results.iterdir()} == {"a.md", "b.md"} and not (results / "a.md").read_text()
+
+
+def test_a_folder_in_a_run_is_no_place_for_tables(tmp_path):
+    mark_folder(tmp_path, RUN)
+    done = CliRunner().invoke(folds.app, ["--exp", "a", "--data-dir", "nowhere", "--results-dir", str(tmp_path / "folds")])
+    assert done.exit_code == 2 and f"a.md: lies in the run {tmp_path}, whose files stay as they are" in done.stderr
 
 
 def test_wrong_persons_are_one_line():

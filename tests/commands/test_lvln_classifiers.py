@@ -63,6 +63,16 @@ def test_every_fold_has_a_trained_and_an_untrained_predictor(trained, tmp_path):
     ]
 
 
+def test_a_table_of_a_user_is_kept_before_anything_is_trained(trained, tmp_path):
+    options = ["--dataset", "synthetic_actors", "--results-dir", str(tmp_path)]
+    (table := tmp_path / "synthetic_actors" / "classifiers.md").parent.mkdir()
+    table.write_text("precious")
+    result = CliRunner().invoke(lvln_classifiers.app, options)
+    said = "this file is no table of classifiers, and is not replaced; move it away, or choose another --results-dir"
+    assert result.exit_code == 2 and result.output == f"error: {table}: {said}\n"
+    assert not trained and table.read_text() == "precious"
+
+
 def test_mistakes_are_one_line(tmp_path):
     result = CliRunner().invoke(lvln_classifiers.app, ["--dataset", "weizmann", "--persons", "0, x"])
     assert result.exit_code == 2 and result.output == "error: --persons: x is no number of a person\n"

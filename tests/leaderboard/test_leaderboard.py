@@ -213,6 +213,8 @@ def test_what_is_missing_or_not_ours_is_one_line(stored):
     done = make(*stored)
     assert done.exit_code == 2 and "this file is no leaderboard, and is not replaced" in done.output
     assert out.read_text() == "# My notes"
+    done = make(plan, out / "results", None, out)
+    assert f"results: cannot be made: {out} is a file; choose another --results-dir" in done.output
     done = make(plan, results, stored[2] / "nowhere", out)
     assert "nowhere: there is no such folder" in done.output
 

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from analogy.cli.predict import _open
 from analogy.errors import UserError
@@ -26,7 +27,7 @@ from analogy.systems import SYSTEMS
 from analogy.systems.run_settings import settings_of_run
 from analogy.training.checkpoint import load_networks
 from analogy.visualise.wording import compare
-from experiments.ready_models import KEPT, take_over
+from experiments.ready_models import KEPT, app, take_over
 
 LARGEST = 6 * 2**20  # bytes of all together in a wheel, which is a zip file
 OF_VIDEOS = ("convlstm_plus", FOR_VIDEOS, "vgg_lstm_plus")  # of three papers, each predicts the next frames of any video
@@ -37,6 +38,15 @@ def bytes_in_a_wheel(folder: Path) -> int:
         for file in sorted(folder.rglob("*")):
             wheel.write(file, file.relative_to(folder))
     return len(packed.getvalue())
+
+
+def test_what_cannot_be_put_in_its_place_is_not_trained(monkeypatch, tmp_path):
+    monkeypatch.setattr("subprocess.run", lambda *values, **options: pytest.fail("a model was trained"))
+    monkeypatch.setattr("experiments.ready_models.FOLDER", tmp_path / "file")
+    (tmp_path / "file").touch()
+    for name, why in (("lvln_nix", "lvln_nix: no model of this name comes along"), (FOR_VIDEOS, "file is a file; allow it")):
+        done = CliRunner().invoke(app, [name])
+        assert done.exit_code == 2 and why in done.stderr
 
 
 def test_they_are_small_whole_and_name_no_place_of_a_machine():
