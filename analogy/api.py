@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analogy.errors import UserError
-from analogy.files.paths import expanded
+from analogy.files.paths import SAVE_THE_VIDEO, expanded
 from analogy.runs.reading import read_run
 from analogy.runs.ready import FOR_VIDEOS, run_or_ready
 from analogy.settings import Experiment, Settings, list_experiments
@@ -254,7 +254,7 @@ def predict(
     from analogy.data.video import check_video
     from analogy.systems import movie_prediction
 
-    path = expanded(video)
+    path = expanded(video, SAVE_THE_VIDEO)
     check_video(path)
     run, results = run if isinstance(run, Run) else load(run, results_dir), expanded(results_dir)
     if run.settings.data.kind != "movies":

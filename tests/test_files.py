@@ -198,7 +198,15 @@ def test_the_home_is_replaced_and_variables_are_not(tmp_path, monkeypatch):
     (tmp_path / "far" / "deep").mkdir(parents=True)
     (tmp_path / "link").symlink_to(tmp_path / "far" / "deep")
     assert expanded("link/../x") == tmp_path / "far" / "x" and expanded("~/../x") == tmp_path / "x"
-    for text, said in {"": "empty", "~nobody else": "no such folder", "a\0b": "cannot hold"}.items():
+    Path("at:/here").mkdir(parents=True)
+    assert expanded("at://here") == Path("at:/here")  # a path like another, where there is something
+    for text, said in {
+        "": "empty",
+        "s3://a/b": r"^s3://\.\.\.: addresses are not read: name a file or folder on this machine$",
+        "at:/x": "addresses are not read",
+        "~nobody else": "no such folder",
+        "a\0b": "cannot hold",
+    }.items():
         with pytest.raises(UserError, match=said):
             expanded(text)
 

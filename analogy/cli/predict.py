@@ -35,8 +35,8 @@ from analogy.cli.predict_options import (
     Source,
     Start,
 )
-from analogy.errors import UserError
-from analogy.files.paths import expanded
+from analogy.errors import UserError, about
+from analogy.files.paths import SAVE_THE_VIDEO, expanded
 from analogy.one_line import say
 from analogy.runs.ready import FOR_VIDEOS, ready_models, run_or_ready
 from analogy.systems.hierarchical.estimation import find_models, usual_estimator
@@ -98,9 +98,12 @@ def main(
     open_: Open = None,
 ) -> None:
     with clear_errors(out or results_dir):
-        source = str(expanded(source))
-        options = invocation.params | {"poses": str(expanded(poses)) if poses else ""}
-        folder = _predict(source, _given_options(invocation), options)
+        source = str(expanded(source, SAVE_THE_VIDEO))
+        with about("--driving"):
+            moves_like = None if driving is None else expanded(driving, SAVE_THE_VIDEO)
+        with about("--poses"):
+            poses = str(expanded(poses)) if poses else ""
+        folder = _predict(source, _given_options(invocation), invocation.params | {"poses": poses, "driving": moves_like})
         say(f"written to {folder}: open {folder / 'index.html'}")
         show(folder / "index.html", open_)
 

@@ -76,7 +76,7 @@ Crop = Annotated[
     str | None,
     typer.Option(help="With a picture: x_min,y_min,x_max,y_max in pixels. Default: the largest square in the middle."),
 ]
-Driving = Annotated[Path | None, typer.Option(help="With a picture: a video; the picture moves like it.")]
+Driving = Annotated[str | None, typer.Option(help="With a picture: a video; the picture moves like it.")]
 DrivingCrop = Annotated[
     str | None,
     typer.Option(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from itertools import islice, pairwise
@@ -233,11 +232,8 @@ def _read_pictures(path: Path, start: int, count: int | None, keep: _Keeper) -> 
 
 def check_video(path: Path) -> None:
     """Raise a UserError where there is no such video or picture. Nothing is read."""
-    if path.exists():
-        return
-    if address := re.match(r"(\w{2,}):/", str(path)):  # a path has no second slash
-        raise UserError(f"{address[1]}://...: addresses are not read: save the video, and name its file")
-    raise UserError(f"{path}: there is no such video or picture; name a video file, a folder of pictures, or a picture")
+    if not path.exists():
+        raise UserError(f"{path}: there is no such video or picture; name a video file, a folder of pictures, or a picture")
 
 
 def too_short(source: Path | str, frames: int, start: int, observed: int, apart: str = "") -> str:

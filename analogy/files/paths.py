@@ -10,16 +10,20 @@ from analogy.errors import UserError, about
 from analogy.files.writing import partial_name
 
 _VARIABLE = re.compile(r"\$\{?(\w+)")  # of a shell
+_ADDRESS = re.compile(r"([\w+.-]{2,}):/")  # a Path has lost the second slash
+SAVE_THE_VIDEO = "save the video, and name its file"
 
 
-def expanded(path: str | Path) -> Path:
+def expanded(path: str | Path, mend: str = "name a file or folder on this machine") -> Path:
     """The path with `~` or `~user` at its beginning replaced by that home folder.
 
     Variables such as $HOME are the shell's. They are not replaced here, and a path that holds one is refused, unless there is
-    something of that very name.
+    something of that very name; so is the address of a web page or of a bucket.
+
+    mend: what the user can do instead of giving an address.
 
     Raises:
-        UserError: the path is empty, holds such a variable, or there is no such home.
+        UserError: the path is empty, holds such a variable, is an address, or there is no such home.
     """
     text = os.fspath(path)
     if not text:
@@ -28,6 +32,8 @@ def expanded(path: str | Path) -> Path:
         raise UserError(f"{text!r}: a path cannot hold the sign \\0")
     if any(name in os.environ for name in _VARIABLE.findall(text)) and not os.path.lexists(text):
         raise UserError(f"{text}: variables are replaced by a shell, not here: write {os.path.expandvars(text)}")
+    if (address := _ADDRESS.match(text)) and not os.path.lexists(text):
+        raise UserError(f"{address[1]}://...: addresses are not read: {mend}")
     if ".." in Path(text).parts:  # behind a link it means another folder to TensorFlow than to the system
         return Path(os.path.realpath(os.path.expanduser(text)))
     if not text.startswith("~"):  # of a `./~x` Path would make `~x`

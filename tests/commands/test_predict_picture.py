@@ -186,6 +186,17 @@ def test_an_address_is_no_path(invoke):
     assert done.output == "error: https://...: addresses are not read: save the video, and name its file\n"
 
 
+@pytest.mark.parametrize(
+    "option", ["driving", "poses", "models", "data-dir", "run", "pose-run", "paint-run", "results-dir", "out", "export"]
+)
+def test_an_address_is_the_value_of_no_option(invoke, picture, tmp_path, monkeypatch, option):
+    monkeypatch.chdir(tmp_path)
+    done = invoke("predict", picture, f"--{option}", "https://example.com/none.mp4")
+    mend = "save the video, and name its file" if option == "driving" else "name a file or folder on this machine"
+    assert f"error: --{option}: https://...: addresses are not read: {mend}" in done.output.splitlines()
+    assert done.exit_code == 2 and list(tmp_path.iterdir()) == [picture]
+
+
 def test_a_folder_with_one_picture_stands_for_it(tmp_path):
     for name in ("only.png", ".hidden.png"):
         Image.new("RGB", (30, 20)).save(tmp_path / name)
