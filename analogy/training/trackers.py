@@ -18,16 +18,23 @@ from analogy.errors import UserError, first_line
 if TYPE_CHECKING:
     import numpy as np
 
+WANDB_MODES = ("online", "offline", "shared", "disabled", "dryrun", "run")  # those that wandb itself knows
 log = logging.getLogger("analogy")
 
 
 def check_trackers(names: list[str]) -> None:
-    """Raise a UserError if the package of a tracker is not installed. names: as for `Trackers`."""
+    """Raise a UserError if the package of a tracker is not installed, or WANDB_MODE is misspelt. names: as for `Trackers`."""
     if missing := [name for name in names if find_spec(name) is None]:
         raise UserError(
             f"training.trackers: {', '.join(missing)} is not installed: pip install 'analogy-video[{','.join(missing)}]', or "
             "leave it out"
         )
+    if "wandb" in names and (mode := _wandb_mode()) not in WANDB_MODES:  # wandb says it when the data have been prepared
+        raise UserError(f"WANDB_MODE is {mode!r}: choose {', '.join(WANDB_MODES[:-1])} or {WANDB_MODES[-1]}, or unset it")
+
+
+def _wandb_mode() -> str:
+    return os.environ.get("WANDB_MODE", "offline")
 
 
 class Wandb:
@@ -37,7 +44,7 @@ class Wandb:
     """
 
     def __init__(self, folder: Path, experiment: str, settings: Mapping[str, object]):
-        mode = os.environ.get("WANDB_MODE", "offline")
+        mode = _wandb_mode()
         if mode != "online":
             os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # it would go to the network
         import wandb

@@ -1,6 +1,7 @@
 """Figures go to Weights & Biases and MLflow where they are asked for, into the run folder, and nowhere else."""
 
 import time
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -80,6 +81,26 @@ def test_a_missing_package_is_one_line_before_training(run_here, tmp_path, monke
     assert (
         done.stderr == "error: training.trackers: wandb is not installed: pip install 'analogy-video[wandb]', or leave it out\n"
     )
+
+
+@pytest.mark.parametrize("mode", ["offlne", "OFFLINE", ""])
+def test_a_misspelt_mode_is_one_line_before_training(run_here, tmp_path, monkeypatch, mode):
+    monkeypatch.setattr(trackers, "find_spec", lambda name: "installed")
+    monkeypatch.setenv("WANDB_MODE", mode)
+    options = ("--set", "training.trackers=[wandb]", "--results-dir", tmp_path)
+    done = run_here(*options, exp="seq2seq_sins_l1")
+    assert done.returncode == 2 and not list(tmp_path.iterdir())
+    said = "choose online, offline, shared, disabled, dryrun or run, or unset it"
+    assert done.stderr == f"error: WANDB_MODE is {mode!r}: {said}\n"
+    check_trackers(["mlflow"])  # which does not read it
+    monkeypatch.setenv("WANDB_MODE", "dryrun")
+    check_trackers(["wandb"])
+
+
+@pytest.mark.extra
+def test_the_modes_are_those_of_wandb():
+    settings = pytest.importorskip("wandb", reason=WITHOUT.format("wandb")).Settings
+    assert set(get_args(settings.model_fields["mode"].annotation)) == set(trackers.WANDB_MODES)
 
 
 def test_a_service_that_cannot_start_is_one_line(tmp_path, monkeypatch):
