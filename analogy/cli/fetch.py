@@ -16,7 +16,7 @@ from analogy.pretrained.fetching import FILES, LICENCES, weights_folder
 
 
 def main(
-    what: Annotated[str, typer.Argument(metavar="NAME", help=f"One of: {', '.join(FILES)}.")] = "i3d",
+    what: Annotated[str | None, typer.Argument(metavar="NAME", help=f"One of: {', '.join(FILES)}.")] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for the file. Default: the cache, where all commands look for it.")
     ] = None,
@@ -25,7 +25,8 @@ def main(
         folder = out or weights_folder()
         with Mistakes() as mistakes:
             if what not in FILES:
-                mistakes.add(f"{what}: there is nothing of that name to fetch; there is {', '.join(FILES)}")
+                fault = "NAME is missing" if what is None else f"{what}: there is nothing of that name to fetch"
+                mistakes.add(f"{fault}; there is {', '.join(FILES)}")
             with mistakes.noted():
                 check_writable(folder, "choose another --out")
         from analogy.pretrained.fetch_blazepose import fetch_blazepose

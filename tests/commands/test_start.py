@@ -26,6 +26,7 @@ REFUSED = [
     "run analogy_pool3 --devices cpu:3 --set training.stepz=2",
     "run analogy_pool3 --set loss.feature=1 --set loss.feature_weights=no.npy",
     "run --resume nowhere",
+    "fetch",
     "fetch everything",
     "prepare nothing --image-size 3",
     "prepare kth --data-dir .",
