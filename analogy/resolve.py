@@ -21,7 +21,7 @@ from analogy.runs.uses import resolve_runs, untrained_experiments
 from analogy.settings import Settings, find_experiment, load_settings
 from analogy.settings.loading import apply_overrides, parse_override, read_experiment
 from analogy.systems import SYSTEMS
-from analogy.training.schedulers import check_cluster
+from analogy.training.schedulers import check_cluster, check_kind
 from analogy.training.trackers import check_trackers
 from data_prep.datasets import DATASETS, check_dataset, folder_from_environment
 
@@ -67,8 +67,10 @@ def resolve_settings(
     with Mistakes() as mistakes:
         if scale not in SCALES:
             mistakes.add(f"--scale {scale}: choose {', '.join(SCALES[:-1])} or {SCALES[-1]}")
+        with mistakes.noted():  # settings may be asked for where no worker runs
+            check_cluster(cluster) if writes else check_kind(cluster)
         if writes:
-            _check_machine(mistakes, results_dir, resume, cluster)
+            _check_machine(mistakes, results_dir, resume)
         settings = None
         with mistakes.noted():
             path = _stored_settings(resume) if resume else find_experiment(exp)
@@ -89,8 +91,8 @@ def resolve_settings(
     return settings
 
 
-def _check_machine(mistakes: Mistakes, results_dir: Path, resume: Path | None, cluster: str) -> None:
-    """Note why a run cannot be written, show its films, or train together with other workers here."""
+def _check_machine(mistakes: Mistakes, results_dir: Path, resume: Path | None) -> None:
+    """Note why a run cannot be written, or show its films, here."""
     with mistakes.noted():
         if resume is None:
             check_results_dir(results_dir)
@@ -100,8 +102,6 @@ def _check_machine(mistakes: Mistakes, results_dir: Path, resume: Path | None, c
         from analogy.visualise.video import check_encoder  # brings OpenCV, which `--help` and `list` do without
 
         check_encoder()
-    with mistakes.noted():
-        check_cluster(cluster)
 
 
 def _with_runs_found(

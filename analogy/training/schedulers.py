@@ -49,10 +49,16 @@ SECONDS_BETWEEN = 2.0  # two questions to Kubernetes
 log = logging.getLogger("analogy")
 
 
+def check_kind(kind: str) -> None:
+    """Raise a UserError for what is none of KINDS."""
+    if kind not in KINDS:
+        asked = f"--cluster {kind}" + " ($ANALOGY_CLUSTER)" * (os.environ.get("ANALOGY_CLUSTER") == kind)
+        raise UserError(f"{asked}: choose {', '.join(KINDS[:-1])} or {KINDS[-1]}")
+
+
 def check_cluster(kind: str) -> None:
     """Check what can be known of the workers at once, without TensorFlow. Raises UserError, one line a mistake."""
-    if kind not in KINDS:
-        raise UserError(f"--cluster {kind}: choose {', '.join(KINDS[:-1])} or {KINDS[-1]}")
+    check_kind(kind)
     patience()
     _port(FIRST_PORT)
     if kind == "tf_config":

@@ -115,6 +115,18 @@ def test_they_are_found_before_anything_starts(environment, invoke, tmp_path):
     assert done.exit_code == 2 and "no SLURM_PROCID" in done.stderr and not (tmp_path / "results").exists()
 
 
+def test_an_unknown_kind_in_the_environment_is_refused_in_a_dry_run_too(environment, invoke, tmp_path, monkeypatch):
+    environment({})
+    said = "error: --cluster pbs ($ANALOGY_CLUSTER): choose tf_config, slurm or kubernetes\n"
+    monkeypatch.setenv("ANALOGY_CLUSTER", "pbs")
+    for dry in ([], ["--dry-run"]):
+        done = invoke("run", "seq2seq_sins_l1", "--scale", "demo", "--results-dir", tmp_path / "results", *dry)
+        assert done.exit_code == 2 and done.output == said and not (tmp_path / "results").exists()
+    monkeypatch.setenv("ANALOGY_CLUSTER", "slurm")  # where the settings are looked at, no step of Slurm needs to run
+    done = invoke("run", "seq2seq_sins_l1", "--scale", "demo", "--dry-run")
+    assert done.exit_code == 0 and "parameters:" in done.output
+
+
 class Api:
     """Kubernetes' answers, one a question: (name, phase, address) of each pod."""
 
