@@ -17,7 +17,7 @@ from analogy.data.doubts import DARKEST, some
 from analogy.data.pictures import frames_in_strip, is_animation, picture_size, read_animation, read_picture
 from analogy.errors import UserError
 from analogy.files.listing import files_below
-from analogy.files.names import PICTURES, VIDEOS, by_number, last_number, visible
+from analogy.files.names import NAMED_PICTURES, PICTURES, UNREAD_PICTURES, VIDEOS, by_number, last_number, visible
 from analogy.files.reading import check_regular
 
 USUAL_RATE = 25.0  # frames per second, assumed where a file gives no rate
@@ -67,7 +67,7 @@ def read_video(
         raise UserError(
             f"{path}: frames {start} to {start} + {count}: choose a start of 0 or more and at least one frame, fewer than 2^31"
         )
-    is_picture = path.suffix.lower() in PICTURES and path.is_file()
+    is_picture = path.suffix.lower() in NAMED_PICTURES and path.is_file()
     read = _read_pictures if is_picture else _read_folder if path.is_dir() else _read_file
     keep = _Keeper(transform)
     frames, times, rate, codec, notes = read(path, start, count, keep)
@@ -108,7 +108,7 @@ def stream_video(path: Path) -> Iterator[np.ndarray]:
     """
     if path.is_dir():
         frames = map(read_picture, _pictures_of(path))
-    elif path.suffix.lower() in PICTURES:
+    elif path.suffix.lower() in NAMED_PICTURES:
         frames = (frame for frame, _ in _pictures_in(path))
     else:
         frames = stream_file(path)
@@ -231,9 +231,11 @@ def _read_pictures(path: Path, start: int, count: int | None, keep: _Keeper) -> 
 
 
 def check_video(path: Path) -> None:
-    """Raise a UserError where there is no such video or picture. Nothing is read."""
+    """Raise a UserError where there is no such video or picture, or one of a kind that is not read. Nothing is read."""
     if not path.exists():
         raise UserError(f"{path}: there is no such video or picture; name a video file, a folder of pictures, or a picture")
+    if (kind := path.suffix.lower()) in UNREAD_PICTURES and not path.is_dir():
+        raise UserError(f"{path}: pictures of this kind ({kind}) are not read; save it as JPEG or PNG")
 
 
 def too_short(source: Path | str, frames: int, start: int, observed: int, apart: str = "") -> str:
@@ -254,7 +256,7 @@ def sole_picture(path: Path) -> Path:
 
 def is_single_picture(path: Path) -> bool:
     """Whether a file is a picture of one frame, a GIF of one too: neither an animation nor a strip of frames."""
-    return path.suffix.lower() in (*PICTURES, ".gif") and not is_animation(path) and not _is_strip(path)
+    return path.suffix.lower() in (*NAMED_PICTURES, ".gif") and not is_animation(path) and not _is_strip(path)
 
 
 def video_name(source: str, start: int = 0) -> str:
@@ -293,7 +295,7 @@ def videos_below(folder: Path, *, predictions: bool = False) -> dict[str, list[P
 
 
 def _is_strip(path: Path) -> bool:
-    size = picture_size(path) if path.suffix.lower() in PICTURES else None
+    size = picture_size(path) if path.suffix.lower() in NAMED_PICTURES else None
     return size is not None and frames_in_strip(*size) > 1
 
 

@@ -12,6 +12,16 @@ VIDEOS = (
     ".ogv", ".mxf", ".dv", ".y4m", ".apng", ".vob", ".asf", ".m2v", ".f4v", ".mjpeg", ".mjpg",
 )  # fmt: skip
 PICTURES = (".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".webp", ".tif", ".tiff", ".avif")
+# With all others that Pillow reads: a picture that is named by itself. In a folder of frames these would be icons and drafts.
+NAMED_PICTURES = (
+    *PICTURES, ".jpe", ".mpo", ".avifs", ".dib", ".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx", ".tga", ".icb", ".vda", ".vst",
+    ".ico", ".icns", ".cur", ".ppm", ".pgm", ".pbm", ".pnm", ".pfm", ".pcx", ".dcx", ".pcd", ".psd", ".qoi", ".dds", ".blp",
+    ".sgi", ".rgb", ".rgba", ".bw", ".ras", ".xbm", ".xpm", ".im", ".msp", ".pxr", ".ftc", ".ftu", ".gbr", ".fit", ".fits",
+)  # fmt: skip
+UNREAD_PICTURES = (
+    ".heic", ".heif", ".hif", ".jxl", ".svg", ".svgz", ".pdf", ".eps", ".ps", ".ai", ".wmf", ".emf", ".exr", ".hdr", ".xcf",
+    ".kra", ".djvu", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".pef",
+)  # fmt: skip
 
 
 def visible(paths: Iterable[Path]) -> list[Path]:

@@ -253,6 +253,23 @@ def test_the_jfif_of_a_browser_is_a_picture(tmp_path):
     _check_picture(tmp_path / "downloaded.jfif")
 
 
+@pytest.mark.parametrize("name", ["mine.jp2", "mine.TGA", "mine.ico", "mine.ppm", "mine.psd"])
+def test_rare_kinds_of_pictures_are_no_videos(invoke, tmp_path, name):
+    (tmp_path / name).write_text("read later")
+    done = invoke("predict", tmp_path / name, "--action", "skip", "--results-dir", tmp_path)
+    assert done.exit_code == 2 and "makes films of one picture" in done.output and "on a video" not in done.output
+    assert "--action skip: this run does not know it" in done.output
+
+
+@pytest.mark.parametrize("name", ["mine.heic", "mine.SVG", "mine.nef"])
+def test_a_kind_of_picture_that_is_not_read_is_one_line(invoke, tmp_path, name):
+    (tmp_path / name).touch()
+    done = invoke("predict", tmp_path / name, "--action", "skip", "--results-dir", tmp_path)
+    kind = name[4:].lower()
+    assert done.exit_code == 2
+    assert done.output == f"error: {tmp_path / name}: pictures of this kind ({kind}) are not read; save it as JPEG or PNG\n"
+
+
 def write_animation(file, frames, shape):
     first, *further = (Image.fromarray(RNG.integers(0, 256, (*shape, 3), dtype=np.uint8)) for _ in range(frames))
     first.save(file, save_all=bool(further), append_images=further)

@@ -7,8 +7,9 @@ import tensorflow as tf
 from PIL import Image
 
 from analogy.data.pictures import plain_jpeg, read_picture
-from analogy.data.video import read_video
+from analogy.data.video import is_single_picture, read_video
 from analogy.errors import UserError
+from analogy.files.names import NAMED_PICTURES, UNREAD_PICTURES, VIDEOS
 
 RNG = np.random.default_rng(0)
 
@@ -28,6 +29,23 @@ def test_pictures_are_upright_and_laid_over_white(tmp_path):
     assert read_picture(tmp_path / "alpha.jpg")[0, :, 0].tolist() == [255, 177, 100, 100]  # read by content, not by its name
     cv2.imwrite(str(tmp_path / "deep.png"), np.array([[0, 256, 65535]], np.uint16))
     assert read_picture(tmp_path / "deep.png")[0, :, 1].tolist() == [0, 1, 255]
+
+
+def test_all_that_pillow_reads_is_a_picture_where_it_is_named(tmp_path):
+    formats = Image.registered_extensions()
+    no_pictures = {".bufr", ".grib", ".h5", ".hdf", ".iim", ".fli", ".flc"}  # animations, and what Pillow knows by name alone
+    read = {suffix for suffix, kind in formats.items() if kind in Image.OPEN} - no_pictures
+    assert read <= {*NAMED_PICTURES, *UNREAD_PICTURES, *VIDEOS} and not {*NAMED_PICTURES} & {*UNREAD_PICTURES, *VIDEOS}
+    pixels = np.repeat(RNG.integers(0, 2, (32, 32, 1), dtype=np.uint8) * 255, 3, -1)  # which every format can hold
+    for suffix in sorted({*NAMED_PICTURES} & {suffix for suffix, kind in formats.items() if kind in Image.SAVE}):
+        picture = Image.fromarray(pixels)
+        file = tmp_path / f"one{suffix}"
+        picture.convert({".xbm": "1", ".msp": "1", ".blp": "P"}.get(suffix, "RGB")).save(file)
+        assert is_single_picture(file), suffix
+        (frame,) = read_video(file).frames
+        np.testing.assert_array_equal(frame, read_picture(file))
+        if suffix not in (".icns", ".avif", ".avifs", ".webp", *(s for s, kind in formats.items() if kind in ("JPEG", "MPO"))):
+            np.testing.assert_array_equal(frame, pixels, err_msg=suffix)
 
 
 def test_a_jpeg_is_turned_only_where_it_must_be(tmp_path):

@@ -17,7 +17,7 @@ from analogy.data.pictures import is_animation, read_picture
 from analogy.data.video import is_single_picture, read_video, video_name
 from analogy.errors import Mistakes, UserError
 from analogy.files.marks import PREDICTION
-from analogy.files.names import PICTURES, VIDEOS
+from analogy.files.names import NAMED_PICTURES, VIDEOS
 from analogy.ownership import check_output, replacing_folder, unused_folder
 from analogy.runs.find import endpoint_of, endpoints_of, inputs_of, load_endpoint, saved_model_of
 from analogy.settings.sections import Settings
@@ -119,7 +119,7 @@ def check_request(
 
 
 def _check_picture(path: Path) -> None:
-    known = path.suffix.lower() in (*VIDEOS, *PICTURES)
+    known = path.suffix.lower() in (*VIDEOS, *NAMED_PICTURES)
     if path.is_dir() or (not is_single_picture(path) if known else is_animation(path)):
         raise UserError(
             f"{path}: this is no single picture, from which --run predicts: name a picture, such as a frame of it; or with "
