@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -19,7 +20,7 @@ from analogy.cli.console import app_of, clear_errors
 from analogy.cli.continuing import finished_run, persons_of_folds
 from analogy.errors import Mistakes, UserError
 from analogy.files.listing import files_below
-from analogy.files.names import VIDEOS
+from analogy.files.names import VIDEOS, distinct_name
 from analogy.one_line import say
 from analogy.ownership import check_text_output, write_our_text
 from analogy.resolve import resolve_settings
@@ -136,13 +137,29 @@ def link_fold(folder: Path, videos: list[Path], further: list[Path], fold: int, 
 
 
 def fold_links(folder: Path, videos: list[Path], further: list[Path], fold: int, folds: int) -> dict[Path, Path]:
-    """The links of `link_fold` -> the videos."""
-    classes, links = sorted({path.parent.name for path in videos}), {}
-    for path in (*videos, *further):
-        tests = path in videos and classes.index(path.parent.name) % folds == fold
-        link = folder / ("test" if tests else "train") / (path.stem if tests else path.parent.name) / path.name
+    """The links of `link_fold` -> the videos. No two are alike, so that no video takes the place of another."""
+    classes, names, links = sorted({path.parent.name for path in videos}), tested_as(videos), {}
+    known, stems = {path.resolve() for path in videos}, defaultdict(set)
+    others = {path.resolve(): path for path in further if path.resolve() not in known}  # what tests does not train as well
+    for path in (*videos, *others.values()):
+        tests = path in names and classes.index(path.parent.name) % folds == fold
+        link = folder / ("test" if tests else "train") / (names[path] if tests else path.parent.name) / path.name
+        if link in links:
+            link = link.with_stem(distinct_name(path.stem, stems[link.parent]))
+        stems[link.parent].add(link.stem)
         links[link] = path.resolve()
     return links
+
+
+def tested_as(videos: list[Path]) -> dict[Path, str]:
+    """The class that each video is in test/, which names its figures in all folds: its stem; where several have that stem, its
+    own class before it."""
+    stems = Counter(path.stem for path in videos)
+    names = {path: path.stem for path in videos if stems[path.stem] == 1}
+    for path in videos:
+        if path not in names:
+            names[path] = distinct_name(f"{path.parent.name}_{path.stem}", names.values())
+    return names
 
 
 def table(figures: dict[str, dict]) -> str:

@@ -1,6 +1,7 @@
 """Folds over a folder of videos: which video tests where, and the table of their figures."""
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -36,6 +37,25 @@ def test_every_video_tests_once_and_its_class_never_trains_beside_it(tmp_path):
         assert "more/x.mp4" in train and not {path.split("/")[0] for path in train} & {path[0].upper() for path in test}
         tested += sorted(test)
     assert tested == ["a/a.avi", "c1/c1.avi", "c2/c2.avi", "b/b.avi"]
+
+
+def links_of(folder, half):
+    return {str(path.relative_to(folder / half)): path.resolve() for path in videos_below(folder / half)}
+
+
+def test_videos_of_one_name_are_all_tested_and_none_takes_the_place_of_another(tmp_path):
+    numbered = [f"{kind}/00{number}.mp4" for kind in "ABC" for number in (1, 2)]
+    touch(tmp_path / "videos", *numbered, "A/alone.mp4", "A/001.avi", "deep/A/001.mp4", "C_A/001.mp4", "C/A_001.mp4")
+    touch(tmp_path / "more", "A/001.mp4", "B/001.mp4", "B/001~2.mp4", "C/new.mp4")
+    videos, more = videos_below(tmp_path / "videos"), videos_below(tmp_path / "more")
+    folders = fold_folders(tmp_path / "videos", [tmp_path / "more", tmp_path / "videos" / "B"], 2, tmp_path / "results")
+    tested = [item for folder in folders for item in links_of(folder, "test").items()]
+    assert sorted(video for _, video in tested) == videos and len({Path(link).parent for link, _ in tested}) == len(videos)
+    assert {"alone/alone.mp4", "A_001/A_001.mp4", "B_001/001.mp4", "B_002/002.mp4"} <= dict(tested).keys()
+    for folder in folders:
+        train, test = links_of(folder, "train"), links_of(folder, "test")
+        assert sorted([*train.values(), *test.values()]) == sorted(videos + more)
+    assert {"B/001.mp4", "B/001~2.mp4", "B/001~2~2.mp4"} <= links_of(folders[0], "train").keys()
 
 
 def test_other_videos_or_folds_than_those_of_a_run_are_refused(tmp_path):
