@@ -25,6 +25,7 @@ from analogy.resolve import resolve_settings
 from analogy.runs.kept import Kept
 from analogy.runs.reading import Run, read_experiment_runs
 from analogy.settings import Settings, find_experiment, list_experiments, load_settings
+from analogy.settings.sections import HEADINGS
 from analogy.systems import SYSTEMS
 from analogy.systems.run_settings import settings_of_run
 from analogy.visualise.tables import markdown_table
@@ -45,7 +46,7 @@ lose. "Not run" below a table names the demos of which there was no such run; th
 COLUMNS = ("experiment", "steps", "reaches", "beside", "measured on", "time")
 # Settings that say what a run is called, where it lies and how it is shown, and neither what it learns nor what is measured.
 BESIDE = {
-    "experiment": True, "summary": True, "source": True, "published": True, "uses": True, "train_used": True, "try_next": True,
+    **dict.fromkeys((*HEADINGS, "uses"), True),
     "data": {"folder", "cache"},
     "training": {
         "log_every", "sample_every", "checkpoint_every", "keep_checkpoints", "steps_per_call", "trackers",

@@ -20,15 +20,8 @@ from analogy.errors import UserError
 from analogy.files.writing import replacing
 from analogy.runs.reading import number, read_table
 from analogy.settings.loading import read_mapping
-from analogy.settings.sections import Settings
+from analogy.settings.sections import Settings, is_heading
 
-HEADINGS = (
-    "experiment",
-    "summary",
-    "source",
-    "published",
-    "uses",
-)  # they do not influence training; summary.json keeps the history of `uses` separately
 PLACES = ("data.folder", "data.cache")  # paths; the data may be the same at another path
 # The selection of clips. Whether it has changed is seen in the fingerprint of the data, not in these settings.
 SELECTIONS = ("data.train_clips", "data.test_clips", "data.actions")
@@ -226,8 +219,9 @@ def _is_fixed(key: str, settings: Settings) -> bool:
 
 
 def _changes(before: Mapping[str, object], now: Mapping[str, object]) -> list[Change]:
-    """The changed settings. Keys that only one of them has are ignored: another version of analogy may have other settings."""
-    common = [key for key in now if key in before and key.partition(".")[0] not in HEADINGS]
+    """The changed settings, without `uses`, whose history summary.json keeps separately. Keys that only one of them has are
+    ignored: another version of analogy may have other settings."""
+    common = [key for key in now if key in before and not is_heading(key) and key.partition(".")[0] != "uses"]
     return [Change(key=key, before=before[key], now=now[key]) for key in common if before[key] != now[key]]
 
 

@@ -18,8 +18,6 @@ from analogy.runs.folder import is_running
 from analogy.runs.summary import Summary, read_summary
 
 BASELINE = "copy_reference"
-# Settings that describe a run and do not change its results. published.mse is a key of older runs.
-HEADINGS = {"experiment", "summary", "source", "published", "published.mse"}
 COMPARISONS = "comparisons"  # the folder of comparisons, beside those of the experiments
 CLIP_SUFFIXES = (".mp4", ".gif", ".png")  # the page shows the first that exists
 FILES = [

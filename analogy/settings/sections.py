@@ -328,6 +328,15 @@ class PainterEvaluationSettings(EvaluationSettings):
     frames_per_call: FrameCount
 
 
+# Settings that say what a run is called, where it was published and what comes before and after it. They change no result.
+HEADINGS = ("experiment", "summary", "source", "published", "train_used", "try_next")
+
+
+def is_heading(key: str) -> bool:
+    """Whether a dotted key is one of HEADINGS, or below one."""
+    return key.partition(".")[0] in HEADINGS
+
+
 class Settings(Section):
     """The settings that every experiment has; each system adds sections of its own.
 

@@ -9,7 +9,6 @@ from typing import Any
 from analogy.files.paths import existing_folder
 from analogy.metrics.table import HEADLINES, METRICS
 from analogy.runs.reading import (
-    HEADINGS,
     Run,
     clips_of,
     comparisons_of,
@@ -19,6 +18,7 @@ from analogy.runs.reading import (
     samples_of,
 )
 from analogy.settings.experiments import papers
+from analogy.settings.sections import is_heading
 from analogy.visualise.html import write_page
 from analogy.visualise.wording import Comparison, compare
 
@@ -65,7 +65,7 @@ def _all_settings(runs: Iterable[Run]) -> dict[str, Any]:
         except ValueError:
             all_settings.append({})
     common = {}
-    for key in dict.fromkeys(key for settings in all_settings for key in settings if key not in HEADINGS):
+    for key in dict.fromkeys(key for settings in all_settings for key in settings if not is_heading(key)):
         common[key] = Counter(settings[key] for settings in all_settings if key in settings).most_common(1)[0][0]
     differing = [
         {key: settings.get(key) for key, value in common.items() if settings.get(key) != value} for settings in all_settings

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from analogy.errors import UserError
 from analogy.metrics.table import METRICS, Metric
-from analogy.runs.reading import HEADINGS, Clip, Run, clips_of, flat_settings, flat_yaml, number, read_run
+from analogy.runs.reading import Clip, Run, clips_of, flat_settings, flat_yaml, number, read_run
 from analogy.settings import load_settings, settings_text
 from analogy.settings.loading import HasSettings, read_experiment
+from analogy.settings.sections import is_heading
 from analogy.visualise.wording import decimal
 
 Key = tuple[str, str]  # action, clip
@@ -179,7 +180,7 @@ def differing_settings(runs: Sequence[Run], systems: Mapping[str, HasSettings]) 
     """
     all_settings = [_read_settings(run, systems) for run in runs]
     keys = dict.fromkeys(key for settings in all_settings for key in settings)
-    rows = [(key, [settings.get(key, "–") for settings in all_settings]) for key in keys if key not in HEADINGS]
+    rows = [(key, [settings.get(key, "–") for settings in all_settings]) for key in keys if not is_heading(key)]
     return [(key, values) for key, values in rows if len(set(values)) > 1]
 
 

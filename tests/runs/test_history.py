@@ -16,6 +16,7 @@ from analogy.runs.history import (
     check_precision,
     check_settings,
     describe,
+    differences,
     differences_of_data,
     flat_settings,
     go_on,
@@ -95,6 +96,12 @@ def test_what_may_change_is_said(run, caplog):
     # A run that goes on from an earlier checkpoint forgets what came of the later steps.
     assert [part["from_step"] for part in go_on(run, settings(), DATA, 8)] == [1]
     assert [part["from_step"] for part in go_on(run, settings(), DATA, 0)] == [1]
+
+
+def test_what_a_run_is_called_and_advises_is_no_change(run):
+    named = settings(summary="new words", try_next={"seq2seq_noise_l2": "the half"}, train_used=True)
+    (run / "settings.yaml").write_text("seed: 0\n")
+    assert not differences(run, named) and len(go_on(run, named, DATA, 12)) == 1
 
 
 @pytest.mark.parametrize(
