@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -21,21 +22,20 @@ import typer
 from pydantic import Field, field_validator
 
 from analogy.cli.console import app_of, clear_errors
+from analogy.cli.continuing import differences
 from analogy.errors import Mistakes, UserError, about
 from analogy.metrics.claims import Verdict, judge, parse
 from analogy.metrics.table import METRICS
 from analogy.one_line import say
 from analogy.ownership import check_text_output, write_our_text
+from analogy.resolve import resolve_settings
 from analogy.runs.reading import read_run
-from analogy.settings import Settings, load_settings
-from analogy.settings.experiments import find_experiment
-from analogy.settings.loading import read_experiment, read_mapping, validated
+from analogy.settings import Settings
+from analogy.settings.loading import read_mapping, validated
 from analogy.settings.section import Section
-from analogy.systems import SYSTEMS
 from analogy.training.progress import Progress
 from analogy.training.stop import Stopped
 from analogy.visualise.tables import markdown_table
-from data_prep.datasets import check_dataset, folder_from_environment
 
 HERE = Path(__file__).parent
 CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
@@ -123,27 +123,25 @@ class Plan:
         """The KEY=VALUE settings of an arm's runs, from the plan and from the command line."""
         return [*self.file.overrides, *self.file.arms[arm].set, *self.overrides]
 
-    def settings(self, arm: str, seed: int) -> dict:
-        """The settings that decide the result of an arm's run; names and descriptions are left out."""
-        path = find_experiment(self.file.arms[arm].exp)
-        published = read_experiment(path)["data"]["dataset"]
-        data_dir = folder_from_environment(published)
-        values = {"data.folder": data_dir, "data.dataset": published} if data_dir else {}  # as run.py does
-        values |= {"training.steps": self.file.steps, "seed": seed}
-        settings = load_settings(path, SYSTEMS, scale=self.file.scale, values=values, overrides=self.options(arm))
-        check_dataset(settings)
-        return _deciding(settings)
+    def settings(self, arm: str, seed: int) -> Settings:
+        """The settings with which an arm's run from this seed starts. Raises UserError where it cannot."""
+        return resolve_settings(
+            self.file.arms[arm].exp,
+            results_dir=self.results / f"{arm}-{seed}",
+            writes=False,
+            scale=self.file.scale,
+            values={"training.steps": self.file.steps, "seed": seed},
+            overrides=self.options(arm),
+            stages_follow=True,
+        )
 
     def runs(self, arm: str, seed: int) -> list[Path]:
         """The folders of an arm's runs from this seed with exactly the plan's settings, the oldest first."""
-        planned, folders = self.settings(arm, seed), []
+        folders = []
         for stored in sorted((self.results / f"{arm}-{seed}").glob("*/*/settings.yaml")):
-            try:
-                settings = _deciding(load_settings(stored, SYSTEMS, scale=self.file.scale))
-            except (UserError, OSError, RuntimeError):  # a run of another version, or unreadable
-                continue
-            if settings == planned:
-                folders.append(stored.parent)
+            with suppress(UserError, OSError, RuntimeError):  # a run of another version, unreadable, or of a run that is gone
+                if not differences(stored.parent, self.settings(arm, seed)):
+                    folders.append(stored.parent)
         return folders
 
     def finished(self, arm: str, seed: int) -> dict | None:
@@ -152,10 +150,6 @@ class Plan:
             if (run := read_run(folder)).status == "finished":
                 return run.table
         return None
-
-
-def _deciding(settings: Settings) -> dict:
-    return settings.model_dump(exclude={"experiment": True, "summary": True, "source": True, "data": {"cache"}})
 
 
 def main(

@@ -9,7 +9,10 @@ import analogy
 from analogy.cli.console import names_in
 from analogy.errors import UserError
 from analogy.resolve import resolve_settings
-from analogy.runs.history import differences
+from analogy.runs.history import Change, flat_settings
+from analogy.settings import Settings
+from analogy.settings.sections import is_heading
+from analogy.systems.run_settings import settings_of_run
 
 
 def finished_run(
@@ -39,6 +42,16 @@ def finished_run(
         raise UserError(f"{runs[-1]}: here {'; '.join(map(str, changes))}: leave it as it was, or name another --results-dir")
     run = analogy.Run(runs[-1])
     return run if run.status == "finished" else analogy.train(resume=run.folder, results_dir=results)
+
+
+def differences(run: Path, asked: Settings) -> list[Change]:
+    """In which settings a run differs from those that are asked for; neither headings nor the place of prepared data count.
+
+    What a run of an earlier version lacks has its default. Raises UserError where this version cannot read its settings.
+    """
+    before, now = flat_settings(settings_of_run(run)), flat_settings(asked)
+    keys = [key for key in {**before, **now} if not is_heading(key) and key != "data.cache"]
+    return [Change(key=key, before=before.get(key), now=now.get(key)) for key in keys if before.get(key) != now.get(key)]
 
 
 def persons_of_folds(persons: Sequence[str] | None) -> list[dict]:

@@ -98,16 +98,6 @@ def check_precision(run: Path, precision: str) -> None:
         )
 
 
-def differences(run: Path, settings: Settings) -> list[Change]:
-    """In which settings a run differs from these, whatever place its data are cached in."""
-    changes = _changes(_settings_before(run), flat_settings(settings))
-    uses = read_mapping(run / "settings.yaml").get("uses") or {}
-    changes += [
-        Change(key=f"uses.{key}", before=uses[key], now=now) for key, now in settings.uses.items() if uses.get(key, now) != now
-    ]
-    return [change for change in changes if change.key != "data.cache"]
-
-
 def check_data(run: Path, settings: Settings, fingerprint: Mapping[str, str]) -> None:
     """Check that a run is resumed with the training and test clips of its earlier steps. Raises UserError.
 

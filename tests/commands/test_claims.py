@@ -7,9 +7,11 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from analogy.resolve import resolve_settings
 from analogy.settings import find_experiment, load_settings, write_settings
 from analogy.systems import SYSTEMS
 from tests.conftest import ROOT
+from tests.run_folders import finished_run
 
 PLAN = {
     "claims_of": "two small networks",
@@ -53,7 +55,7 @@ def start(claims, cache, actors, monkeypatch):
 
 @pytest.mark.slow
 def test_arms_are_trained_once_claims_are_judged_and_a_failed_run_stops_no_other(start, tmp_path):
-    broken = {"exp": "convlstm_mmnist_l1", "set": ["training.start_from=nowhere_at_all"]}
+    broken = {"exp": "convlstm_mmnist_l1", "set": ["training.devices=gpu:64", "training.batch_size=64"]}
     plan = tmp_path / "plan.yaml"
     plan.write_text(yaml.safe_dump({**PLAN, "arms": {"broken": broken, **PLAN["arms"]}}))
     process = start(plan, tmp_path / "claims", "--seeds", "1", "--jobs", "2")
@@ -127,6 +129,35 @@ def test_odd_runs_do_not_count_and_stop_nothing(claims, tmp_path, monkeypatch):
         (runs / name / "summary.json").write_text(summary)
     assert [folder.name for folder in plan.runs("plain", 0)] == ["6", "7", "8", "9"]
     assert plan.finished("plain", 0) == {"status": "finished", "steps": 2} and plan.finished("plain", 1) is None
+
+
+def test_an_arm_that_starts_from_another_run_is_known_again_whatever_its_prose(claims, tmp_path, monkeypatch):
+    monkeypatch.delenv("ANALOGY_DATA_DIR", raising=False)
+    monkeypatch.chdir(tmp_path)
+    finished_run(tmp_path / "first" / "run")
+    arm = {"exp": "convlstm_mmnist_l1", "set": ["training.start_from=first/run"]}
+    plan = claims.Plan(claims.PlanFile.model_validate({**PLAN, "arms": {"tuned": arm}, "claims": []}), tmp_path / "claims", ())
+    values = {"training.steps": 2, "seed": 0, "try_next": {"convlstm_plus_mmnist": "other words"}, "published": []}
+    for name, more in (("1", []), ("2", ["training.start_from=null"]), ("3", ["seed=1"])):
+        run = finished_run(tmp_path / "claims" / "tuned-0" / "convlstm_mmnist_l1" / name)
+        options = {"results_dir": tmp_path, "writes": False, "scale": "demo", "values": values}
+        settings = resolve_settings(arm["exp"], overrides=[*PLAN["overrides"], *arm["set"], *more], **options)
+        write_settings(settings, run / "settings.yaml")
+    assert [folder.name for folder in plan.runs("tuned", 0)] == ["1"] and plan.finished("tuned", 0)
+
+
+def test_files_and_runs_that_an_arm_lacks_are_named_before_anything_is_trained(start, tmp_path):
+    arms = {
+        "tuned": {"exp": "convlstm_mmnist_l1", "set": ["training.start_from=nowhere_at_all"]},
+        "pretrained": {"exp": "vgg_lstm_next_frame", "set": ["encoder.weights=/nowhere.h5", "encoder.width=1"]},
+    }
+    (plan := tmp_path / "plan.yaml").write_text(yaml.safe_dump({**PLAN, "arms": arms, "overrides": [], "claims": []}))
+    done = start(plan, tmp_path / "claims")
+    assert done.exit_code == 2 and [line[: line.index("nowhere")] for line in done.stderr.splitlines()] == [
+        f"error: {plan}: arms.pretrained: encoder.weights: /",
+        f"error: {plan}: arms.tuned: training.start_from ",
+    ]
+    assert not (tmp_path / "claims").exists()
 
 
 @pytest.mark.parametrize(("name", "arms"), [("claims.yaml", 9), ("claims_lvln.yaml", 9), ("claims_vgg_lstm.yaml", 10)])

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 import analogy
 from analogy.cli.continuing import finished_run
@@ -32,6 +33,25 @@ def test_a_run_is_trained_once_and_resumed_where_it_was_stopped(tmp_path, traine
     assert finished_run(NAME, tmp_path, scale="demo", set=values).folder == run
     stopped = write_run(tmp_path, "2026-01-02_000000", values, status="interrupted")
     assert finished_run(NAME, tmp_path, scale="demo", set=values) == ({"resume": stopped, "results_dir": tmp_path},)
+
+
+def test_what_a_run_is_called_and_advises_is_no_other_run(tmp_path, trained):
+    named = {"summary": "before it was edited", "try_next": {"seq2seq_noise_l2": "the half"}, "published": []}
+    run = write_run(tmp_path, "2026-01-01_000000", {**named, "train_used": True, "data.cache": "/elsewhere"})
+    assert finished_run(NAME, tmp_path, scale="demo").folder == run
+
+
+def test_what_a_run_does_not_say_has_its_default(tmp_path, trained):
+    run = write_run(tmp_path, "2026-01-01_000000", {})
+    stored = yaml.safe_load((run / "settings.yaml").read_text())
+    del stored["optimizer"]["average"], stored["train_used"]
+    (run / "settings.yaml").write_text(yaml.safe_dump(stored))
+    assert finished_run(NAME, tmp_path, scale="demo").folder == run
+    start = {"run": str(run), "networks": ["network"]}
+    with pytest.raises(UserError, match=r"here optimizer\.average was 0\.0 and is 0\.9: leave"):
+        finished_run(NAME, tmp_path, scale="demo", set={"optimizer.average": 0.9})
+    with pytest.raises(UserError, match=r"here training\.start_from\.run was None and is /.*, or name another"):
+        finished_run(NAME, tmp_path, scale="demo", set={"training.start_from": start})
 
 
 @pytest.mark.parametrize("status", ["finished", "interrupted"])
