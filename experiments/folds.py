@@ -65,7 +65,7 @@ def main(
                 of_fold = json.loads((run.folder / "test" / "horizon_by_action.json").read_text(encoding="utf-8"))
                 figures |= {f"{video}, fold {fold}" if persons else video: curves for video, curves in of_fold.items()}
             text = f"{title(name)}\n\n{table(figures)}"
-            write_our_text(results_dir / f"{name}.md", text)
+            write_our_text(table_path(name, results_dir), text)
             say(*text.splitlines())
 
 
@@ -75,9 +75,14 @@ def usual_results_dir(data_dir: Path, also: list[Path], folds: int) -> Path:
     return Path("results", "folds", "_".join([*names, str(folds)]))
 
 
-def title(name: str) -> str:
+def table_path(experiment: str, results: Path) -> Path:
+    """The table of an experiment, which may be given as a file."""
+    return results / f"{Path(experiment).stem}.md"
+
+
+def title(experiment: str) -> str:
     """The first line of an experiment's table."""
-    return f"# {name} in folds"
+    return f"# {Path(experiment).stem} in folds"
 
 
 def check_tables(experiments: list[str], results: Path) -> None:
@@ -86,7 +91,7 @@ def check_tables(experiments: list[str], results: Path) -> None:
         for name in experiments:
             with mistakes.noted():
                 mend = "move it away, or choose another --results-dir"
-                check_text_output(results / f"{name}.md", title(name), f"table of {title(name)[2:]}", mend)
+                check_text_output(table_path(name, results), title(name), f"table of {title(name)[2:]}", mend)
 
 
 def check(experiments: list[str], plan: list[tuple[Path, dict]], results: Path, scale: str) -> None:

@@ -26,18 +26,18 @@ def finished_run(
     """The newest run of an experiment in this folder. Where there is none, it is trained; where it has not finished, resumed.
 
     Args:
-        experiment: its name.
+        experiment: its name, or the path of its YAML file.
         results: the folder of its runs.
         scale, data_dir, set: as for `analogy.train`.
 
     Raises:
-        UserError: the run that is there has other settings.
+        UserError: a setting is wrong, or the run that is there has other settings.
     """
     options = {"scale": scale, "data_dir": data_dir}
-    runs = sorted(path.parent for path in (results / experiment).glob("*/settings.yaml"))
+    asked = resolve_settings(experiment, results_dir=results, writes=False, values=set, stages_follow=True, **options)
+    runs = sorted(path.parent for path in (results / asked.experiment).glob("*/settings.yaml"))
     if not runs:
         return analogy.train(experiment, results_dir=results, set=set, **options)
-    asked = resolve_settings(experiment, results_dir=results, writes=False, values=set, **options)
     if changes := differences(runs[-1], asked):
         raise UserError(f"{runs[-1]}: here {'; '.join(map(str, changes))}: leave it as it was, or name another --results-dir")
     run = analogy.Run(runs[-1])

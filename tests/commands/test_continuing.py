@@ -35,6 +35,15 @@ def test_a_run_is_trained_once_and_resumed_where_it_was_stopped(tmp_path, traine
     assert finished_run(NAME, tmp_path, scale="demo", set=values) == ({"resume": stopped, "results_dir": tmp_path},)
 
 
+def test_an_experiment_of_a_file_is_trained_once_too(tmp_path, trained):
+    (mine := tmp_path / "mine.yaml").write_text(f"base: {NAME}\nexperiment: my_noise\n")
+    assert finished_run(str(mine), tmp_path / "results", scale="demo")[0] == str(mine)
+    run = run_folders.finished_run(tmp_path / "results" / "my_noise" / "2026-01-01_000000")
+    settings = resolve_settings(str(mine), results_dir=tmp_path, scale="demo")
+    write_settings(settings, run / "settings.yaml")
+    assert finished_run(str(mine), tmp_path / "results", scale="demo").folder == run
+
+
 def test_what_a_run_is_called_and_advises_is_no_other_run(tmp_path, trained):
     named = {"summary": "before it was edited", "try_next": {"seq2seq_noise_l2": "the half"}, "published": []}
     run = write_run(tmp_path, "2026-01-01_000000", {**named, "train_used": True, "data.cache": "/elsewhere"})

@@ -141,11 +141,11 @@ def test_every_experiment_is_trained_in_each_fold_of_persons(tmp_path, monkeypat
 
     def finished(name, results, *, scale, data_dir, set):
         trained.append((name, results.name, set["data.test_persons"]))
-        (folder := results / name / "run" / "test").mkdir(parents=True)
+        (folder := results / Path(name).stem / "run" / "test").mkdir(parents=True)
         figures = {metric: [20.0 + len(trained)] for metric in folds.METRICS}
         curves = {"frames": [2], "methods": {"prediction": figures}}
         (folder / "horizon_by_action.json").write_text(json.dumps({"bending": curves}))
-        return SimpleNamespace(folder=folder.parent)
+        return SimpleNamespace(folder=folder.parent, experiment=Path(name).stem)
 
     monkeypatch.setattr(folds, "finished_run", finished)
     monkeypatch.setattr(folds, "resolve_settings", lambda name, **options: None)
@@ -157,6 +157,9 @@ def test_every_experiment_is_trained_in_each_fold_of_persons(tmp_path, monkeypat
     text = (tmp_path / "results" / "b.md").read_text()
     assert text.startswith("# b in folds\n\n| video |")
     assert "| bending, fold 0 | 2 | prediction | 23.00" in text and "| **all windows** | 4 | prediction | 23.50" in text
+    mine = tmp_path / "mine.yaml"
+    done = CliRunner().invoke(folds.app, ["--exp", str(mine), *options[4:], *persons])
+    assert done.exit_code == 0 and (tmp_path / "results" / "mine.md").is_file() and not mine.with_suffix(".yaml.md").exists()
     done = CliRunner().invoke(folds.app, [*options, *persons, "--also", str(tmp_path)])
     assert done.exit_code == 2 and "--also: further videos train with folds of classes" in done.output
 
