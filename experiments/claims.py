@@ -21,7 +21,7 @@ from typing import Annotated, Literal
 import typer
 from pydantic import Field, field_validator
 
-from analogy.cli.console import app_of, clear_errors
+from analogy.cli.console import RESULTS, app_of, clear_errors
 from analogy.cli.continuing import differences
 from analogy.errors import Mistakes, UserError, about
 from analogy.metrics.claims import Verdict, judge, parse
@@ -164,7 +164,7 @@ def main(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting of all runs.")
     ] = None,
 ) -> None:
-    results_dir = results_dir or HERE.parent / "results" / plan.stem
+    results_dir = results_dir or RESULTS / plan.stem
     with clear_errors(results_dir):
         arms_and_claims, table = Plan.read(plan, results_dir, set_ or []), results_dir / "claims.md"
         check_text_output(table, arms_and_claims.title, "table of these claims", "choose another --results-dir")

@@ -2,6 +2,7 @@
 
 import importlib.util
 import sys
+from pathlib import Path
 
 import pytest
 import yaml
@@ -175,6 +176,14 @@ def test_a_table_of_a_user_or_of_another_plan_is_kept_before_anything_is_trained
     said = "this file is no table of these claims, and is not replaced; choose another --results-dir"
     assert done.exit_code == 2 and done.stderr == f"error: {table}: {said}\n"
     assert table.read_text() == there and {path.name for path in tmp_path.iterdir()} == {"claims.md", "plan.yaml"}
+
+
+def test_runs_and_table_go_below_the_results_of_the_current_folder_by_the_name_of_the_plan(claims, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("mine.yaml").write_text(yaml.safe_dump(PLAN))
+    (table := Path("results", "mine", "claims.md")).parent.mkdir(parents=True)
+    table.write_text("precious")
+    assert CliRunner().invoke(claims.app, ["--plan", "mine.yaml"]).stderr.startswith(f"error: {table}: this file is no table")
 
 
 def test_a_stop_says_how_to_go_on(start, claims, tmp_path, monkeypatch):

@@ -18,6 +18,7 @@ from analogy.leaderboard.parts import KeptParts, Row, definitions, part_of
 from analogy.leaderboard.plan import BoardPlan, RunRow, read_plan
 from analogy.leaderboard.report import cells_of, head_of
 from analogy.metrics.table import metric_of
+from analogy.settings.loading import read_mapping
 from experiments import leaderboard
 
 SIDE = 16
@@ -342,6 +343,13 @@ def test_a_gain_is_positive_where_ours_is_better():
     cells = dict(zip(head_of(board), cells_of(board, board.rows[1]), strict=False))
     assert (cells["PSNR (dB)"], cells["gain (dB)"], cells["gain"]) == ("19.50", "−0.50", "+0.0500")
     assert cells_of(board, board.rows[0])[2:] == ["20.00", "", "0.7000", "", "1.000"]
+
+
+def test_our_own_leaderboard_looks_where_the_claims_write_their_runs():
+    plan = read_plan(leaderboard.HERE / "leaderboard.yaml")
+    rows = [row.runs.split("/") for board in plan.boards for row in board.runs if row.runs.startswith("claims")]
+    written = {name: read_mapping(leaderboard.HERE / f"{name}.yaml")["arms"] for name, _, _ in rows}
+    assert len(rows) == 2 and all(written[name][arm.removesuffix("-0")]["exp"] == experiment for name, arm, experiment in rows)
 
 
 def test_what_our_own_leaderboard_keeps_belongs_to_its_plan():
