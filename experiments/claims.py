@@ -284,8 +284,8 @@ def _baseline(summary: dict) -> str:
 
 
 def _arm_table(summaries: dict[str, dict[int, dict]], columns: list[str], measured_on: str) -> str:
-    """A table of each arm's figures, and below them those of its baseline, such as the copied frame; means over seeds. On the
-    clips that trained, all methods have a line."""
+    """A table of each arm's figures, and below them those of its first baseline; means over seeds. On the clips that trained,
+    all methods have a line."""
     lines = []
     for arm, runs in summaries.items():
         for title, figures in _methods(arm, list(runs.values()), measured_on):
@@ -301,7 +301,9 @@ def _methods(arm: str, summaries: list[dict], measured_on: str) -> Iterator[tupl
             yield title, [summary["training_clips"][method] for summary in summaries]
         return
     yield arm, [summary["test"] for summary in summaries]
-    yield f"{arm}: copied frame", [summary["baseline"][_baseline(summary)] for summary in summaries]
+    if summaries:
+        name = _baseline(summaries[0])
+        yield f"{arm}: {name.replace('_', ' ')}", [summary["baseline"][name] for summary in summaries]
 
 
 def _spread(values: list[float | None]) -> str:

@@ -13,7 +13,7 @@ from analogy.errors import UserError
 from analogy.metrics.table import metric_of
 
 Rows = Mapping[str, Mapping[int, Sequence[Mapping]]]  # arm -> seed -> the summary's rows of test clips
-SIDE = re.compile(r"(?P<metric>[a-z_]+)\((?P<arms>[a-z0-9_., ]+)\)(\s*\+\s*(?P<plus>\d+(\.\d+)?))?")
+SIDE = re.compile(r"(?P<metric>[a-z0-9_]+)\((?P<arms>[a-z0-9_., ]+)\)(\s*\+\s*(?P<plus>\d+(\.\d+)?))?")
 NUMBER = re.compile(r"\d+(\.\d+)?")
 OVER_COPY, COPY, BASELINE = "_over_copy", "copy", "baseline_"
 
@@ -24,7 +24,7 @@ class Side:
 
     An arm is a set of runs of one experiment that differ in their seeds only.
 
-    copied: the side stands for the baseline that copies the reference frame, measured on the arms' test clips.
+    copied: the side stands for the arms' first baseline, such as the copied reference frame, measured on their test clips.
     """
 
     metric: str = ""
@@ -57,8 +57,9 @@ def parse(claim: str, arms: Iterable[str]) -> tuple[Side, Side]:
     """Read a claim of the form "LEFT < RIGHT".
 
     Each side is "metric(arm, ...)", "metric(arm, ...) + 0.25", or a number; at least one side names arms. `metric(copy)` is the
-    metric of the copied reference frame, on the test clips of the other side's arms. `metric_over_copy(arm)` is the arm's value
-    relative to the copied reference frame: the difference for metrics in dB, the ratio for others.
+    metric of the first baseline of the other side's arms, such as the copied reference frame, on their test clips.
+    `metric_over_copy(arm)` is the arm's value relative to its first baseline: the difference for metrics in dB, the ratio for
+    others.
 
     Args:
         claim: its text.

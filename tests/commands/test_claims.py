@@ -65,7 +65,7 @@ def test_arms_are_trained_once_claims_are_judged_and_a_failed_run_stops_no_other
     assert table.startswith("# Published claims of two small networks, measured\n")
     assert "| arm | seeds | mse | sharpness_ratio |" in table
     assert "broken, seed 0:" in process.stdout and "FAILED" in process.stdout and "ours, seed 0:" in process.stdout
-    assert "| broken | 0 |" in table and "| plain | 1 |" in table and "| ours: copied frame | 1 |" in table
+    assert "| broken | 0 |" in table and "| plain | 1 |" in table and "| ours: copy last frame | 1 |" in table
     assert sum(line.startswith(("| Q6 | ours is blurrier", "| Q3 | it wins")) for line in table.splitlines()) == 2
     assert "not measured" not in table
 
@@ -113,6 +113,12 @@ def test_a_key_that_is_wrong_or_missing_is_one_line(start, tmp_path, change, mes
     done = start(plan, tmp_path / "claims")
     assert done.exit_code == 2 and done.stderr.startswith(f"error: {plan}: {message}") and done.stderr.count("\n") == 1
     assert not (tmp_path / "claims").exists()
+
+
+def test_a_baseline_has_its_own_name_and_an_arm_without_runs_has_none(claims):
+    runs = {seed: {"test": {"mse": 1.0 + seed}, "baseline": {"linear_map": {"mse": 3.0}, "last_value": {}}} for seed in (0, 1)}
+    table = claims._arm_table({"plain": runs, "none": {}}, ["mse"], "clips")
+    assert table.splitlines()[2:] == ["| plain | 2 | 1.500 ± 0.500 |", "| plain: linear map | 2 | 3.000 |", "| none | 0 |  |"]
 
 
 def test_odd_runs_do_not_count_and_stop_nothing(claims, tmp_path, monkeypatch):

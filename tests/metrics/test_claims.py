@@ -5,7 +5,8 @@ import pytest
 from scipy import stats
 
 from analogy.errors import UserError
-from analogy.metrics.claims import judge
+from analogy.metrics.claims import judge, parse
+from analogy.metrics.table import METRICS
 
 
 def rows(**arms):
@@ -49,6 +50,11 @@ def test_what_clips_or_seeds_contradict_is_not_decided(values):
 def test_the_interval_is_that_of_the_seeds_where_they_differ_more_than_the_clips():
     verdict = judge("psnr(a) < psnr(b)", rows(a=[[0, 0]] * 3, b=[[1, 1.1], [2, 2.1], [3, 3.1]]))
     assert verdict.interval == pytest.approx(stats.t.ppf(0.975, 2) / np.sqrt(3))
+
+
+@pytest.mark.parametrize("metric", [metric.name for metric in METRICS.values()])
+def test_every_metric_can_be_claimed(metric):
+    assert [side.measured for side in parse(f"{metric}(a) < {metric}(b) + 0.5", "ab")] == [metric, metric]
 
 
 def test_of_all_clips_there_are_only_the_seeds_vary():
