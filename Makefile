@@ -34,7 +34,7 @@ bench:  ## speed, as ratios to a plain baseline (several minutes, several GB)
 	$(PYTHON) benchmarks/step.py
 	$(PYTHON) benchmarks/clip.py
 
-claims:  ## train the matched runs behind the published claims and say which hold (about 90 minutes; goes on where it stopped)
+claims:  ## train the matched runs behind the published claims and say which hold (no run starts after 90 minutes; again to go on)
 	$(PYTHON) experiments/claims.py
 
 models:  ## train the models that come along again (half an hour)
