@@ -279,8 +279,7 @@ def evaluate(
     """Measure a run again on its test clips, with other metrics or clips, as `analogy evaluate --run` does.
 
     Args:
-        run: a Run, or an argument of `load`. From the folder of a SavedModel, the exported networks are measured. A model in
-            the package is measured so: `load(NAME).folder / "saved_model"`.
+        run: a Run, or an argument of `load`. From the folder of a SavedModel, the exported networks are measured.
         metrics: names of metrics of frames (`analogy.metrics.table`). Empty: the usual ones.
         clips: names of test clips. Empty: the test clips of the run.
         data_dir: the dataset's folder, if it has moved since training.

@@ -17,7 +17,10 @@ ResultsDir = Annotated[Path, typer.Option(help="The folder of the runs; the eval
 # ---------------------------------------------------------------- a run
 
 Run = Annotated[
-    str | None, typer.Option(help="A run folder, its saved_model, or an experiment (then its newest finished run).")
+    str | None,
+    typer.Option(
+        help="A run folder, its saved_model, an experiment (then its newest finished run), or a model of `analogy models`."
+    ),
 ]
 SettingsFile = Annotated[
     Path | None, typer.Option(help="For a SavedModel that is not in its run folder: the settings.yaml of the run.")

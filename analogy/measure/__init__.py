@@ -15,7 +15,8 @@ from analogy.evaluation.tiles import Layout
 from analogy.measure.runs import MeasuredRun
 from analogy.measure.videos import MeasuredAnimations, MeasuredVideos
 from analogy.ownership import check_results_dir
-from analogy.runs.find import find_run, saved_model_of
+from analogy.runs.find import saved_model_of
+from analogy.runs.ready import run_or_ready
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ def _refuse(options: dict[str, object], why: str, mistakes: Mistakes) -> None:
 
 def _find_recogniser(name: str, results: Path) -> Path:
     """The folder of a run that can recognise actions. Raises UserError."""
-    run = find_run(name, results, "--recogniser")
+    run = run_or_ready(name, results, "--recogniser")
     saved_model_of(run)
     if not (run / "settings.yaml").is_file():
         raise UserError(f"--recogniser {run}: it has no settings.yaml with its actions; name a run folder")

@@ -12,9 +12,10 @@ from analogy.files.paths import check_present
 from analogy.files.reading import not_there
 from analogy.measure.opened import Opened
 from analogy.one_line import say
-from analogy.runs.find import find_model, inputs_of, is_saved_model, run_of
+from analogy.runs.find import MODEL, inputs_of, is_saved_model, run_of
 from analogy.runs.history import describe, differences_of_data, trained_steps
 from analogy.runs.reading import read_run
+from analogy.runs.ready import model_or_ready
 from analogy.runs.uses import check_inputs, open_used, retrained_models
 from analogy.settings import Settings, load_settings
 from analogy.settings.loading import read_experiment
@@ -44,14 +45,16 @@ class MeasuredRun:
         """Args: as the options of `analogy evaluate`. Raises UserError: one line for each mistake."""
         with Mistakes() as mistakes:
             with mistakes.noted():
-                folder = find_model(name, results, "--run")
+                folder = model_or_ready(name, results, "--run")
             with mistakes.noted():
                 check_present(data_dir, "--data-dir")
             if settings_file and (why := not_there(settings_file)):
                 mistakes.add(f"--settings {settings_file}: {why}; name the settings.yaml of a run")
+        if not trained_steps(folder) and is_saved_model(folder / MODEL):
+            folder /= MODEL  # of a model that comes along, or of a run whose checkpoints are gone
         exported = is_saved_model(folder)
         if not exported and not trained_steps(folder):
-            raise UserError(f"--run {folder}: there is no checkpoint in it; name a finished run, or the folder of a SavedModel")
+            raise UserError(f"--run {folder}: there is no checkpoint in it, and no {MODEL}; name a finished run")
         stored = settings_file or run_of(folder) / "settings.yaml"
         settings = load_settings(stored, SYSTEMS, **_changes(stored, data_dir, clips))
         check_dataset(settings)
@@ -75,6 +78,8 @@ class MeasuredRun:
 
         settings, folder = self.settings, self.folder
         entry = SYSTEMS[settings.system]
+        if self.exported:
+            say(f"{folder}: measured as exported")
         used = open_used(settings, entry.system.needs)
         with _option_for_setting(self.selected):
             dataset = open_dataset(settings, used)

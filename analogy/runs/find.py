@@ -27,12 +27,12 @@ def run_of(folder: Path) -> Path:
     return folder.parent if folder.name == MODEL and is_saved_model(folder) and _is_run(folder.parent) else folder
 
 
-def find_run(name: str | Path, results: Path, key: str, others: Collection[str] = ()) -> Path:
+def find_run(name: str | Path, results: Path, key: str) -> Path:
     """The absolute path of a run. The folder of a run's SavedModel stands for the run. Arguments and errors: see `find_model`.
 
     The folder of a SavedModel outside of a run is also accepted, and is itself returned.
     """
-    return run_of(find_model(name, results, key, others))
+    return run_of(find_model(name, results, key))
 
 
 def find_model(name: str | Path, results: Path, key: str, others: Collection[str] = ()) -> Path:

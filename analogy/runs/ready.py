@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import yaml
 
-from analogy.runs.find import find_run, folders_named
+from analogy.runs.find import find_model, folders_named, run_of
 
 FOLDER = Path(__file__).parent.parent / "ready_models"
 ABOUT = "about.yaml"
@@ -51,6 +51,11 @@ def name_of(run: Path) -> str:
 
 def run_or_ready(name: str | Path, results: Path, key: str) -> Path:
     """The folder of a run, or where there is none of that name, of the model that comes along. See `find_run`."""
+    return run_of(model_or_ready(name, results, key))
+
+
+def model_or_ready(name: str | Path, results: Path, key: str) -> Path:
+    """As `run_or_ready`, and the folder of a SavedModel stays one. See `find_model`."""
     if (folder := coming_along(name)) and not folders_named(name, results, key):
         return folder
-    return find_run(name, results, key, () if folder else ready_models())
+    return find_model(name, results, key, () if folder else ready_models())

@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from analogy.cli.console import names_in
 from analogy.data.video import read_video, write_pictures
+from analogy.errors import UserError
 from analogy.evaluation import judge
 from analogy.measure import check_evaluation
 from analogy.metrics.perceptual import FeatureDistance, Lpips
@@ -277,6 +278,16 @@ def test_an_export_is_found_where_runs_are_found(sequence_runs, monkeypatch):
         plans = [check_evaluation(run=f"{run}{part}", **options) for part in ("", "/saved_model")]
         assert [plan.subject.exported for plan in plans] == [False, True]
         assert [plan.subject.folder for plan in plans] == [sequence_runs / name, sequence_runs / name / "saved_model"]
+
+
+def test_a_run_without_its_checkpoints_is_measured_as_exported(sequence_runs, tmp_path):
+    run = shutil.copytree(sequence_runs / "seq2seq_noise_l1" / "2026-11-21_120000", tmp_path / "run")
+    shutil.rmtree(run / "checkpoints")
+    subject = check_evaluation(run=str(run), results_dir=tmp_path).subject
+    assert (subject.folder, subject.exported) == (run / "saved_model", True)
+    shutil.rmtree(run / "saved_model")
+    with pytest.raises(UserError, match="there is no checkpoint in it, and no saved_model; name a finished run"):
+        check_evaluation(run=str(run), results_dir=tmp_path)
 
 
 def test_all_mistakes_are_said(invoke, tmp_path):

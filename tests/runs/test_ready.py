@@ -225,13 +225,27 @@ def test_the_list_of_models(invoke):
         assert words in done.output
 
 
+def test_each_is_measured_by_its_name_or_folder_where_there_is_no_run_of_ones_own(tmp_path):
+    for name, ready in ready_models().items():
+        for run in (name, ready.run, ready.run / "saved_model"):
+            subject = check_evaluation(run=str(run), results_dir=tmp_path).subject
+            assert (subject.folder, subject.exported) == (ready.run / "saved_model", True)
+    recogniser = check_evaluation(run="pose_lstm_residual", recogniser="pose_actions", results_dir=tmp_path).recogniser
+    assert recogniser == ready_models()["pose_actions"].run
+    (tmp_path / FOR_VIDEOS).mkdir()
+    with pytest.raises(UserError, match="--run lvln_plus: neither a run folder nor an experiment"):
+        check_evaluation(run=FOR_VIDEOS, results_dir=tmp_path)
+    with pytest.raises(UserError, match="nor a model of `analogy models`; did you mean lvln_plus"):
+        check_evaluation(run="lvln_pluss", results_dir=tmp_path)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(ready_models()))
 def test_each_reaches_its_figures_as_it_comes_along(name, tmp_path):
     """On one of its test clips, so that it takes seconds."""
     ready = ready_models()[name]
     claimed = {str(row["clip"]): row for row in ready.summary["clips"][:1]}
-    plan = check_evaluation(run=str(ready.run / "saved_model"), clips=tuple(claimed), results_dir=tmp_path)
+    plan = check_evaluation(run=name, clips=tuple(claimed), results_dir=tmp_path)
     measured = {str(row["clip"]): row for row in json.loads((evaluate(plan) / "summary.json").read_text())["clips"]}
     metrics = [metric for metric in HEADLINES if metric in ready.summary["test"]]
     assert metrics and measured.keys() == claimed.keys()
