@@ -201,7 +201,7 @@ def _read_settings(
         raise UserError(f"--scale {scale}: {path} has the settings of a run at scale {kept}; leave --scale out")
     published, folder = ((stored.get("data") or {}).get(key) for key in ("dataset", "folder"))
     entry = DATASETS.get(str(published))
-    if not resumes and not data_dir:
+    if not (resumes or data_dir or folder):  # a default: settings that name a folder keep it
         data_dir = folder_from_environment(published)
     if data_dir and not folder and entry and (resumes or entry.complete or entry.stands_in_for):
         raise UserError(f"--data-dir: {path} takes {published}, generated from the seed; leave --data-dir out")

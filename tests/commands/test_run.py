@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import data_prep.datasets
 from analogy.resolve import resolve_settings
 from analogy.runs.environment import describe_environment
 from analogy.runs.find import find_run
+from analogy.settings import write_settings
 from analogy.training import run as training
 
 
@@ -115,6 +117,18 @@ def test_the_folder_of_the_data_may_have_any_name(actors, tmp_path, monkeypatch,
     settings = resolve_settings("analogy_pool3", data_dir=Path(name), values={"training.steps": 3}, **options)
     assert settings.data.folder == str(actors.resolve()) and settings.data.dataset == "penn_action"
     assert settings.training.steps == 3
+
+
+def test_a_run_that_is_repeated_takes_the_data_that_its_settings_name(actors, tmp_path, monkeypatch):
+    monkeypatch.delenv("ANALOGY_DATA_DIR", raising=False)
+    settings = resolve_settings("analogy_pool3", results_dir=tmp_path, scale="demo", data_dir=actors)
+    write_settings(settings, tmp_path / "settings.yaml")
+    (elsewhere := tmp_path / "elsewhere").symlink_to(actors.parent)
+    monkeypatch.setenv("ANALOGY_DATA_DIR", str(elsewhere))
+    again = str(tmp_path / "settings.yaml")
+    assert resolve_settings(again, results_dir=tmp_path) == settings, "the variable is a default alone"
+    moved = shutil.copytree(actors, tmp_path / "moved")
+    assert resolve_settings(again, results_dir=tmp_path, data_dir=moved).data.folder == str(moved)
 
 
 def test_devices_that_are_not_there_are_refused_before_the_data_are_opened(invoke, monkeypatch, tmp_path):
