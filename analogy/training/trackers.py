@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analogy.errors import UserError, first_line
+from analogy.runs.folder import write_text
 
 if TYPE_CHECKING:
     import numpy as np
 
 WANDB_MODES = ("online", "offline", "shared", "disabled", "dryrun", "run")  # those that wandb itself knows
+ID = "tracker_id.txt"  # in the run folder, where a service is used
 log = logging.getLogger("analogy")
 
 
@@ -37,13 +40,24 @@ def _wandb_mode() -> str:
     return os.environ.get("WANDB_MODE", "offline")
 
 
+def run_id(folder: Path) -> str:
+    """What the services know a run of an experiment by. Its folder keeps it for when it is resumed, also elsewhere.
+
+    The folder's name, a date and time, is not enough: two runs may begin in the same second, in different folders.
+    """
+    kept = folder / ID
+    if not kept.is_file():
+        write_text(kept, f"{folder.name}-{secrets.token_hex(4)}")
+    return kept.read_text("utf-8")
+
+
 class Wandb:
     """Weights & Biases. Offline unless WANDB_MODE says otherwise: `wandb sync FOLDER/wandb/offline-run-*` sends it later.
 
-    Args: see `Trackers`.
+    Args: see `Trackers`; run: its `run_id`.
     """
 
-    def __init__(self, folder: Path, experiment: str, settings: Mapping[str, object]):
+    def __init__(self, folder: Path, run: str, experiment: str, settings: Mapping[str, object]):
         mode = _wandb_mode()
         if mode != "online":
             os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # it would go to the network
@@ -51,7 +65,7 @@ class Wandb:
 
         # A resumed run has the same id. Online it goes on in its own one; offline each part has a folder of its own.
         self._run = wandb.init(
-            mode=mode, dir=folder, project="analogy", group=experiment, name=folder.name, id=f"{experiment}-{folder.name}",
+            mode=mode, dir=folder, project="analogy", group=experiment, name=folder.name, id=f"{experiment}-{run}",
             resume="allow" if mode == "online" else None, config=dict(settings),
             settings=wandb.Settings(console="off", silent=True), reinit="create_new",
         )  # fmt: skip
@@ -75,10 +89,10 @@ class Mlflow:
     """MLflow, in the file mlflow.db of the run folder unless MLFLOW_TRACKING_URI says otherwise: `mlflow ui
     --backend-store-uri sqlite:///FOLDER/mlflow.db` shows it. It gets the scalars and figures, no pictures.
 
-    Args: see `Trackers`.
+    Args: see `Wandb`.
     """
 
-    def __init__(self, folder: Path, experiment: str, settings: Mapping[str, object]):
+    def __init__(self, folder: Path, run: str, experiment: str, settings: Mapping[str, object]):
         address = os.environ.get("MLFLOW_TRACKING_URI")
         if not address:
             os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # it would go to the network
@@ -92,9 +106,9 @@ class Mlflow:
         found = self._client.get_experiment_by_name(experiment)
         number = found.experiment_id if found else self._client.create_experiment(experiment)
         # A resumed run goes on in its own one.
-        earlier = self._client.search_runs([number], filter_string=f"tags.run_folder = '{folder.name}'")
-        run = earlier[0] if earlier else self._client.create_run(number, run_name=folder.name, tags={"run_folder": folder.name})
-        self._run = run.info.run_id
+        earlier = self._client.search_runs([number], filter_string=f"tags.run_folder = '{run}'")
+        own = earlier[0] if earlier else self._client.create_run(number, run_name=folder.name, tags={"run_folder": run})
+        self._run = own.info.run_id
         self._client.update_run(self._run, status="RUNNING")
         self._measured = False
         if not earlier:
@@ -134,9 +148,10 @@ class Trackers:
 
         self._board = TensorBoard(folder / "tensorboard")
         self._services: dict[str, Wandb | Mlflow] = {}
+        run = run_id(folder) if names else ""
         for name in names:
             try:
-                self._services[name] = {"wandb": Wandb, "mlflow": Mlflow}[name](folder, experiment, settings)
+                self._services[name] = {"wandb": Wandb, "mlflow": Mlflow}[name](folder, run, experiment, settings)
             except Exception as error:  # of the services' own kinds: no login, a wrong address, no network
                 self.close()
                 raise UserError(

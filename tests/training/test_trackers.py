@@ -8,7 +8,7 @@ import pytest
 
 from analogy.errors import UserError
 from analogy.training import trackers
-from analogy.training.trackers import Trackers, check_trackers
+from analogy.training.trackers import Trackers, check_trackers, run_id
 
 WITHOUT = "the package of the extra `{}` is not installed"
 
@@ -45,6 +45,7 @@ def test_mlflow_writes_a_database_of_the_run_and_a_resumed_run_goes_on(tmp_path)
     (run,) = client.search_runs([experiment.experiment_id])
     assert [point.step for point in client.get_metric_history(run.info.run_id, "network/loss")] == [2, 4, 6]
     assert run.data.metrics["test/psnr"] == 21.5 and run.data.params["training.steps"] == "8"
+    assert run.data.tags["run_folder"] == run_id(folder)
     assert run.info.status == "FINISHED" and "test/method" not in run.data.metrics
 
 
@@ -53,13 +54,31 @@ def test_wandb_is_offline(tmp_path):
     pytest.importorskip("wandb", reason=WITHOUT.format("wandb"))
     folder = tmp_path / "2026-01-01_000000"
     track(folder, "wandb", [2, 4])
-    (offline,) = (folder / "wandb").glob("offline-run-*")
+    (offline,) = (folder / "wandb").glob(f"offline-run-*-my_experiment-{run_id(folder)}")
     (log,) = offline.glob("*.wandb")
     until = time.monotonic() + 20
     while b"test/psnr" not in log.read_bytes() and time.monotonic() < until:  # a process of its own writes it
         time.sleep(0.1)
     content = log.read_bytes()
     assert b"network/loss" in content and b"test/psnr" in content and b"training.steps" in content
+
+
+def test_runs_that_began_in_the_same_second_stay_two(tmp_path):
+    folders = [tmp_path / job / "2026-01-01_000000" for job in ("one", "two")]
+    for folder in folders:
+        folder.mkdir(parents=True)
+    one, two = map(run_id, folders)
+    assert one != two and one.startswith("2026-01-01_000000-")
+    assert run_id(folders[0]) == one, "resumed"
+    assert run_id(folders[0].rename(tmp_path / "moved")) == one
+
+
+def test_each_service_is_told_the_id(tmp_path, monkeypatch):
+    told = {}
+    for name in ("Wandb", "Mlflow"):
+        monkeypatch.setattr(trackers, name, lambda *arguments, name=name: told.setdefault(name, arguments))
+    Trackers(tmp_path, ["wandb", "mlflow"], "my_experiment", {})
+    assert told == {name: (tmp_path, run_id(tmp_path), "my_experiment", {}) for name in ("Wandb", "Mlflow")}
 
 
 def test_none_is_used_unless_it_is_asked_for(tmp_path, monkeypatch):
