@@ -271,7 +271,7 @@ def evaluate(
     metrics: Sequence[str] = (),
     clips: Sequence[str] = (),
     data_dir: str | Path | None = None,
-    fvd_frames: int = 16,
+    fvd_frames: int | None = None,
     features: str | Path | None = None,
     recogniser: str | None = None,
     results_dir: str | Path = "results",
@@ -283,7 +283,7 @@ def evaluate(
         metrics: names of metrics of frames (`analogy.metrics.table`). Empty: the usual ones.
         clips: names of test clips. Empty: the test clips of the run.
         data_dir: the dataset's folder, if it has moved since training.
-        fvd_frames: the number of predicted frames of each video that the metric "fvd" uses.
+        fvd_frames: the number of predicted frames of each video that the metric "fvd" uses. Default: 16.
         features: "hed", "imagenet", or the weights file of a VGG-16 or SqueezeNet, for the metric "feature_distance".
         recogniser: a run of pose_actions, which recognises the actions in the predicted poses.
 

@@ -35,7 +35,7 @@ def main(
     tile_size: TileSize = None,
     tile_corners: TileCorners = None,
     metrics: Metrics = None,
-    fvd_frames: FvdFrames = 16,
+    fvd_frames: FvdFrames = None,
     features: Features = None,
     recogniser: Recogniser = None,
     results_dir: ResultsDir = RESULTS,

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from analogy.evaluation.selection import FVD_FRAMES
 from analogy.metrics.table import SELECTABLE, USUAL
 
 Clips = Annotated[
@@ -65,7 +66,9 @@ Metrics = Annotated[
     str | None,
     typer.Option(help=f"Metrics of frames: {', '.join(SELECTABLE)}. Default: {', '.join(USUAL)}."),
 ]
-FvdFrames = Annotated[int, typer.Option(help="For fvd: number of predicted frames of each video to use.")]
+FvdFrames = Annotated[
+    int | None, typer.Option(help=f"For fvd: number of predicted frames of each video to use. Default: {FVD_FRAMES}.")
+]
 Features = Annotated[
     str | None,
     typer.Option(

@@ -55,7 +55,7 @@ class Measures:
             if name in frame_metrics:
                 measures.frames[name] = frame_metrics[name]
             elif name == "fvd":
-                measures.fvd = Fvd(I3d(selection.weights).logits, selection.fvd_frames)
+                measures.fvd = Fvd(I3d(selection.weights).logits, selection.fvd_length)
             else:
                 measures._add_network(name, selection.features)
         return measures

@@ -42,7 +42,7 @@ def check_evaluation(
     truth: Path | None = None,
     context: int | None = None,
     metrics: Sequence[str] = (),
-    fvd_frames: int = 16,
+    fvd_frames: int | None = None,
     features: str | None = None,
     recogniser: str | None = None,
     tiles: str | None = None,

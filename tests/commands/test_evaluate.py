@@ -154,7 +154,12 @@ def test_a_feature_network_of_one_s_own(videos, squeezenet, invoke):
         (("--predictions", "{true}", "--truth", "{true}"), "would be its own prediction"),
         (("--predictions", "{one}", "--truth", "{true}", "--metrics", "beauty"), "there is no beauty"),
         (("--predictions", "{one}", "--truth", "{true}", "--metrics", "feature_distance"), "--features"),
-        (("--predictions", "{one}", "--truth", "{true}", "--features", "hed"), "get it with `analogy fetch vgg16-hed`"),
+        (
+            ("--predictions", "{one}", "--truth", "{true}", "--metrics", "feature_distance", "--features", "hed"),
+            "get it with `analogy fetch vgg16-hed`",
+        ),
+        (("--predictions", "{one}", "--truth", "{true}", "--features", "hed"), "--features has no meaning without"),
+        (("--predictions", "{one}", "--truth", "{true}", "--metrics", "psnr", "--fvd-frames", "16"), "--fvd-frames has no"),
         (("--predictions", "{one}", "--truth", "{true}", "--metrics", "fvd", "--fvd-frames", "3"), "--fvd-frames: FVD needs"),
         (("--predictions", "{one}", "--truth", "{true}", "--data-dir", "{one}"), "--data-dir has no meaning"),
         (("--predictions", "{small}", "--truth", "{copy}"), "at least 11"),
