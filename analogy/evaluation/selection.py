@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -26,7 +25,6 @@ class Selection:
         selected: the names of those that the user has selected; none: the usual ones.
         fvd_frames: how many frames of every video count for fvd; None: FVD_FRAMES.
         features: the network for feature_distance, as in `analogy.pretrained.feature_networks.feature_network`, or None.
-        weights: file of I3D's weights, for fvd.
 
     Raises:
         UserError: with one line for each mistake.
@@ -35,7 +33,6 @@ class Selection:
     selected: tuple[str, ...] = ()
     fvd_frames: int | None = None
     features: str | None = None
-    weights: Path = field(default_factory=partial(fetched_file, "i3d"))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -44,6 +41,11 @@ class Selection:
     @property
     def fvd_length(self) -> int:
         return FVD_FRAMES if self.fvd_frames is None else self.fvd_frames
+
+    @property
+    def weights(self) -> Path:
+        """The file of I3D's weights, for fvd."""
+        return fetched_file("i3d")
 
     def __post_init__(self):
         with Mistakes() as mistakes:

@@ -37,10 +37,11 @@ def test_the_table_of_recognised_actions():
 
 def test_a_checked_run_is_recognised_with_the_weights_that_were_checked(tmp_path, monkeypatch):
     (weights := tmp_path / "i3d.npz").touch()
+    monkeypatch.setattr("analogy.evaluation.selection.fetched_file", {"i3d": weights}.get)
     monkeypatch.setattr("analogy.pretrained.i3d.I3d", lambda file: SimpleNamespace(logits=f"logits of {file}"))
     monkeypatch.setattr("analogy.systems.keypoints.recognition.recognise_futures", lambda *given: given)
     subject = SimpleNamespace(open=lambda measures: ("system", "dataset", {}, 10))
-    plan = Evaluation(subject, tmp_path, Selection(("fvd",), weights=weights), None)
+    plan = Evaluation(subject, tmp_path, Selection(("fvd",)), None)
     system, dataset, features, _, samples = keypoints_actions.recognised(plan, 3)
     assert (system, dataset, features, samples) == ("system", "dataset", f"logits of {weights}", 3)
 

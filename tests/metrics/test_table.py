@@ -98,10 +98,10 @@ def test_the_help_of_evaluate_lists_exactly_what_may_be_asked(monkeypatch):
     (option,) = [p for p in get_command(app_of(evaluate.main)).params if p.name == "metrics"]
     selectable, usual = option.help.removeprefix("Metrics of frames: ").removesuffix(".").split(". Default: ")
     assert selectable == ", ".join(SELECTABLE) and usual == ", ".join(USUAL)
-    needs = {"fvd": {"weights": Path(__file__)}, "feature_distance": {"features": __file__}}
+    monkeypatch.setattr("analogy.evaluation.selection.fetched_file", lambda name: Path(__file__))
     monkeypatch.setitem(sys.modules, "lpips", sys.modules[__name__])  # as if it were installed
     for name in SELECTABLE:
-        Selection((name,), **needs.get(name, {}))
+        Selection((name,), features=__file__ if name == "feature_distance" else None)
     for name in set(METRICS) - set(SELECTABLE):
         with pytest.raises(UserError, match=f"there is no {name} to choose"):
             Selection((name,))
