@@ -16,6 +16,7 @@ import typer
 from analogy.cli.console import RESULTS, app_of, clear_errors
 from analogy.errors import UserError
 from analogy.files.marks import RECOGNISED
+from analogy.files.names import RECOGNISED_ACTIONS
 from analogy.measure import check_evaluation
 from analogy.one_line import say
 from analogy.ownership import check_output, replacing_folder
@@ -54,7 +55,7 @@ def main(
                 )
         if len({tuple(plan.subject.settings.data.actions) for plan in plans}) > 1:
             raise UserError("--run: these runs know different actions; name folds of one experiment")
-        folder = results_dir / "recognised_actions" / plans[0].subject.settings.experiment
+        folder = results_dir / RECOGNISED_ACTIONS / plans[0].subject.settings.experiment
         check_output(folder, RECOGNISED)
         outcome = reduce(add, [recognised(plan, samples) for plan in plans])
         write_outcome(folder, outcome, run, samples)

@@ -12,6 +12,7 @@ import typer
 
 from analogy.cli.console import RESULTS, app_of, clear_errors
 from analogy.errors import Mistakes, UserError
+from analogy.files.names import LEADERBOARD
 from analogy.files.paths import check_present
 from analogy.one_line import say
 from analogy.ownership import check_results_dir
@@ -60,7 +61,7 @@ def main(
             raise UserError(f"nothing to measure: {missing[0]}")
         write_markdown(out, asked, boards, missing)
         KeptParts(parts=parts).write(out)
-        write_leaderboard_page(page := results_dir / "leaderboard.html", asked, boards, missing)
+        write_leaderboard_page(page := results_dir / LEADERBOARD, asked, boards, missing)
         say(*(f"kept as measured before: {name}" for name in kept), *(f"not measured: {line}" for line in missing))
         say(f"written to {out}; open {page}")
 

@@ -12,10 +12,10 @@ from analogy.cli.opening import Open, show
 from analogy.cli.options import ResultsDir
 from analogy.errors import Mistakes
 from analogy.files.marks import COMPARISON
+from analogy.files.names import COMPARISONS
 from analogy.one_line import say
 from analogy.ownership import check_output, check_results_dir, unused_folder
 from analogy.runs.find import find_run
-from analogy.runs.reading import COMPARISONS
 from analogy.systems import SYSTEMS
 
 

@@ -13,6 +13,7 @@ from analogy.cli.console import RESULTS, clear_errors
 from analogy.cli.options import ResultsDir
 from analogy.errors import Mistakes, UserError
 from analogy.files.marks import EXPORT
+from analogy.files.names import EXPORTS
 from analogy.one_line import say
 from analogy.ownership import check_output
 
@@ -72,7 +73,7 @@ def main(
                 folder = run_or_ready(run, results_dir, "export")
                 source = saved_model_of(folder)
                 name = "_".join([_name(run_of(source)), format, *([quantise] if quantise else [])])
-                out = out or results_dir / "exports" / name
+                out = out or results_dir / EXPORTS / name
                 check_output(out, EXPORT, [folder])
                 if quantise:
                     from analogy.measure import check_evaluation

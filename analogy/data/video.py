@@ -17,8 +17,18 @@ from analogy.data.doubts import DARKEST, some
 from analogy.data.pictures import frames_in_strip, is_animation, picture_size, read_animation, read_picture
 from analogy.errors import UserError
 from analogy.files.listing import files_below
-from analogy.files.names import NAMED_PICTURES, PICTURES, UNREAD_PICTURES, VIDEOS, by_number, last_number, visible
+from analogy.files.names import (
+    NAMED_PICTURES,
+    PICTURES,
+    PREDICTIONS,
+    UNREAD_PICTURES,
+    VIDEOS,
+    by_number,
+    last_number,
+    visible,
+)
 from analogy.files.reading import check_regular
+from analogy.ownership import unused_folder
 
 USUAL_RATE = 25.0  # frames per second, assumed where a file gives no rate
 # The longest over the shortest time between frames, above which frames are unevenly spaced. Rounded times differ by less.
@@ -259,12 +269,12 @@ def is_single_picture(path: Path) -> bool:
     return path.suffix.lower() in (*NAMED_PICTURES, ".gif") and not is_animation(path) and not _is_strip(path)
 
 
-def video_name(source: str, start: int = 0) -> str:
-    """A name for what is made of a video from frame number `start` on. For a folder of pictures it contains the parent's name
-    too, because many are named "frames"."""
+def prediction_folder(results: Path, source: str, start: int = 0) -> Path:
+    """A new folder for what is predicted of a video from frame number `start` on. For a folder of pictures its name contains
+    the parent's name too, because many are named "frames"."""
     path = Path(source).resolve() if Path(source).exists() else Path(source)
     name = f"{path.parent.name}_{path.name}" if path.is_dir() else path.stem
-    return f"{name}_from_{start}" if start else name
+    return unused_folder(results / PREDICTIONS / (f"{name}_from_{start}" if start else name))
 
 
 def videos_below(folder: Path, *, predictions: bool = False) -> dict[str, list[Path]]:

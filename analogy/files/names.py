@@ -1,9 +1,17 @@
-"""Names of files: the suffixes of videos and pictures, the order of numbered ones, and the names of clips."""
+"""Names: suffixes of videos and pictures, the order of numbered files, names of clips, and of what lies in results/."""
 
 import re
 from collections.abc import Container, Iterable
 from itertools import chain, count
 from pathlib import Path
+
+# Folders and pages in results/, beside the folders of the experiments.
+PREDICTIONS = "predictions"
+EXPORTS = "exports"
+COMPARISONS = "comparisons"
+RECOGNISED_ACTIONS = "recognised_actions"
+LEADERBOARD = "leaderboard.html"
+NO_EXPERIMENTS = (PREDICTIONS, EXPORTS, COMPARISONS, RECOGNISED_ACTIONS, LEADERBOARD, "index.html")
 
 LONGEST_NAME = 150  # bytes; a file system allows 255 for a whole name
 # The suffixes by which videos and pictures of users are known.

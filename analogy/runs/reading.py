@@ -13,12 +13,12 @@ from typing import Any
 import yaml
 
 from analogy.files.marks import EVALUATION, RUN, kind_of
+from analogy.files.names import COMPARISONS
 from analogy.files.reading import read_json, read_regular, read_yaml
 from analogy.runs.folder import is_running
 from analogy.runs.summary import Summary, read_summary
 
 BASELINE = "copy_reference"
-COMPARISONS = "comparisons"  # the folder of comparisons, beside those of the experiments
 CLIP_SUFFIXES = (".mp4", ".gif", ".png")  # the page shows the first that exists
 FILES = [
     "log.txt",

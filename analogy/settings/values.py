@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from analogy.errors import UserError
+from analogy.files.names import NO_EXPERIMENTS
 from analogy.files.paths import expanded
 from analogy.pretrained.fetching import fetched_file
 
@@ -66,9 +67,6 @@ def vgg16_files(key: str, weights: str | None) -> Iterator[tuple[str, str]]:
 # Pixels of a frame's side: SSIM needs 11, and a mistyped number would fill the memory.
 SMALLEST_SIDE, LARGEST_SIDE = 16, 4096
 
-# Folders in results/ that are no experiments.
-RESERVED_FOLDERS = ("comparisons", "predictions", "exports", "index.html", "leaderboard.html")
-
 
 def _folder_name(name: str) -> str:
     """Check an experiment's name: its runs lie in a folder of that name. Raises ValueError."""
@@ -78,7 +76,7 @@ def _folder_name(name: str) -> str:
         raise ValueError("it names a folder: leave out the spaces around it")
     if len(name.encode()) > 100:
         raise ValueError("it names a folder: choose at most 100 characters")
-    if name in RESERVED_FOLDERS:
+    if name in NO_EXPERIMENTS:
         raise ValueError(f"results/{name} is kept for {name}: choose another name")
     return name
 

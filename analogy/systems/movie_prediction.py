@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 
 from analogy.data.frames import in_channels
-from analogy.data.video import Video, read_video, too_short, video_name, write_pictures
+from analogy.data.video import Video, prediction_folder, read_video, too_short, write_pictures
 from analogy.data.windows import SAME_RATE, WindowPlan
 from analogy.errors import Mistakes, UserError, about
 from analogy.files.marks import PREDICTION
 from analogy.metrics.image import psnr, ssim
 from analogy.one_line import say
-from analogy.ownership import check_output, replacing_folder, unused_folder
+from analogy.ownership import check_output, replacing_folder
 from analogy.predictions.motion import motion_continued
 from analogy.runs.find import saved_model_of
 from analogy.runs.ready import name_of
@@ -46,7 +46,7 @@ class Request:
 
     source: the video. run: the run folder. data: its settings of the data. channels: of its frames.
     start: number of the first observed frame of the video. context: number of observed frames. horizon: number of predicted
-    frames. folder: where all is written. new: whether `unused_folder` has named it.
+    frames. folder: where all is written. new: whether `prediction_folder` has named it.
     """
 
     source: Path
@@ -97,7 +97,7 @@ def check_request(
         UserError: one line for each mistake.
     """
     path, data = Path(source), settings.data.model_copy(update={"fit": fit} if fit else {})
-    folder = out or unused_folder(results_dir / "predictions" / video_name(source, start))
+    folder = out or prediction_folder(results_dir, source, start)
     context, channels = data.context if context is None else context, find_opening(settings).channels
     horizon = data.horizon if horizon is None else horizon
     with Mistakes() as mistakes:

@@ -90,7 +90,7 @@ def test_an_experiment_is_the_name_of_a_folder(name):
         load_settings(POOL3, SYSTEMS, scale="paper", values={"experiment": name})
 
 
-@pytest.mark.parametrize("name", ["comparisons", "predictions"])
+@pytest.mark.parametrize("name", ["comparisons", "predictions", "exports", "recognised_actions"])
 def test_folders_beside_the_experiments_are_no_experiments(name):
     assert f"experiment: results/{name} is kept for {name}" in complaint(f"experiment={name}")
 

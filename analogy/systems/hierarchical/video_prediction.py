@@ -15,14 +15,14 @@ from pathlib import Path
 import numpy as np
 from rich.progress import track
 
-from analogy.data.video import Video, read_video, too_short, video_name
+from analogy.data.video import Video, prediction_folder, read_video, too_short
 from analogy.errors import Mistakes, UserError
 from analogy.files.marks import PREDICTION, SAVED_MODEL
 from analogy.files.paths import check_present
 from analogy.files.reading import not_there
 from analogy.memory import machine_memory
 from analogy.one_line import say
-from analogy.ownership import check_output, unused_folder
+from analogy.ownership import check_output
 from analogy.runs.find import find_run, folders_named, saved_model_of
 from analogy.systems.hierarchical.background import observe
 from analogy.systems.hierarchical.estimation import ESTIMATORS, find_models, usual_estimator
@@ -45,7 +45,7 @@ class Request:
     estimator_run: the run of a pose estimator that is used instead, or None. start: index of the first observed frame.
     context: number of observed frames; None for as many as the pose run reads. horizon: number of future frames. predictor,
     painter: the two steps. recogniser: of the observed action, or None. action: as the user names it, or None. folder: where
-    the prediction is written. new: whether `unused_folder` has named it. full_frame: write whole frames instead of the crop
+    the prediction is written. new: whether `prediction_folder` has named it. full_frame: write whole frames instead of the crop
     around the person. export: where to write both steps as one SavedModel, or None.
     """
 
@@ -92,7 +92,7 @@ def check_request(
     Raises:
         UserError: one line for each mistake.
     """
-    folder = out or unused_folder(results_dir / "predictions" / video_name(source, start))
+    folder = out or prediction_folder(results_dir, source, start)
     clip = estimator_run = steps = None
     with Mistakes() as mistakes:
         with mistakes.noted():

@@ -14,11 +14,11 @@ import numpy as np
 
 from analogy.data.frames import central_square, in_channels
 from analogy.data.pictures import is_animation, read_picture
-from analogy.data.video import is_single_picture, read_video, video_name
+from analogy.data.video import is_single_picture, prediction_folder, read_video
 from analogy.errors import Mistakes, UserError
 from analogy.files.marks import PREDICTION
 from analogy.files.names import NAMED_PICTURES, VIDEOS
-from analogy.ownership import check_output, replacing_folder, unused_folder
+from analogy.ownership import check_output, replacing_folder
 from analogy.runs.find import endpoint_of, endpoints_of, inputs_of, load_endpoint, saved_model_of
 from analogy.settings.sections import Settings
 from analogy.systems.actions import action_number, told_actions
@@ -41,7 +41,7 @@ class Request:
     picture: the file. run: the run folder, with its settings. action: its number; 0 where the run knows none. action_name: for
     titles. samples: number of futures. crop: x_min, y_min, x_max, y_max in pixels of the picture; None for the largest square
     in the middle. driving: the video whose motion is transferred, instead of sampled futures. driving_crop: as `crop`, of that
-    video. folder: where all is written. new: whether `unused_folder` has named it.
+    video. folder: where all is written. new: whether `prediction_folder` has named it.
     """
 
     picture: Path
@@ -81,7 +81,7 @@ def check_request(
     Raises:
         UserError: one line for each mistake.
     """
-    path, folder = Path(picture), out or unused_folder(results_dir / "predictions" / video_name(picture))
+    path, folder = Path(picture), out or prediction_folder(results_dir, picture)
     boxes, number, fits = {}, 0, False
     with Mistakes() as mistakes:
         with mistakes.noted():
