@@ -21,10 +21,10 @@ import matplotlib.pyplot as plt
 import psutil
 from common import parser
 from pages import browse, make_runs, seconds
+from repeated import repeat_clips
 
 from analogy.visualise.results_page import write_results_page
 from data_prep.synthetic_actors import write_synthetic_actors
-from data_prep.synthetic_actors.repeated import repeat_clips
 
 ROOT = Path(__file__).parent.parent
 FRAMES, SIDE = 8, 64  # of a clip; the side is in pixels

@@ -124,8 +124,8 @@ def chosen_movies(movies: Sequence[StoredMovie], data: MovieDataSettings, seed: 
 def long_enough(movies: Sequence[StoredMovie], plan: WindowPlan) -> tuple[list[StoredMovie], list[str]]:
     """The movies from which `plan` cuts at least one window, and one line for each reason why others are left out."""
     kept: list[StoredMovie] = []
-    slow: list[str] = []
-    short: list[str] = []
+    slow: list[StoredMovie] = []
+    short: list[StoredMovie] = []
     for movie in movies:
         try:
             (kept if len(movie.starts(plan)) else short).append(movie)

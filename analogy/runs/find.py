@@ -24,7 +24,7 @@ def is_saved_model(folder: Path) -> bool:
 
 def run_of(folder: Path) -> Path:
     """The folder of the run to which a SavedModel belongs. Any other folder is returned unchanged."""
-    return folder.parent if folder.name == MODEL and is_saved_model(folder) and _is_run(folder.parent) else folder
+    return folder.parent if folder.name == MODEL and is_saved_model(folder) and _has_parts_of_a_run(folder.parent) else folder
 
 
 def find_run(name: str | Path, results: Path, key: str) -> Path:
@@ -50,12 +50,12 @@ def find_model(name: str | Path, results: Path, key: str, others: Collection[str
     unfinished: list[Run] = []
     for folder in folders_named(name, results, key):
         folder = folder.resolve()
-        if is_saved_model(folder) or _is_run(folder):
+        if is_saved_model(folder) or _has_parts_of_a_run(folder):
             return folder
         runs = read_experiment_runs(folder)
         if finished := [run for run in runs if run.status == "finished"]:
             return finished[0].folder
-        unfinished += [run for run in runs if _is_run(run.folder)]
+        unfinished += [run for run in runs if _has_parts_of_a_run(run.folder)]
     if unfinished:
         raise UserError(f"{key} {name}: no finished run in {unfinished[0].folder.parent}; {_how_to_finish(unfinished[0])}")
     if len(Path(name).parts) > 1 and not expanded(name).exists():
@@ -70,7 +70,7 @@ def has_run(name: str, results: Path) -> bool:
     """Whether the name of a run means one that exists, finished or not. Arguments and errors: see `find_model`."""
     folders = folders_named(name, results, "uses")
     runs = (run.folder for folder in folders for run in read_experiment_runs(folder))
-    return any(is_saved_model(folder) or _is_run(folder) for folder in (*folders, *runs))
+    return any(is_saved_model(folder) or _has_parts_of_a_run(folder) for folder in (*folders, *runs))
 
 
 def folders_named(name: str | Path, results: Path, key: str) -> list[Path]:
@@ -161,7 +161,7 @@ def saved_model_of(run: Path) -> Path:
     return run / MODEL
 
 
-def _is_run(folder: Path) -> bool:
+def _has_parts_of_a_run(folder: Path) -> bool:
     return any((folder / part).exists() for part in PARTS_OF_A_RUN)
 
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from benchmarks.repeated import repeat_clips
 from data_prep.synthetic_actors import write_synthetic_actors
-from data_prep.synthetic_actors.repeated import repeat_clips
 from tests.conftest import ROOT
 from tests.run_folders import at_demo_scale, rows, the_run
 
