@@ -118,24 +118,11 @@ def check_request(
             with mistakes.noted():
                 check_output(export, SAVED_MODEL, [*used, folder])
     return Request(
-        source=source,
-        clip=clip,
-        data_dir=data_dir,
-        poses=poses,
-        models=models,
-        estimator_run=estimator_run,
-        start=start,
-        context=context,
-        horizon=horizon or steps[0].horizon or USUAL_HORIZON,
-        predictor=steps[0],
-        painter=steps[1],
-        recogniser=None if action else find_recogniser(results_dir, steps[0]),
-        action=action,
-        folder=folder,
-        new=out is None,
-        full_frame=full_frame,
-        export=export,
-    )
+        source=source, clip=clip, data_dir=data_dir, poses=poses, models=models, estimator_run=estimator_run, start=start,
+        context=context, horizon=horizon or steps[0].horizon or USUAL_HORIZON, predictor=steps[0], painter=steps[1],
+        recogniser=None if action else find_recogniser(results_dir, steps[0]), action=action, folder=folder, new=out is None,
+        full_frame=full_frame, export=export,
+    )  # fmt: skip
 
 
 def _find_clip(source: str, data_dir: Path | None) -> Path | None:
