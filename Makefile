@@ -37,13 +37,13 @@ bench:  ## speed, as ratios to a plain baseline (several minutes, several GB)
 claims:  ## train the matched runs behind the published claims and say which hold (no run starts after 90 minutes; again to go on)
 	$(PYTHON) experiments/claims.py
 
-models:  ## train the models that come along again (half an hour)
+models:  ## train the models that come along again (three quarters of an hour)
 	$(PYTHON) experiments/ready_models.py
 
 docs:  ## build the documentation as a site into site/; links that lead nowhere are errors (needs the extra [docs])
 	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --strict
 
-pictures:  ## make the two moving pictures of the README again (first trains the two demos that do not come along)
+pictures:  ## make the two moving pictures of the README again (first trains the one demo that does not come along)
 	$(PYTHON) experiments/readme_pictures.py
 
 demo:  ## train, evaluate, export and show the first experiment, without a dataset

