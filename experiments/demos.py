@@ -34,10 +34,11 @@ from analogy.visualise.wording import compare, duration, whole
 OUT = Path(__file__).parent.parent / "docs" / "demos.md"
 HEAD = """# What the demos reach
 
-Every experiment has a demo: a few minutes on a laptop, without a dataset or a download (`analogy run EXPERIMENT --scale demo`).
+Every experiment has a demo: a few minutes on a laptop, without a dataset (`analogy run EXPERIMENT --scale demo`).
 `python experiments/demos.py` makes these tables from finished runs whose settings are those of today's demos.
 Experiments that differ at paper scale alone, most of them in their data, have the same demo, and share a row.
 "Measured on" names the data and the number of test clips, none of which was trained on (of sines: groups of 200 sequences).
+Demos that start from VGG-16 or measure with it need its ImageNet weights. "VGG-16 (HED)": the run had those in their place.
 A run's page has its protocol. The README and the pages of the papers have other runs of some, whose figures differ a little.
 {times}
 A demo shows that a system works. It is not what the system reaches in full, and a method that loses to a baseline is said to
@@ -126,9 +127,17 @@ def row_of(names: tuple[str, ...], places: list[Path]) -> tuple[str, ...] | None
     folders = [place / name for place in places for name in names]
     found = [run for folder in folders for run in read_experiment_runs(folder) if run.status == "finished"]
     for run in sorted(found, key=lambda run: run.started, reverse=True):
-        if decisive(_settings(run)) == _demo_of(names[0]):
-            return _cells(run)
+        settings, demo = decisive(_settings(run)), _demo_of(names[0])
+        if settings and _of_imagenet(settings) == demo:
+            return _cells(run, "" if settings == demo else "; VGG-16 (HED)")
     return None
+
+
+def _of_imagenet(settings):
+    """Settings, or one of them: where a run had the weights of `analogy fetch vgg16-hed`, those that Keras downloads."""
+    if isinstance(settings, dict):
+        return {key: _of_imagenet(value) for key, value in settings.items()}
+    return "imagenet" if settings == "hed" else settings
 
 
 def _demo_of(name: str) -> dict | None:
@@ -147,7 +156,8 @@ def _settings(run: Run) -> Settings | None:
         return None
 
 
-def _cells(run: Run) -> tuple[str, ...]:
+def _cells(run: Run, weights: str) -> tuple[str, ...]:
+    """weights: what is said of them behind the data."""
     summary = run.summary
     metric = next(name for name in HEADLINES if name in summary.test)
     reached, beside = compare(metric, summary.test[metric], None), []
@@ -160,7 +170,7 @@ def _cells(run: Run) -> tuple[str, ...]:
         whole(summary.steps),
         f"{reached.label} **{reached.score}**",
         "; ".join(beside),
-        f"{summary.dataset}, {whole(summary.test.get('clips'))} clips",
+        f"{summary.dataset}, {whole(summary.test.get('clips'))} clips{weights}",
         duration(summary.seconds.get("total")),
     )
 

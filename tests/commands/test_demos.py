@@ -15,11 +15,11 @@ SUMMARY = {
 }  # fmt: skip
 
 
-def write_run(folder, *overrides):
+def write_run(folder, *overrides, experiment="seq2seq_sins_l1"):
     folder.mkdir(parents=True)
-    settings = load_settings(find_experiment("seq2seq_sins_l1"), SYSTEMS, scale="demo", overrides=overrides)
+    settings = load_settings(find_experiment(experiment), SYSTEMS, scale="demo", overrides=overrides)
     write_settings(settings, folder / "settings.yaml")
-    (folder / "summary.json").write_text(json.dumps({"experiment": "seq2seq_sins_l1", **SUMMARY}))
+    (folder / "summary.json").write_text(json.dumps({"experiment": experiment, **SUMMARY}))
 
 
 def test_a_row_has_the_figure_beside_each_baseline_and_the_time(tmp_path):
@@ -43,6 +43,17 @@ def test_a_row_has_the_figure_beside_each_baseline_and_the_time(tmp_path):
 def test_a_run_that_learned_or_was_measured_otherwise_does_not_count(tmp_path, other):
     write_run(tmp_path / "seq2seq_sins_l1" / "2026-01-01_000000", other)
     assert row_of(("seq2seq_sins_l1",), [tmp_path]) is None
+
+
+@pytest.mark.parametrize(
+    ("weights", "measured"),
+    [("imagenet", "sines, 7,000 clips"), ("hed", "sines, 7,000 clips; VGG-16 (HED)"), ("/of/mine.npy", None)],
+)
+def test_other_weights_of_vgg16_are_named(tmp_path, weights, measured):
+    name = "analogy_pool4_fix2"
+    write_run(tmp_path / name / "2026-01-01_000000", f"generator.pretrained_weights={weights}", experiment=name)
+    row = row_of((name,), [tmp_path])
+    assert (row and row[3]) == measured
 
 
 def test_a_row_is_kept_while_its_settings_stay(tmp_path, capsys):
