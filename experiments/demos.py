@@ -159,6 +159,7 @@ def _settings(run: Run) -> Settings | None:
 def _cells(run: Run, weights: str) -> tuple[str, ...]:
     """weights: what is said of them behind the data."""
     summary = run.summary
+    clips = summary.test.get("clips")
     metric = next(name for name in HEADLINES if name in summary.test)
     reached, beside = compare(metric, summary.test[metric], None), []
     for method, figures in summary.baseline.items():
@@ -170,7 +171,7 @@ def _cells(run: Run, weights: str) -> tuple[str, ...]:
         whole(summary.steps),
         f"{reached.label} **{reached.score}**",
         "; ".join(beside),
-        f"{summary.dataset}, {whole(summary.test.get('clips'))} clips{weights}",
+        f"{summary.dataset}, {whole(clips)} clip{'s' * (clips != 1)}{weights}",
         duration(summary.seconds.get("total")),
     )
 

@@ -188,7 +188,8 @@ def _say_result(folder: RunFolder) -> None:
         scores = [compare(name, test[name], figures[name]) for name in HEADLINES if name in test and name in figures]
         comparison = "; ".join(f"{s.label} {s.score} against {s.baseline}, {s.verdict}" for s in scores)
         if scores:
-            log.info("%d test clips, %s: %s", test["clips"], baseline.replace("_", " "), comparison)
+            clips = f"{test['clips']} test clip{'s' * (test['clips'] != 1)}"
+            log.info("%s, %s: %s", clips, baseline.replace("_", " "), comparison)
     log.info("done in %.0f s: open %s", folder.summary["seconds"]["total"], folder.path / "index.html")
     for experiment, reaches in folder.summary["try_next"].items():
         log.info("try next on the same data: %s: %s", experiment, reaches)
