@@ -126,8 +126,9 @@ def row_of(names: tuple[str, ...], places: list[Path]) -> tuple[str, ...] | None
     """The row of experiments with the same demo, from the newest finished run with its settings; None: there is no such run."""
     folders = [place / name for place in places for name in names]
     found = [run for folder in folders for run in read_experiment_runs(folder) if run.status == "finished"]
+    demo = _demo_of(names[0]) if found else None
     for run in sorted(found, key=lambda run: run.started, reverse=True):
-        settings, demo = decisive(_settings(run)), _demo_of(names[0])
+        settings = decisive(_settings(run))
         if settings and _of_imagenet(settings) == demo:
             return _cells(run, "" if settings == demo else "; VGG-16 (HED)")
     return None

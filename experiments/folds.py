@@ -87,11 +87,11 @@ def title(experiment: str) -> str:
 
 def check_tables(experiments: list[str], results: Path) -> None:
     """Raise a UserError where a table cannot be written, before links are made and runs are trained."""
+    mend = "move it away, or choose another --results-dir"
     with Mistakes() as mistakes:
         for name in experiments:
             with mistakes.noted():
-                mend = "move it away, or choose another --results-dir"
-                check_text_output(table_path(name, results), title(name), f"table of {title(name)[2:]}", mend)
+                check_text_output(table_path(name, results), title(name), f"table of {title(name).removeprefix('# ')}", mend)
 
 
 def check(experiments: list[str], plan: list[tuple[Path, dict]], results: Path, scale: str) -> None:

@@ -17,16 +17,7 @@ from analogy.data.doubts import DARKEST, some
 from analogy.data.pictures import frames_in_strip, is_animation, picture_size, read_animation, read_picture
 from analogy.errors import UserError
 from analogy.files.listing import files_below
-from analogy.files.names import (
-    NAMED_PICTURES,
-    PICTURES,
-    PREDICTIONS,
-    UNREAD_PICTURES,
-    VIDEOS,
-    by_number,
-    last_number,
-    visible,
-)
+from analogy.files.names import NAMED_PICTURES, PICTURES, PREDICTIONS, UNREAD_PICTURES, VIDEOS, by_number, last_number, visible
 from analogy.files.reading import check_regular
 from analogy.ownership import unused_folder
 
