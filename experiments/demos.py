@@ -24,6 +24,7 @@ from analogy.ownership import check_text_output, write_our_text
 from analogy.resolve import resolve_settings
 from analogy.runs.kept import Kept
 from analogy.runs.reading import Run, read_experiment_runs
+from analogy.runs.ready import FOLDER
 from analogy.settings import Settings, find_experiment, list_experiments, load_settings
 from analogy.settings.sections import HEADINGS
 from analogy.systems import SYSTEMS
@@ -151,10 +152,16 @@ def decisive(settings: Settings | None) -> dict | None:
 
 
 def _settings(run: Run) -> Settings | None:
+    """The settings of a run. A model of the package that it started from has its name in them, as in a demo, and no path."""
     try:
-        return settings_of_run(run.folder)
+        settings = settings_of_run(run.folder)
     except UserError:  # of an older version
         return None
+    start = settings.training.start_from
+    if not start or Path(start.run).parent.name != FOLDER.name:  # the folder of this or of another installation
+        return settings
+    start = start.model_copy(update={"run": Path(start.run).name})
+    return settings.model_copy(update={"training": settings.training.model_copy(update={"start_from": start})})
 
 
 def _cells(run: Run, weights: str) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ import json
 import pytest
 import typer
 
+from analogy.runs.ready import ready_models
 from analogy.settings import find_experiment, list_experiments, load_settings, write_settings
 from analogy.systems import SYSTEMS
 from experiments.demos import demos, lines, main, row_of
@@ -54,6 +55,15 @@ def test_other_weights_of_vgg16_are_named(tmp_path, weights, measured):
     write_run(tmp_path / name / "2026-01-01_000000", f"generator.pretrained_weights={weights}", experiment=name)
     row = row_of((name,), [tmp_path])
     assert (row and row[3]) == measured
+
+
+def test_a_run_that_started_from_a_model_of_the_package_counts_and_one_from_another_run_does_not(tmp_path):
+    name = "analogy_masked_few"
+    folder, ready = tmp_path / name, ready_models()["analogy_masked"].run
+    write_run(folder / "2026-01-01_000000", f"training.start_from={folder / '2025-01-01_000000'}", experiment=name)
+    assert row_of((name,), [tmp_path]) is None
+    write_run(folder / "2026-01-02_000000", f"training.start_from={ready}", experiment=name)
+    assert row_of((name,), [tmp_path])
 
 
 def test_a_row_is_kept_while_its_settings_stay(tmp_path, capsys):
