@@ -20,6 +20,7 @@ import typer
 from analogy.cli.console import app_of, clear_errors
 from analogy.errors import UserError
 from analogy.files.paths import check_writable
+from analogy.graphs import graph_function
 from analogy.metrics.table import HEADLINES
 from analogy.runs.find import DEFAULT_SIGNATURE, MODEL
 from analogy.runs.ready import FOLDER, ready_models
@@ -83,7 +84,7 @@ def export_halved(system: System, folder: Path, stay: Sequence[str] | None = Non
     halves = [tf.Variable(halved(tf.convert_to_tensor(weight.value))) for weight in weights]
 
     def reading_halves(endpoint):
-        @tf.function(input_signature=endpoint.input_signature)
+        @graph_function(input_signature=endpoint.input_signature)
         @wraps(endpoint.python_function)
         def function(*inputs):
             read = [(weight, tf.cast(half, weight.dtype)) for weight, half in zip(weights, halves, strict=True)]

@@ -54,7 +54,7 @@ def test_the_reader_of_imports_sees_every_form():
 
 # Every room of the house, the lowest floor first: a room imports from its own floor and those below.
 FLOORS = (
-    ("environment", "errors", "files", "joints", "memory", "one_line", "ownership", "random_streams"),
+    ("environment", "errors", "files", "graphs", "joints", "memory", "one_line", "ownership", "random_streams"),
     ("models", "losses", "optimizers", "metrics"),
     ("data", "settings", "runs", "pretrained"),
     ("data_prep",),

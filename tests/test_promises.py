@@ -19,6 +19,7 @@ import pytest
 import tensorflow as tf
 
 from analogy.data.batches import ReplicaContext
+from analogy.graphs import graph_function
 from analogy.runs.conversion import made_up
 from analogy.runs.formats import export_run
 from analogy.settings import find_experiment, list_experiments, load_settings
@@ -130,7 +131,7 @@ def test_one_replica_in_eager_mode_equals_two_in_a_graph(row, rows, two_replicas
     monkeypatch.setattr(eager, "optimizers", {})
     eager.prepare_training()
     share = BATCH // 2
-    step = tf.function(lambda parts: two_replicas.run(double.train_step, (parts,)))
+    step = graph_function(lambda parts: two_replicas.run(double.train_step, (parts,)))
     for batch in rows.batches(row)[:2]:
 
         def part(context, batch=batch):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
+from analogy.graphs import as_written
 from analogy.memory import count_processors
 from analogy.random_streams import StepStream
 
@@ -50,7 +51,7 @@ def endless_batches(element: Callable, context: ReplicaContext) -> tf.data.Datas
 
     start = context.start_step * context.local_replicas
     batches = tf.data.Dataset.range(start, tf.int64.max)
-    batches = batches.map(replica_batch, num_parallel_calls=count_processors(), deterministic=True)
+    batches = batches.map(as_written(replica_batch), num_parallel_calls=count_processors(), deterministic=True)
     batches = batches.prefetch(2 * context.local_replicas)
     # No autotuning: after some minutes of training, the tuner's thread delays the end of the process by up to a minute.
     options = tf.data.Options()

@@ -14,6 +14,7 @@ from analogy.data.frames import FrameReader
 from analogy.data.pairs import pair_batches
 from analogy.data.prepared import Clip, PreparedClips
 from analogy.data.selection import absent_clips, one_frame_clips, select_clips
+from analogy.graphs import graph_function
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class ClipDataset:
             gray=settings.gray,
         )
         signature = [tf.TensorSpec([None], tf.int64), tf.TensorSpec([4], tf.int32)]
-        self._decode = tf.function(self._decode_frames, input_signature=signature)
+        self._decode = graph_function(self._decode_frames, input_signature=signature)
 
     def batches(self, context: ReplicaContext) -> tf.data.Dataset:
         """Training pairs: see `analogy.data.pairs.pair_batches`."""

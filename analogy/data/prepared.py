@@ -20,6 +20,7 @@ from analogy.data.doubts import Inspection, some
 from analogy.data.python_calls import call_python
 from analogy.errors import UserError, first_line
 from analogy.files.reading import read_json
+from analogy.graphs import graph_function
 
 MOST_OPEN = 32  # shards that are open at the same time; each needs a file descriptor
 BLOCK = 32  # neighbouring raw frames that are read and cached together
@@ -208,7 +209,7 @@ class PreparedClips:
             count = sum(clip.length for clip in clips)
             self._raw = RawFrames(shards, count, (*clips[0].size, frame_format.channels))
         self._features = {"image": tf.io.FixedLenFeature([], tf.string), **(_LABELS if frame_format.labelled else {})}
-        self._decode = tf.function(self._decode_all, input_signature=[tf.TensorSpec([None], tf.string)])
+        self._decode = graph_function(self._decode_all, input_signature=[tf.TensorSpec([None], tf.string)])
 
     @classmethod
     def open(cls, folder: Path) -> PreparedClips:

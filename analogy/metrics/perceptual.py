@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from analogy.errors import UserError
+from analogy.graphs import graph_function
 from analogy.memory import in_parts
 from analogy.metrics.image import check_frames
 
@@ -28,7 +29,7 @@ class FeatureDistance:
     """
 
     def __init__(self, features: Callable):
-        @tf.function(reduce_retracing=True)
+        @graph_function(reduce_retracing=True)
         def distance(truth, prediction):
             a, b = (tf.math.l2_normalize(features(2.0 * tf.cast(x, tf.float32) / 255.0 - 1.0), -1) for x in (truth, prediction))
             return tf.reduce_mean(tf.reduce_sum(tf.square(a - b), -1), [1, 2])

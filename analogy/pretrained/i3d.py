@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from analogy.errors import UserError
+from analogy.graphs import graph_function
 from analogy.pretrained.archives import read_npz
 
 MEND = "get it with `analogy fetch i3d`"
@@ -70,7 +71,7 @@ class I3d(keras.Model):
             layer.set_weights([kernel, bias])
             self.convolutions[name] = layer
         self.trainable = False
-        self.logits = tf.function(
+        self.logits = graph_function(
             lambda frames: self(prepare(frames)), reduce_retracing=True
         )  # frames: uint8 [B, T, H, W, 1 or 3]
 

@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from analogy.errors import UserError, first_line
+from analogy.graphs import graph_function
 from analogy.random_streams import generator
 
 OPSET = 18  # of ONNX; onnxruntime reads it since 1.14
@@ -54,7 +55,7 @@ def to_tflite(signature, owner, batch: int = 1) -> bytes:
     specs = signature.structured_input_signature[1]
     sizes = {name: fixed(spec, batch, 1) for name, spec in specs.items()}
     with refused_by("TensorFlow Lite"):
-        function = tf.function(lambda **inputs: signature(**inputs)).get_concrete_function(**sizes)
+        function = graph_function(lambda **inputs: signature(**inputs)).get_concrete_function(**sizes)
         return tf.lite.TFLiteConverter.from_concrete_functions([function], owner).convert()
 
 

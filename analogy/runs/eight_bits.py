@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 import tensorflow as tf
 
+from analogy.graphs import graph_function
 from analogy.runs.conversion import Arrays, NotConvertible, fixed, refused_by
 
 # What is computed in 8 bits. All else stays in floating point: heatmaps, whose places need more than 256 values, and what
@@ -34,7 +35,7 @@ def to_int8(function, owner, calls: Sequence[Arrays], batch: int) -> bytes:
     with refused_by("TensorFlow Lite"):
         # Traced anew: a size that is known needs no loop in the graph, which TensorFlow Lite could not read.
         sizes = {name: fixed(spec, batch, 1) for name, spec in specs.items()}
-        traced = tf.function(lambda **inputs: function.python_function(**inputs)).get_concrete_function(**sizes)
+        traced = graph_function(lambda **inputs: function.python_function(**inputs)).get_concrete_function(**sizes)
         converter = tf.lite.TFLiteConverter.from_concrete_functions([traced], owner)
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.representative_dataset = lambda: iter(parts)

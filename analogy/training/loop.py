@@ -20,6 +20,7 @@ from analogy.environment import prepare_environment
 from analogy.errors import UserError, first_line
 from analogy.evaluation.evaluate import MeasuredClip, measure_clips, write_figures, write_loss_plot, write_samples
 from analogy.evaluation.shares import read_shares, write_share
+from analogy.graphs import graph_function
 from analogy.runs.export import export_saved_model
 from analogy.runs.find import MODEL
 from analogy.runs.folder import RunFolder
@@ -97,7 +98,7 @@ class Trainer:
         # figures of the last validation.
         self._pending: list[list[float]] = []
         self._validated: dict[str, float] = {}
-        self._one_step = tf.function(self._step_on_devices)
+        self._one_step = graph_function(self._step_on_devices)
         self._traced = False
         self._workers = Workers(strategy, self._newest_checkpoint)
 

@@ -17,6 +17,7 @@ import tensorflow as tf
 from analogy.errors import UserError
 from analogy.files.marks import SHARES, mark_folder
 from analogy.files.writing import partial_name
+from analogy.graphs import graph_function
 from analogy.training.distribute import place_of_worker
 
 log = logging.getLogger("analogy")
@@ -38,7 +39,7 @@ class Workers:
         self._strategy, self._newest_checkpoint = strategy, newest_checkpoint
         self.many = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
         self.number, self.count = place_of_worker(strategy)
-        self._sum = tf.function(self._sum_over_replicas)
+        self._sum = graph_function(self._sum_over_replicas)
 
     def _sum_over_replicas(self, values):
         per_replica = self._strategy.run(lambda: tf.identity(values))

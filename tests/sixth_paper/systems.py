@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from analogy.graphs import graph_function
 from analogy.predictions.frames import UnroundedFrames
 from analogy.systems.base import ALL, Column, System
 from tests.sixth_paper.dataset import SIDE
@@ -45,7 +46,7 @@ class OneConvolution(System):
     def endpoints(self):
         spec = tf.TensorSpec([None, self.context, SIDE, SIDE, 1], tf.float32, "values")
 
-        @tf.function(input_signature=[spec])
+        @graph_function(input_signature=[spec])
         def predict(values):
             """Observed frames in 0..1 -> the next ones."""
             return {"future": self.future(values)}

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from analogy.graphs import graph_function
 from analogy.settings import find_experiment, load_settings
 from analogy.systems import SYSTEMS
 
@@ -44,7 +45,7 @@ def train_side_by_side(batch, two_replicas):
             return {k: v if k == "step" else v[2 * r : 2 * r + 2] for k, v in batch.items()}
 
         halves = two_replicas.experimental_distribute_values_from_function(half)
-        step = tf.function(lambda: two_replicas.run(two.train_step, (halves,)))
+        step = graph_function(lambda: two_replicas.run(two.train_step, (halves,)))
         for _ in range(3):
             expected = one.train_step(batch)
             got = {k: two_replicas.reduce("SUM", v, axis=None) for k, v in step().items()}

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
+from analogy.graphs import graph_function
 from analogy.systems.hierarchical.background import Observed
 from analogy.systems.hierarchical.networks import limbs
 
@@ -56,7 +57,7 @@ def recomposed(
     return frames
 
 
-@tf.function(reduce_retracing=True)
+@graph_function(reduce_retracing=True)
 def _parts(joints, visibility, next_joints, next_visibility, scale, size):
     """The K body parts in the reference and in the target, one example each, in pixels of the picture.
 

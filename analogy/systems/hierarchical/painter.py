@@ -10,6 +10,7 @@ import tensorflow as tf
 from analogy.data.batches import draw_uniform
 from analogy.data.clips import ClipDataset, LoadedClip
 from analogy.data.prepared import Clip
+from analogy.graphs import graph_function
 from analogy.joints import JOINTS
 from analogy.metrics.regions import pose_region
 from analogy.models.pixels import to_bytes, to_unit
@@ -178,7 +179,7 @@ class Painter(System):
 
     def informed_endpoints(self):
         """Here each target frame has its own crop. The exported endpoint takes only the reference frame's crop."""
-        return {"generate_clip": tf.function(self._paint_clip, reduce_retracing=True)}
+        return {"generate_clip": graph_function(self._paint_clip, reduce_retracing=True)}
 
     def endpoints(self):
         height, width = self.image_size
@@ -192,7 +193,7 @@ class Painter(System):
                 tf.TensorSpec([count, JOINTS], tf.float32, f"{prefix}visibility"),
             ]
 
-        @tf.function(input_signature=[frames(None, "frame"), *pose(None), *pose(None, "next_"), _crop_spec(None)])
+        @graph_function(input_signature=[frames(None, "frame"), *pose(None), *pose(None, "next_"), _crop_spec(None)])
         def generate(frame, joints, visibility, next_joints, next_visibility, crop):
             """B frames with their poses, and B next poses -> B next frames."""
             for name, values in {"joints": joints, "next_joints": next_joints, "crop": crop}.items():
@@ -201,7 +202,7 @@ class Painter(System):
             reference = self.encode(frame, joints, visibility, crop)
             return {"next_frame": to_bytes(self.paint(reference, next_joints, next_visibility, crop))}
 
-        @tf.function(input_signature=[frames(1, "frame"), *pose(1), *pose(None, "next_"), _crop_spec(1)])
+        @graph_function(input_signature=[frames(1, "frame"), *pose(1), *pose(None, "next_"), _crop_spec(1)])
         def generate_clip(frame, joints, visibility, next_joints, next_visibility, crop):
             """One frame with its pose, and T next poses -> T frames. The frame is encoded once."""
             next_crop = tf.repeat(crop, tf.shape(next_joints)[0], 0)

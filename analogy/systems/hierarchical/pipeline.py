@@ -10,6 +10,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from analogy.errors import UserError
+from analogy.graphs import graph_function
 from analogy.joints import JOINTS
 from analogy.runs.export import write_saved_model
 from analogy.runs.find import inputs_of, load_endpoint, run_of
@@ -59,7 +60,7 @@ class Pipeline(tf.Module):
         self.whole_frames = _crop_setting(paint_run) == "full"
         _, *self.image_size, self.channels = _shape_of(self.painter, "generate_clip", "frame")
         k = self.context
-        self.predict = tf.function(
+        self.predict = graph_function(
             self._predict,
             input_signature=[
                 tf.TensorSpec([None, None, 3], tf.uint8, "frame"),
@@ -69,10 +70,10 @@ class Pipeline(tf.Module):
                 tf.TensorSpec([], tf.int32, "count"),
             ],
         )
-        self.forecast = tf.function(self._forecast, reduce_retracing=True)
-        self.paint = tf.function(self._paint, reduce_retracing=True)
-        self.view = tf.function(self._view, reduce_retracing=True)
-        self.crop = tf.function(self._crop, reduce_retracing=True)
+        self.forecast = graph_function(self._forecast, reduce_retracing=True)
+        self.paint = graph_function(self._paint, reduce_retracing=True)
+        self.view = graph_function(self._view, reduce_retracing=True)
+        self.crop = graph_function(self._crop, reduce_retracing=True)
 
     def _predict(self, frame, joints, visibility, action, count):
         """Predict `count` future poses and frames.

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from analogy.data.batches import draw_uniform, dropout_mask
 from analogy.data.poses import PoseClip, PoseDataset
+from analogy.graphs import graph_function
 from analogy.joints import JOINTS
 from analogy.models.building import build
 from analogy.predictions.actions import PredictedActions
@@ -112,7 +113,7 @@ class PoseActionsSystem(System):
             tf.TensorSpec([None, self.frames], tf.float32, "valid"),
         ]
 
-        @tf.function(input_signature=specs)
+        @graph_function(input_signature=specs)
         def classify(joints, visibility, valid):
             """Pose sequences -> probabilities of the actions, in the order of the setting data.actions."""
             return {"probabilities": self.network.probabilities(joints, visibility, valid)}

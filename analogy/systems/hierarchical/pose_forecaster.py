@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from analogy.data.poses import PoseClip, PoseDataset
+from analogy.graphs import graph_function
 from analogy.joints import JOINTS
 from analogy.predictions.poses import PredictedPoses
 from analogy.systems.base import ALL, Column, System
@@ -152,7 +153,7 @@ class PoseForecaster(System):
     # ---------------------------------------------------------------- export
 
     def informed_endpoints(self):
-        @tf.function(reduce_retracing=True)
+        @graph_function(reduce_retracing=True)
         def predict(count, **observed):
             """One forecast with all FACTS of the clip; count: at most T."""
             joints, visibility = self.forecast(observed)
@@ -171,7 +172,7 @@ class PoseForecaster(System):
             tf.TensorSpec([], tf.int32, "count"),
         ]
 
-        @tf.function(input_signature=specs)
+        @graph_function(input_signature=specs)
         def predict(joints, visibility, box, size, action, count):
             """k observed poses -> `count` future poses, in the same pixels."""
             joints, visibility = self.roll(joints, visibility, box, size, action, count)

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from analogy.data.clips import ClipDataset, LoadedClip
 from analogy.data.prepared import Clip
+from analogy.graphs import graph_function
 from analogy.models.building import build
 from analogy.models.pixels import to_unit
 from analogy.predictions.base import parts_of
@@ -125,7 +126,7 @@ class PoseHourglass(System):
     def endpoints(self):
         spec = tf.TensorSpec([None, *self.image_size, self.settings.data.channels], tf.uint8, "frames")
 
-        @tf.function(input_signature=[spec])
+        @graph_function(input_signature=[spec])
         def estimate(frames):
             """Frames of one person each -> joints in pixels of the frames, and a score for each joint."""
             heatmaps = tf.cast(self.network(to_unit(frames))[-1], tf.float32)

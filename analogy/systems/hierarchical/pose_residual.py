@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from analogy.data.batches import draw_uniform, dropout_mask, normal
 from analogy.data.poses import PoseDataset
+from analogy.graphs import graph_function
 from analogy.joints import JOINTS
 from analogy.metrics.pose import measure_poses
 from analogy.models.building import build
@@ -43,7 +44,7 @@ class PoseResidualSystem(PoseForecaster):
         self.score = Best()
         self.models, self.state = {"network": self.network}, {"best": self.best, "score": self.score}
         self.exported = [self.best]
-        self._predict_now = tf.function(
+        self._predict_now = graph_function(
             lambda joints, visibility, action: self.network.steady(joints, visibility, self._condition(action)),
             reduce_retracing=True,
         )

@@ -15,6 +15,7 @@ from analogy.data.movies import long_enough, spread_windows
 from analogy.data.prepared import Clip
 from analogy.data.windows import StoredMovie, WindowPlan
 from analogy.errors import UserError
+from analogy.graphs import graph_function
 from analogy.metrics.collapse import changed_psnr
 from analogy.predictions.motion import motion_continued
 from analogy.random_streams import StepStream
@@ -281,7 +282,7 @@ class MotionSystem(System):
         numbers = [tf.TensorSpec([], tf.int32, name) for name in ("seed", "count")]
         latent = tf.TensorSpec([None, None, self.latent_size], tf.float32, "latent")
 
-        @tf.function(input_signature=[frame, action, *numbers])
+        @graph_function(input_signature=[frame, action, *numbers])
         def generate(frame, action, seed, count):
             """Frames, numbers of actions, a seed, a count N -> N futures of each frame: frames uint8 [B, N, T, H, W, C], and
             keypoints [B, N, T, K, 2]. A system without a condition ignores the action."""
@@ -289,12 +290,12 @@ class MotionSystem(System):
             future = self._sampled(first, action, seed, count)
             return {"frames": self._translated(frame, first, future), "keypoints": future}
 
-        @tf.function(input_signature=[keypoints, action, *numbers])
+        @graph_function(input_signature=[keypoints, action, *numbers])
         def sample(keypoints, action, seed, count):
             """Keypoints of frames, numbers of actions, a seed, a count N -> keypoints of N futures [B, N, T, K, 2]."""
             return {"keypoints": self._sampled(keypoints, action, seed, count)}
 
-        @tf.function(input_signature=[keypoints, action, latent])
+        @graph_function(input_signature=[keypoints, action, latent])
         def decode(keypoints, action, latent):
             """`sample` with latents [B, N, Z] that the caller draws from the standard normal distribution: for runtimes without
             such random numbers."""

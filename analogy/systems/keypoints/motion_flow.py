@@ -12,6 +12,7 @@ from collections.abc import Mapping
 import tensorflow as tf
 
 from analogy.data.batches import draw_uniform, normal
+from analogy.graphs import graph_function
 from analogy.losses import mean_per_example
 from analogy.models.building import build
 from analogy.random_streams import StepStream
@@ -61,7 +62,7 @@ class MotionFlowSystem(MotionSystem):
         steps, point = self.settings.network.sampling_steps, latent
         guidance = self.settings.network.guidance if self.actions else 1.0
         # Traced once, so that an exported graph holds one step and as many calls; TensorFlow Lite cannot size a loop.
-        end_at = tf.function(lambda point, time: self._guided_end(point, time, first, action, guidance))
+        end_at = graph_function(lambda point, time: self._guided_end(point, time, first, action, guidance))
         for step in range(steps):
             point += (end_at(point, tf.constant(step / steps)) - point) / (steps - step)
         return self.flow.future(point)

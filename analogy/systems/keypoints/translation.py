@@ -11,6 +11,7 @@ import tensorflow as tf
 from analogy.data.clips import ClipDataset, LoadedClip
 from analogy.data.contract import name_with_notes
 from analogy.data.prepared import Clip
+from analogy.graphs import graph_function
 from analogy.metrics.collapse import changed_psnr
 from analogy.metrics.regions import pose_region
 from analogy.models.pixels import to_bytes, to_unit
@@ -167,12 +168,12 @@ class TranslationSystem(System):
         frame = tf.TensorSpec(frames.shape, tf.uint8, "frame")
         points = [tf.TensorSpec([None, self.keypoints, 2], tf.float32, name) for name in ("keypoints", "next_keypoints")]
 
-        @tf.function(input_signature=[frames])
+        @graph_function(input_signature=[frames])
         def detect(frames):
             """Frames -> their keypoints, x then y, from -1 (the left and upper border) to 1."""
             return {"keypoints": self.detect(to_unit(frames))}
 
-        @tf.function(input_signature=[frame, *points])
+        @graph_function(input_signature=[frame, *points])
         def translate(frame, keypoints, next_keypoints):
             """Frames with their keypoints, and other keypoints -> the frames with these; where there is a mask, also what was
             painted before masking, and the mask, float32 [B, H, W, 1], 1 where the reference is kept."""

@@ -13,6 +13,7 @@ from analogy.data.batches import ReplicaContext, draw_uniform, dropout_mask
 from analogy.data.contract import name_with_notes
 from analogy.data.movies import Movie
 from analogy.errors import UserError
+from analogy.graphs import graph_function
 from analogy.models.building import build
 from analogy.models.pixels import to_fraction
 from analogy.predictions.actions import PredictedActions
@@ -54,7 +55,7 @@ class LadderClassifier(System):
             )
         self.classes = network.classes
         spec = tf.TensorSpec([None, self.window, *self.frame], tf.uint8)
-        inputs = tf.function(self._features).get_concrete_function(spec).structured_outputs.shape[-1]
+        inputs = graph_function(self._features).get_concrete_function(spec).structured_outputs.shape[-1]
         self.network = Classifier(inputs=inputs, units=network.units, classes=self.classes, normalised=network.normalised)
         build(self.network, (None, inputs))
         self.models, self.exported = {"network": self.network}, [self.network]
@@ -149,7 +150,7 @@ class LadderClassifier(System):
     # ---------------------------------------------------------------- export
 
     def endpoints(self):
-        @tf.function(input_signature=[tf.TensorSpec([None, self.window, *self.frame], tf.uint8, "frames")])
+        @graph_function(input_signature=[tf.TensorSpec([None, self.window, *self.frame], tf.uint8, "frames")])
         def classify(frames):
             """A window of frames -> probabilities of the actions, in the order of their names."""
             return {"probabilities": tf.nn.softmax(self.network(self._features(frames)))}

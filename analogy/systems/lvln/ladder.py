@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from analogy.data.movies import Movie
+from analogy.graphs import graph_function
 from analogy.losses import dssim, mean_per_example
 from analogy.models.building import build
 from analogy.models.pixels import fraction_to_bytes, to_fraction
@@ -156,14 +157,14 @@ class LadderSystem(MoviePredictor):
             values = self._from_unit(to_fraction(frames))
             return roll(partial(self.network, training=False), values, own, zeros)
 
-        @tf.function(input_signature=specs)
+        @graph_function(input_signature=specs)
         def predict(frames, count):
             """Any number of observed frames, at least 2 to show motion -> the next `count` frames."""
             with tf.control_dependencies([tf.debugging.assert_positive(count, "count: predict at least 1 frame")]):
                 answers, _ = answers_and_states(frames, self.silent + count - 1)
                 return {"future": self._to_bytes(answers[:, -count:])}
 
-        @tf.function(input_signature=specs)
+        @graph_function(input_signature=specs)
         def states(frames, count):
             """What the network remembers after the observed frames and `count` of its own answers, 0 or more: c1 (the finest
             level) to the deepest, the states of the three ConvGRUs one after the other [B, H', W', 3 units], float32."""

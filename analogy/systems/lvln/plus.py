@@ -5,6 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from analogy.data.batches import draw_uniform
+from analogy.graphs import graph_function
 from analogy.losses import dssim, log_squared_error, mean_per_example
 from analogy.models.building import build
 from analogy.models.pixels import fraction_to_bytes, to_fraction
@@ -79,7 +80,7 @@ class PlusSystem(MoviePredictor):
             with tf.control_dependencies([enough]):
                 return to_fraction(frames)
 
-        @tf.function(input_signature=specs)
+        @graph_function(input_signature=specs)
         def predict(frames, count):
             """Any number of observed frames, at least 2 -> the next `count` frames, and the flow of each in pixels: how far to
             the right and down its pixels were in the last observed frame, float32 [B, count, H, W, 2]."""
@@ -87,7 +88,7 @@ class PlusSystem(MoviePredictor):
                 future, flow, _ = self.network.roll(from_bytes(frames), count)
             return {"future": fraction_to_bytes(future), "flow": flow}
 
-        @tf.function(input_signature=specs)
+        @graph_function(input_signature=specs)
         def states(frames, count):
             """What the network remembers after the observed frames and `count` of its own answers, 0 or more: the states of the
             ConvGRUs c1 (the finest) to c3, float32 [B, H', W', units]."""

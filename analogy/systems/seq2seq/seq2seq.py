@@ -10,6 +10,7 @@ import tensorflow as tf
 from analogy.data.batches import draw_uniform
 from analogy.data.contract import name_with_notes
 from analogy.data.sequences import SequenceDataset, SequenceGroup
+from analogy.graphs import graph_function
 from analogy.models.building import build
 from analogy.predictions.sequences import PredictedSequences
 from analogy.random_streams import StepStream
@@ -104,7 +105,7 @@ class Seq2SeqSystem(System):
     # ---------------------------------------------------------------- export
 
     def endpoints(self):
-        @tf.function(input_signature=[tf.TensorSpec([None, self.context, *self.frame], tf.float32, "values")])
+        @graph_function(input_signature=[tf.TensorSpec([None, self.context, *self.frame], tf.float32, "values")])
         def predict(values):
             """Observed values in 0..1 -> the next ones."""
             return {"future": self._future(values)}

@@ -13,6 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from analogy.graphs import graph_function
 from analogy.losses import log_of_error
 from analogy.systems.vgg_lstm.networks.plus import LAST
 
@@ -109,7 +110,7 @@ def fitted_blend(products, first_weights, loss: Callable) -> np.ndarray:
     optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(RATE, UPDATES))
     optimizer.build([logs])
 
-    @tf.function
+    @graph_function
     def update():
         with tf.GradientTape() as tape:
             terms = loss(Squares.of_blends(products, tf.nn.softmax(logs)).terms())

@@ -13,6 +13,7 @@ from analogy.data.kept_arrays import KeptArrays
 from analogy.data.prepared import Clip
 from analogy.data.python_calls import call_python
 from analogy.data.windows import StoredMovie
+from analogy.graphs import as_written, graph_function
 from analogy.models.pixels import to_fraction
 from analogy.systems.vgg_lstm.networks.features import Features
 
@@ -38,7 +39,7 @@ class KeptFeatures:
         weights = (variable.numpy().tobytes() for variable in features.variables)
         how = f"{movies[0].size} {fit} {features.pretrained} {features.scale} {features.compute_dtype}"
         self.folder = self._prepared.folder / FOLDER / fingerprint([how.encode(), *weights])
-        self._compute = tf.function(self._compute_frames, reduce_retracing=True)
+        self._compute = graph_function(self._compute_frames, reduce_retracing=True)
         self.width = self._compute_frames(self._prepared.frames(clips[0][1], [0])).shape[-1]
         arrays = KeptArrays(self.folder, (self.width,), self._of_clip)
         made = arrays.make_missing([clip for _, clip in clips], "features of VGG-16")
@@ -59,7 +60,7 @@ class KeptFeatures:
             rows = call_python(self.read, tf.reshape(records, [-1]), tf.float32)
             return {**batch, "features": tf.reshape(rows, [*records.shape, self.width])}
 
-        return batches.map(with_features).prefetch(2)
+        return batches.map(as_written(with_features)).prefetch(2)
 
     def _of_clip(self, clip: Clip) -> np.ndarray:
         """The features of all its frames, float32 [T, N]."""

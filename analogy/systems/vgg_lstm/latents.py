@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from analogy.data.batches import normal, step_uniform
 from analogy.data.contract import name_with_notes
+from analogy.graphs import graph_function
 from analogy.models.pixels import fraction_to_bytes, to_fraction
 from analogy.predictions.frames import UnroundedFrames
 from analogy.random_streams import StepStream
@@ -149,24 +150,24 @@ class LatentSystem(ReadsSegments, System):
         latent_spec = tf.TensorSpec([None, *self.latent_shape], tf.float32, "latent")
         numbers = [tf.TensorSpec([], tf.int32, name) for name in ("count", "seed")]
 
-        @tf.function(input_signature=[frames_spec])
+        @graph_function(input_signature=[frames_spec])
         def reconstruct(frames):
             """Segments of frames -> what is painted from the means of their latents."""
             mean, _ = self.encode_values(to_fraction(frames))
             return {"frames": fraction_to_bytes(self.paint(mean))}
 
-        @tf.function(input_signature=[frames_spec])
+        @graph_function(input_signature=[frames_spec])
         def encode(frames):
             """Segments of frames -> the means of their latents, and the logarithms of their variances."""
             mean, log_variance = self.encode_values(to_fraction(frames))
             return {"latent": mean, "log_variance": log_variance}
 
-        @tf.function(input_signature=[latent_spec])
+        @graph_function(input_signature=[latent_spec])
         def decode(latent):
             """Latents -> segments of frames."""
             return {"frames": fraction_to_bytes(self.paint(latent))}
 
-        @tf.function(input_signature=numbers)
+        @graph_function(input_signature=numbers)
         def sample(count, seed):
             """`count` segments from latents that are drawn from N(0, 1) by this seed."""
             with tf.control_dependencies([tf.debugging.assert_positive(count, "count: draw at least 1 segment")]):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
+from analogy.graphs import graph_function
 from analogy.models.building import build
 from analogy.models.pixels import fraction_to_bytes, to_fraction
 from analogy.models.rollout import roll
@@ -68,13 +69,13 @@ class NextFrameSystem(ReadsSegments, MoviePredictor):
             answers, _ = roll(cell, values, own, self.network.zero_states(tf.shape(frames)[0]))
             return fraction_to_bytes(answers)
 
-        @tf.function(input_signature=[frames_spec, count_spec])
+        @graph_function(input_signature=[frames_spec, count_spec])
         def predict(frames, count):
             """Any number of observed frames -> the next `count` frames, each from those before it."""
             with tf.control_dependencies([tf.debugging.assert_positive(count, "count: predict at least 1 frame")]):
                 return {"future": answers_to(frames, count - 1)[:, -count:]}
 
-        @tf.function(input_signature=[frames_spec])
+        @graph_function(input_signature=[frames_spec])
         def answers(frames):
             """Any number of true frames -> for each the prediction of the frame after it (teacher forcing)."""
             return {"next_frames": answers_to(frames, 0)}

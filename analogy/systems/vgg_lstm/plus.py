@@ -8,6 +8,7 @@ import math
 import tensorflow as tf
 
 from analogy.data.batches import ReplicaContext
+from analogy.graphs import graph_function
 from analogy.losses import dssim
 from analogy.models.building import build
 from analogy.models.pixels import fraction_to_bytes, to_fraction
@@ -46,7 +47,7 @@ class PlusSystem(ReadsSegments, MoviePredictor):
         if training.start_from or not self.network.rhythm or not (loss.log_mse or loss.change or loss.behind_copying):
             return
 
-        @tf.function
+        @graph_function
         def products_of(frames):
             return inner_products(frames[:, k:], self.network.first_pictures(frames[:, :k], self.horizon))
 
@@ -81,7 +82,7 @@ class PlusSystem(ReadsSegments, MoviePredictor):
     # ---------------------------------------------------------------- export
 
     def endpoints(self):
-        @tf.function(input_signature=self.input_specs())
+        @graph_function(input_signature=self.input_specs())
         def predict(frames, count):
             """Any number of observed frames, at least 2 -> the next `count` frames, and the flow of each in pixels: how far to
             the right and down its pixels were in the last observed frame, float32 [B, count, H, W, 2]."""

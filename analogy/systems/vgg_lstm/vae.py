@@ -5,6 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from analogy.data.batches import draw_uniform, normal
+from analogy.graphs import graph_function
 from analogy.models.building import build
 from analogy.models.pixels import fraction_to_bytes
 from analogy.random_streams import StepStream
@@ -79,7 +80,7 @@ class VaeSystem(LatentSystem):
         if self.reads_features:
             return super().endpoints()
 
-        @tf.function(input_signature=[tf.TensorSpec([None, self.length, *self.frame], tf.uint8, "frames")])
+        @graph_function(input_signature=[tf.TensorSpec([None, self.length, *self.frame], tf.uint8, "frames")])
         def reconstruct(frames):
             """Segments of frames -> what is painted of ones, whatever they show."""
             return {"frames": fraction_to_bytes(self._paint_ones(tf.shape(frames)[0]))}

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from analogy.data.batches import ReplicaContext
 from analogy.data.poses import PoseDataset
 from analogy.errors import UserError
 from analogy.evaluation.recogniser import Recogniser
+from analogy.graphs import graph_function
 from analogy.predictions.poses import PredictedPoses
 from analogy.runs.export import export_saved_model
 from analogy.settings import write_settings
@@ -52,7 +52,7 @@ def test_what_is_not_valid_changes_nothing():
 def test_motion_is_recognised_exported_and_judged(tmp_path):
     system = build("optimizer.learning_rate=0.01")
     clips = PoseDataset("made_up", moving_clips(), system.settings.data, seed=0)
-    step = tf.function(system.train_step)
+    step = graph_function(system.train_step)
     for batch in clips.batches(ReplicaContext(batch_size=4)).take(150):
         report = step(batch)
     assert report["accuracy"] > 0.7

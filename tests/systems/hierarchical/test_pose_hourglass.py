@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from analogy.data.batches import ReplicaContext
 from analogy.data.clips import ClipDataset
+from analogy.graphs import graph_function
 from analogy.metrics.pose import measure_joints
 from analogy.runs.export import export_saved_model
 from tests.systems.conftest import build_system
@@ -27,7 +28,7 @@ def test_a_few_frames_can_be_learned_and_exported(prepared, tmp_path):
     quiet = "augmentation={rotation: 0, zoom: 0, stretch: 0, shift: 0, colour: 0}"
     system = build("optimizer.learning_rate=0.003", quiet, "data.flip=false", "data.actions=[squat]")
     clips = ClipDataset(prepared, system.settings.data, seed=0)
-    step = tf.function(system.train_step)
+    step = graph_function(system.train_step)
     for batch in clips.batches(ReplicaContext(batch_size=4)).take(150):
         loss = step(batch)["network/loss"]
     assert np.isfinite(loss)

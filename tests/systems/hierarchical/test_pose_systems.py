@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from analogy.data.batches import ReplicaContext
 from analogy.data.poses import PoseDataset
+from analogy.graphs import graph_function
 from analogy.models.building import without_values
 from analogy.systems import SYSTEMS
 from analogy.systems.hierarchical.pose_forecaster import FACTS
@@ -58,7 +59,7 @@ def test_a_few_clips_can_be_learned(name):
     if name == "pose_lstm_residual":
         how = ("augmentation.hide=0", "augmentation.stretch=0", "augmentation.mirror=false", "network.dropout=0")
         system = build(name, "network.units=32", "optimizer.learning_rate=0.003", "data.time_stretch=0", *how)
-    step = tf.function(system.train_step)
+    step = graph_function(system.train_step)
     losses = [
         float(step(batch)["network/loss"]) for batch in dataset(system.settings).batches(ReplicaContext(batch_size=4)).take(300)
     ]
@@ -241,7 +242,7 @@ def test_the_first_updates_lose_as_the_original_s_did(penn_action):
     keras.utils.set_random_seed(0)
     system = SYSTEMS["pose_lstm"].build(settings)
     system.prepare_training()
-    step = tf.function(system.train_step)
+    step = graph_function(system.train_step)
     losses = [float(step(batch)["network/loss"]) for batch in clips.batches(ReplicaContext(batch_size=42)).take(80)]
     # The first ten depend on the weights that were drawn, by which the head starts high or low.
     assert 0.3 * CURVE[10] < np.mean(losses[:10]) < 3 * CURVE[10]

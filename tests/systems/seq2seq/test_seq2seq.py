@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from analogy.data.batches import ReplicaContext
 from analogy.errors import UserError
+from analogy.graphs import graph_function
 from analogy.metrics.image import mse, mse_sum
 from analogy.models.building import without_values
 from analogy.runs.export import export_saved_model
@@ -78,7 +79,7 @@ def test_sines_can_be_learned_measured_and_exported(tmp_path):
         "network.units=32", "data.context=10", "data.horizon=5", "optimizer.learning_rate=0.01", "training.batch_size=20"
     )
     clips = open_dataset(system.settings)
-    step = tf.function(system.train_step)
+    step = graph_function(system.train_step)
     for part in clips.batches(ReplicaContext(batch_size=20)).take(250):
         loss = step(part)["network/loss"]
     assert loss < 0.01
