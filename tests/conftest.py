@@ -9,6 +9,8 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -71,14 +73,20 @@ def two_replicas():
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 
 
-@pytest.fixture
-def eagerly():
-    """Functions are not traced: for what is asked of numbers, where a graph would only cost time."""
+@contextmanager
+def functions_run_eagerly() -> Iterator[None]:
     import tensorflow as tf
 
     tf.config.run_functions_eagerly(True)
     yield
     tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture
+def eagerly():
+    """Functions are not traced: for what is asked of numbers, where a graph would only cost time."""
+    with functions_run_eagerly():
+        yield
 
 
 @pytest.fixture

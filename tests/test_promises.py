@@ -27,6 +27,7 @@ from analogy.systems import SYSTEMS
 from analogy.training.checkpoint import Checkpoints
 from analogy.training.precision import use_precision
 from data_prep.datasets import DATASETS, find_opening, open_dataset
+from tests.conftest import functions_run_eagerly
 from tests.promise_rows import BATCH, EXPORTED, FORECASTERS, QUICK_ROWS, ROWS, Row, Rows, all_variables, others_are_slow
 from tests.spoilt_future import spoil_future
 
@@ -266,7 +267,8 @@ def exports(all_rows, request):
             rng = np.random.default_rng(0)
             given = {spec.name: made_up(spec, rng) for spec in function.input_signature}
             inputs |= {f"{endpoint}/{key}": value for key, value in given.items()}
-            outputs = function.python_function(*(tf.constant(value) for value in given.values()))  # eagerly
+            with functions_run_eagerly():
+                outputs = function(*(tf.constant(value) for value in given.values()))
             answers |= {f"{endpoint}/{key}": value.numpy() for key, value in outputs.items()}
         np.savez(folder / "inputs.npz", **inputs, first=next(iter(all_rows.system(ROWS[name]).endpoints())))
         ours[name] = (folder, answers)

@@ -151,6 +151,7 @@ class LadderSystem(MoviePredictor):
     def endpoints(self):
         specs = self.input_specs()
 
+        @graph_function  # traced once for both endpoints
         def answers_and_states(frames, own):
             """What the network answers to uint8 frames and to `own` of its answers, and what it remembers after them."""
             zeros = [lateral.zero_states(tf.shape(frames)[0]) for lateral in self.network.laterals]

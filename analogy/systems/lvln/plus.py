@@ -75,24 +75,26 @@ class PlusSystem(MoviePredictor):
     def endpoints(self):
         specs = self.input_specs()
 
-        def from_bytes(frames):
+        @graph_function  # traced once for both endpoints
+        def roll(frames, count):
             enough = tf.debugging.assert_greater(tf.shape(frames)[1], 1, "frames: give at least 2, which show motion")
             with tf.control_dependencies([enough]):
-                return to_fraction(frames)
+                future, flow, scene = self.network.roll(to_fraction(frames), count)
+            return future, flow, scene.states
 
         @graph_function(input_signature=specs)
         def predict(frames, count):
             """Any number of observed frames, at least 2 -> the next `count` frames, and the flow of each in pixels: how far to
             the right and down its pixels were in the last observed frame, float32 [B, count, H, W, 2]."""
             with tf.control_dependencies([tf.debugging.assert_positive(count, "count: predict at least 1 frame")]):
-                future, flow, _ = self.network.roll(from_bytes(frames), count)
+                future, flow, _ = roll(frames, count)
             return {"future": fraction_to_bytes(future), "flow": flow}
 
         @graph_function(input_signature=specs)
         def states(frames, count):
             """What the network remembers after the observed frames and `count` of its own answers, 0 or more: the states of the
             ConvGRUs c1 (the finest) to c3, float32 [B, H', W', units]."""
-            return named_states(self.network.roll(from_bytes(frames), count)[2].states)
+            return named_states(roll(frames, count)[2])
 
         return {"predict": predict, "states": states}
 
