@@ -1,4 +1,5 @@
-"""Texts on one line, whatever names are in them: a file may be called by line breaks and by commands to a terminal."""
+"""Texts on one line, whatever names are in them: a file may be called by line breaks and by commands to a terminal. Also counts
+with their nouns."""
 
 from __future__ import annotations
 
@@ -13,6 +14,11 @@ _UNPRINTABLE = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\u061c\u200
 def printable(text: str) -> str:
     """The text with its control characters written out, such as a line break as \\n. Spaces and joiners of all scripts stay."""
     return _UNPRINTABLE.sub(lambda sign: sign[0].encode("unicode_escape").decode(), text)
+
+
+def counted(count: int, noun: str) -> str:
+    """A count and what is counted, such as "1 frame" and "2 frames", for nouns whose plural ends in s."""
+    return f"{count:,} {noun}{'s' * (count != 1)}"
 
 
 def say(*lines: str, err: bool = False) -> None:

@@ -19,7 +19,7 @@ from analogy.cli.console import RESULTS, app_of, clear_errors, names_in
 from analogy.data.doubts import fingerprint
 from analogy.errors import Mistakes, UserError
 from analogy.metrics.table import HEADLINES
-from analogy.one_line import say
+from analogy.one_line import counted, say
 from analogy.ownership import check_text_output, write_our_text
 from analogy.resolve import resolve_settings
 from analogy.runs.kept import Kept
@@ -167,7 +167,6 @@ def _settings(run: Run) -> Settings | None:
 def _cells(run: Run, weights: str) -> tuple[str, ...]:
     """weights: what is said of them behind the data."""
     summary = run.summary
-    clips = summary.test.get("clips")
     metric = next(name for name in HEADLINES if name in summary.test)
     reached, beside = compare(metric, summary.test[metric], None), []
     for method, figures in summary.baseline.items():
@@ -179,7 +178,7 @@ def _cells(run: Run, weights: str) -> tuple[str, ...]:
         whole(summary.steps),
         f"{reached.label} **{reached.score}**",
         "; ".join(beside),
-        f"{summary.dataset}, {whole(clips)} clip{'s' * (clips != 1)}{weights}",
+        f"{summary.dataset}, {counted(summary.test['clips'], 'clip')}{weights}",
         duration(summary.seconds.get("total")),
     )
 

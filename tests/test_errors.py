@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from analogy.cli.console import set_environment
 from analogy.errors import Mistakes, UserError, about, first_line
-from analogy.one_line import say
+from analogy.one_line import counted, say
 
 
 def test_a_message_names_no_nodes_of_a_graph(tmp_path):
@@ -52,3 +52,12 @@ def test_warnings_of_commands_without_a_log_are_one_line_too():
     set_environment()
     record = logging.makeLogRecord({"msg": "%s: was made by somebody else", "args": ("a\x1b[2J\nb",)})
     assert logging.lastResort.format(record) == r"a\x1b[2J\nb: was made by somebody else"
+
+
+def test_a_noun_stands_in_the_number_of_its_count():
+    assert [counted(count, "test clip") for count in (0, 1, 2, 7000)] == [
+        "0 test clips",
+        "1 test clip",
+        "2 test clips",
+        "7,000 test clips",
+    ]

@@ -14,6 +14,7 @@ from analogy.data.contract import Dataset
 from analogy.data.doubts import fingerprint, some
 from analogy.data.windows import NO_CENTRES, SAME_RATE, StoredMovie, WindowPlan, window_batches
 from analogy.errors import UserError
+from analogy.one_line import counted
 from analogy.random_streams import DatasetStream, generator
 from analogy.settings.sections import MovieDataSettings
 
@@ -148,7 +149,7 @@ def _longest(movies: Sequence[StoredMovie]) -> str:
     """How long the longest of some movies is, and what is known of why."""
     movie = max(movies, key=lambda movie: movie.length)
     why = f": {movie.clip.notes}" if movie.clip.notes else ""
-    return f" (the longest, {movie.id}, has {movie.length} frame{'s' if movie.length != 1 else ''}{why})"
+    return f" (the longest, {movie.id}, has {counted(movie.length, 'frame')}{why})"
 
 
 def following_curriculum(movies: Sequence[StoredMovie], plan: WindowPlan) -> tuple[list[StoredMovie], list[str]]:

@@ -19,6 +19,7 @@ from analogy.errors import UserError
 from analogy.files.listing import files_below
 from analogy.files.names import NAMED_PICTURES, PICTURES, PREDICTIONS, UNREAD_PICTURES, VIDEOS, by_number, last_number, visible
 from analogy.files.reading import check_regular
+from analogy.one_line import counted
 from analogy.ownership import unused_folder
 
 USUAL_RATE = 25.0  # frames per second, assumed where a file gives no rate
@@ -241,7 +242,7 @@ def check_video(path: Path) -> None:
 
 def too_short(source: Path | str, frames: int, start: int, observed: int, apart: str = "") -> str:
     """A message about a video that has only so many frames from number `start` on. apart: words behind the observed ones."""
-    found = f"{source}: it has {frames} frame{'s' * (frames != 1)} from number {start} on, and {observed} are observed{apart}"
+    found = f"{source}: it has {counted(frames, 'frame')} from number {start} on, and {observed} are observed{apart}"
     if frames == 1 and not start:
         return f"{found}: give a longer video; to predict from one picture, name it, as .png or .jpg, with --action"
     return f"{found}: give a longer video{', or a smaller --start' * (start > 0)}"

@@ -18,7 +18,7 @@ from analogy.data.windows import SAME_RATE, WindowPlan
 from analogy.errors import Mistakes, UserError, about
 from analogy.files.marks import PREDICTION
 from analogy.metrics.image import psnr, ssim
-from analogy.one_line import say
+from analogy.one_line import counted, say
 from analogy.ownership import check_output, replacing_folder
 from analogy.predictions.motion import motion_continued
 from analogy.runs.find import saved_model_of
@@ -270,7 +270,7 @@ def figure_lines(figures: Figures, count: int) -> list[str]:
     lines = []
     for label, score, comparisons in figures:
         beside = ", ".join(f"{method} {row.baseline} ({row.gain_text} {row.verdict})" for method, row in comparisons)
-        lines.append(f"{label} of {count} frame{'s' if count != 1 else ''}: {score}; {beside}")
+        lines.append(f"{label} of {counted(count, 'frame')}: {score}; {beside}")
     return lines
 
 

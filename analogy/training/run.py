@@ -14,6 +14,7 @@ from analogy.data.fingerprint import dataset_fingerprint
 from analogy.data.python_calls import user_errors
 from analogy.memory import keep_freed_memory
 from analogy.metrics.table import HEADLINES
+from analogy.one_line import counted
 from analogy.runs.environment import describe_environment
 from analogy.runs.folder import RunFolder, write_json
 from analogy.runs.history import check_data, check_precision, check_settings, describe, flat_settings, go_on
@@ -188,8 +189,7 @@ def _say_result(folder: RunFolder) -> None:
         scores = [compare(name, test[name], figures[name]) for name in HEADLINES if name in test and name in figures]
         comparison = "; ".join(f"{s.label} {s.score} against {s.baseline}, {s.verdict}" for s in scores)
         if scores:
-            clips = f"{test['clips']} test clip{'s' * (test['clips'] != 1)}"
-            log.info("%s, %s: %s", clips, baseline.replace("_", " "), comparison)
+            log.info("%s, %s: %s", counted(test["clips"], "test clip"), baseline.replace("_", " "), comparison)
     log.info("done in %.0f s: open %s", folder.summary["seconds"]["total"], folder.path / "index.html")
     for experiment, reaches in folder.summary["try_next"].items():
         log.info("try next on the same data: %s: %s", experiment, reaches)

@@ -11,6 +11,7 @@ import numpy as np
 
 from analogy.errors import UserError
 from analogy.files.marks import COMPARISON
+from analogy.one_line import counted
 from analogy.ownership import replacing_folder
 from analogy.settings.loading import HasSettings
 from analogy.visualise.html import write_page
@@ -135,7 +136,7 @@ def _markdown(page: dict[str, Any]) -> str:
     text += [f"- {tested.label}: {tested.run.summary.protocol}" for tested, _ in page["runs"] if tested.run.summary.protocol]
     if len(page["groups"]) > 1:
         text += ["", "The runs were not all tested on the same pictures: compare each with its own baseline."]
-    text += ["", *markdown_table([f"mean of {count} common clip{'s' * (count != 1)}", *heads], _lines(page["means"]))]
+    text += ["", *markdown_table([f"mean of {counted(count, 'common clip')}", *heads], _lines(page["means"]))]
     clips = [[f"{clip['action']} / {clip['name']}", *line] for clip in page["clips"] for line in _lines(clip["table"])]
     text += ["", *markdown_table(["clip", "metric", *heads], clips)]
     if page["settings"]:

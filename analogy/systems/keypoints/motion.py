@@ -17,6 +17,7 @@ from analogy.data.windows import StoredMovie, WindowPlan
 from analogy.errors import UserError
 from analogy.graphs import graph_function
 from analogy.metrics.collapse import changed_psnr
+from analogy.one_line import counted
 from analogy.predictions.motion import motion_continued
 from analogy.random_streams import StepStream
 from analogy.runs.find import inputs_of
@@ -237,7 +238,7 @@ class MotionSystem(System):
         """What is predicted from what, the frame that the baseline copies, and further baselines."""
         data = self.settings.data
         if data.test_windows is None:
-            pace = "that span the clip" if data.pace is None else f"{data.pace} frame{'s' * (data.pace > 1)} apart"
+            pace = "that span the clip" if data.pace is None else f"{counted(data.pace, 'frame')} apart"
             return f"{len(dataset.test)} test clips, {self.horizon} future steps {pace}, from frame 0", "frame 0", ""
         asked = (
             f"{len(self._windows(dataset))} test windows of {data.context} observed and {self.horizon} predicted frames, of "

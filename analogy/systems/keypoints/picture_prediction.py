@@ -18,6 +18,7 @@ from analogy.data.video import is_single_picture, prediction_folder, read_video
 from analogy.errors import Mistakes, UserError
 from analogy.files.marks import PREDICTION
 from analogy.files.names import NAMED_PICTURES, VIDEOS
+from analogy.one_line import counted
 from analogy.ownership import check_output, replacing_folder
 from analogy.runs.find import endpoint_of, endpoints_of, inputs_of, load_endpoint, saved_model_of
 from analogy.settings.sections import Settings
@@ -259,7 +260,7 @@ def _title(request: Request) -> str:
     """What the page shows, in words."""
     if request.driving:
         return f"{request.picture.name}, moved as {request.driving.name}"
-    futures = f"{request.samples} future{'s' * (request.samples > 1)} of {request.picture.name}"
+    futures = f"{counted(request.samples, 'future')} of {request.picture.name}"
     return f"{futures}: {request.action_name.replace('_', ' ')}" if request.action_name else futures
 
 
