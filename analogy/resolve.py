@@ -22,7 +22,7 @@ from analogy.settings import Settings, find_experiment, load_settings
 from analogy.settings.loading import apply_overrides, parse_override, read_experiment
 from analogy.systems import SYSTEMS
 from analogy.training.schedulers import check_cluster, check_kind
-from analogy.training.trackers import check_trackers
+from analogy.training.trackers import ask_services, check_trackers
 from data_prep.datasets import DATASETS, check_dataset, folder_from_environment
 
 SCALES = ("auto", "paper", "demo")
@@ -83,6 +83,8 @@ def resolve_settings(
             settings = _with_runs_found(mistakes, settings, results_dir, resume, stages_follow)
             if resume and exp not in (None, settings.experiment):
                 mistakes.add(f"--resume {resume}: this run is of {settings.experiment}, not of {exp}")
+            if writes and not mistakes:  # asking takes a moment, and may make a database
+                ask_services(settings.training.trackers)
         else:
             with mistakes.noted():
                 check_present(data_dir, "--data-dir")

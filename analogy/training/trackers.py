@@ -36,6 +36,20 @@ def check_trackers(names: list[str]) -> None:
         raise UserError(f"WANDB_MODE is {mode!r}: choose {', '.join(WANDB_MODES[:-1])} or {WANDB_MODES[-1]}, or unset it")
 
 
+def ask_services(names: list[str]) -> None:
+    """Raise a UserError if MLflow cannot be used at the user's address. It may make a database there.
+
+    names: as for `Trackers`.
+    """
+    if "mlflow" in names and (address := os.environ.get("MLFLOW_TRACKING_URI")):
+        try:
+            _mlflow_client(address).search_experiments(max_results=1)
+        except Exception as error:  # of its own kinds: an unknown scheme, no network, no login
+            raise UserError(
+                f"MLFLOW_TRACKING_URI: mlflow cannot be used there ({first_line(error)}); mend it, or unset it"
+            ) from error
+
+
 def _wandb_mode() -> str:
     return os.environ.get("WANDB_MODE", "offline")
 
@@ -85,6 +99,15 @@ class Wandb:
         self._run.finish(exit_code=0 if self._measured else 1)
 
 
+def _mlflow_client(address: str):
+    # By itself it asks a server that does not answer for minutes, while training waits.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+    from mlflow.tracking import MlflowClient
+
+    return MlflowClient(tracking_uri=address, registry_uri=address)
+
+
 class Mlflow:
     """MLflow, in the file mlflow.db of the run folder unless MLFLOW_TRACKING_URI says otherwise: `mlflow ui
     --backend-store-uri sqlite:///FOLDER/mlflow.db` shows it. It gets the scalars and figures, no pictures.
@@ -97,12 +120,7 @@ class Mlflow:
         if not address:
             os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # it would go to the network
             address = f"sqlite:///{folder.absolute() / 'mlflow.db'}"
-        # By itself it asks a server that does not answer for minutes, while training waits.
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
-        from mlflow.tracking import MlflowClient
-
-        self._client = MlflowClient(tracking_uri=address, registry_uri=address)
+        self._client = _mlflow_client(address)
         found = self._client.get_experiment_by_name(experiment)
         number = found.experiment_id if found else self._client.create_experiment(experiment)
         # A resumed run goes on in its own one.

@@ -1,14 +1,17 @@
 """Figures go to Weights & Biases and MLflow where they are asked for, into the run folder, and nowhere else."""
 
+import sys
 import time
+import types
 from typing import get_args
 
 import numpy as np
 import pytest
 
 from analogy.errors import UserError
+from analogy.resolve import resolve_settings
 from analogy.training import trackers
-from analogy.training.trackers import Trackers, check_trackers, run_id
+from analogy.training.trackers import Trackers, ask_services, check_trackers, run_id
 
 WITHOUT = "the package of the extra `{}` is not installed"
 
@@ -114,6 +117,50 @@ def test_a_misspelt_mode_is_one_line_before_training(run_here, tmp_path, monkeyp
     check_trackers(["mlflow"])  # which does not read it
     monkeypatch.setenv("WANDB_MODE", "dryrun")
     check_trackers(["wandb"])
+
+
+class MlflowClient:
+    """In the place of MLflow's: it refuses every address but one."""
+
+    def __init__(self, tracking_uri, registry_uri):
+        if tracking_uri != "http://there":
+            raise ValueError(f"unsupported URI {tracking_uri!r}\nfurther lines")
+
+    def search_experiments(self, max_results):
+        return []
+
+
+@pytest.fixture
+def mlflow(monkeypatch):
+    for name in ("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "MLFLOW_HTTP_REQUEST_TIMEOUT"):
+        monkeypatch.setenv(name, "1")
+    monkeypatch.setattr(trackers, "find_spec", lambda name: "installed")
+    monkeypatch.setitem(sys.modules, "mlflow", types.ModuleType("mlflow"))
+    monkeypatch.setitem(sys.modules, "mlflow.tracking", types.SimpleNamespace(MlflowClient=MlflowClient))
+
+
+@pytest.mark.usefixtures("mlflow")
+def test_a_wrong_address_is_one_line_before_the_data_are_prepared(run_here, tmp_path, monkeypatch):
+    monkeypatch.setattr("data_prep.datasets.open_dataset", lambda *arguments: pytest.fail("the data were prepared"))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "htp://there")
+    options = ("--set", "training.trackers=[mlflow]", "--results-dir", tmp_path)
+    done = run_here(*options, exp="seq2seq_sins_l1")
+    assert done.returncode == 2 and not list(tmp_path.iterdir())
+    said = "mlflow cannot be used there (unsupported URI 'htp://there'); mend it, or unset it"
+    assert done.stderr == f"error: MLFLOW_TRACKING_URI: {said}\n"
+    overrides = ["training.trackers=[mlflow]"]  # nothing is asked where nothing is trained
+    assert resolve_settings("seq2seq_sins_l1", results_dir=tmp_path, writes=False, overrides=overrides)
+
+
+@pytest.mark.usefixtures("mlflow")
+def test_only_mlflow_is_asked_and_only_at_an_address_of_the_user(monkeypatch):
+    ask_services(["mlflow"])
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "htp://there")
+    ask_services(["wandb"])
+    with pytest.raises(UserError, match="MLFLOW_TRACKING_URI"):
+        ask_services(["mlflow"])
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://there")
+    ask_services(["mlflow"])
 
 
 @pytest.mark.extra
