@@ -86,11 +86,15 @@ def title(experiment: str) -> str:
 
 
 def check_tables(experiments: list[str], results: Path) -> None:
-    """Raise a UserError where a table cannot be written, before links are made and runs are trained."""
-    mend = "move it away, or choose another --results-dir"
+    """Raise a UserError where a table cannot be written, or is that of two, before links are made and runs are trained."""
+    mend, paths = "move it away, or choose another --results-dir", [table_path(name, results) for name in experiments]
     with Mistakes() as mistakes:
-        for name in experiments:
+        for number, name in enumerate(experiments):
             with mistakes.noted():
+                if paths[number] in paths[:number]:
+                    raise UserError(
+                        f"--exp {name}: {paths[number]} is the table of another --exp; leave one out, or rename its file"
+                    )
                 check_text_output(table_path(name, results), title(name), f"table of {title(name).removeprefix('# ')}", mend)
 
 

@@ -176,6 +176,14 @@ def test_a_table_of_a_user_is_kept_before_anything_is_linked_or_trained(tmp_path
     assert {path.name for path in results.iterdir()} == {"a.md", "b.md"} and not (results / "a.md").read_text()
 
 
+def test_no_table_takes_the_place_of_another(tmp_path):
+    files, results = [str(tmp_path / folder / "mine.yaml") for folder in "ab"], tmp_path / "results"
+    options = ["--exp", files[0], "--exp", files[1], "--data-dir", "nowhere", "--results-dir", str(results)]
+    done = CliRunner().invoke(folds.app, options)
+    said = f"--exp {files[1]}: {results}/mine.md is the table of another --exp; leave one out, or rename its file"
+    assert done.exit_code == 2 and done.stderr == f"error: {said}\n"
+
+
 def test_a_folder_in_a_run_is_no_place_for_tables(tmp_path):
     mark_folder(tmp_path, RUN)
     done = CliRunner().invoke(folds.app, ["--exp", "a", "--data-dir", "nowhere", "--results-dir", str(tmp_path / "folds")])
