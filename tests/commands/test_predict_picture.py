@@ -10,11 +10,12 @@ import tensorflow as tf
 from PIL import Image
 
 from analogy.data.video import is_single_picture, sole_picture
+from analogy.errors import UserError
 from analogy.runs.export import export_saved_model
 from analogy.settings import find_experiment, load_settings
 from analogy.settings.loading import write_settings
 from analogy.systems import SYSTEMS
-from analogy.systems.keypoints.picture_prediction import _check_picture
+from analogy.systems.keypoints.picture_prediction import _check_picture, check_request
 from analogy.visualise.video import read_mp4, write_mp4
 
 TINY = ("data.image_size=32", "network.keypoints=3", "network.detector_widths=[4]", "network.widths=[4]")
@@ -171,6 +172,16 @@ def test_a_mistake_is_one_line(results, picture, invoke, tmp_path, options, mess
     errors = [line for line in done.output.splitlines() if line.startswith("error: ")]
     assert done.exit_code == 2 and len(errors) == 1 and message in errors[0], (done.output, done.exception)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("said", ["there is no such video or picture; name", "pictures of this kind (.heic) are not read"])
+def test_what_cannot_drive_a_picture_is_said_before_a_model_is_loaded(picture, tmp_path, said):
+    driving = tmp_path / "driving.heic"
+    if "kind" in said:
+        driving.touch()
+    with pytest.raises(UserError) as refusal:
+        check_request(str(picture), run=tmp_path / "run", settings=None, driving=driving, results_dir=tmp_path / "results")
+    assert any(line.startswith(f"--driving {driving}: {said}") for line in refusal.value.lines)
 
 
 @pytest.mark.parametrize("options", [("--samples", 2), ("--fit", "crop"), ("--run", "keypoints_plus", "--action", "squat")])

@@ -14,7 +14,7 @@ import numpy as np
 
 from analogy.data.frames import central_square, in_channels
 from analogy.data.pictures import is_animation, read_picture
-from analogy.data.video import is_single_picture, prediction_folder, read_video
+from analogy.data.video import check_video, is_single_picture, prediction_folder, read_video
 from analogy.errors import Mistakes, UserError
 from analogy.files.marks import PREDICTION
 from analogy.files.names import NAMED_PICTURES, VIDEOS
@@ -96,8 +96,11 @@ def check_request(
                 number = _number_of(action, settings)
         if not 1 <= samples <= MOST_SAMPLES:
             mistakes.add(f"--samples {samples}: choose 1 to {MOST_SAMPLES}")
-        if driving is not None and not driving.exists():
-            mistakes.add(f"--driving {driving}: there is no such video")
+        if driving is not None:
+            try:
+                check_video(driving)
+            except UserError as error:
+                mistakes.add(f"--driving {error}")
         for option, given in (("--crop", crop), ("--driving-crop", driving_crop)):
             with mistakes.noted():
                 boxes[option] = _read_box(option, given)
