@@ -25,6 +25,7 @@ from analogy.resolve import resolve_settings
 from analogy.runs.kept import Kept
 from analogy.runs.reading import Run, read_experiment_runs
 from analogy.runs.ready import FOLDER
+from analogy.runs.uses import starting_from
 from analogy.settings import Settings, find_experiment, list_experiments, load_settings
 from analogy.settings.sections import HEADINGS
 from analogy.systems import SYSTEMS
@@ -160,8 +161,7 @@ def _settings(run: Run) -> Settings | None:
     start = settings.training.start_from
     if not start or Path(start.run).parent.name != FOLDER.name:  # the folder of this or of another installation
         return settings
-    start = start.model_copy(update={"run": Path(start.run).name})
-    return settings.model_copy(update={"training": settings.training.model_copy(update={"start_from": start})})
+    return starting_from(Path(start.run).name, settings)
 
 
 def _cells(run: Run, weights: str) -> tuple[str, ...]:

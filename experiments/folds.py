@@ -87,15 +87,15 @@ def title(experiment: str) -> str:
 
 def check_tables(experiments: list[str], results: Path) -> None:
     """Raise a UserError where a table cannot be written, or is that of two, before links are made and runs are trained."""
-    mend, paths = "move it away, or choose another --results-dir", [table_path(name, results) for name in experiments]
+    mend, before = "move it away, or choose another --results-dir", set()
     with Mistakes() as mistakes:
-        for number, name in enumerate(experiments):
+        for name in experiments:
+            if (path := table_path(name, results)) in before:
+                mistakes.add(f"--exp {name}: {path} is the table of another --exp; leave one out, or rename its file")
+                continue
+            before.add(path)
             with mistakes.noted():
-                if paths[number] in paths[:number]:
-                    raise UserError(
-                        f"--exp {name}: {paths[number]} is the table of another --exp; leave one out, or rename its file"
-                    )
-                check_text_output(table_path(name, results), title(name), f"table of {title(name).removeprefix('# ')}", mend)
+                check_text_output(path, title(name), f"table of {title(name).removeprefix('# ')}", mend)
 
 
 def check(experiments: list[str], plan: list[tuple[Path, dict]], results: Path, scale: str) -> None:

@@ -10,9 +10,10 @@ from tests.conftest import ROOT
 
 
 def test_the_package_traces_in_one_way():
-    files = [path for path in (ROOT / "analogy").rglob("*.py") if path.name != "graphs.py"]
-    assert sum("graph_function" in path.read_text() for path in files) > 20
-    assert not [path for path in files if re.search(r"@tf\.function|tf\.function\(", path.read_text())]
+    files = [path for room in ("analogy", "experiments") for path in (ROOT / room).rglob("*.py") if path.name != "graphs.py"]
+    texts = {path: path.read_text("utf-8") for path in files}
+    assert sum("graph_function" in text for text in texts.values()) > 20
+    assert not [path for path, text in texts.items() if re.search(r"@tf\.function|tf\.function\(", text)]
 
 
 def test_a_choice_of_python_over_a_tensor_is_an_error_and_no_guess():

@@ -59,7 +59,7 @@ def trained() -> list[dict]:
 @pytest.mark.parametrize("name", [name for name, experiment in list_experiments().items() if experiment.paper in PAPERS])
 def test_the_experiment_takes_two_steps(name, rows, trained, eagerly):
     settings = load_settings(find_experiment(name), SYSTEMS, scale="demo")
-    if decisive(settings) in trained:
+    if (demo := decisive(settings)) in trained:
         return
     row = Row(name, SMALL[settings.system], uses=tuple((role, USED[role]) for role in settings.uses))
     system = rows.start(row)
@@ -71,4 +71,4 @@ def test_the_experiment_takes_two_steps(name, rows, trained, eagerly):
     for old, new in zip(before, weights(system), strict=True):
         assert np.mean([np.any(one != other) for one, other in zip(old, new, strict=True)]) > 0.5
     assert all(optimizer.iterations == 2 for optimizer in system.optimizers.values())
-    trained.append(decisive(settings))
+    trained.append(demo)

@@ -47,10 +47,14 @@ def resolve_runs(settings: Settings, results: Path, *, resumes: bool = False, un
     uses = settings.uses | {role: str(run) for role, run in found.items()}
     settings = settings.model_copy(update={"uses": uses})
     if start := None if resumes else settings.training.start_from:
-        start = start.model_copy(update={"run": str(run_or_ready(start.run, results, "training.start_from"))})
-        training = settings.training.model_copy(update={"start_from": start})
-        settings = settings.model_copy(update={"training": training})
+        settings = starting_from(str(run_or_ready(start.run, results, "training.start_from")), settings)
     return settings
+
+
+def starting_from(run: str, settings: Settings) -> Settings:
+    """A copy of settings that have a `training.start_from`, with the same networks of this run."""
+    start = settings.training.start_from.model_copy(update={"run": run})
+    return settings.model_copy(update={"training": settings.training.model_copy(update={"start_from": start})})
 
 
 def untrained_experiments(settings: Settings, results: Path) -> list[str]:
