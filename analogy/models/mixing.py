@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import tensorflow as tf
 
 SHARP = 3.0  # added to the logit of the sharp picture: before training, it outweighs the blurred ones
@@ -12,8 +14,13 @@ BLUR_WIDTH = 128.0
 def blur(image, sigma):
     """Gaussian blur of an image [B, H, W, C], as two matrix products, which are faster on CPUs than depthwise convolutions.
     sigma: in pixels. At the border, the weights inside the image are normalised to sum 1."""
+    return blurring(image, sigma)(image)
+
+
+def blurring(image, sigma) -> Callable:
+    """`blur` for all images as large as this one, which share the matrices."""
     rows, columns = (_blur_matrix(image.shape[axis] or tf.shape(image)[axis], sigma) for axis in (1, 2))
-    return tf.einsum("jw,biwc->bijc", columns, tf.einsum("ih,bhwc->biwc", rows, image))
+    return lambda image: tf.einsum("jw,biwc->bijc", columns, tf.einsum("ih,bhwc->biwc", rows, image))
 
 
 def _blur_matrix(size, sigma):

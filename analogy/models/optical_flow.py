@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from analogy.models.mixing import blur
+from analogy.models.mixing import blurring
 from analogy.models.warp import backward_warp
 
 COARSEST = 8  # the smaller side of the coarsest level is at least this, in pixels
@@ -32,12 +32,14 @@ def optical_flows(frames, before) -> list[tf.Tensor]:
     frames, before = (tf.stop_gradient(tf.cast(images, tf.float32)) for images in (frames, before))
     levels = [(frames, before)]
     while min(levels[-1][0].shape[1:3]) >= 2 * COARSEST:
-        levels.append(tuple(tf.nn.avg_pool2d(blur(images, SMOOTHING), 2, 2, "VALID") for images in levels[-1]))
+        smoothed = blurring(levels[-1][0], SMOOTHING)
+        levels.append(tuple(tf.nn.avg_pool2d(smoothed(images), 2, 2, "VALID") for images in levels[-1]))
     size, flow, flows = frames.shape[1:3], None, []
     for frames, before in reversed(levels):
         flow = tf.zeros([tf.shape(frames)[0], *frames.shape[1:3], 2]) if flow is None else _resized(flow, frames.shape[1:3])
+        smoothed, summed = (blurring(frames, sigma) for sigma in (SMOOTHING, WINDOW))
         for _ in range(ITERATIONS):
-            flow = blur(flow + _shift(frames, backward_warp(before, flow)), SMOOTHING)
+            flow = smoothed(flow + _shift(frames, backward_warp(before, flow), summed))
         flows.insert(0, _resized(flow, size))
     return flows
 
@@ -50,12 +52,13 @@ def _resized(flow, size):
     return tf.image.resize(flow, size) * tf.constant([size[1] / width, size[0] / height], flow.dtype)
 
 
-def _shift(frames, warped):
-    """The least squares shift [B, H, W, 2] between the frames and the warped frames before, at most a pixel a side."""
+def _shift(frames, warped, summed):
+    """The least squares shift [B, H, W, 2] between the frames and the warped frames before, at most a pixel a side.
+    summed: sums up the window around each pixel."""
     difference = warped - frames
     right, down = _slopes((warped + frames) / 2)
     products = [right * right, right * down, down * down, right * difference, down * difference]
-    sums = blur(tf.stack([tf.reduce_sum(product, -1) for product in products], -1), WINDOW)
+    sums = summed(tf.stack([tf.reduce_sum(product, -1) for product in products], -1))
     xx, xy, yy, xd, yd = tf.unstack(sums, axis=-1)
     xx, yy = xx + STIFFNESS, yy + STIFFNESS
     determinant = xx * yy - xy * xy

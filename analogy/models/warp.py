@@ -19,25 +19,23 @@ def backward_warp(images, flow):
     Returns:
         [B, H, W, C] of the type of the images. With zero flow exactly the images.
     """
-    shape = tf.shape(images)
-    batch, height, width, channels = shape[0], shape[1], shape[2], shape[3]
+    dynamic = tf.shape(images)
+    batch, height, width, channels = (size or dynamic[axis] for axis, size in enumerate(images.shape))
+    last = tf.stack([width, height]) - 1  # columns before rows, as in the flow
     flow = tf.cast(flow, tf.float32)  # bfloat16 cannot tell neighbouring columns beyond 256 apart
-    columns = tf.range(tf.cast(width, tf.float32))[None, None, :] + flow[..., 0]
-    rows = tf.range(tf.cast(height, tf.float32))[None, :, None] + flow[..., 1]
-    columns = tf.clip_by_value(columns, 0.0, tf.cast(width - 1, tf.float32))
-    rows = tf.clip_by_value(rows, 0.0, tf.cast(height - 1, tf.float32))
-
-    left, top = tf.floor(columns), tf.floor(rows)
-    to_right = tf.cast((columns - left)[..., None], images.dtype)  # [B, H, W, 1]
-    down = tf.cast((rows - top)[..., None], images.dtype)
-    left, top = tf.cast(left, tf.int32), tf.cast(top, tf.int32)
-    right, bottom = tf.minimum(left + 1, width - 1), tf.minimum(top + 1, height - 1)
+    here = tf.stack(tf.meshgrid(tf.range(width), tf.range(height)), -1)  # [H, W, 2]
+    places = tf.clip_by_value(tf.cast(here, tf.float32) + flow, 0.0, tf.cast(last, tf.float32))
+    whole = tf.floor(places)
+    to_right, down = tf.split(tf.cast(places - whole, images.dtype), 2, -1)  # [B, H, W, 1]
+    whole = tf.cast(whole, tf.int32)
+    (left, top), (right, bottom) = (tf.unstack(place, axis=-1) for place in (whole, tf.minimum(whole + 1, last)))
 
     pixels = tf.reshape(images, [-1, channels])
     first_pixel = tf.range(batch)[:, None, None] * (height * width)
+    top, bottom = first_pixel + top * width, first_pixel + bottom * width
 
     def read(row, column):
-        return tf.gather(pixels, first_pixel + row * width + column)
+        return tf.gather(pixels, row + column)
 
     above = read(top, left) * (1 - to_right) + read(top, right) * to_right
     below = read(bottom, left) * (1 - to_right) + read(bottom, right) * to_right
