@@ -154,8 +154,8 @@ def test_one_replica_in_eager_mode_equals_two_in_a_graph(row, rows, two_replicas
 
 
 def test_a_resumed_training_is_exact(row, rows, tmp_path):
-    """One system trains on after its checkpoint, another one begins with the checkpoint, and draws its batches from there: these
-    are the same, and both end with the same weights, slots of optimisers and other numbers."""
+    """One system trains on after its checkpoint, another one begins with the checkpoint, and draws its batches from there: the
+    same ones. Both end with the same weights, slots of optimisers and other numbers."""
     dataset = rows.dataset(row)
     undisturbed, resumed = rows.system(row), rows.start(row)
     first, *further = rows.batches(row)
