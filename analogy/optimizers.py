@@ -18,16 +18,22 @@ class FusedAdam(keras.optimizers.Adam):
     gigabytes. `weight_decay` works as in Keras: before the update, w -= lr weight_decay w.
     """
 
-    def update_step(self, gradient, variable, learning_rate):
+    def _backend_update_step(self, grads, trainable_variables, learning_rate):
+        """What all variables share is computed once; Keras hands it on to `update_step` in place of the learning rate."""
         step = tf.cast(self.iterations + 1, tf.float32)
+        powers = [tf.pow(float(beta), step) for beta in (self.beta_1, self.beta_2)]
+        super()._backend_update_step(grads, trainable_variables, (tf.cast(learning_rate, tf.float32), *powers))
+
+    def update_step(self, gradient, variable, shared):
+        rate, beta1_power, beta2_power = shared
         index = self._get_variable_index(variable)
         tf.raw_ops.ResourceApplyAdam(
             var=_handle(variable),
             m=_handle(self._momentums[index]),
             v=_handle(self._velocities[index]),
-            beta1_power=tf.pow(float(self.beta_1), step),
-            beta2_power=tf.pow(float(self.beta_2), step),
-            lr=tf.cast(learning_rate, tf.float32),
+            beta1_power=beta1_power,
+            beta2_power=beta2_power,
+            lr=rate,
             beta1=float(self.beta_1),
             beta2=float(self.beta_2),
             epsilon=float(self.epsilon),
