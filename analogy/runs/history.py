@@ -85,12 +85,17 @@ def check_settings(run: Path, settings: Settings) -> None:
         raise UserError(*lines)
 
 
+def precision_before(run: Path) -> str | None:
+    """In which precision a run has computed so far, if its summary.json says so."""
+    return read_table(run / "summary.json").get("precision")
+
+
 def check_precision(run: Path, precision: str) -> None:
     """Check that a run in float16, whose optimiser scales the loss, goes on in float16, and no other does.
 
     precision: the resolved one. Raises UserError.
     """
-    before = read_table(run / "summary.json").get("precision", precision)
+    before = precision_before(run) or precision
     if before != precision and "float16" in (before, precision) and (step := trained_steps(run)):
         raise UserError(
             f"--resume {run}: the precision was {before} and would be {precision}, whose optimiser holds other values: "

@@ -15,14 +15,19 @@ FASTER = 1.1  # bfloat16 is taken on a CPU that is so many times as fast with it
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
 
 
-def resolve_precision(precision: str) -> str:
+def resolve_precision(precision: str, before: str | None = None) -> str:
     """The precision itself, or for "auto" the best one for this machine.
+
+    before: what "auto" was in the earlier steps of a resumed run, which goes on with it: on another machine, or by another
+    measurement, its result would be another one. float16 is for GPUs alone, and is chosen anew.
 
     That is bfloat16 on GPUs that compute it natively and on CPUs that are faster with it, float16 on older GPUs with tensor
     cores, else float32.
     """
     if precision != "auto":
         return precision
+    if before in ("float32", "bfloat16"):
+        return before
     gpus = tf.config.list_physical_devices("GPU")
     if gpus:
         capabilities = [tf.config.experimental.get_device_details(gpu).get("compute_capability", (0, 0)) for gpu in gpus]

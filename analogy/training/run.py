@@ -17,7 +17,7 @@ from analogy.metrics.table import HEADLINES
 from analogy.one_line import counted
 from analogy.runs.environment import describe_environment
 from analogy.runs.folder import RunFolder, write_json
-from analogy.runs.history import check_data, check_precision, check_settings, describe, flat_settings, go_on
+from analogy.runs.history import check_data, check_precision, check_settings, describe, flat_settings, go_on, precision_before
 from analogy.runs.reading import read_table
 from analogy.runs.uses import doubts_about_used, open_used, used_models
 from analogy.settings import Settings, write_settings
@@ -71,7 +71,7 @@ def run_experiment(
         check_settings(run, settings)
     keep_freed_memory()
     strategy = make_strategy(settings.training.devices, workers)  # before anything else touches a device
-    precision = resolve_precision(settings.training.precision)
+    precision = resolve_precision(settings.training.precision, precision_before(run) if run else None)
     if run:
         check_precision(run, precision)
     # Our signal handlers are set after those of TensorFlow, which handles SIGTERM where there are several workers.

@@ -41,5 +41,12 @@ def test_a_cpu_takes_bfloat16_where_it_has_it_and_is_faster_with_it(cpu, flags, 
     assert resolve_precision("bfloat16") == "bfloat16" and resolve_precision("float32") == "float32"
 
 
+def test_a_resumed_run_goes_on_as_it_began(cpu):
+    cpu("avx512f avx512_bf16", 0.6, 1.0)
+    assert resolve_precision("auto", before="bfloat16") == "bfloat16"
+    assert resolve_precision("float32", before="bfloat16") == "float32"  # asked for
+    assert resolve_precision("auto", before="float16") == resolve_precision("auto", before=None) == "float32"
+
+
 def test_a_convolution_takes_time():
     assert precision._seconds(tf.bfloat16) > 0 and precision._seconds(tf.float32) > 0
