@@ -30,14 +30,15 @@ def optical_flows(frames, before) -> list[tf.Tensor]:
         flows through them.
     """
     frames, before = (tf.stop_gradient(tf.cast(images, tf.float32)) for images in (frames, before))
-    levels = [(frames, before)]
+    levels = [(frames, before, blurring(frames, SMOOTHING))]
     while min(levels[-1][0].shape[1:3]) >= 2 * COARSEST:
-        smoothed = blurring(levels[-1][0], SMOOTHING)
-        levels.append(tuple(tf.nn.avg_pool2d(smoothed(images), 2, 2, "VALID") for images in levels[-1]))
+        *pair, smoothed = levels[-1]
+        smaller = [tf.nn.avg_pool2d(smoothed(images), 2, 2, "VALID") for images in pair]
+        levels.append((*smaller, blurring(smaller[0], SMOOTHING)))
     size, flow, flows = frames.shape[1:3], None, []
-    for frames, before in reversed(levels):
+    for frames, before, smoothed in reversed(levels):
         flow = tf.zeros([tf.shape(frames)[0], *frames.shape[1:3], 2]) if flow is None else _resized(flow, frames.shape[1:3])
-        smoothed, summed = (blurring(frames, sigma) for sigma in (SMOOTHING, WINDOW))
+        summed = blurring(frames, WINDOW)
         for _ in range(ITERATIONS):
             flow = smoothed(flow + _shift(frames, backward_warp(before, flow), summed))
         flows.insert(0, _resized(flow, size))
