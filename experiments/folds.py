@@ -100,12 +100,15 @@ def check_tables(experiments: list[str], results: Path) -> None:
 
 def check(experiments: list[str], plan: list[tuple[Path, dict]], results: Path, scale: str) -> None:
     """Check the settings of all runs before the first is trained. Raises UserError. plan: (folder, settings) of each fold."""
+    options = {"results_dir": results, "writes": False, "scale": scale, "stages_follow": True}
+    called: dict[str, str] = {}  # the name of an experiment, which its runs lie below -> the --exp that has it
     with Mistakes() as mistakes:
-        for name in experiments:
+        for exp in experiments:
             with mistakes.noted():
-                options = {"results_dir": results, "writes": False, "scale": scale, "stages_follow": True}
                 for folder, values in plan:
-                    resolve_settings(name, data_dir=folder, values=values, **options)
+                    name = resolve_settings(exp, data_dir=folder, values=values, **options).experiment
+                if (other := called.setdefault(name, exp)) != exp:
+                    mistakes.add(f"--exp {exp}: its experiment is called {name}, as that of {other}: give it another name")
 
 
 def fold_folders(data_dir: Path, also: list[Path], folds: int, results: Path) -> list[Path]:

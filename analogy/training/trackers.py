@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 WANDB_MODES = ("online", "offline", "shared", "disabled", "dryrun", "run")  # those that wandb itself knows
+WANDB_ONLINE = ("online", "shared", "run")  # of these, those that go to the network
 ID = "tracker_id.txt"  # in the run folder, where a service is used
 log = logging.getLogger("analogy")
 
@@ -37,17 +39,26 @@ def check_trackers(names: list[str]) -> None:
 
 
 def ask_services(names: list[str]) -> None:
-    """Raise a UserError if MLflow cannot be used at the user's address. It may make a database there.
+    """Raise a UserError if a service cannot be used at the user's address: without a login, or where nobody answers.
 
-    names: as for `Trackers`.
+    MLflow may make a database there. names: as for `Trackers`.
     """
+    if "wandb" in names and _wandb_mode() in WANDB_ONLINE:
+        with _said("WANDB_MODE", f"wandb cannot be used {_wandb_mode()}"):
+            import wandb
+
+            wandb.login(verify=True)
     if "mlflow" in names and (address := os.environ.get("MLFLOW_TRACKING_URI")):
-        try:
+        with _said("MLFLOW_TRACKING_URI", "mlflow cannot be used there"):
             _mlflow_client(address).search_experiments(max_results=1)
-        except Exception as error:  # of its own kinds: an unknown scheme, no network, no login
-            raise UserError(
-                f"MLFLOW_TRACKING_URI: mlflow cannot be used there ({first_line(error)}); mend it, or unset it"
-            ) from error
+
+
+@contextmanager
+def _said(variable: str, what: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # of the service's own kinds: an unknown scheme, no network, no login
+        raise UserError(f"{variable}: {what} ({first_line(error)}); mend it, or unset it") from error
 
 
 def _wandb_mode() -> str:

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from analogy.cli.continuing import persons_of_folds
 from analogy.errors import UserError
 from analogy.files.marks import RUN, mark_folder
+from analogy.settings import find_experiment
 from analogy.settings.loading import parse_override
 from experiments import folds
 from experiments.folds import fold_folders, link_fold, table, videos_below
@@ -148,7 +149,7 @@ def test_every_experiment_is_trained_in_each_fold_of_persons(tmp_path, monkeypat
         return SimpleNamespace(folder=folder.parent, experiment=Path(name).stem)
 
     monkeypatch.setattr(folds, "finished_run", finished)
-    monkeypatch.setattr(folds, "resolve_settings", lambda name, **options: None)
+    monkeypatch.setattr(folds, "resolve_settings", lambda name, **options: SimpleNamespace(experiment=Path(name).stem))
     persons = ["--persons", "0, 2", "--persons", "1"]
     options = ["--exp", "a", "--exp", "b", "--data-dir", str(tmp_path), "--results-dir", str(tmp_path / "results")]
     done = CliRunner().invoke(folds.app, [*options, *persons])
@@ -182,6 +183,18 @@ def test_no_table_takes_the_place_of_another(tmp_path):
     done = CliRunner().invoke(folds.app, options)
     said = f"--exp {files[1]}: {results}/mine.md is the table of another --exp; leave one out, or rename its file"
     assert done.exit_code == 2 and done.stderr == f"error: {said}\n"
+
+
+def test_two_files_of_one_experiment_are_one_line_before_training(tmp_path, monkeypatch):
+    monkeypatch.setattr(folds, "finished_run", lambda *values, **options: pytest.fail("a run was trained"))
+    touch(tmp_path, "videos/A/a.avi", "videos/B/b.avi")
+    files = [tmp_path / f"{name}.yaml" for name in "ab"]
+    for steps, file in enumerate(files, 1):
+        file.write_text(f"base: {find_experiment('lvln_plus')}\nexperiment: mine\ntraining: {{steps: {steps}}}\n")
+    options = ["--exp", str(files[0]), "--exp", str(files[1]), "--data-dir", str(tmp_path / "videos")]
+    done = CliRunner().invoke(folds.app, [*options, "--folds", "2", "--results-dir", str(tmp_path / "results")])
+    said = f"--exp {files[1]}: its experiment is called mine, as that of {files[0]}: give it another name"
+    assert done.exit_code == 2 and done.stderr.splitlines() == [f"error: {said}"]
 
 
 def test_a_folder_in_a_run_is_no_place_for_tables(tmp_path):

@@ -1,5 +1,6 @@
 """Figures go to Weights & Biases and MLflow where they are asked for, into the run folder, and nowhere else."""
 
+import io
 import sys
 import time
 import types
@@ -161,6 +162,35 @@ def test_only_mlflow_is_asked_and_only_at_an_address_of_the_user(monkeypatch):
         ask_services(["mlflow"])
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://there")
     ask_services(["mlflow"])
+
+
+def test_wandb_without_a_login_is_one_line_before_the_data_are_prepared(run_here, tmp_path, monkeypatch):
+    def refuse(verify):
+        raise RuntimeError("No API key configured.\nfurther lines")
+
+    monkeypatch.setattr("data_prep.datasets.open_dataset", lambda *arguments: pytest.fail("the data were prepared"))
+    monkeypatch.setattr(trackers, "find_spec", lambda name: "installed")
+    monkeypatch.setitem(sys.modules, "wandb", types.SimpleNamespace(login=refuse))
+    ask_services(["wandb"])  # offline
+    monkeypatch.setenv("WANDB_MODE", "online")
+    ask_services(["mlflow"])
+    options = ("--set", "training.trackers=[wandb]", "--results-dir", tmp_path)
+    done = run_here(*options, exp="seq2seq_sins_l1")
+    assert done.returncode == 2 and not list(tmp_path.iterdir())
+    assert done.stderr == "error: WANDB_MODE: wandb cannot be used online (No API key configured.); mend it, or unset it\n"
+
+
+@pytest.mark.extra
+def test_wandb_asks_for_a_login(monkeypatch, tmp_path):
+    pytest.importorskip("wandb", reason=WITHOUT.format("wandb"))
+    for name in ("WANDB_API_KEY", "WANDB_IDENTITY_TOKEN_FILE", "NETRC"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("HOME", "WANDB_CONFIG_DIR"):
+        monkeypatch.setenv(name, str(tmp_path))
+    monkeypatch.setenv("WANDB_MODE", "online")
+    monkeypatch.setattr("sys.stdin", io.StringIO())  # nobody who could type a key
+    with pytest.raises(UserError, match=r"WANDB_MODE: wandb cannot be used online .*API key"):
+        ask_services(["wandb"])
 
 
 @pytest.mark.extra
