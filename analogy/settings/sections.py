@@ -236,7 +236,7 @@ class TrainingSettings(Section):
     of TensorFlow.
     log_every, sample_every, checkpoint_every: steps between two rows of the losses, two sets of sample pictures, two
     checkpoints. keep_checkpoints: number of the newest that stay.
-    precision: of the arithmetic; "auto" takes bfloat16 or float16 where the devices compute it natively.
+    precision: of the arithmetic; "auto" takes bfloat16 or float16 where the devices are faster with it.
     devices: auto, cpu, gpu, or a number of them, such as gpu:2. deterministic: TensorFlow's deterministic operations alone.
     start_from: the run whose networks are loaded first; null: none.
     """

@@ -130,7 +130,8 @@ class Trainer:
         """
         training = self.settings.training
         first, last = self.steps_done, training.steps
-        self._workers.check_agreed(first, [clip.id for clip in (*self.dataset.train, *self.dataset.test)])
+        clips = [clip.id for clip in (*self.dataset.train, *self.dataset.test)]
+        self._workers.check_agreed(first, clips, keras.config.dtype_policy().name)
         if first >= last:
             log.info("step %d of %d: nothing left to train", first, last)
             return

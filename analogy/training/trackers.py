@@ -11,6 +11,7 @@ import os
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,16 +42,27 @@ def check_trackers(names: list[str]) -> None:
 def ask_services(names: list[str]) -> None:
     """Raise a UserError if a service cannot be used at the user's address: without a login, or where nobody answers.
 
-    MLflow may make a database there. names: as for `Trackers`.
+    Each is asked once in a process. MLflow may make a database there. names: as for `Trackers`.
     """
-    if "wandb" in names and _wandb_mode() in WANDB_ONLINE:
-        with _said("WANDB_MODE", f"wandb cannot be used {_wandb_mode()}"):
-            import wandb
-
-            wandb.login(verify=True)
+    if "wandb" in names and (mode := _wandb_mode()) in WANDB_ONLINE:
+        _ask_wandb(mode)
     if "mlflow" in names and (address := os.environ.get("MLFLOW_TRACKING_URI")):
-        with _said("MLFLOW_TRACKING_URI", "mlflow cannot be used there"):
-            _mlflow_client(address).search_experiments(max_results=1)
+        _ask_mlflow(address)
+
+
+@cache
+def _ask_wandb(mode: str) -> None:
+    with _said("WANDB_MODE", f"wandb cannot be used {mode}"):
+        import wandb
+
+        if not wandb.login(verify=True):  # the user who was asked for a key chose to give none
+            raise RuntimeError("no login")
+
+
+@cache
+def _ask_mlflow(address: str) -> None:
+    with _said("MLFLOW_TRACKING_URI", "mlflow cannot be used there"):
+        _mlflow_client(address).search_experiments(max_results=1)
 
 
 @contextmanager

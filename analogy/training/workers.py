@@ -78,15 +78,16 @@ class Workers:
         stopped_share, pace = self._means([stop is not None, seconds_per_step], tf.float32)
         return (stop or signal.SIGTERM) if stopped_share else None, float(pace)
 
-    def check_agreed(self, step: int, clips: Sequence[str]) -> None:
-        """Raises UserError if the workers have restored different steps, or have different clips.
+    def check_agreed(self, step: int, clips: Sequence[str], precision: str) -> None:
+        """Raises UserError if the workers have restored different steps, have different clips, or compute in other formats.
 
         Without this check they would silently train differently. clips: the ids of the training clips and the test clips.
+        precision: a dtype policy.
         """
         if not self.many:
             return
-        sum_of_ids = zlib.crc32("\n".join(clips).encode())
-        mean_step, mean_sum = self._means([step, sum_of_ids], tf.float64)
+        sum_of_ids, sum_of_precision = (zlib.crc32(text.encode()) for text in ("\n".join(clips), precision))
+        mean_step, mean_sum, mean_precision = self._means([step, sum_of_ids, sum_of_precision], tf.float64)
         if mean_step != step:
             raise UserError(
                 f"this worker would go on from step {step}, others from another (mean {mean_step:g}): "
@@ -96,6 +97,10 @@ class Workers:
             raise UserError(
                 f"this worker has {len(clips)} training and test clips, others have other ones: "
                 "--data-dir must name the same whole dataset on all workers"
+            )
+        if mean_precision != sum_of_precision:
+            raise UserError(
+                f"this worker would compute in {precision}, others in another precision: name one for all with --precision"
             )
 
     @contextmanager

@@ -154,7 +154,7 @@ def test_a_wrong_address_is_one_line_before_the_data_are_prepared(run_here, tmp_
 
 
 @pytest.mark.usefixtures("mlflow")
-def test_only_mlflow_is_asked_and_only_at_an_address_of_the_user(monkeypatch):
+def test_mlflow_is_asked_only_where_it_is_used_and_only_at_an_address_of_the_user(monkeypatch):
     ask_services(["mlflow"])
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "htp://there")
     ask_services(["wandb"])
@@ -164,20 +164,43 @@ def test_only_mlflow_is_asked_and_only_at_an_address_of_the_user(monkeypatch):
     ask_services(["mlflow"])
 
 
-def test_wandb_without_a_login_is_one_line_before_the_data_are_prepared(run_here, tmp_path, monkeypatch):
-    def refuse(verify):
-        raise RuntimeError("No API key configured.\nfurther lines")
+@pytest.fixture
+def wandb(monkeypatch):
+    """wandb(answer): the service, whose login returns or raises this."""
 
-    monkeypatch.setattr("data_prep.datasets.open_dataset", lambda *arguments: pytest.fail("the data were prepared"))
+    def make(answer):
+        def login(verify):
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        monkeypatch.setitem(sys.modules, "wandb", types.SimpleNamespace(login=login))
+
     monkeypatch.setattr(trackers, "find_spec", lambda name: "installed")
-    monkeypatch.setitem(sys.modules, "wandb", types.SimpleNamespace(login=refuse))
-    ask_services(["wandb"])  # offline
+    trackers._ask_wandb.cache_clear()
+    yield make
+    trackers._ask_wandb.cache_clear()
+
+
+def test_wandb_without_a_login_is_one_line_before_the_data_are_prepared(wandb, run_here, tmp_path, monkeypatch):
+    monkeypatch.setattr("data_prep.datasets.open_dataset", lambda *arguments: pytest.fail("the data were prepared"))
+    wandb(RuntimeError("No API key configured.\nfurther lines"))
     monkeypatch.setenv("WANDB_MODE", "online")
-    ask_services(["mlflow"])
     options = ("--set", "training.trackers=[wandb]", "--results-dir", tmp_path)
     done = run_here(*options, exp="seq2seq_sins_l1")
     assert done.returncode == 2 and not list(tmp_path.iterdir())
     assert done.stderr == "error: WANDB_MODE: wandb cannot be used online (No API key configured.); mend it, or unset it\n"
+
+
+def test_wandb_is_asked_only_where_it_is_used_and_online(wandb, monkeypatch):
+    wandb(False)  # the user was asked for a key, and gave none
+    ask_services(["wandb"])  # offline
+    monkeypatch.setenv("WANDB_MODE", "online")
+    ask_services(["mlflow"])
+    with pytest.raises(UserError, match=r"WANDB_MODE: wandb cannot be used online \(no login\)"):
+        ask_services(["wandb"])
+    wandb(True)
+    ask_services(["wandb"])
 
 
 @pytest.mark.extra
@@ -189,6 +212,7 @@ def test_wandb_asks_for_a_login(monkeypatch, tmp_path):
         monkeypatch.setenv(name, str(tmp_path))
     monkeypatch.setenv("WANDB_MODE", "online")
     monkeypatch.setattr("sys.stdin", io.StringIO())  # nobody who could type a key
+    trackers._ask_wandb.cache_clear()
     with pytest.raises(UserError, match=r"WANDB_MODE: wandb cannot be used online .*API key"):
         ask_services(["wandb"])
 

@@ -1,8 +1,10 @@
 """What workers agree on at the end of a training. With several processes it is tested in test_faults.py, and in
 tests/torture/test_kills.py, where one of them is killed."""
 
+from contextlib import nullcontext
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -36,6 +38,24 @@ def test_the_workers_are_numbered_from_the_chief(cluster, role, index, place):
         tf.train.ClusterSpec(cluster), task_type=role, task_id=index
     )
     assert place_of_worker(SimpleNamespace(cluster_resolver=resolver)) == place
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        ([8, ["a", "b"], "float32"], None),
+        ([9, ["a", "b"], "float32"], "would go on from step 8, others from another"),
+        ([8, ["a", "c"], "float32"], "has 2 training and test clips, others have other ones"),
+        ([8, ["a", "b"], "mixed_bfloat16"], "would compute in float32, others in another precision: .* --precision"),
+    ],
+)
+def test_workers_agree_on_what_they_train(chief, monkeypatch, other, said):
+    sent = []
+    monkeypatch.setattr(chief, "_means", lambda values, dtype: sent.append(np.array(values, dtype.as_numpy_dtype)) or sent[-1])
+    chief.check_agreed(*other)
+    monkeypatch.setattr(chief, "_means", lambda values, dtype: (np.array(values, dtype.as_numpy_dtype) + sent[0]) / 2)
+    with pytest.raises(UserError, match=said) if said else nullcontext():
+        chief.check_agreed(8, ["a", "b"], "float32")
 
 
 def test_one_process_is_its_own_chief_and_needs_no_folder(tmp_path):
