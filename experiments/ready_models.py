@@ -93,9 +93,10 @@ def export_halved(system: System, folder: Path, stay: Sequence[str] | None = Non
 
         return function
 
-    module, endpoints = tf.Module(), system.endpoints()
+    module = tf.Module()
     module.weights = halves
-    written = {name: reading_halves(endpoints[name]) for name in stay or endpoints}
+    # Endpoints may share a graph. What one has read of the halves is no part of another, so each is made anew.
+    written = {name: reading_halves(system.endpoints()[name]) for name in stay or system.endpoints()}
     for name, function in written.items():
         setattr(module, name, function)
     tf.saved_model.save(module, str(folder), signatures={DEFAULT_SIGNATURE: next(iter(written.values())), **written})

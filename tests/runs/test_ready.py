@@ -127,7 +127,7 @@ def test_a_picture_and_an_action_are_enough(invoke, tmp_path):
 
 
 def small_system():
-    """One layer, two endpoints of its own, and one that calls the model of another run."""
+    """One layer, two endpoints of its own that share a graph, and one that calls the model of another run."""
     import keras
     import tensorflow as tf
 
@@ -139,12 +139,15 @@ def small_system():
     def endpoint(function):
         return tf.function(function, input_signature=[tf.TensorSpec([None, 2], tf.float32, "values")])
 
-    endpoints = {
-        "generate": endpoint(lambda values: {"out": network(values) + other[0]}),
-        "sample": endpoint(lambda values: {"out": network(values)}),
-        "decode": endpoint(lambda values: {"out": -network(values)}),
-    }
-    return SimpleNamespace(exported=[network, dropout], endpoints=lambda: endpoints)
+    def endpoints():
+        answer = tf.function(network)
+        return {
+            "generate": endpoint(lambda values: {"out": network(values) + other[0]}),
+            "sample": endpoint(lambda values: {"out": answer(values)}),
+            "decode": endpoint(lambda values: {"out": -answer(values)}),
+        }
+
+    return SimpleNamespace(exported=[network, dropout], endpoints=endpoints)
 
 
 def test_a_run_is_reduced_to_what_predicting_needs(tmp_path, monkeypatch):
@@ -183,6 +186,7 @@ def test_a_run_is_reduced_to_what_predicting_needs(tmp_path, monkeypatch):
     assert again.sample(values=tf.ones([1, 2]))["out"].numpy().tolist() == [[4.0]], "rounded to half precision"
     for name in ("sample", "serving_default"):
         assert again.signatures[name](values=tf.ones([1, 2]))["out"].numpy().tolist() == [[4.0]]
+    assert again.decode(values=tf.ones([1, 2]))["out"].numpy().tolist() == [[-4.0]]
     assert system.exported[0](tf.ones([1, 2])).numpy().tolist() == [[pytest.approx(4.0001, abs=1e-6)]], "it is as it was"
 
 

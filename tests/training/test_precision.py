@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 import tensorflow as tf
 
+from analogy.settings import find_experiment, load_settings, write_settings
+from analogy.systems import SYSTEMS
 from analogy.training.precision import resolve_precision
+from analogy.training.run import run_experiment
 
 INTEL, AMD = "GenuineIntel", "AuthenticAMD"
 
@@ -49,3 +54,18 @@ def test_a_resumed_run_goes_on_as_it_began(cpu):
     assert resolve_precision("auto", before="bfloat16") == "bfloat16"
     assert resolve_precision("float32", before="bfloat16") == "float32"  # asked for
     assert resolve_precision("auto", before="float16") == resolve_precision("auto", before=None) == "float32"
+
+
+@pytest.mark.parametrize("before", ["bfloat16", "float32"])
+def test_run_experiment_takes_the_precision_of_the_run_that_it_resumes(monkeypatch, tmp_path, before):
+    settings = load_settings(find_experiment("analogy_pool3"), SYSTEMS, scale="demo")
+    (run := tmp_path / "analogy_pool3" / "run").mkdir(parents=True)
+    (run / "summary.json").write_text(json.dumps({"precision": before}))
+    write_settings(settings, run / "settings.yaml")
+    other = "float32" if before == "bfloat16" else "bfloat16"
+    monkeypatch.setattr("analogy.training.precision._is_faster_in_bfloat16", lambda: other == "bfloat16")
+    taken = []
+    monkeypatch.setattr("analogy.training.run.use_precision", lambda precision: taken.append(precision) or nullcontext())
+    monkeypatch.setattr("analogy.training.run._run_on", lambda *arguments: None)
+    run_experiment(settings, None, tmp_path, run)
+    assert taken == [before] and settings.training.precision == "auto"
