@@ -8,7 +8,7 @@ import typer
 from analogy.runs.ready import ready_models
 from analogy.settings import find_experiment, list_experiments, load_settings, write_settings
 from analogy.systems import SYSTEMS
-from experiments.demos import demos, lines, main, row_of
+from experiments.demos import OUT, KeptRows, demos, lines, main, row_of
 
 SUMMARY = {
     "status": "finished", "dataset": "sines", "steps": 3440, "seconds": {"total": 87.0}, "test": {"mse": 2e-4, "clips": 7000},
@@ -38,6 +38,10 @@ def test_a_row_has_the_figure_beside_each_baseline_and_the_time(tmp_path):
     )
     for name in list_experiments():
         assert table.count(f"`{name}`") == 1, name
+
+
+def test_every_row_of_the_documentation_is_of_a_demo_of_today():
+    assert KeptRows.read(OUT, "rows of demos").rows.keys() <= demos().keys(), "run experiments/demos.py again"
 
 
 @pytest.mark.parametrize("other", ["training.steps=7", "evaluation.clips_per_action=77"])
