@@ -35,7 +35,8 @@ def resolve_precision(precision: str, before: str | None = None) -> str:
 
 
 def _is_faster_in_bfloat16() -> bool:
-    """Whether this CPU is of a kind that computes faster in bfloat16: one with matrix units (AMX), or AMD's with AVX-512.
+    """Whether this CPU is of a kind that computes faster in bfloat16: one with matrix units (AMX), or AMD's with AVX-512's
+    arithmetic for it.
 
     The instructions alone do not say so: training steps took 1.2 to 1.6 times as long on an Intel Xeon whose matrix units a
     virtual machine hides (benchmarks/README.md). To measure it here would choose the slower one when other work disturbs it,
