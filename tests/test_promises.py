@@ -91,19 +91,22 @@ def test_systems_rows_experiments_and_datasets_agree():
 # ---------------------------------------------------------------- training
 
 
-def test_every_trained_weight_gets_a_gradient_of_its_shape(row, rows, monkeypatch):
-    system = rows.system(row)
-    assert system.optimizers
-    asked = {}
+def gradients_asked_for(system, monkeypatch) -> dict[str, list]:
+    """The name of each optimiser -> what it is given from now on: lists of gradients and of variables."""
+    asked: dict[str, list] = {}
     for name, optimizer in system.optimizers.items():
 
-        def record(gradients, variables=None, name=name):
+        def apply(gradients, variables=None, *, name=name, applied=optimizer.apply):
             asked.setdefault(name, []).append((list(gradients), list(variables)))
+            return applied(gradients, variables)
 
-        monkeypatch.setattr(optimizer, "apply", record)
-    report = system.train_step(rows.batches(row)[0])
-    assert report and all(np.isfinite(value) for value in report.values())
-    assert asked.keys() == system.optimizers.keys()
+        monkeypatch.setattr(optimizer, "apply", apply)
+    return asked
+
+
+def assert_every_trained_weight_gets_a_gradient_of_its_shape(system, asked: dict[str, list]) -> None:
+    """asked: in one step, from `gradients_asked_for`."""
+    assert asked.keys() == system.optimizers.keys() and asked
     for (gradients, variables), *others in asked.values():
         assert not others and len(gradients) == len(variables) > 0
         for gradient, variable in zip(gradients, variables, strict=True):
@@ -124,13 +127,14 @@ def test_half_precision_trains_with_terms_in_full_precision(row, rows):
 
 
 @pytest.mark.usefixtures("graphs_as_traced")
-def test_one_replica_in_eager_mode_equals_two_in_a_graph(row, rows, two_replicas, monkeypatch):
+def test_a_step_has_a_gradient_for_every_weight_and_is_one_of_two_replicas_in_a_graph(row, rows, two_replicas, monkeypatch):
     eager, plain = rows.system(row), plain_descent(rows.settings(row))
     with two_replicas.scope():
         double = rows.build(row, *plain)
     monkeypatch.setattr(eager, "settings", double.settings)
     monkeypatch.setattr(eager, "optimizers", {})
     eager.prepare_training()
+    asked = gradients_asked_for(eager, monkeypatch)
     share = BATCH // 2
     step = graph_function(lambda parts: two_replicas.run(double.train_step, (parts,)))
     for batch in rows.batches(row)[:2]:
@@ -140,7 +144,10 @@ def test_one_replica_in_eager_mode_equals_two_in_a_graph(row, rows, two_replicas
             return {name: value[first : first + share] if value.shape.rank else value for name, value in batch.items()}
 
         got = step(two_replicas.experimental_distribute_values_from_function(part))
+        asked.clear()
         expected = eager.train_step(batch)
+        assert_every_trained_weight_gets_a_gradient_of_its_shape(eager, asked)
+        assert all(np.isfinite(value) for value in expected.values())
         assert_close(expected, {k: two_replicas.reduce("SUM", v, axis=None) for k, v in got.items()}, rtol=1e-3, atol=1e-5)
         assert_close(weights(eager), weights(double), rtol=1e-3, atol=1e-4)
         for model in double.models.values():
