@@ -14,6 +14,7 @@ from analogy.data.batches import ReplicaContext
 from analogy.runs.export import export_saved_model
 from analogy.settings import find_experiment, load_settings
 from analogy.systems import SYSTEMS
+from analogy.training.precision import use_precision
 from data_prep.datasets import open_dataset
 
 BATCH = 4
@@ -160,7 +161,8 @@ class Rows:
     def system(self, row: Row):
         """The row's system as `build` made it. All tests share it, and each must leave it as it was: `restore`."""
         if row not in self._systems:
-            system = self.build(row)
+            with use_precision("float32"):  # also where a row that builds on this one is built in another precision
+                system = self.build(row)
             self._systems[row] = system, [(variable, variable.numpy()) for variable in all_variables(system)]
         self._lent.add(row)
         return self._systems[row][0]
