@@ -16,6 +16,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from analogy.data.batches import ReplicaContext
 from analogy.data.clips import ClipDataset
 from analogy.data.prepared import PreparedClips
 from analogy.joints import JOINTS
@@ -25,6 +26,7 @@ from analogy.systems import SYSTEMS
 from analogy.systems.hierarchical.analogy_gan import AnalogyGan
 from analogy.systems.hierarchical.settings.analogy_gan import AnalogyGanSettings
 from analogy.training.precision import use_precision
+from data_prep.datasets import open_dataset
 from data_prep.penn_action import prepare_penn_action
 from data_prep.synthetic_actors import write_synthetic_actors
 
@@ -54,6 +56,17 @@ def make_system(settings: AnalogyGanSettings, *, optimizers: bool = True) -> Ana
     if optimizers:
         system.prepare_training()
     return system
+
+
+def ready_to_train(settings):
+    """The system of any experiment that builds on no other, ready to train on one device, its dataset, and its first batch."""
+    dataset = open_dataset(settings)
+    keras.utils.set_random_seed(0)
+    with use_precision(settings.training.precision):
+        system = SYSTEMS[settings.system].build(settings, {})
+    system.prepare_training()
+    batch = next(iter(system.train_batches(dataset, ReplicaContext(batch_size=settings.training.batch_size))))
+    return system, dataset, batch
 
 
 def random_batch(size: int, side: int) -> dict[str, tf.Tensor]:

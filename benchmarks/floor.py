@@ -15,16 +15,12 @@ from contextlib import contextmanager
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-import keras
 import tensorflow as tf
-from common import parser, use_one_thread
+from common import parser, ready_to_train, use_one_thread
 from tensorflow.python.framework import op_callbacks
 
-from analogy.data.batches import ReplicaContext
 from analogy.settings import find_experiment, load_settings
 from analogy.systems import SYSTEMS
-from analogy.training.precision import use_precision
-from data_prep.datasets import open_dataset
 
 # Experiment -> settings that let it run here: rendered data, and a batch for one thread.
 EXPERIMENTS = {
@@ -213,13 +209,8 @@ def main() -> None:
         settings = load_settings(
             find_experiment(experiment), SYSTEMS, scale="demo" if experiment in DEMO else "paper", overrides=changes
         )
-        dataset = open_dataset(settings)
-        keras.utils.set_random_seed(0)
-        with use_precision(o.precision):
-            system = SYSTEMS[settings.system].build(settings, {})
-        system.prepare_training()
+        system, dataset, batch = ready_to_train(settings)
         size = settings.training.batch_size
-        batch = next(iter(system.train_batches(dataset, ReplicaContext(batch_size=size))))
         step = tf.function(system.train_step)
         predict = first_call(system, dataset)
         actions = {f"training step, batch {size}": lambda: [x.numpy() for x in step(batch).values()]}  # noqa: B023

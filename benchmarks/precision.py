@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import keras
 import tensorflow as tf
-from common import parser, time_alternately
+from common import parser, ready_to_train, time_alternately
 
-from analogy.data.batches import ReplicaContext
 from analogy.settings import find_experiment, load_settings
 from analogy.systems import SYSTEMS
-from analogy.training.precision import resolve_precision, use_precision
-from data_prep.datasets import open_dataset
+from analogy.training.precision import resolve_precision
 
 EXPERIMENTS = ("analogy_pool3", "analogy_masked", "keypoints_plus", "keypoints_penn_translator")
 FORMATS = ("float32", "bfloat16")
@@ -22,12 +19,7 @@ def training_step(experiment: str, precision: str, changes: list[str]) -> Callab
     """A training step on one batch, as a function without arguments."""
     overrides = [f"training.precision={precision}", *changes]
     settings = load_settings(find_experiment(experiment), SYSTEMS, scale="demo", overrides=overrides)
-    dataset = open_dataset(settings)
-    keras.utils.set_random_seed(0)
-    with use_precision(precision):
-        system = SYSTEMS[settings.system].build(settings, {})
-    system.prepare_training()
-    batch = next(iter(system.train_batches(dataset, ReplicaContext(batch_size=settings.training.batch_size))))
+    system, _, batch = ready_to_train(settings)
     step = tf.function(system.train_step)
     return lambda: [value.numpy() for value in step(batch).values()]
 
